@@ -1,0 +1,58 @@
+# The two commands that do everything: `make demo` and `make test`. Each sets itself up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(shell command -v uv 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lab bench notebooks lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("invoicing needs Python 3.11 or newer, and $(PYTHON) is %s. Run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+ifeq ($(UV),)
+	@echo "Installing into $(VENV) with pip (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+else
+	@echo "Installing into $(VENV) with uv"
+	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+endif
+	@touch $@
+
+setup: $(READY) ## Make the virtual environment in .venv
+
+demo: $(READY) ## Start PostgreSQL, load the sample, run the dashboard notebook, print one dashboard
+	@$(BIN)/invoicing demo
+
+test: $(READY) check ## Run the checks and every test but the benchmarks
+	@$(BIN)/python -m pytest
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+lab: $(READY) ## Open JupyterLab on notebooks/
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: $(READY) ## Measure: dashboard latency, sample loading (8 million invoices; about 20 minutes)
+	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
+
+notebooks: $(READY) ## Run the notebooks and keep their outputs
+	@$(BIN)/invoicing notebooks
+
+lock: $(READY) ## Pin the newest versions that pyproject.toml allows (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --no-annotate \
+	  pyproject.toml --output-file requirements.lock
+
+clean: ## Stop the server, and remove .venv and .invoicing
+	@[ ! -x $(BIN)/invoicing ] || $(BIN)/invoicing db stop
+	@rm -rf $(VENV) .invoicing

@@ -1,0 +1,67 @@
+"""Run the project's Alembic migrations on a database that is already open."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from invoicing.errors import MigrationsMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from invoicing.db.session import Database
+
+# Any fixed number: it tells this project's migrations from other users of advisory locks.
+MIGRATION_LOCK = 0x696E766F6963
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration, as pyproject.toml's `[tool.alembic]` says it.
+
+    Raises:
+        MigrationsMissingError: the package is not running from a checkout of the project.
+    """
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    if not (pyproject.parent / "migrations" / "env.py").is_file():
+        raise MigrationsMissingError(pyproject.parent / "migrations")
+    return Config(toml_file=pyproject)
+
+
+async def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrate `database` up to `revision`; nothing happens when it is there already."""
+    async with database.engine.connect() as connection:
+        await connection.run_sync(partial(_run, command.upgrade, revision))
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Migrate `database` down to `revision` (`base` for an empty schema)."""
+    async with database.engine.connect() as connection:
+        await connection.run_sync(partial(_run, command.downgrade, revision))
+
+
+async def current_revision(database: Database) -> str | None:
+    """Return the revision `database` is at; None when no migration has run."""
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+
+
+def head_revision() -> str | None:
+    """Return the newest revision there is."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def _run(action: Callable[[Config, str], None], revision: str, connection: Connection) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    action(config, revision)

@@ -1,0 +1,185 @@
+"""Engines and sessions, made on demand, and the one place where a transaction begins and ends.
+
+Two kinds of session, because they cost differently on the wire:
+
+- `Database.transaction()` begins, commits when its block ends and rolls back when it raises.
+- `Database.read_only()` runs each statement in AUTOCOMMIT: no BEGIN, no ROLLBACK, so that one
+  statement is one round trip. The server itself refuses a write, and ends what takes too long.
+
+Behind pgbouncer in transaction mode (`INVOICING_PGBOUNCER=true`) a connection's settings do not
+last, so there a read-only session is a `BEGIN READ ONLY` transaction (two more round trips) and
+the time limit is the driver's.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import NullPool
+
+from invoicing.db.url import parse_url
+from invoicing.errors import DatabaseUnavailableError
+from invoicing.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.engine import URL
+
+__all__ = ["AsyncSession", "Database"]
+
+
+class Database:
+    """One database: its engines, its sessions, its transaction boundary.
+
+    Nothing connects until the first statement. Use it as an async context manager, or call
+    `dispose()`, so that no connection outlives the event loop it was made in.
+
+    Args:
+        url: any PostgreSQL URL; the driver is set to asyncpg.
+        settings: pool, timeouts and application name; read from the environment if not given.
+
+    Raises:
+        UsageError: `url` is not one of PostgreSQL.
+    """
+
+    def __init__(self, url: str | URL, settings: Settings | None = None) -> None:
+        self.url = parse_url(url)
+        self.settings = settings if settings is not None else Settings.read()
+
+    def __repr__(self) -> str:
+        return f"Database({self.shown_url!r})"
+
+    @property
+    def shown_url(self) -> str:
+        """The URL as it may be shown: its password is masked."""
+        return self.url.render_as_string(hide_password=True)
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """The engine of writing sessions."""
+        return self._engine(
+            lock_timeout=self.settings.lock_timeout,
+            idle_in_transaction_session_timeout=60,
+        )
+
+    @cached_property
+    def read_only_engine(self) -> AsyncEngine:
+        """The engine of read-only sessions: AUTOCOMMIT, and writes refused by the server."""
+        if self.settings.pgbouncer:
+            return self._engine().execution_options(postgresql_readonly=True)
+        engine = self._engine(
+            default_transaction_read_only="on",
+            statement_timeout=self.settings.statement_timeout,
+            # Compiling a plan costs more than these short statements gain by it.
+            jit="off",
+        )
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session in one transaction: commit at the end, roll back on any exception."""
+        async with self._sessions(self.engine) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def read_only(self) -> AsyncIterator[AsyncSession]:
+        """Yield a session that can only read; one statement is one round trip."""
+        async with self._sessions(self.read_only_engine) as session:
+            yield session
+
+    async def dispose(self) -> None:
+        """Close every pooled connection; the next session opens new ones."""
+        for name in ("engine", "read_only_engine"):
+            engine = self.__dict__.pop(name, None)
+            if engine is not None:
+                await engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.dispose()
+
+    @staticmethod
+    def _sessions(engine: AsyncEngine) -> AsyncSession:
+        # expire_on_commit would make the first read after a commit a lazy load, which raises.
+        return async_sessionmaker(engine, expire_on_commit=False)()
+
+    def _engine(self, **server_settings: str | float) -> AsyncEngine:
+        connect_args: dict[str, Any] = {
+            "async_creator_fn": self._connect,
+            "timeout": self.settings.connect_timeout,
+            "server_settings": {"application_name": self.settings.application_name},
+        }
+        if self.settings.pgbouncer:
+            return self._pgbouncer_engine(connect_args)
+        connect_args["server_settings"] |= {
+            name: value if isinstance(value, str) else f"{round(value * 1000)}ms"
+            for name, value in server_settings.items()
+        }
+        engine = create_async_engine(
+            self.url,
+            connect_args=connect_args,
+            pool_size=self.settings.pool_size,
+            max_overflow=self.settings.pool_size,
+            pool_timeout=self.settings.pool_timeout,
+            pool_recycle=1800,
+            hide_parameters=True,
+        )
+        event.listen(engine.sync_engine, "checkout", _refuse_closed_connection)
+        return engine
+
+    async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection:  # noqa: ANN401
+        try:
+            return await asyncpg.connect(*args, **kwargs)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # "from None": the driver's own traceback carries its arguments, the password too.
+            raise DatabaseUnavailableError(self.shown_url, _first_line(error)) from None
+
+    def _pgbouncer_engine(self, connect_args: dict[str, Any]) -> AsyncEngine:
+        # pgbouncer gives each transaction another server connection: it pools, so we do not, and
+        # a prepared statement's name must not be met twice on one of them.
+        return create_async_engine(
+            self.url,
+            connect_args=connect_args
+            | {
+                "command_timeout": self.settings.statement_timeout or None,
+                "statement_cache_size": 0,
+                "prepared_statement_cache_size": 0,
+                "prepared_statement_name_func": lambda: f"__invoicing_{uuid4()}__",
+            },
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _refuse_closed_connection(
+    dbapi_connection: Any,  # noqa: ANN401 -- the driver's adapter has no public type
+    _record: object,
+    _proxy: object,
+) -> None:
+    """Let the pool replace a connection the server has closed, without asking the server.
+
+    asyncpg notices the end of its socket by itself, so this costs no round trip, as `pool_pre_ping`
+    would.
+    """
+    if dbapi_connection.driver_connection.is_closed():
+        message = "the server has closed this connection"
+        raise DisconnectionError(message)

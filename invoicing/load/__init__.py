@@ -1,0 +1,1 @@
+"""Load accounts, invoices and lines from files of the user's own."""

@@ -1,0 +1,1 @@
+"""What notebooks show: tables, plots and pickers over what the services return."""

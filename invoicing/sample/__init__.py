@@ -1,0 +1,1 @@
+"""Deterministic sample data, from one account to eight million invoices."""

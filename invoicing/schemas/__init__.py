@@ -1,0 +1,1 @@
+"""The shapes that services return, checked by Pydantic."""

@@ -1,0 +1,64 @@
+"""Settings from the environment, read when asked and never at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from invoicing.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What the environment says; every variable but DATABASE_URL begins with INVOICING_.
+
+    Attributes:
+        database_url: the database to use; the embedded server when it is not set.
+        home: folder of the embedded server's data, of reports and of logs.
+        port: names the embedded server's socket; a TCP port only where there are no Unix sockets.
+        pgbouncer: whether `database_url` leads through pgbouncer in transaction mode.
+        pool_size: connections kept open by each engine.
+        pool_timeout: seconds to wait for a free connection.
+        connect_timeout: seconds to wait for a new connection.
+        statement_timeout: seconds a statement of a read-only session may take; 0 for no limit.
+        lock_timeout: seconds a writing statement waits for a lock; 0 for no limit.
+        application_name: what pg_stat_activity calls our connections.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="INVOICING_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    home: Path = Path(".invoicing")
+    port: int = Field(default=5432, ge=1, le=65535)
+    pgbouncer: bool = False
+    pool_size: int = Field(default=5, ge=1)
+    pool_timeout: float = Field(default=10.0, gt=0)
+    connect_timeout: float = Field(default=10.0, gt=0)
+    statement_timeout: float = Field(default=30.0, ge=0)
+    lock_timeout: float = Field(default=10.0, ge=0)
+    application_name: str = "invoicing"
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SettingsError: a variable holds a value that cannot be used; the value is not shown.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [
+                f"{_variable(str(problem['loc'][0]))}: {problem['msg'].lower()}"
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            # "from None": the original shows the rejected input, which may be a secret.
+            raise SettingsError(problems) from None
+
+
+def _variable(field: str) -> str:
+    return field if field == "DATABASE_URL" else f"INVOICING_{field.upper()}"
