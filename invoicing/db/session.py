@@ -13,6 +13,7 @@ the time limit is the driver's.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -91,21 +92,28 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session in one transaction: commit at the end, roll back on any exception."""
-        async with self._sessions(self.engine) as session, session.begin():
+        async with self._writing() as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that can only read; one statement is one round trip."""
-        async with self._sessions(self.read_only_engine) as session:
+        session = self._reading()
+        try:
             yield session
+        except BaseException:
+            # A cancelled caller must not cut short the return of its connection to the pool.
+            await asyncio.shield(session.close())
+            raise
+        # Nothing is in flight here: closing without the task that a shield makes saves a tenth.
+        await session.close()
 
     async def dispose(self) -> None:
         """Close every pooled connection; the next session opens new ones."""
-        for name in ("engine", "read_only_engine"):
-            engine = self.__dict__.pop(name, None)
-            if engine is not None:
-                await engine.dispose()
+        for engine, sessions in (("engine", "_writing"), ("read_only_engine", "_reading")):
+            self.__dict__.pop(sessions, None)
+            if engine in self.__dict__:
+                await self.__dict__.pop(engine).dispose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,10 +121,15 @@ class Database:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.dispose()
 
-    @staticmethod
-    def _sessions(engine: AsyncEngine) -> AsyncSession:
-        # expire_on_commit would make the first read after a commit a lazy load, which raises.
-        return async_sessionmaker(engine, expire_on_commit=False)()
+    # Made once: async_sessionmaker makes a class, which takes longer than a session does.
+    # expire_on_commit would make the first read after a commit a lazy load, which raises.
+    @cached_property
+    def _writing(self) -> async_sessionmaker[AsyncSession]:
+        return async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @cached_property
+    def _reading(self) -> async_sessionmaker[AsyncSession]:
+        return async_sessionmaker(self.read_only_engine, expire_on_commit=False)
 
     def _engine(self, **server_settings: str | float) -> AsyncEngine:
         connect_args: dict[str, Any] = {
