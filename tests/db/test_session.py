@@ -161,7 +161,8 @@ async def test_sessions_work_behind_pgbouncer_in_transaction_mode(
                 async with database.transaction() as session:
                     session.add(create_account(name=f"Account {n}"))
                 async with database.read_only() as session:
-XX
+                    counted = text("SELECT count(*) FROM account WHERE plan = :plan")
+                    return await session.scalar(counted, {"plan": "team"})
 
             # More clients than server connections, so that these change hands all the time.
             assert max(await asyncio.gather(*(write_and_read(n) for n in range(40)))) == 40
