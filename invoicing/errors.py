@@ -8,6 +8,8 @@ InvoicingError
 ├── MigrationError
 │   ├── MigrationsMissingError   the folder of migrations is not beside the package
 │   └── MigrationInProgressError another operator is migrating this database
+├── StatementFailedError         the server refused a statement
+│   └── SchemaMissingError       because the tables are not there, or not those of this version
 └── DatabaseUnavailableError     no connection to the database could be made
 
 Each message says the fact with its identifiers and numbers, what it means, and what to run next.
@@ -120,3 +122,28 @@ class MigrationInProgressError(MigrationError):
             f"cannot migrate: {holder} is migrating this database. Nothing was changed. "
             "Wait until it has ended, then run the command again"
         )
+
+
+class StatementFailedError(InvoicingError):
+    """The server refused a statement.
+
+    Attributes:
+        sqlstate: PostgreSQL's five-character code; None when the driver gave none.
+        reason: the first line of the server's message.
+        hint: the server's hint, if it gave one.
+    """
+
+    advice: ClassVar[str] = "Nothing of the transaction was kept"
+
+    def __init__(self, sqlstate: str | None, reason: str, hint: str | None = None) -> None:
+        self.sqlstate = sqlstate
+        self.reason = reason
+        self.hint = hint
+        said = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
+        super().__init__(f"the database refused: {said}. {hint or self.advice}")
+
+
+class SchemaMissingError(StatementFailedError):
+    """The tables are not there, or not those of this version."""
+
+    advice = "The database's schema is not this version's. Run: invoicing db upgrade"

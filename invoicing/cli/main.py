@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from invoicing.cli import dashboard
 from invoicing.cli.output import errors
+from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
 
 app = typer.Typer(
@@ -16,15 +20,22 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(dashboard.app)
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on stderr and its exit code."""
+    """Run the command; an error of ours, or of the database, is one line and an exit code."""
     try:
         app()
     except InvoicingError as error:
-        errors.print(f"invoicing: {error}", style="red", markup=False, highlight=False)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except DBAPIError as error:
+        refused = explain(error)
+        _end(str(refused), refused.exit_code)
     except KeyboardInterrupt:
-        errors.print("invoicing: interrupted", style="red")
-        sys.exit(130)
+        _end("interrupted", 130)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    errors.print(f"invoicing: {message}", style="red", markup=False, highlight=False)
+    sys.exit(exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from invoicing.postgres import database_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-console = Console()
+# A pipe or a log has no width of its own; a table cut at 80 columns would lose its figures.
+console = Console(width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, soft_wrap=True)
 
 

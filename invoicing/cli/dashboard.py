@@ -1,0 +1,108 @@
+"""`invoicing dashboard` and `invoicing accounts`: look at one account, find one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from invoicing.cli.output import console, open_database
+from invoicing.schemas.money import format_money
+from invoicing.services import count_accounts, get_account_dashboard, list_accounts
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from invoicing.schemas.dashboard import AccountDashboard
+    from invoicing.schemas.portfolio import AccountSummary
+
+app = typer.Typer()
+
+
+@app.command()
+def dashboard(
+    account_id: Annotated[UUID, typer.Argument(help="The account's id.", show_default=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Show an account with its last 10 invoices and what their lines add up to.
+
+    Example: invoicing dashboard 0b4ac3f1-7f0e-4c5e-8f43-1c2f1f6f5a10
+    """
+    found = asyncio.run(_read_dashboard(account_id))
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        console.print(dashboard_table(found))
+
+
+@app.command()
+def accounts(
+    *,
+    search: Annotated[str | None, typer.Option(help="Text that the name contains.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """List accounts by name, with how many invoices each has.
+
+    Example: invoicing accounts --search optics
+    """
+    found, total = asyncio.run(_read_accounts(search, limit))
+    if as_json:
+        typer.echo(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2))
+        return
+    console.print(_accounts_table(found))
+    console.print(f"{len(found):,} of {total:,} accounts", style="dim")
+    if total > len(found):
+        console.print("Narrow with --search, or show more with --limit.", style="dim")
+
+
+def dashboard_table(found: AccountDashboard) -> RenderableType:
+    """Lay a dashboard out as a table, money to the right with its currency."""
+    table = Table(
+        title=f"{found.name}  ({found.plan})",
+        caption=f"Account {found.id}; the last {len(found.invoices)} invoices, newest first",
+        title_justify="left",
+        caption_justify="left",
+    )
+    # On a narrow terminal the id folds, so that money is never cut.
+    table.add_column("Invoice", overflow="fold")
+    for name in ("Issued", "Status"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Amount", "Lines total", "Difference"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for invoice in found.invoices:
+        difference = invoice.lines_total_cents - invoice.amount_cents
+        table.add_row(
+            str(invoice.id),
+            f"{invoice.issued_at:%Y-%m-%d}" if invoice.issued_at else "",
+            invoice.status.value,
+            format_money(invoice.amount_cents, invoice.currency),
+            format_money(invoice.lines_total_cents, invoice.currency),
+            format_money(difference, invoice.currency) if difference else "",
+        )
+    return table
+
+
+def _accounts_table(found: list[AccountSummary]) -> Table:
+    table = Table()
+    for name in ("Account", "Name", "Plan"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Invoices", justify="right")
+    for account in found:
+        table.add_row(str(account.id), account.name, account.plan, f"{account.invoices:,}")
+    return table
+
+
+async def _read_dashboard(account_id: UUID) -> AccountDashboard:
+    async with open_database() as database, database.read_only() as session:
+        return await get_account_dashboard(session, account_id)
+
+
+async def _read_accounts(search: str | None, limit: int) -> tuple[list[AccountSummary], int]:
+    async with open_database() as database, database.read_only() as session:
+        found = await list_accounts(session, search=search, limit=limit)
+        return found, await count_accounts(session, search=search)

@@ -1,0 +1,24 @@
+"""Turn a driver's error, which fills a screen, into one of ours, which is one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.errors import SchemaMissingError, StatementFailedError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
+UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT = "42P01", "42703", "42704"
+
+
+def explain(error: DBAPIError) -> StatementFailedError:
+    """Return what the server said, told apart by SQLSTATE: first line and hint, no parameters."""
+    original = error.orig
+    sqlstate = getattr(original, "sqlstate", None)
+    # SQLAlchemy wraps asyncpg's exception, which has the message by itself and the hint.
+    cause = getattr(original, "__cause__", None) or original
+    reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
+    if sqlstate in {UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT}:
+        return SchemaMissingError(sqlstate, reason)
+    return StatementFailedError(sqlstate, reason, getattr(cause, "hint", None))
