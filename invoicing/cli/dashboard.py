@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter
 from rich.table import Table
 
 from invoicing.cli.output import console, open_database
 from invoicing.schemas.money import format_money
+from invoicing.schemas.portfolio import AccountSummary
 from invoicing.services import count_accounts, get_account_dashboard, list_accounts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from invoicing.schemas.dashboard import AccountDashboard
-    from invoicing.schemas.portfolio import AccountSummary
 
 app = typer.Typer()
 
