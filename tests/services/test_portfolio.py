@@ -1,0 +1,240 @@
+"""The portfolio questions: right against a plain Python computation, one statement each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, text
+
+from invoicing.models import InvoiceStatus
+from invoicing.schemas.portfolio import AgeBucket
+from invoicing.services import (
+    ageing,
+    count_accounts,
+    list_accounts,
+    mismatched_invoices,
+    monthly_totals,
+    status_breakdown,
+    top_accounts,
+)
+from tests.factories import create_account, create_invoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoicing.db import Database
+    from invoicing.models import Account, Invoice
+
+AS_OF = date(2026, 6, 30)
+BILLED = {InvoiceStatus.OPEN, InvoiceStatus.PAID}
+
+
+async def replace_all(database: Database, accounts: list[Account]) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("TRUNCATE account CASCADE"))
+        session.add_all(accounts)
+
+
+def all_invoices(accounts: list[Account]) -> list[Invoice]:
+    return [invoice for account in accounts for invoice in account.invoices]
+
+
+@st.composite
+def portfolios(draw: st.DrawFn) -> list[Account]:
+    cents = st.integers(0, 10**9)
+    accounts = []
+    for n in range(draw(st.integers(1, 3))):
+        account = create_account(id=uuid4(), name=f"Account {n}")
+        for _ in range(draw(st.integers(0, 8))):
+            days = draw(st.integers(-2, 200))
+            issued = datetime(2026, 6, 30, draw(st.integers(0, 23)), 59, tzinfo=UTC)
+            lines = draw(st.lists(cents, max_size=2))
+            create_invoice(
+                account,
+                id=uuid4(),
+                issued_at=issued - timedelta(days=days),
+                created_at=issued - timedelta(days=days),
+                currency=draw(st.sampled_from(["EUR", "JPY"])),
+                status=draw(st.sampled_from(InvoiceStatus)),
+                line_cents=lines,
+                amount_cents=draw(st.just(sum(lines)) | cents),
+            )
+        accounts.append(account)
+    return accounts
+
+
+def property_test(test: Callable) -> Callable:
+    return settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )(given(accounts=portfolios())(test))
+
+
+@property_test
+async def test_monthly_totals_equal_a_plain_computation(
+    database: Database, accounts: list[Account]
+) -> None:
+    expected: dict = defaultdict(lambda: [0, 0, 0, 0])
+    for invoice in all_invoices(accounts):
+        if invoice.status in BILLED:
+            total = expected[invoice.issued_at.date().replace(day=1), invoice.currency]
+            total[0] += 1
+            total[1] += invoice.amount_cents
+            total[2 if invoice.status is InvoiceStatus.PAID else 3] += invoice.amount_cents
+    await replace_all(database, accounts)
+    async with database.read_only() as session:
+        rows = await monthly_totals(session)
+    assert {
+        (r.month, r.currency): [r.invoices, r.billed_cents, r.paid_cents, r.open_cents]
+        for r in rows
+    } == expected
+    assert [(r.month, r.currency) for r in rows] == sorted(expected)
+
+
+@property_test
+async def test_the_status_breakdown_equals_a_plain_computation(
+    database: Database, accounts: list[Account]
+) -> None:
+    expected: dict = defaultdict(lambda: [0, 0])
+    for invoice in all_invoices(accounts):
+        total = expected[invoice.currency, invoice.status]
+        total[0] += 1
+        total[1] += invoice.amount_cents
+    await replace_all(database, accounts)
+    async with database.read_only() as session:
+        rows = await status_breakdown(session)
+    assert {(r.currency, r.status): [r.invoices, r.amount_cents] for r in rows} == expected
+
+
+@property_test
+async def test_ageing_equals_a_plain_computation(
+    database: Database, accounts: list[Account]
+) -> None:
+    expected: dict = {}
+    for invoice in all_invoices(accounts):
+        age = (AS_OF - invoice.issued_at.date()).days
+        if invoice.status is InvoiceStatus.OPEN and age >= 0:
+            for bucket in AgeBucket:
+                expected.setdefault((invoice.currency, bucket), [0, 0])
+            bucket = list(AgeBucket)[(age > 30) + (age > 60) + (age > 90)]
+            expected[invoice.currency, bucket][0] += 1
+            expected[invoice.currency, bucket][1] += invoice.amount_cents
+    await replace_all(database, accounts)
+    async with database.read_only() as session:
+        rows = await ageing(session, as_of=AS_OF)
+    assert {(r.currency, r.bucket): [r.invoices, r.amount_cents] for r in rows} == expected
+
+
+@property_test
+async def test_top_accounts_equal_a_plain_computation(
+    database: Database, accounts: list[Account]
+) -> None:
+    billed: dict = defaultdict(lambda: defaultdict(int))
+    for invoice in all_invoices(accounts):
+        if invoice.status in BILLED:
+            billed[invoice.currency][invoice.account.id] += invoice.amount_cents
+    expected = [
+        (currency, rank, id_, cents)
+        for currency, totals in sorted(billed.items())
+        for rank, (id_, cents) in enumerate(
+            sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:2], start=1
+        )
+    ]
+    await replace_all(database, accounts)
+    async with database.read_only() as session:
+        rows = await top_accounts(session, limit=2)
+    assert [(r.currency, r.rank, r.account_id, r.billed_cents) for r in rows] == expected
+
+
+@pytest.mark.parametrize("of_one_account", [True, False])
+@property_test
+async def test_mismatched_invoices_equal_a_plain_computation(
+    database: Database, of_one_account: bool, accounts: list[Account]
+) -> None:
+    wanted = accounts[:1] if of_one_account else accounts
+    expected = {
+        invoice.id: sum(line.total_cents for line in invoice.lines) - invoice.amount_cents
+        for invoice in all_invoices(wanted)
+    }
+    await replace_all(database, accounts)
+    account_id = accounts[0].id if of_one_account else None
+    async with database.read_only() as session:
+        rows = await mismatched_invoices(session, account_id=account_id)
+    differences = [row.difference_cents for row in rows]
+    assert {row.id: row.difference_cents for row in rows} == {
+        id_: cents for id_, cents in expected.items() if cents
+    }
+    assert differences == sorted(differences, key=abs, reverse=True)
+
+
+async def test_months_are_those_of_utc_whatever_the_sessions_time_zone(database: Database) -> None:
+    account = create_account()
+    create_invoice(account, issued_at=datetime(2026, 1, 31, 23, 30, tzinfo=UTC))
+    await replace_all(database, [account])
+    async with database.read_only() as session:
+        await session.execute(text("SET TimeZone = 'Pacific/Kiritimati'"))  # UTC+14
+        (total,) = await monthly_totals(session)
+        (young, *_) = await ageing(session, as_of=date(2026, 3, 2))
+    assert total.month == date(2026, 1, 1)
+    assert (young.bucket, young.invoices) == (AgeBucket.DAYS_0_30, 1)
+
+
+async def test_months_can_be_bounded(database: Database) -> None:
+    account = create_account()
+    for month in (1, 2, 3, 4):
+        create_invoice(account, issued_at=datetime(2026, month, 1, tzinfo=UTC))
+    await replace_all(database, [account])
+    async with database.read_only() as session:
+        rows = await monthly_totals(session, since=date(2026, 2, 1), until=date(2026, 4, 1))
+    assert [row.month.month for row in rows] == [2, 3]
+
+
+async def test_accounts_are_found_by_literal_text_in_any_case(database: Database) -> None:
+    names = ["Alpha 100%", "alpha 1000", "Beta_x", "Betamax"]
+    await replace_all(database, [create_account(name=name) for name in names])
+    async with database.read_only() as session:
+        for search, found in [
+            ("ALPHA", ["Alpha 100%", "alpha 1000"]),
+            ("100%", ["Alpha 100%"]),
+            ("a_x", ["Beta_x"]),
+            (None, sorted(names)),
+            ("'; drop table account; --", []),
+        ]:
+            rows = await list_accounts(session, search=search)
+            assert sorted(row.name for row in rows) == sorted(found)
+            assert await count_accounts(session, search=search) == len(found)
+        assert len(await list_accounts(session, limit=3)) == 3
+
+
+QUESTIONS = {
+    "monthly_totals": monthly_totals,
+    "status_breakdown": status_breakdown,
+    "ageing": ageing,
+    "top_accounts": top_accounts,
+    "mismatched_invoices": mismatched_invoices,
+    "list_accounts": list_accounts,
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=list(QUESTIONS))
+async def test_each_question_is_one_statement(database: Database, question: Callable) -> None:
+    account = create_account()
+    for _ in range(3):
+        create_invoice(account, line_cents=[1], amount_cents=2)
+    await replace_all(database, [account])
+    statements: list[str] = []
+    event.listen(
+        database.read_only_engine.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _k, statement, *_: statements.append(statement),
+    )
+    async with database.read_only() as session:
+        assert await question(session)
+    assert len(statements) == 1, "\n".join(statements)
