@@ -1,13 +1,17 @@
 """A fresh database for each test, on every PostgreSQL this machine has.
 
-`INVOICING_TEST_URLS` (space-separated URLs of a superuser) names running servers to use instead of
-starting our own.
+The servers are our own, thrown away at the end. `INVOICING_TEST_URLS` (space-separated URLs of a
+superuser) names running servers to use instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,6 +20,7 @@ import pytest
 
 from invoicing.db import Database, parse_url
 from invoicing.db.migrations import upgrade
+from invoicing.postgres import Server, find_installation, find_installations
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,18 +28,58 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+    from invoicing.postgres import Installation
+
 TEMPLATE = "invoicing_test_template"
 
 
+# A throw-away server may lose everything when the machine stops, so it waits for no disk.
+UNSAFE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "256MB",
+    "max_wal_size": "1GB",
+    "autovacuum_naptime": "10min",
+}
+# Reads until the test run has ended, in whatever way it ended, then stops the server.
+GUARD = 'cat >/dev/null; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2" "$3"'
+
+
 def server_names() -> list[str]:
-    """Name the servers to test on."""
-    return os.environ.get("INVOICING_TEST_URLS", "").split()
+    """Name the servers to test on: URLs, or the major versions of those to start."""
+    given = os.environ.get("INVOICING_TEST_URLS", "").split()
+    majors = {str(installation.major) for installation in find_installations()}
+    return given or sorted(majors, key=int, reverse=True)
+
+
+@contextmanager
+def throw_away_server(installation: Installation) -> Iterator[Server]:
+    """Yield a running server in a folder of its own; it ends when this process does."""
+    folder = Path(tempfile.mkdtemp(prefix="invoicing-tests-"))
+    folder.chmod(0o755)  # where root runs the tests, the server's user has to get in
+    server = Server(folder / "postgres", installation, settings=UNSAFE)
+    pid = server.ensure_running().pid
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, "sh", str(pid), str(folder), str(server.url().query["host"])],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield server
+    finally:
+        guard.communicate()
 
 
 @pytest.fixture(scope="session", params=server_names())
-def server_url(request: pytest.FixtureRequest) -> URL:
-    """Return a superuser's URL of a server; each test that needs one runs on each server."""
-    return parse_url(request.param)
+def server_url(request: pytest.FixtureRequest) -> Iterator[URL]:
+    """Yield a superuser's URL of a server; each test that needs one runs on each server."""
+    if not request.param.isdigit():
+        yield parse_url(request.param)
+        return
+    with throw_away_server(find_installation(int(request.param))) as server:
+        yield server.url()
 
 
 async def execute(url: URL, *statements: str) -> None:

@@ -1,5 +1,18 @@
 """The PostgreSQL server: DATABASE_URL when it is set, else an embedded one of the project's own."""
 
-from invoicing.postgres.resolve import database_url
+from invoicing.postgres.installation import Installation, find_installation, find_installations
+from invoicing.postgres.resolve import database_url, embedded_server, home_folder
+from invoicing.postgres.server import Outcome, Server, ServerStatus, StartReport
 
-__all__ = ["database_url"]
+__all__ = [
+    "Installation",
+    "Outcome",
+    "Server",
+    "ServerStatus",
+    "StartReport",
+    "database_url",
+    "embedded_server",
+    "find_installation",
+    "find_installations",
+    "home_folder",
+]

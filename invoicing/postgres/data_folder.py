@@ -1,0 +1,174 @@
+"""A server's data folder: made all at once or not at all, and checked before each start."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoicing.errors import (
+    DataFolderDamagedError,
+    DataFolderVersionError,
+    DiskFullError,
+    FolderNotWritableError,
+    InitdbError,
+)
+from invoicing.postgres.configuration import FILE
+from invoicing.postgres.processes import end_orphans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoicing.postgres.installation import Installation
+    from invoicing.postgres.owner import Owner
+
+SUPERUSER = "postgres"
+
+
+def make_parent(data_dir: Path) -> None:
+    """Make the folder that `data_dir` is to lie in.
+
+    Raises:
+        FolderNotWritableError: this user may not write there.
+        DiskFullError: the disk has no room for it.
+    """
+    try:
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise folder_error(data_dir.parent, error) from error
+    if not os.access(data_dir.parent, os.W_OK | os.X_OK):
+        raise FolderNotWritableError(data_dir.parent)
+
+
+def folder_error(folder: Path, error: OSError) -> Exception:
+    """Return the error of ours that says what `error` means for `folder`."""
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        return FolderNotWritableError(folder, error.strerror)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFullError(folder)
+    return error
+
+
+def initialise(
+    data_dir: Path, installation: Installation, owner: Owner, *, database: str, sync: bool
+) -> None:
+    """Make `data_dir` with an empty `database`.
+
+    Everything is made in a sibling that takes the name at the end, so that whoever is killed on
+    the way leaves no half of a data folder, and the next one starts again.
+
+    Raises:
+        DiskFullError: the disk has no room for it.
+        InitdbError: initdb failed for another reason; its last line is quoted.
+    """
+    draft = data_dir.with_name(f"{data_dir.name}.new")
+    end_orphans(draft)
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(mode=0o700)
+        owner.take(draft)
+        _run(installation, owner, draft, _initdb(installation, draft, sync=sync))
+        with (draft / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.write(f"\ninclude_if_exists = '{FILE}'\n")
+        if database != SUPERUSER:
+            _create_database(installation, owner, draft, database)
+        draft.rename(data_dir)
+    except OSError as error:
+        raise folder_error(data_dir.parent, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check(data_dir: Path, installation: Installation) -> None:
+    """Refuse a data folder that this PostgreSQL cannot serve.
+
+    Raises:
+        DataFolderVersionError: another major version made it.
+        DataFolderDamagedError: a part without which it is none is missing.
+    """
+    try:
+        made_by = (data_dir / "PG_VERSION").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise DataFolderDamagedError(data_dir, "PG_VERSION") from None
+    if made_by != str(installation.major):
+        raise DataFolderVersionError(data_dir, made_by, installation.version)
+    for part in ("global/pg_control", "postgresql.conf", "pg_hba.conf"):
+        if not (data_dir / part).is_file():
+            raise DataFolderDamagedError(data_dir, part)
+
+
+def size(data_dir: Path) -> int:
+    """Return the bytes that the files in `data_dir` take; a running server may remove some."""
+    total = 0
+    for folder, _, names in os.walk(data_dir):
+        for name in names:
+            try:
+                total += Path(folder, name).lstat().st_size
+            except OSError:
+                continue
+    return total
+
+
+def _initdb(installation: Installation, data_dir: Path, *, sync: bool) -> list[str]:
+    command = [installation.program("initdb"), "--pgdata", str(data_dir)]
+    command += ["--username", SUPERUSER, "--encoding", "UTF8", "--no-instructions"]
+    # Trust is for those who reach the socket, and its folder is closed to everybody else.
+    command += ["--auth", "trust", "--data-checksums", *_locale(installation.major)]
+    return command if sync else [*command, "--no-sync"]
+
+
+def _locale(major: int) -> list[str]:
+    # The same order on every machine: the C library's locales differ between systems.
+    if major >= 17:  # noqa: PLR2004 -- the version that brought the builtin provider
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    return ["--locale=C", "--lc-ctype=C.UTF-8" if sys.platform == "linux" else "--lc-ctype=C"]
+
+
+def _create_database(
+    installation: Installation, owner: Owner, data_dir: Path, database: str
+) -> None:
+    # A server of one process for one statement: the folder is complete before anybody sees it.
+    command = [installation.program("postgres"), "--single", "-j", "-D", str(data_dir), SUPERUSER]
+    quoted = database.replace('"', '""')
+    _run(installation, owner, data_dir, command, f'CREATE DATABASE "{quoted}";\n\n')
+
+
+def _run(
+    installation: Installation,
+    owner: Owner,
+    data_dir: Path,
+    command: Sequence[str],
+    text: str = "",
+) -> None:
+    full, keywords = owner.command(command, (installation.bin_dir, data_dir))
+    done = subprocess.run(  # noqa: S603 -- a list of arguments, no shell
+        full,
+        input=text,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+        cwd=installation.bin_dir,
+        check=False,
+        **keywords,
+    )
+    failures = [
+        line
+        for line in done.stderr.splitlines()
+        if "error:" in line or "FATAL" in line or "ERROR" in line
+    ]
+    if not (done.returncode or failures):
+        return
+    if "No space left on device" in done.stderr:
+        raise DiskFullError(data_dir.parent)
+    last = (
+        failures[0]
+        if failures
+        else (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
+    )
+    raise InitdbError(data_dir.parent, Path(command[0]).stem, last.strip())

@@ -1,0 +1,116 @@
+"""The processes of a server: its postmaster, and what a killed postmaster left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_PID_FILE = "postmaster.pid"
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What a data folder's `postmaster.pid` says.
+
+    Attributes:
+        pid: the process.
+        port: its port.
+        socket_dir: the folder of its socket; empty where it has none.
+        status: `starting`, `ready`, `standby` or `stopping`; empty in its first moments.
+        alive: whether the process is there and is a PostgreSQL of this folder.
+    """
+
+    pid: int
+    port: int
+    socket_dir: str
+    status: str
+    alive: bool
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes connections."""
+        return self.alive and self.status in {"ready", "standby"}
+
+
+def read_postmaster(data_dir: Path) -> Postmaster | None:
+    """Return what `postmaster.pid` says; None when there is none, or only an empty one."""
+    try:
+        lines = (data_dir / _PID_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        pid = int(lines[0])
+    except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+        return None
+    lines += [""] * 8
+    return Postmaster(
+        pid=pid,
+        port=int(lines[3] or 0),
+        socket_dir=lines[4].strip(),
+        status=lines[7].strip(),
+        alive=_serves(pid, data_dir),
+    )
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether `pid` runs; a zombie does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for_end(pid: int, timeout: float) -> bool:
+    """Wait until `pid` has ended; return False when it still runs after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def end_orphans(data_dir: Path, patience: float = 3.0) -> list[int]:
+    """End the processes a killed postmaster left on `data_dir`; return their pids.
+
+    Most end by themselves when they notice; one in the middle of a query does not. While one of
+    them holds the shared memory no new server can start. They are known by their working folder,
+    so no other server's process is touched.
+    """
+    orphans = [process for process in psutil.process_iter() if _works_in(process, data_dir)]
+    for sent in (0, signal.SIGTERM, signal.SIGKILL):
+        for process in orphans:
+            with suppress(psutil.NoSuchProcess):  # its number may be another's by now
+                process.send_signal(sent)
+        deadline = time.monotonic() + patience
+        while any(is_alive(process.pid) for process in orphans) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return [process.pid for process in orphans]
+
+
+def _serves(pid: int, data_dir: Path) -> bool:
+    """Tell whether `pid` is a PostgreSQL of `data_dir`: the number may have passed to another."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or not _is_postgres(process):
+            return False
+        return _works_in(process, data_dir) or str(data_dir) in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        # Somebody else's PostgreSQL: better left alone than taken for dead.
+        return True
+
+
+def _is_postgres(process: psutil.Process) -> bool:
+    name: str = process.name()
+    return name.lower().startswith(("postgres", "postmaster"))
+
+
+def _works_in(process: psutil.Process, data_dir: Path) -> bool:
+    try:
+        return _is_postgres(process) and Path(process.cwd()) == data_dir
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False
