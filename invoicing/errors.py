@@ -3,6 +3,7 @@
 InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
 │   └── SettingsError            an environment variable holds a value that cannot be used
+├── TablesNotEmptyError          a sample would have to replace rows that are there
 ├── AccountNotFoundError         no account has this id
 ├── PostgresError                the embedded server cannot do what was asked
 │   ├── InstallationNotFoundError   no PostgreSQL on this machine
@@ -79,6 +80,24 @@ class AccountNotFoundError(InvoicingError):
         ids = ", ".join(str(account_id) for account_id in account_ids)
         there = "no account has the id" if len(account_ids) == 1 else "no accounts have the ids"
         super().__init__(f"{there} {ids}. Run: invoicing accounts, to list those there are")
+
+
+class TablesNotEmptyError(InvoicingError):
+    """A sample is only loaded into empty tables, unless it may replace what is there.
+
+    Attributes:
+        target: the database's URL without its password.
+        rows: how many rows each table holds.
+    """
+
+    def __init__(self, target: str, rows: dict[str, int]) -> None:
+        self.target = target
+        self.rows = rows
+        held = ", ".join(f"{count:,} in {table}" for table, count in rows.items())
+        super().__init__(
+            f"cannot load a sample: {target} already holds rows ({held}). Nothing was changed. "
+            "Run the command again with --replace to delete all of them and load the sample"
+        )
 
 
 class DatabaseUnavailableError(InvoicingError):

@@ -1,0 +1,263 @@
+"""Load a sample into a migrated database: all of it, or nothing.
+
+Everything happens in one transaction: the tables are emptied, their indexes and foreign keys taken
+off, the rows streamed in by COPY, indexes and foreign keys put back, statistics gathered. A load
+that is interrupted or killed leaves the tables, their rows and their indexes as they were.
+
+COPY writes rows FREEZEd, as it may into tables emptied in its own transaction: index-only scans
+work at once, and no later vacuum has to write the rows again. Until the end, readers of the three
+tables wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import asyncpg
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from invoicing.db.refusal import explain
+from invoicing.errors import StatementFailedError, TablesNotEmptyError, UsageError
+from invoicing.models import Account, Invoice, InvoiceLine
+from invoicing.sample.copy_format import HEADER, TRAILER, encode
+from invoicing.sample.generate import DEFAULT_SEED, count_lines, generate
+from invoicing.sample.hashing import SEED_LIMIT
+from invoicing.sample.rebuild import Removable, find_removable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from invoicing.db import AsyncSession, Database
+
+Stage: TypeAlias = Literal["rows", "indexes", "statistics"]
+
+_MODELS = (Account, Invoice, InvoiceLine)
+_TABLES = tuple(model.__tablename__ for model in _MODELS)
+# What one index build may use: 24 million rows sorted in few passes, on a machine with 4 GB.
+_SORT_MEMORY = "256MB"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load has got.
+
+    Attributes:
+        stage: what is being done: sending rows, building indexes and foreign keys, or statistics.
+        done, total: rows in the first stage, statements in the others.
+        rows: rows of all tables sent so far.
+        seconds: time since the beginning.
+    """
+
+    stage: Stage
+    done: int
+    total: int
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SampleCounts:
+    """What was loaded.
+
+    Attributes:
+        mismatches: invoices whose lines do not add up to their amount; about one in a thousand.
+        seconds: how long it took, indexes, foreign keys and statistics included.
+    """
+
+    seed: int
+    accounts: int
+    invoices: int
+    lines: int
+    mismatches: int
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """The rows of all tables."""
+        return self.accounts + self.invoices + self.lines
+
+    @property
+    def rows_per_second(self) -> int:
+        """Rows of all tables a second, all stages included."""
+        return round(self.rows / self.seconds)
+
+
+async def load_sample(
+    database: Database,
+    *,
+    accounts: int,
+    invoices: int,
+    seed: int = DEFAULT_SEED,
+    replace: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> SampleCounts:
+    """Load a sample of so many accounts and invoices, with about three lines an invoice.
+
+    Rows that are there are an error, or deleted if `replace`. `progress` is called often, between
+    statements; what it raises ends the load.
+
+    Raises:
+        UsageError: a number is out of range.
+        TablesNotEmptyError: there are rows, and `replace` was not asked for.
+        SchemaMissingError: the database is not migrated.
+        StatementFailedError: the server refused; another session holds a lock, the disk is full.
+    """
+    _check(accounts, invoices, seed)
+    total = accounts + invoices + count_lines(seed, invoices)
+    chunks = _Prefetched(_encoded(accounts, invoices, seed))
+    try:
+        async with database.transaction() as session:
+            await _take_tables(session, database, replace=replace)
+            return await _Load(session, seed, total, progress).run(chunks)
+    except DBAPIError as error:
+        raise explain(error) from None
+    except asyncpg.PostgresError as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise StatementFailedError(error.sqlstate, reason, getattr(error, "hint", None)) from None
+
+
+def _check(accounts: int, invoices: int, seed: int) -> None:
+    for name, value, least, limit in (
+        ("accounts", accounts, 1, 10_000_000),
+        ("invoices", invoices, 0, 1_000_000_000),
+        ("seed", seed, 0, SEED_LIMIT - 1),
+    ):
+        if not least <= value <= limit:
+            message = f"cannot make a sample: {name} is {value}, and must be {least} to {limit}"
+            raise UsageError(message)
+
+
+async def _take_tables(session: AsyncSession, database: Database, *, replace: bool) -> None:
+    # Keeps other writers out while we look, and readers in until we know that we may go on.
+    await session.execute(text(f"LOCK TABLE {', '.join(_TABLES)} IN SHARE ROW EXCLUSIVE MODE"))
+    if not replace:
+        held = {
+            model.__tablename__: await session.scalar(select(func.count()).select_from(model)) or 0
+            for model in _MODELS
+        }
+        if any(held.values()):
+            raise TablesNotEmptyError(database.shown_url, held)
+    await session.execute(text("SET LOCAL statement_timeout = 0"))
+    await session.execute(
+        text(
+            "SELECT set_config('maintenance_work_mem', :memory, true) WHERE pg_size_bytes(:memory)"
+            " > pg_size_bytes(current_setting('maintenance_work_mem'))"
+        ),
+        {"memory": _SORT_MEMORY},
+    )
+    await session.execute(text(f"TRUNCATE {', '.join(_TABLES)}"))
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    table: str
+    columns: list[str]
+    rows: int
+    mismatches: int
+    data: bytes
+
+
+def _encoded(accounts: int, invoices: int, seed: int) -> Iterator[_Encoded]:
+    for chunk in generate(accounts=accounts, invoices=invoices, seed=seed):
+        columns = list(chunk.fields)
+        data = encode(chunk.fields, columns, chunk.rows)
+        yield _Encoded(chunk.table, columns, chunk.rows, chunk.mismatches, data)
+
+
+class _Prefetched:
+    """Chunks one by one; while one is being sent, a thread makes the next."""
+
+    def __init__(self, chunks: Iterator[_Encoded]) -> None:
+        self._chunks = chunks
+        self.take()
+
+    async def peek(self) -> _Encoded | None:
+        """Return the chunk that is next, None after the last."""
+        # Shielded: a thread cannot be stopped, and a second one must not enter the generator.
+        return await asyncio.shield(self._coming)
+
+    def take(self) -> None:
+        """Go on to the next chunk."""
+        self._coming: asyncio.Future[_Encoded | None] = asyncio.ensure_future(
+            asyncio.to_thread(next, self._chunks, None)
+        )
+
+
+class _Load:
+    """One load, from the emptied tables to the statistics."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        seed: int,
+        total: int,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._session = session
+        self._seed = seed
+        self._total = total
+        self._progress = progress
+        self._sent = dict.fromkeys(_TABLES, 0)
+        self._mismatches = 0
+        self._began = perf_counter()
+
+    async def run(self, chunks: _Prefetched) -> SampleCounts:
+        removed = await find_removable(self._session, _TABLES)
+        for part in removed:
+            await self._session.execute(text(part.drop))
+        await self._send(chunks)
+        await self._restore(removed)
+        await self._gather_statistics()
+        return SampleCounts(
+            seed=self._seed,
+            accounts=self._sent["account"],
+            invoices=self._sent["invoice"],
+            lines=self._sent["invoice_line"],
+            mismatches=self._mismatches,
+            seconds=perf_counter() - self._began,
+        )
+
+    async def _send(self, chunks: _Prefetched) -> None:
+        raw = await (await self._session.connection()).get_raw_connection()
+        driver: Any = raw.driver_connection
+        while (chunk := await chunks.peek()) is not None:
+            await driver.copy_to_table(
+                chunk.table,
+                source=self._rows_of(chunk.table, chunks),
+                columns=chunk.columns,
+                format="binary",
+                freeze=True,
+            )
+
+    async def _rows_of(self, table: str, chunks: _Prefetched) -> AsyncIterator[bytes]:
+        yield HEADER
+        while (chunk := await chunks.peek()) is not None and chunk.table == table:
+            chunks.take()
+            yield chunk.data
+            self._sent[table] += chunk.rows
+            self._mismatches += chunk.mismatches
+            self._tell("rows", sum(self._sent.values()), self._total)
+        yield TRAILER
+
+    async def _restore(self, removed: list[Removable]) -> None:
+        statements = [statement for part in reversed(removed) for statement in part.restore]
+        for done, statement in enumerate(statements):
+            self._tell("indexes", done, len(statements))
+            # A driver's statement: a default in an index may hold a colon, which text() would bind.
+            await (await self._session.connection()).exec_driver_sql(statement)
+        self._tell("indexes", len(statements), len(statements))
+
+    async def _gather_statistics(self) -> None:
+        for done, table in enumerate(_TABLES):
+            self._tell("statistics", done, len(_TABLES))
+            await self._session.execute(text(f"ANALYZE {table}"))
+        self._tell("statistics", len(_TABLES), len(_TABLES))
+
+    def _tell(self, stage: Stage, done: int, total: int) -> None:
+        if self._progress is not None:
+            seconds = perf_counter() - self._began
+            self._progress(Progress(stage, done, total, sum(self._sent.values()), seconds))
