@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from invoicing.postgres.owner import Owner
 
 SUPERUSER = "postgres"
+_FAILURES = ("error:", "ERROR: ", "FATAL: ", "PANIC: ")
 
 
 def make_parent(data_dir: Path) -> None:
@@ -101,6 +103,23 @@ def check(data_dir: Path, installation: Installation) -> None:
             raise DataFolderDamagedError(data_dir, part)
 
 
+def discard_empty(data_dir: Path) -> None:
+    """Remove `data_dir` if nothing is in it: somebody has only made the folder."""
+    with suppress(OSError):
+        data_dir.rmdir()
+
+
+def remove(data_dir: Path) -> None:
+    """Delete `data_dir` and everything in it.
+
+    Raises:
+        DataFolderDamagedError: it does not look like a data folder, so its files are kept.
+    """
+    if not any((data_dir / part).exists() for part in ("PG_VERSION", "base", "pg_wal")):
+        raise DataFolderDamagedError(data_dir, "PG_VERSION")
+    shutil.rmtree(data_dir)
+
+
 def size(data_dir: Path) -> int:
     """Return the bytes that the files in `data_dir` take; a running server may remove some."""
     total = 0
@@ -157,18 +176,11 @@ def _run(
         check=False,
         **keywords,
     )
-    failures = [
-        line
-        for line in done.stderr.splitlines()
-        if "error:" in line or "FATAL" in line or "ERROR" in line
-    ]
-    if not (done.returncode or failures):
-        return
-    if "No space left on device" in done.stderr:
-        raise DiskFullError(data_dir.parent)
-    last = (
-        failures[0]
-        if failures
-        else (done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1]
-    )
-    raise InitdbError(data_dir.parent, Path(command[0]).stem, last.strip())
+    lines = done.stderr.splitlines()
+    # A single-user server ends with code 0 whatever became of its statement.
+    failures = [line for line in lines if any(mark in line for mark in _FAILURES)]
+    if done.returncode or failures:
+        if "No space left on device" in done.stderr:
+            raise DiskFullError(data_dir.parent)
+        said = (failures or lines[-1:] or [f"exit code {done.returncode}"])[0]
+        raise InitdbError(data_dir.parent, Path(command[0]).name, said.strip())

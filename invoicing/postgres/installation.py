@@ -6,7 +6,6 @@ helpers open parent folders to everybody.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -21,8 +20,6 @@ from invoicing.errors import InstallationNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_SUFFIX = ".exe" if os.name == "nt" else ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Installation:
 
     def program(self, name: str) -> str:
         """Return the path of the program `name`."""
-        return str(self.bin_dir / f"{name}{_SUFFIX}")
+        return str(self.bin_dir / name)
 
     def has_library(self, name: str) -> bool:
         """Tell whether the server can load the module `name`."""
@@ -60,7 +57,7 @@ class Installation:
         return any(
             (folder / f"{name}{suffix}").exists()
             for folder in folders
-            for suffix in (".so", ".dylib", ".dll")
+            for suffix in (".so", ".dylib")
         )
 
 
@@ -71,7 +68,7 @@ def find_installations() -> Iterator[Installation]:
         if folder in seen:
             continue
         seen.add(folder)
-        if all((folder / f"{name}{_SUFFIX}").is_file() for name in ("postgres", "initdb")):
+        if all((folder / name).is_file() for name in ("postgres", "initdb")):
             yield Installation(folder)
 
 
@@ -95,6 +92,6 @@ def _folders() -> Iterator[Path]:
     if on_path is not None:
         yield Path(on_path).resolve().parent
     # A kernel started by its full path does not have its own environment's folder on PATH.
-    yield Path(sys.prefix, "Library", "bin") if os.name == "nt" else Path(sys.prefix, "bin")
+    yield Path(sys.prefix, "bin")
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(debian, key=lambda folder: folder.parent.name.zfill(3), reverse=True)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-if os.name != "nt":
-    import pwd
-
 _CANDIDATES = ("postgres", "nobody")
 # access(2) asks with the capabilities of a real user id that is not root, which are none, unless
 # the no_setuid_fixup bit says that user ids and capabilities have nothing to do with each other.
@@ -40,7 +37,7 @@ class Owner:
     """A user that PostgreSQL's programs run as.
 
     Attributes:
-        uid: the user; -1 where there are no user ids (Windows).
+        uid: the user.
         gid: its group.
         name: its name, for messages.
     """
@@ -52,7 +49,7 @@ class Owner:
     @property
     def is_caller(self) -> bool:
         """Whether this process runs as that user already."""
-        return os.name == "nt" or self.uid == os.geteuid()
+        return self.uid == os.geteuid()
 
     def take(self, path: Path) -> None:
         """Make `path` this user's."""
@@ -108,8 +105,6 @@ def server_owner(data_dir: Path) -> Owner:
         DataFolderOwnerError: the folder is somebody else's, or root's own.
         UnprivilegedUserError: we are root, and the machine has no other user to run it as.
     """
-    if os.name == "nt":
-        return Owner(-1, -1, os.environ.get("USERNAME", ""))
     caller = os.geteuid()
     if data_dir.exists():
         uid = data_dir.stat().st_uid
@@ -120,6 +115,8 @@ def server_owner(data_dir: Path) -> Owner:
 
 
 def _of_uid(uid: int) -> Owner:
+    import pwd  # noqa: PLC0415 -- not on Windows, where DATABASE_URL has to work all the same
+
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:  # containers run as numbers that have no name
@@ -128,6 +125,8 @@ def _of_uid(uid: int) -> Owner:
 
 
 def _unprivileged() -> Owner:
+    import pwd  # noqa: PLC0415 -- see above
+
     for name in _CANDIDATES:
         try:
             entry = pwd.getpwnam(name)

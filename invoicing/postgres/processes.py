@@ -54,6 +54,21 @@ def read_postmaster(data_dir: Path) -> Postmaster | None:
     )
 
 
+def forget(data_dir: Path, gone: Postmaster) -> None:
+    """Remove the lock files of a postmaster that is gone, where its number still exists.
+
+    PostgreSQL takes any process of that number for its postmaster: another program's by now, or the
+    zombie that stays where process 1 collects none, as in many containers.
+    """
+    if not psutil.pid_exists(gone.pid):
+        return
+    socket = Path(gone.socket_dir, f".s.PGSQL.{gone.port}")
+    for path in (data_dir / _PID_FILE, socket.with_name(f"{socket.name}.lock")):
+        with suppress(OSError, IndexError):
+            if path.read_text(encoding="utf-8", errors="replace").split()[0] == str(gone.pid):
+                path.unlink()
+
+
 def is_alive(pid: int) -> bool:
     """Tell whether `pid` runs; a zombie does not."""
     try:
@@ -72,7 +87,7 @@ def wait_for_end(pid: int, timeout: float) -> bool:
     return True
 
 
-def end_orphans(data_dir: Path, patience: float = 3.0) -> list[int]:
+def end_orphans(data_dir: Path, patience: float = 2.0) -> list[int]:
     """End the processes a killed postmaster left on `data_dir`; return their pids.
 
     Most end by themselves when they notice; one in the middle of a query does not. While one of

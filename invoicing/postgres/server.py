@@ -8,7 +8,6 @@ killed. What it does not do: watch the server. A killed one stays down until the
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import URL
 
 from invoicing.errors import (
-    DataFolderOwnerError,
     ServerBusyError,
     ServerNotRunningError,
     ServerStopError,
@@ -34,15 +32,24 @@ from invoicing.postgres.owner import server_owner
 from invoicing.postgres.processes import (
     Postmaster,
     end_orphans,
+    forget,
     read_postmaster,
     wait_for_end,
 )
-from invoicing.postgres.socket_folder import make_socket_folder, socket_path
+from invoicing.postgres.socket_folder import (
+    make_socket_folder,
+    remove_socket_folder,
+    socket_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from invoicing.postgres.owner import Owner
+
 DEFAULT_PORT = 5432
+# Seconds: longer than making a data folder takes on a slow disk.
+LOCK_TIMEOUT = 120.0
 
 
 class Outcome(StrEnum):
@@ -61,22 +68,26 @@ class StartReport:
     Attributes:
         outcome: found running, started, created (a new data folder), or recovered.
         pid: the postmaster's.
-        killed_pid: the postmaster that had been killed, when `outcome` is recovered.
-        orphans: processes it had left behind, which have been ended.
+        lost_pid: the postmaster before it, when `outcome` is recovered.
+        reason: what had happened to that one.
+        orphans: processes it had left behind, which have ended by now.
     """
 
     outcome: Outcome
     pid: int
-    killed_pid: int | None = None
+    lost_pid: int | None = None
+    reason: str = ""
     orphans: tuple[int, ...] = ()
 
     def __str__(self) -> str:
+        if self.outcome is Outcome.FOUND:
+            return f"PostgreSQL runs already (pid {self.pid})"
         if self.outcome is not Outcome.RECOVERED:
             return f"PostgreSQL {self.outcome} (pid {self.pid})"
-        left = f" {len(self.orphans)} of its processes had to be ended." if self.orphans else ""
+        left = f", leaving {len(self.orphans)} processes behind" if self.orphans else ""
         return (
-            f"PostgreSQL recovered (pid {self.pid}): the last server (pid {self.killed_pid}) had "
-            f"ended without shutting down.{left} What was committed is there"
+            f"PostgreSQL recovered (pid {self.pid}): the server before it (pid {self.lost_pid}) "
+            f"{self.reason}{left}. Everything committed is there"
         )
 
 
@@ -134,7 +145,7 @@ class Server:
         Raises:
             PostgresError: it cannot be started; the message says why and what to do.
         """
-        found = read_postmaster(self.data_dir)
+        found = self._postmaster()
         if found is not None and self._usable(found):
             return StartReport(Outcome.FOUND, found.pid)
         data_folder.make_parent(self.data_dir)
@@ -150,7 +161,12 @@ class Server:
         if not self.data_dir.is_dir():
             return None
         with self._lock():
-            return self._stop()
+            found = self._postmaster()
+            pid = self._stop()
+            if found is not None and pid is None:
+                end_orphans(self.data_dir)
+                forget(self.data_dir, found)
+            return pid
 
     def reset(self) -> StartReport:
         """Stop the server, delete its data folder and start afresh; everything in it is lost."""
@@ -158,13 +174,14 @@ class Server:
         with self._lock():
             if self.data_dir.is_dir():
                 self._stop()
-                shutil.rmtree(self.data_dir)
+                end_orphans(self.data_dir)
+                data_folder.remove(self.data_dir)
             return self._start()
 
     def status(self) -> ServerStatus:
         """Return what is known of the server; nothing is started."""
-        found = read_postmaster(self.data_dir)
-        running = found is not None and self._usable(found)
+        found = self._postmaster()
+        running = self._usable(found)
         return ServerStatus(
             running=running,
             version=self.installation.version,
@@ -181,7 +198,7 @@ class Server:
         Raises:
             ServerNotRunningError: it does not run.
         """
-        found = read_postmaster(self.data_dir)
+        found = self._postmaster()
         if found is None or not self._usable(found):
             raise ServerNotRunningError(self.data_dir)
         query = {"host": found.socket_dir}
@@ -201,61 +218,77 @@ class Server:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         path = self.data_dir.with_name(f"{self.data_dir.name}.lock")
+        lock = FileLock(path, timeout=LOCK_TIMEOUT)
         try:
-            with FileLock(path, timeout=self.start_timeout + 60):
-                yield
+            lock.acquire()
         except Timeout:
             raise ServerBusyError(self.data_dir, path) from None
-        except PermissionError as error:
+        except OSError as error:
             raise data_folder.folder_error(path, error) from error
+        try:
+            if os.geteuid() == 0:
+                # What root leaves in a user's folder must not keep that user out.
+                home = path.parent.stat()
+                os.chown(path, home.st_uid, home.st_gid)
+            yield
+        finally:
+            lock.release()
 
-    def _usable(self, found: Postmaster) -> bool:
-        return found.ready and socket_path(Path(found.socket_dir), found.port).exists()
+    def _postmaster(self) -> Postmaster | None:
+        try:
+            return read_postmaster(self.data_dir)
+        except PermissionError:
+            server_owner(self.data_dir)  # says whose it is
+            raise
+
+    def _usable(self, found: Postmaster | None) -> bool:
+        if found is None or not found.ready:
+            return False
+        return socket_path(Path(found.socket_dir), found.port).exists()
 
     def _start(self) -> StartReport:
-        found = read_postmaster(self.data_dir)
+        found = self._postmaster()
         if found is not None and found.alive:
             # Another process started it while we waited for the lock, and may have been killed
             # before it came up; or it is on its way down.
             wait_until_ready(self.data_dir, found.pid, self.log_file, self.start_timeout)
-            found = read_postmaster(self.data_dir)
+            found = self._postmaster()
             if found is not None and self._usable(found):
                 return StartReport(Outcome.FOUND, found.pid)
+        data_folder.discard_empty(self.data_dir)
         owner = server_owner(self.data_dir)
-        outcome, killed, orphans = Outcome.STARTED, None, []
         if not self.data_dir.exists():
             sync = self.settings.get("fsync") != "off"
             data_folder.initialise(
                 self.data_dir, self.installation, owner, database=self.database, sync=sync
             )
-            outcome = Outcome.CREATED
+            return StartReport(Outcome.CREATED, self._launch(owner))
         data_folder.check(self.data_dir, self.installation)
-        if found is not None:
-            killed, outcome = found.pid, Outcome.RECOVERED
-            if found.alive:
-                self._stop()
-            orphans = end_orphans(self.data_dir)
+        if found is None:
+            return StartReport(Outcome.STARTED, self._launch(owner))
+        reason = "was unreachable" if found.alive else "had ended without shutting down"
+        self._stop()
+        orphans = tuple(end_orphans(self.data_dir))
+        forget(self.data_dir, found)
+        return StartReport(Outcome.RECOVERED, self._launch(owner), found.pid, reason, orphans)
+
+    def _launch(self, owner: Owner) -> int:
         write_settings(self.data_dir, self._all_settings)
         owner.take(self.data_dir / FILE)
         socket_dir = make_socket_folder(self.data_dir, owner)
         launch = Launch(self.installation, owner, self.data_dir, socket_dir, self.port)
-        pid = launch.run(self.log_file, self.start_timeout)
-        return StartReport(outcome, pid, killed, tuple(orphans))
+        return launch.run(self.log_file, self.start_timeout)
 
     def _stop(self) -> int | None:
-        found = read_postmaster(self.data_dir)
+        found = self._postmaster()
         if found is None or not found.alive:
-            if found is not None:
-                end_orphans(self.data_dir)
             return None
         for sent in (signal.SIGINT, signal.SIGQUIT):  # fast, then immediate
             try:
                 os.kill(found.pid, sent)
             except ProcessLookupError:
                 return found.pid
-            except PermissionError:
-                owner = server_owner(self.data_dir)
-                raise DataFolderOwnerError(self.data_dir, owner.name, "") from None
             if wait_for_end(found.pid, 30):
+                remove_socket_folder(Path(found.socket_dir))
                 return found.pid
         raise ServerStopError(self.data_dir, found.pid)

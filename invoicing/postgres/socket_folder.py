@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, the end mark included.
 _MAX_PATH = 103
+_PREFIX = "invoicing-"
 
 
 def socket_path(folder: Path, port: int) -> Path:
@@ -33,7 +35,7 @@ def make_socket_folder(data_dir: Path, owner: Owner) -> Path:
     Raises:
         SocketFolderError: somebody else has taken its name, or no short enough folder is there.
     """
-    name = f"invoicing-{owner.uid}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
+    name = f"{_PREFIX}{owner.uid}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 -- made private below
         folder = parent / name
         short = len(os.fsencode(socket_path(folder, 65535))) <= _MAX_PATH
@@ -41,6 +43,13 @@ def make_socket_folder(data_dir: Path, owner: Owner) -> Path:
             _make_private(folder, owner)
             return folder
     raise SocketFolderError(Path(tempfile.gettempdir()) / name, "its path is too long for a socket")
+
+
+def remove_socket_folder(folder: Path) -> None:
+    """Remove the folder of a server that has ended, unless it is not ours or not empty."""
+    if folder.name.startswith(_PREFIX):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _make_private(folder: Path, owner: Owner) -> None:

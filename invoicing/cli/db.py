@@ -1,0 +1,221 @@
+"""`invoicing db`: the embedded PostgreSQL server, and the schema of whichever database is used."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import text
+
+from invoicing.cli.output import console, errors, open_database
+from invoicing.db.migrations import current_revision, head_revision, upgrade
+from invoicing.db.session import Database
+from invoicing.db.url import parse_url
+from invoicing.errors import DatabaseUnavailableError, MigrationsMissingError, UsageError
+from invoicing.postgres import database_url, embedded_server, find_installation
+from invoicing.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+app = typer.Typer(help="The PostgreSQL server and its schema.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+@app.command()
+def start() -> None:
+    """Start the embedded server unless it runs; a killed one recovers, and says so.
+
+    Example: invoicing db start
+    """
+    if Settings.read().database_url is not None:
+        console.print("DATABASE_URL is set and wins: no embedded server is needed, none started")
+        return
+    server = embedded_server()
+    with console.status("Starting PostgreSQL"):
+        report = server.ensure_running()
+    console.print(f"{report}\nData in {server.data_dir}", markup=False, highlight=False)
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded server; its data stays.
+
+    Example: invoicing db stop
+    """
+    server = embedded_server()
+    with console.status("Stopping PostgreSQL"):
+        pid = server.stop()
+    said = "No embedded server was running" if pid is None else f"PostgreSQL stopped (pid {pid})"
+    console.print(said, highlight=False)
+    if Settings.read().database_url is not None:
+        console.print("DATABASE_URL is set: the server it names was left alone")
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Show where the database is, whether it runs, and its migration; exit code 1 if it does not.
+
+    Example: invoicing db status --json
+    """
+    facts = asyncio.run(_facts(Settings.read()))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        table = Table("", "", show_header=False, box=None)
+        for name, value in facts.items():
+            table.add_row(name.removesuffix("_bytes").replace("_", " "), _shown(name, value))
+        console.print(table)
+    if not facts["running"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def url(
+    *,
+    show_password: Annotated[bool, typer.Option(help="Print the password, not ***.")] = False,
+) -> None:
+    """Print the database's URL; the embedded server is started if need be.
+
+    Example: psql "$(invoicing db url)"
+    """
+    found = database_url().set(drivername="postgresql")
+    typer.echo(found.render_as_string(hide_password=not show_password))
+
+
+@app.command()
+def reset(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete the embedded server's data and start afresh; nothing else is touched.
+
+    Example: invoicing db reset --yes
+    """
+    if Settings.read().database_url is not None:
+        message = (
+            "cannot reset: DATABASE_URL is set, and only the embedded server's data is ever "
+            "deleted. Nothing was changed. Unset DATABASE_URL, then run: invoicing db reset"
+        )
+        raise UsageError(message)
+    server = embedded_server()
+    if not yes:
+        _confirm(f"Delete everything in {server.data_dir}?")
+    with console.status("Starting PostgreSQL afresh"):
+        report = server.reset()
+    console.print(f"{report}\nThe database is empty. Run: invoicing db upgrade", highlight=False)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; what follows goes to psql.
+
+    Example: invoicing db psql -c "SELECT count(*) FROM invoice"
+    """
+    found = database_url().set(drivername="postgresql")
+    environment = dict(os.environ)
+    if found.password is not None:
+        # Not in the arguments: every user of the machine can read those.
+        environment["PGPASSWORD"] = str(found.password)
+    program = find_installation().program("psql")
+    target = found._replace(password=None).render_as_string(hide_password=False)
+    os.execve(program, [program, f"--dbname={target}", *context.args], environment)  # noqa: S606
+
+
+@app.command(name="upgrade")
+def upgrade_schema(
+    revision: Annotated[str, typer.Argument(help="The revision to migrate to.")] = "head",
+) -> None:
+    """Migrate the database's schema up; nothing happens when it is there already.
+
+    Example: invoicing db upgrade
+    """
+    before, after = asyncio.run(_upgrade(revision))
+    moved = (
+        f"is at {after} already"
+        if before == after
+        else f"went from {before or 'nothing'} to {after}"
+    )
+    console.print(f"The schema {moved}", highlight=False)
+
+
+async def _upgrade(revision: str) -> tuple[str | None, str | None]:
+    async with open_database() as database:
+        before = await current_revision(database)
+        await upgrade(database, revision)
+        return before, await current_revision(database)
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        message = "cannot ask whether to delete the data: there is no terminal. Add: --yes"
+        raise UsageError(message)
+    errors.print(question, markup=False, highlight=False)
+    if not typer.confirm("It cannot be undone.", err=True):
+        raise typer.Exit(1)
+
+
+async def _facts(settings: Settings) -> dict[str, Any]:
+    facts: dict[str, Any] = {"source": "DATABASE_URL", "running": False}
+    if settings.database_url is not None:
+        target = parse_url(settings.database_url.get_secret_value())
+        return facts | await _facts_of(target, settings)
+    found = embedded_server(settings).status()
+    facts |= {
+        "source": "embedded",
+        "version": found.version,
+        "pid": found.pid,
+        "data_folder": str(found.data_dir),
+        "size_bytes": found.size,
+        "log_file": str(found.log_file),
+        "url": None,
+        "revision": None,
+        "newest_revision": _newest_revision(),
+    }
+    return facts | await _facts_of(found.url, settings) if found.url is not None else facts
+
+
+async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
+    async with Database(target, settings) as database:
+        facts: dict[str, Any] = {
+            "url": target.set(drivername="postgresql").render_as_string(hide_password=True)
+        }
+        try:
+            async with database.read_only() as session:
+                version = await session.scalar(text("SHOW server_version"))
+            revision = await current_revision(database)
+        except DatabaseUnavailableError as error:
+            return facts | {"reason": error.reason}
+        return facts | {
+            "running": True,
+            "version": str(version).split()[0],
+            "revision": revision,
+            "newest_revision": _newest_revision(),
+        }
+
+
+def _newest_revision() -> str | None:
+    try:
+        return head_revision()
+    except MigrationsMissingError:
+        return None
+
+
+def _shown(name: str, value: object) -> Text:
+    if value is None:
+        return Text("-")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if name == "size_bytes" and isinstance(value, int):
+        return Text(f"{value / 1024 / 1024:,.0f} MB")
+    return Text(str(value))  # a path may hold what rich takes for markup

@@ -1,0 +1,115 @@
+"""Root and an ordinary user both get a server, and neither gets the other's."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.errors import DataFolderOwnerError
+from invoicing.postgres import Installation, Outcome, Server, find_installation
+from tests.postgres.conftest import python, query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+
+USER = pwd.getpwnam("nobody")
+AS_USER = {"user": USER.pw_uid, "group": USER.pw_gid, "extra_groups": [], "cwd": "/"}
+RUN = """
+import os, sys
+from pathlib import Path
+from invoicing.errors import PostgresError
+from invoicing.postgres import Server
+server = Server(Path(sys.argv[1]), settings={"fsync": "off"})
+try:
+    print(server.ensure_running().outcome, server.data_dir.stat().st_uid == os.geteuid())
+    print(server.url())
+except PostgresError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.fixture
+def users_folder(folder: Path) -> Path:
+    """Return a folder that belongs to the ordinary user."""
+    try:
+        subprocess.run([sys.executable, "-c", "import invoicing.postgres"], check=True, **AS_USER)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("an ordinary user cannot run this Python: it lies in a closed folder")
+    path = folder / "users"
+    path.mkdir(mode=0o755)
+    os.chown(path, USER.pw_uid, USER.pw_gid)
+    return path
+
+
+def as_user(data_dir: Path) -> list[str]:
+    """Return what the ordinary user is told when it starts a server on `data_dir`."""
+    output, errors = python(RUN, data_dir, **AS_USER).communicate(timeout=60)
+    assert errors == ""
+    return output.splitlines()
+
+
+def test_an_ordinary_user_starts_a_server_that_root_then_uses(
+    users_folder: Path, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(users_folder / "data")
+    said = as_user(server.data_dir)
+    assert said == ["created True", str(server.url())]
+    assert server.ensure_running().outcome is Outcome.FOUND
+    assert query(server, "SELECT 1") == "1"
+
+
+def test_a_server_that_root_starts_on_a_users_data_stays_the_users(
+    users_folder: Path, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(users_folder / "data")
+    as_user(server.data_dir)
+    server.stop()
+    (users_folder / "data.lock").unlink()
+    (users_folder / "data.log").unlink()
+    server.ensure_running()
+    server.stop()
+    assert as_user(server.data_dir)[0] == "started True"
+
+
+def test_a_user_is_told_whose_a_server_is_that_root_started(
+    users_folder: Path, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(users_folder / "data")
+    server.ensure_running()
+    (said,) = as_user(server.data_dir)
+    assert said.startswith("DataFolderOwnerError")
+    assert f"{server.data_dir} belongs to user" in said
+    assert "this is user nobody" in said
+    assert "INVOICING_HOME" in said
+
+
+def test_root_refuses_a_data_folder_that_is_its_own(server: Server) -> None:
+    server.data_dir.mkdir()
+    (server.data_dir / "PG_VERSION").write_text("18\n")
+    with pytest.raises(DataFolderOwnerError, match="chown"):
+        server.ensure_running()
+
+
+def test_programs_in_a_closed_folder_run_for_root(
+    folder: Path, make_server: Callable[..., Server]
+) -> None:
+    root = find_installation().bin_dir.parents[1]
+    closed = folder / "closed"
+    shutil.copytree(root, closed / root.name, symlinks=True)
+    libraries = root.with_name(f"{root.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, closed / libraries.name)
+    closed.chmod(0o700)
+    server = make_server(installation=Installation(closed / root.name / "pginstall" / "bin"))
+    server.ensure_running()
+    assert query(server, "SELECT 1") == "1"
+    assert closed.stat().st_mode & 0o777 == 0o700
