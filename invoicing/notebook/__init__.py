@@ -1,1 +1,19 @@
 """What notebooks show: tables, plots and pickers over what the services return."""
+
+from invoicing.notebook.connection import open_database
+from invoicing.notebook.frames import frame
+from invoicing.notebook.picker import AccountPicker
+from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
+from invoicing.notebook.synchronous import run_synchronously
+from invoicing.notebook.tables import Table
+
+__all__ = [
+    "AccountPicker",
+    "Table",
+    "frame",
+    "open_database",
+    "plot_ageing",
+    "plot_billed_and_paid",
+    "plot_statuses",
+    "run_synchronously",
+]

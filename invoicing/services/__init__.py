@@ -1,6 +1,15 @@
-"""Every query of the domain."""
+"""Every query of the domain, and the schemas its answers have."""
 
-from invoicing.services.accounts import count_accounts, list_accounts
+from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
+from invoicing.schemas.portfolio import (
+    AccountSummary,
+    AgeingTotal,
+    MismatchedInvoice,
+    MonthlyTotals,
+    StatusTotal,
+    TopAccount,
+)
+from invoicing.services.accounts import count_accounts, find_account, list_accounts
 from invoicing.services.dashboard import (
     get_account_dashboard,
     get_account_dashboards,
@@ -15,8 +24,17 @@ from invoicing.services.portfolio import (
 )
 
 __all__ = [
+    "AccountDashboard",
+    "AccountSummary",
+    "AgeingTotal",
+    "InvoiceSummary",
+    "MismatchedInvoice",
+    "MonthlyTotals",
+    "StatusTotal",
+    "TopAccount",
     "ageing",
     "count_accounts",
+    "find_account",
     "get_account_dashboard",
     "get_account_dashboards",
     "get_account_with_invoices",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import func, select, true
 
+from invoicing.errors import NoSuchAccountNameError
 from invoicing.models import Account, Invoice
 from invoicing.schemas.portfolio import AccountSummary
+from invoicing.services.portfolio import top_accounts
 
 if TYPE_CHECKING:
     from invoicing.db.session import AsyncSession
@@ -49,3 +52,21 @@ async def count_accounts(session: AsyncSession, *, search: str | None = None) ->
     if search:
         statement = statement.where(Account.name.icontains(search, autoescape=True))
     return (await session.execute(statement)).scalar_one()
+
+
+async def find_account(session: AsyncSession, text: str = "") -> UUID:
+    """Return the account that `text` means: its id, a part of its name, or the one billed most.
+
+    Raises:
+        NoSuchAccountNameError: no account's name contains `text`, or there is no account at all.
+    """
+    if text:
+        try:
+            return UUID(text)
+        except ValueError:
+            found = [account.id for account in await list_accounts(session, search=text, limit=1)]
+    else:
+        found = [account.account_id for account in await top_accounts(session, limit=1)]
+    if not found:
+        raise NoSuchAccountNameError(text)
+    return found[0]

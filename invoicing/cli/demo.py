@@ -1,0 +1,131 @@
+"""`invoicing demo` and `invoicing notebooks`: the main job in one command, and its kept outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import text
+
+from invoicing.cli.dashboard import dashboard_table
+from invoicing.cli.output import console
+from invoicing.db import Database
+from invoicing.db.migrations import upgrade
+from invoicing.postgres import embedded_server, home_folder
+from invoicing.sample import load_sample
+from invoicing.services import count_accounts, find_account, get_account_dashboard
+from invoicing.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
+
+    from invoicing.schemas.dashboard import AccountDashboard
+
+app = typer.Typer()
+
+ACCOUNTS, INVOICES = 200, 20_000
+# Of its own, so that refreshing the notebooks never touches anybody's data.
+REFRESH_DATABASE = "invoicing_notebooks"
+
+
+@app.command()
+def demo() -> None:
+    """Start PostgreSQL, load a sample, run the dashboard notebook and print one dashboard.
+
+    It works on the embedded server, whatever DATABASE_URL says, and leaves it running.
+
+    Example: invoicing demo
+    """
+    from invoicing.notebook.run import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
+
+    settings = Settings.read()
+    server = embedded_server(settings)
+    with _step("Starting PostgreSQL"):
+        report = server.ensure_running()
+    console.print(f"  {report}", style="dim", highlight=False, markup=False)
+    url = server.url()
+    with _step("Migrating and loading the sample"):
+        asyncio.run(_prepare(url))
+    page = home_folder(settings) / "reports" / "dashboard.html"
+    with _step("Running notebooks/01_dashboard.ipynb"):
+        write_report(NOTEBOOKS / "01_dashboard.ipynb", page, {}, _shown(url))
+    dashboard = asyncio.run(_one_dashboard(url))
+    console.print()
+    console.print(dashboard_table(dashboard))
+    console.print()
+    console.print(f"Report:    {page}", highlight=False, soft_wrap=True)
+    console.print("Notebooks: make lab", highlight=False)
+    console.print(
+        "Accounts:  .venv/bin/invoicing accounts --search optics", highlight=False, markup=False
+    )
+    console.print("Stop:      .venv/bin/invoicing db stop", highlight=False)
+
+
+@app.command()
+def notebooks(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which, such as 01_dashboard; all if none is named.")
+    ] = None,
+) -> None:
+    """Run the notebooks on a fresh sample and keep their outputs, for the repository and nbval.
+
+    Example: invoicing notebooks 01_dashboard
+    """
+    from invoicing.notebook.run import NOTEBOOKS, refresh_outputs  # noqa: PLC0415 -- takes seconds
+
+    server = embedded_server()
+    server.ensure_running()
+    known = {path.stem: path for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    unknown = [name for name in names or [] if name not in known]
+    if unknown:
+        message = f"no notebook is called {unknown[0]!r}; there are: {', '.join(known)}"
+        raise typer.BadParameter(message)
+    with _step("Loading a fresh sample"):
+        url = asyncio.run(_fresh_database(server.url()))
+    for name in names or known:
+        with _step(f"Running {name}"):
+            refresh_outputs(known[name], _shown(url))
+
+
+@contextmanager
+def _step(doing: str) -> Iterator[None]:
+    """Say what is done while it is done, and how long it took."""
+    started = time.monotonic()
+    with console.status(doing):
+        yield
+    console.print(f"{doing}: {time.monotonic() - started:.1f} s", highlight=False)
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+async def _prepare(url: URL) -> None:
+    async with Database(url) as database:
+        await upgrade(database)
+        async with database.read_only() as session:
+            filled = await count_accounts(session) > 0
+        if not filled:
+            await load_sample(database, accounts=ACCOUNTS, invoices=INVOICES)
+
+
+async def _one_dashboard(url: URL) -> AccountDashboard:
+    async with Database(url) as database, database.read_only() as session:
+        return await get_account_dashboard(session, await find_account(session))
+
+
+async def _fresh_database(server: URL) -> URL:
+    url = server.set(database=REFRESH_DATABASE)
+    async with Database(server) as database:
+        engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            drop = f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)"
+            await connection.execute(text(drop))
+            await connection.execute(text(f"CREATE DATABASE {REFRESH_DATABASE}"))
+    await _prepare(url)
+    return url

@@ -1,0 +1,21 @@
+"""How a notebook comes to its database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from invoicing.db import Database
+from invoicing.postgres import database_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+
+async def open_database(url: str | URL | None = None) -> Database:
+    """Return the database at `url`, else at DATABASE_URL, else the embedded server's.
+
+    The embedded server is started if need be, in a thread, so that the kernel stays responsive.
+    Close it in the notebook's last cell: `await database.dispose()`.
+    """
+    return Database(await asyncio.to_thread(database_url) if url is None else url)

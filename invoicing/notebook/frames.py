@@ -1,0 +1,69 @@
+"""Rows of a service to a pandas DataFrame with the right dtypes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import UUID
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+
+# Int64, not int64 or float64: cents stay exact, and stay integers beside a missing value.
+DTYPES: dict[type, str] = {
+    bool: "boolean",
+    int: "Int64",
+    datetime: "datetime64[us, UTC]",
+    date: "datetime64[s]",
+    UUID: "str",
+    Enum: "str",
+    str: "str",
+}
+
+
+def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd.DataFrame:
+    """Return one DataFrame row for each of `rows`, a column for each field of their schema.
+
+    Integers are Int64, moments are UTC timestamps, ids and statuses are text.
+
+    Args:
+        rows: what a service returned; all of one schema.
+        model: their schema; needed only when `rows` may be empty.
+
+    Raises:
+        ValueError: `rows` is empty and `model` is not given.
+    """
+    if model is None:
+        if not rows:
+            message = "an empty list has no columns: pass the schema, frame(rows, StatusTotal)"
+            raise ValueError(message)
+        model = type(rows[0])
+    columns = {
+        name: pd.array(
+            [_plain(getattr(row, name)) for row in rows],  # type: ignore[call-overload]
+            dtype=_dtype(field.annotation),
+        )
+        for name, field in model.model_fields.items()
+    }
+    return pd.DataFrame(columns)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 -- whatever a schema holds
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _dtype(annotation: Any) -> str:  # noqa: ANN401 -- any annotation
+    # `X | None` is the column type of X: each dtype here has a missing value.
+    types = [one for one in get_args(annotation) or [annotation] if one is not type(None)]
+    (only,) = types if len(types) == 1 else (object,)
+    for known, dtype in DTYPES.items():
+        if isinstance(only, type) and issubclass(only, known):
+            return dtype
+    return "object"
