@@ -43,7 +43,11 @@ UNSAFE = {
     "autovacuum_naptime": "10min",
 }
 # Reads until the test run has ended, in whatever way it ended, then stops the server.
-GUARD = 'cat >/dev/null; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2" "$3"'
+GUARD = """
+cat >/dev/null; kill -INT "$1"; n=0
+while [ -e "$2/postgres/postmaster.pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
+rm -rf "$2" "$3"
+"""
 
 
 def server_names() -> list[str]:

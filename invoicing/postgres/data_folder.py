@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -67,9 +69,9 @@ def initialise(
         DiskFullError: the disk has no room for it.
         InitdbError: initdb failed for another reason; its last line is quoted.
     """
-    draft = data_dir.with_name(f"{data_dir.name}.new")
-    end_orphans(draft)
-    shutil.rmtree(draft, ignore_errors=True)
+    _clear_drafts(data_dir)
+    # A name of its own: the initdb of a killed starter works on until it notices.
+    draft = data_dir.with_name(f"{data_dir.name}.new-{secrets.token_hex(4)}")
     try:
         draft.mkdir(mode=0o700)
         owner.take(draft)
@@ -130,6 +132,12 @@ def size(data_dir: Path) -> int:
             except OSError:
                 continue
     return total
+
+
+def _clear_drafts(data_dir: Path) -> None:
+    for draft in data_dir.parent.glob(f"{glob.escape(data_dir.name)}.new-*"):
+        end_orphans(draft, patience=0)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _initdb(installation: Installation, data_dir: Path, *, sync: bool) -> list[str]:

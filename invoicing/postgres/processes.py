@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 _PID_FILE = "postmaster.pid"
+_PROGRAMS = ("postgres", "postmaster", "initdb")
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,15 @@ def end_orphans(data_dir: Path, patience: float = 2.0) -> list[int]:
     """End the processes a killed postmaster left on `data_dir`; return their pids.
 
     Most end by themselves when they notice; one in the middle of a query does not. While one of
-    them holds the shared memory no new server can start. They are known by their working folder,
-    so no other server's process is touched.
+    them holds the shared memory no new server can start. They are known by their working folder
+    or the folder they were given, so no other server's process is touched.
     """
-    orphans = [process for process in psutil.process_iter() if _works_in(process, data_dir)]
-    for sent in (0, signal.SIGTERM, signal.SIGKILL):
+    orphans = [process for process in psutil.process_iter() if _works_on(process, data_dir)]
+    for sent, wait in ((0, patience), (signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
         for process in orphans:
             with suppress(psutil.NoSuchProcess):  # its number may be another's by now
                 process.send_signal(sent)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + wait
         while any(is_alive(process.pid) for process in orphans) and time.monotonic() < deadline:
             time.sleep(0.02)
     return [process.pid for process in orphans]
@@ -109,9 +110,9 @@ def _serves(pid: int, data_dir: Path) -> bool:
     """Tell whether `pid` is a PostgreSQL of `data_dir`: the number may have passed to another."""
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or not _is_postgres(process):
+        if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return _works_in(process, data_dir) or str(data_dir) in process.cmdline()
+        return _is_of(process, data_dir)
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
@@ -119,13 +120,15 @@ def _serves(pid: int, data_dir: Path) -> bool:
         return True
 
 
-def _is_postgres(process: psutil.Process) -> bool:
-    name: str = process.name()
-    return name.lower().startswith(("postgres", "postmaster"))
-
-
-def _works_in(process: psutil.Process, data_dir: Path) -> bool:
+def _works_on(process: psutil.Process, data_dir: Path) -> bool:
     try:
-        return _is_postgres(process) and Path(process.cwd()) == data_dir
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return _is_of(process, data_dir)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # a zombie counts as the first
         return False
+
+
+def _is_of(process: psutil.Process, data_dir: Path) -> bool:
+    if not process.name().lower().startswith(_PROGRAMS):
+        return False
+    # A backend's arguments are overwritten by its title, and initdb does not change its folder.
+    return str(data_dir) in process.cmdline() or Path(process.cwd()) == data_dir

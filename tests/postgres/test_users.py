@@ -7,13 +7,14 @@ import pwd
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.errors import DataFolderOwnerError
 from invoicing.postgres import Installation, Outcome, Server, find_installation
-from tests.postgres.conftest import python, query
+from tests.postgres.conftest import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +38,21 @@ except PostgresError as error:
 """
 
 
+def users_python() -> list[str]:
+    """Return a Python that the ordinary user can run: ours may lie in a closed folder."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for program in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        command = ["env", f"PYTHONPATH={os.pathsep.join(filter(None, sys.path))}", program]
+        with suppress(OSError):
+            check = [*command, "-c", "import invoicing.postgres"]
+            if subprocess.run(check, check=False, capture_output=True, **AS_USER).returncode == 0:
+                return command
+    pytest.skip("no Python here can be run by an ordinary user")
+
+
 @pytest.fixture
 def users_folder(folder: Path) -> Path:
     """Return a folder that belongs to the ordinary user."""
-    try:
-        subprocess.run([sys.executable, "-c", "import invoicing.postgres"], check=True, **AS_USER)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("an ordinary user cannot run this Python: it lies in a closed folder")
     path = folder / "users"
     path.mkdir(mode=0o755)
     os.chown(path, USER.pw_uid, USER.pw_gid)
@@ -52,9 +61,16 @@ def users_folder(folder: Path) -> Path:
 
 def as_user(data_dir: Path) -> list[str]:
     """Return what the ordinary user is told when it starts a server on `data_dir`."""
-    output, errors = python(RUN, data_dir, **AS_USER).communicate(timeout=60)
-    assert errors == ""
-    return output.splitlines()
+    done = subprocess.run(
+        [*users_python(), "-c", RUN, str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **AS_USER,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
 
 
 def test_an_ordinary_user_starts_a_server_that_root_then_uses(
