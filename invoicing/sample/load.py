@@ -21,7 +21,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
-from invoicing.errors import StatementFailedError, TablesNotEmptyError, UsageError
+from invoicing.errors import TablesNotEmptyError, UsageError
 from invoicing.models import Account, Invoice, InvoiceLine
 from invoicing.sample.copy_format import HEADER, TRAILER, encode
 from invoicing.sample.generate import DEFAULT_SEED, count_lines, generate
@@ -116,8 +116,8 @@ async def load_sample(
     except DBAPIError as error:
         raise explain(error) from None
     except asyncpg.PostgresError as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise StatementFailedError(error.sqlstate, reason, getattr(error, "hint", None)) from None
+        # COPY is spoken to the driver itself, so SQLAlchemy has not wrapped what it raises.
+        raise explain(DBAPIError("COPY", None, error)) from None
 
 
 def _check(accounts: int, invoices: int, seed: int) -> None:
@@ -208,7 +208,7 @@ class _Load:
     async def run(self, chunks: _Prefetched) -> SampleCounts:
         removed = await find_removable(self._session, _TABLES)
         for part in removed:
-            await self._session.execute(text(part.drop))
+            await self._execute(part.drop)
         await self._send(chunks)
         await self._restore(removed)
         await self._gather_statistics()
@@ -247,9 +247,12 @@ class _Load:
         statements = [statement for part in reversed(removed) for statement in part.restore]
         for done, statement in enumerate(statements):
             self._tell("indexes", done, len(statements))
-            # A driver's statement: a default in an index may hold a colon, which text() would bind.
-            await (await self._session.connection()).exec_driver_sql(statement)
+            await self._execute(statement)
         self._tell("indexes", len(statements), len(statements))
+
+    async def _execute(self, statement: str) -> None:
+        # Not by text(), which would take a colon in an index's expression for a parameter.
+        await (await self._session.connection()).exec_driver_sql(statement)
 
     async def _gather_statistics(self) -> None:
         for done, table in enumerate(_TABLES):

@@ -1,0 +1,96 @@
+"""Loading a sample, against the best single `INSERT ... SELECT` of the very same rows.
+
+Both write the three tables and then build the same indexes and foreign keys, with the same memory.
+The rival has no rows to make and no wire to cross: it copies, within the server, from tables that
+hold exactly what the sample loaded, into tables that were emptied in its own transaction.
+`INVOICING_BENCH_INVOICES` says how many invoices (8,000,000 if not set).
+"""
+
+from __future__ import annotations
+
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from invoicing.sample import load_sample
+from invoicing.sample.load import _SORT_MEMORY, _TABLES
+from invoicing.sample.rebuild import find_removable
+
+if TYPE_CHECKING:
+    from invoicing.db import Database
+    from invoicing.sample import Progress
+
+INVOICES = int(os.environ.get("INVOICING_BENCH_INVOICES", "8_000_000"))
+ACCOUNTS = max(INVOICES // 80, 1)
+GOAL = 1 / 3
+
+
+@pytest.fixture
+def bench_database(database: Database) -> Database:
+    """Return an empty, migrated database."""
+    return database
+
+
+async def copy_within_server(database: Database) -> tuple[float, float]:
+    """Refill the tables from copies of them; return the seconds for rows, and for all."""
+    async with database.transaction() as session:
+        connection = await session.connection()
+        for table in _TABLES:
+            await connection.exec_driver_sql(f"CREATE TABLE copy_of_{table} AS TABLE {table}")
+    # What the copying left behind is not the rival's to write out.
+    async with database.engine.connect() as plain:
+        await plain.execution_options(isolation_level="AUTOCOMMIT")
+        await plain.exec_driver_sql("VACUUM (FREEZE, ANALYZE)")
+        await plain.exec_driver_sql("CHECKPOINT")
+    began = perf_counter()
+    async with database.transaction() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql(f"SET LOCAL maintenance_work_mem = '{_SORT_MEMORY}'")
+        await connection.exec_driver_sql(f"TRUNCATE {', '.join(_TABLES)}")
+        removed = await find_removable(session, _TABLES)
+        for part in removed:
+            await connection.exec_driver_sql(part.drop)
+        for table in _TABLES:
+            await connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM copy_of_{table}")
+        rows_seconds = perf_counter() - began
+        for part in reversed(removed):
+            for statement in part.restore:
+                await connection.exec_driver_sql(statement)
+        for table in _TABLES:
+            await connection.exec_driver_sql(f"ANALYZE {table}")
+    return rows_seconds, perf_counter() - began
+
+
+@pytest.mark.bench
+async def test_a_sample_loads_at_a_third_of_the_server_s_own_speed_or_better(
+    bench_database: Database,
+) -> None:
+    stages: dict[str, float] = {}
+
+    def note(progress: Progress) -> None:
+        stages[progress.stage] = progress.seconds
+
+    began = perf_counter()
+    loaded = await load_sample(
+        bench_database, accounts=ACCOUNTS, invoices=INVOICES, replace=True, progress=note
+    )
+    sample = (stages["rows"], perf_counter() - began)
+    rival = await copy_within_server(bench_database)
+    _show(loaded.rows, sample, rival)
+    assert rival[1] / sample[1] >= GOAL
+
+
+def _show(rows: int, sample: tuple[float, float], rival: tuple[float, float]) -> None:
+    table = Table(title=f"{rows:,} rows in three tables ({INVOICES:,} invoices)")
+    table.add_column("")
+    for name in ("rows sent, a second", "with indexes and keys, a second"):
+        table.add_column(name, justify="right")
+    table.add_row("invoicing sample", *(f"{rows / seconds:,.0f}" for seconds in sample))
+    table.add_row("INSERT ... SELECT", *(f"{rows / seconds:,.0f}" for seconds in rival))
+    ratios = (theirs / ours for ours, theirs in zip(sample, rival, strict=True))
+    table.add_row("ratio", *(f"{ratio:.2f}" for ratio in ratios))
+    Console(width=100).print(table)
