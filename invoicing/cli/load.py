@@ -1,0 +1,237 @@
+"""`invoicing load`: accounts, invoices and lines from files of the user's own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress as ProgressBar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from invoicing.cli.output import console, errors, open_database
+from invoicing.errors import BadRowsError, UsageError
+from invoicing.load import KINDS, LoadProgress, load_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from invoicing.schemas.load import LoadReport
+
+app = typer.Typer()
+
+_SECONDS_BETWEEN_LINES = 5.0
+_PHASES = {"reading": "Reading", "checking": "Checking", "writing": "Writing"}
+
+
+def columns_help() -> str:
+    """Return the columns of each file, as the row models say them."""
+    parts = []
+    for kind in KINDS:
+        lines = [
+            f"* {column.name}{'' if column.required else ' (optional)'}: {column.meaning}"
+            for column in kind.columns
+        ]
+        parts.append("\n\n".join([f"Columns of the {kind.name} file:", "\n".join(lines)]))
+    return "\n\n".join(parts)
+
+
+_HELP = f"""\
+Load accounts, invoices and lines from CSV or Parquet files, all of them or nothing.
+
+Example: invoicing load accounts.csv invoices.csv lines.csv
+
+Loading a file again changes nothing: an id always becomes the same UUID, and a row that is \
+there already is updated only where it differs. A column that a file does not have keeps what \
+the database holds. Nothing is deleted. References may also be to rows of the database.
+
+CSV files are UTF-8, with comma, semicolon, tab or bar, and may be gzip; the first line names the \
+columns, in any order.
+
+{columns_help()}
+"""
+
+
+@app.command(help=_HELP)
+def load(  # noqa: PLR0913 -- each is an option of the command
+    accounts: Annotated[
+        Path | None, typer.Argument(metavar="[ACCOUNTS]", help="The accounts file.")
+    ] = None,
+    invoices: Annotated[
+        Path | None, typer.Argument(metavar="[INVOICES]", help="The invoices file.")
+    ] = None,
+    lines: Annotated[Path | None, typer.Argument(metavar="[LINES]", help="The lines file.")] = None,
+    *,
+    only_invoices: Annotated[
+        Path | None, typer.Option("--invoices", help="An invoices file without an accounts file.")
+    ] = None,
+    only_lines: Annotated[
+        Path | None, typer.Option("--lines", help="A lines file without an invoices file.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Load the good rows; write the bad ones to a file.")
+    ] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            help="The CSV file for all bad rows; it is replaced. "
+            "With --skip-bad, rejects-<time>.csv if not given."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, then load nothing.")
+    ] = False,
+    show: Annotated[int, typer.Option(min=0, help="How many bad rows to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+) -> None:
+    """Load the files and tell what became of their rows."""
+    options = {
+        "accounts": accounts,
+        "invoices": _one("invoices", invoices, only_invoices),
+        "lines": _one("lines", lines, only_lines),
+    }
+    if skip_bad and rejects is None:
+        rejects = Path(f"rejects-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv")
+    try:
+        report = asyncio.run(
+            _load(options, skip_bad=skip_bad, rejects=rejects, dry_run=dry_run, show=show)
+        )
+    except BadRowsError as error:
+        _print(error.report, as_json=as_json)
+        raise
+    _print(report, as_json=as_json)
+
+
+async def _load(
+    files: dict[str, Path | None],
+    *,
+    skip_bad: bool,
+    rejects: Path | None,
+    dry_run: bool,
+    show: int,
+) -> LoadReport:
+    with _shown_progress() as progress:
+        async with open_database() as database:
+            return await load_files(
+                database,
+                **files,
+                skip_bad=skip_bad,
+                rejects=rejects,
+                dry_run=dry_run,
+                show=show,
+                progress=progress,
+            )
+
+
+def _one(kind: str, positional: Path | None, option: Path | None) -> Path | None:
+    if positional is not None and option is not None:
+        message = f"two files of {kind} were named, {positional} and {option}. Name one"
+        raise UsageError(message)
+    return positional or option
+
+
+def _print(report: LoadReport, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+        return
+    for file in report.files:
+        if file.ignored_columns:
+            ignored = ", ".join(file.ignored_columns)
+            errors.print(
+                f"{file.path}: these columns were not loaded: {ignored}",
+                style="yellow",
+                markup=False,
+                highlight=False,
+            )
+    for row in report.first_rejected:
+        console.print(
+            f"{row.path}:{row.line}: {row.reason}", markup=False, highlight=False, soft_wrap=True
+        )
+    if report.rejected > len(report.first_rejected):
+        console.print(f"... and {report.rejected - len(report.first_rejected):,} more bad rows")
+    if report.reasons:
+        console.print(_reasons_table(report))
+    console.print(_files_table(report))
+    if report.rejects is not None:
+        console.print(f"Every bad row is in {escape(str(report.rejects))}", soft_wrap=True)
+    console.print(_last_line(report))
+
+
+def _last_line(report: LoadReport) -> str:
+    done = "Loaded" if report.loaded else "Checked, and nothing loaded"
+    text = f"{done}: {report.rows:,} rows in {report.seconds:,.1f} s"
+    return f"{text}, {report.rows / report.seconds:,.0f} a second." if report.seconds > 1 else text
+
+
+def _reasons_table(report: LoadReport) -> Table:
+    table = Table()
+    table.add_column("Reason")
+    table.add_column("Times", justify="right")
+    for rule, times in report.reasons.items():
+        table.add_row(rule, f"{times:,}")
+    return table
+
+
+def _files_table(report: LoadReport) -> Table:
+    table = Table()
+    table.add_column("File", overflow="fold")
+    counts = ("rows", "inserted", "updated", "unchanged", "rejected")
+    for name in counts:
+        table.add_column(name.capitalize(), justify="right", no_wrap=True)
+    for file in report.files:
+        table.add_row(escape(str(file.path)), *(f"{getattr(file, name):,}" for name in counts))
+    return table
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[LoadProgress], None]]:
+    """Yield what shows progress on stderr: live on a terminal, now and then a line in a log."""
+    if not errors.is_terminal:
+        yield _LineProgress()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with ProgressBar(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("Connecting", total=None)
+        pace = _Pace()
+        yield lambda progress: bar.update(task, description=pace.told(progress))
+
+
+class _Pace:
+    """What is being done, and how fast."""
+
+    def __init__(self) -> None:
+        self.step = ("", "")
+        self.begun = 0.0
+
+    def told(self, progress: LoadProgress) -> str:
+        """Say where the load stands."""
+        if (progress.kind, progress.phase) != self.step:
+            self.step = (progress.kind, progress.phase)
+            self.begun = time.monotonic()
+        text = f"{_PHASES[progress.phase]} {progress.kind}: {progress.rows:,} rows"
+        seconds = time.monotonic() - self.begun
+        if progress.phase == "reading" and seconds > 0.1:  # noqa: PLR2004 -- no rate before that
+            text += f", {progress.rows / seconds:,.0f} a second"
+        return text
+
+
+class _LineProgress:
+    """Print a line when a step begins and every few seconds."""
+
+    def __init__(self) -> None:
+        self._pace = _Pace()
+        self._next = 0.0
+
+    def __call__(self, progress: LoadProgress) -> None:
+        step = self._pace.step
+        text = self._pace.told(progress)
+        if self._pace.step == step and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        errors.print(text, markup=False, highlight=False)

@@ -1,0 +1,70 @@
+"""The three kinds of file: their rows, their columns, their tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from invoicing.schemas.load import AccountRow, InvoiceRow, LineRow
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+SQL_TYPES = {"amount_cents": "bigint", "total_cents": "bigint"} | dict.fromkeys(
+    ("issued_at", "created_at"), "timestamptz"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file: its name, whether a file must have it, and what it holds."""
+
+    name: str
+    required: bool
+    meaning: str
+
+    @property
+    def sql_type(self) -> str:
+        """The type of its staging column; the status is cast when it reaches its table."""
+        if self.name == "id" or self.name.endswith("_id"):
+            return "uuid"
+        return SQL_TYPES.get(self.name, "text")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: what the file is called: `accounts`.
+        singular: what one row is called: `account`.
+        row: the model that checks a row.
+        table: the table its rows go to.
+        parent: the kind that `parent_column` refers to.
+    """
+
+    name: str
+    singular: str
+    row: type[BaseModel]
+    table: str
+    parent: Kind | None = None
+    parent_column: str | None = None
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns a file of this kind may have, in the order of the documentation."""
+        return [
+            Column(name, field.is_required(), field.description or "")
+            for name, field in self.row.model_fields.items()
+        ]
+
+    @property
+    def staging(self) -> str:
+        """The temporary table its rows are copied to."""
+        return f"load_{self.name}"
+
+
+ACCOUNTS = Kind("accounts", "account", AccountRow, "account")
+INVOICES = Kind("invoices", "invoice", InvoiceRow, "invoice", ACCOUNTS, "account_id")
+LINES = Kind("lines", "line", LineRow, "invoice_line", INVOICES, "invoice_id")
+KINDS = (ACCOUNTS, INVOICES, LINES)

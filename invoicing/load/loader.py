@@ -1,0 +1,275 @@
+"""Load files in one transaction: stream and check them, stage them, write what differs.
+
+Memory does not grow with the files: rows go from the file to the server in one COPY each, and bad
+rows wait on disk and then on the server.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from invoicing.db.refusal import UNDEFINED_COLUMN, UNDEFINED_OBJECT, UNDEFINED_TABLE
+from invoicing.errors import (
+    BadRowsError,
+    InputFileError,
+    LoadFailedError,
+    SchemaMissingError,
+    UsageError,
+)
+from invoicing.load.checking import Check, Problems
+from invoicing.load.kinds import KINDS
+from invoicing.load.rejects import open_rejects, rejected_rows
+from invoicing.load.source import open_source
+from invoicing.load.staging import PROBLEM_COLUMNS, Staging
+from invoicing.schemas.load import FileReport, LoadReport, RejectedRow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from invoicing.db.session import AsyncSession, Database
+    from invoicing.errors import InvoicingError
+    from invoicing.load.kinds import Kind
+    from invoicing.load.source import Source
+
+
+@dataclass(frozen=True)
+class LoadProgress:
+    """Where a load stands: `phase` is `reading`, `checking` or `writing`; `rows` of this file."""
+
+    kind: str
+    phase: str
+    rows: int
+
+
+@dataclass
+class _Input:
+    kind: Kind
+    source: Source
+    check: Check
+    stamp: tuple[int, ...]
+    inserted: int = 0
+    updated: int = 0
+    rejected: int = 0
+
+
+async def load_files(  # noqa: PLR0913 -- each is an option of the command
+    database: Database,
+    *,
+    accounts: str | Path | None = None,
+    invoices: str | Path | None = None,
+    lines: str | Path | None = None,
+    skip_bad: bool = False,
+    rejects: str | Path | None = None,
+    dry_run: bool = False,
+    show: int = 20,
+    progress: Callable[[LoadProgress], None] | None = None,
+) -> LoadReport:
+    """Load the files, all of them or nothing; loading them again changes nothing.
+
+    A row whose id is there already is updated where it differs; a column that the file does not
+    have keeps what the database holds. Nothing is ever deleted.
+
+    Args:
+        database: one whose migrations have run.
+        accounts: a CSV or Parquet file; so are `invoices` and `lines`. At least one is needed.
+        invoices: their accounts are of `accounts` or of the database.
+        lines: their invoices are of `invoices` or of the database.
+        skip_bad: load the good rows although there are bad ones.
+        rejects: where to write every bad row, if there are any.
+        dry_run: do everything, then roll it back.
+        show: how many bad rows the report has.
+        progress: called every few thousand rows.
+
+    Raises:
+        InputFileError: a file cannot be read, lacks a column, or changed meanwhile.
+        BadRowsError: some rows are bad, and `skip_bad` was not asked for; it has the report.
+        LoadInProgressError: another load is writing to this database.
+        LoadFailedError: the database refused, or the connection was lost.
+    """
+    begun = time.monotonic()
+    paths = {"accounts": accounts, "invoices": invoices, "lines": lines}
+    rejects = None if rejects is None else Path(rejects)
+    problems = Problems()
+    try:
+        inputs = _open(paths, problems, rejects)
+        load = _Load(inputs, problems, progress or (lambda _: None))
+        async with _transaction(database) as (session, staging):
+            report = await load.run(staging, skip_bad=skip_bad, rejects=rejects, show=show)
+            refused = report.rejected > 0 and not skip_bad
+            if refused or dry_run:
+                await session.rollback()
+    finally:
+        problems.close()
+    report = report.model_copy(
+        update={
+            "loaded": not (refused or dry_run),
+            "dry_run": dry_run,
+            "seconds": round(time.monotonic() - begun, 3),
+        }
+    )
+    if refused:
+        raise BadRowsError(report, rows=report.rows, rejected=report.rejected)
+    return report
+
+
+class _Load:
+    """One run over the files, inside the transaction."""
+
+    def __init__(
+        self, inputs: list[_Input], problems: Problems, progress: Callable[[LoadProgress], None]
+    ) -> None:
+        self._inputs = inputs
+        self._problems = problems
+        self._progress = progress
+
+    async def run(
+        self, staging: Staging, *, skip_bad: bool, rejects: Path | None, show: int
+    ) -> LoadReport:
+        """Stage, check, write; the caller commits or rolls back."""
+        await staging.create({one.kind.name: one.check.columns for one in self._inputs})
+        for one in self._inputs:
+            await self._read(staging, one)
+        for one in self._inputs:
+            await self._check(staging, one)
+        rejected = sum(one.rejected for one in self._inputs)
+        first: list[RejectedRow] = []
+        if rejected:
+            first = await self._tell(staging, rejects, show)
+        if not rejected or skip_bad:
+            for one in self._inputs:
+                self._progress(LoadProgress(one.kind.name, "writing", one.check.rows))
+                one.inserted, one.updated = await staging.upsert(one.kind, one.check.columns)
+        return LoadReport(
+            loaded=False,
+            dry_run=False,
+            files=[_file_report(one, written=not rejected or skip_bad) for one in self._inputs],
+            reasons=await staging.reasons(),
+            first_rejected=first,
+            rejects=rejects if rejected else None,
+            seconds=0.0,
+        )
+
+    async def _read(self, staging: Staging, one: _Input) -> None:
+        def told(rows: int) -> None:
+            self._progress(LoadProgress(one.kind.name, "reading", rows))
+
+        records = one.check.records(told)
+        await staging.copy(one.kind.staging, ["line", *one.check.columns], records)
+        if self._problems.count:
+            await staging.copy("load_problem", PROBLEM_COLUMNS, self._problems.take())
+        _refuse_changed(one)
+
+    async def _check(self, staging: Staging, one: _Input) -> None:
+        self._progress(LoadProgress(one.kind.name, "checking", one.check.rows))
+        names = {other.kind.name: other.source.path.name for other in self._inputs}
+        parent = one.kind.parent.name if one.kind.parent is not None else ""
+        await staging.check(one.kind, names.get(parent, ""))
+        one.rejected = await staging.count_rejected(one.kind)
+
+    async def _tell(self, staging: Staging, rejects: Path | None, show: int) -> list[RejectedRow]:
+        """Collect the first bad rows; with a rejects file, write all of them to it."""
+        first: list[RejectedRow] = []
+        if rejects is None:
+            for one in self._inputs:
+                await self._tell_file(staging, one, first, show, None)
+            return first
+        with open_rejects(rejects, [one.source for one in self._inputs]) as write:
+            for one in self._inputs:
+                await self._tell_file(staging, one, first, show, write)
+        return first
+
+    async def _tell_file(
+        self,
+        staging: Staging,
+        one: _Input,
+        first: list[RejectedRow],
+        show: int,
+        write: Callable[..., None] | None,
+    ) -> None:
+        limit = show - len(first) if write is None else None
+        async for line, reason, cells in rejected_rows(staging, one.source, one.kind, limit):
+            if len(first) < show:
+                first.append(RejectedRow(path=one.source.path, line=line, reason=reason))
+            if write is not None:
+                write(one.source, line, reason, cells)
+        _refuse_changed(one)
+
+
+def _open(
+    paths: dict[str, str | Path | None], problems: Problems, rejects: Path | None
+) -> list[_Input]:
+    inputs = []
+    for kind in KINDS:
+        given = paths[kind.name]
+        if given is None:
+            continue
+        path = Path(given)
+        source = open_source(path, kind)
+        if rejects is not None and rejects.exists() and rejects.samefile(path):
+            message = f"cannot write the rejects to {rejects}: it is a file to load"
+            raise UsageError(message)
+        inputs.append(_Input(kind, source, Check(source, kind, problems), _stamp(path)))
+    if not inputs:
+        message = "there is nothing to load: name at least one file. Run: invoicing load --help"
+        raise UsageError(message)
+    return inputs
+
+
+@asynccontextmanager
+async def _transaction(database: Database) -> AsyncIterator[tuple[AsyncSession, Staging]]:
+    """Yield a session's transaction and the staging on its connection; tell the driver's errors."""
+    try:
+        async with database.transaction() as session:
+            # Also what begins the transaction: the driver's own calls do not.
+            await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            connection = await (await session.connection()).get_raw_connection()
+            yield session, Staging(connection.driver_connection)
+    except DBAPIError as error:
+        raise _failed(error.orig or error) from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise _failed(error) from None
+
+
+def _failed(error: BaseException) -> InvoicingError:
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    sqlstate = getattr(error, "sqlstate", None)
+    if sqlstate in {UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT}:
+        return SchemaMissingError(sqlstate, reason)
+    return LoadFailedError(reason, sqlstate)
+
+
+def _file_report(one: _Input, *, written: bool) -> FileReport:
+    good = one.check.rows - one.rejected
+    return FileReport(
+        kind=one.kind.name,
+        path=one.source.path,
+        rows=one.check.rows,
+        inserted=one.inserted,
+        updated=one.updated,
+        unchanged=good - one.inserted - one.updated if written else 0,
+        rejected=one.rejected,
+        ignored_columns=[name for name in one.source.columns if name not in one.check.columns],
+    )
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _refuse_changed(one: _Input) -> None:
+    """Refuse a file that was written to meanwhile: its lines are no longer those checked."""
+    try:
+        changed = _stamp(one.source.path) != one.stamp
+    except OSError:
+        changed = True
+    if changed:
+        raise InputFileError(one.source.path, "it changed while it was being read")

@@ -1,0 +1,97 @@
+"""Bad rows with what they hold: a second look at the files, taken only when there are some."""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from invoicing.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from invoicing.load.kinds import Kind
+    from invoicing.load.source import Source
+    from invoicing.load.staging import Staging
+
+OWN_COLUMNS = ("file", "line", "reason")
+# Takes the text of a row with broken quotes, and the fields that a header has no name for.
+UNPARSED = "unparsed"
+_SHOWN = 60
+
+
+async def rejected_rows(
+    staging: Staging, source: Source, kind: Kind, limit: int | None
+) -> AsyncIterator[tuple[int, str, Sequence[object]]]:
+    """Yield the bad rows of a file by line: the line, every reason, and its cells."""
+    rows = source.rows()
+    async for problem in staging.problems(kind, limit):
+        for line, cells, _ in rows:
+            if line == problem["line"]:
+                told = zip(problem["fields"], problem["messages"], strict=True)
+                reasons = [_reason(source, cells, field, message) for field, message in told]
+                yield line, "; ".join(reasons), cells
+                break
+
+
+def _reason(source: Source, cells: Sequence[object], field: str | None, message: str) -> str:
+    if field is None:
+        return f"the row {message}"
+    value = cells[source.columns.index(field)]
+    shown = str(value).strip() if value is not None else ""
+    # repr: what a cell holds must not be able to steer the reader's terminal.
+    text = repr(shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}...")
+    return f"{field} {text} {message}" if shown else f"{field} {message}"
+
+
+class RejectsFile:
+    """A CSV of bad rows: file, line, reason, then their cells under the names of their columns."""
+
+    def __init__(self, text: io.TextIOBase, sources: Sequence[Source]) -> None:
+        names = dict.fromkeys(name for source in sources for name in source.columns)
+        self._columns = [name for name in names if name not in {*OWN_COLUMNS, UNPARSED}]
+        self._writer = csv.writer(text)
+        self._writer.writerow([*OWN_COLUMNS, *self._columns, UNPARSED])
+
+    def write(self, source: Source, line: int, reason: str, cells: Sequence[object]) -> None:
+        """Write one bad row."""
+        named = dict(zip(source.columns, cells, strict=False))
+        unparsed = cells[len(source.columns) :]
+        if len(cells) == 1 < len(source.columns):
+            named, unparsed = {}, cells
+        row = [named.get(name, "") for name in self._columns]
+        self._writer.writerow([source.path, line, reason, *row, _joined(unparsed)])
+
+
+@contextmanager
+def open_rejects(path: Path, sources: Sequence[Source]) -> Iterator[Callable[..., None]]:
+    """Yield the function that writes a row; the file appears when the block ends without error.
+
+    Bytes of the originals that are not UTF-8 are written as they were.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as text:
+            yield RejectsFile(text, sources).write
+        part.replace(path)
+    except ConnectionError:
+        raise
+    except OSError as error:
+        message = f"cannot write the rejects to {path}: {error.strerror}. Nothing was loaded"
+        raise UsageError(message) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _joined(cells: Sequence[object]) -> object:
+    if len(cells) <= 1:
+        return cells[0] if cells else ""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,198 @@
+"""The staging tables: checked rows on the server, what is wrong with them, and the upsert.
+
+Everything here is temporary and of one transaction: when it ends, by whatever cause, nothing of
+it is left. The checks that need other rows (duplicates, references) run on the server as set
+operations, so that memory here does not grow with the files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoicing.errors import LoadInProgressError
+from invoicing.load.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    import asyncpg
+
+    from invoicing.load.kinds import Kind
+
+# Any fixed number: it tells loads from other users of advisory locks.
+LOAD_LOCK = 0x6C6F6164
+# Behind pgbouncer the driver has a time limit for each command; a load takes what it takes.
+NO_LIMIT = 1e9
+PROBLEM_COLUMNS = ("kind", "line", "rule", "field", "message", "id")
+
+
+class Staging:
+    """The temporary tables of one load, on a connection that is in a transaction."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+
+    async def execute(self, statement: str, *arguments: object) -> int:
+        """Run a statement; return how many rows it touched."""
+        tag = await self.connection.execute(statement, *arguments, timeout=NO_LIMIT)
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def create(self, columns: dict[str, list[str]]) -> None:
+        """Take the lock of loads and make a staging table for each kind, read or not.
+
+        Raises:
+            LoadInProgressError: another load holds the lock.
+        """
+        if not await self._value("SELECT pg_try_advisory_xact_lock($1)", LOAD_LOCK):
+            raise LoadInProgressError(
+                await self._value(
+                    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                    " AND (classid::bigint << 32 | objid::bigint) = $1 AND database ="
+                    " (SELECT oid FROM pg_database WHERE datname = current_database())",
+                    LOAD_LOCK,
+                )
+            )
+        for kind in KINDS:
+            types = {column.name: column.sql_type for column in kind.columns}
+            present = "".join(f", {name} {types[name]}" for name in columns.get(kind.name, ["id"]))
+            await self.execute(
+                f"CREATE TEMP TABLE {kind.staging} (line bigint{present}) ON COMMIT DROP"
+            )
+        await self.execute(
+            "CREATE TEMP TABLE load_problem (kind text, line bigint, rule text, field text,"
+            " message text, id uuid) ON COMMIT DROP"
+        )
+
+    async def copy(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: AsyncIterator[tuple[Any, ...]] | Iterable[tuple[Any, ...]],
+    ) -> None:
+        """Stream rows into a temporary table in one COPY."""
+        await self.connection.copy_records_to_table(
+            table, schema_name="pg_temp", columns=columns, records=rows, timeout=NO_LIMIT
+        )
+        await self.execute(f"ANALYZE pg_temp.{table}")
+
+    async def check(self, kind: Kind, parent_path: str) -> None:
+        """Note duplicate ids and missing references, and take their rows out of the staging.
+
+        The parents must have been checked before. Of a repeated id the first row stands.
+        """
+        await self.execute(
+            f"""
+            INSERT INTO load_problem (kind, line, rule, field, message)
+            SELECT $1, line, 'duplicate-id', 'id', format('is also on line %s', first)
+            FROM {kind.staging}
+            JOIN (SELECT id, min(line) AS first FROM {kind.staging}
+                  GROUP BY id HAVING count(*) > 1) AS twice USING (id)
+            WHERE line <> first
+            """,  # noqa: S608 -- names of our own, never the user's
+            kind.name,
+        )
+        if kind.parent is not None:
+            await self._check_references(kind, kind.parent, parent_path)
+        await self.execute(
+            f"""
+            DELETE FROM {kind.staging} AS staged USING load_problem AS problem
+            WHERE problem.kind = $1 AND problem.line = staged.line
+            """,  # noqa: S608 -- as above
+            kind.name,
+        )
+        # Their ids are kept, so that what refers to them is rejected for that reason.
+        await self.execute("ANALYZE pg_temp.load_problem")
+
+    async def _check_references(self, kind: Kind, parent: Kind, parent_path: str) -> None:
+        """Note rows whose parent was rejected, or is neither in the files nor in the database."""
+        await self.execute(
+            f"""
+            INSERT INTO load_problem (kind, line, rule, field, message, id)
+            SELECT $1, staged.line,
+                CASE WHEN rejected.id IS NULL THEN $4 ELSE $5 END,
+                $6,
+                CASE WHEN rejected.id IS NULL THEN $7
+                     ELSE format('was rejected on line %s of %s', rejected.line, $3::text) END,
+                staged.id
+            FROM {kind.staging} AS staged
+            LEFT JOIN (SELECT id, min(line) AS line FROM load_problem
+                       WHERE kind = $2 AND id IS NOT NULL GROUP BY id) AS rejected
+                ON rejected.id = staged.{kind.parent_column}
+            WHERE NOT EXISTS (SELECT FROM {parent.staging} AS parent
+                              WHERE parent.id = staged.{kind.parent_column})
+            AND (rejected.id IS NOT NULL
+                 OR NOT EXISTS (SELECT FROM {parent.table} AS parent
+                                WHERE parent.id = staged.{kind.parent_column}))
+            """,  # noqa: S608 -- names of our own, never the user's
+            kind.name,
+            parent.name,
+            parent_path,
+            f"missing-{parent.singular}",
+            f"rejected-{parent.singular}",
+            kind.parent_column,
+            f"is no {parent.singular} of the files or of the database",
+        )
+
+    async def count_rejected(self, kind: Kind) -> int:
+        """Return how many rows of a file are bad."""
+        query = "SELECT count(DISTINCT line) FROM load_problem WHERE kind = $1"
+        return int(await self._value(query, kind.name))
+
+    async def reasons(self) -> dict[str, int]:
+        """Return how many times each rule was broken, the most frequent first."""
+        rows = await self.connection.fetch(
+            "SELECT rule, count(*) FROM load_problem GROUP BY rule ORDER BY count(*) DESC, rule",
+            timeout=NO_LIMIT,
+        )
+        return {row["rule"]: row["count"] for row in rows}
+
+    def problems(self, kind: Kind, limit: int | None) -> Any:  # noqa: ANN401 -- asyncpg is untyped
+        """Return a cursor over the bad rows of a file: line, fields and messages, by line."""
+        return self.connection.cursor(
+            "SELECT line, array_agg(field ORDER BY field, message) AS fields,"
+            " array_agg(message ORDER BY field, message) AS messages"
+            " FROM load_problem WHERE kind = $1 GROUP BY line ORDER BY line LIMIT $2",
+            kind.name,
+            limit,
+            prefetch=1000,
+            timeout=NO_LIMIT,
+        )
+
+    async def upsert(self, kind: Kind, columns: Sequence[str]) -> tuple[int, int]:
+        """Write the staged rows to their table; return how many were inserted and updated.
+
+        Rows that the database holds just so are not touched. An empty created_at, which a table
+        cannot hold, means now for a new row and no change for one that is there.
+        """
+        new = {name: _staged(name, "now()") for name in columns}
+        changed = {name: _staged(name, f"kept.{name}") for name in columns if name != "id"}
+        assigned = ", ".join(f"{name} = {value}" for name, value in changed.items())
+        updated = await self.execute(
+            f"""
+            UPDATE {kind.table} AS kept SET {assigned}
+            FROM {kind.staging} AS staged
+            WHERE staged.id = kept.id
+            AND ({", ".join(f"kept.{name}" for name in changed)})
+                IS DISTINCT FROM ({", ".join(changed.values())})
+            """  # noqa: S608 -- as above
+        )
+        inserted = await self.execute(
+            f"""
+            INSERT INTO {kind.table} ({", ".join(new)})
+            SELECT {", ".join(new.values())} FROM {kind.staging} AS staged
+            WHERE NOT EXISTS (SELECT FROM {kind.table} AS kept WHERE kept.id = staged.id)
+            """  # noqa: S608 -- as above
+        )
+        return inserted, updated
+
+    async def _value(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 -- any type of SQL
+        return await self.connection.fetchval(query, *arguments, timeout=NO_LIMIT)
+
+
+def _staged(name: str, when_empty: str) -> str:
+    if name == "status":
+        return "staged.status::invoice_status"
+    return (
+        f"coalesce(staged.created_at, {when_empty})" if name == "created_at" else f"staged.{name}"
+    )

@@ -1,0 +1,128 @@
+"""One row of each file that can be loaded, and what a load reports.
+
+The row models are the documentation of the files' columns: `--help` and the docs are made from
+them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from invoicing.models import InvoiceStatus
+from invoicing.schemas.cells import (
+    AccountId,
+    Cents,
+    Currency,
+    InvoiceId,
+    LineId,
+    Moment,
+    OptionalText,
+    Status,
+    Text,
+)
+
+
+class AccountRow(BaseModel):
+    """A row of an accounts file."""
+
+    id: AccountId = Field(description="any text or number; a UUID stays itself")
+    name: Text = Field(description="the customer's name")
+    plan: Text = Field(description="the plan it is on")
+
+
+class InvoiceRow(BaseModel):
+    """A row of an invoices file."""
+
+    id: InvoiceId = Field(description="any text or number; a UUID stays itself")
+    account_id: AccountId = Field(description="an id of the accounts file or of the database")
+    amount_cents: Cents = Field(description="a whole number of minor units (cents)")
+    currency: Currency = Field(description="an ISO 4217 code, three capitals")
+    status: Status = Field(
+        default=InvoiceStatus.DRAFT, description="draft (when empty), open, paid or void"
+    )
+    issued_at: Moment = Field(
+        default=None, description="ISO 8601 date or time; UTC when no zone is written"
+    )
+    created_at: Moment = Field(
+        default=None, description="the same; when empty, the time of loading"
+    )
+
+
+class LineRow(BaseModel):
+    """A row of a lines file."""
+
+    id: LineId = Field(description="any text or number; a UUID stays itself")
+    invoice_id: InvoiceId = Field(description="an id of the invoices file or of the database")
+    description: OptionalText = Field(default=None, description="what was sold")
+    total_cents: Cents = Field(description="a whole number of minor units of the invoice")
+
+
+class FileReport(BaseModel):
+    """What became of one file's rows.
+
+    Attributes:
+        kind: `accounts`, `invoices` or `lines`.
+        unchanged: rows the database held already, just so; they were not touched.
+        rejected: bad rows; each counts once, whatever is wrong with it.
+        ignored_columns: columns of the file that are none of ours.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    path: Path
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    ignored_columns: list[str] = []
+
+
+class RejectedRow(BaseModel):
+    """A bad row: where it stands (a line of a CSV, a row of a Parquet file) and what is wrong."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    line: int
+    reason: str
+
+
+class LoadReport(BaseModel):
+    """What a load did, or would have done.
+
+    Attributes:
+        loaded: whether the database was changed as the files say.
+        dry_run: whether only the checks were asked for; the counts are then what would be.
+        reasons: how many times each rule was broken.
+        first_rejected: the first bad rows, in the order of the files.
+        rejects: the file that has all of them, if one was written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    loaded: bool
+    dry_run: bool
+    files: list[FileReport]
+    reasons: dict[str, int]
+    first_rejected: list[RejectedRow]
+    rejects: Path | None
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        """All rows read."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def rejected(self) -> int:
+        """All bad rows."""
+        return sum(file.rejected for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return self.model_dump(mode="json")

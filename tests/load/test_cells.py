@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from invoicing.load import KINDS
+from invoicing.schemas.cells import ID_NAMESPACES, stable_id
+from invoicing.schemas.load import InvoiceRow, LineRow
+
+
+@given(st.uuids())
+def test_a_uuid_in_any_spelling_stays_itself(value):
+    for spelling in (str(value), str(value).upper(), value.hex, f" {value} ", value, value.bytes):
+        assert stable_id("account", spelling) == value
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_an_external_id_is_one_uuid_in_its_kind_and_another_in_others(text):
+    if not text.strip():
+        return
+    ids = {stable_id(kind, text) for kind in ID_NAMESPACES}
+    assert len(ids) == 3
+    assert stable_id("invoice", f"  {text}\t") == stable_id("invoice", text)
+    assert all(one.version == 5 for one in ids)
+
+
+def test_a_number_is_the_same_id_as_its_digits():
+    assert stable_id("line", 17) == stable_id("line", "17") == stable_id("line", 17.0)
+    assert stable_id("line", "017") != stable_id("line", "17")
+
+
+def test_ids_are_the_same_for_ever():
+    assert stable_id("account", "17") == UUID("b265a05e-de32-5b7a-8da0-534c3a3f284d")
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_whole_cents_of_any_type_are_exact(cents):
+    for value in (cents, str(cents), f" {cents} ", f"{cents}.00", Decimal(cents)):
+        row = LineRow.model_validate({"id": 1, "invoice_id": 1, "total_cents": value})
+        assert row.total_cents == cents
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "1,5", "1,500", "0x10", "", None, "٣.5", [], b"1"])
+def test_anything_else_is_no_amount(value):
+    with pytest.raises(ValidationError):
+        LineRow.model_validate({"id": 1, "invoice_id": 1, "total_cents": value})
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-08-03", datetime(2026, 8, 3, tzinfo=UTC)),
+        ("20260803", datetime(2026, 8, 3, tzinfo=UTC)),
+        ("2026-08-03 10:00", datetime(2026, 8, 3, 10, tzinfo=UTC)),
+        ("2026-08-03T10:00:00Z", datetime(2026, 8, 3, 10, tzinfo=UTC)),
+        ("2026-08-03T10:00:00.5+02:00", datetime(2026, 8, 3, 8, 0, 0, 500_000, tzinfo=UTC)),
+        ("  ", None),
+    ],
+)
+def test_a_time_without_a_zone_is_utc(text, moment):
+    assert invoice(issued_at=text).issued_at == moment
+
+
+@pytest.mark.parametrize("code", ["EUR", "JPY", "DEM", "BGN", "HRK"])
+def test_currencies_of_old_invoices_are_currencies(code):
+    assert invoice(currency=code).currency == code
+
+
+def test_a_status_may_be_in_capitals():
+    assert invoice(status="Paid").status == "paid"
+
+
+def test_every_column_says_what_it_holds():
+    for kind in KINDS:
+        assert [column.name for column in kind.columns][0] == "id"
+        assert all(column.meaning for column in kind.columns)
+
+
+def invoice(**cells: object) -> InvoiceRow:
+    defaults = {"id": uuid4(), "account_id": 1, "amount_cents": 1, "currency": "EUR"}
+    return InvoiceRow.model_validate(defaults | cells)

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import text
+
+from invoicing.db import Database
+from invoicing.errors import (
+    BadRowsError,
+    InputFileError,
+    LoadFailedError,
+    LoadInProgressError,
+    SchemaMissingError,
+    UsageError,
+)
+from invoicing.load import load_files
+from invoicing.load.staging import LOAD_LOCK
+from invoicing.schemas.cells import stable_id
+from invoicing.settings import Settings
+from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+async def test_the_examples_load_and_every_value_arrives(database):
+    report = await load_files(
+        database,
+        accounts=EXAMPLES / "accounts.csv",
+        invoices=EXAMPLES / "invoices.csv",
+        lines=EXAMPLES / "lines.csv",
+    )
+    assert report.loaded
+    assert [(file.kind, file.rows, file.inserted) for file in report.files] == [
+        ("accounts", 3, 3),
+        ("invoices", 4, 4),
+        ("lines", 5, 5),
+    ]
+    query = (
+        "SELECT account_id, amount_cents, currency, status::text, issued_at, created_at"
+        " FROM invoice WHERE amount_cents IN (9900, 3500000) ORDER BY amount_cents"
+    )
+    assert await rows(database, query) == [
+        (
+            stable_id("account", "A-2"), 9900, "USD", "open",
+            datetime(2026, 10, 5, 8, tzinfo=UTC), datetime(2026, 10, 1, 8, tzinfo=UTC),
+        ),
+        (
+            stable_id("account", "A-3"), 3500000, "JPY", "draft",
+            None, datetime(2026, 11, 2, 14, 15, tzinfo=UTC),
+        ),
+    ]  # fmt: skip
+    names = await rows(database, "SELECT name FROM account ORDER BY name")
+    assert names == [("Aurora Optics",), ("Brandt & Söhne, Köln",), ("Cobalt Foods",)]
+    query = "SELECT description FROM invoice_line WHERE total_cents = 25000"
+    assert await rows(database, query) == [("Support,\nfirst year",)]
+
+
+async def test_loading_again_touches_no_row(database, files):
+    written = files()
+    await load_files(database, **written)
+    before = await contents(database)
+    report = await load_files(database, **written)
+    assert await contents(database) == before
+    assert [(file.inserted, file.updated, file.unchanged) for file in report.files] == [
+        (0, 0, 2),
+        (0, 0, 2),
+        (0, 0, 3),
+    ]
+
+
+async def test_a_changed_row_is_the_only_one_updated(database, files):
+    await load_files(database, **files())
+    before = await contents(database)
+    report = await load_files(database, **files(invoices=INVOICES.replace("1500", "1600")))
+    after = await contents(database)
+    assert [file.updated for file in report.files] == [0, 1, 0]
+    assert after["account"] == before["account"]
+    assert after["invoice_line"] == before["invoice_line"]
+    changed = [
+        (old, new) for old, new in zip(before["invoice"], after["invoice"], strict=True)
+        if old != new
+    ]  # fmt: skip
+    assert len(changed) == 1
+    updated_at = await rows(
+        database, "SELECT updated_at > created_at FROM invoice WHERE amount_cents = 1600"
+    )
+    assert updated_at == [(True,)]
+
+
+async def test_a_column_that_is_not_in_the_file_keeps_its_values(database, files):
+    await load_files(database, **files())
+    before = await contents(database)
+    short = "id,account_id,amount_cents,currency\nI-1,A-1,1500,EUR\nI-2,A-2,900,JPY\n"
+    report = await load_files(database, **files(invoices=short))
+    assert await contents(database) == before
+    assert report.files[1].unchanged == 2
+
+
+async def test_an_empty_cell_means_the_default(database, files):
+    cells = "id,account_id,amount_cents,currency,status,issued_at,created_at\nI-1,A-1,1,EUR,,,\n"
+    await load_files(database, **files(invoices=cells, lines=None))
+    query = "SELECT status::text, issued_at, created_at > now() - interval '1 hour' FROM invoice"
+    assert await rows(database, query) == [("draft", None, True)]
+    before = await contents(database)
+    await load_files(database, **files(invoices=cells, lines=None))
+    assert await contents(database) == before
+
+
+async def test_references_to_rows_of_the_database_are_good(database, files):
+    await load_files(database, accounts=files()["accounts"])
+    await load_files(database, invoices=files()["invoices"])
+    report = await load_files(database, lines=files()["lines"])
+    assert report.files[0].inserted == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("semicolons", lambda text: text.replace(",", ";").encode()),
+        ("tabs", lambda text: text.replace(",", "\t").encode()),
+        ("a byte order mark", lambda text: b"\xef\xbb\xbf" + text.encode()),
+        ("CRLF", lambda text: text.replace("\n", "\r\n").encode()),
+        ("gzip", lambda text: gzip.compress(text.encode())),
+        ("no last line end and blank lines", lambda text: text.replace("\n", "\n\n").strip().encode()),
+        ("quotes everywhere", lambda text: ('"' + text.strip().replace(",", '","').replace("\n", '"\n"') + '"\n').encode()),
+        ("spaces and capitals", lambda text: (text.split("\n", 1)[0].replace(",", " ,").upper() + "\n" + text.split("\n", 1)[1].replace(",", " , ")).encode()),
+        ("columns turned round", lambda text: "\n".join(",".join(reversed(line.split(","))) for line in text.splitlines()).encode()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+async def test_the_same_rows_written_otherwise_are_the_same_rows(database, files, name, change):
+    await load_files(database, **files())
+    before = await contents(database)
+    other = files(accounts=change(ACCOUNTS), invoices=change(INVOICES), lines=change(LINES))
+    await load_files(database, **other)
+    assert await contents(database) == before
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+async def test_parquet_with_types_of_its_own_equals_csv(database, files, tmp_path, unit):
+    accounts = "id,name,plan\n1,Aurora,team\n2,Brandt,free\n"
+    invoices = (
+        "id,account_id,amount_cents,currency,status,issued_at,created_at\n"
+        "10,1,1500,EUR,paid,2026-08-03,2026-08-01T09:30:00.125Z\n"
+        "11,2,12.0,JPY,,,2026-10-01\n"
+    )
+    await load_files(database, **files(accounts=accounts, invoices=invoices, lines=None))
+    before = await contents(database)
+    table = pa.table(
+        {
+            "id": pa.array([10, 11], pa.int64()),
+            "account_id": pa.array([1.0, 2.0], pa.float64()),
+            "amount_cents": pa.array([1500, 12], pa.decimal128(20, 2)),
+            "currency": pa.array(["EUR", "JPY"]).dictionary_encode(),
+            "status": ["paid", None],
+            "issued_at": pa.array([datetime(2026, 8, 3).date(), None], pa.date32()),
+            "created_at": pa.array(
+                [datetime(2026, 8, 1, 9, 30, 0, 125000), datetime(2026, 10, 1)],
+                pa.timestamp(unit),
+            ),
+        }
+    )  # fmt: skip
+    pq.write_table(table, tmp_path / "invoices.parquet")
+    report = await load_files(database, invoices=tmp_path / "invoices.parquet")
+    assert await contents(database) == before
+    assert report.files[0].unchanged == 2
+
+
+async def test_a_uuid_stays_itself_and_anything_else_is_the_same_on_every_machine(database, files):
+    own = "0B4AC3F1-7F0E-4C5E-8F43-1C2F1F6F5A10"
+    accounts = f"id,name,plan\n{own},Aurora,team\n 17 ,Brandt,free\n"
+    await load_files(database, accounts=files(accounts=accounts)["accounts"])
+    assert await rows(database, "SELECT id FROM account ORDER BY name") == [
+        (UUID(own),),
+        (UUID("b265a05e-de32-5b7a-8da0-534c3a3f284d"),),
+    ]
+
+
+async def test_unknown_columns_are_reported_and_the_rest_is_loaded(database, files):
+    accounts = "id,name,plan,phone\nA-1,Aurora,team,123\n"
+    report = await load_files(database, accounts=files(accounts=accounts)["accounts"])
+    assert report.files[0].ignored_columns == ["phone"]
+    assert report.files[0].inserted == 1
+
+
+async def test_a_dry_run_counts_and_leaves_nothing(database, files):
+    report = await load_files(database, **files(), dry_run=True)
+    assert not report.loaded
+    assert report.dry_run
+    assert [file.inserted for file in report.files] == [2, 2, 3]
+    assert await contents(database) == {"account": [], "invoice": [], "invoice_line": []}
+
+
+async def test_a_dry_run_refuses_bad_rows_too(database, files):
+    with pytest.raises(BadRowsError):
+        await load_files(database, **files(accounts="id,name,plan\nA-1,,team\n"), dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no header"),
+        (b"\n", "no header"),
+        (b"id,name\n1,a\n", "lacks plan"),
+        (b"id,name,plan,Name\n1,a,b,c\n", "more than one column name"),
+        (b"PK\x03\x04rest", "Excel workbook"),
+        ("id,name,plan\n".encode("utf-16"), "UTF-16"),
+        (b"id,n\xe4me,plan\n", "header is not UTF-8"),
+        (b"PAR1 but no more", "Parquet"),
+        (gzip.compress(b"id,name,plan\n" + bytes(range(256)) * 4000)[:-40], "end"),
+    ],
+)
+async def test_a_file_that_is_no_table_is_refused(database, files, content, reason):
+    with pytest.raises(InputFileError, match=r"Run: invoicing load --help") as caught:
+        await load_files(database, accounts=files(accounts=content)["accounts"])
+    assert reason.lower() in caught.value.reason.lower()
+    assert caught.value.exit_code == 2
+
+
+async def test_a_missing_file_a_folder_and_nothing_are_refused(database, tmp_path):
+    with pytest.raises(InputFileError, match="there is no such file"):
+        await load_files(database, lines=tmp_path / "absent.csv")
+    with pytest.raises(InputFileError, match="not a regular file"):
+        await load_files(database, lines=tmp_path)
+    with pytest.raises(UsageError, match="nothing to load"):
+        await load_files(database)
+
+
+async def test_a_file_that_grows_meanwhile_is_refused(database, files):
+    written = files()
+
+    def grow(_):
+        with written["lines"].open("a") as file:
+            file.write("4,I-1,Late,1\n")
+
+    with pytest.raises(InputFileError, match="changed while it was being read"):
+        await load_files(database, **written, progress=grow)
+    assert await contents(database) == {"account": [], "invoice": [], "invoice_line": []}
+
+
+async def test_two_loads_at_once_are_refused(database, files):
+    async with database.transaction() as other:
+        holder = await (await other.connection()).get_raw_connection()
+        await holder.driver_connection.fetchval(
+            "SELECT pg_advisory_lock($1)", LOAD_LOCK
+        )  # fmt: skip
+        pid = holder.driver_connection.get_server_pid()
+        with pytest.raises(LoadInProgressError, match=f"pid {pid} ") as caught:
+            await load_files(database, **files())
+        await holder.driver_connection.fetchval("SELECT pg_advisory_unlock($1)", LOAD_LOCK)
+    assert caught.value.pid == pid
+
+
+async def test_a_database_without_tables_names_the_next_command(empty_database_url, files):
+    async with Database(empty_database_url, Settings()) as database:
+        with pytest.raises(SchemaMissingError, match="invoicing db upgrade"):
+            await load_files(database, **files())
+
+
+async def test_a_connection_lost_meanwhile_is_one_error_and_leaves_nothing(database, files):
+    lines = LINES + "".join(f"x{number},I-1,Seats,1\n" for number in range(50_000))
+
+    async def lose():
+        async with database.transaction() as session:
+            await session.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+    tasks = []
+
+    def progress(step):
+        if step.kind == "lines" and step.phase == "reading" and not tasks:
+            tasks.append(asyncio.get_running_loop().create_task(lose()))
+
+    with pytest.raises(LoadFailedError, match="Nothing was loaded"):
+        await load_files(database, **files(lines=lines), progress=progress)
+    await tasks[0]
+    assert await contents(database) == {"account": [], "invoice": [], "invoice_line": []}
