@@ -2,9 +2,15 @@
 
 InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
-│   └── SettingsError            an environment variable holds a value that cannot be used
+│   ├── SettingsError            an environment variable holds a value that cannot be used
+│   └── InputFileError           a file to load cannot be read, or lacks a column
+├── LoadError                    files could not be loaded; the database is as it was
+│   ├── BadRowsError             some of their rows are bad
+│   ├── LoadInProgressError      another load is writing to this database
+│   └── LoadFailedError          the database refused, or the connection was lost
 ├── TablesNotEmptyError          a sample would have to replace rows that are there
 ├── AccountNotFoundError         no account has this id
+├── NoSuchAccountNameError       no account's name contains this text
 ├── PostgresError                the embedded server cannot do what was asked
 │   ├── InstallationNotFoundError   no PostgreSQL on this machine
 │   ├── UnprivilegedUserError       root has no user to run it as
@@ -24,6 +30,7 @@ InvoicingError
 ├── MigrationError
 │   ├── MigrationsMissingError   the folder of migrations is not beside the package
 │   └── MigrationInProgressError another operator is migrating this database
+├── NotebookFailedError          a cell of a notebook raised
 ├── StatementFailedError         the server refused a statement
 │   └── SchemaMissingError       because the tables are not there, or not those of this version
 └── DatabaseUnavailableError     no connection to the database could be made
@@ -34,7 +41,7 @@ Only the command line turns an error into one line on stderr and an exit code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +87,23 @@ class AccountNotFoundError(InvoicingError):
         ids = ", ".join(str(account_id) for account_id in account_ids)
         there = "no account has the id" if len(account_ids) == 1 else "no accounts have the ids"
         super().__init__(f"{there} {ids}. Run: invoicing accounts, to list those there are")
+
+
+class NoSuchAccountNameError(InvoicingError):
+    """No account's name contains a text.
+
+    Attributes:
+        text: what was searched for; empty when there is no account at all.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"no account's name contains {text!r}. Run: invoicing accounts, to list those there are"
+            if text
+            else "there are no accounts in this database. "
+            "Run: invoicing sample --accounts 200 --invoices 20000, or: invoicing load --help"
+        )
 
 
 class TablesNotEmptyError(InvoicingError):
@@ -459,3 +483,96 @@ class SchemaMissingError(StatementFailedError):
     """The tables are not there, or not those of this version."""
 
     advice = "The database's schema is not this version's. Run: invoicing db upgrade"
+
+
+class InputFileError(UsageError):
+    """A file to load cannot be read, or lacks a column; nothing was loaded.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"cannot load {path}: {reason}. Nothing was loaded. "
+            "Run: invoicing load --help, for the columns of each file"
+        )
+
+
+class LoadError(InvoicingError):
+    """Files could not be loaded; the database is as it was before."""
+
+
+class BadRowsError(LoadError):
+    """Some rows of the files are bad, and nothing was loaded.
+
+    Attributes:
+        report: the `LoadReport`: counts by reason, the first bad rows, the rejects file.
+        rows: how many rows were read.
+        rejected: how many of them are bad.
+    """
+
+    def __init__(self, report: Any, *, rows: int, rejected: int) -> None:  # noqa: ANN401 -- schemas are a layer above
+        self.report = report
+        self.rows = rows
+        self.rejected = rejected
+        super().__init__(
+            f"cannot load: {rejected:,} of {rows:,} rows are bad. Nothing was loaded. Correct "
+            "them, or run the command again with --skip-bad, to load the others"
+        )
+
+
+class LoadInProgressError(LoadError):
+    """Another load is writing to this database.
+
+    Attributes:
+        pid: the server process of the other load; None when it has just ended.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+        holder = f"pid {pid}" if pid else "another process"
+        super().__init__(
+            f"cannot load: {holder} is loading files into this database. Nothing was loaded. "
+            "Wait until it has ended, then run the command again"
+        )
+
+
+class LoadFailedError(LoadError):
+    """The database refused, or the connection was lost; the transaction was rolled back.
+
+    Attributes:
+        reason: the driver's first line.
+        sqlstate: PostgreSQL's code; None when the connection was lost.
+    """
+
+    def __init__(self, reason: str, sqlstate: str | None) -> None:
+        self.reason = reason
+        self.sqlstate = sqlstate
+        code = f" (SQLSTATE {sqlstate})" if sqlstate else ""
+        super().__init__(
+            f"cannot load: {reason}{code}. Nothing was loaded. "
+            "Run: invoicing db status, then load again"
+        )
+
+
+class NotebookFailedError(InvoicingError):
+    """A cell of a notebook raised, so that no report was written and no output kept.
+
+    Attributes:
+        notebook: the notebook's file name.
+        error: the name of the exception's class.
+        reason: the first line of its message.
+    """
+
+    def __init__(self, notebook: str, error: str, message: str) -> None:
+        self.notebook = notebook
+        self.error = error
+        self.reason = next(iter(message.splitlines()), "")
+        super().__init__(
+            f"{notebook} stopped: {error}: {self.reason}. Nothing was written. "
+            "Run: make lab, and run its cells one by one"
+        )
