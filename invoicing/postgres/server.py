@@ -158,7 +158,7 @@ class Server:
         Raises:
             ServerStopError: it still runs after a minute, or this user may not stop it.
         """
-        if not self.data_dir.is_dir():
+        if self._postmaster() is None:
             return None
         with self._lock():
             found = self._postmaster()
@@ -237,9 +237,10 @@ class Server:
     def _postmaster(self) -> Postmaster | None:
         try:
             return read_postmaster(self.data_dir)
-        except PermissionError:
-            server_owner(self.data_dir)  # says whose it is
-            raise
+        except PermissionError as error:
+            if os.access(self.data_dir.parent, os.X_OK):
+                server_owner(self.data_dir)  # says whose it is
+            raise data_folder.folder_error(self.data_dir.parent, error) from error
 
     def _usable(self, found: Postmaster | None) -> bool:
         if found is None or not found.ready:

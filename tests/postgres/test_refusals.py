@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 
 def test_a_data_folder_of_another_major_version(server: Server) -> None:
-    server.ensure_running()
-    server.stop()
     (server.data_dir / "PG_VERSION").write_text("15\n")
     with pytest.raises(DataFolderVersionError) as caught:
         server.ensure_running()
@@ -43,19 +41,17 @@ def test_a_data_folder_of_another_major_version(server: Server) -> None:
 
 
 def test_a_damaged_data_folder(server: Server) -> None:
-    server.ensure_running()
-    server.stop()
     (server.data_dir / "global" / "pg_control").unlink()
     with pytest.raises(DataFolderDamagedError, match="global/pg_control"):
         server.ensure_running()
 
 
-def test_a_folder_that_is_no_data_folder_is_never_deleted(server: Server) -> None:
-    server.data_dir.mkdir()
-    (server.data_dir / "thesis.tex").write_text("years of work")
+def test_a_folder_that_is_no_data_folder_is_never_deleted(new_server: Server) -> None:
+    new_server.data_dir.mkdir()
+    (new_server.data_dir / "thesis.tex").write_text("years of work")
     with pytest.raises(DataFolderDamagedError, match="PG_VERSION"):
-        server.reset()
-    assert (server.data_dir / "thesis.tex").read_text() == "years of work"
+        new_server.reset()
+    assert (new_server.data_dir / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_home_that_is_a_file(folder: Path) -> None:
@@ -94,8 +90,6 @@ def test_a_socket_that_another_server_holds(
 ) -> None:
     other = make_server(folder / "other")
     other.ensure_running()
-    server.ensure_running()
-    server.stop()
     socket_dir = make_socket_folder(server.data_dir, server_owner(server.data_dir))
     taken = Path(str(other.url().query["host"]), ".s.PGSQL.5432.lock")
     lock = socket_dir / taken.name
@@ -132,16 +126,18 @@ def test_a_socket_folder_that_somebody_else_has_put_there(
 
 
 def test_a_server_that_ends_while_it_starts_quotes_its_log(
-    make_server: Callable[..., Server],
+    server: Server, make_server: Callable[..., Server]
 ) -> None:
-    server = make_server(settings={"shared_preload_libraries": "no_such_library"})
+    broken = make_server(server.data_dir, settings={"shared_preload_libraries": "no_such_library"})
     with pytest.raises(ServerStartError) as caught:
-        server.ensure_running()
+        broken.ensure_running()
     assert 'FATAL:  could not access file "no_such_library"' in str(caught.value)
     assert str(server.log_file) in str(caught.value)
 
 
-def test_a_server_that_does_not_come_up(make_server: Callable[..., Server], folder: Path) -> None:
+def test_a_server_that_does_not_come_up(
+    server: Server, make_server: Callable[..., Server], folder: Path
+) -> None:
     real = find_installation()
     slow = folder / "bin"
     slow.mkdir()
@@ -149,12 +145,10 @@ def test_a_server_that_does_not_come_up(make_server: Callable[..., Server], fold
         (slow / program).symlink_to(real.program(program))
     (slow / "postgres").write_text("#!/bin/sh\necho pondering\nexec sleep 5\n")
     (slow / "postgres").chmod(0o755)
-    make_server(installation=real).ensure_running()
-    make_server(installation=real).stop()
     stuck = Installation(slow)
     stuck.__dict__["version"] = real.version
     with pytest.raises(ServerStartTimeoutError) as caught:
-        make_server(installation=stuck, start_timeout=0.3).ensure_running()
+        make_server(server.data_dir, installation=stuck, start_timeout=0.3).ensure_running()
     assert "nothing for 0.3 seconds since: pondering" in str(caught.value)
     os.kill(caught.value.pid, 9)
 

@@ -71,15 +71,15 @@ def test_alter_system_wins_over_our_settings(server: Server) -> None:
     assert query(server, "SHOW maintenance_work_mem") == "33MB"
 
 
-def test_processes_that_start_it_at_the_same_moment_share_one_server(server: Server) -> None:
-    processes = [python(START, server.data_dir) for _ in range(3)]
+def test_processes_that_start_it_at_the_same_moment_share_one_server(new_server: Server) -> None:
+    processes = [python(START, new_server.data_dir) for _ in range(3)]
     answers = [process.communicate(timeout=60) for process in processes]
     assert [errors for _, errors in answers] == [""] * 3
     outcomes = sorted(output.split()[0] for output, _ in answers)
     assert outcomes == ["created", "found", "found"]
     (pid,) = {int(output.split()[1]) for output, _ in answers}
-    assert server.status().pid == pid
-    assert query(server, "SELECT 1") == "1"
+    assert new_server.status().pid == pid
+    assert query(new_server, "SELECT 1") == "1"
 
 
 def test_it_outlives_the_killed_process_that_started_it(server: Server) -> None:
@@ -94,8 +94,6 @@ def test_it_outlives_the_killed_process_that_started_it(server: Server) -> None:
 
 
 def test_a_starter_killed_while_the_server_comes_up_hinders_nobody(server: Server) -> None:
-    server.ensure_running()
-    server.stop()
     starter = python(START, server.data_dir)
     while not (server.data_dir / "postmaster.pid").exists() and starter.poll() is None:
         time.sleep(0.001)
@@ -106,22 +104,22 @@ def test_a_starter_killed_while_the_server_comes_up_hinders_nobody(server: Serve
 
 
 def test_a_starter_killed_in_the_middle_of_initdb_leaves_nothing_half_done(
-    server: Server, folder: Path
+    new_server: Server, folder: Path
 ) -> None:
-    starter = python(START, server.data_dir)
+    starter = python(START, new_server.data_dir)
     while not list(folder.glob("data.new-*/base/1")) and starter.poll() is None:
         time.sleep(0.001)
     starter.kill()
     starter.communicate()
-    assert not server.data_dir.exists()
-    assert server.ensure_running().outcome is Outcome.CREATED
-    assert query(server, "SELECT 1") == "1"
+    assert not new_server.data_dir.exists()
+    assert new_server.ensure_running().outcome is Outcome.CREATED
+    assert query(new_server, "SELECT 1") == "1"
     assert sorted(path.name for path in folder.iterdir()) == ["data", "data.lock", "data.log"]
 
 
-def test_an_empty_folder_becomes_the_data_folder(server: Server) -> None:
-    server.data_dir.mkdir()
-    assert server.ensure_running().outcome is Outcome.CREATED
+def test_an_empty_folder_becomes_the_data_folder(new_server: Server) -> None:
+    new_server.data_dir.mkdir()
+    assert new_server.ensure_running().outcome is Outcome.CREATED
 
 
 def test_a_reset_loses_the_data_and_nothing_beside_it(server: Server, folder: Path) -> None:
@@ -133,19 +131,19 @@ def test_a_reset_loses_the_data_and_nothing_beside_it(server: Server, folder: Pa
     assert (folder / "other").read_text() == "mine"
 
 
-def test_status_says_what_a_stopped_and_a_running_server_are(server: Server) -> None:
-    assert (server.status().running, server.status().size, server.status().url) == (
+def test_status_says_what_a_stopped_and_a_running_server_are(new_server: Server) -> None:
+    assert (new_server.status().running, new_server.status().size, new_server.status().url) == (
         False,
         None,
         None,
     )
-    pid = server.ensure_running().pid
-    status = server.status()
-    assert (status.running, status.pid, status.url) == (True, pid, server.url())
+    pid = new_server.ensure_running().pid
+    status = new_server.status()
+    assert (status.running, status.pid, status.url) == (True, pid, new_server.url())
     assert status.size is not None
     assert status.size > 20_000_000
     kill(pid)
-    assert server.status().running is False
+    assert new_server.status().running is False
 
 
 def test_the_servers_of_the_tests_end_with_a_killed_test_run(folder: Path) -> None:

@@ -108,15 +108,22 @@ def test_a_user_is_told_whose_a_server_is_that_root_started(
     assert "INVOICING_HOME" in said
 
 
-def test_root_refuses_a_data_folder_that_is_its_own(server: Server) -> None:
-    server.data_dir.mkdir()
-    (server.data_dir / "PG_VERSION").write_text("18\n")
+def test_a_user_is_told_of_a_home_that_it_cannot_enter(users_folder: Path) -> None:
+    users_folder.chmod(0o700)
+    os.chown(users_folder, 0, 0)
+    (said,) = as_user(users_folder / "home" / "data")
+    assert said.startswith(f"FolderNotWritableError cannot write {users_folder}")
+
+
+def test_root_refuses_a_data_folder_that_is_its_own(new_server: Server) -> None:
+    new_server.data_dir.mkdir()
+    (new_server.data_dir / "PG_VERSION").write_text("18\n")
     with pytest.raises(DataFolderOwnerError, match="chown"):
-        server.ensure_running()
+        new_server.ensure_running()
 
 
 def test_programs_in_a_closed_folder_run_for_root(
-    folder: Path, make_server: Callable[..., Server]
+    server: Server, folder: Path, make_server: Callable[..., Server]
 ) -> None:
     root = find_installation().bin_dir.parents[1]
     closed = folder / "closed"
@@ -125,7 +132,8 @@ def test_programs_in_a_closed_folder_run_for_root(
     if libraries.is_dir():
         shutil.copytree(libraries, closed / libraries.name)
     closed.chmod(0o700)
-    server = make_server(installation=Installation(closed / root.name / "pginstall" / "bin"))
-    server.ensure_running()
-    assert query(server, "SELECT 1") == "1"
+    installation = Installation(closed / root.name / "pginstall" / "bin")
+    enclosed = make_server(server.data_dir, installation=installation)
+    enclosed.ensure_running()
+    assert query(enclosed, "SELECT 1") == "1"
     assert closed.stat().st_mode & 0o777 == 0o700
