@@ -14,7 +14,14 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from invoicing.cli.output import console, errors, open_database
-from invoicing.sample import DEFAULT_SEED, Progress, SampleCounts, load_sample
+from invoicing.sample import (
+    DEFAULT_SEED,
+    MOST_ACCOUNTS,
+    MOST_INVOICES,
+    Progress,
+    SampleCounts,
+    load_sample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +38,17 @@ _STAGES = {
 
 @app.command()
 def sample(
-    accounts: Annotated[int, typer.Option(min=1, help="How many accounts.", show_default=False)],
+    accounts: Annotated[
+        int, typer.Option(min=1, max=MOST_ACCOUNTS, help="How many accounts.", show_default=False)
+    ],
     invoices: Annotated[
-        int, typer.Option(min=0, help="How many invoices, of about 3 lines.", show_default=False)
+        int,
+        typer.Option(
+            min=0,
+            max=MOST_INVOICES,
+            help="How many invoices, of about 3 lines.",
+            show_default=False,
+        ),
     ],
     *,
     seed: Annotated[

@@ -2,10 +2,18 @@
 
 from invoicing.sample.calendar import SAMPLE_AS_OF
 from invoicing.sample.generate import DEFAULT_SEED, Chunk, generate
-from invoicing.sample.load import Progress, SampleCounts, load_sample
+from invoicing.sample.load import (
+    MOST_ACCOUNTS,
+    MOST_INVOICES,
+    Progress,
+    SampleCounts,
+    load_sample,
+)
 
 __all__ = [
     "DEFAULT_SEED",
+    "MOST_ACCOUNTS",
+    "MOST_INVOICES",
     "SAMPLE_AS_OF",
     "Chunk",
     "Progress",

@@ -94,7 +94,7 @@ def make_accounts(seed: int, first: int, last: int) -> Accounts:
 
 def account_names(seed: int, accounts: Accounts) -> list[str]:
     """Name each account; the first 73,728 differ, and 3.5 million do with their cities."""
-    start = int(draw(seed, Stream.ACCOUNT_NAME, np.zeros(1, dtype=np.uint64))[0] % _NAMES)
+    start = int(draw(seed, Stream.ACCOUNT_NAME, np.zeros(1, dtype=np.uint64))[0]) % _NAMES
     return [_name(start, number) for number in accounts.numbers.tolist()]
 
 

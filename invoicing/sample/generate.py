@@ -65,7 +65,11 @@ def generate(
     seed: int = DEFAULT_SEED,
     chunk_invoices: int = CHUNK_INVOICES,
 ) -> Iterator[Chunk]:
-    """Yield all accounts, then all invoices, then all lines."""
+    """Yield all accounts, then all invoices, then all lines.
+
+    An account depends on the seed and its own number. An invoice and its lines depend on how many
+    accounts there are besides, for they share the invoices; never on how many invoices there are.
+    """
     book = Book(seed, accounts)
     yield from _account_chunks(book)
     for make in (_invoice_chunk, _line_chunk):

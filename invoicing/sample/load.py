@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 
 Stage: TypeAlias = Literal["rows", "indexes", "statistics"]
 
+# All accounts are kept in memory, at 80 bytes each; this many also have different names.
+MOST_ACCOUNTS = 3_000_000
+MOST_INVOICES = 100_000_000
+
 _MODELS = (Account, Invoice, InvoiceLine)
-_TABLES = tuple(model.__tablename__ for model in _MODELS)
+TABLES = tuple(model.__tablename__ for model in _MODELS)
 # What one index build may use: 24 million rows sorted in few passes, on a machine with 4 GB.
 _SORT_MEMORY = "256MB"
 
@@ -107,12 +111,12 @@ async def load_sample(
         StatementFailedError: the server refused; another session holds a lock, the disk is full.
     """
     _check(accounts, invoices, seed)
-    total = accounts + invoices + count_lines(seed, invoices)
-    chunks = _Prefetched(_encoded(accounts, invoices, seed))
     try:
         async with database.transaction() as session:
             await _take_tables(session, database, replace=replace)
-            return await _Load(session, seed, total, progress).run(chunks)
+            lines = await asyncio.to_thread(count_lines, seed, invoices)
+            load = _Load(session, seed, accounts + invoices + lines, progress)
+            return await load.run(_Prefetched(_encoded(accounts, invoices, seed)))
     except DBAPIError as error:
         raise explain(error) from None
     except asyncpg.PostgresError as error:
@@ -122,18 +126,21 @@ async def load_sample(
 
 def _check(accounts: int, invoices: int, seed: int) -> None:
     for name, value, least, limit in (
-        ("accounts", accounts, 1, 10_000_000),
-        ("invoices", invoices, 0, 1_000_000_000),
+        ("accounts", accounts, 1, MOST_ACCOUNTS),
+        ("invoices", invoices, 0, MOST_INVOICES),
         ("seed", seed, 0, SEED_LIMIT - 1),
     ):
         if not least <= value <= limit:
-            message = f"cannot make a sample: {name} is {value}, and must be {least} to {limit}"
+            message = (
+                f"cannot make a sample: {name} is {value:,}, and must be from {least:,} to "
+                f"{limit:,}. Nothing was done. Run: invoicing sample --help"
+            )
             raise UsageError(message)
 
 
 async def _take_tables(session: AsyncSession, database: Database, *, replace: bool) -> None:
     # Keeps other writers out while we look, and readers in until we know that we may go on.
-    await session.execute(text(f"LOCK TABLE {', '.join(_TABLES)} IN SHARE ROW EXCLUSIVE MODE"))
+    await session.execute(text(f"LOCK TABLE {', '.join(TABLES)} IN SHARE ROW EXCLUSIVE MODE"))
     if not replace:
         held = {
             model.__tablename__: await session.scalar(select(func.count()).select_from(model)) or 0
@@ -142,6 +149,12 @@ async def _take_tables(session: AsyncSession, database: Database, *, replace: bo
         if any(held.values()):
             raise TablesNotEmptyError(database.shown_url, held)
     await session.execute(text("SET LOCAL statement_timeout = 0"))
+    await set_sort_memory(session)
+    await session.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
+
+
+async def set_sort_memory(session: AsyncSession) -> None:
+    """Let index builds of this transaction use _SORT_MEMORY, or more if the server says so."""
     await session.execute(
         text(
             "SELECT set_config('maintenance_work_mem', :memory, true) WHERE pg_size_bytes(:memory)"
@@ -149,7 +162,6 @@ async def _take_tables(session: AsyncSession, database: Database, *, replace: bo
         ),
         {"memory": _SORT_MEMORY},
     )
-    await session.execute(text(f"TRUNCATE {', '.join(_TABLES)}"))
 
 
 @dataclass(frozen=True)
@@ -201,12 +213,12 @@ class _Load:
         self._seed = seed
         self._total = total
         self._progress = progress
-        self._sent = dict.fromkeys(_TABLES, 0)
+        self._sent = dict.fromkeys(TABLES, 0)
         self._mismatches = 0
         self._began = perf_counter()
 
     async def run(self, chunks: _Prefetched) -> SampleCounts:
-        removed = await find_removable(self._session, _TABLES)
+        removed = await find_removable(self._session, TABLES)
         for part in removed:
             await self._execute(part.drop)
         await self._send(chunks)
@@ -255,10 +267,10 @@ class _Load:
         await (await self._session.connection()).exec_driver_sql(statement)
 
     async def _gather_statistics(self) -> None:
-        for done, table in enumerate(_TABLES):
-            self._tell("statistics", done, len(_TABLES))
+        for done, table in enumerate(TABLES):
+            self._tell("statistics", done, len(TABLES))
             await self._session.execute(text(f"ANALYZE {table}"))
-        self._tell("statistics", len(_TABLES), len(_TABLES))
+        self._tell("statistics", len(TABLES), len(TABLES))
 
     def _tell(self, stage: Stage, done: int, total: int) -> None:
         if self._progress is not None:

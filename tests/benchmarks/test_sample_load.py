@@ -8,7 +8,6 @@ hold exactly what the sample loaded, into tables that were emptied in its own tr
 
 from __future__ import annotations
 
-import os
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -17,29 +16,23 @@ from rich.console import Console
 from rich.table import Table
 
 from invoicing.sample import load_sample
-from invoicing.sample.load import _SORT_MEMORY, _TABLES
+from invoicing.sample.load import TABLES, set_sort_memory
 from invoicing.sample.rebuild import find_removable
+from tests.benchmarks.conftest import INVOICES, INVOICES_AN_ACCOUNT
 
 if TYPE_CHECKING:
     from invoicing.db import Database
     from invoicing.sample import Progress
 
-INVOICES = int(os.environ.get("INVOICING_BENCH_INVOICES", "8_000_000"))
-ACCOUNTS = max(INVOICES // 80, 1)
+ACCOUNTS = max(INVOICES // INVOICES_AN_ACCOUNT, 1)
 GOAL = 1 / 3
-
-
-@pytest.fixture
-def bench_database(database: Database) -> Database:
-    """Return an empty, migrated database."""
-    return database
 
 
 async def copy_within_server(database: Database) -> tuple[float, float]:
     """Refill the tables from copies of them; return the seconds for rows, and for all."""
     async with database.transaction() as session:
         connection = await session.connection()
-        for table in _TABLES:
+        for table in TABLES:
             await connection.exec_driver_sql(f"CREATE TABLE copy_of_{table} AS TABLE {table}")
     # What the copying left behind is not the rival's to write out.
     async with database.engine.connect() as plain:
@@ -49,18 +42,18 @@ async def copy_within_server(database: Database) -> tuple[float, float]:
     began = perf_counter()
     async with database.transaction() as session:
         connection = await session.connection()
-        await connection.exec_driver_sql(f"SET LOCAL maintenance_work_mem = '{_SORT_MEMORY}'")
-        await connection.exec_driver_sql(f"TRUNCATE {', '.join(_TABLES)}")
-        removed = await find_removable(session, _TABLES)
+        await set_sort_memory(session)
+        await connection.exec_driver_sql(f"TRUNCATE {', '.join(TABLES)}")
+        removed = await find_removable(session, TABLES)
         for part in removed:
             await connection.exec_driver_sql(part.drop)
-        for table in _TABLES:
+        for table in TABLES:
             await connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM copy_of_{table}")
         rows_seconds = perf_counter() - began
         for part in reversed(removed):
             for statement in part.restore:
                 await connection.exec_driver_sql(statement)
-        for table in _TABLES:
+        for table in TABLES:
             await connection.exec_driver_sql(f"ANALYZE {table}")
     return rows_seconds, perf_counter() - began
 

@@ -7,9 +7,12 @@ from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import inspect
 
+from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from invoicing.sample import DEFAULT_SEED, generate
 from invoicing.sample.generate import count_lines
+from invoicing.sample.invoices import STATUSES
 from tests.sample.rows import digests, sample_bytes, split_rows
 
 # What the seed means, for good: a change here changes everybody's sample, notebook outputs too.
@@ -99,6 +102,18 @@ def test_every_row_refers_to_one_that_comes_before(accounts: int, invoices: int,
     assert {row[1] for row in tables["invoice"]} <= ids["account"]
     assert {row[1] for row in tables["invoice_line"]} <= ids["invoice"]
     assert all(UUID(bytes=row[0]).version == 8 for rows in tables.values() for row in rows)
+
+
+def test_every_column_of_the_models_is_filled() -> None:
+    made = {chunk.table: set(chunk.fields) for chunk in generate(accounts=1, invoices=1)}
+    assert made == {
+        model.__tablename__: {column.name for column in inspect(model).columns}
+        for model in (Account, Invoice, InvoiceLine)
+    }
+
+
+def test_every_status_of_the_model_has_its_number() -> None:
+    assert list(STATUSES) == [status.value for status in InvoiceStatus]
 
 
 def test_chunks_are_made_one_at_a_time() -> None:
