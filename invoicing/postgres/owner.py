@@ -2,9 +2,9 @@
 
 PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, or for a new one
 as `postgres` or `nobody`. Nobody's permissions are changed for it: where that user cannot reach the
-programs or the data (a checkout under /root), the server gets the one capability that lets it
-pass, CAP_DAC_OVERRIDE. It then reaches what root reaches, which only root can ask it to do: the
-socket's folder is closed to all others.
+programs or the data (a checkout in root's own home folder), the server gets the one capability
+that lets it pass, CAP_DAC_OVERRIDE. It then reaches what root reaches, which only root can ask it
+to do: the socket's folder is closed to all others.
 """
 
 from __future__ import annotations

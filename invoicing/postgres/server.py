@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import URL
 
 from invoicing.errors import (
+    PostgresError,
     ServerBusyError,
     ServerNotRunningError,
     ServerStopError,
@@ -278,7 +279,11 @@ class Server:
         owner.take(self.data_dir / FILE)
         socket_dir = make_socket_folder(self.data_dir, owner)
         launch = Launch(self.installation, owner, self.data_dir, socket_dir, self.port)
-        return launch.run(self.log_file, self.start_timeout)
+        try:
+            return launch.run(self.log_file, self.start_timeout)
+        except PostgresError:
+            remove_socket_folder(socket_dir)
+            raise
 
     def _stop(self) -> int | None:
         found = self._postmaster()

@@ -29,13 +29,18 @@ def socket_path(folder: Path, port: int) -> Path:
     return folder / f".s.PGSQL.{port}"
 
 
+def folder_name(data_dir: Path, uid: int | str) -> str:
+    """Return the name of the folder for the socket of `uid`'s server on `data_dir`."""
+    return f"{_PREFIX}{uid}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
+
+
 def make_socket_folder(data_dir: Path, owner: Owner) -> Path:
     """Return the private folder for the socket of the server on `data_dir`, made if need be.
 
     Raises:
         SocketFolderError: somebody else has taken its name, or no short enough folder is there.
     """
-    name = f"{_PREFIX}{owner.uid}-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
+    name = folder_name(data_dir, owner.uid)
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 -- made private below
         folder = parent / name
         short = len(os.fsencode(socket_path(folder, 65535))) <= _MAX_PATH

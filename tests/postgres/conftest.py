@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.postgres import Server
-from invoicing.postgres.processes import is_alive, read_postmaster
+from invoicing.postgres.processes import read_postmaster, wait_for_end
+from invoicing.postgres.socket_folder import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +26,7 @@ QUICK = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "10"}
 def kill(pid: int) -> None:
     """Kill `pid` as a crash does, and return once it is dead."""
     os.kill(pid, signal.SIGKILL)
-    while is_alive(pid):
-        pass
+    assert wait_for_end(pid, 10)
 
 
 def python(code: str, *arguments: object, **keywords: object) -> subprocess.Popen[str]:
@@ -50,7 +50,6 @@ def folder() -> Iterator[Path]:
         found = read_postmaster(pid_file.parent)
         if found is not None and found.alive:
             kill(found.pid)
-            shutil.rmtree(found.socket_dir, ignore_errors=True)
     shutil.rmtree(path)
 
 
@@ -68,6 +67,8 @@ def make_server(folder: Path) -> Iterator[Callable[..., Server]]:
     for server in made:
         if server.data_dir.is_dir() and (server.data_dir / "PG_VERSION").exists():
             server.stop()
+        for left in Path("/tmp").glob(folder_name(server.data_dir, "*")):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
