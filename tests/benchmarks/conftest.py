@@ -1,0 +1,77 @@
+"""A server as users have it (nothing unsafe switched on), in a folder that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.db.migrations import upgrade
+from invoicing.postgres import Server, home_folder
+from invoicing.sample import load_sample
+from invoicing.settings import Settings
+from tests.conftest import execute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+INVOICES = int(os.environ.get("INVOICING_BENCH_INVOICES", "8_000_000"))
+INVOICES_AN_ACCOUNT = 80
+
+
+@pytest.fixture(scope="session")
+def bench_server() -> Iterator[URL]:
+    """Yield the URL of a server with the embedded server's own settings, started for this run."""
+    server = Server(home_folder(Settings.read()) / "bench" / "postgres")
+    server.ensure_running()
+    yield server.url()
+    server.stop()
+
+
+@pytest.fixture
+async def bench_database(bench_server: URL) -> AsyncIterator[Database]:
+    """Yield an empty database at the newest migration."""
+    name = f"bench_{uuid4().hex[:12]}"
+    await execute(bench_server, f"CREATE DATABASE {name}")
+    async with Database(bench_server.set(database=name), Settings()) as database:
+        await upgrade(database)
+        yield database
+    await execute(bench_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def sample_of(bench_server: URL) -> Iterator[Callable[[int], URL]]:
+    """Yield a function that returns a database with so many invoices, made at its first call."""
+    made: dict[int, URL] = {}
+
+    async def make(url: URL, invoices: int) -> None:
+        await execute(bench_server, f"CREATE DATABASE {url.database}")
+        async with Database(url, Settings()) as database:
+            await upgrade(database)
+            accounts = max(invoices // INVOICES_AN_ACCOUNT, 1)
+            await load_sample(database, accounts=accounts, invoices=invoices)
+
+    def sample(invoices: int) -> URL:
+        if invoices not in made:
+            made[invoices] = bench_server.set(database=f"bench_{uuid4().hex[:12]}")
+            asyncio.run(make(made[invoices], invoices))
+        return made[invoices]
+
+    yield sample
+    for url in made.values():
+        asyncio.run(execute(bench_server, f"DROP DATABASE IF EXISTS {url.database} WITH (FORCE)"))
+
+
+@pytest.fixture
+def results_folder() -> Path:
+    """Return the folder where a benchmark leaves its figures."""
+    folder = home_folder(Settings.read()) / "bench" / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
