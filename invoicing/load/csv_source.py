@@ -69,7 +69,7 @@ class CsvSource:
             file = self.path.open("rb")
             if file.peek(2)[:2] == _GZIP:
                 file.close()
-                return _decoded(gzip.open(self.path))  # noqa: SIM115 -- the caller closes it
+                return _decoded(gzip.open(self.path))
         except OSError as error:
             raise InputFileError(self.path, error.strerror or str(error)) from None
         return _decoded(file)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from tests.load.conftest import contents
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+EXAMPLES = Path(__file__).parents[1] / "load" / "examples"
+COMMAND = [sys.executable, "-c", "from invoicing.cli.main import main; main()", "load"]
+FILES = [str(EXAMPLES / name) for name in ("accounts.csv", "invoices.csv", "lines.csv")]
+NOTHING = {"account": [], "invoice": [], "invoice_line": []}
+
+
+def environment(url: URL) -> dict[str, str]:
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return os.environ | {"DATABASE_URL": text}
+
+
+def invoicing_load(url: URL, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd, env=environment(url), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+async def test_the_three_files_load(database, tmp_path):
+    ended = invoicing_load(database.url, tmp_path, *FILES)
+    assert ended.returncode == 0, ended.stderr
+    assert "Loaded: 12 rows" in ended.stdout
+    assert "Reading lines: 5 rows" in ended.stderr
+    assert len((await contents(database))["invoice_line"]) == 5
+
+
+async def test_json_is_all_of_stdout(database, tmp_path):
+    ended = invoicing_load(database.url, tmp_path, *FILES, "--json", "--dry-run")
+    report = json.loads(ended.stdout)
+    assert [file["inserted"] for file in report["files"]] == [3, 4, 5]
+    assert not report["loaded"]
+    assert await contents(database) == NOTHING
+
+
+async def test_bad_rows_end_with_1_and_one_line(database, tmp_path):
+    bad = str(EXAMPLES / "invoices-bad.csv")
+    ended = invoicing_load(database.url, tmp_path, FILES[0], bad, "--show", "1")
+    assert ended.returncode == 1
+    assert "invoices-bad.csv:3: account_id 'A-9'" in ended.stdout
+    assert "and 3 more bad rows" in ended.stdout
+    assert "fractional-cents" in ended.stdout
+    assert "4 of 8 rows are bad. Nothing was loaded" in ended.stderr.splitlines()[-1]
+    assert await contents(database) == NOTHING
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_skip_bad_writes_a_rejects_file_of_its_own(database, tmp_path):
+    bad = str(EXAMPLES / "invoices-bad.csv")
+    ended = invoicing_load(database.url, tmp_path, FILES[0], bad, "--skip-bad")
+    assert ended.returncode == 0, ended.stderr
+    (rejects,) = tmp_path.glob("rejects-*.csv")
+    assert len(rejects.read_text().splitlines()) == 5
+    assert len((await contents(database))["invoice"]) == 1
+
+
+async def test_invoices_may_come_alone(database, tmp_path):
+    invoicing_load(database.url, tmp_path, FILES[0])
+    ended = invoicing_load(database.url, tmp_path, "--invoices", FILES[1], "--lines", FILES[2])
+    assert ended.returncode == 0, ended.stderr
+
+
+async def test_what_cannot_be_meant_ends_with_2(database, tmp_path):
+    for arguments in ([], ["absent.csv"], [FILES[1]], [*FILES, "--lines", FILES[2]]):
+        ended = invoicing_load(database.url, tmp_path, *arguments)
+        assert ended.returncode == 2
+        assert len(ended.stderr.splitlines()) == 1
+
+
+async def test_a_load_killed_at_any_moment_leaves_nothing(database, tmp_path):
+    lines = tmp_path / "lines.csv"
+    with lines.open("w") as file:
+        file.write("id,invoice_id,total_cents\n")
+        file.writelines(f"{number},INV-1001,1\n" for number in range(60_000))
+    for moment in ("Reading lines", "Writing lines"):
+        with subprocess.Popen(
+            [*COMMAND, *FILES[:2], str(lines)],
+            env=environment(database.url), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            text=True,
+        ) as process:  # fmt: skip
+            assert any(moment in line for line in process.stderr)
+            process.send_signal(signal.SIGKILL)
+        await others_gone(database.url)
+        assert await contents(database) == NOTHING
+    assert invoicing_load(database.url, tmp_path, *FILES[:2], str(lines)).returncode == 0
+
+
+async def others_gone(url: URL) -> None:
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(text)
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+    give_up = time.monotonic() + 60
+    while await connection.fetchval(query):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    await connection.close()
+
+
+def test_help_has_an_example_and_every_column():
+    ended = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    assert "invoicing load accounts.csv invoices.csv lines.csv" in ended.stdout
+    assert "total_cents: a whole number of minor units" in ended.stdout
