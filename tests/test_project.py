@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import invoicing
+from invoicing import errors
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -82,3 +83,18 @@ def test_no_module_outgrows_its_room() -> None:
         for path in (ROOT / folder).rglob("*.py")
     }
     assert {path: length for path, length in lengths.items() if length > LIMIT} == {}
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    drawn: list[tuple[int, str]] = [(0, "InvoicingError")]
+    for line in errors.__doc__.splitlines():
+        if match := re.match(r"((?:│   |    )*)[├└]── (\w+)", line):
+            drawn.append((len(match[1]) // 4 + 1, match[2]))
+    parents: list[str] = []
+    for depth, name in drawn:
+        del parents[depth:]
+        assert [base.__name__ for base in getattr(errors, name).__bases__] == (
+            parents[-1:] or ["Exception"]
+        )
+        parents.append(name)
+    assert sorted(name for _, name in drawn) == sorted(errors.__all__)

@@ -1,0 +1,124 @@
+"""Every error this package raises, in one tree.
+
+InvoicingError
+├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
+│   ├── SettingsError            an environment variable holds a value that cannot be used
+│   └── InputFileError           a file to load cannot be read, or lacks a column
+├── LoadError                    files could not be loaded; the database is as it was
+│   ├── BadRowsError             some of their rows are bad
+│   ├── LoadInProgressError      another load is writing to this database
+│   └── LoadFailedError          the database refused, or the connection was lost
+├── TablesNotEmptyError          a sample would have to replace rows that are there
+├── AccountNotFoundError         no account has this id
+├── NoSuchAccountNameError       no account's name contains this text
+├── PostgresError                the embedded server cannot do what was asked
+│   ├── InstallationNotFoundError   no PostgreSQL on this machine
+│   ├── UnprivilegedUserError       root has no user to run it as
+│   ├── FolderNotWritableError      this user may not write where it has to
+│   ├── DiskFullError               no room for the data
+│   ├── InitdbError                 a new data folder could not be made
+│   ├── DataFolderVersionError      another major version made the data folder
+│   ├── DataFolderOwnerError        the data folder is another user's
+│   ├── DataFolderDamagedError      a part of the data folder is missing
+│   ├── SocketFolderError           no private folder for the socket
+│   ├── SocketInUseError            another server holds the socket
+│   ├── ServerStartError            it ended while it started
+│   ├── ServerStartTimeoutError     it does not come up
+│   ├── ServerStopError             it does not go down
+│   ├── ServerBusyError             another process is starting or stopping it
+│   └── ServerNotRunningError       it has to be running for this
+├── MigrationError
+│   ├── MigrationsMissingError   the folder of migrations is not beside the package
+│   └── MigrationInProgressError another operator is migrating this database
+├── NotebookFailedError          a cell of a notebook raised
+├── StatementFailedError         the server refused a statement
+│   └── SchemaMissingError       because the tables are not there, or not those of this version
+└── DatabaseUnavailableError     no connection to the database could be made
+
+Each message says the fact with its identifiers and numbers, what it means, and what to run next.
+Only the command line turns an error into one line on stderr and an exit code.
+"""
+
+from invoicing.errors.accounts import (
+    AccountNotFoundError,
+    NoSuchAccountNameError,
+)
+from invoicing.errors.database import (
+    DatabaseUnavailableError,
+    MigrationError,
+    MigrationInProgressError,
+    MigrationsMissingError,
+    SchemaMissingError,
+    StatementFailedError,
+)
+from invoicing.errors.loading import (
+    BadRowsError,
+    InputFileError,
+    LoadError,
+    LoadFailedError,
+    LoadInProgressError,
+    TablesNotEmptyError,
+)
+from invoicing.errors.notebook import (
+    NotebookFailedError,
+)
+from invoicing.errors.postgres import (
+    DataFolderDamagedError,
+    DataFolderOwnerError,
+    DataFolderVersionError,
+    DiskFullError,
+    FolderNotWritableError,
+    InitdbError,
+    InstallationNotFoundError,
+    PostgresError,
+    ServerBusyError,
+    ServerNotRunningError,
+    ServerStartError,
+    ServerStartTimeoutError,
+    ServerStopError,
+    SocketFolderError,
+    SocketInUseError,
+    UnprivilegedUserError,
+)
+from invoicing.errors.root import (
+    InvoicingError,
+    SettingsError,
+    UsageError,
+)
+
+__all__ = [
+    "AccountNotFoundError",
+    "BadRowsError",
+    "DataFolderDamagedError",
+    "DataFolderOwnerError",
+    "DataFolderVersionError",
+    "DatabaseUnavailableError",
+    "DiskFullError",
+    "FolderNotWritableError",
+    "InitdbError",
+    "InputFileError",
+    "InstallationNotFoundError",
+    "InvoicingError",
+    "LoadError",
+    "LoadFailedError",
+    "LoadInProgressError",
+    "MigrationError",
+    "MigrationInProgressError",
+    "MigrationsMissingError",
+    "NoSuchAccountNameError",
+    "NotebookFailedError",
+    "PostgresError",
+    "SchemaMissingError",
+    "ServerBusyError",
+    "ServerNotRunningError",
+    "ServerStartError",
+    "ServerStartTimeoutError",
+    "ServerStopError",
+    "SettingsError",
+    "SocketFolderError",
+    "SocketInUseError",
+    "StatementFailedError",
+    "TablesNotEmptyError",
+    "UnprivilegedUserError",
+    "UsageError",
+]

@@ -1,0 +1,32 @@
+"""The root of the tree, and what the caller got wrong."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InvoicingError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(InvoicingError):
+    """What was asked for cannot be meant; nothing was done."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SettingsError(UsageError):
+    """An environment variable holds a value that cannot be used.
+
+    Attributes:
+        problems: one line for each variable, without the value (it may be a secret).
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(
+            f"cannot read the settings: {'; '.join(problems)}. "
+            "Nothing was started. Correct or unset the variable, then run the command again"
+        )
