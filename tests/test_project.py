@@ -86,10 +86,8 @@ def test_no_module_outgrows_its_room() -> None:
 
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
-    drawn: list[tuple[int, str]] = [(0, "InvoicingError")]
-    for line in errors.__doc__.splitlines():
-        if match := re.match(r"((?:│   |    )*)[├└]── (\w+)", line):
-            drawn.append((len(match[1]) // 4 + 1, match[2]))
+    lines = re.findall(r"^((?:│   |    )*)[├└]── (\w+)", errors.__doc__, re.MULTILINE)
+    drawn = [(0, "InvoicingError"), *((len(indent) // 4 + 1, name) for indent, name in lines)]
     parents: list[str] = []
     for depth, name in drawn:
         del parents[depth:]

@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.cli import dashboard, db, load, sample
+from invoicing.cli import dashboard, db, demo, load, sample
 from invoicing.cli.output import errors
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(dashboard.app)
+app.add_typer(demo.app)
 app.add_typer(load.app)
 app.add_typer(sample.app)
 app.add_typer(db.app, name="db")
