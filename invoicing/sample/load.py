@@ -12,6 +12,7 @@ tables wait.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,6 +21,7 @@ import asyncpg
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from invoicing.db import Database
 from invoicing.db.refusal import explain
 from invoicing.errors import TablesNotEmptyError, UsageError
 from invoicing.models import Account, Invoice, InvoiceLine
@@ -31,7 +33,7 @@ from invoicing.sample.rebuild import Removable, find_removable
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from invoicing.db import AsyncSession, Database
+    from invoicing.db import AsyncSession
 
 Stage: TypeAlias = Literal["rows", "indexes", "statistics"]
 
@@ -113,7 +115,7 @@ async def load_sample(
     _check(accounts, invoices, seed)
     began = perf_counter()
     try:
-        async with database.transaction() as session:
+        async with _patient(database) as patient, patient.transaction() as session:
             await _take_tables(session, database, replace=replace)
             lines = await asyncio.to_thread(count_lines, seed, invoices)
             load = _Load(session, accounts + invoices + lines, began, progress)
@@ -139,6 +141,17 @@ def _check(accounts: int, invoices: int, seed: int) -> None:
                 f"{limit:,}. Nothing was done. Run: invoicing sample --help"
             )
             raise UsageError(message)
+
+
+@asynccontextmanager
+async def _patient(database: Database) -> AsyncIterator[Database]:
+    """Yield `database`, without the driver's time limit that it has behind pgbouncer."""
+    if not database.settings.pgbouncer:
+        yield database
+        return
+    settings = database.settings.model_copy(update={"statement_timeout": 0.0})
+    async with Database(database.url, settings) as patient:
+        yield patient
 
 
 async def _take_tables(session: AsyncSession, database: Database, *, replace: bool) -> None:

@@ -21,10 +21,13 @@ from invoicing.errors import (
 )
 from invoicing.sample import SAMPLE_AS_OF, Progress, load_sample
 from invoicing.settings import Settings
+from tests.pgbouncer import pgbouncer
 from tests.sample.catalog import describe, rows_of, run
 from tests.sample.rows import sample_bytes, split_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.engine import URL
 
 
@@ -222,6 +225,16 @@ async def test_a_locked_table_is_not_waited_for_without_end(migrated_database_ur
                 await load_sample(database, accounts=2, invoices=5)
         assert caught.value.sqlstate == "55P03"
         assert (await load_sample(database, accounts=2, invoices=5)).invoices == 5
+
+
+async def test_behind_pgbouncer_a_load_may_take_its_time(
+    migrated_database_url: URL, tmp_path: Path
+) -> None:
+    with pgbouncer(migrated_database_url, tmp_path, pool_size=2) as url:
+        settings = Settings(pgbouncer=True, statement_timeout=0.05)
+        async with Database(url, settings) as database:
+            loaded = await load_sample(database, accounts=20, invoices=30_000)
+    assert loaded.invoices == 30_000
 
 
 async def test_progress_tells_rows_then_indexes_then_statistics(database: Database) -> None:
