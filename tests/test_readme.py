@@ -1,0 +1,70 @@
+"""What the README shows is what the commands print.
+
+A block below `<!-- output of: invoicing ... -->` is held to the command's output on the sample;
+`INVOICING_UPDATE_README=1` writes it there instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoicing.cli.demo import ACCOUNTS, INVOICES
+from invoicing.db import Database
+from invoicing.sample import load_sample
+from invoicing.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCK = re.compile(r"<!-- output of: invoicing (.+?) -->\n```\n(.*?)```\n", re.DOTALL)
+
+
+def output_of(command: str, url: URL) -> str:
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from invoicing.cli.main import main; main()",
+            *shlex.split(command),
+        ],
+        env=os.environ | {"DATABASE_URL": url.render_as_string(hide_password=False)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "".join(line.rstrip() + "\n" for line in run.stdout.splitlines())
+
+
+async def test_the_readme_shows_what_the_commands_print(migrated_database_url: URL) -> None:
+    async with Database(migrated_database_url, Settings()) as database:
+        await load_sample(database, accounts=ACCOUNTS, invoices=INVOICES)
+    shown = README.read_text()
+    current = BLOCK.sub(
+        lambda block: (
+            f"<!-- output of: invoicing {block[1]} -->\n"
+            f"```\n{output_of(block[1], migrated_database_url)}```\n"
+        ),
+        shown,
+    )
+    if os.environ.get("INVOICING_UPDATE_README"):
+        README.write_text(current)
+    assert BLOCK.search(shown)
+    assert shown == current
+
+
+def test_the_readme_names_every_setting() -> None:
+    named = set(re.findall(r"^\| `(\w+)` \|", README.read_text(), re.MULTILINE))
+    fields = set(Settings.model_fields) - {"database_url"}
+    assert named == {"DATABASE_URL", *(f"INVOICING_{name.upper()}" for name in fields)}
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README.read_text()):
+        assert (README.parent / target).exists(), target
