@@ -55,7 +55,7 @@ BAD_ROWS = [
 GOOD = {"accounts": ACCOUNTS, "invoices": INVOICES, "lines": LINES}
 
 
-@pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=lambda value: None)
+@pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=str)
 async def test_a_bad_row_is_told_and_nothing_is_loaded(database, files, kind, row, rules, reason):
     written = files(**{kind: GOOD[kind].encode() + row})
     with pytest.raises(BadRowsError) as caught:
@@ -70,7 +70,7 @@ async def test_a_bad_row_is_told_and_nothing_is_loaded(database, files, kind, ro
     assert await contents(database) == NOTHING
 
 
-@pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=lambda value: None)
+@pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=str)
 async def test_skipping_a_bad_row_loads_the_others(
     database, files, tmp_path, kind, row, rules, reason
 ):

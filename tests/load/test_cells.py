@@ -78,7 +78,7 @@ def test_a_status_may_be_in_capitals():
 
 def test_every_column_says_what_it_holds():
     for kind in KINDS:
-        assert [column.name for column in kind.columns][0] == "id"
+        assert kind.columns[0].name == "id"
         assert all(column.meaning for column in kind.columns)
 
 

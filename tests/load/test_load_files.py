@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +25,21 @@ from invoicing.load.staging import LOAD_LOCK
 from invoicing.schemas.cells import stable_id
 from invoicing.settings import Settings
 from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
+
+
+def quoted(text: str) -> str:
+    lines = text.splitlines()
+    return "\n".join('"' + line.replace(",", '","') + '"' for line in lines)
+
+
+def spaced(text: str) -> str:
+    header, rest = text.split("\n", 1)
+    return header.upper().replace(",", " ,") + "\n" + rest.replace(",", " , ")
+
+
+def turned(text: str) -> str:
+    return "\n".join(",".join(reversed(line.split(","))) for line in text.splitlines())
+
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -128,10 +143,10 @@ async def test_references_to_rows_of_the_database_are_good(database, files):
         ("a byte order mark", lambda text: b"\xef\xbb\xbf" + text.encode()),
         ("CRLF", lambda text: text.replace("\n", "\r\n").encode()),
         ("gzip", lambda text: gzip.compress(text.encode())),
-        ("no last line end and blank lines", lambda text: text.replace("\n", "\n\n").strip().encode()),
-        ("quotes everywhere", lambda text: ('"' + text.strip().replace(",", '","').replace("\n", '"\n"') + '"\n').encode()),
-        ("spaces and capitals", lambda text: (text.split("\n", 1)[0].replace(",", " ,").upper() + "\n" + text.split("\n", 1)[1].replace(",", " , ")).encode()),
-        ("columns turned round", lambda text: "\n".join(",".join(reversed(line.split(","))) for line in text.splitlines()).encode()),
+        ("blank lines", lambda text: text.replace("\n", "\n\n").strip().encode()),
+        ("quotes everywhere", lambda text: quoted(text).encode()),
+        ("spaces and capitals", lambda text: spaced(text).encode()),
+        ("columns turned round", lambda text: turned(text).encode()),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -160,10 +175,10 @@ async def test_parquet_with_types_of_its_own_equals_csv(database, files, tmp_pat
             "amount_cents": pa.array([1500, 12], pa.decimal128(20, 2)),
             "currency": pa.array(["EUR", "JPY"]).dictionary_encode(),
             "status": ["paid", None],
-            "issued_at": pa.array([datetime(2026, 8, 3).date(), None], pa.date32()),
+            "issued_at": pa.array([date(2026, 8, 3), None], pa.date32()),
             "created_at": pa.array(
-                [datetime(2026, 8, 1, 9, 30, 0, 125000), datetime(2026, 10, 1)],
-                pa.timestamp(unit),
+                [datetime(2026, 8, 1, 9, 30, 0, 125000, UTC), datetime(2026, 10, 1, tzinfo=UTC)],
+                pa.timestamp(unit, "UTC"),
             ),
         }
     )  # fmt: skip
