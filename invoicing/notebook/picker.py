@@ -75,11 +75,16 @@ class AccountPicker:
         self.accounts.options = [
             (f"{account.name} ({account.invoices:,} invoices)", account.id) for account in found
         ]
+        self.accounts.index = 0 if found else None
 
     async def _display(self) -> None:
-        if self.accounts.value is None:
+        picked = self.accounts.value
+        if picked is None:
+            self.output.outputs = ()
             return
-        shown = await self._show(self.accounts.value)
+        shown = await self._show(picked)
+        if picked != self.accounts.value:
+            return  # another one was picked meanwhile, and is shown or will be
         self.message.value = ""
         # Replaced as a whole: an output that is written to from a task would mix two answers.
         self.output.outputs = ()
