@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import URL
 
@@ -45,11 +45,12 @@ logfile = {folder / "pgbouncer.log"}
     )
     command = [program, str(config)]
     if os.name == "posix" and os.geteuid() == 0:
-        # pgbouncer refuses to run as root, and its user must reach the folder.
+        # pgbouncer refuses to run as root. The server's own user can reach the server's socket.
+        user = Path(host).owner() if str(host).startswith("/") else "nobody"
         for path in (folder, *folder.parents[:2]):
             path.chmod(0o755)
-        shutil.chown(folder, "nobody")
-        command += ["-u", "nobody"]
+        shutil.chown(folder, user)
+        command += ["-u", user]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10

@@ -300,7 +300,9 @@ async def wait_until_alone(database: Database) -> None:
 def load_and_kill(url: URL, stage: str, sent: signal.Signals) -> int:
     """Start a load, end it when it says that it has come to `stage`; return its exit code."""
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    command = "from invoicing.cli.main import main; main()"
+    # A shell that runs pytest in the background has it ignore Ctrl-C, and children inherit that.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{heed}; from invoicing.cli.main import main; main()"
     arguments = ["sample", "--accounts=50", "--invoices=120000", "--replace"]
     with subprocess.Popen(
         [sys.executable, "-c", command, *arguments],
