@@ -25,6 +25,7 @@ from invoicing.db.migrations import (
     upgrade,
 )
 from invoicing.errors import MigrationInProgressError
+from invoicing.postgres import find_installation
 from invoicing.settings import Settings
 from tests.factories import create_account, create_invoice
 
@@ -117,7 +118,14 @@ async def test_the_script_for_psql_makes_the_same_schema(
         command.upgrade(config, "head", sql=True)
     url = empty_database_url.set(drivername="postgresql").render_as_string(hide_password=False)
     run = subprocess.run(
-        ["psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", url],
+        [
+            find_installation().program("psql"),
+            "--no-psqlrc",
+            "--quiet",
+            "--set",
+            "ON_ERROR_STOP=1",
+            url,
+        ],
         input=script.getvalue(),
         capture_output=True,
         text=True,
