@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter
+from rich.markup import escape
 from rich.table import Table
 
 from invoicing.cli.output import console, open_database
@@ -64,7 +65,7 @@ def accounts(
 def dashboard_table(found: AccountDashboard) -> RenderableType:
     """Lay a dashboard out as a table, money to the right with its currency."""
     table = Table(
-        title=f"{found.name}  ({found.plan})",
+        title=escape(f"{found.name}  ({found.plan})"),
         caption=f"Account {found.id}; the last {len(found.invoices)} invoices, newest first",
         title_justify="left",
         caption_justify="left",
@@ -94,7 +95,8 @@ def _accounts_table(found: list[AccountSummary]) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("Invoices", justify="right")
     for account in found:
-        table.add_row(str(account.id), account.name, account.plan, f"{account.invoices:,}")
+        name, plan = escape(account.name), escape(account.plan)
+        table.add_row(str(account.id), name, plan, f"{account.invoices:,}")
     return table
 
 

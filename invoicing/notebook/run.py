@@ -90,6 +90,8 @@ def _execute(node: NotebookNode, notebook: Path, database_url: str) -> None:
 
 
 def _to_html(node: NotebookNode) -> str:
+    # Widgets need a kernel; their state would only be dead weight in the page.
+    node.metadata.pop("widgets", None)
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     live = TagRemovePreprocessor(
         config=Config({"TagRemovePreprocessor": {"remove_cell_tags": {LIVE, "parameters"}}})

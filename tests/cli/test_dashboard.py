@@ -1,0 +1,125 @@
+"""`invoicing dashboard` and `invoicing accounts`, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.models import InvoiceStatus
+from invoicing.settings import Settings
+from tests.factories import create_account, create_invoice
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.models import Account
+
+
+def run(url: URL | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    return subprocess.run(
+        [sys.executable, "-c", "from invoicing.cli.main import main; main()", *arguments],
+        env=os.environ | {"DATABASE_URL": address} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+async def account(migrated_database_url: URL) -> Account:
+    account = create_account(name="Aurora [bold]Optics")
+    create_invoice(account, currency="JPY", line_cents=[1500, 34], amount_cents=2000)
+    create_invoice(account, status=InvoiceStatus.DRAFT, issued_at=None, line_cents=[123456])
+    database = Database(migrated_database_url, Settings())
+    async with database, database.transaction() as session:
+        session.add_all([account, create_account(name="Zeta")])
+    return account
+
+
+async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
+    migrated_database_url: URL, account: Account
+) -> None:
+    shown = run(migrated_database_url, "dashboard", str(account.id))
+    assert shown.returncode == 0, shown.stderr
+    assert "Aurora [bold]Optics" in shown.stdout
+    (yen,) = [line for line in shown.stdout.splitlines() if "JPY" in line]
+    assert [cell.strip() for cell in yen.split("│")[4:7]] == ["2,000 JPY", "1,534 JPY", "-466 JPY"]
+    (draft,) = [line for line in shown.stdout.splitlines() if "draft" in line]
+    assert [cell.strip() for cell in draft.split("│")[2:7]] == [
+        "",
+        "draft",
+        "1,234.56 EUR",
+        "1,234.56 EUR",
+        "",
+    ]
+
+
+async def test_json_is_the_whole_dashboard(migrated_database_url: URL, account: Account) -> None:
+    shown = run(migrated_database_url, "dashboard", str(account.id), "--json")
+    dashboard = json.loads(shown.stdout)
+    assert dashboard["name"] == account.name
+    assert {i["id"] for i in dashboard["invoices"]} == {str(i.id) for i in account.invoices}
+
+
+async def test_accounts_are_searched_and_counted(
+    migrated_database_url: URL, account: Account
+) -> None:
+    found = json.loads(
+        run(migrated_database_url, "accounts", "--search", "OPTICS", "--json").stdout
+    )
+    assert found == [{"id": str(account.id), "name": account.name, "plan": "team", "invoices": 2}]
+    shown = run(migrated_database_url, "accounts", "--limit", "1").stdout
+    assert "1 of 2 accounts" in shown
+    assert "--limit" in shown
+
+
+async def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL) -> None:
+    unknown = run(migrated_database_url, "dashboard", str(uuid4()))
+    assert unknown.returncode == 1
+    assert unknown.stderr.count("\n") == 1
+    assert "Run: invoicing accounts" in unknown.stderr
+    assert run(migrated_database_url, "dashboard", "17").returncode == 2
+
+
+async def test_a_database_without_our_tables_says_what_to_run(empty_database_url: URL) -> None:
+    shown = run(empty_database_url, "accounts")
+    assert shown.returncode == 1
+    assert "Run: invoicing db upgrade" in shown.stderr
+    assert shown.stderr.count("\n") == 1
+
+
+def test_no_password_is_shown_when_nobody_answers() -> None:
+    shown = run("postgresql://reader:top-secret@127.0.0.1:1/none", "accounts")
+    assert shown.returncode == 1
+    assert "reader:***@127.0.0.1:1" in shown.stderr
+    assert "top-secret" not in shown.stderr + shown.stdout
+
+
+def test_a_setting_that_cannot_be_used_is_named_without_its_value() -> None:
+    shown = run("", "accounts", INVOICING_POOL_SIZE="s3cret")
+    assert shown.returncode == 2
+    assert "INVOICING_POOL_SIZE" in shown.stderr
+    assert "s3cret" not in shown.stderr
+
+
+COMMANDS = ("dashboard", "accounts", "demo", "notebooks", "sample", "load", "db start", "db psql")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    group, _, verb = command.partition(" ")
+    arguments = [group, verb, "--help"] if verb else [group, "--help"]
+    if command == "db psql":  # whose options are psql's own
+        arguments = ["db", "--help"]
+    shown = run("", *arguments)
+    assert shown.returncode == 0
+    assert "Example: invoicing" in shown.stdout or command == "db psql"
