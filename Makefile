@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
-# No news and no look for updates: nothing is fetched from outside. Root has to say that it knows.
-LAB := --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-  --KernelManager.transport_encryption=auto $(if $(filter 0,$(shell id -u)),--allow-root)
+NEWS := @jupyterlab/apputils-extension:announcements
+# Root has to say that it knows.
+LAB := --KernelManager.transport_encryption=auto $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lab bench notebooks lock clean
@@ -27,6 +27,8 @@ else
 	@$(UV) pip install --quiet --python $(BIN)/python --requirement requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
+	@# No news and no look for updates: nothing is fetched from outside.
+	@$(BIN)/jupyter labextension disable --level=sys_prefix "$(NEWS)" >/dev/null 2>&1
 	@touch $@
 
 setup: $(READY) ## Make the virtual environment in .venv
