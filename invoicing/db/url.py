@@ -33,4 +33,13 @@ def parse_url(text: str | URL) -> URL:
             "asyncpg only. It must begin with postgresql://"
         )
         raise UsageError(message)
-    return url.set(drivername="postgresql+asyncpg")
+    return _with_password_in_its_place(url).set(drivername="postgresql+asyncpg")
+
+
+def _with_password_in_its_place(url: URL) -> URL:
+    # libpq allows ?user=...&password=..., which SQLAlchemy would show: it masks only its own field.
+    user, password = url.query.get("user"), url.query.get("password")
+    return url.difference_update_query(["user", "password"]).set(
+        username=str(user) if user else url.username,
+        password=str(password) if password else url.password,
+    )

@@ -146,6 +146,13 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> No
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_password_among_the_parameters_is_masked_too() -> None:
+    database = Database("postgresql://h/d?user=reader&password=s3cret&host=/run", Settings())
+    assert "s3cret" not in repr(database) + str(database.url)
+    assert (database.url.username, database.url.password) == ("reader", "s3cret")
+    assert dict(database.url.query) == {"host": "/run"}
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_every_spelling_of_postgresql_becomes_asyncpg(scheme: str) -> None:
     assert Database(f"{scheme}://u@h/d", Settings()).url.drivername == "postgresql+asyncpg"
