@@ -3,7 +3,9 @@
 InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
 │   ├── SettingsError            an environment variable holds a value that cannot be used
-│   └── InputFileError           a file to load cannot be read, or lacks a column
+│   ├── InputFileError           a file to load cannot be read, or lacks a column
+│   ├── ProfilingTargetError     what was to be recorded leads to no engine
+│   └── RecorderInUseError       a recorder was entered while it records
 ├── LoadError                    files could not be loaded; the database is as it was
 │   ├── BadRowsError             some of their rows are bad
 │   ├── LoadInProgressError      another load is writing to this database
@@ -31,6 +33,7 @@ InvoicingError
 │   ├── MigrationsMissingError   the folder of migrations is not beside the package
 │   └── MigrationInProgressError another operator is migrating this database
 ├── NotebookFailedError          a cell of a notebook raised
+├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
 ├── StatementFailedError         the server refused a statement
 │   └── SchemaMissingError       because the tables are not there, or not those of this version
 └── DatabaseUnavailableError     no connection to the database could be made
@@ -80,6 +83,11 @@ from invoicing.errors.postgres import (
     SocketInUseError,
     UnprivilegedUserError,
 )
+from invoicing.errors.profiling import (
+    ProfilingTargetError,
+    RecorderInUseError,
+    TooManyStatementsError,
+)
 from invoicing.errors.root import (
     InvoicingError,
     SettingsError,
@@ -108,6 +116,8 @@ __all__ = [
     "NoSuchAccountNameError",
     "NotebookFailedError",
     "PostgresError",
+    "ProfilingTargetError",
+    "RecorderInUseError",
     "SchemaMissingError",
     "ServerBusyError",
     "ServerNotRunningError",
@@ -119,6 +129,7 @@ __all__ = [
     "SocketInUseError",
     "StatementFailedError",
     "TablesNotEmptyError",
+    "TooManyStatementsError",
     "UnprivilegedUserError",
     "UsageError",
 ]

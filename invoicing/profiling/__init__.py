@@ -1,5 +1,17 @@
 """Record what code asks of its database: which statements, from which lines, at what cost."""
 
+from invoicing.profiling.fingerprint import fingerprint_of
 from invoicing.profiling.model import Caller, Cause, EntityRows, Identity, Statement, Transaction
+from invoicing.profiling.recorder import Recorder, record_queries
 
-__all__ = ["Caller", "Cause", "EntityRows", "Identity", "Statement", "Transaction"]
+__all__ = [
+    "Caller",
+    "Cause",
+    "EntityRows",
+    "Identity",
+    "Recorder",
+    "Statement",
+    "Transaction",
+    "fingerprint_of",
+    "record_queries",
+]

@@ -7,6 +7,7 @@ recording; they say which things are the same, and mean nothing outside it.
 from __future__ import annotations
 
 import linecache
+import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -53,7 +54,8 @@ class Caller:
     def __str__(self) -> str:
         if self.cell is not None:
             return f"In[{self.cell}], line {self.line}"
-        return f"{self.file}:{self.line}"
+        here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 -- many, and fast
+        return f"{self.file.removeprefix(here)}:{self.line}"
 
     @cached_property
     def source(self) -> str:

@@ -1,0 +1,44 @@
+"""What a profile refuses or finds too much of."""
+
+from __future__ import annotations
+
+from invoicing.errors.root import InvoicingError, UsageError
+
+
+class ProfilingTargetError(UsageError):
+    """What was to be recorded leads to no engine.
+
+    Attributes:
+        given: the type of what was given.
+    """
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        super().__init__(
+            f"cannot record the statements of a {given}: it leads to no engine. Give an engine, a "
+            "connection, a session, a sessionmaker or a Database; or nothing, for all engines"
+        )
+
+
+class RecorderInUseError(UsageError):
+    """A recorder was entered while it records."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this recorder is recording already. Make one for each block: record_queries(...)"
+        )
+
+
+class TooManyStatementsError(InvoicingError, AssertionError):
+    """A block of code sent more statements than it may.
+
+    Attributes:
+        limit: how many it may send.
+        statements: one line for each it sent.
+    """
+
+    def __init__(self, limit: int, statements: list[str]) -> None:
+        self.limit = limit
+        self.statements = statements
+        listed = "\n".join(f"  {line}" for line in statements)
+        super().__init__(f"{len(statements)} statements were sent, {limit} are allowed:\n{listed}")

@@ -1,0 +1,172 @@
+"""Find the program's own lines that a statement comes from, through greenlets and awaits.
+
+SQLAlchemy's asyncio runs its synchronous half in a greenlet, whose frames end at its own bottom;
+the frames of the coroutine that awaits it are its parent's. A coroutine's frames lead up through
+everything that awaits it, to its task. What a task was made from is not on its stack: where a
+session's coroutine is itself the task, as in `gather(session.execute(...))`, the line at which the
+recording task waits stands for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent
+
+from invoicing.profiling.model import Caller
+
+if TYPE_CHECKING:
+    from asyncio import Task
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+# The transaction boundary is no more the caller than SQLAlchemy is.
+SKIPPED_MODULES = ("invoicing.profiling", "invoicing.db", "sqlalchemy", "asyncpg", "greenlet")
+OWN, OTHERS, SKIPPED, ORM = range(4)
+# What the frames of the ORM tell, by the qualified names of its functions.
+OPERATIONS = {
+    "Session.get": "get",
+    "Session.get_one": "get",
+    "Session.merge": "merge",
+    "Session.refresh": "refresh",
+    "Session.flush": "flush",
+    "Session._autoflush": "autoflush",
+    "Session.commit": "commit",
+    "_SelectInLoader._load_for_path": "selectin",
+    "_SubqueryLoader.create_row_processor": "subquery",
+    "_SubqCollections._load": "subquery",
+    "_ImmediateLoader._load_for_path": "immediate",
+}
+
+
+class CallerFinder:
+    """Walk a stack as far as needed, deciding once for each file whose it is.
+
+    Args:
+        skip: modules (with all below them) whose lines are not the caller's.
+        depth: how many of the program's own lines to name.
+        opener: the code that opened the recording: nothing beyond it is looked at.
+        owner: the task that opened the recording, if any.
+    """
+
+    def __init__(
+        self,
+        skip: tuple[str, ...],
+        depth: int,
+        opener: CodeType | None,
+        owner: Task[Any] | None,
+    ) -> None:
+        self._skip = SKIPPED_MODULES + skip
+        self._depth = depth
+        self._opener = opener
+        self._owner = owner
+        self._kinds: dict[str, int] = {}
+        self._cells: dict[str, int | None] = {}
+        self._callers: dict[tuple[str, int], Caller] = {}
+
+    def find(self, frame: FrameType | None) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
+        """Return the own lines above `frame`, and the session's operations below the first."""
+        own: list[Caller] = []
+        others: list[tuple[CodeType, int]] = []
+        operations: list[str] = []
+        kinds, greenlet = self._kinds, None
+        while True:
+            if frame is None:
+                greenlet = (greenlet or getcurrent()).parent
+                if greenlet is None:
+                    break
+                frame = greenlet.gr_frame
+                continue
+            code = frame.f_code
+            kind = kinds.get(code.co_filename)
+            if kind is None:
+                kind = self._learn(frame)
+            if kind == OWN:
+                caller = self._caller(code, frame.f_lineno)
+                # A comprehension has a frame of its own, on the same line.
+                if not own or own[-1] is not caller:
+                    own.append(caller)
+                if len(own) == self._depth or code is self._opener:
+                    break
+            elif kind == ORM:
+                if not own and (operation := OPERATIONS.get(code.co_qualname)):
+                    operations.append(operation)
+            elif kind == OTHERS and not others:
+                others.append((code, frame.f_lineno))
+            frame = frame.f_back
+        return tuple(own) or self._stand_in(others), tuple(operations)
+
+    def _stand_in(self, others: list[tuple[CodeType, int]]) -> tuple[Caller, ...]:
+        waiting = own_line_awaited(self._owner, self._kinds, self._learn)
+        return tuple(self._caller(*line) for line in waiting or others)
+
+    def _caller(self, code: CodeType, line: int) -> Caller:
+        file = code.co_filename
+        caller = self._callers.get((file, line))
+        if caller is None:
+            # A comprehension is a function of its own, which is not what its author calls it.
+            function = code.co_qualname
+            for inner in ("listcomp", "genexpr", "dictcomp", "setcomp", "lambda"):
+                function = function.removesuffix(f".<locals>.<{inner}>")
+            if file not in self._cells:
+                self._cells[file] = _cell_number(file)
+            caller = Caller(file, line, function, self._cells[file])
+            self._callers[file, line] = caller
+        return caller
+
+    def _learn(self, frame: FrameType) -> int:
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+        kind = _kind(file, module, self._skip)
+        self._kinds[file] = kind
+        return kind
+
+
+def own_line_awaited(
+    task: Task[Any] | None, kinds: dict[str, int], learn: Callable[[FrameType], int]
+) -> list[tuple[CodeType, int]]:
+    """Return the innermost own line at which `task` waits, in a list; an empty one for none."""
+    found: list[tuple[CodeType, int]] = []
+    awaited: Any = task.get_coro() if task is not None and not task.done() else None
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None)
+        if frame is None:
+            break
+        kind = kinds.get(frame.f_code.co_filename)
+        if (learn(frame) if kind is None else kind) == OWN:
+            found = [(frame.f_code, frame.f_lineno)]
+        awaited = awaited.cr_await
+    return found
+
+
+def _kind(file: str, module: str, skip: tuple[str, ...]) -> int:
+    if module.startswith("sqlalchemy.orm."):
+        return ORM
+    if any(module == name or module.startswith(f"{name}.") for name in skip):
+        return SKIPPED
+    if file.startswith("<"):
+        # `python -c`, the prompt, doctest; but also what dataclasses and importlib generate.
+        return OWN if module == "__main__" or file.startswith("<doctest") else SKIPPED
+    if "site-packages" in file or "dist-packages" in file:
+        return OTHERS
+    return SKIPPED if file.startswith(_standard_library()) else OWN
+
+
+def _standard_library() -> tuple[str, ...]:
+    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    # Python may have been started through a symbolic link.
+    paths |= {str(Path(path).resolve()) for path in paths}
+    return tuple(path.rstrip("/") + "/" for path in paths)
+
+
+def _cell_number(file: str) -> int | None:
+    # Asked of IPython only where something else has imported it: then this may be its kernel.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return None
+    _, name = shell.compile.format_code_name(file) or ("", "")
+    digits = name.removeprefix("In[").removesuffix("]")
+    return int(digits) if name.startswith("In[") and digits.isdigit() else None

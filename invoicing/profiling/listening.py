@@ -1,0 +1,139 @@
+"""Hear SQLAlchemy's public events, and pass each to the recordings it belongs to.
+
+All recordings of one engine share one set of listeners: the first puts them on, the last takes
+them off. An event belongs to the recordings of the context (task or thread) it happens in; tasks
+inherit the context they were made in, and SQLAlchemy's greenlets share that of their task.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.pool import Pool
+
+from invoicing.profiling.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoicing.profiling.recorder import Recorder
+
+HERE: ContextVar[tuple[Recorder, ...]] = ContextVar("invoicing_profiling_recorders", default=())
+
+
+class Event(NamedTuple):
+    """One of SQLAlchemy's events, and what a recording does of it."""
+
+    target: Any
+    name: str
+    heard: Callable[..., None]
+    # Whether those are told too in whose context it does not happen.
+    by_all: bool = False
+    options: tuple[tuple[str, bool], ...] = ()
+
+
+def events_of_sessions() -> list[Event]:
+    """Return what every session tells: an engine does not know which sessions will use it."""
+    raw = (("raw", True),)
+    return [
+        Event(Session, "do_orm_execute", Recording.execute),
+        Event(Session, "after_begin", Recording.session_begins),
+        Event(Mapper, "load", Recording.made, options=raw),
+        Event(Mapper, "refresh", Recording.made, options=raw),
+    ]
+
+
+def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
+    """Return what an engine, its dialect and its pool tell; for the class `Engine`, all of them."""
+    pool = engine.pool if isinstance(engine, Engine) else Pool
+    return [
+        Event(engine, "begin", Recording.begin),
+        Event(engine, "commit", Recording.commit),
+        Event(engine, "commit_twophase", Recording.commit),
+        Event(engine, "rollback", Recording.rollback),
+        Event(engine, "rollback_twophase", Recording.rollback),
+        Event(engine, "before_cursor_execute", Recording.before),
+        Event(engine, "after_cursor_execute", Recording.after),
+        Event(engine, "after_execute", Recording.result),
+        Event(engine, "handle_error", Recording.failed),
+        Event(pool, "connect", Recording.opened),
+        Event(pool, "checkout", Recording.checked_out),
+        # By all: what others have done on a connection must not be taken for the recording's.
+        Event(pool, "checkin", Recording.checked_in, by_all=True),
+    ]
+
+
+class Ear:
+    """Listeners to some events, put on as long as somebody records them."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.recorders: set[Recorder] = set()
+        # Those of them that record every context; and all, in a form that can be walked through
+        # while another thread changes it.
+        self._everywhere: tuple[Recorder, ...] = ()
+        self._all: tuple[Recorder, ...] = ()
+        self._listeners = [(one, self._listener(one)) for one in events]
+
+    def add(self, recorder: Recorder) -> None:
+        """Pass what is heard to `recorder` too."""
+        self._set(self.recorders | {recorder})
+        if len(self.recorders) == 1:
+            for one, listener in self._listeners:
+                event.listen(one.target, one.name, listener, **dict(one.options))
+
+    def discard(self, recorder: Recorder) -> None:
+        """Pass nothing to `recorder` any more."""
+        self._set(self.recorders - {recorder})
+        if not self.recorders:
+            for one, listener in self._listeners:
+                event.remove(one.target, one.name, listener)
+
+    def _set(self, recorders: set[Recorder]) -> None:
+        self.recorders = recorders
+        self._all = tuple(recorders)
+        self._everywhere = tuple(one for one in recorders if one.everywhere)
+
+    def _listener(self, one: Event) -> Callable[..., None]:
+        heard, by_all = one.heard, one.by_all
+
+        def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
+            here = self._all if by_all else HERE.get()
+            if self._everywhere and not by_all:
+                here = (*here, *(every for every in self._everywhere if every not in here))
+            for recorder in here:
+                if recorder in self.recorders:
+                    try:
+                        heard(recorder.recording, *args)
+                    except Exception:  # noqa: BLE001 -- the program must not notice
+                        recorder.lose()
+
+        return listener
+
+
+LOCK = threading.Lock()
+EARS: dict[Engine | type[Engine] | None, Ear] = {}
+
+
+def listen(recorder: Recorder, engines: tuple[Engine | type[Engine], ...]) -> None:
+    """Pass the events of `engines`, and of the sessions on them, to `recorder`."""
+    with LOCK:
+        for target in (None, *engines):
+            if target not in EARS:
+                EARS[target] = Ear(
+                    events_of_sessions() if target is None else events_of_engine(target)
+                )
+            EARS[target].add(recorder)
+
+
+def stop_listening(recorder: Recorder) -> None:
+    """Pass nothing to `recorder` any more."""
+    with LOCK:
+        for target, ear in tuple(EARS.items()):
+            if recorder in ear.recorders:
+                ear.discard(recorder)
+            if not ear.recorders:
+                del EARS[target]

@@ -1,0 +1,242 @@
+"""`record_queries`: what a block of code asks of its database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from invoicing.errors import RecorderInUseError, TooManyStatementsError
+from invoicing.profiling.callers import CallerFinder
+from invoicing.profiling.listening import HERE, listen, stop_listening
+from invoicing.profiling.recording import Recording
+from invoicing.profiling.tables import frame_of, html_of, lines_of, table_of, text_of
+from invoicing.profiling.targets import engines_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pandas as pd
+    from rich.table import Table
+
+    from invoicing.profiling.model import Statement, Transaction
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The statements of a block of code; make one with `record_queries`.
+
+    Attributes:
+        lost: how often the recorder itself failed; the program did not notice, the first time is
+            in the log.
+    """
+
+    def __init__(
+        self,
+        target: object = None,
+        *,
+        parameters: bool = False,
+        skip: tuple[str, ...] = (),
+        depth: int = 5,
+        everywhere: bool = False,
+        wire: bool = True,
+    ) -> None:
+        self.everywhere = everywhere
+        self.lost = 0
+        self._engines = engines_of(target)
+        self._parameters = parameters
+        self._skip = skip
+        self._depth = depth
+        self._wire = wire
+        self._recording: Recording | None = None
+        self._open = False
+
+    @property
+    def recording(self) -> Recording:
+        """What was written down; for the listeners."""
+        if self._recording is None:
+            self._recording = self._new_recording(None)
+        return self._recording
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements so far, in the order they were sent."""
+        self.recording.settle()
+        return self.recording.statements
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """The units of work so far, in the order they began."""
+        return self.recording.transactions
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections the recorded code had to make; what that took on the wire is not counted."""
+        return self.recording.connections_opened
+
+    @property
+    def round_trips(self) -> int | None:
+        """Times the server had to answer, BEGIN, ROLLBACK, COMMIT, prepare and ping included.
+
+        None where a driver does not let it be known.
+        """
+        recording = self.recording
+        return None if recording.unmetered else recording.totals.requests
+
+    @property
+    def bytes_received(self) -> int | None:
+        """Bytes the server sent; None where a driver does not let it be known."""
+        recording = self.recording
+        return None if recording.unmetered else recording.totals.received
+
+    @property
+    def bytes_sent(self) -> int | None:
+        """Bytes the server got; None where a driver does not let it be known."""
+        recording = self.recording
+        return None if recording.unmetered else recording.totals.sent
+
+    @property
+    def rows(self) -> int:
+        """Rows that came back, of all statements of which it is known."""
+        return sum(one.rows or 0 for one in self.statements)
+
+    @property
+    def database_seconds(self) -> float:
+        """Time the program waited for statements; COMMIT and ROLLBACK are not in it."""
+        return sum(one.database_seconds for one in self.statements)
+
+    @property
+    def server_seconds(self) -> float | None:
+        """The server's part of it; None where it is not known of every statement."""
+        parts = [one.server_seconds for one in self.statements]
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+    @property
+    def driver_seconds(self) -> float | None:
+        """The driver's and the wire's part of it; None where the server's is not known."""
+        server = self.server_seconds
+        return None if server is None else max(self.database_seconds - server, 0.0)
+
+    @property
+    def orm_seconds(self) -> float:
+        """Time spent making objects of rows."""
+        return sum(one.orm_seconds for one in self.statements)
+
+    def assert_max_statements(self, limit: int) -> None:
+        """Check that at most `limit` statements were sent.
+
+        Raises:
+            TooManyStatementsError: more were; it is an AssertionError too, and lists them.
+        """
+        if len(self.statements) > limit:
+            raise TooManyStatementsError(limit, lines_of(self.statements))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with a row for each statement; what is not known is missing."""
+        return frame_of(self.statements)
+
+    def lose(self) -> None:
+        """Count a failure of the recorder itself; say so once, where logs are read."""
+        self.lost += 1
+        if self.lost == 1:
+            _log.warning("a statement was not recorded completely", exc_info=True)
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return text_of(self)
+
+    def __rich__(self) -> Table:
+        return table_of(self)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
+    def __enter__(self) -> Self:
+        if self._open:
+            raise RecorderInUseError
+        self._recording = self._new_recording(sys._getframe(1))  # noqa: SLF001 -- documented
+        self.lost = 0
+        listen(self, self._engines)
+        self._open = True
+        HERE.set((*HERE.get(), self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open = False
+        # Not by a token: a fixture may be left in another context than it was entered in.
+        HERE.set(tuple(one for one in HERE.get() if one is not self))
+        stop_listening(self)
+        try:
+            self.recording.close()
+        except Exception:  # noqa: BLE001 -- the program must not notice
+            self.lose()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def _new_recording(self, frame: Any) -> Recording:  # noqa: ANN401 -- a frame or None
+        try:
+            owner = asyncio.current_task()
+        except RuntimeError:
+            owner = None
+        finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
+        return Recording(finder, parameters=self._parameters, wire=self._wire, lose=self.lose)
+
+
+def record_queries(
+    target: object = None,
+    *,
+    parameters: bool = False,
+    skip: tuple[str, ...] = (),
+    depth: int = 5,
+    everywhere: bool = False,
+    wire: bool = True,
+) -> Recorder:
+    """Record the statements of a block of code.
+
+    Use it as `async with record_queries(engine) as recorder:`; a plain `with` does as well.
+
+    What belongs to the block is what its task does, the tasks it starts (`gather`, `create_task`)
+    and `asyncio.to_thread`; a thread made by hand does not, nor a task that was there before. Two
+    blocks in two tasks do not mix; nested blocks both record.
+
+    Args:
+        target: whose statements: an engine, connection, session, sessionmaker (all of them async
+            or not) or a Database; every engine's if None.
+        parameters: whether to keep values, of parameters that have a name which sounds harmless.
+        skip: modules whose lines are never the caller's, with all that is below them.
+        depth: how many of the caller's own lines to keep for each statement.
+        everywhere: record every task and thread, instead of this block's.
+        wire: whether to count requests and bytes, where the driver lets itself be listened to.
+
+    Raises:
+        ProfilingTargetError: `target` leads to no engine.
+    """
+    return Recorder(
+        target,
+        parameters=parameters,
+        skip=skip,
+        depth=depth,
+        everywhere=everywhere,
+        wire=wire,
+    )
