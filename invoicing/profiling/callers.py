@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
+    Line = tuple[CodeType, int]
+    Lines = tuple[list[Line], list[str]]
+
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = ("invoicing.profiling", "invoicing.db", "sqlalchemy", "asyncpg", "greenlet")
-OWN, OTHERS, SKIPPED, ORM = range(4)
+SKIPPED, ORM, OWN, OTHERS = range(4)
 # What the frames of the ORM tell, by the qualified names of its functions.
 OPERATIONS = {
     "Session.get": "get",
@@ -63,45 +67,54 @@ class CallerFinder:
         self._depth = depth
         self._opener = opener
         self._owner = owner
-        self._kinds: dict[str, int] = {}
+        self._kinds = _known_kinds(self._skip)
         self._cells: dict[str, int | None] = {}
         self._callers: dict[tuple[str, int], Caller] = {}
 
-    def find(self, frame: FrameType | None) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
+    def find(self, frame: FrameType | None) -> Lines:
         """Return the own lines above `frame`, and the session's operations below the first."""
-        own: list[Caller] = []
-        others: list[tuple[CodeType, int]] = []
+        own: list[Line] = []
+        other: Line | None = None
         operations: list[str] = []
-        kinds, greenlet = self._kinds, None
+        kinds, opener, greenlet = self._kinds, self._opener, None
         while True:
-            if frame is None:
-                greenlet = (greenlet or getcurrent()).parent
-                if greenlet is None:
-                    break
-                frame = greenlet.gr_frame
-                continue
-            code = frame.f_code
-            kind = kinds.get(code.co_filename)
-            if kind is None:
-                kind = self._learn(frame)
-            if kind == OWN:
-                caller = self._caller(code, frame.f_lineno)
-                # A comprehension has a frame of its own, on the same line.
-                if not own or own[-1] is not caller:
-                    own.append(caller)
-                if len(own) == self._depth or code is self._opener:
-                    break
-            elif kind == ORM:
-                if not own and (operation := OPERATIONS.get(code.co_qualname)):
-                    operations.append(operation)
-            elif kind == OTHERS and not others:
-                others.append((code, frame.f_lineno))
-            frame = frame.f_back
-        return tuple(own) or self._stand_in(others), tuple(operations)
+            while frame is not None:
+                code = frame.f_code
+                try:
+                    kind = kinds[code.co_filename]
+                except KeyError:
+                    kind = self._learn(frame)
+                if kind == SKIPPED:
+                    pass
+                elif kind == ORM:
+                    if code.co_qualname in OPERATIONS and not own:
+                        operations.append(OPERATIONS[code.co_qualname])
+                elif kind == OWN:
+                    own.append((code, frame.f_lineno))
+                    if code is opener or len(own) == self._depth:
+                        return own, operations
+                elif other is None:
+                    other = (code, frame.f_lineno)
+                frame = frame.f_back
+            greenlet = (greenlet or getcurrent()).parent
+            if greenlet is None:
+                break
+            frame = greenlet.gr_frame
+        return own or self._stand_in(other), operations
 
-    def _stand_in(self, others: list[tuple[CodeType, int]]) -> tuple[Caller, ...]:
+    def named(self, lines: Lines) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
+        """Return what `find` found in a form to be kept and shown."""
+        stack: list[Caller] = []
+        for line in lines[0]:
+            caller = self._caller(*line)
+            # A comprehension has a frame of its own, on the same line.
+            if not stack or stack[-1] is not caller:
+                stack.append(caller)
+        return tuple(stack), tuple(lines[1])
+
+    def _stand_in(self, other: Line | None) -> list[Line]:
         waiting = own_line_awaited(self._owner, self._kinds, self._learn)
-        return tuple(self._caller(*line) for line in waiting or others)
+        return waiting or ([other] if other is not None else [])
 
     def _caller(self, code: CodeType, line: int) -> Caller:
         file = code.co_filename
@@ -126,9 +139,9 @@ class CallerFinder:
 
 def own_line_awaited(
     task: Task[Any] | None, kinds: dict[str, int], learn: Callable[[FrameType], int]
-) -> list[tuple[CodeType, int]]:
+) -> list[Line]:
     """Return the innermost own line at which `task` waits, in a list; an empty one for none."""
-    found: list[tuple[CodeType, int]] = []
+    found: list[Line] = []
     awaited: Any = task.get_coro() if task is not None and not task.done() else None
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None)
@@ -154,6 +167,14 @@ def _kind(file: str, module: str, skip: tuple[str, ...]) -> int:
     return SKIPPED if file.startswith(_standard_library()) else OWN
 
 
+@cache
+def _known_kinds(skip: tuple[str, ...]) -> dict[str, int]:
+    # Shared by all recordings that skip the same: a file is looked at once in a program's life.
+    del skip
+    return {}
+
+
+@cache
 def _standard_library() -> tuple[str, ...]:
     paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     # Python may have been started through a symbolic link.

@@ -36,19 +36,19 @@ class EntityColumns(NamedTuple):
         """Return a count of nothing yet."""
         return EntityRows(self.entity, self.path, self.collection, keys=set())
 
-    def add(self, count: EntityRows, rows: Sequence[Any]) -> None:
-        """Count `rows` in."""
-        keys = [key for key in map(self.key, rows) if key is not None and key != ()]
-        found = {(key,) for key in keys} if self.single else set(keys)
-        if not self.single:
-            absent = [key for key in found if None in key]
-            keys = [key for key in keys if None not in key] if absent else keys
-            found.difference_update(absent)
+    def add(self, count: EntityRows, keys: list[Any]) -> None:
+        """Count the `keys` of so many rows in; one of None is of a row without the entity."""
+        if self.single:
+            present = [key for key in keys if key is not None]
+            found = {(key,) for key in present}
+        else:
+            present = [key for key in keys if None not in key]
+            found = set(present)
         if any(self.processors):
             found = {self._processed(key) for key in found}
-        count.rows += len(keys)
+        count.rows += len(present)
         if count.keys is None:
-            # Too many to tell old from new: the stream's parts are taken to differ.
+            # Too many to tell old from new: the parts of a stream are taken to differ.
             count.distinct += len(found)
             return
         count.keys |= found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.cursor import ResultFetchStrategy
@@ -12,21 +11,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CursorResult
 
-    from invoicing.profiling.recording import Fetched
+    from invoicing.profiling.draft import Draft
 
 
 class CountingStrategy(ResultFetchStrategy):
-    """Fetch as `inner` does, and tell `fetched` of it.
+    """Fetch as `inner` does, and tell `draft` of it.
 
-    What goes wrong in `inner` is the program's to see; `fetched` never raises.
+    What goes wrong in `inner` is the program's to see; `draft.fetched` never raises.
     """
 
-    __slots__ = ("_fetched", "_inner", "alternate_cursor_description")
+    __slots__ = ("_draft", "_inner")
 
-    def __init__(self, inner: ResultFetchStrategy, fetched: Fetched) -> None:
+    def __init__(self, inner: ResultFetchStrategy, draft: Draft) -> None:
         self._inner = inner
-        self._fetched = fetched
-        self.alternate_cursor_description = inner.alternate_cursor_description
+        self._draft = draft
 
     def soft_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
         """Close as `inner` does."""
@@ -36,11 +34,17 @@ class CountingStrategy(ResultFetchStrategy):
         """Close as `inner` does."""
         self._inner.hard_close(result, dbapi_cursor)
 
-    def yield_per(self, result: CursorResult[Any], dbapi_cursor: Any, num: int) -> None:  # noqa: ANN401
+    def yield_per(
+        self,
+        result: CursorResult[Any],
+        dbapi_cursor: Any,  # noqa: ANN401
+        num: int,
+    ) -> None:
         """Let `inner` choose how to fetch in parts, and go on counting."""
         self._inner.yield_per(result, dbapi_cursor, num)
         if result.cursor_strategy is not self:
-            result.cursor_strategy = CountingStrategy(result.cursor_strategy, self._fetched)
+            self._inner = result.cursor_strategy
+            result.cursor_strategy = self
 
     def fetchone(
         self,
@@ -49,9 +53,9 @@ class CountingStrategy(ResultFetchStrategy):
         hard_close: bool = False,
     ) -> Any:  # noqa: ANN401
         """Fetch one row."""
-        began = perf_counter_ns()
+        asked = self._draft.asks()
         row = self._inner.fetchone(result, dbapi_cursor, hard_close)
-        self._fetched(began, () if row is None else (row,))
+        self._draft.fetched(asked, () if row is None else (row,))
         return row
 
     def fetchmany(
@@ -61,16 +65,16 @@ class CountingStrategy(ResultFetchStrategy):
         size: int | None = None,
     ) -> Any:  # noqa: ANN401
         """Fetch some rows."""
-        began = perf_counter_ns()
+        asked = self._draft.asks()
         rows: Sequence[Any] = self._inner.fetchmany(result, dbapi_cursor, size)
-        self._fetched(began, rows)
+        self._draft.fetched(asked, rows)
         return rows
 
     def fetchall(self, result: CursorResult[Any], dbapi_cursor: Any) -> Any:  # noqa: ANN401
         """Fetch the rows that are left."""
-        began = perf_counter_ns()
+        asked = self._draft.asks()
         rows: Sequence[Any] = self._inner.fetchall(result, dbapi_cursor)
-        self._fetched(began, rows)
+        self._draft.fetched(asked, rows)
         return rows
 
     def handle_exception(

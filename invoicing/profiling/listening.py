@@ -18,11 +18,9 @@ from sqlalchemy.pool import Pool
 from invoicing.profiling.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from invoicing.profiling.recorder import Recorder
-
-HERE: ContextVar[tuple[Recorder, ...]] = ContextVar("invoicing_profiling_recorders", default=())
+HERE: ContextVar[tuple[Recording, ...]] = ContextVar("invoicing_profiling", default=())
 
 
 class Event(NamedTuple):
@@ -68,48 +66,49 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
 
 
 class Ear:
-    """Listeners to some events, put on as long as somebody records them."""
+    """Listeners to some events, put on as long as somebody records them.
+
+    Attributes:
+        recordings: those the events are passed to; replaced as a whole, so that one thread can
+            walk through it while another changes it.
+    """
 
     def __init__(self, events: list[Event]) -> None:
-        self.recorders: set[Recorder] = set()
-        # Those of them that record every context; and all, in a form that can be walked through
-        # while another thread changes it.
-        self._everywhere: tuple[Recorder, ...] = ()
-        self._all: tuple[Recorder, ...] = ()
-        self._listeners = [(one, self._listener(one)) for one in events]
+        self.recordings: frozenset[Recording] = frozenset()
+        self._everywhere: tuple[Recording, ...] = ()
+        self._listeners = [(one, self._listener(one.heard, one.by_all)) for one in events]
 
-    def add(self, recorder: Recorder) -> None:
-        """Pass what is heard to `recorder` too."""
-        self._set(self.recorders | {recorder})
-        if len(self.recorders) == 1:
+    def add(self, recording: Recording, *, everywhere: bool) -> None:
+        """Pass what is heard to `recording` too."""
+        first = not self.recordings
+        self.recordings |= {recording}
+        if everywhere:
+            self._everywhere = (*self._everywhere, recording)
+        if first:
             for one, listener in self._listeners:
                 event.listen(one.target, one.name, listener, **dict(one.options))
 
-    def discard(self, recorder: Recorder) -> None:
-        """Pass nothing to `recorder` any more."""
-        self._set(self.recorders - {recorder})
-        if not self.recorders:
+    def discard(self, recording: Recording) -> None:
+        """Pass nothing to `recording` any more."""
+        self.recordings -= {recording}
+        self._everywhere = tuple(one for one in self._everywhere if one is not recording)
+        if not self.recordings:
             for one, listener in self._listeners:
                 event.remove(one.target, one.name, listener)
 
-    def _set(self, recorders: set[Recorder]) -> None:
-        self.recorders = recorders
-        self._all = tuple(recorders)
-        self._everywhere = tuple(one for one in recorders if one.everywhere)
-
-    def _listener(self, one: Event) -> Callable[..., None]:
-        heard, by_all = one.heard, one.by_all
+    def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
+        here = HERE.get
 
         def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
-            here = self._all if by_all else HERE.get()
+            concerned: Iterable[Recording] = self.recordings if by_all else here()
             if self._everywhere and not by_all:
-                here = (*here, *(every for every in self._everywhere if every not in here))
-            for recorder in here:
-                if recorder in self.recorders:
+                concerned = {*concerned, *self._everywhere}
+            for recording in concerned:
+                if recording in self.recordings:
                     try:
-                        heard(recorder.recording, *args)
+                        heard(recording, *args)
                     except Exception:  # noqa: BLE001 -- the program must not notice
-                        recorder.lose()
+                        recording.lose()
 
         return listener
 
@@ -118,22 +117,24 @@ LOCK = threading.Lock()
 EARS: dict[Engine | type[Engine] | None, Ear] = {}
 
 
-def listen(recorder: Recorder, engines: tuple[Engine | type[Engine], ...]) -> None:
-    """Pass the events of `engines`, and of the sessions on them, to `recorder`."""
+def listen(
+    recording: Recording, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
+) -> None:
+    """Pass the events of `engines`, and of the sessions on them, to `recording`."""
     with LOCK:
         for target in (None, *engines):
             if target not in EARS:
                 EARS[target] = Ear(
                     events_of_sessions() if target is None else events_of_engine(target)
                 )
-            EARS[target].add(recorder)
+            EARS[target].add(recording, everywhere=everywhere)
 
 
-def stop_listening(recorder: Recorder) -> None:
-    """Pass nothing to `recorder` any more."""
+def stop_listening(recording: Recording) -> None:
+    """Pass nothing to `recording` any more."""
     with LOCK:
         for target, ear in tuple(EARS.items()):
-            if recorder in ear.recorders:
-                ear.discard(recorder)
-            if not ear.recorders:
+            if recording in ear.recordings:
+                ear.discard(recording)
+            if not ear.recordings:
                 del EARS[target]

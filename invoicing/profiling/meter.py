@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from invoicing.profiling.model import Statement
     from invoicing.profiling.wire import WireTap
 
 
 class Traffic(NamedTuple):
-    """What passed on the wire between two moments; `waited` in nanoseconds."""
-
-    requests: int
-    received: int
-    sent: int
-    waited: int
-
-
-@dataclass(slots=True, eq=False)
-class Totals:
-    """What passed on the wire in a whole recording."""
+    """What has passed on the wire; `waited` in nanoseconds."""
 
     requests: int = 0
     received: int = 0
     sent: int = 0
+    waited: int = 0
+
+    def since(self, earlier: Traffic, more: Traffic) -> Traffic:
+        """Return what passed between `earlier` and this, and `more` with it."""
+        return Traffic(*(a - b + c for a, b, c in zip(self, earlier, more, strict=True)))
 
 
 class Meter:
@@ -33,64 +26,58 @@ class Meter:
 
     Attributes:
         connection: the connection's number in the recording.
-        tap: what counts; None where nothing can.
+        tap: what counts; None where nothing can, and after the recording.
+        counts_bytes, counts_requests: what can be counted on it.
+        latency: nanoseconds of the network there and back.
         held: whether the recorded code has the connection checked out.
     """
 
     __slots__ = (
-        "_received",
-        "_requests",
-        "_sent",
-        "_totals",
-        "_waited",
+        "_began",
+        "_total",
         "connection",
+        "counts_bytes",
+        "counts_requests",
+        "driver",
         "held",
+        "latency",
         "tap",
     )
 
-    def __init__(self, connection: int, tap: WireTap | None, totals: Totals) -> None:
+    def __init__(self, connection: int, driver: object, tap: WireTap | None) -> None:
         self.connection = connection
+        # Kept so that its id is not given to another.
+        self.driver = driver
         self.tap = tap
+        self.counts_bytes = tap is not None
+        self.counts_requests = tap is not None and tap.counts_requests
+        self.latency = tap.latency if tap is not None else 0
         self.held = True
-        self._totals = totals
-        self._requests = self._received = self._sent = self._waited = 0
-        self.skip()
+        self._began = self.marks()
+        self._total = Traffic()
 
-    def skip(self) -> None:
-        """Forget what passed since the last call: it was not the recorded code's."""
-        tap = self.tap
-        if tap is not None:
-            self._requests, self._received = tap.requests, tap.received
-            self._sent, self._waited = tap.sent, tap.waited
-
-    def claim(self) -> Traffic | None:
-        """Return what passed since the last call, and add it to the recording's totals."""
+    def marks(self) -> Traffic:
+        """Return the counts as they are now."""
         tap = self.tap
         if tap is None:
-            return None
-        traffic = Traffic(
-            tap.requests - self._requests,
-            tap.received - self._received,
-            tap.sent - self._sent,
-            tap.waited - self._waited,
-        )
-        self.skip()
-        totals = self._totals
-        totals.requests += traffic.requests
-        totals.received += traffic.received
-        totals.sent += traffic.sent
-        return traffic
+            return Traffic()
+        return Traffic(tap.requests, tap.received, tap.sent, tap.waited)
 
-    def charge(self, statement: Statement) -> None:
-        """Write down what passed since the last call as this statement's."""
-        traffic = self.claim()
-        tap = self.tap
-        if traffic is None or tap is None:
-            return
-        statement.bytes_received = (statement.bytes_received or 0) + traffic.received
-        if not tap.counts_requests:
-            return
-        statement.bytes_sent = (statement.bytes_sent or 0) + traffic.sent
-        statement.round_trips = (statement.round_trips or 0) + traffic.requests
-        server = max(traffic.waited - traffic.requests * tap.latency, 0)
-        statement.server_seconds = (statement.server_seconds or 0.0) + server / 1e9
+    def check_in(self) -> None:
+        """Note that whoever had it has it no more."""
+        now = self.marks()
+        if self.held:
+            self._total = now.since(self._began, self._total)
+        self.held = False
+        self._began = now
+
+    def total(self) -> Traffic:
+        """Return what passed while the recorded code had it."""
+        return self.marks().since(self._began, self._total) if self.held else self._total
+
+    def release(self) -> None:
+        """Leave the connection as it was found."""
+        self.check_in()
+        if self.tap is not None:
+            self.tap.release()
+            self.tap = None

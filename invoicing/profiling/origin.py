@@ -11,8 +11,8 @@ from invoicing.profiling.model import Cause, Identity
 if TYPE_CHECKING:
     from sqlalchemy.orm import InstanceState, ORMExecuteState
 
+    from invoicing.profiling.draft import Draft
     from invoicing.profiling.model import Statement
-    from invoicing.profiling.recording import Fetched
 
 LOADERS = ("selectin", "subquery", "immediate")
 WRITES = ("flush", "autoflush")
@@ -26,30 +26,27 @@ class Origin:
         relationship: `Model.attribute`, for the load of a relationship.
         parent: whose relationship is loaded lazily.
         is_column_load: whether columns of an object that is there are loaded.
-        fetched: what counts the rows of the statement sent for it, once it is sent.
+        draft: what is noted of the statement sent for it, once it is sent.
     """
 
-    __slots__ = ("fetched", "is_column_load", "parent", "relationship", "session")
+    __slots__ = ("draft", "is_column_load", "parent", "relationship", "session")
 
     def __init__(self, state: ORMExecuteState) -> None:
         self.session: int = state.session.hash_key
         self.relationship: str | None = None
         self.parent: Identity | None = None
         self.is_column_load = False
-        self.fetched: Fetched | None = None
-        if not (state.is_orm_statement and state.is_select):
+        self.draft: Draft | None = None
+        path = state.loader_strategy_path if state.is_orm_statement else None
+        if path is None:
             return
-        self.is_column_load = state.is_column_load
-        self.relationship = relationship_at(state.loader_strategy_path)
+        if path.is_root:
+            self.is_column_load = state.is_column_load
+            return
+        self.relationship = relationship_at(path)
         lazy = state.lazy_loaded_from
         if lazy is not None:
             self.parent = identity_of(lazy)
-
-    def explain(self, statement: Statement) -> None:
-        """Write down in `statement` why it runs, as far as the session knows."""
-        statement.session = self.session
-        statement.relationship = self.relationship
-        statement.parent = self.parent
 
 
 def cause_of(statement: Statement, origin: Origin | None) -> Cause:

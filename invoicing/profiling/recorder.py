@@ -43,38 +43,30 @@ class Recorder:
         everywhere: bool = False,
         wire: bool = True,
     ) -> None:
-        self.everywhere = everywhere
+        self._everywhere = everywhere
         self.lost = 0
         self._engines = engines_of(target)
         self._parameters = parameters
         self._skip = skip
         self._depth = depth
         self._wire = wire
-        self._recording: Recording | None = None
+        self._recording = self._new_recording(None)
         self._open = False
-
-    @property
-    def recording(self) -> Recording:
-        """What was written down; for the listeners."""
-        if self._recording is None:
-            self._recording = self._new_recording(None)
-        return self._recording
 
     @property
     def statements(self) -> list[Statement]:
         """The statements so far, in the order they were sent."""
-        self.recording.settle()
-        return self.recording.statements
+        return self._recording.statements
 
     @property
     def transactions(self) -> list[Transaction]:
         """The units of work so far, in the order they began."""
-        return self.recording.transactions
+        return self._recording.transactions
 
     @property
     def connections_opened(self) -> int:
         """Connections the recorded code had to make; what that took on the wire is not counted."""
-        return self.recording.connections_opened
+        return self._recording.connections_opened
 
     @property
     def round_trips(self) -> int | None:
@@ -82,20 +74,20 @@ class Recorder:
 
         None where a driver does not let it be known.
         """
-        recording = self.recording
-        return None if recording.unmetered else recording.totals.requests
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.requests
 
     @property
     def bytes_received(self) -> int | None:
         """Bytes the server sent; None where a driver does not let it be known."""
-        recording = self.recording
-        return None if recording.unmetered else recording.totals.received
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.received
 
     @property
     def bytes_sent(self) -> int | None:
         """Bytes the server got; None where a driver does not let it be known."""
-        recording = self.recording
-        return None if recording.unmetered else recording.totals.sent
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.sent
 
     @property
     def rows(self) -> int:
@@ -137,8 +129,8 @@ class Recorder:
         """Return a DataFrame with a row for each statement; what is not known is missing."""
         return frame_of(self.statements)
 
-    def lose(self) -> None:
-        """Count a failure of the recorder itself; say so once, where logs are read."""
+    def _lose(self) -> None:
+        # Said once, where logs are read: a warning might be an error to the program.
         self.lost += 1
         if self.lost == 1:
             _log.warning("a statement was not recorded completely", exc_info=True)
@@ -163,9 +155,9 @@ class Recorder:
             raise RecorderInUseError
         self._recording = self._new_recording(sys._getframe(1))  # noqa: SLF001 -- documented
         self.lost = 0
-        listen(self, self._engines)
+        listen(self._recording, self._engines, everywhere=self._everywhere)
         self._open = True
-        HERE.set((*HERE.get(), self))
+        HERE.set((*HERE.get(), self._recording))
         return self
 
     def __exit__(
@@ -176,12 +168,13 @@ class Recorder:
     ) -> None:
         self._open = False
         # Not by a token: a fixture may be left in another context than it was entered in.
-        HERE.set(tuple(one for one in HERE.get() if one is not self))
-        stop_listening(self)
+        recording = self._recording
+        HERE.set(tuple(one for one in HERE.get() if one is not recording))
+        stop_listening(recording)
         try:
-            self.recording.close()
+            recording.close()
         except Exception:  # noqa: BLE001 -- the program must not notice
-            self.lose()
+            self._lose()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -200,7 +193,7 @@ class Recorder:
         except RuntimeError:
             owner = None
         finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
-        return Recording(finder, parameters=self._parameters, wire=self._wire, lose=self.lose)
+        return Recording(finder, parameters=self._parameters, wire=self._wire, lose=self._lose)
 
 
 def record_queries(

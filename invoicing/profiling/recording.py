@@ -7,129 +7,78 @@ in one of them is caught there.
 from __future__ import annotations
 
 import sys
-from itertools import count, islice
+from itertools import islice
 from secrets import randbits
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from invoicing.profiling.entities import EntityColumns, entity_columns
+from invoicing.profiling.draft import Draft
+from invoicing.profiling.entities import entity_columns
 from invoicing.profiling.fetching import CountingStrategy
-from invoicing.profiling.meter import Meter, Totals
-from invoicing.profiling.model import Statement, Transaction
-from invoicing.profiling.origin import Origin, cause_of
+from invoicing.profiling.meter import Meter, Traffic
+from invoicing.profiling.model import Transaction
+from invoicing.profiling.origin import Origin
 from invoicing.profiling.parameters import count_of, key_of, shown_parameters
 from invoicing.profiling.wire import WireTap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from sqlalchemy import Connection, CursorResult
+    from sqlalchemy import Connection, CursorResult, Engine
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
     from sqlalchemy.orm import ORMExecuteState, QueryContext, Session
 
     from invoicing.profiling.callers import CallerFinder
+    from invoicing.profiling.entities import EntityColumns
+    from invoicing.profiling.model import Statement
 
 
 class Unit:
     """A unit of work that is under way: what is known of it, and how its traffic is counted."""
 
-    __slots__ = ("context", "meter", "statement", "transaction")
+    __slots__ = ("context", "draft", "meter", "transaction")
 
     def __init__(self, transaction: Transaction, meter: Meter) -> None:
         self.transaction = transaction
         self.meter = meter
         self.context: ExecutionContext | None = None
-        self.statement: Statement | None = None
-
-
-class Fetched:
-    """Told of the rows of one statement as they are fetched, and of objects as they are made."""
-
-    __slots__ = ("_counted", "_recording", "built", "columns", "fetched", "meter", "statement")
-
-    def __init__(
-        self,
-        statement: Statement,
-        columns: tuple[EntityColumns, ...],
-        meter: Meter,
-        recording: Recording,
-    ) -> None:
-        self.statement = statement
-        self.columns = columns
-        self.meter = meter
-        self.fetched = self.built = 0
-        self._counted = 0
-        self._recording = recording
-        statement.entities = tuple(one.new() for one in columns)
-
-    def __call__(self, began: int, rows: Sequence[Any]) -> None:
-        """Count `rows`, which were asked for at `began`."""
-        try:
-            self._count(perf_counter_ns() - began, rows)
-        except Exception:  # noqa: BLE001 -- the program must not notice
-            self._recording.lose()
-
-    def _count(self, took: int, rows: Sequence[Any]) -> None:
-        statement = self.statement
-        self.settle()
-        statement.database_seconds += took / 1e9
-        statement.fetches += 1
-        if statement.streamed:
-            self.meter.charge(statement)
-        self._counted += len(rows)
-        if statement.rows is None or statement.rows < self._counted:
-            statement.rows = self._counted
-        for one, entity in zip(self.columns, statement.entities, strict=True):
-            one.add(entity, rows)
-        self.fetched = perf_counter_ns()
-
-    def settle(self) -> None:
-        """Add the time of making objects since the last fetch to the statement's."""
-        if self.built > self.fetched > 0:
-            nested = self._recording.seconds_within(self.statement, self.fetched, self.built)
-            took = (self.built - self.fetched) / 1e9 - nested
-            self.statement.orm_seconds += max(took, 0.0)
-            self.fetched = self.built
+        self.draft: Draft | None = None
 
 
 class Recording:
     """The statements of one recording, and what is needed to write down more of them.
 
     Attributes:
-        statements: in the order they were sent.
         transactions: units of work, in the order they began.
         connections_opened: connections made by the recorded code.
-        totals: what passed on the wire.
-        unmetered: whether a connection was used whose traffic cannot be counted.
+        lose: called when something is wrong in here.
     """
 
     def __init__(
         self, finder: CallerFinder, *, parameters: bool, wire: bool, lose: Callable[[], None]
     ) -> None:
-        self.statements: list[Statement] = []
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
-        self.totals = Totals()
-        self.unmetered = False
-        self.began = perf_counter_ns()
-        self.origin_key = f"invoicing_profiling_{id(self)}"
+        self.lose = lose
+        self._began = perf_counter_ns()
+        self._origin_key = f"invoicing_profiling_{id(self)}"
         self._finder = finder
         self._parameters = parameters
         self._wire = wire
-        self.lose = lose
         self._salt = randbits(64)
-        self._numbers = count(1)
-        self._meters: dict[int, tuple[object, Meter]] = {}
+        self._drafts: list[Draft] = []
+        self._statements: list[Statement] | None = None
+        self._meters: dict[int, Meter] = {}
         self._units: dict[Connection, Unit] = {}
-        self._running: dict[ExecutionContext, tuple[Statement, Unit, int]] = {}
+        self._running: dict[ExecutionContext, Draft] = {}
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
-        self._fetched: list[Fetched] = []
+        self._autocommit: dict[Engine, bool] = {}
 
     # what the session says
 
     def execute(self, state: ORMExecuteState) -> None:
         """Tag the statement that `Session.execute` is about to send."""
-        state.update_execution_options(**{self.origin_key: Origin(state)})
+        state.update_execution_options(**{self._origin_key: Origin(state)})
 
     def session_begins(
         self, session: Session, _transaction: object, connection: Connection
@@ -141,9 +90,9 @@ class Recording:
 
     def made(self, _state: object, context: QueryContext, _attributes: object = None) -> None:
         """Note that an object has just been made or filled of a row."""
-        origin: Any = context.execution_options.get(self.origin_key)
-        if origin is not None and origin.fetched is not None:
-            origin.fetched.built = perf_counter_ns()
+        origin = cast("Origin | None", context.execution_options.get(self._origin_key))
+        if origin is not None and origin.draft is not None:
+            origin.draft.made_at = perf_counter_ns()
 
     # what the connection says
 
@@ -177,22 +126,20 @@ class Recording:
         unit = self._units.get(connection)
         if unit is None:
             unit = self._units[connection] = self._new_unit(connection, whole=False)
-        statement = Statement(next(self._numbers), text, (perf_counter_ns() - self.began) / 1e9)
-        statement.stack, statement.within = self._finder.find(sys._getframe(2))  # noqa: SLF001
-        origin: Origin | None = context.execution_options.get(self.origin_key)
-        statement.session = unit.transaction.session
+        origin: Origin | None = context.execution_options.get(self._origin_key)
+        lines = self._finder.find(sys._getframe(2))  # noqa: SLF001 -- documented
+        draft = Draft(text, unit.transaction, unit.meter, origin, lines, self.lose)
         if origin is not None:
-            origin.explain(statement)
-        statement.cause = cause_of(statement, origin)
-        statement.connection = unit.transaction.connection
-        statement.transaction = unit.transaction.number
-        statement.parameter_count, statement.executions = count_of(parameters, executemany)
-        statement.parameters_key = key_of(self._salt, parameters)
+            origin.draft = draft
+        draft.parameter_count, draft.executions = count_of(parameters, executemany)
+        draft.parameters_key = key_of(self._salt, parameters)
         if self._parameters:
-            statement.parameters = shown_parameters(context, parameters, executemany)
-        self.statements.append(statement)
-        unit.meter.claim()
-        self._running[context] = (statement, unit, perf_counter_ns())
+            draft.parameters = shown_parameters(context, parameters, executemany)
+        unit.context, unit.draft = context, draft
+        self._drafts.append(draft)
+        self._running[context] = draft
+        draft.marks.append(unit.meter.marks())
+        draft.began = perf_counter_ns()
 
     def after(
         self,
@@ -205,23 +152,17 @@ class Recording:
     ) -> None:
         """Write down that it has been executed."""
         now = perf_counter_ns()
-        running = self._running.pop(context, None)
-        if running is None:
+        draft = self._running.pop(context, None)
+        if draft is None:
             return
-        statement, unit, began = running
-        statement.database_seconds = (now - began) / 1e9
-        unit.meter.charge(statement)
-        unit.context, unit.statement = context, statement
-        rowcount = cursor.rowcount
-        statement.streamed = bool(getattr(cursor, "server_side", False)) or bool(
-            getattr(context, "_is_server_side", False)
+        draft.ended = now
+        draft.marks.append(draft.meter.marks())
+        draft.rowcount = cursor.rowcount
+        draft.returns_rows = cursor.description is not None
+        # Two names for one thing: an async driver's cursor says it, a synchronous one's context.
+        draft.streamed = bool(
+            getattr(cursor, "server_side", False) or getattr(context, "_is_server_side", False)
         )
-        if cursor.description is None:
-            statement.rows = 0
-            statement.affected = rowcount if rowcount >= 0 else None
-        elif rowcount >= 0 and not statement.streamed:
-            # Not to be believed before the rows are read, in a driver that reads them one by one.
-            statement.rows = rowcount or None
 
     def result(
         self,
@@ -235,32 +176,26 @@ class Recording:
         """Count the rows that will be fetched of `result`."""
         unit = self._units.get(connection)
         context = result.context
-        if unit is None or unit.context is not context or unit.statement is None:
+        if unit is None or unit.context is not context or unit.draft is None:
             return
-        statement, unit.context, unit.statement = unit.statement, None, None
-        if result.closed or not result.returns_rows:
-            return
-        fetched = Fetched(statement, self._entity_columns(context), unit.meter, self)
-        result.cursor_strategy = CountingStrategy(result.cursor_strategy, fetched)
-        origin: Origin | None = context.execution_options.get(self.origin_key)
-        if origin is not None:
-            origin.fetched = fetched
-            self._fetched.append(fetched)
+        draft, unit.context, unit.draft = unit.draft, None, None
+        if draft.returns_rows:
+            draft.columns = self._entity_columns(context)
+            result.cursor_strategy = CountingStrategy(result.cursor_strategy, draft)
 
     def failed(self, error: ExceptionContext) -> None:
         """Write down that it has failed."""
         now = perf_counter_ns()
         context = error.execution_context
-        running = self._running.pop(context, None) if context is not None else None
-        if running is None:
+        draft = self._running.pop(context, None) if context is not None else None
+        if draft is None:
             return
-        statement, unit, began = running
-        statement.database_seconds = (now - began) / 1e9
-        unit.meter.charge(statement)
+        draft.ended = now
+        draft.marks.append(draft.meter.marks())
         original = error.original_exception
         cause = original.__cause__ or original
-        statement.error = type(cause).__name__
-        statement.sqlstate = next(
+        draft.error = type(cause).__name__
+        draft.sqlstate = next(
             (
                 str(state)
                 for one in (original, cause)
@@ -277,83 +212,91 @@ class Recording:
         self.connections_opened += 1
 
     def checked_out(self, dbapi_connection: object, *_: object) -> None:
-        """Count what was needed to get the connection, such as a ping."""
-        meter = self._meter(dbapi_connection)
-        meter.held = True
-        meter.claim()
+        """Count from here what passes on the connection."""
+        meter = self._meters.get(id(dbapi_connection))
+        if meter is not None:
+            meter.held = True
 
     def checked_in(self, dbapi_connection: object, _record: object) -> None:
         """Count what ended the use of the connection, such as a COMMIT or a ROLLBACK.
 
         It is heard of what others do too: their traffic is not this recording's.
         """
-        known = self._meters.get(id(_driver(dbapi_connection)))
-        if known is None:
-            return
-        meter = known[1]
-        if meter.held:
-            meter.claim()
-        else:
-            meter.skip()
-        meter.held = False
+        meter = self._meters.get(id(dbapi_connection))
+        if meter is not None:
+            meter.check_in()
 
-    # the end
+    # what is known
 
-    def settle(self) -> None:
-        """Bring times up to date."""
-        # Nested loads first: their time is taken off that of the loads around them.
-        for fetched in reversed(self._fetched):
-            fetched.settle()
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements so far."""
+        if self._statements is not None:
+            return self._statements
+        statements = [
+            draft.statement(number, self._began, self._finder)
+            for number, draft in enumerate(self._drafts, 1)
+        ]
+        # From the last to the first: nested loads before the loads around them.
+        for draft, statement in zip(reversed(self._drafts), reversed(statements), strict=True):
+            draft.end_of_making()
+            for began, ended in draft.made or ():
+                nested = self._seconds_within(statement, statements, began, ended)
+                statement.orm_seconds += max((ended - began) / 1e9 - nested, 0.0)
+        return statements
 
-    def seconds_within(self, outer: Statement, began: int, ended: int) -> float:
-        """Return the time that loads of the same session took between two moments."""
-        total = 0.0
-        for statement in islice(self.statements, outer.number, None):
-            if statement.started * 1e9 + self.began > ended:
-                break
-            if statement.session == outer.session and statement.started * 1e9 + self.began >= began:
-                total += statement.database_seconds + statement.orm_seconds
-        return total
+    @property
+    def traffic(self) -> Traffic | None:
+        """What passed on the wire; None where it is not known of every connection."""
+        meters = self._meters.values()
+        if not all(meter.counts_requests for meter in meters):
+            return None
+        totals = [sum(column) for column in zip(*(meter.total() for meter in meters), strict=True)]
+        return Traffic(*totals)
 
     def close(self) -> None:
-        """Count what is left, and leave every connection as it was found."""
-        self.settle()
-        for statement, _, _ in self._running.values():
-            statement.error = statement.error or "unfinished"
-        for _, meter in self._meters.values():
-            if meter.held:
-                meter.claim()
-            if meter.tap is not None:
-                meter.tap.release()
-                meter.tap = None
-        for kept in (self._meters, self._units, self._running, self._columns):
-            kept.clear()
-        self._fetched.clear()
+        """Leave every connection as it was found, and keep nothing but the result."""
+        for draft in self._running.values():
+            draft.error = "unfinished"
+        for meter in self._meters.values():
+            meter.release()
+        self._statements = self.statements
+        self._drafts.clear()
+        self._units.clear()
+        self._running.clear()
+        self._columns.clear()
 
     # details
 
+    def _seconds_within(
+        self, outer: Statement, statements: list[Statement], began: int, ended: int
+    ) -> float:
+        total = 0.0
+        for one in islice(statements, outer.number, None):
+            started = one.started * 1e9 + self._began
+            if started > ended:
+                break
+            if started >= began and one.session == outer.session:
+                total += one.database_seconds + one.orm_seconds
+        return total
+
     def _new_unit(self, connection: Connection, *, whole: bool) -> Unit:
-        meter = self._meter(connection.connection.dbapi_connection)
-        transaction = Transaction(
-            len(self.transactions) + 1,
-            meter.connection,
-            autocommit=_is_autocommit(connection),
-            recorded_whole=whole,
-        )
+        dbapi_connection = connection.connection.dbapi_connection
+        meter = self._meters.get(id(dbapi_connection)) or self._new_meter(dbapi_connection)
+        autocommit = self._autocommit.get(connection.engine)
+        if autocommit is None or "isolation_level" in connection.get_execution_options():
+            autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
+        number = len(self.transactions) + 1
+        transaction = Transaction(number, meter.connection, None, autocommit, None, whole)
         self.transactions.append(transaction)
         return Unit(transaction, meter)
 
-    def _meter(self, dbapi_connection: object) -> Meter:
-        driver = _driver(dbapi_connection)
-        known = self._meters.get(id(driver))
-        if known is None:
-            tap = WireTap.on(driver) if self._wire else None
-            if tap is None or not tap.counts_requests:
-                self.unmetered = True
-            # The connection is kept too: an id may be given again only when its owner has gone.
-            known = (driver, Meter(len(self._meters) + 1, tap, self.totals))
-            self._meters[id(driver)] = known
-        return known[1]
+    def _new_meter(self, dbapi_connection: Any) -> Meter:  # noqa: ANN401 -- any driver's
+        driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+        tap = WireTap.on(driver) if self._wire else None
+        meter = Meter(len(self._meters) + 1, dbapi_connection, tap)
+        self._meters[id(dbapi_connection)] = meter
+        return meter
 
     def _entity_columns(self, context: ExecutionContext) -> tuple[EntityColumns, ...]:
         compiled: Any = context.compiled
@@ -364,10 +307,6 @@ class Recording:
             found = entity_columns(context, context.dialect)
             self._columns[compiled.string] = found
         return found
-
-
-def _driver(dbapi_connection: Any) -> object:  # noqa: ANN401 -- any driver's, or the adapter of one
-    return getattr(dbapi_connection, "driver_connection", dbapi_connection)
 
 
 def _is_autocommit(connection: Connection) -> bool:
