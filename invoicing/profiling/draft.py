@@ -5,21 +5,23 @@ Noting has to cost next to nothing; whatever can be worked out afterwards is.
 
 from __future__ import annotations
 
+from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from invoicing.profiling.meter import Traffic
+from invoicing.profiling.meter import NOTHING, total_of
 from invoicing.profiling.model import Statement
 from invoicing.profiling.origin import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from invoicing.profiling.callers import CallerFinder, Lines
     from invoicing.profiling.entities import EntityColumns
     from invoicing.profiling.meter import Meter
     from invoicing.profiling.model import EntityRows, Transaction
     from invoicing.profiling.origin import Origin
+    from invoicing.profiling.recording import Recording
 
 FOLDED = 1000
 
@@ -31,69 +33,33 @@ class Draft:
         began, ended: nanoseconds of `perf_counter_ns`; ended is 0 while it runs.
         fetching: nanoseconds spent fetching rows after that.
         marks: the tap's counts: before and after it ran, then around each fetch of a stream.
-        made: spans of time in which objects were made of its rows, without the current one.
-        fetched_at, made_at: the current one.
+        making: nanoseconds spent making objects of its rows, up to the last fetch.
+        fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
 
-    __slots__ = (
-        "_lose",
-        "began",
-        "columns",
-        "counted",
-        "ended",
-        "entities",
-        "error",
-        "executions",
-        "fetched_at",
-        "fetches",
-        "fetching",
-        "keys",
-        "lines",
-        "made",
-        "made_at",
-        "marks",
-        "meter",
-        "origin",
-        "parameter_count",
-        "parameters",
-        "parameters_key",
-        "returns_rows",
-        "rowcount",
-        "sqlstate",
-        "streamed",
-        "text",
-        "transaction",
-    )
+    # Defaults of the class: most drafts never say otherwise, and are quicker made.
+    ended = fetching = fetches = counted = fetched_at = made_at = making = 0
+    rowcount = -1
+    returns_rows = streamed = False
+    parameters: tuple[tuple[str, Any], ...] | None = None
+    columns: tuple[EntityColumns, ...] = ()
+    keys: list[list[Any]] | None = None
+    entities: tuple[EntityRows, ...] = ()
+    error: str | None = None
+    sqlstate: str | None = None
 
     def __init__(
-        self,
-        text: str,
-        transaction: Transaction,
-        meter: Meter,
-        origin: Origin | None,
-        lines: Lines,
-        lose: Callable[[], None],
+        self, text: str, transaction: Transaction, meter: Meter, recording: Recording
     ) -> None:
         self.text = text
         self.transaction = transaction
         self.meter = meter
-        self.origin = origin
-        self.lines = lines
-        self._lose = lose
-        self.marks: list[Traffic] = []
-        self.parameter_count = self.parameters_key = 0
+        self.marks = [meter.marks()]
+        self.origin: Origin | None = None
+        self.lines: Lines = ([], [])
+        self.parameter_count = self.parameters_key = self.began = 0
         self.executions = 1
-        self.began = self.ended = self.fetching = self.fetches = self.counted = 0
-        self.fetched_at = self.made_at = 0
-        self.rowcount = -1
-        self.returns_rows = self.streamed = False
-        self.made: list[tuple[int, int]] | None = None
-        self.parameters: tuple[tuple[str, Any], ...] | None = None
-        self.columns: tuple[EntityColumns, ...] = ()
-        self.keys: list[list[Any]] | None = None
-        self.entities: tuple[EntityRows, ...] = ()
-        self.error: str | None = None
-        self.sqlstate: str | None = None
+        self._recording = recording
 
     def asks(self) -> int:
         """Note that rows are about to be fetched, and return the time."""
@@ -108,29 +74,28 @@ class Draft:
             self.fetching += now - asked
             self.fetches += 1
             self.counted += len(rows)
-            if self.made_at:
-                self.end_of_making()
             if self.streamed:
                 self.marks.append(self.meter.marks())
             if self.columns and rows:
                 self._note_keys(rows)
                 now = perf_counter_ns()
+            self._end_of_making()
             self.fetched_at = now
+            self._recording.making[get_ident()] = self
         except Exception:  # noqa: BLE001 -- the program must not notice
-            self._lose()
+            self._recording.lose()
 
-    def end_of_making(self) -> None:
-        """Note that objects were made of the rows fetched last."""
+    def _end_of_making(self) -> None:
         if self.made_at > self.fetched_at:
-            self.made = [*(self.made or ()), (self.fetched_at, self.made_at)]
+            self.making += self.made_at - self.fetched_at
             self.fetched_at = self.made_at
-        self.made_at = 0
 
     def _note_keys(self, rows: Sequence[Any]) -> None:
         if self.keys is None:
-            self.keys = [[] for _ in self.columns]
-        for one, keys in zip(self.columns, self.keys, strict=True):
-            keys.extend(map(one.key, rows))
+            self.keys = [[*map(one.key, rows)] for one in self.columns]
+        else:
+            for one, keys in zip(self.columns, self.keys, strict=True):
+                keys.extend(map(one.key, rows))
         if len(self.keys[0]) > FOLDED:
             self.fold()
 
@@ -144,14 +109,15 @@ class Draft:
             self.keys = None
 
     def statement(self, number: int, recording_began: int, finder: CallerFinder) -> Statement:
-        """Return what is known so far, but for the time of making objects."""
+        """Return what is known so far."""
         self.fold()
+        self._end_of_making()
         origin = self.origin
         statement = Statement(number, self.text, (self.began - recording_began) / 1e9)
         statement.stack, statement.within = finder.named(self.lines)
         statement.connection = self.transaction.connection
         statement.transaction = self.transaction.number
-        statement.session = self.transaction.session if origin is None else origin.session
+        statement.session = self.transaction.session
         if origin is not None:
             statement.relationship, statement.parent = origin.relationship, origin.parent
         statement.cause = cause_of(statement, origin)
@@ -165,6 +131,7 @@ class Draft:
         statement.error, statement.sqlstate = self.error, self.sqlstate
         if self.ended:
             statement.database_seconds = (self.ended - self.began + self.fetching) / 1e9
+        statement.orm_seconds = self.making / 1e9
         self._rows(statement)
         self._wire(statement)
         return statement
@@ -182,10 +149,8 @@ class Draft:
     def _wire(self, statement: Statement) -> None:
         if not self.meter.counts_bytes:
             return
-        marks = self.marks
-        traffic = Traffic()
-        for before, after in zip(marks[::2], marks[1::2], strict=False):
-            traffic = after.since(before, traffic)
+        # Of a statement that still runs only the first mark is there.
+        traffic = total_of(self.marks[: len(self.marks) // 2 * 2] or [NOTHING])
         statement.bytes_received = traffic.received
         if not self.meter.counts_requests:
             return

@@ -38,7 +38,6 @@ def events_of_sessions() -> list[Event]:
     """Return what every session tells: an engine does not know which sessions will use it."""
     raw = (("raw", True),)
     return [
-        Event(Session, "do_orm_execute", Recording.execute),
         Event(Session, "after_begin", Recording.session_begins),
         Event(Mapper, "load", Recording.made, options=raw),
         Event(Mapper, "refresh", Recording.made, options=raw),
@@ -49,7 +48,6 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
     """Return what an engine, its dialect and its pool tell; for the class `Engine`, all of them."""
     pool = engine.pool if isinstance(engine, Engine) else Pool
     return [
-        Event(engine, "begin", Recording.begin),
         Event(engine, "commit", Recording.commit),
         Event(engine, "commit_twophase", Recording.commit),
         Event(engine, "rollback", Recording.rollback),
@@ -59,7 +57,6 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
         Event(engine, "after_execute", Recording.result),
         Event(engine, "handle_error", Recording.failed),
         Event(pool, "connect", Recording.opened),
-        Event(pool, "checkout", Recording.checked_out),
         # By all: what others have done on a connection must not be taken for the recording's.
         Event(pool, "checkin", Recording.checked_in, by_all=True),
     ]

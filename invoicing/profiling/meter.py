@@ -16,9 +16,15 @@ class Traffic(NamedTuple):
     sent: int = 0
     waited: int = 0
 
-    def since(self, earlier: Traffic, more: Traffic) -> Traffic:
-        """Return what passed between `earlier` and this, and `more` with it."""
-        return Traffic(*(a - b + c for a, b, c in zip(self, earlier, more, strict=True)))
+
+Marks = tuple[int, ...]
+NOTHING: Marks = (0, 0, 0, 0)
+
+
+def total_of(marks: list[Marks]) -> Traffic:
+    """Return what passed between each pair of marks, all together."""
+    columns = zip(*marks, strict=True)
+    return Traffic(*(sum(column[1::2]) - sum(column[::2]) for column in columns))
 
 
 class Meter:
@@ -33,8 +39,7 @@ class Meter:
     """
 
     __slots__ = (
-        "_began",
-        "_total",
+        "_spans",
         "connection",
         "counts_bytes",
         "counts_requests",
@@ -53,27 +58,25 @@ class Meter:
         self.counts_requests = tap is not None and tap.counts_requests
         self.latency = tap.latency if tap is not None else 0
         self.held = True
-        self._began = self.marks()
-        self._total = Traffic()
+        self._spans = [self.marks()]
 
-    def marks(self) -> Traffic:
+    def marks(self) -> Marks:
         """Return the counts as they are now."""
         tap = self.tap
-        if tap is None:
-            return Traffic()
-        return Traffic(tap.requests, tap.received, tap.sent, tap.waited)
+        return NOTHING if tap is None else (tap.requests, tap.received, tap.sent, tap.waited)
 
     def check_in(self) -> None:
-        """Note that whoever had it has it no more."""
+        """Note that whoever had it has it no more; what passes next is for who has it next."""
         now = self.marks()
         if self.held:
-            self._total = now.since(self._began, self._total)
+            self._spans += (now, now)
+        else:
+            self._spans[-1] = now
         self.held = False
-        self._began = now
 
     def total(self) -> Traffic:
         """Return what passed while the recorded code had it."""
-        return self.marks().since(self._began, self._total) if self.held else self._total
+        return total_of([*self._spans, self.marks() if self.held else self._spans[-1]])
 
     def release(self) -> None:
         """Leave the connection as it was found."""

@@ -99,7 +99,7 @@ KEPT_KEYS = 10_000
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One unit of work on one connection, from its begin to its commit or rollback.
+    """One unit of work on one connection, from its first statement to its commit or rollback.
 
     Attributes:
         number: which of the recording's units of work.
@@ -107,7 +107,6 @@ class Transaction:
         session: `Session.hash_key` of the session it belongs to; None for a bare connection.
         autocommit: whether every statement is its own transaction on the server.
         outcome: `commit`, `rollback`, or None while it is open.
-        recorded_whole: False when it had begun before the recording.
     """
 
     number: int
@@ -115,7 +114,6 @@ class Transaction:
     session: int | None = None
     autocommit: bool = False
     outcome: str | None = None
-    recorded_whole: bool = True
 
 
 @dataclass(slots=True, eq=False)

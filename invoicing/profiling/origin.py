@@ -1,52 +1,56 @@
-"""Tell from what the session says of itself why it sends a statement."""
+"""Tell from what the session hands to the connection why it sends a statement."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import Mapper, MapperProperty
 
 from invoicing.profiling.model import Cause, Identity
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import InstanceState, ORMExecuteState
+    from sqlalchemy.engine import ExecutionContext
+    from sqlalchemy.orm import InstanceState
 
-    from invoicing.profiling.draft import Draft
     from invoicing.profiling.model import Statement
 
 LOADERS = ("selectin", "subquery", "immediate")
 WRITES = ("flush", "autoflush")
 
 
-class Origin:
-    """What `Session.execute` knew when it was about to send a statement.
+class Origin(NamedTuple):
+    """Why the ORM sends a statement.
 
     Attributes:
-        session: `Session.hash_key`.
         relationship: `Model.attribute`, for the load of a relationship.
         parent: whose relationship is loaded lazily.
         is_column_load: whether columns of an object that is there are loaded.
-        draft: what is noted of the statement sent for it, once it is sent.
     """
 
-    __slots__ = ("draft", "is_column_load", "parent", "relationship", "session")
+    relationship: str | None = None
+    parent: Identity | None = None
+    is_column_load: bool = False
 
-    def __init__(self, state: ORMExecuteState) -> None:
-        self.session: int = state.session.hash_key
-        self.relationship: str | None = None
-        self.parent: Identity | None = None
-        self.is_column_load = False
-        self.draft: Draft | None = None
-        path = state.loader_strategy_path if state.is_orm_statement else None
-        if path is None:
-            return
-        if path.is_root:
-            self.is_column_load = state.is_column_load
-            return
-        self.relationship = relationship_at(path)
-        lazy = state.lazy_loaded_from
-        if lazy is not None:
-            self.parent = identity_of(lazy)
+
+PLAIN, COLUMN_LOAD = Origin(), Origin(is_column_load=True)
+
+
+def origin_of(context: ExecutionContext) -> Origin | None:
+    """Return why the ORM sends the SELECT that `context` executes; None for any other statement.
+
+    These are the facts behind `ORMExecuteState.lazy_loaded_from`, `loader_strategy_path` and
+    `is_column_load`. They are read here, and not in `do_orm_execute`, because a listener to that
+    event makes the session prepare every statement twice.
+    """
+    options: Any = context.execution_options.get("_sa_orm_load_options")
+    compiling: Any = getattr(context.invoked_statement, "_compile_options", None)
+    if options is None or compiling is None:
+        return None
+    path = compiling._current_path  # noqa: SLF001
+    if path.is_root:
+        return COLUMN_LOAD if compiling._for_refresh_state else PLAIN  # noqa: SLF001
+    lazy = options._lazy_loaded_from  # noqa: SLF001
+    return Origin(relationship_at(path), None if lazy is None else identity_of(lazy))
 
 
 def cause_of(statement: Statement, origin: Origin | None) -> Cause:

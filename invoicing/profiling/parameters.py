@@ -30,13 +30,6 @@ def key_of(salt: int, parameters: Any) -> int:  # noqa: ANN401 -- as any driver 
         return hash((salt, repr(parameters)))
 
 
-def count_of(parameters: Any, executemany: bool) -> tuple[int, int]:  # noqa: ANN401
-    """Return how many values are bound over all executions, and how many executions there are."""
-    if executemany:
-        return sum(map(len, parameters)), len(parameters)
-    return len(parameters or ()), 1
-
-
 def shown_parameters(
     context: ExecutionContext,
     parameters: Any,  # noqa: ANN401

@@ -7,18 +7,18 @@ in one of them is caught there.
 from __future__ import annotations
 
 import sys
-from itertools import islice
 from secrets import randbits
+from threading import get_ident
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from invoicing.profiling.draft import Draft
 from invoicing.profiling.entities import entity_columns
 from invoicing.profiling.fetching import CountingStrategy
 from invoicing.profiling.meter import Meter, Traffic
 from invoicing.profiling.model import Transaction
-from invoicing.profiling.origin import Origin
-from invoicing.profiling.parameters import count_of, key_of, shown_parameters
+from invoicing.profiling.origin import origin_of
+from invoicing.profiling.parameters import key_of, shown_parameters
 from invoicing.profiling.wire import WireTap
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, CursorResult, Engine
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
-    from sqlalchemy.orm import ORMExecuteState, QueryContext, Session
+    from sqlalchemy.orm import Session
 
     from invoicing.profiling.callers import CallerFinder
     from invoicing.profiling.entities import EntityColumns
@@ -51,6 +51,7 @@ class Recording:
     Attributes:
         transactions: units of work, in the order they began.
         connections_opened: connections made by the recorded code.
+        making: for each thread the statement whose rows were fetched last.
         lose: called when something is wrong in here.
     """
 
@@ -59,9 +60,9 @@ class Recording:
     ) -> None:
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
+        self.making: dict[int, Draft] = {}
         self.lose = lose
         self._began = perf_counter_ns()
-        self._origin_key = f"invoicing_profiling_{id(self)}"
         self._finder = finder
         self._parameters = parameters
         self._wire = wire
@@ -76,29 +77,22 @@ class Recording:
 
     # what the session says
 
-    def execute(self, state: ORMExecuteState) -> None:
-        """Tag the statement that `Session.execute` is about to send."""
-        state.update_execution_options(**{self._origin_key: Origin(state)})
-
     def session_begins(
         self, session: Session, _transaction: object, connection: Connection
     ) -> None:
         """Note whose unit of work it is."""
-        unit = self._units.get(connection)
-        if unit is not None:
-            unit.transaction.session = session.hash_key
+        self._unit(connection).transaction.session = session.hash_key
 
-    def made(self, _state: object, context: QueryContext, _attributes: object = None) -> None:
-        """Note that an object has just been made or filled of a row."""
-        origin = cast("Origin | None", context.execution_options.get(self._origin_key))
-        if origin is not None and origin.draft is not None:
-            origin.draft.made_at = perf_counter_ns()
+    def made(self, _state: object, _context: object, _attributes: object = None) -> None:
+        """Note that an object has just been made or filled of a row.
+
+        It is made at once of the rows its thread fetched last; nothing else comes between.
+        """
+        draft = self.making.get(get_ident())
+        if draft is not None:
+            draft.made_at = perf_counter_ns()
 
     # what the connection says
-
-    def begin(self, connection: Connection) -> None:
-        """Open a unit of work."""
-        self._units[connection] = self._new_unit(connection, whole=True)
 
     def commit(self, connection: Connection, *_: object) -> None:
         """Close a unit of work; the server is told of it only after this."""
@@ -123,22 +117,20 @@ class Recording:
         executemany: bool,
     ) -> None:
         """Write down a statement that is about to be sent."""
-        unit = self._units.get(connection)
-        if unit is None:
-            unit = self._units[connection] = self._new_unit(connection, whole=False)
-        origin: Origin | None = context.execution_options.get(self._origin_key)
-        lines = self._finder.find(sys._getframe(2))  # noqa: SLF001 -- documented
-        draft = Draft(text, unit.transaction, unit.meter, origin, lines, self.lose)
-        if origin is not None:
-            origin.draft = draft
-        draft.parameter_count, draft.executions = count_of(parameters, executemany)
+        unit = self._unit(connection)
+        draft = Draft(text, unit.transaction, unit.meter, self)
+        draft.lines = self._finder.find(sys._getframe(2))  # noqa: SLF001 -- documented
+        draft.origin = origin_of(context)
         draft.parameters_key = key_of(self._salt, parameters)
+        if executemany:
+            draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
+        else:
+            draft.parameter_count = len(parameters or ())
         if self._parameters:
             draft.parameters = shown_parameters(context, parameters, executemany)
         unit.context, unit.draft = context, draft
         self._drafts.append(draft)
         self._running[context] = draft
-        draft.marks.append(unit.meter.marks())
         draft.began = perf_counter_ns()
 
     def after(
@@ -211,12 +203,6 @@ class Recording:
         """Count a connection made."""
         self.connections_opened += 1
 
-    def checked_out(self, dbapi_connection: object, *_: object) -> None:
-        """Count from here what passes on the connection."""
-        meter = self._meters.get(id(dbapi_connection))
-        if meter is not None:
-            meter.held = True
-
     def checked_in(self, dbapi_connection: object, _record: object) -> None:
         """Count what ended the use of the connection, such as a COMMIT or a ROLLBACK.
 
@@ -233,17 +219,10 @@ class Recording:
         """The statements so far."""
         if self._statements is not None:
             return self._statements
-        statements = [
+        return [
             draft.statement(number, self._began, self._finder)
             for number, draft in enumerate(self._drafts, 1)
         ]
-        # From the last to the first: nested loads before the loads around them.
-        for draft, statement in zip(reversed(self._drafts), reversed(statements), strict=True):
-            draft.end_of_making()
-            for began, ended in draft.made or ():
-                nested = self._seconds_within(statement, statements, began, ended)
-                statement.orm_seconds += max((ended - began) / 1e9 - nested, 0.0)
-        return statements
 
     @property
     def traffic(self) -> Traffic | None:
@@ -262,34 +241,28 @@ class Recording:
             meter.release()
         self._statements = self.statements
         self._drafts.clear()
+        self.making.clear()
         self._units.clear()
         self._running.clear()
         self._columns.clear()
 
     # details
 
-    def _seconds_within(
-        self, outer: Statement, statements: list[Statement], began: int, ended: int
-    ) -> float:
-        total = 0.0
-        for one in islice(statements, outer.number, None):
-            started = one.started * 1e9 + self._began
-            if started > ended:
-                break
-            if started >= began and one.session == outer.session:
-                total += one.database_seconds + one.orm_seconds
-        return total
-
-    def _new_unit(self, connection: Connection, *, whole: bool) -> Unit:
-        dbapi_connection = connection.connection.dbapi_connection
-        meter = self._meters.get(id(dbapi_connection)) or self._new_meter(dbapi_connection)
-        autocommit = self._autocommit.get(connection.engine)
-        if autocommit is None or "isolation_level" in connection.get_execution_options():
-            autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
-        number = len(self.transactions) + 1
-        transaction = Transaction(number, meter.connection, None, autocommit, None, whole)
-        self.transactions.append(transaction)
-        return Unit(transaction, meter)
+    def _unit(self, connection: Connection) -> Unit:
+        unit = self._units.get(connection)
+        if unit is None:
+            dbapi_connection = connection.connection.dbapi_connection
+            meter = self._meters.get(id(dbapi_connection)) or self._new_meter(dbapi_connection)
+            meter.held = True
+            autocommit = self._autocommit.get(connection.engine)
+            if autocommit is None or "isolation_level" in connection.get_execution_options():
+                autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
+            transaction = Transaction(
+                len(self.transactions) + 1, meter.connection, None, autocommit
+            )
+            self.transactions.append(transaction)
+            unit = self._units[connection] = Unit(transaction, meter)
+        return unit
 
     def _new_meter(self, dbapi_connection: Any) -> Meter:  # noqa: ANN401 -- any driver's
         driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
