@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine.cursor import ResultFetchStrategy
+from sqlalchemy.engine.cursor import (
+    BufferedRowCursorFetchStrategy,
+    CursorFetchStrategy,
+    ResultFetchStrategy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,24 +19,43 @@ if TYPE_CHECKING:
 
 
 class CountingStrategy(ResultFetchStrategy):
-    """Fetch as `inner` does, and tell `draft` of it.
+    """Fetch as the statement's own strategy does, and tell `draft` of it.
 
-    What goes wrong in `inner` is the program's to see; `draft.fetched` never raises.
+    What goes wrong in that is the program's to see; `draft.fetched` never raises.
     """
 
-    __slots__ = ("_draft", "_inner")
+    __slots__ = ("_chosen", "_context", "_draft", "alternate_cursor_description")
 
-    def __init__(self, inner: ResultFetchStrategy, draft: Draft) -> None:
-        self._inner = inner
+    def __init__(self, context: Any, draft: Draft) -> None:  # noqa: ANN401 -- as dialects see it
+        self._context = context
         self._draft = draft
+        self._chosen: ResultFetchStrategy | None = context.cursor_fetch_strategy
+        self.alternate_cursor_description = (
+            context.cursor_fetch_strategy.alternate_cursor_description
+        )
+        options = context.execution_options
+        if getattr(context, "_is_server_side", False) or options.get("stream_results"):
+            draft.streamed = True
+            if type(self._chosen) is CursorFetchStrategy:
+                # SQLAlchemy would buffer such rows, but only where nobody has chosen otherwise.
+                # Making the buffer fetches, which must not happen while the statement is noted.
+                self._chosen = None
+
+    @property
+    def _inner(self) -> ResultFetchStrategy:
+        if self._chosen is None:
+            context = self._context
+            self._chosen = BufferedRowCursorFetchStrategy(context.cursor, context.execution_options)
+        return self._chosen
 
     def soft_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
-        """Close as `inner` does."""
-        self._inner.soft_close(result, dbapi_cursor)
+        """Close as it does."""
+        # Not `_inner`: closing must not begin to fetch.
+        (self._chosen or CursorFetchStrategy()).soft_close(result, dbapi_cursor)
 
     def hard_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
-        """Close as `inner` does."""
-        self._inner.hard_close(result, dbapi_cursor)
+        """Close as it does."""
+        (self._chosen or CursorFetchStrategy()).hard_close(result, dbapi_cursor)
 
     def yield_per(
         self,
@@ -40,10 +63,10 @@ class CountingStrategy(ResultFetchStrategy):
         dbapi_cursor: Any,  # noqa: ANN401
         num: int,
     ) -> None:
-        """Let `inner` choose how to fetch in parts, and go on counting."""
+        """Let it choose how to fetch in parts, and go on counting."""
         self._inner.yield_per(result, dbapi_cursor, num)
         if result.cursor_strategy is not self:
-            self._inner = result.cursor_strategy
+            self._chosen = result.cursor_strategy
             result.cursor_strategy = self
 
     def fetchone(
@@ -83,5 +106,5 @@ class CountingStrategy(ResultFetchStrategy):
         dbapi_cursor: Any,  # noqa: ANN401
         err: BaseException,
     ) -> Any:  # noqa: ANN401
-        """Raise as `inner` does."""
-        self._inner.handle_exception(result, dbapi_cursor, err)
+        """Raise as it does."""
+        (self._chosen or CursorFetchStrategy()).handle_exception(result, dbapi_cursor, err)

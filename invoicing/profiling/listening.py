@@ -54,7 +54,6 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
         Event(engine, "rollback_twophase", Recording.rollback),
         Event(engine, "before_cursor_execute", Recording.before),
         Event(engine, "after_cursor_execute", Recording.after),
-        Event(engine, "after_execute", Recording.result),
         Event(engine, "handle_error", Recording.failed),
         Event(pool, "connect", Recording.opened),
         # By all: what others have done on a connection must not be taken for the recording's.

@@ -24,7 +24,7 @@ from invoicing.profiling.wire import WireTap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection, CursorResult, Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
     from sqlalchemy.orm import Session
 
@@ -33,16 +33,18 @@ if TYPE_CHECKING:
     from invoicing.profiling.model import Statement
 
 
+# Our own and SQLAlchemy's that are always there: this listener's, and those of one execution.
+FRAMES_BELOW = 5
+
+
 class Unit:
     """A unit of work that is under way: what is known of it, and how its traffic is counted."""
 
-    __slots__ = ("context", "draft", "meter", "transaction")
+    __slots__ = ("meter", "transaction")
 
     def __init__(self, transaction: Transaction, meter: Meter) -> None:
         self.transaction = transaction
         self.meter = meter
-        self.context: ExecutionContext | None = None
-        self.draft: Draft | None = None
 
 
 class Recording:
@@ -119,7 +121,7 @@ class Recording:
         """Write down a statement that is about to be sent."""
         unit = self._unit(connection)
         draft = Draft(text, unit.transaction, unit.meter, self)
-        draft.lines = self._finder.find(sys._getframe(2))  # noqa: SLF001 -- documented
+        draft.lines = self._finder.find(sys._getframe(FRAMES_BELOW))  # noqa: SLF001 -- documented
         draft.origin = origin_of(context)
         draft.parameters_key = key_of(self._salt, parameters)
         if executemany:
@@ -128,7 +130,6 @@ class Recording:
             draft.parameter_count = len(parameters or ())
         if self._parameters:
             draft.parameters = shown_parameters(context, parameters, executemany)
-        unit.context, unit.draft = context, draft
         self._drafts.append(draft)
         self._running[context] = draft
         draft.began = perf_counter_ns()
@@ -139,7 +140,7 @@ class Recording:
         cursor: Any,  # noqa: ANN401 -- any driver's
         _text: str,
         _parameters: object,
-        context: ExecutionContext,
+        context: Any,  # noqa: ANN401 -- an ExecutionContext, with what a dialect may set of it
         _executemany: bool,
     ) -> None:
         """Write down that it has been executed."""
@@ -150,30 +151,12 @@ class Recording:
         draft.ended = now
         draft.marks.append(draft.meter.marks())
         draft.rowcount = cursor.rowcount
-        draft.returns_rows = cursor.description is not None
-        # Two names for one thing: an async driver's cursor says it, a synchronous one's context.
-        draft.streamed = bool(
-            getattr(cursor, "server_side", False) or getattr(context, "_is_server_side", False)
-        )
-
-    def result(
-        self,
-        connection: Connection,
-        _clause: object,
-        _multiparams: object,
-        _params: object,
-        _options: object,
-        result: CursorResult[Any],
-    ) -> None:
-        """Count the rows that will be fetched of `result`."""
-        unit = self._units.get(connection)
-        context = result.context
-        if unit is None or unit.context is not context or unit.draft is None:
+        if cursor.description is None:
             return
-        draft, unit.context, unit.draft = unit.draft, None, None
-        if draft.returns_rows:
-            draft.columns = self._entity_columns(context)
-            result.cursor_strategy = CountingStrategy(result.cursor_strategy, draft)
+        draft.returns_rows = True
+        draft.columns = self._entity_columns(context)
+        # What a dialect sets here too, when it has its own way of fetching.
+        context.cursor_fetch_strategy = CountingStrategy(context, draft)
 
     def failed(self, error: ExceptionContext) -> None:
         """Write down that it has failed."""

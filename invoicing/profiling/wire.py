@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ENDS_OF_REQUESTS = frozenset({b"S\0\0\0\4", b"H\0\0\0\4", b"c\0\0\0\4"})
+# Sync, Flush and CopyDone are a letter and a length of four; they stand last in what is written.
+ENDS = frozenset(b"SHc")
+SIMPLE_QUERY, LENGTH_OF_EMPTY = ord("Q"), 4
 # struct tcp_info in linux/tcp.h
 MIN_RTT_OFFSET, NO_RTT = 148, 0xFFFFFFFF
 
@@ -83,17 +85,20 @@ class WireTap(asyncio.Protocol):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send on, and note whether the server now has to answer."""
         self._write(data)
-        self.sent += len(data)
-        if bytes(data[-5:]) in ENDS_OF_REQUESTS or bytes(data[:1]) == b"Q":
-            self.requests += 1
-            self._asked = perf_counter_ns()
+        self._sent(data, len(data))
 
     def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send on, and note whether the server now has to answer."""
         parts = list(parts)
         self._writelines(parts)
-        self.sent += sum(map(len, parts))
-        if parts and bytes(parts[-1][-5:]) in ENDS_OF_REQUESTS:
+        self._sent(parts[-1], sum(map(len, parts)))
+
+    def _sent(self, last: bytes | bytearray | memoryview, length: int) -> None:
+        self.sent += length
+        # An index is quicker than a slice: this is done for each message.
+        if last[0] == SIMPLE_QUERY or (
+            last[-1] == LENGTH_OF_EMPTY and length >= LENGTH_OF_EMPTY and last[-5] in ENDS
+        ):
             self.requests += 1
             self._asked = perf_counter_ns()
 
