@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = ("invoicing.profiling", "invoicing.db", "sqlalchemy", "asyncpg", "greenlet")
 SKIPPED, ORM, OWN, OTHERS = range(4)
-# What the frames of the ORM tell, by the qualified names of its functions.
+# What the frames of the ORM tell, by the qualified names of its functions. The loaders' classes got
+# their underscore in 2.1.
 OPERATIONS = {
     "Session.get": "get",
     "Session.get_one": "get",
@@ -40,9 +41,12 @@ OPERATIONS = {
     "Session._autoflush": "autoflush",
     "Session.commit": "commit",
     "_SelectInLoader._load_for_path": "selectin",
-    "_SubqueryLoader.create_row_processor": "subquery",
-    "_SubqCollections._load": "subquery",
+    "SelectInLoader._load_for_path": "selectin",
+    "Mapper._load_subclass_via_in.<locals>.do_load": "selectin",
+    "_SubqueryLoader._SubqCollections._load": "subquery",
+    "SubqueryLoader._SubqCollections._load": "subquery",
     "_ImmediateLoader._load_for_path": "immediate",
+    "ImmediateLoader._load_for_path": "immediate",
 }
 
 
