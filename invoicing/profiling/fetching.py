@@ -24,38 +24,34 @@ class CountingStrategy(ResultFetchStrategy):
     What goes wrong in that is the program's to see; `draft.fetched` never raises.
     """
 
-    __slots__ = ("_chosen", "_context", "_draft", "alternate_cursor_description")
+    __slots__ = ("_context", "_draft", "_inner", "alternate_cursor_description")
 
     def __init__(self, context: Any, draft: Draft) -> None:  # noqa: ANN401 -- as dialects see it
-        self._context = context
         self._draft = draft
-        self._chosen: ResultFetchStrategy | None = context.cursor_fetch_strategy
-        self.alternate_cursor_description = (
-            context.cursor_fetch_strategy.alternate_cursor_description
-        )
-        options = context.execution_options
-        if getattr(context, "_is_server_side", False) or options.get("stream_results"):
+        self._context = None
+        inner: ResultFetchStrategy = context.cursor_fetch_strategy
+        self.alternate_cursor_description = inner.alternate_cursor_description
+        self._inner: ResultFetchStrategy | None = inner
+        if context.execution_options.get("stream_results") or context._is_server_side:  # noqa: SLF001
             draft.streamed = True
-            if type(self._chosen) is CursorFetchStrategy:
+            if type(inner) is CursorFetchStrategy:
                 # SQLAlchemy would buffer such rows, but only where nobody has chosen otherwise.
                 # Making the buffer fetches, which must not happen while the statement is noted.
-                self._chosen = None
+                self._inner, self._context = None, context
 
-    @property
-    def _inner(self) -> ResultFetchStrategy:
-        if self._chosen is None:
-            context = self._context
-            self._chosen = BufferedRowCursorFetchStrategy(context.cursor, context.execution_options)
-        return self._chosen
+    def _buffer(self) -> ResultFetchStrategy:
+        context: Any = self._context
+        self._inner = BufferedRowCursorFetchStrategy(context.cursor, context.execution_options)
+        return self._inner
 
     def soft_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
         """Close as it does."""
-        # Not `_inner`: closing must not begin to fetch.
-        (self._chosen or CursorFetchStrategy()).soft_close(result, dbapi_cursor)
+        # Not the buffer: closing must not begin to fetch.
+        (self._inner or CursorFetchStrategy()).soft_close(result, dbapi_cursor)
 
     def hard_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
         """Close as it does."""
-        (self._chosen or CursorFetchStrategy()).hard_close(result, dbapi_cursor)
+        (self._inner or CursorFetchStrategy()).hard_close(result, dbapi_cursor)
 
     def yield_per(
         self,
@@ -64,9 +60,9 @@ class CountingStrategy(ResultFetchStrategy):
         num: int,
     ) -> None:
         """Let it choose how to fetch in parts, and go on counting."""
-        self._inner.yield_per(result, dbapi_cursor, num)
+        (self._inner or self._buffer()).yield_per(result, dbapi_cursor, num)
         if result.cursor_strategy is not self:
-            self._chosen = result.cursor_strategy
+            self._inner = result.cursor_strategy
             result.cursor_strategy = self
 
     def fetchone(
@@ -77,7 +73,7 @@ class CountingStrategy(ResultFetchStrategy):
     ) -> Any:  # noqa: ANN401
         """Fetch one row."""
         asked = self._draft.asks()
-        row = self._inner.fetchone(result, dbapi_cursor, hard_close)
+        row = (self._inner or self._buffer()).fetchone(result, dbapi_cursor, hard_close)
         self._draft.fetched(asked, () if row is None else (row,))
         return row
 
@@ -89,14 +85,14 @@ class CountingStrategy(ResultFetchStrategy):
     ) -> Any:  # noqa: ANN401
         """Fetch some rows."""
         asked = self._draft.asks()
-        rows: Sequence[Any] = self._inner.fetchmany(result, dbapi_cursor, size)
+        rows: Sequence[Any] = (self._inner or self._buffer()).fetchmany(result, dbapi_cursor, size)
         self._draft.fetched(asked, rows)
         return rows
 
     def fetchall(self, result: CursorResult[Any], dbapi_cursor: Any) -> Any:  # noqa: ANN401
         """Fetch the rows that are left."""
         asked = self._draft.asks()
-        rows: Sequence[Any] = self._inner.fetchall(result, dbapi_cursor)
+        rows: Sequence[Any] = (self._inner or self._buffer()).fetchall(result, dbapi_cursor)
         self._draft.fetched(asked, rows)
         return rows
 
@@ -107,4 +103,4 @@ class CountingStrategy(ResultFetchStrategy):
         err: BaseException,
     ) -> Any:  # noqa: ANN401
         """Raise as it does."""
-        (self._chosen or CursorFetchStrategy()).handle_exception(result, dbapi_cursor, err)
+        (self._inner or CursorFetchStrategy()).handle_exception(result, dbapi_cursor, err)

@@ -124,10 +124,9 @@ async def test_gather_of_functions_and_of_bare_statements(
         async with sessions() as session:
             await session.execute(select(Book))  # <- gathered
 
-    async with sessions() as first, sessions() as second:
-        async with record_queries(engine) as recorder:
-            await asyncio.gather(one(), one())
-            await asyncio.gather(first.execute(LAZY), second.execute(LAZY))  # <- gather
+    async with sessions() as first, sessions() as second, record_queries(engine) as recorder:
+        await asyncio.gather(one(), one())
+        await asyncio.gather(first.execute(LAZY), second.execute(LAZY))  # <- gather
     assert lines(recorder) == ["gathered", "gathered", "gather", "gather"]
 
 

@@ -1,0 +1,96 @@
+"""What the recorder costs: CPU time for each statement, with it and without it, in turns."""
+
+from __future__ import annotations
+
+import gc
+import json
+from statistics import median
+from time import process_time
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from sqlalchemy import select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from invoicing.profiling import record_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from invoicing.db import Database
+
+STATEMENTS = 150
+TURNS = 40
+LIMIT = 1.2
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Row(Base):
+    __tablename__ = "profiling_row"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+def one_row(number: int) -> object:
+    return select(Row).where(Row.id == number % 100 + 1)
+
+
+async def a_session_each(database: Database) -> float:
+    began = process_time()
+    for number in range(STATEMENTS):
+        async with database.transaction() as session:
+            (await session.execute(one_row(number))).scalar_one()
+    return (process_time() - began) / STATEMENTS
+
+
+async def one_session(database: Database) -> float:
+    async with database.transaction() as session:
+        began = process_time()
+        for number in range(STATEMENTS):
+            (await session.execute(one_row(number))).scalar_one()
+        return (process_time() - began) / STATEMENTS
+
+
+async def ratio(way: Callable[[Database], Awaitable[float]], database: Database) -> list[float]:
+    """Return the CPU microseconds of a statement without and with the recorder."""
+    without, recorded = [], []
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(TURNS):
+            gc.collect()
+            without.append(await way(database))
+            gc.collect()
+            async with record_queries(database) as recorder:
+                recorded.append(await way(database))
+            assert len(recorder) == STATEMENTS
+            assert recorder.lost == 0
+    finally:
+        gc.unfreeze()
+    # The first turns warm the caches up.
+    return [median(times[TURNS // 8 :]) * 1e6 for times in (without, recorded)]
+
+
+@pytest.mark.bench
+async def test_recording_costs_little(bench_database: Database, results_folder: Path) -> None:
+    async with bench_database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+        rows = "INSERT INTO profiling_row SELECT n, 'name' FROM generate_series(1, 100) n"
+        await connection.execute(text(rows))
+    figures = {
+        way.__name__: await ratio(way, bench_database) for way in (a_session_each, one_session)
+    }
+    console = Console(width=120)
+    for name, (without, recorded) in figures.items():
+        console.print(
+            f"recorder, {name.replace('_', ' ')}: {without:.0f} us of CPU a statement, "
+            f"{recorded:.0f} us recorded: {recorded / without - 1:+.1%}"
+        )
+    (results_folder / "profiling.json").write_text(json.dumps(figures, indent=2))
+    assert figures["a_session_each"][1] / figures["a_session_each"][0] < LIMIT
