@@ -13,7 +13,7 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenlet import getcurrent
 
@@ -50,6 +50,14 @@ OPERATIONS = {
 }
 
 
+class Found(NamedTuple):
+    """What has been seen on the way up a stack."""
+
+    own: list[Line]
+    others: list[Line]
+    operations: list[str]
+
+
 class CallerFinder:
     """Walk a stack as far as needed, deciding once for each file whose it is.
 
@@ -77,34 +85,35 @@ class CallerFinder:
 
     def find(self, frame: FrameType | None) -> Lines:
         """Return the own lines above `frame`, and the session's operations below the first."""
-        own: list[Line] = []
-        other: Line | None = None
-        operations: list[str] = []
-        kinds, opener, greenlet = self._kinds, self._opener, None
-        while True:
-            while frame is not None:
-                code = frame.f_code
-                try:
-                    kind = kinds[code.co_filename]
-                except KeyError:
-                    kind = self._learn(frame)
-                if kind == SKIPPED:
-                    pass
-                elif kind == ORM:
-                    if code.co_qualname in OPERATIONS and not own:
-                        operations.append(OPERATIONS[code.co_qualname])
-                elif kind == OWN:
-                    own.append((code, frame.f_lineno))
-                    if code is opener or len(own) == self._depth:
-                        return own, operations
-                elif other is None:
-                    other = (code, frame.f_lineno)
-                frame = frame.f_back
-            greenlet = (greenlet or getcurrent()).parent
+        found = Found([], [], [])
+        greenlet = getcurrent()
+        while not self._walk(frame, found):
+            greenlet = greenlet.parent
             if greenlet is None:
                 break
             frame = greenlet.gr_frame
-        return own or self._stand_in(other), operations
+        return found.own or self._stand_in(found.others), found.operations
+
+    def _walk(self, frame: FrameType | None, found: Found) -> bool:
+        kind_of, opener, own = self._kinds.get, self._opener, found.own
+        while frame is not None:
+            code = frame.f_code
+            kind = kind_of(code.co_filename)
+            if kind is None:
+                kind = self._learn(frame)
+            if kind == SKIPPED:
+                pass
+            elif kind == OWN:
+                own.append((code, frame.f_lineno))
+                if code is opener or len(own) == self._depth:
+                    return True
+            elif kind == ORM:
+                if code.co_qualname in OPERATIONS and not own:
+                    found.operations.append(OPERATIONS[code.co_qualname])
+            elif kind == OTHERS:
+                found.others.append((code, frame.f_lineno))
+            frame = frame.f_back
+        return False
 
     def named(self, lines: Lines) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
         """Return what `find` found in a form to be kept and shown."""
@@ -116,9 +125,9 @@ class CallerFinder:
                 stack.append(caller)
         return tuple(stack), tuple(lines[1])
 
-    def _stand_in(self, other: Line | None) -> list[Line]:
+    def _stand_in(self, others: list[Line]) -> list[Line]:
         waiting = own_line_awaited(self._owner, self._kinds, self._learn)
-        return waiting or ([other] if other is not None else [])
+        return waiting or others[:1]
 
     def _caller(self, code: CodeType, line: int) -> Caller:
         file = code.co_filename

@@ -79,7 +79,8 @@ class Draft:
             if self.columns and rows:
                 self._note_keys(rows)
                 now = perf_counter_ns()
-            self._end_of_making()
+            if self.made_at:
+                self._end_of_making()
             self.fetched_at = now
             self._recording.making[get_ident()] = self
         except Exception:  # noqa: BLE001 -- the program must not notice

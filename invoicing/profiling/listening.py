@@ -96,11 +96,12 @@ class Ear:
         here = HERE.get
 
         def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
-            concerned: Iterable[Recording] = self.recordings if by_all else here()
-            if self._everywhere and not by_all:
+            recordings = self.recordings
+            concerned: Iterable[Recording] = recordings if by_all else here()
+            if self._everywhere:
                 concerned = {*concerned, *self._everywhere}
             for recording in concerned:
-                if recording in self.recordings:
+                if recording in recordings:
                     try:
                         heard(recording, *args)
                     except Exception:  # noqa: BLE001 -- the program must not notice

@@ -73,7 +73,7 @@ class WireTap(asyncio.Protocol):
             del self._transport.write, self._transport.writelines
 
     def _attach(self) -> bool:
-        self._write, self._writelines = self._transport.write, self._transport.writelines
+        self._write = self._transport.write
         self._transport.set_protocol(self)
         try:
             self._transport.write = self.write
@@ -85,22 +85,18 @@ class WireTap(asyncio.Protocol):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send on, and note whether the server now has to answer."""
         self._write(data)
-        self._sent(data, len(data))
-
-    def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Send on, and note whether the server now has to answer."""
-        parts = list(parts)
-        self._writelines(parts)
-        self._sent(parts[-1], sum(map(len, parts)))
-
-    def _sent(self, last: bytes | bytearray | memoryview, length: int) -> None:
+        length = len(data)
         self.sent += length
         # An index is quicker than a slice: this is done for each message.
-        if last[0] == SIMPLE_QUERY or (
-            last[-1] == LENGTH_OF_EMPTY and length >= LENGTH_OF_EMPTY and last[-5] in ENDS
+        if (data[-1] == LENGTH_OF_EMPTY and length > LENGTH_OF_EMPTY and data[-5] in ENDS) or (
+            data[0] == SIMPLE_QUERY
         ):
             self.requests += 1
             self._asked = perf_counter_ns()
+
+    def writelines(self, parts: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Send on as one."""
+        self.write(b"".join(parts))
 
     def data_received(self, data: bytes) -> None:
         """Count and hand on."""

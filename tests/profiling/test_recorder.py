@@ -223,10 +223,10 @@ async def test_a_cancelled_statement_is_not_a_finished_one(engine: AsyncEngine) 
 async def test_a_stream_is_counted_as_it_is_read(engine: AsyncEngine) -> None:
     numbers = text("SELECT generate_series(1, 5000)")
     async with record_queries(engine) as recorder, engine.connect() as connection:
-        async with connection.stream(numbers.execution_options(yield_per=1000)) as stream:
-            first = await anext(stream.partitions(1000))
-            read_early = recorder.statements[0].rows
-            rest = sum([len(part) async for part in stream.partitions(1000)])
+        stream = await connection.stream(numbers.execution_options(yield_per=1000))
+        first = await anext(stream.partitions(1000))
+        read_early = recorder.statements[0].rows
+        rest = sum([len(part) async for part in stream.partitions(1000)])
     (one,) = recorder.statements
     assert (len(first), read_early, rest, one.rows) == (1000, 1000, 4000, 5000)
     assert one.streamed
@@ -320,7 +320,7 @@ async def test_whatever_leads_to_an_engine_can_be_recorded(
                 await connection.execute(text("SELECT 1"))
             assert len(recorder) == 1, target
     async with Database(empty_database_url, Settings()) as database:
-        async with record_queries(database) as recorder:
+        with record_queries(database) as recorder:
             async with database.read_only() as session:
                 await session.execute(text("SELECT 1"))
             async with database.transaction() as session:

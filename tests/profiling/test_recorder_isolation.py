@@ -9,8 +9,10 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
@@ -153,11 +155,9 @@ async def test_no_listener_stays(engine: AsyncEngine, sessions: Sessions) -> Non
     async with record_queries(engine), record_queries(), record_queries(engine):
         during = listeners(engine)
         await ask(sessions, 1, 1)
-    try:
-        async with record_queries(engine):
-            raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
+    with pytest.raises(DBAPIError):
+        async with record_queries(engine), engine.connect() as connection:
+            await connection.execute(text("SELECT 1 / 0"))
     assert during > before
     assert listeners(engine) == before
     assert EARS == {}

@@ -138,8 +138,8 @@ async def test_a_flush_on_commit(engine: AsyncEngine, sessions: Sessions) -> Non
 
 
 async def test_a_flush_at_the_end_of_a_block(engine: AsyncEngine, sessions: Sessions) -> None:
-    async with record_queries(engine) as recorder, sessions() as session:
-        async with session.begin():  # <- block
+    with record_queries(engine) as recorder:
+        async with sessions() as session, session.begin():  # <- block
             session.add(Book(title="new", shelf_id=1))
     assert lines(recorder) == ["block"]
 
@@ -182,22 +182,26 @@ def test_a_program_started_by_itself(tmp_path: Path, path: str) -> None:
 
 
 CELLS = [
-    "from sqlalchemy import text\n"
-    "from sqlalchemy.ext.asyncio import create_async_engine\n"
-    "from invoicing.profiling import record_queries\n"
-    "engine = create_async_engine({url!r})",
-    "async def ask():\n"
-    "    async with engine.connect() as connection:\n"
-    "        await connection.execute(text('SELECT 1'))",
-    "async with record_queries(engine) as recorder:\n"
-    "    await ask()\n"
-    "    async with engine.connect() as connection:\n"
-    "\n"
-    "        await connection.execute(text('SELECT 2'))",
-    "import json\n"
-    "print(json.dumps([[str(line) for line in one.stack] for one in recorder.statements]))\n"
-    "print(json.dumps([one.caller.source for one in recorder.statements]))\n"
-    "await engine.dispose()",
+    """\
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from invoicing.profiling import record_queries
+engine = create_async_engine({url!r})""",
+    """\
+async def ask():
+    async with engine.connect() as connection:
+        await connection.execute(text('SELECT 1'))""",
+    """\
+async with record_queries(engine) as recorder:
+    await ask()
+    async with engine.connect() as connection:
+
+        await connection.execute(text('SELECT 2'))""",
+    """\
+import json
+print(json.dumps([[str(line) for line in one.stack] for one in recorder.statements]))
+print(json.dumps([one.caller.source for one in recorder.statements]))
+await engine.dispose()""",
 ]
 
 
