@@ -34,13 +34,16 @@ class Draft:
         fetching: nanoseconds spent fetching rows after that.
         marks: the tap's counts: before and after it ran, then around each fetch of a stream.
         making: nanoseconds spent making objects of its rows, up to the last fetch.
+        only_row: whether it is known to have one row at the most, whose fetching is not watched.
+        only_key: the identity key of the object made of it, if one was.
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
 
     # Defaults of the class: most drafts never say otherwise, and are quicker made.
     ended = fetching = fetches = counted = fetched_at = made_at = making = 0
     rowcount = -1
-    returns_rows = streamed = False
+    returns_rows = streamed = only_row = False
+    only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
     keys: list[list[Any]] | None = None
@@ -104,6 +107,11 @@ class Draft:
         """Count the keys noted so far."""
         if len(self.entities) < len(self.columns):
             self.entities = tuple(one.new() for one in self.columns)
+        if self.only_row and self.columns:
+            (entity,) = self.entities
+            entity.rows = entity.distinct = self.rowcount
+            if self.only_key is not None and entity.keys is not None:
+                entity.keys.add(tuple(self.only_key[1]))
         if self.keys is not None:
             for one, entity, keys in zip(self.columns, self.entities, self.keys, strict=True):
                 one.add(entity, keys)
@@ -126,7 +134,7 @@ class Draft:
         statement.parameters = self.parameters
         statement.parameters_key = self.parameters_key
         statement.executions = self.executions
-        statement.fetches = self.fetches
+        statement.fetches = 1 if self.only_row else self.fetches
         statement.entities = self.entities
         statement.streamed = self.streamed
         statement.error, statement.sqlstate = self.error, self.sqlstate

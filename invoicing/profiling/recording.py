@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import InstanceState, Session
 
     from invoicing.profiling.callers import CallerFinder
     from invoicing.profiling.entities import EntityColumns
@@ -85,7 +85,7 @@ class Recording:
         """Note whose unit of work it is."""
         self._unit(connection).transaction.session = session.hash_key
 
-    def made(self, _state: object, _context: object, _attributes: object = None) -> None:
+    def made(self, state: InstanceState[Any], _context: object, _attributes: object = None) -> None:
         """Note that an object has just been made or filled of a row.
 
         It is made at once of the rows its thread fetched last; nothing else comes between.
@@ -93,6 +93,8 @@ class Recording:
         draft = self.making.get(get_ident())
         if draft is not None:
             draft.made_at = perf_counter_ns()
+            if draft.only_row:
+                draft.only_key = state.key
 
     # what the connection says
 
@@ -154,7 +156,13 @@ class Recording:
         if cursor.description is None:
             return
         draft.returns_rows = True
-        draft.columns = self._entity_columns(context)
+        draft.columns = columns = self._entity_columns(context)
+        if 0 <= draft.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
+            # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
+            draft.only_row = True
+            draft.fetched_at = now
+            self.making[get_ident()] = draft
+            return
         # What a dialect sets here too, when it has its own way of fetching.
         context.cursor_fetch_strategy = CountingStrategy(context, draft)
 
