@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = ("invoicing.profiling", "invoicing.db", "sqlalchemy", "asyncpg", "greenlet")
 SKIPPED, ORM, OWN, OTHERS = range(4)
+# Always there: the finder's, the recording's, the listener's, and SQLAlchemy's of any execution.
+FRAMES_BELOW = 6
+WAYS_KEPT = 1000
 # What the frames of the ORM tell, by the qualified names of its functions. The loaders' classes got
 # their underscore in 2.1.
 OPERATIONS = {
@@ -81,18 +84,50 @@ class CallerFinder:
         self._owner = owner
         self._kinds = _known_kinds(self._skip)
         self._cells: dict[str, int | None] = {}
+        self._ways: dict[str, tuple[int, CodeType, CodeType]] = {}
         self._callers: dict[tuple[str, int], Caller] = {}
 
-    def find(self, frame: FrameType | None) -> Lines:
-        """Return the own lines above `frame`, and the session's operations below the first."""
+    def find(self, text: str) -> Lines:
+        """Return the own lines above, and the session's operations below the first of them.
+
+        It has to be called by a listener to `before_cursor_execute`; `text` is the statement's.
+        """
         found = Found([], [], [])
         greenlet = getcurrent()
-        while not self._walk(frame, found):
-            greenlet = greenlet.parent
-            if greenlet is None:
+        if greenlet.parent is None or not self._comes_a_known_way(text):
+            first = sys._getframe(FRAMES_BELOW)  # noqa: SLF001 -- documented
+            if self._walk(first, found):
+                return found.own, found.operations
+            if greenlet.parent is not None and not any(found):
+                self._remember_way(text, first)
+        while (greenlet := greenlet.parent) is not None:
+            if self._walk(greenlet.gr_frame, found):
                 break
-            frame = greenlet.gr_frame
         return found.own or self._stand_in(found.others), found.operations
+
+    def _comes_a_known_way(self, text: str) -> bool:
+        # A statement that is again as deep in its greenlet, with the same two functions at the
+        # bottom, comes through the same others: they need not be looked at one by one.
+        way = self._ways.get(text)
+        if way is None:
+            return False
+        depth, last, above_last = way
+        try:
+            frame = sys._getframe(depth + 1)  # noqa: SLF001
+        except ValueError:
+            return False
+        return (
+            frame.f_back is None
+            and frame.f_code is last
+            and sys._getframe(depth).f_code is above_last  # noqa: SLF001
+        )
+
+    def _remember_way(self, text: str, frame: FrameType) -> None:
+        depth, above = FRAMES_BELOW, frame
+        while frame.f_back is not None:
+            above, frame, depth = frame, frame.f_back, depth + 1
+        if len(self._ways) < WAYS_KEPT:
+            self._ways[text] = (depth, frame.f_code, above.f_code)
 
     def _walk(self, frame: FrameType | None, found: Found) -> bool:
         kind_of, opener, own = self._kinds.get, self._opener, found.own

@@ -41,11 +41,15 @@ class Draft:
 
     # Defaults of the class: most drafts never say otherwise, and are quicker made.
     ended = fetching = fetches = counted = fetched_at = made_at = making = 0
+    parameter_count = parameters_key = began = 0
+    executions = 1
     rowcount = -1
+    origin: Origin | None = None
     returns_rows = streamed = only_row = False
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
+    lines: Lines = ([], [])
     keys: list[list[Any]] | None = None
     entities: tuple[EntityRows, ...] = ()
     error: str | None = None
@@ -58,10 +62,6 @@ class Draft:
         self.transaction = transaction
         self.meter = meter
         self.marks = [meter.marks()]
-        self.origin: Origin | None = None
-        self.lines: Lines = ([], [])
-        self.parameter_count = self.parameters_key = self.began = 0
-        self.executions = 1
         self._recording = recording
 
     def asks(self) -> int:

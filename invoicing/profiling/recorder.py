@@ -55,7 +55,7 @@ class Recorder:
 
     @property
     def statements(self) -> list[Statement]:
-        """The statements so far, in the order they were sent."""
+        """The statements so far, in the order they were sent; made anew while it records."""
         return self._recording.statements
 
     @property
@@ -136,7 +136,7 @@ class Recorder:
             _log.warning("a statement was not recorded completely", exc_info=True)
 
     def __len__(self) -> int:
-        return len(self.statements)
+        return self._recording.count
 
     def __bool__(self) -> bool:
         return True

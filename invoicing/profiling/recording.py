@@ -6,7 +6,6 @@ in one of them is caught there.
 
 from __future__ import annotations
 
-import sys
 from secrets import randbits
 from threading import get_ident
 from time import perf_counter_ns
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     from invoicing.profiling.callers import CallerFinder
     from invoicing.profiling.entities import EntityColumns
     from invoicing.profiling.model import Statement
-
-
-# Our own and SQLAlchemy's that are always there: this listener's, and those of one execution.
-FRAMES_BELOW = 5
 
 
 class Unit:
@@ -123,7 +118,7 @@ class Recording:
         """Write down a statement that is about to be sent."""
         unit = self._unit(connection)
         draft = Draft(text, unit.transaction, unit.meter, self)
-        draft.lines = self._finder.find(sys._getframe(FRAMES_BELOW))  # noqa: SLF001 -- documented
+        draft.lines = self._finder.find(text)
         draft.origin = origin_of(context)
         draft.parameters_key = key_of(self._salt, parameters)
         if executemany:
@@ -214,6 +209,11 @@ class Recording:
             draft.statement(number, self._began, self._finder)
             for number, draft in enumerate(self._drafts, 1)
         ]
+
+    @property
+    def count(self) -> int:
+        """How many statements there are so far."""
+        return len(self._drafts if self._statements is None else self._statements)
 
     @property
     def traffic(self) -> Traffic | None:

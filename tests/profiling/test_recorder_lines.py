@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import ORMExecuteState, Session
 
     from invoicing.profiling import Recorder
     from tests.profiling.conftest import Sessions
@@ -155,6 +155,30 @@ async def test_a_listener_of_the_programs_own(engine: AsyncEngine, sessions: Ses
             session.add(Book(title="new", shelf_id=1))
             await session.flush()  # <- flush
     assert lines(recorder) == ["own listener", "flush"]
+
+
+async def test_one_statement_sent_in_different_ways(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
+    statement = select(Book)
+
+    def in_between(state: ORMExecuteState) -> Any:
+        return state.invoke_statement()  # <- in between
+
+    async with record_queries(engine) as recorder, sessions() as session:
+        for _ in range(3):
+            await session.execute(statement)  # <- directly
+            await session.run_sync(lambda sync: sync.execute(statement))  # <- synchronously
+        event.listen(session.sync_session, "do_orm_execute", in_between)
+        for _ in range(2):
+            await session.execute(statement)
+        event.remove(session.sync_session, "do_orm_execute", in_between)
+        await session.execute(statement)  # <- again
+    assert lines(recorder) == [
+        *["directly", "synchronously"] * 3,
+        *["in between"] * 2,
+        "again",
+    ]
 
 
 async def test_modules_can_be_skipped(engine: AsyncEngine, sessions: Sessions) -> None:
