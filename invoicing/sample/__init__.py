@@ -9,15 +9,30 @@ from invoicing.sample.load import (
     SampleCounts,
     load_sample,
 )
+from invoicing.sample.traffic import NEW_CODE, OLD_CODE, Traffic
+from invoicing.sample.traffic_code import CodeVersion
+from invoicing.sample.traffic_figures import Failure, Outcome, TrafficFigures
+from invoicing.sample.traffic_ledger import Ledger, LedgerDifference, LedgerReport, verify_ledger
 
 __all__ = [
     "DEFAULT_SEED",
     "MOST_ACCOUNTS",
     "MOST_INVOICES",
+    "NEW_CODE",
+    "OLD_CODE",
     "SAMPLE_AS_OF",
     "Chunk",
+    "CodeVersion",
+    "Failure",
+    "Ledger",
+    "LedgerDifference",
+    "LedgerReport",
+    "Outcome",
     "Progress",
     "SampleCounts",
+    "Traffic",
+    "TrafficFigures",
     "generate",
     "load_sample",
+    "verify_ledger",
 ]
