@@ -3,6 +3,7 @@
 from invoicing.postgres.installation import Installation, find_installation, find_installations
 from invoicing.postgres.resolve import database_url, embedded_server, home_folder
 from invoicing.postgres.server import Outcome, Server, ServerStatus, StartReport
+from invoicing.postgres.standby import make_standby
 
 __all__ = [
     "Installation",
@@ -15,4 +16,5 @@ __all__ = [
     "find_installation",
     "find_installations",
     "home_folder",
+    "make_standby",
 ]

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from invoicing.postgres.configuration import FILE
 from invoicing.postgres.processes import end_orphans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from invoicing.postgres.installation import Installation
     from invoicing.postgres.owner import Owner
@@ -69,22 +69,27 @@ def initialise(
         DiskFullError: the disk has no room for it.
         InitdbError: initdb failed for another reason; its last line is quoted.
     """
-    _clear_drafts(data_dir)
-    # A name of its own: the initdb of a killed starter works on until it notices.
-    draft = data_dir.with_name(f"{data_dir.name}.new-{secrets.token_hex(4)}")
-    try:
-        draft.mkdir(mode=0o700)
-        owner.take(draft)
-        _run(installation, owner, draft, _initdb(installation, draft, sync=sync))
+    with _draft(data_dir, owner) as draft:
+        run_program(installation, owner, draft, _initdb(installation, draft, sync=sync))
         with (draft / "postgresql.conf").open("a", encoding="utf-8") as conf:
             conf.write(f"\ninclude_if_exists = '{FILE}'\n")
         if database != SUPERUSER:
             _create_database(installation, owner, draft, database)
-        draft.rename(data_dir)
-    except OSError as error:
-        raise folder_error(data_dir.parent, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+
+def copy_running(data_dir: Path, installation: Installation, owner: Owner, source: str) -> None:
+    """Make `data_dir` a copy of the running server at the connection string `source`.
+
+    A server on it follows `source` as a hot standby.
+
+    Raises:
+        DiskFullError: the disk has no room for it.
+        InitdbError: pg_basebackup failed for another reason; its first complaint is quoted.
+    """
+    with _draft(data_dir, owner) as draft:
+        command = [installation.program("pg_basebackup"), "--pgdata", str(draft)]
+        command += ["--dbname", source, "--checkpoint=fast", "--write-recovery-conf"]
+        run_program(installation, owner, draft, [*command, "--no-sync"])
 
 
 def check(data_dir: Path, installation: Installation) -> None:
@@ -134,6 +139,59 @@ def size(data_dir: Path) -> int:
     return total
 
 
+def run_program(
+    installation: Installation,
+    owner: Owner,
+    data_dir: Path,
+    command: Sequence[str],
+    text: str = "",
+) -> None:
+    """Run one of PostgreSQL's programs on `data_dir` as `owner`, with `text` as its input.
+
+    Raises:
+        DiskFullError: the disk has no room for what it writes.
+        InitdbError: it failed for another reason; its first complaint is quoted.
+    """
+    full, keywords = owner.command(command, (installation.bin_dir, data_dir))
+    done = subprocess.run(  # noqa: S603 -- a list of arguments, no shell
+        full,
+        input=text,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+        cwd=installation.bin_dir,
+        check=False,
+        **keywords,
+    )
+    lines = done.stderr.splitlines()
+    # A single-user server ends with code 0 whatever became of its statement.
+    failures = [line for line in lines if any(mark in line for mark in _FAILURES)]
+    if done.returncode or failures:
+        if "No space left on device" in done.stderr:
+            raise DiskFullError(data_dir.parent)
+        said = (failures or lines[-1:] or [f"exit code {done.returncode}"])[0]
+        raise InitdbError(data_dir.parent, Path(command[0]).name, said.strip())
+
+
+@contextmanager
+def _draft(data_dir: Path, owner: Owner) -> Iterator[Path]:
+    """Yield a sibling that becomes `data_dir` at the end of the block, unless it raises."""
+    _clear_drafts(data_dir)
+    # A name of its own: the initdb of a killed starter works on until it notices.
+    draft = data_dir.with_name(f"{data_dir.name}.new-{secrets.token_hex(4)}")
+    try:
+        draft.mkdir(mode=0o700)
+        owner.take(draft)
+        yield draft
+        draft.rename(data_dir)
+    except OSError as error:
+        raise folder_error(data_dir.parent, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def _clear_drafts(data_dir: Path) -> None:
     for draft in data_dir.parent.glob(f"{glob.escape(data_dir.name)}.new-*"):
         end_orphans(draft, patience=0)
@@ -161,34 +219,4 @@ def _create_database(
     # A server of one process for one statement: the folder is complete before anybody sees it.
     command = [installation.program("postgres"), "--single", "-j", "-D", str(data_dir), SUPERUSER]
     quoted = database.replace('"', '""')
-    _run(installation, owner, data_dir, command, f'CREATE DATABASE "{quoted}";\n\n')
-
-
-def _run(
-    installation: Installation,
-    owner: Owner,
-    data_dir: Path,
-    command: Sequence[str],
-    text: str = "",
-) -> None:
-    full, keywords = owner.command(command, (installation.bin_dir, data_dir))
-    done = subprocess.run(  # noqa: S603 -- a list of arguments, no shell
-        full,
-        input=text,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
-        cwd=installation.bin_dir,
-        check=False,
-        **keywords,
-    )
-    lines = done.stderr.splitlines()
-    # A single-user server ends with code 0 whatever became of its statement.
-    failures = [line for line in lines if any(mark in line for mark in _FAILURES)]
-    if done.returncode or failures:
-        if "No space left on device" in done.stderr:
-            raise DiskFullError(data_dir.parent)
-        said = (failures or lines[-1:] or [f"exit code {done.returncode}"])[0]
-        raise InitdbError(data_dir.parent, Path(command[0]).name, said.strip())
+    run_program(installation, owner, data_dir, command, f'CREATE DATABASE "{quoted}";\n\n')
