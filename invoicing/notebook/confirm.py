@@ -1,0 +1,84 @@
+"""Ask before something is done that a reader of a notebook should decide."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import ipywidgets
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from invoicing.notebook.waiting import interruptible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def is_attended() -> bool:
+    """Tell whether somebody can click: a kernel run by nbval, nbclient or papermill has nobody."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    # What a front end sends with each cell: whether it could show a prompt.
+    return bool(getattr(kernel, "_allow_stdin", False))
+
+
+class Question:
+    """A question with two buttons; with `typed`, only who has typed that text can say yes.
+
+    Args:
+        question: what to ask.
+        typed: a text to type first, such as the name of what would be lost.
+    """
+
+    def __init__(self, question: str, typed: str | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[bool] = self._loop.create_future()
+        self._typed = typed
+        self.text = ipywidgets.Text(placeholder=f"type {typed}")
+        self.yes = ipywidgets.Button(description="Yes, go on", button_style="primary")
+        self.no = ipywidgets.Button(description="No")
+        self.message = ipywidgets.Label(question)
+        row = [self.yes, self.no] if typed is None else [self.text, self.yes, self.no]
+        self.widget = ipywidgets.VBox([self.message, ipywidgets.HBox(row)])
+        self.yes.disabled = typed is not None
+        self.text.observe(self._compare, names="value")
+        self.yes.on_click(self._settle(answer=True))
+        self.no.on_click(self._settle(answer=False))
+
+    async def answer(self) -> bool:
+        """Wait for a click, and return whether it was yes."""
+        async with interruptible():
+            answer = await self._answer
+        for part in (self.text, self.yes, self.no):
+            part.disabled = True
+        self.message.value = f"{self.message.value} -- {'yes' if answer else 'no'}"
+        return answer
+
+    def _compare(self, _: object) -> None:
+        self.yes.disabled = self.text.value.strip() != self._typed
+
+    def _settle(self, *, answer: bool) -> Callable[[object], None]:
+        def settle() -> None:
+            if not self._answer.done():
+                self._answer.set_result(answer)
+
+        def clicked(_: object) -> None:
+            # A callback may run in another thread's loop, and the cell waits in its own.
+            self._loop.call_soon_threadsafe(settle)
+
+        return clicked
+
+
+async def confirm(question: str, *, unattended: bool, typed: str | None = None) -> bool:
+    """Ask `question` by two buttons and return the answer; ask nothing where nobody can click.
+
+    Args:
+        question: what to ask.
+        unattended: the answer where nobody can click: a parameter of the notebook.
+        typed: a text that has to be typed before yes can be said.
+    """
+    if not is_attended():
+        return unattended
+    asked = Question(question, typed)
+    display(asked.widget)  # type: ignore[no-untyped-call]
+    return await asked.answer()
