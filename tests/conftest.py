@@ -24,7 +24,7 @@ from invoicing.postgres import Server, find_installation, find_installations
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from sqlalchemy.engine import URL
 
@@ -44,9 +44,10 @@ UNSAFE = {
 }
 # Reads until the test run has ended, in whatever way it ended, then stops the server.
 GUARD = """
-cat >/dev/null; kill -INT "$1"; n=0
-while [ -e "$2/postgres/postmaster.pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
-rm -rf "$2" "$3"
+cat >/dev/null; pid="$1/postgres/postmaster.pid"; n=0
+kill -INT "$(head -n 1 "$pid")"
+while [ -e "$pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
+rm -rf "$1" "$2"
 """
 
 
@@ -59,14 +60,19 @@ def server_names() -> list[str]:
 
 
 @contextmanager
-def throw_away_server(installation: Installation) -> Iterator[Server]:
-    """Yield a running server in a folder of its own; it ends when this process does."""
+def throw_away_server(
+    installation: Installation, settings: Mapping[str, str] = UNSAFE
+) -> Iterator[Server]:
+    """Yield a running server in a folder of its own; it ends when this process does.
+
+    A test may kill it and start it again: whichever runs at the end is stopped.
+    """
     folder = Path(tempfile.mkdtemp(prefix="invoicing-tests-"))
     folder.chmod(0o755)  # where root runs the tests, the server's user has to get in
-    server = Server(folder / "postgres", installation, settings=UNSAFE)
-    pid = server.ensure_running().pid
+    server = Server(folder / "postgres", installation, settings=settings)
+    server.ensure_running()
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "sh", str(pid), str(folder), str(server.url().query["host"])],
+        ["/bin/sh", "-c", GUARD, "sh", str(folder), str(server.url().query["host"])],
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
