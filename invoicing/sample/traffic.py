@@ -93,6 +93,11 @@ class Traffic:
         await self.stop()
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._recorder.elapsed
+
+    @property
     def history(self) -> list[tuple[float, float]]:
         """Each answered request: when, in seconds since the beginning, and its latency."""
         return self._recorder.history()

@@ -130,6 +130,11 @@ class Recorder:
     replanned: int = 0
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return perf_counter() - self.began
+
+    @property
     def answered(self) -> int:
         """How many requests were answered so far."""
         return len(self._seconds)
@@ -160,8 +165,7 @@ class Recorder:
         """Take down that the request of `client` failed."""
         self.ended(client, Outcome.FAILED)
         if len(self._failures) < _KEPT_FAILURES:
-            at = perf_counter() - self.began
-            self._failures.append(Failure(at, code, operation, reason, sqlstate))
+            self._failures.append(Failure(self.elapsed, code, operation, reason, sqlstate))
 
     def mark(self) -> Mark:
         """Return this moment."""
