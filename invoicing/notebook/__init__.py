@@ -8,6 +8,7 @@ from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_sta
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.rename import (
     plot_traffic,
+    show_clocks,
     show_findings,
     show_gate,
     show_ledger,
@@ -37,6 +38,7 @@ __all__ = [
     "plot_statuses",
     "plot_traffic",
     "run_synchronously",
+    "show_clocks",
     "show_findings",
     "show_gate",
     "show_ledger",

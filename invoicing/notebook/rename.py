@@ -94,6 +94,21 @@ def show_traffic(phases: Mapping[str, TrafficFigures]) -> Table:
     return _table(rows, [])
 
 
+def show_clocks(ways: Mapping[str, Mapping[str, TrafficFigures]]) -> Table:
+    """Show how long each phase of each way took, and the longest that anybody waited meanwhile."""
+    rows = [
+        {
+            "way": way,
+            "phase": phase,
+            "took": f"{one.seconds:,.2f} s",
+            "longest request": f"{1000 * one.longest:.1f} ms",
+        }
+        for way, phases in ways.items()
+        for phase, one in phases.items()
+    ]
+    return _table(rows, [])
+
+
 def show_ledger(report: LedgerReport) -> Table:
     """Show what the comparison of the clients' ledger with the table found."""
     facts = {

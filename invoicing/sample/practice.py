@@ -27,7 +27,7 @@ async def open_practice(url: URL, *, invoices: int) -> Database:
     Raises:
         StatementFailedError: this account may not create databases.
     """
-    await _on_server(url, f'CREATE DATABASE "{url.database}"', unless="42P04")
+    await _on_server(url, f"CREATE DATABASE {_quoted(url)}", unless="42P04")
     database = Database(url)
     if await current_revision(database) is None:
         await upgrade(database)
@@ -42,8 +42,13 @@ async def open_practice(url: URL, *, invoices: int) -> Database:
 async def drop_practice(database: Database) -> None:
     """Close a practice database and remove it, with everything in it."""
     await database.dispose()
-    name = database.url.database
-    await _on_server(database.url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    name = _quoted(database.url)
+    await _on_server(database.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _quoted(url: URL) -> str:
+    name = (url.database or "").replace('"', '""')
+    return f'"{name}"'
 
 
 async def _on_server(url: URL, statement: str, *, unless: str | None = None) -> None:
