@@ -48,7 +48,7 @@ check: $(READY)
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: $(READY) ## Measure: dashboard latency, sample loading (8 million invoices; about 20 minutes)
+bench: $(READY) ## Measure: dashboard latency, sample loading (8 million invoices; ten minutes, 25 GB of disk)
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs

@@ -32,7 +32,7 @@ def dashboard(
 ) -> None:
     """Show an account with its last 10 invoices and what their lines add up to.
 
-    Example: invoicing dashboard 0b4ac3f1-7f0e-4c5e-8f43-1c2f1f6f5a10
+    Example: invoicing dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea
     """
     found = asyncio.run(_read_dashboard(account_id))
     if as_json:

@@ -53,7 +53,7 @@ def demo() -> None:
         asyncio.run(_prepare(url))
     page = home_folder(settings) / "reports" / "dashboard.html"
     with _step("Running notebooks/01_dashboard.ipynb"):
-        write_report(NOTEBOOKS / "01_dashboard.ipynb", page, {}, _shown(url))
+        write_report(NOTEBOOKS / "01_dashboard.ipynb", page, {}, _address(url))
     dashboard = asyncio.run(_one_dashboard(url))
     console.print()
     console.print(dashboard_table(dashboard))
@@ -89,7 +89,7 @@ def notebooks(
         url = asyncio.run(_fresh_database(server.url()))
     for name in names or known:
         with _step(f"Running {name}"):
-            refresh_outputs(known[name], _shown(url))
+            refresh_outputs(known[name], _address(url))
 
 
 @contextmanager
@@ -101,7 +101,8 @@ def _step(doing: str) -> Iterator[None]:
     console.print(f"{doing}: {time.monotonic() - started:.1f} s", highlight=False)
 
 
-def _shown(url: URL) -> str:
+def _address(url: URL) -> str:
+    """Return the URL for a kernel to connect to, password and all; never to be shown."""
     return url.render_as_string(hide_password=False)
 
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress as ProgressBar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from invoicing.cli.output import console, errors, open_database
+from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from invoicing.schemas.load import LoadReport
 
 app = typer.Typer()
 
-_SECONDS_BETWEEN_LINES = 5.0
 _PHASES = {"reading": "Reading", "checking": "Checking", "writing": "Writing"}
 
 
@@ -116,7 +111,8 @@ async def _load(
     dry_run: bool,
     show: int,
 ) -> LoadReport:
-    with _shown_progress() as progress:
+    pace = _Pace()
+    with shown_progress() as shown:
         async with open_database() as database:
             return await load_files(
                 database,
@@ -125,7 +121,7 @@ async def _load(
                 rejects=rejects,
                 dry_run=dry_run,
                 show=show,
-                progress=progress,
+                progress=lambda at: shown(pace.step(at)),
             )
 
 
@@ -189,49 +185,21 @@ def _files_table(report: LoadReport) -> Table:
     return table
 
 
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[LoadProgress], None]]:
-    """Yield what shows progress on stderr: live on a terminal, now and then a line in a log."""
-    if not errors.is_terminal:
-        yield _LineProgress()
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with ProgressBar(*columns, console=errors, transient=True) as bar:
-        task = bar.add_task("Connecting", total=None)
-        pace = _Pace()
-        yield lambda progress: bar.update(task, description=pace.told(progress))
-
-
 class _Pace:
-    """What is being done, and how fast."""
+    """Turns where a load stands into a step, with its rate."""
 
     def __init__(self) -> None:
-        self.step = ("", "")
-        self.begun = 0.0
+        self._label = ""
+        self._begun = 0.0
 
-    def told(self, progress: LoadProgress) -> str:
-        """Say where the load stands."""
-        if (progress.kind, progress.phase) != self.step:
-            self.step = (progress.kind, progress.phase)
-            self.begun = time.monotonic()
-        text = f"{_PHASES[progress.phase]} {progress.kind}: {progress.rows:,} rows"
-        seconds = time.monotonic() - self.begun
+    def step(self, progress: LoadProgress) -> Step:
+        """Say what is being done, and how fast."""
+        label = f"{_PHASES[progress.phase]} {progress.kind}"
+        if label != self._label:
+            self._label = label
+            self._begun = time.monotonic()
+        seconds = time.monotonic() - self._begun
+        rate = ""
         if progress.phase == "reading" and seconds > 0.1:  # noqa: PLR2004 -- no rate before that
-            text += f", {progress.rows / seconds:,.0f} a second"
-        return text
-
-
-class _LineProgress:
-    """Print a line when a step begins and every few seconds."""
-
-    def __init__(self) -> None:
-        self._pace = _Pace()
-        self._next = 0.0
-
-    def __call__(self, progress: LoadProgress) -> None:
-        step = self._pace.step
-        text = self._pace.told(progress)
-        if self._pace.step == step and time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-        errors.print(text, markup=False, highlight=False)
+            rate = f"{progress.rows / seconds:,.0f} rows a second"
+        return Step(label, progress.rows, note=rate)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
-from invoicing.cli.output import console, errors, open_database
+from invoicing.cli.output import console, open_database
+from invoicing.cli.progress import Step, shown_progress
 from invoicing.sample import (
     DEFAULT_SEED,
     MOST_ACCOUNTS,
@@ -24,11 +22,10 @@ from invoicing.sample import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 app = typer.Typer()
 
-_SECONDS_BETWEEN_LINES = 5.0
 _STAGES = {
     "rows": "Sending rows",
     "indexes": "Building indexes and foreign keys",
@@ -63,8 +60,10 @@ def sample(
 
     Example: invoicing sample --accounts 200 --invoices 20000
     """
-    with _shown_progress() as show:
-        loaded = asyncio.run(_load(accounts, invoices, seed, show, replace=replace))
+    with shown_progress() as show:
+        loaded = asyncio.run(
+            _load(accounts, invoices, seed, lambda at: show(_step(at)), replace=replace)
+        )
     if as_json:
         facts = asdict(loaded) | {"rows_per_second": loaded.rows_per_second}
         typer.echo(json.dumps(facts, indent=2))
@@ -73,7 +72,8 @@ def sample(
         console.print(
             f"Seed {loaded.seed}; {loaded.rows:,} rows in {loaded.seconds:,.1f} s, "
             f"{loaded.rows_per_second:,} rows a second, with indexes and foreign keys. "
-            f"{loaded.mismatches:,} invoices do not match their lines, on purpose."
+            f"{loaded.mismatches:,} invoices do not match their lines, on purpose.",
+            highlight=False,
         )
 
 
@@ -101,53 +101,10 @@ def _counts_table(loaded: SampleCounts) -> Table:
     return table
 
 
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[Progress], None]]:
-    """Yield what shows progress on stderr: a bar on a terminal, now and then a line in a log."""
-    if not errors.is_terminal:
-        yield _LineProgress()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with ProgressBar(*columns, console=errors) as bar:
-        tasks = {
-            stage: bar.add_task(label, total=None, rate="", visible=False)
-            for stage, label in _STAGES.items()
-        }
-
-        def show(progress: Progress) -> None:
-            bar.update(
-                tasks[progress.stage],
-                completed=progress.done,
-                total=progress.total,
-                rate=_rate(progress) if progress.stage == "rows" else "",
-                visible=True,
-            )
-
-        yield show
-
-
-class _LineProgress:
-    """Print a line when a stage begins and every few seconds."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._next = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.stage == self._stage and progress.seconds < self._next:
-            return
-        self._stage = progress.stage
-        self._next = progress.seconds + _SECONDS_BETWEEN_LINES
-        share = f"{progress.done:,} of {progress.total:,}"
-        rate = f"; {_rate(progress)}" if progress.stage == "rows" else ""
-        errors.print(f"{_STAGES[progress.stage]}: {share}{rate}", highlight=False)
+def _step(progress: Progress) -> Step:
+    rate = _rate(progress) if progress.stage == "rows" else ""
+    return Step(_STAGES[progress.stage], progress.done, progress.total, rate)
 
 
 def _rate(progress: Progress) -> str:
-    return f"{progress.rows:,} rows, {progress.rows / max(progress.seconds, 0.001):,.0f} a second"
+    return f"{progress.rows / max(progress.seconds, 0.001):,.0f} rows a second"

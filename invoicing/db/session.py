@@ -70,7 +70,7 @@ class Database:
 
     @cached_property
     def engine(self) -> AsyncEngine:
-        """The engine of writing sessions."""
+        """The engine of writing sessions; one that idles in a transaction for a minute is ended."""
         return self._engine(
             lock_timeout=self.settings.lock_timeout,
             idle_in_transaction_session_timeout=60,

@@ -8,15 +8,21 @@ from sqlalchemy.exc import ArgumentError
 from invoicing.errors import UsageError
 
 _POSTGRES = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
+# What asyncpg.connect takes as text; the rest of libpq's parameters it does not know.
+_PARAMETERS = frozenset(
+    {"host", "port", "ssl", "passfile", "service", "servicefile", "target_session_attrs"}
+    | {"krbsrvname", "gsslib"}
+)
 
 
 def parse_url(text: str | URL) -> URL:
     """Return `text` as a `postgresql+asyncpg://` URL; its repr masks the password.
 
-    SQLAlchemy 2.1 takes plain `postgresql://` to mean psycopg, so the driver is set here.
+    SQLAlchemy 2.1 takes plain `postgresql://` to mean psycopg, so the driver is set here. Of
+    libpq's parameters, `user`, `password` and `sslmode` are put where asyncpg looks for them.
 
     Raises:
-        UsageError: it is no URL, or not one of PostgreSQL.
+        UsageError: it is no URL, not one of PostgreSQL, or has a parameter that asyncpg lacks.
     """
     try:
         url = make_url(text)
@@ -33,4 +39,24 @@ def parse_url(text: str | URL) -> URL:
             "asyncpg only. It must begin with postgresql://"
         )
         raise UsageError(message)
-    return url.set(drivername="postgresql+asyncpg")
+    return _with_parameters_in_their_places(url).set(drivername="postgresql+asyncpg")
+
+
+def _with_parameters_in_their_places(url: URL) -> URL:
+    query = dict(url.query)
+    # SQLAlchemy masks the password's own field, and would show it among the parameters.
+    user, password = query.pop("user", url.username), query.pop("password", url.password)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    unknown = sorted(query.keys() - _PARAMETERS)
+    if unknown:
+        message = (
+            f"DATABASE_URL has the parameter {unknown[0]!r}, which asyncpg does not know. Take it "
+            "out; the README lists the settings for timeouts and the application's name"
+        )
+        raise UsageError(message)
+    return url.set(
+        username=str(user) if user is not None else None,
+        password=str(password) if password is not None else None,
+        query=query,
+    )

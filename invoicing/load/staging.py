@@ -7,16 +7,16 @@ operations, so that memory here does not grow with the files.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
+from invoicing.db.copying import unless_lost
 from invoicing.errors import LoadInProgressError
 from invoicing.load.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
+
+    import asyncpg
 
     from invoicing.load.kinds import Kind
 
@@ -72,28 +72,10 @@ class Staging:
         rows: AsyncIterator[tuple[Any, ...]] | Iterable[tuple[Any, ...]],
     ) -> None:
         """Stream rows into a temporary table in one COPY."""
-        sending = asyncio.ensure_future(
-            self.connection.copy_records_to_table(
-                table, schema_name="pg_temp", columns=columns, records=rows, timeout=NO_LIMIT
-            )
+        copying = self.connection.copy_records_to_table(
+            table, schema_name="pg_temp", columns=columns, records=rows, timeout=NO_LIMIT
         )
-        lost = asyncio.Event()
-
-        def stop(_connection: object) -> None:
-            lost.set()
-            sending.cancel()
-
-        # asyncpg itself waits for ever when the connection is lost while the server is behind.
-        self.connection.add_termination_listener(stop)
-        try:
-            await sending
-        except asyncio.CancelledError:
-            if not lost.is_set():
-                raise
-            message = "the server closed the connection"
-            raise asyncpg.ConnectionDoesNotExistError(message) from None
-        finally:
-            self.connection.remove_termination_listener(stop)
+        await unless_lost(self.connection, copying)
         await self.execute(f"ANALYZE pg_temp.{table}")
 
     async def check(self, kind: Kind, parent_path: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
+from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import explain
 from invoicing.errors import TablesNotEmptyError, UsageError
 from invoicing.models import Account, Invoice, InvoiceLine
@@ -254,13 +255,14 @@ class _Load:
         raw = await (await self._session.connection()).get_raw_connection()
         driver: Any = raw.driver_connection
         while (chunk := await chunks.peek()) is not None:
-            await driver.copy_to_table(
+            copying = driver.copy_to_table(
                 chunk.table,
                 source=self._rows_of(chunk.table, chunks),
                 columns=chunk.columns,
                 format="binary",
                 freeze=True,
             )
+            await unless_lost(driver, copying)
 
     async def _rows_of(self, table: str, chunks: _Prefetched) -> AsyncIterator[bytes]:
         yield HEADER

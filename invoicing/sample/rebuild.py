@@ -41,15 +41,21 @@ async def find_removable(session: AsyncSession, tables: Sequence[str]) -> list[R
     return found
 
 
+# Of a constraint: its name, how to drop it, how to bring it back, and its comment.
+_CONSTRAINT = """
+    con.conname,
+    format('ALTER TABLE %s DROP CONSTRAINT %I', con.conrelid::regclass, con.conname),
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', con.conrelid::regclass, con.conname,
+        pg_get_constraintdef(con.oid)),
+    (SELECT format('COMMENT ON CONSTRAINT %I ON %s IS %L', con.conname, con.conrelid::regclass,
+        obj_description(con.oid, 'pg_constraint'))
+     WHERE obj_description(con.oid, 'pg_constraint') IS NOT NULL)
+"""
+
+
 def _foreign_keys() -> TextClause:
     return text(f"""
-        SELECT con.conname,
-            format('ALTER TABLE %s DROP CONSTRAINT %I', con.conrelid::regclass, con.conname),
-            format('ALTER TABLE %s ADD CONSTRAINT %I %s', con.conrelid::regclass, con.conname,
-                pg_get_constraintdef(con.oid)),
-            (SELECT format('COMMENT ON CONSTRAINT %I ON %s IS %L', con.conname,
-                con.conrelid::regclass, obj_description(con.oid, 'pg_constraint'))
-             WHERE obj_description(con.oid, 'pg_constraint') IS NOT NULL)
+        SELECT {_CONSTRAINT}
         FROM pg_constraint con
         WHERE con.contype = 'f' AND con.conrelid = ANY ({_TABLES})
         ORDER BY con.conrelid::regclass::text, con.conname
@@ -76,13 +82,7 @@ _PECULIAR = """
 
 def _keys() -> TextClause:
     return text(f"""
-        SELECT con.conname,
-            format('ALTER TABLE %s DROP CONSTRAINT %I', con.conrelid::regclass, con.conname),
-            format('ALTER TABLE %s ADD CONSTRAINT %I %s', con.conrelid::regclass, con.conname,
-                pg_get_constraintdef(con.oid)),
-            (SELECT format('COMMENT ON CONSTRAINT %I ON %s IS %L', con.conname,
-                con.conrelid::regclass, obj_description(con.oid, 'pg_constraint'))
-             WHERE obj_description(con.oid, 'pg_constraint') IS NOT NULL)
+        SELECT {_CONSTRAINT}
         FROM pg_constraint con JOIN pg_index i ON i.indexrelid = con.conindid
             JOIN pg_class c ON c.oid = i.indexrelid
         WHERE con.contype IN ('p', 'u', 'x') AND con.conrelid = ANY ({_TABLES})

@@ -172,7 +172,7 @@ def test_dashboard_latency(sample_of: Callable[[int], URL], results_folder: Path
     assert selectin >= 5
     assert joined >= 5
     assert growth <= 1.5
-    # The goal is 10. See the note in the README's benchmarks: what is left is the server's work.
+    # The goal is 10; what keeps it from there is the server's work, as the README says.
     assert batch >= 3
 
 

@@ -146,6 +146,25 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> No
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_password_among_the_parameters_is_masked_too() -> None:
+    database = Database("postgresql://h/d?user=reader&password=s3cret&host=/run", Settings())
+    assert "s3cret" not in repr(database) + str(database.url)
+    assert (database.url.username, database.url.password) == ("reader", "s3cret")
+    assert dict(database.url.query) == {"host": "/run"}
+
+
+async def test_libpqs_sslmode_is_understood(migrated_database_url: URL) -> None:
+    url = migrated_database_url.update_query_dict({"sslmode": "prefer"})
+    async with Database(url, Settings()) as database:
+        assert await count(database) == 0
+
+
+def test_a_parameter_that_the_driver_lacks_is_named_and_not_shown() -> None:
+    with pytest.raises(UsageError, match="'channel_binding'") as caught:
+        Database("postgresql://u:s3cret@h/d?channel_binding=require", Settings())
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_every_spelling_of_postgresql_becomes_asyncpg(scheme: str) -> None:
     assert Database(f"{scheme}://u@h/d", Settings()).url.drivername == "postgresql+asyncpg"

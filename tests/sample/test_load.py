@@ -21,6 +21,7 @@ from invoicing.errors import (
 )
 from invoicing.sample import SAMPLE_AS_OF, Progress, load_sample
 from invoicing.settings import Settings
+from tests.conftest import execute
 from tests.pgbouncer import pgbouncer
 from tests.sample.catalog import describe, rows_of, run
 from tests.sample.rows import sample_bytes, split_rows
@@ -280,6 +281,34 @@ async def test_a_cancelled_load_leaves_everything_as_it_was(database: Database) 
     load.cancel()
     with pytest.raises(asyncio.CancelledError):
         await load
+    assert (await describe(database), await rows_of(database)) == before
+
+
+async def test_a_connection_lost_meanwhile_is_one_error_and_leaves_everything(
+    database: Database, server_url: URL
+) -> None:
+    await load_sample(database, accounts=5, invoices=100)
+    before = (await describe(database), await rows_of(database))
+    began = asyncio.Event()
+    load = asyncio.create_task(
+        load_sample(
+            database,
+            accounts=5,
+            invoices=500_000,
+            replace=True,
+            progress=lambda at: began.set() if at.rows > 100_000 else None,
+        )
+    )
+    await began.wait()
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+    await execute(server_url, end.format(database.url.database))
+    # Not a timeout, which would cancel the load, and so end the very wait this is about.
+    done, _ = await asyncio.wait({load}, timeout=10)
+    assert done, "the load waits for a server that is gone"
+    with pytest.raises(StatementFailedError):
+        await load
+    await database.dispose()
+    await wait_until_alone(database)
     assert (await describe(database), await rows_of(database)) == before
 
 
