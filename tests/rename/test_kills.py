@@ -101,7 +101,7 @@ async def kill(kind: str, operator: Operator, server: Server, url: URL) -> None:
         await operator.kill()
         return
     if kind == "connections":
-        await terminate_backends(url, "invoicing")
+        await terminate_backends(url, "invoicing rename")
     else:
         await kill_server(server)
     await operator.go_on()

@@ -152,7 +152,7 @@ async def test_a_lost_connection_keeps_what_is_done_and_says_how_to_go_on(
     def cut(progress: Progress) -> None:
         told.append(progress)
         if len(told) == after_batches:
-            cutting.append(asyncio.ensure_future(terminate_backends(url, "invoicing")))
+            cutting.append(asyncio.ensure_future(terminate_backends(url, "invoicing rename")))
 
     cutting: list[asyncio.Future[int]] = []
     with pytest.raises(RenameInterruptedError) as raised:
@@ -255,7 +255,7 @@ async def test_two_operators_at_once_the_second_is_told_who_is_at_work(
     first = asyncio.create_task(slow.backfill(progress=lambda _: begun.set(), stop=stop))
     await begun.wait()
     async with Database(url, Settings(application_name="second operator")) as database:
-        with pytest.raises(RenameInProgressError, match=r"pid \d+ \(invoicing, since "):
+        with pytest.raises(RenameInProgressError, match=r"pid \d+ \(invoicing rename, since "):
             await Rename(database, TARGET, HASTY).backfill()
     stop.set()
     assert not (await first).completed
