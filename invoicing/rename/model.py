@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from invoicing.errors import UsageError
 
+Verdict = Literal["carried", "noted", "later", "refused"]
 Strategy = Literal["columns", "view"]
 
 
@@ -65,6 +66,7 @@ class Options:
         lock_attempts: how often it tries before it names who blocks it and gives up.
         quiet: how long old-style writes must have stood still before the contract.
         max_transaction_age: a transaction older than this is named by the plan.
+        accept: slugs of findings that the operator has seen to, or takes upon himself.
     """
 
     strategy: Strategy = "columns"
@@ -72,12 +74,13 @@ class Options:
     workers: int = 1
     stripes: int | None = None
     pause: float = 0.0
-    target: float = 1.0
+    target: float = 0.15
     max_replica_lag: float | None = None
     lock_timeout: float = 2.0
     lock_attempts: int = 10
-    quiet: float = 5.0
+    quiet: float = 60.0
     max_transaction_age: float = 300.0
+    accept: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         least = {"batch_size": 1, "workers": 1, "pause": 0, "lock_attempts": 1, "quiet": 0}
@@ -110,13 +113,14 @@ class Finding:
     Attributes:
         slug: its kind, in kebab case.
         subject: what it is about, as SQL would name it.
-        verdict: `carried` over to the new column, `noted`, or `refused`.
+        verdict: `carried` over to the new column; `noted`; `later`: its owner has to change it
+            before the contract; `refused`: nothing can begin.
         message: what it means, and for a refusal what to do.
     """
 
     slug: str
     subject: str
-    verdict: Literal["carried", "noted", "refused"]
+    verdict: Verdict
     message: str
 
 

@@ -16,15 +16,27 @@ is in the database (schema `invoicing_rename`), so that it goes on where a kille
 
 from __future__ import annotations
 
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invoicing.rename.model import Options, Target
+from invoicing.errors import RenamePhaseError, RenameRefusedError
+from invoicing.rename import contract, expand, rollback, verify
+from invoicing.rename.backfill import Backfill
+from invoicing.rename.gate import ask_gate
+from invoicing.rename.model import Options, Phase, Target
+from invoicing.rename.operator import operate
+from invoicing.rename.plan import make_plan, old_column
+from invoicing.rename.session import connected, explained
+from invoicing.rename.status import read_status
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from invoicing.db import Database
+    from invoicing.rename.column import Column
     from invoicing.rename.model import (
         BackfillReport,
         GateReport,
@@ -33,6 +45,9 @@ if TYPE_CHECKING:
         Status,
         VerifyReport,
     )
+    from invoicing.rename.operator import Operator
+
+_BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 
 
 class Rename:
@@ -42,14 +57,31 @@ class Rename:
         self.database = database
         self.target = target
         self.options = options or Options()
+        self._seen: tuple[float, int] | None = None
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
-        raise NotImplementedError
+        with explained(str(self.target)):
+            async with connected(self.database, 1) as pool, pool.connection() as connection:
+                plan, _ = await make_plan(connection, self.target, self.options)
+                return plan
 
     async def expand(self) -> None:
-        """Add the column and the trigger that keeps both equal; raises when the plan refuses."""
-        raise NotImplementedError
+        """Add the column and the triggers that keep both equal; nothing happens when it is done.
+
+        Raises:
+            RenameRefusedError: the plan found something in the way.
+        """
+        async with self._operate() as operator:
+            phase = await _phase(operator)
+            if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
+                raise self._turn(phase, "expand", f"End first what is {phase}")
+            plan, column = await make_plan(operator.connection, self.target, self.options)
+            if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
+                return
+            if plan.refusals:
+                raise RenameRefusedError(str(self.target), plan.refusals)
+            await expand.expand(operator, column, self.options.strategy)
 
     async def backfill(
         self,
@@ -57,24 +89,61 @@ class Rename:
         progress: Callable[[Progress], None] | None = None,
         stop: asyncio.Event | None = None,
     ) -> BackfillReport:
-        """Fill the new column batch by batch, from where the last run ended."""
-        raise NotImplementedError
+        """Fill the new column batch by batch, from where the last run ended.
+
+        Args:
+            progress: called after every batch.
+            stop: set it to end between two batches; the report then is not `completed`.
+        """
+        async with self._operate() as operator:
+            await self._column(operator, "backfill")
+            return await Backfill(operator, progress, stop).run()
 
     async def verify(self) -> VerifyReport:
-        """Compare every row, build what is copied from the old column, and validate it."""
-        raise NotImplementedError
+        """Compare every row, build what is copied from the old column, and validate it.
+
+        Raises:
+            RowsDifferError: rows differ; those not filled are filled by another backfill.
+        """
+        async with self._operate() as operator:
+            column = await self._column(operator, "verify")
+            if await _phase(operator) in {Phase.EXPANDED, Phase.BACKFILLING}:
+                raise self._turn(await _phase(operator), "verify", self._run("backfill"))
+            return await verify.verify(operator, column)
 
     async def gate(self) -> GateReport:
-        """Say what stands in the way of the contract."""
-        raise NotImplementedError
+        """Say what stands in the way of the contract; it takes up to `quiet` seconds."""
+        async with self._operate() as operator:
+            return await ask_gate(operator, await self._column(operator, "contract"))
 
     async def contract(self, *, confirm: str | None = None) -> None:
-        """Drop the old column; `confirm` is `table.old`, not needed for an empty table."""
-        raise NotImplementedError
+        """Drop the old column; `confirm` is `table.old`, not needed for an empty table.
+
+        Raises:
+            ConfirmationError: it was not confirmed.
+            ContractRefusedError: the gate is not open.
+        """
+        async with self._operate() as operator:
+            if await _phase(operator) is Phase.CONTRACTED:
+                await contract.tidy(operator)
+                return
+            column = await self._column(operator, "contract")
+            await contract.contract(operator, column, confirm)
 
     async def rollback(self) -> None:
-        """Go back to before the expand; after the contract it raises, and names the way back."""
-        raise NotImplementedError
+        """Go back to before the expand; after the contract it raises, and names the way back.
+
+        Raises:
+            RowsDifferError: the new column has values that the old one has not.
+        """
+        async with self._operate() as operator:
+            phase = await _phase(operator)
+            if phase is Phase.CONTRACTED:
+                raise self._turn(phase, "roll back", contract.way_back(operator.names))
+            if phase is Phase.NONE:
+                return
+            column = await old_column(operator.connection, self.target)
+            await rollback.rollback(operator, column)
 
     async def restore(
         self,
@@ -82,9 +151,72 @@ class Rename:
         progress: Callable[[Progress], None] | None = None,
         stop: asyncio.Event | None = None,
     ) -> BackfillReport:
-        """After the contract: add the old column again and refill it from the new one."""
-        raise NotImplementedError
+        """After the contract: add the old column again and refill it from the new one.
+
+        Both are then kept equal, and old code can be deployed again.
+        """
+        back = self.reversed()
+        await back.expand()
+        report = await back.backfill(progress=progress, stop=stop)
+        if report.completed:
+            await back.verify()
+        return report
+
+    def reversed(self) -> Rename:
+        """Return the rename of the new name to the old one: the way back."""
+        target = replace(self.target, old=self.target.new, new=self.target.old)
+        return Rename(self.database, target, self.options)
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
-        raise NotImplementedError
+        with explained(str(self.target)):
+            async with self.database.read_only_engine.connect() as connection:
+                raw = await connection.get_raw_connection()
+                driver = raw.driver_connection
+                found = await read_status(driver, self.target, self.options)
+                if found.operator is not None and found.phase is Phase.BACKFILLING:
+                    if self._seen is None:
+                        self._seen = (time.monotonic(), found.rows_done)
+                        await asyncio.sleep(0.5)
+                        found = await read_status(driver, self.target, self.options)
+                    return self._with_rate(found)
+                return found
+
+    def _with_rate(self, found: Status) -> Status:
+        """Tell the rate since this was last asked."""
+        now, (then, rows) = time.monotonic(), self._seen or (0.0, 0)
+        rate = max(found.rows_done - rows, 0) / (now - then)
+        if now - then > 1:
+            self._seen = (now, found.rows_done)
+        return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
+
+    @asynccontextmanager
+    async def _operate(self) -> AsyncIterator[Operator]:
+        async with operate(self.database, self.target, self.options) as operator:
+            yield operator
+
+    async def _column(self, operator: Operator, asked: str) -> Column:
+        """Return the old column of a rename that has been expanded."""
+        phase = await _phase(operator)
+        if phase in _BEFORE_EXPAND:
+            raise self._turn(phase, asked, self._run("expand"))
+        if phase in {Phase.CONTRACTED, Phase.ROLLING_BACK}:
+            advice = (
+                contract.way_back(operator.names)
+                if phase is Phase.CONTRACTED
+                else self._run("rollback")
+            )
+            raise self._turn(phase, asked, advice)
+        return await old_column(operator.connection, self.target)
+
+    def _turn(self, phase: Phase, asked: str, advice: str) -> RenamePhaseError:
+        return RenamePhaseError(str(self.target), phase, asked, advice)
+
+    def _run(self, verb: str) -> str:
+        target = self.target
+        return f"Run: invoicing rename {verb} {target.table} {target.old} {target.new}"
+
+
+async def _phase(operator: Operator) -> Phase:
+    found = await operator.state()
+    return found.phase if found is not None else Phase.NONE

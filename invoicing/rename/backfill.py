@@ -1,0 +1,229 @@
+"""The backfill: batch after batch, each one statement and one transaction, its progress included.
+
+A batch writes only rows that are not filled, so passing over rows again changes nothing. It never
+waits for a row as long as the server takes to look for deadlocks: in a deadlock with a client it is
+always the batch that gives way, and a row that somebody keeps locked is left for the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from invoicing.errors import RenameBlockedError
+from invoicing.rename import ranges, state
+from invoicing.rename.blockers import holding
+from invoicing.rename.column import leaves
+from invoicing.rename.model import BackfillReport, Phase, Progress
+from invoicing.rename.names import MARK, STATE, quote
+from invoicing.rename.pace import Brake, Rate, Window
+from invoicing.rename.preflight import can_silence_triggers
+from invoicing.rename.session import explained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoicing.rename.names import Names
+    from invoicing.rename.operator import Operator
+    from invoicing.rename.ranges import Range
+    from invoicing.rename.session import Connection
+
+_TRIES = 3
+_ROUNDS = 5
+_SETTINGS = """
+SELECT set_config('lock_timeout', least(200, greatest(setting::int / 2, 1)) || 'ms', false),
+    -- A crash may lose the last batches, with their progress: they are simply done again.
+    set_config('synchronous_commit', 'off', false),
+    set_config('invoicing.backfill', 'on', false)
+FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'
+"""
+
+
+class Backfill:
+    """One run, from where the last one ended to the end or to a planned stop."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        progress: Callable[[Progress], None] | None,
+        stop: asyncio.Event | None,
+    ) -> None:
+        self._operator = operator
+        self._progress = progress or (lambda _: None)
+        self._stop = stop or asyncio.Event()
+        self._brake = Brake(operator.connection, operator.options, self._stop)
+        self._rate = Rate()
+        self._ranges: list[Range] = []
+        self._todo: list[Range] = []
+        self._total = self._updated = self._batches = 0
+
+    async def run(self) -> BackfillReport:
+        """Fill every row; `completed` is False after a planned stop."""
+        began = time.monotonic()
+        operator = self._operator
+        await operator.connection.execute(state.set_phase(operator.names, Phase.BACKFILLING))
+        rounds = 0
+        while True:
+            await self._load()
+            if self._todo:
+                await self._work()
+                if self._stop.is_set():
+                    return self._report(began, completed=False)
+            elif not await ranges.again(operator.connection, operator.names, only_skipped=True):
+                await self._finish()
+                return self._report(began, completed=True)
+            else:
+                rounds += 1
+                await self._wait_for_rows(rounds, began)
+
+    async def _wait_for_rows(self, rounds: int, began: float) -> None:
+        operator = self._operator
+        if rounds > _ROUNDS:
+            tables = [leaf.oid for leaf in await leaves(operator.connection, operator.relation)]
+            blockers = await holding(operator.connection, tables)
+            waited = time.monotonic() - began
+            statement = "UPDATE of rows that somebody keeps locked"
+            raise RenameBlockedError(str(operator.target), statement, waited, blockers)
+        await asyncio.sleep(operator.options.lock_timeout)
+
+    async def _load(self) -> None:
+        operator = self._operator
+        counted = await ranges.plan_ranges(
+            operator.connection, operator.relation, operator.names, operator.options
+        )
+        found = await operator.state()
+        self._total = (found.rows_total if found else 0) + counted
+        if counted:
+            await state.save(operator.connection, operator.names, rows_total=self._total)
+        self._ranges = await ranges.load_ranges(
+            operator.connection, operator.relation, operator.names
+        )
+        self._todo = [one for one in self._ranges if not one.done]
+        self._todo.reverse()
+
+    async def _work(self) -> None:
+        workers = min(self._operator.options.workers, len(self._todo))
+        tasks = [asyncio.create_task(self._worker()) for _ in range(workers)]
+        if not tasks:
+            return
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            # One has failed, or we were cancelled: the others end too, and undo what is under way.
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ended:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
+
+    async def _worker(self) -> None:
+        target = str(self._operator.target)
+        with explained(target, "UPDATE"):
+            async with self._operator.pool.connection() as connection:
+                await connection.fetch(_SETTINGS)
+                if await can_silence_triggers(connection):
+                    await connection.execute("SET session_replication_role = replica")
+                while self._todo and not self._stop.is_set():
+                    await self._fill(connection, self._todo.pop())
+
+    async def _fill(self, connection: Connection, one: Range) -> None:
+        options = self._operator.options
+        rows_in_page = one.rows_expected / max(one.end_page - one.first_page, 1)
+        most = ranges.window(options, one.stripes, rows_in_page)
+        pages = Window(min(most, one.end_page - one.first_page), options.target)
+        while not one.done:
+            if self._stop.is_set():
+                self._todo.append(one)
+                return
+            began = time.monotonic()
+            if not await self._batch(connection, one, pages.pages):
+                return
+            pages.took(time.monotonic() - began)
+            await self._after(options.batch_size * pages.pages // max(most, 1))
+
+    async def _batch(self, connection: Connection, one: Range, pages: int) -> bool:
+        """Fill one stripe of some pages; False when the table was rewritten under us."""
+        end, stripe, page = one.step(pages)
+        names = self._operator.names
+        for tried in range(_TRIES + 1):
+            # Somebody keeps a row locked: take all the others, and come back for it.
+            patient = tried < _TRIES
+            values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
+            statement = batch_statement(names, one.sql, one.stripes, skip_locked=not patient)
+            try:
+                updated = await connection.fetchval(
+                    statement, *values, (one.page, 0), (end, 0), one.stripe
+                )
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                continue
+            break
+        if updated is None:
+            return False
+        one.stripe, one.page = stripe, page
+        self._updated += updated
+        self._batches += 1
+        return True
+
+    async def _after(self, batch_size: int) -> None:
+        if self._operator.connection.is_closed():
+            message = "the session that holds the lock was ended"
+            raise ConnectionAbortedError(message)
+        self._tell(batch_size)
+        await self._brake.rest()
+
+    def _tell(self, batch_size: int) -> None:
+        done = sum(one.rows_done for one in self._ranges)
+        rate = self._rate.at(done)
+        left = max(self._total - done, 0)
+        self._progress(
+            Progress(
+                rows_done=done,
+                rows_total=self._total,
+                rate=rate,
+                eta=left / rate if rate > 0 else None,
+                batch_size=batch_size,
+                waiting=self._brake.waiting,
+            )
+        )
+
+    async def _finish(self) -> None:
+        connection, names = self._operator.connection, self._operator.names
+        # Without statistics the first plans of the new code would be guesses.
+        await connection.execute(f"ANALYZE {names.relation} ({quote(names.new)})")
+        await connection.execute(state.set_phase(names, Phase.BACKFILLED))
+        self._tell(self._operator.options.batch_size)
+
+    def _report(self, began: float, *, completed: bool) -> BackfillReport:
+        seconds = time.monotonic() - began
+        return BackfillReport(completed, self._updated, self._batches, seconds)
+
+
+def batch_statement(names: Names, table: str, stripes: int, *, skip_locked: bool = False) -> str:
+    """Return the statement of a batch: the rows and the progress, in one transaction.
+
+    Parameters: the stripe and page afterwards; key, relation, first page, stripe and page of the
+    range as we know it, so that two operators could not both move it; the pages; the stripe.
+    """
+    old, new = quote(names.old), quote(names.new)
+    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {new} IS NULL AND {old} IS NOT NULL"
+    rows += f" AND get_byte(tidsend(ctid), 5) % {stripes} = $10::int"
+    fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {old}"
+    if skip_locked:
+        filled = (
+            f"free AS MATERIALIZED (SELECT ctid FROM ONLY {table} WHERE {rows}"
+            f" FOR NO KEY UPDATE SKIP LOCKED), filled AS ({fill} FROM free"
+            " WHERE t.ctid = free.ctid RETURNING 1)"
+        )
+    else:
+        filled = f"filled AS ({fill} WHERE {rows} RETURNING 1)"
+    return (
+        f"WITH {filled} UPDATE {quote(STATE)}.range SET stripe = $1, page = $2,"
+        f" rows_updated = rows_updated + (SELECT count(*) FROM filled)"
+        f"{', skipped = true' if skip_locked else ''}"
+        " WHERE key = $3 AND relation = $4 AND first_page = $5 AND stripe = $6 AND page = $7"
+        " AND file = pg_relation_filenode(relation)::oid RETURNING (SELECT count(*) FROM filled)"
+    )

@@ -1,0 +1,118 @@
+"""The contract: the old column goes, in one short transaction; and the way back, written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.errors import ConfirmationError, ContractRefusedError
+from invoicing.rename import state, sync
+from invoicing.rename.carry import find_carried
+from invoicing.rename.gate import ask_gate
+from invoicing.rename.model import Phase
+from invoicing.rename.names import literal, quote
+
+if TYPE_CHECKING:
+    from invoicing.rename.carry import Carried
+    from invoicing.rename.column import Column
+    from invoicing.rename.model import Target
+    from invoicing.rename.names import Names
+    from invoicing.rename.operator import Operator
+
+
+def confirmation(target: Target) -> str:
+    """Return what has to be typed to confirm the contract."""
+    return f"{target.table}.{target.old}"
+
+
+async def contract(operator: Operator, column: Column, confirm: str | None) -> None:
+    """Drop the old column, once it is confirmed and the gate is open.
+
+    Raises:
+        ConfirmationError: `confirm` is not the column's name, and the table is not empty.
+        ContractRefusedError: the gate has objections.
+    """
+    connection, names = operator.connection, operator.names
+    rows = await connection.fetchval(f"SELECT count(*) FROM {names.relation}")
+    expected = confirmation(operator.target)
+    if rows and confirm != expected:
+        raise ConfirmationError(str(operator.target), expected, rows)
+    gate = await ask_gate(operator, column)
+    if not gate.open:
+        raise ContractRefusedError(str(operator.target), gate.objections)
+    carried = await find_carried(connection, operator.relation, operator.target)
+    await connection.execute(state.set_phase(names, Phase.CONTRACTING))
+    sequences = await owned_sequences(operator)
+    definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in carried]}
+    await state.save(connection, names, definition=definition)
+    await operator.ddl.short(
+        *contract_statements(names, column, carried, sequences),
+        state.set_phase(names, Phase.CONTRACTED),
+    )
+    await tidy(operator)
+
+
+async def tidy(operator: Operator) -> None:
+    """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
+    for statement in sync.drop_functions(operator.names):
+        await operator.connection.execute(statement)
+    await operator.connection.execute(
+        f"DELETE FROM {quote('invoicing_rename')}.range WHERE key = $1", operator.names.key
+    )
+
+
+def contract_statements(
+    names: Names, column: Column, carried: list[Carried], sequences: list[str]
+) -> list[str]:
+    """Return what runs in one transaction, under one lock: everything in it is only the catalog."""
+    table, new = names.relation, quote(names.new)
+    statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
+    if column.default:
+        statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {column.default}")
+    # A sequence that the old column owns would go with it.
+    statements += [f"ALTER SEQUENCE {one} OWNED BY {table}.{new}" for one in sequences]
+    statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")
+    for one in carried:
+        statements += _settle(one)
+    return statements
+
+
+async def owned_sequences(operator: Operator) -> list[str]:
+    """Return the sequences that would be dropped with the old column."""
+    rows = await operator.connection.fetch(
+        "SELECT c.oid::regclass::text FROM pg_depend AS d JOIN pg_class AS c ON c.oid = d.objid"
+        " JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+        " WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
+        " AND c.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = $1 AND a.attname = $2",
+        operator.relation.oid,
+        operator.names.old,
+    )
+    return [row[0] for row in rows]
+
+
+def _settle(one: Carried) -> list[str]:
+    """Return what gives a copy its final name and place, now that the original is gone."""
+    alter = f"ALTER TABLE {one.relation}"
+    name, final = quote(one.name), quote(one.final_name)
+    statements = []
+    if one.kind == "unique":
+        statements.append(f"{alter} ADD CONSTRAINT {final} UNIQUE USING INDEX {name}{one.suffix}")
+    elif one.name != one.final_name:
+        statements.append(
+            {
+                "index": f"ALTER INDEX {one.sql_name} RENAME TO {final}",
+                "statistics": f"ALTER STATISTICS {one.sql_name} RENAME TO {final}",
+            }.get(one.kind, f"{alter} RENAME CONSTRAINT {name} TO {final}")
+        )
+    if one.clustered:
+        statements.append(f"{alter} CLUSTER ON {final}")
+    return statements
+
+
+def way_back(names: Names) -> str:
+    """Return what an operator can do after the contract."""
+    return (
+        f"{names.old} is gone with its values; {names.new} has them. To have both again, kept "
+        f"equal: invoicing rename restore {names.table} {literal(names.old)[1:-1]} "
+        f"{literal(names.new)[1:-1]}"
+    )

@@ -1,0 +1,122 @@
+"""Statements that need a lock on the table: short waits, bounded retries, and who is in the way.
+
+While a statement waits for ACCESS EXCLUSIVE, every later query of the table waits behind it. So the
+first tries are very short, and none is longer than `lock_timeout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from invoicing.errors import RenameBlockedError
+from invoicing.rename.blockers import blocking, holding
+from invoicing.rename.model import Blocker
+from invoicing.rename.session import explained, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoicing.rename.model import Options
+    from invoicing.rename.session import Connection, Pool
+
+_FIRST_WAIT = 0.1
+_LONGEST_REST = 5.0
+# Not had the lock in time; the statement, once it had it, was too slow; two waited for each other.
+_AGAIN = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
+
+
+class Ddl:
+    """Runs DDL on one table, watched by a second connection that can see who blocks it."""
+
+    def __init__(
+        self, pool: Pool, connection: Connection, target: str, relation: int, options: Options
+    ) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._target = target
+        self._relation = relation
+        self._options = options
+
+    async def short(self, *statements: str, also: Iterable[int] = ()) -> None:
+        """Run statements in one transaction, all of which end at once when they have their locks.
+
+        Args:
+            statements: the first takes the strongest lock.
+            also: other tables they lock.
+
+        Raises:
+            RenameBlockedError: somebody held a lock all the time.
+        """
+        options, tried, blockers = self._options, 0.0, list[Blocker]()
+        for attempt in range(options.lock_attempts):
+            wait = min(_FIRST_WAIT * 2**attempt, options.lock_timeout)
+            began = asyncio.get_running_loop().time()
+            watch = asyncio.create_task(self._watch([self._relation, *also], wait))
+            try:
+                with explained(self._target, statements[0]):
+                    return await self._attempt(statements, wait)
+            except RenameBlockedAttempt:
+                tried += asyncio.get_running_loop().time() - began
+                blockers = await watch or blockers
+            finally:
+                watch.cancel()
+            if attempt + 1 < options.lock_attempts:
+                await self._rest(attempt)
+        raise RenameBlockedError(self._target, shown(statements[0]), tried, blockers)
+
+    async def long(self, statement: str) -> None:
+        """Run a statement that reads the whole table, and that no reader or writer waits for.
+
+        Raises:
+            RenameBlockedError: a transaction that it has to wait for did not end.
+        """
+        options = self._options
+        patience = options.lock_timeout * options.lock_attempts
+        watch = asyncio.create_task(self._watch([self._relation], patience))
+        try:
+            with explained(self._target, statement):
+                await self._connection.execute(f"SET lock_timeout = '{round(patience * 1000)}ms'")
+                try:
+                    await self._connection.execute(statement)
+                except _AGAIN:
+                    raise RenameBlockedError(
+                        self._target, shown(statement), patience, await watch
+                    ) from None
+                finally:
+                    if not self._connection.is_closed():
+                        await self._connection.execute("SET lock_timeout = 0")
+        finally:
+            watch.cancel()
+
+    async def _attempt(self, statements: tuple[str, ...], wait: float) -> None:
+        try:
+            async with self._connection.transaction():
+                # The second limit is for a lock on each of many partitions, one after another.
+                await self._connection.execute(
+                    f"SET LOCAL lock_timeout = '{max(round(wait * 1000), 1)}ms';"
+                    f"SET LOCAL statement_timeout = '{round(wait * 2000) + 1000}ms'"
+                )
+                for statement in statements:
+                    await self._connection.execute(statement)
+        except _AGAIN:
+            raise RenameBlockedAttempt from None
+
+    async def _rest(self, attempt: int) -> None:
+        # Jitter: two operators, or we and a periodic job, are not to meet each time.
+        longest = min(0.2 * 2**attempt, _LONGEST_REST)
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+
+    async def _watch(self, relations: list[int], wait: float) -> list[Blocker]:
+        """Look who blocks us, just before the wait ends."""
+        await asyncio.sleep(wait * 0.6)
+        pid = self._connection.get_server_pid()
+        async with self._pool.connection() as other:
+            return await blocking(other, pid) or await holding(other, relations)
+
+
+class RenameBlockedAttempt(Exception):  # noqa: N818 -- never leaves this module
+    """One try did not have its lock."""

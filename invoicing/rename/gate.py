@@ -1,0 +1,195 @@
+"""The contract's gate: every reason why the old column may not go yet.
+
+What it does not see: code that reads the old name while nobody looks. `pg_stat_statements`, where
+it is installed, shows what was read since the gate was first asked; without it only writes show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from invoicing.rename import state
+from invoicing.rename.carry import find_carried
+from invoicing.rename.dependents import find_dependents, judge, word
+from invoicing.rename.model import Finding, GateReport, Phase
+from invoicing.rename.names import MARK, quote
+from invoicing.rename.verify import compare, describe
+
+if TYPE_CHECKING:
+    from invoicing.rename.column import Column
+    from invoicing.rename.operator import Operator
+
+_LOOKS = 10
+_DISABLED = """
+SELECT g.tgrelid::regclass::text || ': ' || quote_ident(w.name) FROM unnest($2::text[]) AS w (name)
+CROSS JOIN (SELECT $1::oid AS relid) AS t
+LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgname = w.name
+WHERE g.tgenabled IS DISTINCT FROM 'A'
+UNION ALL
+SELECT g.tgrelid::regclass::text || ': ' || quote_ident(g.tgname) FROM pg_trigger AS g
+WHERE g.tgname = ANY ($2::text[]) AND g.tgenabled <> 'A'
+    AND g.tgrelid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass))
+"""
+_RUNNING = """
+SELECT format('pid %s (%s)', pid, coalesce(nullif(application_name, ''), 'no application_name')),
+    left(regexp_replace(query, '\\s+', ' ', 'g'), 120)
+FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND state = 'active' AND query ~ $1 AND query ~ $2 AND strpos(query, $3) = 0
+"""
+_STATEMENTS = """
+SELECT queryid::text, sum(calls)::bigint AS calls,
+    min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) AS query
+FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query ~ $1 AND query ~ $2 AND strpos(query, $3) = 0
+    AND query ~* '^\\s*(with|select|insert|update|delete|merge|copy)\\M'
+GROUP BY queryid
+"""
+
+
+async def ask_gate(operator: Operator, column: Column) -> GateReport:
+    """Look at everything at once, then watch for `quiet` seconds whether old code still writes."""
+    connection, names = operator.connection, operator.names
+    found = await operator.state()
+    phase = found.phase if found is not None else Phase.NONE
+    if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
+        message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: invoicing rename verify"
+        return GateReport([_objection("phase", str(operator.target), message)])
+    counts = await compare(connection, names, column)
+    objections = [
+        *_rows(counts),
+        *await _triggers(operator),
+        *await _unfinished(operator, column, counts),
+        *await _dependents(operator),
+        *await _running(operator),
+    ]
+    if not objections and counts["rows"]:
+        objections += await _watch(operator, found.watch if found is not None else {})
+    return GateReport(objections)
+
+
+def _rows(counts: dict[str, int]) -> list[Finding]:
+    differing = counts["missing"] + counts["different"]
+    if not differing:
+        return []
+    message = (
+        f"{differing:,} of {counts['rows']:,} rows differ, and their values would be lost. Run: "
+        "invoicing rename verify"
+    )
+    return [_objection("rows", "rows", message)]
+
+
+async def _triggers(operator: Operator) -> list[Finding]:
+    rows = await operator.connection.fetch(
+        _DISABLED, operator.relation.oid, operator.names.triggers
+    )
+    message = "is missing or switched off, so that new writes may differ. Run: rename expand"
+    return [_objection("triggers", row[0] or "a trigger", message) for row in rows]
+
+
+async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:
+    carried = await find_carried(operator.connection, operator.relation, operator.target)
+    report = await describe(operator, column, carried, counts)
+    unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
+    if report.not_null is False:
+        unready.append(f"NOT NULL of {quote(operator.names.new)}")
+    message = "is missing or not valid. Run: invoicing rename verify"
+    return [_objection("unfinished", name, message) for name in unready]
+
+
+async def _dependents(operator: Operator) -> list[Finding]:
+    dependents = await find_dependents(operator.connection, operator.relation, operator.target)
+    return [
+        _objection(one.slug, one.subject, one.message)
+        for one in judge(dependents, operator.target)
+        if one.verdict in {"later", "refused"} and one.slug not in operator.options.accept
+    ]
+
+
+async def _running(operator: Operator) -> list[Finding]:
+    names = operator.names
+    rows = await operator.connection.fetch(_RUNNING, word(names.old), word(names.table), MARK)
+    return [_objection("running", row[0], f"is running: {row[1]}") for row in rows]
+
+
+async def _watch(operator: Operator, before: dict[str, Any]) -> list[Finding]:
+    """Compare with what was seen before, then keep looking until it has been quiet for long enough.
+
+    What is seen is kept, so that the gate can be asked today and again tomorrow: whatever named
+    the old column in between stands in the way.
+    """
+    quiet = operator.options.quiet
+    seen = await _seen(operator)
+    if before:
+        used = _used(before, seen)
+        if used:
+            await _remember(operator, seen)
+            return used
+    else:
+        before = await _remember(operator, seen)
+    while (left := before["at"] + quiet - seen["at"]) > 0:
+        await asyncio.sleep(min(left, max(quiet / _LOOKS, 0.01)))
+        seen = await _seen(operator)
+        used = _used(before, seen)
+        if used:
+            await _remember(operator, seen)
+            return used
+    return []
+
+
+def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
+    ago = seen["at"] - before["at"]
+    found = []
+    writes = seen["writes"] - before["writes"]
+    if writes:
+        message = (
+            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code is still "
+            "at work. End it first"
+        )
+        found.append(_objection("old-writes", "old code", message))
+    for number, (calls, query) in seen["statements"].items():
+        more = calls - before["statements"].get(number, (0, ""))[0]
+        if more > 0:
+            message = f"ran {more:,} times in the last {ago:,.0f} s, and names the old column"
+            found.append(_objection("statement", f"«{query}»", message))
+    return found
+
+
+async def _remember(operator: Operator, seen: dict[str, Any]) -> dict[str, Any]:
+    await state.save(operator.connection, operator.names, watch=seen)
+    return seen
+
+
+async def _seen(operator: Operator) -> dict[str, Any]:
+    connection, names = operator.connection, operator.names
+    at, writes = await connection.fetchrow(
+        "SELECT extract(epoch FROM clock_timestamp())::float8,"
+        f" (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {names.sequence})"
+    )
+    return {"at": at, "writes": writes, "statements": await _statements(operator)}
+
+
+async def _statements(operator: Operator) -> dict[str, tuple[int, str]]:
+    connection, names = operator.connection, operator.names
+    schema = await connection.fetchval(
+        "SELECT extnamespace::regnamespace::text FROM pg_extension"
+        " WHERE extname = 'pg_stat_statements'"
+    )
+    if schema is None or "statement" in operator.options.accept:
+        return {}
+    try:
+        rows = await connection.fetch(
+            _STATEMENTS.format(view=f"{schema}.pg_stat_statements"),
+            word(names.old),
+            word(names.table),
+            MARK,
+        )
+    except asyncpg.ObjectNotInPrerequisiteStateError:
+        return {}  # the extension is there, but was not loaded when the server started
+    return {row["queryid"]: (row["calls"], row["query"]) for row in rows}
+
+
+def _objection(slug: str, subject: str, message: str) -> Finding:
+    return Finding(slug, subject, "refused", message)

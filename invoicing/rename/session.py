@@ -1,0 +1,113 @@
+"""The connections of a rename: the driver's own, for statements that no transaction may surround.
+
+What the driver raises becomes an error that says what happened and what to do (`explained`).
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+from asyncpg import Connection
+
+from invoicing.db.session import Database
+from invoicing.errors import RenameFailedError, RenameInterruptedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+__all__ = ["Connection", "Pool", "connected", "explained", "is_lost", "shown"]
+APPLICATION = "invoicing rename"
+# The server ended our session, or is going down, or is not up yet.
+_LOST = ("08", "57P01", "57P02", "57P03")
+_ADVICE = {
+    "42501": "Ask the table's owner, or a superuser, for the privilege; then run it again",
+    "53100": "Make room on the disk, then run the same command again: it goes on from there",
+    "53200": "The server has no memory left; run the same command again later",
+    "53300": "The server has no connection left; use fewer workers, or raise max_connections",
+    "25006": "This is a replica, or the session is read-only: connect to the primary",
+    "42P01": "The table is not there any more. Run: invoicing rename plan",
+    "42703": "The column is not there any more. Run: invoicing rename plan",
+}
+
+
+@asynccontextmanager
+async def connected(database: Database, connections: int) -> AsyncIterator[Pool]:
+    """Yield a pool of `connections` sessions that wait for no statement timeout.
+
+    Raises:
+        UsageError: the database is behind pgbouncer, where a session cannot hold a lock.
+    """
+    settings = database.settings
+    if settings.pgbouncer:
+        message = (
+            "cannot rename through pgbouncer in transaction mode: a session's lock and settings do "
+            "not last there. Give the server's own URL: --url, or unset INVOICING_PGBOUNCER"
+        )
+        raise UsageError(message)
+    own = settings.model_copy(
+        update={"application_name": APPLICATION, "pool_size": connections, "lock_timeout": 0.0}
+    )
+    async with Database(database.url, own) as private:
+        yield Pool(private)
+
+
+class Pool:
+    """Gives out the driver's connections, each to one user at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Yield a connection outside a transaction, closed at the end whatever it was set to."""
+        async with self._database.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver: Connection = raw.driver_connection
+            try:
+                await driver.execute(
+                    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+                    "SET row_security = off"
+                )
+                yield driver
+            finally:
+                await connection.invalidate()
+
+
+@contextmanager
+def explained(target: str, statement: str = "") -> Iterator[None]:
+    """Turn what the driver raises into an error of ours, told apart by its SQLSTATE."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise explanation(error, target, statement) from None
+
+
+def explanation(
+    error: BaseException, target: str, statement: str = ""
+) -> RenameFailedError | RenameInterruptedError:
+    """Return the error of ours that says what `error` means."""
+    sqlstate = getattr(error, "sqlstate", None)
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if is_lost(error):
+        return RenameInterruptedError(target, reason)
+    hint = getattr(error, "hint", None)
+    advice = _ADVICE.get(str(sqlstate)) or hint or "Mend that, then run the same command again"
+    return RenameFailedError(target, shown(statement), sqlstate, reason, advice)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether the connection is gone."""
+    if isinstance(error, OSError):
+        return error.errno != errno.ENOSPC
+    if isinstance(error, asyncpg.InterfaceError):
+        return True
+    return str(getattr(error, "sqlstate", None)).startswith(_LOST)
+
+
+def shown(statement: str) -> str:
+    """Return a statement's first words, on one line."""
+    line = " ".join(statement.split())
+    return line if len(line) <= 80 else line[:77] + "..."  # noqa: PLR2004 -- a line of text
