@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from tests.rename.faults import connect
@@ -39,9 +40,10 @@ _COUNTS = """
 
 async def gate_opens(rename: Rename) -> None:
     """Return when nothing stands in the way of the contract any more."""
-    async with asyncio.timeout(30):
-        while not (await rename.gate()).open:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    deadline = time.monotonic() + 30
+    while objections := (await rename.gate()).objections:
+        assert time.monotonic() < deadline, objections
+        await asyncio.sleep(0.1)
 
 
 async def catalog_of(url: URL) -> list[tuple[str, str]]:
