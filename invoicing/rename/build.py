@@ -37,23 +37,27 @@ SELECT k.conname FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = 
     AND a.attnum = ANY (k.conkey)
 WHERE k.conrelid = $1 AND k.contype = 'n' AND a.attname = $2
 """
-
-
-def not_null_name(names: Names) -> str:
-    """Return what PostgreSQL itself would call the constraint."""
-    return shortened(f"{names.table}_{names.new}_not_null")
+_NOT_NULL_CHECK = "SELECT conname FROM pg_constraint WHERE conrelid = $1 AND conname = $2"
 
 
 def not_null_statements(names: Names, version: int, name: str | None = None) -> list[list[str]]:
-    """Return the transactions that make the column NOT NULL: add, validate, and tidy up."""
-    new, check = quote(names.new), quote(name or not_null_name(names))
-    alter = f"ALTER TABLE {names.relation}"
-    validate = [f"{alter} VALIDATE CONSTRAINT {check}"]
+    """Return the transactions that make the column NOT NULL: add, validate, and tidy up.
+
+    Args:
+        names: the rename's.
+        version: the server's.
+        name: the constraint's, once PostgreSQL has chosen one that is free.
+    """
+    new, alter = quote(names.new), f"ALTER TABLE {names.relation}"
     if version >= NAMED_NOT_NULL:
-        return [[f"{alter} ADD CONSTRAINT {check} NOT NULL {new} NOT VALID"], validate]
+        usual = name or shortened(f"{names.table}_{names.new}_not_null")
+        validate = f"{alter} VALIDATE CONSTRAINT {quote(usual)}"
+        return [[f"{alter} ADD NOT NULL {new} NOT VALID"], [validate]]
+    check = quote(names.not_null_check)
+    validate = f"{alter} VALIDATE CONSTRAINT {check}"
     return [
         [f"{alter} ADD CONSTRAINT {check} CHECK ({new} IS NOT NULL) NOT VALID"],
-        validate,
+        [validate],
         # The valid check proves it: SET NOT NULL does not read the table.
         [f"{alter} ALTER COLUMN {new} SET NOT NULL", f"{alter} DROP CONSTRAINT {check}"],
     ]
@@ -100,18 +104,16 @@ async def make_not_null(operator: Operator) -> None:
     """Make the new column NOT NULL, from wherever an earlier run has left it."""
     names, connection = operator.names, operator.connection
     version = connection.get_server_version().major
-    name = not_null_name(names)
-    if version >= NAMED_NOT_NULL:
-        found = await connection.fetchval(_NOT_NULL_CONSTRAINT, operator.relation.oid, names.new)
-        there = found is not None
-        name = found or name
-    else:
-        if await is_not_null(connection, operator.relation.oid, names.new):
-            return
-        there = await _constraint_exists(connection, operator.relation.oid, name)
-    add, validate, *rest = not_null_statements(names, version, name)
-    if not there:
+    relation = operator.relation.oid
+    if await is_not_null(connection, relation, names.new):
+        return
+    find = _NOT_NULL_CONSTRAINT if version >= NAMED_NOT_NULL else _NOT_NULL_CHECK
+    value = names.new if version >= NAMED_NOT_NULL else names.not_null_check
+    add, *_ = not_null_statements(names, version)
+    if await connection.fetchval(find, relation, value) is None:
         await operator.ddl.short(*add)
+    name = await connection.fetchval(find, relation, value)
+    _, validate, *rest = not_null_statements(names, version, name)
     await operator.ddl.long(*validate)
     for statements in rest:
         await operator.ddl.short(*statements)
@@ -184,14 +186,4 @@ def _on_partition(one: Carried, part: asyncpg.Record) -> Carried:
         schema=part["schema"],
         name=shortened(f"{part['name']}_{one.name}"),
         partitioned=part["partitioned"],
-    )
-
-
-async def _constraint_exists(connection: Connection, table: int, name: str) -> bool:
-    return bool(
-        await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = $1 AND conname = $2)",
-            table,
-            name,
-        )
     )

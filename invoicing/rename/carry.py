@@ -125,6 +125,12 @@ WHERE c.oid IN (SELECT $1::oid UNION SELECT relid FROM
     pg_catalog.pg_partition_tree($1::oid::regclass)) AND c.relkind IN ('r', 'p')
 ORDER BY c.oid <> $1, c.oid
 """
+_CONSTRAINT_NAMED = """
+SELECT true FROM pg_constraint WHERE conrelid = $1::text::regclass AND conname = $2
+"""
+_STATISTICS_NAMED = """
+SELECT true FROM pg_statistic_ext WHERE stxnamespace = $1::text::regnamespace AND stxname = $2
+"""
 _CLONE = "pg_temp.invoicing_rename_clone"
 _PROBE = "invoicing_rename_probe"
 
@@ -257,6 +263,26 @@ class _Clone:
             definition=definition,
             **more,
         )
+
+
+async def taken_names(connection: Connection, carried: Iterable[Carried]) -> list[Finding]:
+    """Refuse names that something else has; asked before anything of ours is made."""
+    found = []
+    for one in carried:
+        if one.kind in {"check", "foreign-key"}:
+            query = _CONSTRAINT_NAMED
+            taken = await connection.fetchval(query, one.relation, one.name)
+        elif one.kind == "statistics":
+            query = _STATISTICS_NAMED
+            taken = await connection.fetchval(query, quote(one.schema), one.name)
+        else:
+            taken = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", one.sql_name)
+        if taken:
+            message = (
+                f"is needed for the copy of {quote(one.old_name)}. Give what has it another name"
+            )
+            found.append(Finding("name-taken", quote(one.name), "refused", message))
+    return found
 
 
 def findings(carried: Iterable[Carried]) -> list[Finding]:

@@ -215,6 +215,6 @@ _VERDICTS = {
     ),
     "publication": (
         "refused",
-        "subscribers stop at a row with a column that they lack. Add it there, then: --accept {kind}",
+        "subscribers stop at a row with a column they lack. Add it there, then: --accept {kind}",
     ),
 }

@@ -101,6 +101,11 @@ class Names:
         return qualified(STATE, f"{self.key}_old_writes")
 
     @property
+    def not_null_check(self) -> str:
+        """Return the constraint that proves NOT NULL where that cannot be added NOT VALID."""
+        return f"rename_{self.key}_not_null"
+
+    @property
     def lock_key(self) -> int:
         """Return the advisory lock's key: one for each table, whatever column is renamed."""
         table = sha256(f"{self.schema}\0{self.table}".encode()).digest()

@@ -49,6 +49,8 @@ async def make_plan(
         *carry.findings(carried),
         *judge(await find_dependents(connection, relation, target), target, options.accept),
     ]
+    if await find_column(connection, relation, target.new) is None:
+        findings += await carry.taken_names(connection, carried)
     findings.sort(key=lambda one: ("refused", "later", "noted", "carried").index(one.verdict))
     version = connection.get_server_version().major
     plan = Plan(

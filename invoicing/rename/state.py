@@ -96,8 +96,8 @@ async def load(connection: Connection, names: Names) -> State | None:
     if not await has_state(connection):
         return None
     row = await connection.fetchrow(
-        "SELECT key, strategy, phase, rows_total, definition::text, watch::text, begun_at, changed_at"
-        f" FROM {quote(STATE)}.rename WHERE key = $1",
+        "SELECT key, strategy, phase, rows_total, definition::text, watch::text, begun_at,"
+        f" changed_at FROM {quote(STATE)}.rename WHERE key = $1",
         names.key,
     )
     if row is None:
