@@ -9,7 +9,7 @@ from invoicing.rename import state, sync
 from invoicing.rename.carry import find_carried
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Phase
-from invoicing.rename.names import literal, quote
+from invoicing.rename.names import STATE, literal, quote
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
@@ -50,14 +50,19 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
         state.set_phase(names, Phase.CONTRACTED),
     )
     await tidy(operator)
+    if not rows:
+        # Nothing was lost, so that nobody will ask for a way back.
+        await state.forget(connection, names)
 
 
 async def tidy(operator: Operator) -> None:
     """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
+    if not await state.has_state(operator.connection):
+        return
     for statement in sync.drop_functions(operator.names):
         await operator.connection.execute(statement)
     await operator.connection.execute(
-        f"DELETE FROM {quote('invoicing_rename')}.range WHERE key = $1", operator.names.key
+        f"DELETE FROM {quote(STATE)}.range WHERE key = $1", operator.names.key
     )
 
 

@@ -21,10 +21,11 @@ from sqlalchemy.util import await_only
 
 from invoicing.db.session import Database
 from invoicing.errors import RenameInterruptedError, RenamePhaseError, UsageError
-from invoicing.rename import script
-from invoicing.rename.column import Column, find_column, find_relation
+from invoicing.rename import script, state
+from invoicing.rename.column import Column, find_relation
 from invoicing.rename.model import Options, Phase, Target
 from invoicing.rename.names import Names
+from invoicing.rename.operator import operate
 from invoicing.rename.rename import Rename
 from invoicing.rename.session import connected
 
@@ -237,9 +238,9 @@ def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
 
 
 async def _expand(database: Database, run: _Run) -> None:
-    if await _is_renamed_already(database, run.operation.target):
-        return
     rename = run.rename(database)
+    if (await rename.status()).phase is Phase.CONTRACTED:
+        return  # the table was made by later code, with the new name alone
     await rename.expand()
     report = await rename.backfill(progress=run.progress or _log, stop=run.stop)
     if not report.completed:
@@ -254,16 +255,20 @@ async def _rollback(database: Database, run: _Run) -> None:
         await rename.rollback()
         return
     # After a contract that was taken back: the old column has to have every value first.
-    try:
-        await _fill_if_empty(database, back)
-        await back.contract(confirm=f"{back.target.table}.{back.target.old}")
-    except RenamePhaseError as error:
+    await _fill_if_empty(database, back)
+    phase = (await back.status()).phase
+    if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
         advice = (
             f"{rename.target.old} is not filled, and {rename.target.new} has the only values. Run: "
             f"invoicing rename restore {run.operation.table} {run.operation.old} "
             f"{run.operation.new}"
         )
-        raise RenamePhaseError(str(back.target), error.phase, "downgrade", advice) from None
+        raise RenamePhaseError(str(back.target), phase, "downgrade", advice)
+    await back.contract(confirm=f"{back.target.table}.{back.target.old}")
+    # The table is as it was before the expand: nothing is left to tell of either way.
+    for done in (rename, back):
+        async with operate(database, done.target, done.options) as operator:
+            await state.forget(operator.connection, operator.names)
 
 
 async def _contract(database: Database, run: _Run) -> None:
@@ -272,9 +277,6 @@ async def _contract(database: Database, run: _Run) -> None:
     if (await back.status()).phase not in {Phase.NONE, Phase.CONTRACTED}:
         # The old column was added again and is a copy: it goes without loss.
         await back.rollback()
-        return
-    contracted = (await rename.status()).phase is Phase.CONTRACTED
-    if not contracted and await _is_renamed_already(database, run.operation.target):
         return
     await rename.contract(confirm=run.confirm)
 
@@ -293,14 +295,6 @@ async def _fill_if_empty(database: Database, rename: Rename) -> None:
             return
     await rename.backfill()
     await rename.verify()
-
-
-async def _is_renamed_already(database: Database, target: Target) -> bool:
-    """Tell whether the table has only the new name, as one made by later code has."""
-    async with connected(database, 1) as pool, pool.connection() as connection:
-        relation = await find_relation(connection, target)
-        old = await find_column(connection, relation, target.old)
-        return old is None and await find_column(connection, relation, target.new) is not None
 
 
 def _log(progress: Progress) -> None:

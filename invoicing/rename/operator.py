@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import RenameInProgressError
 from invoicing.rename import state
-from invoicing.rename.column import find_relation
+from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.ddl import Ddl
+from invoicing.rename.model import Phase
 from invoicing.rename.session import connected, explained
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Operator:
         """Return the rename's row."""
         return await state.load(self.connection, self.names)
 
+    async def phase(self) -> Phase:
+        """Return how far the rename has come."""
+        return await phase_of(self.connection, self.relation, self.target, await self.state())
+
 
 @asynccontextmanager
 async def operate(database: Database, target: Target, options: Options) -> AsyncIterator[Operator]:
@@ -73,6 +78,24 @@ async def operate(database: Database, target: Target, options: Options) -> Async
             relation = await find_relation(connection, target)
             await _take_lock(connection, target, relation.names(target).lock_key)
             yield Operator(pool, connection, target, relation, options)
+
+
+async def phase_of(
+    connection: Connection, relation: Relation, target: Target, noted: state.State | None
+) -> Phase:
+    """Return how far a rename has come: as it was noted, unless the columns tell otherwise.
+
+    A table made by later code has the new name and no note; one that was restored from a dump, or
+    renamed back by hand, has the old name and a note of a contract that is not true any more.
+    """
+    phase = noted.phase if noted is not None else Phase.NONE
+    if phase not in {Phase.NONE, Phase.CONTRACTED}:
+        return phase
+    old = await find_column(connection, relation, target.old)
+    new = await find_column(connection, relation, target.new)
+    if old is None and new is not None:
+        return Phase.CONTRACTED
+    return Phase.NONE if new is None else phase
 
 
 async def holder(connection: Connection, names: Names) -> int | None:

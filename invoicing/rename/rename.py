@@ -73,7 +73,7 @@ class Rename:
             RenameRefusedError: the plan found something in the way.
         """
         async with self._operate() as operator:
-            phase = await _phase(operator)
+            phase = await operator.phase()
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
                 raise self._turn(phase, "expand", f"End first what is {phase}")
             plan, column = await make_plan(operator.connection, self.target, self.options)
@@ -107,8 +107,8 @@ class Rename:
         """
         async with self._operate() as operator:
             column = await self._column(operator, "verify")
-            if await _phase(operator) in {Phase.EXPANDED, Phase.BACKFILLING}:
-                raise self._turn(await _phase(operator), "verify", self._run("backfill"))
+            if await operator.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
+                raise self._turn(await operator.phase(), "verify", self._run("backfill"))
             return await verify.verify(operator, column)
 
     async def gate(self) -> GateReport:
@@ -124,7 +124,7 @@ class Rename:
             ContractRefusedError: the gate is not open.
         """
         async with self._operate() as operator:
-            if await _phase(operator) is Phase.CONTRACTED:
+            if await operator.phase() is Phase.CONTRACTED:
                 await contract.tidy(operator)
                 return
             column = await self._column(operator, "contract")
@@ -137,7 +137,7 @@ class Rename:
             RowsDifferError: the new column has values that the old one has not.
         """
         async with self._operate() as operator:
-            phase = await _phase(operator)
+            phase = await operator.phase()
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(operator.names))
             if phase is Phase.NONE:
@@ -197,7 +197,7 @@ class Rename:
 
     async def _column(self, operator: Operator, asked: str) -> Column:
         """Return the old column of a rename that has been expanded."""
-        phase = await _phase(operator)
+        phase = await operator.phase()
         if phase in _BEFORE_EXPAND:
             raise self._turn(phase, asked, self._run("expand"))
         if phase in {Phase.CONTRACTED, Phase.ROLLING_BACK}:
@@ -215,8 +215,3 @@ class Rename:
     def _run(self, verb: str) -> str:
         target = self.target
         return f"Run: invoicing rename {verb} {target.table} {target.old} {target.new}"
-
-
-async def _phase(operator: Operator) -> Phase:
-    found = await operator.state()
-    return found.phase if found is not None else Phase.NONE

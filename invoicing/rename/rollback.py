@@ -41,7 +41,7 @@ async def rollback(operator: Operator, column: Column) -> None:
     if await state.has_state(connection):
         for statement in sync.drop_functions(names):
             await connection.execute(statement)
-        await state.forget(connection, names)
+    await state.forget(connection, names)
 
 
 async def _refuse_loss(operator: Operator, column: Column) -> None:

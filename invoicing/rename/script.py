@@ -63,6 +63,8 @@ def contract_script(
         ),
         *sync.drop_functions(names),
         f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}",
+        # Of an empty table nothing was lost, so that nobody will ask for a way back.
+        _forget(names, f"NOT EXISTS (SELECT FROM {names.relation})"),
         *_RESET,
     ]
 
@@ -74,7 +76,7 @@ def rollback_script(names: Names, column: Column, options: Options) -> list[str]
         _refuse_loss(names, column),
         *_transaction(*rollback.rollback_statements(names)),
         *sync.drop_functions(names),
-        f"DELETE FROM {_STATE}.rename WHERE key = {literal(names.key)}",
+        _forget(names, "true"),
         *_RESET,
     ]
 
@@ -245,6 +247,17 @@ def _refuse_loss(names: Names, column: Column) -> str:
             f"Run first: invoicing rename restore {names.table} {names.old} {names.new}.",
         )
         + "END\n"
+    )
+
+
+def _forget(names: Names, condition: str) -> str:
+    """Delete the rename's row, and the schema with the last one."""
+    return _do(
+        f"BEGIN\n    IF {condition} THEN\n"
+        f"        DELETE FROM {_STATE}.rename WHERE key = {literal(names.key)};\n"
+        f"        IF NOT EXISTS (SELECT FROM {_STATE}.rename) THEN\n"
+        f"            DROP SCHEMA {_STATE} CASCADE;\n        END IF;\n"
+        f"    END IF;\nEND\n"
     )
 
 

@@ -173,6 +173,8 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:  # 
 
 async def forget(connection: Connection, names: Names) -> None:
     """Delete the rename's row, and the schema with the last one."""
+    if not await has_state(connection):
+        return
     await connection.execute(f"DELETE FROM {quote(STATE)}.rename WHERE key = $1", names.key)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)

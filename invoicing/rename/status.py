@@ -9,7 +9,7 @@ from invoicing.rename.blockers import blocking, long_transactions, session
 from invoicing.rename.column import find_relation
 from invoicing.rename.model import Phase, Status
 from invoicing.rename.names import STATE, quote
-from invoicing.rename.operator import holder
+from invoicing.rename.operator import holder, phase_of
 from invoicing.rename.preflight import measure
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def read_status(connection: Connection, target: Target, options: Options) 
     sizes = await measure(connection, relation, target.old)
     pid = await holder(connection, names)
     operator = await session(connection, pid) if pid is not None else None
-    phase = found.phase if found is not None else Phase.NONE
+    phase = await phase_of(connection, relation, target, found)
     total = found.rows_total if found else 0
     done = total if phase in _FILLED else await _rows_done(connection, names)
     writes, age = await _old_writes(connection, names, found)
