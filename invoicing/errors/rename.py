@@ -155,7 +155,8 @@ class ConfirmationError(UsageError):
         super().__init__(
             f"cannot contract {target}: it drops a column of {rows:,} rows for ever, and was not "
             f"confirmed. Nothing was dropped. Confirm with: {expected} (alembic -x "
-            f"confirm={expected} upgrade head, or invoicing rename contract --confirm {expected})"
+            f"confirm={expected} upgrade head; --confirm {expected} with invoicing rename "
+            "contract or invoicing db upgrade)"
         )
 
 

@@ -11,7 +11,7 @@ an async engine.
 
 from __future__ import annotations
 
-import logging
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from invoicing.rename.model import Progress
 
-logger = logging.getLogger("alembic.rename")
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 def _seconds(text: str) -> float:
@@ -141,6 +141,7 @@ class _Run:
     options: Options = field(default_factory=Options)
     progress: Callable[[Progress], None] | None = None
     stop: Any = None
+    tell_next: float = 0.0
 
     def do(self, work: Callable[[Database, _Run], Coroutine[Any, Any, None]]) -> None:
         """Run `work` on connections of its own, outside the migration's transaction."""
@@ -165,6 +166,20 @@ class _Run:
         with context.autocommit_block():
             for statement in statements:
                 context.impl.static_output(statement + ";\n")
+
+    def tell(self, progress: Progress) -> None:
+        """Print where a backfill stands, every few seconds."""
+        environment = self.operations.migration_context.environment_context
+        soon = time.monotonic() < self.tell_next
+        if environment is None or soon or not progress.rows_total:
+            return
+        self.tell_next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        environment.config.print_stdout(
+            "Backfill: %s of %s rows; %s rows/s",
+            f"{progress.rows_done:,}",
+            f"{progress.rows_total:,}",
+            f"{progress.rate:,.0f}",
+        )
 
     def rename(self, database: Database) -> Rename:
         """Return the rename on `database`."""
@@ -242,7 +257,7 @@ async def _expand(database: Database, run: _Run) -> None:
     if (await rename.status()).phase is Phase.CONTRACTED:
         return  # the table was made by later code, with the new name alone
     await rename.expand()
-    report = await rename.backfill(progress=run.progress or _log, stop=run.stop)
+    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
     if not report.completed:
         raise RenameInterruptedError(str(rename.target), "stopped between two batches")
     await rename.verify()
@@ -295,12 +310,3 @@ async def _fill_if_empty(database: Database, rename: Rename) -> None:
             return
     await rename.backfill()
     await rename.verify()
-
-
-def _log(progress: Progress) -> None:
-    logger.info(
-        "%s of %s rows, %s a second",
-        f"{progress.rows_done:,}",
-        f"{progress.rows_total:,}",
-        f"{progress.rate:,.0f}",
-    )

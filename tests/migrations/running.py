@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alembic import command
-
-from invoicing.db.migrations import alembic_config
+from invoicing.db import migrations
 from invoicing.rename import Options
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from invoicing.db import Database
 
-# Nobody has to be waited for, as in a test no old code is left that does not say so.
+# In a test nobody is left who runs old code without a word.
 QUICK = Options(batch_size=500, quiet=0.2)
 
 
-async def migrate(database: Database, verb: str, revision: str, **given: Any) -> None:
-    """Upgrade or downgrade; `given` are confirm, progress and stop of the rename."""
+async def upgrade(database: Database, revision: str, **given: Any) -> None:
+    """Upgrade; `given` are confirm, progress and stop of the rename."""
+    await migrations.upgrade(database, revision, rename={"options": QUICK} | given)
 
-    def run(sync: Connection) -> None:
-        config = alembic_config()
-        config.attributes["connection"] = sync
-        config.attributes["rename"] = {"options": QUICK} | given
-        getattr(command, verb)(config, revision)
 
-    async with database.engine.connect() as connection:
-        await connection.run_sync(run)
+async def downgrade(database: Database, revision: str) -> None:
+    """Downgrade, with little patience for old code."""
+    await migrations.downgrade(database, revision, rename={"options": QUICK})

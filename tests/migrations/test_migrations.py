@@ -28,7 +28,7 @@ from invoicing.postgres import find_installation
 from invoicing.rename import Rename, Target
 from invoicing.settings import Settings
 from tests.factories import create_account, create_invoice
-from tests.migrations.running import QUICK, migrate
+from tests.migrations.running import QUICK, downgrade
 
 if TYPE_CHECKING:
     from alembic.script import Script
@@ -93,7 +93,7 @@ async def test_up_down_and_up_again_with_rows_present(empty_database_url: URL) -
         async with database.transaction() as session:
             session.add(account)
         for script in revisions():
-            await migrate(database, "downgrade", script.down_revision or "base")
+            await downgrade(database, script.down_revision or "base")
             if script.revision == CONTRACT:
                 # Its downgrade does not restore data, and the next would drop the only values.
                 await Rename(database, Target("invoice", "amt", "amount_cents"), QUICK).restore()

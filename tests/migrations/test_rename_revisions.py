@@ -25,7 +25,7 @@ from invoicing.postgres import find_installation
 from invoicing.rename import Rename, Target
 from invoicing.settings import Settings
 from tests.conftest import execute
-from tests.migrations.running import QUICK, migrate
+from tests.migrations.running import QUICK, downgrade, upgrade
 from tests.migrations.test_migrations import catalog
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def fetch(database: Database, query: str) -> Any:
 async def before(empty_database_url: URL) -> Any:
     """Yield a database with rows, as it is before the rename."""
     async with Database(empty_database_url, Settings()) as database:
-        await migrate(database, "upgrade", BEFORE)
+        await upgrade(database, BEFORE)
         await make_rows(empty_database_url)
         yield database
 
@@ -67,7 +67,7 @@ async def test_the_expand_fills_every_row_in_batches_and_moves_no_timestamp(
 ) -> None:
     newest = await fetch(before, "SELECT max(updated_at) FROM invoice")
     batches: list[int] = []
-    await migrate(before, "upgrade", EXPANDED, progress=lambda told: batches.append(told.rows_done))
+    await upgrade(before, EXPANDED, progress=lambda told: batches.append(told.rows_done))
     equal = "SELECT count(*) FROM invoice WHERE amt = amount_cents"
     assert await fetch(before, equal) == ROWS
     assert len(set(batches)) >= ROWS // QUICK.batch_size
@@ -77,7 +77,7 @@ async def test_the_expand_fills_every_row_in_batches_and_moves_no_timestamp(
 
 
 async def test_after_the_expand_old_and_new_code_write_side_by_side(before: Database) -> None:
-    await migrate(before, "upgrade", EXPANDED)
+    await upgrade(before, EXPANDED)
     await make_rows_by(before, "amt", 7)
     await make_rows_by(before, "amount_cents", 8)
     sums = "SELECT count(*) FROM invoice WHERE amt = amount_cents AND amt IN (7, 8)"
@@ -98,18 +98,18 @@ async def make_rows_by(database: Database, column: str, amount: int) -> None:
 async def test_a_stopped_expand_keeps_its_batches_and_goes_on(before: Database) -> None:
     stop = asyncio.Event()
     with pytest.raises(RenameInterruptedError, match="stopped"):
-        await migrate(before, "upgrade", EXPANDED, stop=stop, progress=lambda _: stop.set())
+        await upgrade(before, EXPANDED, stop=stop, progress=lambda _: stop.set())
     assert await current_revision(before) == BEFORE
     filled = await fetch(before, "SELECT count(amount_cents) FROM invoice")
     assert 0 < filled < ROWS
-    await migrate(before, "upgrade", EXPANDED)
+    await upgrade(before, EXPANDED)
     assert await fetch(before, "SELECT count(amount_cents) FROM invoice") == ROWS
 
 
 async def test_the_expand_goes_back_without_a_trace(before: Database) -> None:
     was = await catalog(before.url)
-    await migrate(before, "upgrade", EXPANDED)
-    await migrate(before, "downgrade", BEFORE)
+    await upgrade(before, EXPANDED)
+    await downgrade(before, BEFORE)
     assert await catalog(before.url) == was
     assert await fetch(before, "SELECT to_regnamespace('invoicing_rename')") is None
     assert await fetch(before, "SELECT sum(amt) FROM invoice") == ROWS * (ROWS + 1) // 2
@@ -117,48 +117,48 @@ async def test_the_expand_goes_back_without_a_trace(before: Database) -> None:
 
 async def test_the_contract_wants_the_name_of_what_it_drops(before: Database) -> None:
     with pytest.raises(ConfirmationError) as caught:
-        await migrate(before, "upgrade", "head")
+        await upgrade(before, "head")
     assert caught.value.expected == "invoice.amt"
     assert await current_revision(before) == EXPANDED
-    await migrate(before, "upgrade", "head", confirm="invoice.amt")
+    await upgrade(before, "head", confirm="invoice.amt")
     assert await current_revision(before) == CONTRACTED
     with pytest.raises(DBAPIError):
         await fetch(before, "SELECT max(amt) FROM invoice")
 
 
 async def test_the_contract_is_refused_while_a_view_names_the_column(before: Database) -> None:
-    await migrate(before, "upgrade", EXPANDED)
+    await upgrade(before, EXPANDED)
     await execute(before.url, "CREATE VIEW report AS SELECT sum(amt) FROM invoice")
     with pytest.raises(ContractRefusedError, match="report"):
-        await migrate(before, "upgrade", "head", confirm="invoice.amt")
+        await upgrade(before, "head", confirm="invoice.amt")
     await execute(
         before.url, "CREATE OR REPLACE VIEW report AS SELECT sum(amount_cents) FROM invoice"
     )
-    await migrate(before, "upgrade", "head", confirm="invoice.amt")
+    await upgrade(before, "head", confirm="invoice.amt")
 
 
 async def test_the_contract_goes_back_without_data_and_the_rest_of_the_way_is_refused(
     before: Database,
 ) -> None:
     was = await catalog(before.url)
-    await migrate(before, "upgrade", "head", confirm="invoice.amt")
-    await migrate(before, "downgrade", EXPANDED)
+    await upgrade(before, "head", confirm="invoice.amt")
+    await downgrade(before, EXPANDED)
     assert await fetch(before, "SELECT count(amt) FROM invoice") == 0
     with pytest.raises(RenamePhaseError, match="invoicing rename restore invoice amt amount_cents"):
-        await migrate(before, "downgrade", BEFORE)
+        await downgrade(before, BEFORE)
     assert await fetch(before, "SELECT count(amount_cents) FROM invoice") == ROWS
 
     assert (await Rename(before, TARGET, QUICK).restore()).completed
-    await migrate(before, "downgrade", BEFORE)
+    await downgrade(before, BEFORE)
     assert await fetch(before, "SELECT sum(amt) FROM invoice") == ROWS * (ROWS + 1) // 2
     assert {*was["columns"]} == {*(await catalog(before.url))["columns"]}
 
 
 async def test_the_contract_can_be_taken_back_and_done_again(before: Database) -> None:
-    await migrate(before, "upgrade", "head", confirm="invoice.amt")
+    await upgrade(before, "head", confirm="invoice.amt")
     there = await catalog(before.url)
-    await migrate(before, "downgrade", EXPANDED)
-    await migrate(before, "upgrade", "head", confirm="invoice.amt")
+    await downgrade(before, EXPANDED)
+    await upgrade(before, "head", confirm="invoice.amt")
     assert await catalog(before.url) == there
     assert await fetch(before, "SELECT sum(amount_cents) FROM invoice") == ROWS * (ROWS + 1) // 2
 
@@ -197,9 +197,9 @@ async def test_the_script_renames_with_rows_present_as_a_run_does(
     await execute(server_url, f"CREATE DATABASE {other.database}")
     try:
         async with Database(other, Settings()) as run:
-            await migrate(run, "upgrade", BEFORE)
+            await upgrade(run, BEFORE)
             await make_rows(other)
-            await migrate(run, "upgrade", "head", confirm="invoice.amt")
+            await upgrade(run, "head", confirm="invoice.amt")
         assert await catalog(other) == await catalog(before.url)
     finally:
         await execute(server_url, f"DROP DATABASE {other.database} WITH (FORCE)")
