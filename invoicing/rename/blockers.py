@@ -33,7 +33,12 @@ _PREPARED = (
     " format('end it by COMMIT PREPARED or ROLLBACK PREPARED %L', p.gid)"
     " FROM pg_catalog.pg_prepared_xacts AS p WHERE p.database = current_database() AND "
 )
-_ITS_LOCK = "l.granted AND l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction"
+# What `virtualtransaction` says of one differs from version to version; each locks its own number.
+_ITS_LOCK = (
+    "l.granted AND l.pid IS NULL AND l.virtualtransaction = ANY (SELECT o.virtualtransaction"
+    " FROM pg_catalog.pg_locks AS o WHERE o.pid IS NULL AND o.locktype = 'transactionid'"
+    " AND o.transactionid = p.transaction)"
+)
 # Who is in the way of what: of any change of the table; of a row; of every row.
 HELD = "l.granted"
 ROWS = "l.granted AND l.mode <> 'AccessShareLock'"

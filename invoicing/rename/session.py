@@ -30,6 +30,7 @@ SELECT set_config(name, v.value, false) FROM (VALUES ('statement_timeout', '0'),
     ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'), ('row_security', 'off')
 ) AS v (name, value) JOIN pg_catalog.pg_settings USING (name)
 """
+_MEND = "Mend that, then run the same command again"
 _ADVICE = {
     "42501": "Ask the table's owner, or a superuser, for the privilege; then run it again",
     "53100": "Make room on the disk, then run the same command again: it goes on from there",
@@ -101,8 +102,11 @@ def explanation(
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     if is_lost(error):
         return RenameInterruptedError(target, reason)
-    hint = getattr(error, "hint", None)
-    advice = _ADVICE.get(str(sqlstate)) or hint or "Mend that, then run the same command again"
+    advice = _ADVICE.get(str(sqlstate)) or getattr(error, "hint", None) or _MEND
+    if isinstance(error, asyncpg.DependentObjectsStillExistError):
+        # The server's own hint is CASCADE, which drops what somebody still uses.
+        users = "; ".join(str(error.detail).splitlines())
+        advice = f"{users}. Let it use the other name, then run the same command again"
     return RenameFailedError(target, shown(statement), sqlstate, reason, advice)
 
 

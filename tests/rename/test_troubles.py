@@ -27,6 +27,7 @@ from tests.rename.before import load_before, own_sample_before
 from tests.rename.faults import (
     account_without_rights,
     connect,
+    connected,
     foreign_lock,
     idle_transaction,
     small_disk,
@@ -255,3 +256,48 @@ async def test_two_operators_at_once_the_second_is_told_who_is_at_work(
     stop.set()
     assert not (await first).completed
     await complete(rename)
+
+
+async def test_limits_on_sessions_and_transactions_do_not_end_the_operator(
+    rename: Rename, url: URL
+) -> None:
+    async with connected(url) as client:
+        known = await client.fetch(
+            "SELECT name FROM pg_settings WHERE name IN ('idle_session_timeout',"
+            " 'transaction_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout')"
+        )
+    await execute(url, *(f"ALTER DATABASE {url.database} SET {row[0]} = '100ms'" for row in known))
+    await rename.expand()
+    slow = Rename(rename.database, TARGET, Options(batch_size=1_000, pause=0.15))
+    assert (await slow.backfill()).completed
+
+
+async def test_a_prepared_transaction_that_was_forgotten_is_named(own_server: Server) -> None:
+    url = await own_sample_before(own_server, INVOICES)
+    gid = f"left {url.database}"
+    await execute(url, f"BEGIN; SELECT FROM invoice LIMIT 1; PREPARE TRANSACTION '{gid}'")
+    async with renaming(url, lock_timeout=0.1, lock_attempts=2, max_transaction_age=0) as rename:
+        with pytest.raises(RenameBlockedError) as raised:
+            await rename.expand()
+        assert f"prepared transaction '{gid}'" in str(raised.value)
+        assert "ROLLBACK PREPARED" in str(raised.value)
+        subjects = [one.subject for one in (await rename.plan()).findings]
+        assert any(gid in subject for subject in subjects)
+        assert any(gid in one.application for one in (await rename.status()).blockers)
+        await execute(url, f"ROLLBACK PREPARED '{gid}'")
+        await complete(rename)
+
+
+async def test_a_rollback_that_something_stands_against_names_it_and_changes_nothing(
+    rename: Rename, url: URL
+) -> None:
+    await rename.expand()
+    await execute(url, "CREATE VIEW cents AS SELECT amount_cents AS amt FROM invoice")
+    with pytest.raises(RenameFailedError, match="view cents depends on column") as raised:
+        await rename.rollback()
+    assert "CASCADE" not in str(raised.value)
+    assert_says_what_to_run(raised.value)
+    assert (await rename.status()).phase is Phase.EXPANDED
+    await execute(url, "DROP VIEW cents")
+    await rename.rollback()
+    assert (await rename.status()).phase is Phase.NONE
