@@ -47,7 +47,9 @@ logfile = {folder / "pgbouncer.log"}
     if os.name == "posix" and os.geteuid() == 0:
         # pgbouncer refuses to run as root. The server's own user can reach the server's socket.
         user = Path(host).owner() if str(host).startswith("/") else "nobody"
-        for path in (folder, *folder.parents[:2]):
+        for path in (folder, *folder.parents):
+            if path.stat().st_mode & 0o001:
+                break
             path.chmod(0o755)
         shutil.chown(folder, user)
         command += ["-u", user]

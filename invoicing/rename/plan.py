@@ -13,8 +13,9 @@ from invoicing.rename import build, carry, contract, expand, rollback, sync
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.dependents import find_dependents, judge
+from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
-from invoicing.rename.preflight import measure, preflight
+from invoicing.rename.preflight import accepted, measure, preflight
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
@@ -49,8 +50,11 @@ async def make_plan(
         *carry.findings(carried),
         *judge(await find_dependents(connection, relation, target), target, options.accept),
     ]
+    estimate = _columns_estimate(sizes, carried, options)
     if await find_column(connection, relation, target.new) is None:
         findings += await carry.taken_names(connection, carried)
+        room = await disk_space(connection, relation, sizes, estimate)
+        findings.append(accepted(room, options))
     findings.sort(key=lambda one: ("refused", "later", "noted", "carried").index(one.verdict))
     version = connection.get_server_version().major
     plan = Plan(
@@ -63,7 +67,7 @@ async def make_plan(
         index_bytes=sizes.indexes,
         findings=findings,
         steps=_steps(relation.names(target), column, carried, version),
-        estimates=[_columns_estimate(sizes, carried, options)],
+        estimates=[estimate],
     )
     return plan, column
 
