@@ -79,7 +79,7 @@ class Pool:
             try:
                 await driver.fetch(_SETTINGS)
                 with suppress(asyncpg.InvalidParameterValueError):  # not on every platform
-                    await driver.execute("SET client_connection_check_interval = '1s'")
+                    await driver.execute("SET client_connection_check_interval = '500ms'")
                 yield driver
             finally:
                 await connection.invalidate()
