@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Pool", "connected", "explained", "is_lost", "shown"]
 APPLICATION = "invoicing rename"
+# Seconds to say goodbye to a server that may be gone.
+_PATIENCE = 5.0
+# What the driver raises. A connection that dies between two messages confuses it: InternalClient.
+_TROUBLE = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 # The server ended our session, or is going down, or is not up yet.
 _LOST = ("08", "57P01", "57P02", "57P03")
 # Each where this server knows it. One session may run for hours, and another idle for as long; a
@@ -82,6 +92,9 @@ class Pool:
                     await driver.execute("SET client_connection_check_interval = '500ms'")
                 yield driver
             finally:
+                # By ourselves first: what the pool cannot close, it logs with a traceback.
+                with suppress(*_TROUBLE):
+                    await driver.close(timeout=_PATIENCE)
                 await connection.invalidate()
 
 
@@ -90,7 +103,7 @@ def explained(target: str, statement: str = "") -> Iterator[None]:
     """Turn what the driver raises into an error of ours, told apart by its SQLSTATE."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except _TROUBLE as error:
         raise explanation(error, target, statement) from None
 
 
@@ -100,6 +113,8 @@ def explanation(
     """Return the error of ours that says what `error` means."""
     sqlstate = getattr(error, "sqlstate", None)
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if isinstance(error, asyncpg.InternalClientError):
+        reason = "the connection was lost"
     if is_lost(error):
         return RenameInterruptedError(target, reason)
     advice = _ADVICE.get(str(sqlstate)) or getattr(error, "hint", None) or _MEND
@@ -114,7 +129,7 @@ def is_lost(error: BaseException) -> bool:
     """Tell whether the connection is gone."""
     if isinstance(error, OSError):
         return error.errno != errno.ENOSPC
-    if isinstance(error, asyncpg.InterfaceError):
+    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
         return True
     return str(getattr(error, "sqlstate", None)).startswith(_LOST)
 
