@@ -57,8 +57,10 @@ class RenameInProgressError(RenameError):
         self.pid = pid
         self.application = application
         self.since = since
+        # An account that may not watch others is not told since when.
+        when = f", since {since}" if since else ""
         holder = (
-            f"pid {pid} ({application or 'no application_name'}, since {since})"
+            f"pid {pid} ({application or 'no application_name'}{when})"
             if pid is not None
             else "another operator, who has just let go,"
         )

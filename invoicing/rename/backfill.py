@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
 from invoicing.errors import RenameBlockedError
 from invoicing.rename import ranges, state
-from invoicing.rename.blockers import holding
+from invoicing.rename.blockers import ROWS, WRITES, holding
 from invoicing.rename.column import leaves
 from invoicing.rename.model import BackfillReport, Phase, Progress
 from invoicing.rename.names import MARK, STATE, quote
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _ROUNDS = 5
+_REST = 0.1
+_LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 _SETTINGS = """
 SELECT set_config('lock_timeout', least(200, greatest(setting::int / 2, 1)) || 'ms', false),
     -- A crash may lose the last batches, with their progress: they are simply done again.
@@ -54,10 +56,11 @@ class Backfill:
         self._operator = operator
         self._progress = progress or (lambda _: None)
         self._stop = stop or asyncio.Event()
-        self._brake = Brake(operator.connection, operator.options, self._stop)
+        self._brake = Brake(operator.connection, operator.options, self._stop, self._tell)
         self._rate = Rate()
         self._ranges: list[Range] = []
         self._todo: list[Range] = []
+        self._batch_size = operator.options.batch_size
         self._total = self._updated = self._batches = 0
 
     async def run(self) -> BackfillReport:
@@ -82,12 +85,16 @@ class Backfill:
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
         operator = self._operator
         if rounds > _ROUNDS:
-            tables = [leaf.oid for leaf in await leaves(operator.connection, operator.relation)]
-            blockers = await holding(operator.connection, tables)
+            tables = await self._tables(operator.connection)
+            blockers = await holding(operator.connection, tables, ROWS)
             waited = time.monotonic() - began
             statement = "UPDATE of rows that somebody keeps locked"
             raise RenameBlockedError(str(operator.target), statement, waited, blockers)
-        await asyncio.sleep(operator.options.lock_timeout)
+        self._tell("somebody keeps the last rows locked")
+        await self._brake.sleep(operator.options.lock_timeout)
+
+    async def _tables(self, connection: Connection) -> list[int]:
+        return [leaf.oid for leaf in await leaves(connection, self._operator.relation)]
 
     async def _load(self) -> None:
         operator = self._operator
@@ -143,24 +150,27 @@ class Backfill:
             if not await self._batch(connection, one, pages.pages):
                 return
             pages.took(time.monotonic() - began)
-            await self._after(options.batch_size * pages.pages // max(most, 1))
+            self._batch_size = options.batch_size * pages.pages // max(most, 1)
+            await self._after()
 
     async def _batch(self, connection: Connection, one: Range, pages: int) -> bool:
-        """Fill one stripe of some pages; False when the table was rewritten under us."""
+        """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""
         end, stripe, page = one.step(pages)
         names = self._operator.names
-        for tried in range(_TRIES + 1):
-            # Somebody keeps a row locked: take all the others, and come back for it.
-            patient = tried < _TRIES
-            values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
-            statement = batch_statement(names, one.sql, one.stripes, skip_locked=not patient)
+        values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
+        values += [(one.page, 0), (end, 0), one.stripe]
+        updated = None
+        for _ in range(_TRIES):
             try:
-                updated = await connection.fetchval(
-                    statement, *values, (one.page, 0), (end, 0), one.stripe
-                )
-            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                statement = batch_statement(names, one.sql, one.stripes)
+                updated = await connection.fetchval(statement, *values)
+            except _LOCKED:
                 continue
             break
+        else:
+            # Somebody keeps a row locked: take all the others, and come back for it.
+            statement = batch_statement(names, one.sql, one.stripes, skip_locked=True)
+            updated = await self._stubborn(connection, statement, values)
         if updated is None:
             return False
         one.stripe, one.page = stripe, page
@@ -168,14 +178,33 @@ class Backfill:
         self._batches += 1
         return True
 
-    async def _after(self, batch_size: int) -> None:
+    async def _stubborn(
+        self, connection: Connection, statement: str, values: list[Any]
+    ) -> int | None:
+        """Run a batch that no locked row can stop; who stops it has the table locked."""
+        operator, began = self._operator, time.monotonic()
+        patience = operator.options.lock_timeout * operator.options.lock_attempts
+        while not self._stop.is_set():
+            try:
+                return cast("int | None", await connection.fetchval(statement, *values))
+            except _LOCKED:
+                waited = time.monotonic() - began
+            if waited > patience:
+                async with operator.pool.connection() as other:
+                    blockers = await holding(other, await self._tables(other), WRITES)
+                raise RenameBlockedError(str(operator.target), "UPDATE", waited, blockers)
+            self._tell("somebody keeps the table locked")
+            await self._brake.sleep(_REST)
+        return None
+
+    async def _after(self) -> None:
         if self._operator.connection.is_closed():
             message = "the session that holds the lock was ended"
             raise ConnectionAbortedError(message)
-        self._tell(batch_size)
+        self._tell()
         await self._brake.rest()
 
-    def _tell(self, batch_size: int) -> None:
+    def _tell(self, waiting: str | None = None) -> None:
         done = sum(one.rows_done for one in self._ranges)
         rate = self._rate.at(done)
         left = max(self._total - done, 0)
@@ -185,17 +214,17 @@ class Backfill:
                 rows_total=self._total,
                 rate=rate,
                 eta=left / rate if rate > 0 else None,
-                batch_size=batch_size,
-                waiting=self._brake.waiting,
+                batch_size=self._batch_size,
+                waiting=waiting,
             )
         )
 
     async def _finish(self) -> None:
         connection, names = self._operator.connection, self._operator.names
         # Without statistics the first plans of the new code would be guesses.
-        await connection.execute(f"ANALYZE {names.relation} ({quote(names.new)})")
+        await self._operator.ddl.long(f"ANALYZE {names.relation} ({quote(names.new)})")
         await connection.execute(state.set_phase(names, Phase.BACKFILLED))
-        self._tell(self._operator.options.batch_size)
+        self._tell()
 
     def _report(self, began: float, *, completed: bool) -> BackfillReport:
         seconds = time.monotonic() - began

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import ConfirmationError, ContractRefusedError
+from invoicing.errors import ConfirmationError, ContractRefusedError, RenameFailedError
 from invoicing.rename import state, sync
 from invoicing.rename.carry import find_carried
 from invoicing.rename.gate import ask_gate
-from invoicing.rename.model import Phase
-from invoicing.rename.names import STATE, quote
+from invoicing.rename.model import Finding, Phase
+from invoicing.rename.names import STATE, literal, quote
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from invoicing.rename.model import Target
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
+
+# Not one of PostgreSQL's own codes, so that nothing else can mean it.
+_WRITTEN_AGAIN = "RN001"
 
 
 def confirmation(target: Target) -> str:
@@ -45,14 +48,34 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in carried]}
     await state.save(connection, names, definition=definition)
-    await operator.ddl.short(
-        *contract_statements(names, column, carried, sequences),
-        state.set_phase(names, Phase.CONTRACTED),
-    )
+    lock, *rest = contract_statements(names, column, carried, sequences)
+    last_look = await _last_look(operator)
+    try:
+        await operator.ddl.short(lock, *last_look, *rest, state.set_phase(names, Phase.CONTRACTED))
+    except RenameFailedError as error:
+        if error.sqlstate != _WRITTEN_AGAIN:
+            raise
+        objection = Finding("old-writes", "old code", "refused", error.reason)
+        await state.save(connection, names, watch={})
+        raise ContractRefusedError(str(operator.target), [objection]) from None
     await tidy(operator)
     if not rows:
         # Nothing was lost, so that nobody will ask for a way back.
         await state.forget(connection, names)
+
+
+async def _last_look(operator: Operator) -> list[str]:
+    """Return what refuses the contract if old code wrote while it waited for its lock."""
+    found = await operator.state()
+    if found is None or not found.watch:
+        return []
+    body = (
+        f"BEGIN IF (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM"
+        f" {operator.names.sequence}) > {int(found.watch['writes'])} THEN RAISE EXCEPTION USING"
+        f" ERRCODE = '{_WRITTEN_AGAIN}', MESSAGE = 'it wrote the old column while the contract"
+        " waited for its lock: it is still at work. End it first'; END IF; END"
+    )
+    return [f"DO {literal(body)}"]
 
 
 async def tidy(operator: Operator) -> None:

@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.errors import RenameBlockedError
-from invoicing.rename.blockers import blocking, holding
-from invoicing.rename.model import Blocker
+from invoicing.rename.blockers import Watch
 from invoicing.rename.session import explained, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.rename.model import Options
+    from invoicing.rename.model import Blocker, Options
     from invoicing.rename.session import Connection, Pool
 
 _FIRST_WAIT = 0.1
 _LONGEST_REST = 5.0
-# Not had the lock in time; the statement, once it had it, was too slow; two waited for each other.
-_AGAIN = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.DeadlockDetectedError)
+_NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 class Ddl:
@@ -51,19 +49,20 @@ class Ddl:
         Raises:
             RenameBlockedError: somebody held a lock all the time.
         """
-        options, tried, blockers = self._options, 0.0, list[Blocker]()
+        options, tables = self._options, [self._relation, *also]
+        tried = 0.0
+        blockers: list[Blocker] = []
         for attempt in range(options.lock_attempts):
             wait = min(_FIRST_WAIT * 2**attempt, options.lock_timeout)
             began = asyncio.get_running_loop().time()
-            watch = asyncio.create_task(self._watch([self._relation, *also], wait))
-            try:
-                with explained(self._target, statements[0]):
-                    return await self._attempt(statements, wait)
-            except RenameBlockedAttempt:
-                tried += asyncio.get_running_loop().time() - began
-                blockers = await watch or blockers
-            finally:
-                watch.cancel()
+            watch = Watch(self._pool, self._connection, tables, after=wait * 0.6)
+            async with watch:
+                try:
+                    with explained(self._target, statements[0]):
+                        return await self._attempt(statements, wait)
+                except RenameBlockedAttempt:
+                    tried += asyncio.get_running_loop().time() - began
+                    blockers = await watch.found() or blockers
             if attempt + 1 < options.lock_attempts:
                 await self._rest(attempt)
         raise RenameBlockedError(self._target, shown(statements[0]), tried, blockers)
@@ -74,23 +73,21 @@ class Ddl:
         Raises:
             RenameBlockedError: a transaction that it has to wait for did not end.
         """
-        options = self._options
+        options, connection = self._options, self._connection
         patience = options.lock_timeout * options.lock_attempts
-        watch = asyncio.create_task(self._watch([self._relation], patience))
-        try:
-            with explained(self._target, statement):
-                await self._connection.execute(f"SET lock_timeout = '{round(patience * 1000)}ms'")
-                try:
-                    await self._connection.execute(statement)
-                except _AGAIN:
-                    raise RenameBlockedError(
-                        self._target, shown(statement), patience, await watch
-                    ) from None
-                finally:
-                    if not self._connection.is_closed():
-                        await self._connection.execute("SET lock_timeout = 0")
-        finally:
-            watch.cancel()
+        watch = Watch(self._pool, connection, [self._relation], after=min(patience / 2, 1.0))
+        with explained(self._target, statement):
+            await connection.execute(f"SET lock_timeout = '{max(round(patience * 1000), 1)}ms'")
+            try:
+                async with watch:
+                    await connection.execute(statement)
+            except _NO_LOCK:
+                raise RenameBlockedError(
+                    self._target, shown(statement), patience, await watch.found()
+                ) from None
+            finally:
+                if not connection.is_closed():
+                    await connection.execute("SET lock_timeout = 0")
 
     async def _attempt(self, statements: tuple[str, ...], wait: float) -> None:
         try:
@@ -102,20 +99,13 @@ class Ddl:
                 )
                 for statement in statements:
                     await self._connection.execute(statement)
-        except _AGAIN:
+        except (*_NO_LOCK, asyncpg.QueryCanceledError):
             raise RenameBlockedAttempt from None
 
     async def _rest(self, attempt: int) -> None:
         # Jitter: two operators, or we and a periodic job, are not to meet each time.
         longest = min(0.2 * 2**attempt, _LONGEST_REST)
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
-
-    async def _watch(self, relations: list[int], wait: float) -> list[Blocker]:
-        """Look who blocks us, just before the wait ends."""
-        await asyncio.sleep(wait * 0.6)
-        pid = self._connection.get_server_pid()
-        async with self._pool.connection() as other:
-            return await blocking(other, pid) or await holding(other, relations)
 
 
 class RenameBlockedAttempt(Exception):  # noqa: N818 -- never leaves this module

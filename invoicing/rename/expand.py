@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.rename import state, sync
+from invoicing.rename import ranges, state, sync
 from invoicing.rename.model import Phase
 from invoicing.rename.names import literal, quote
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from invoicing.rename.column import Column
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
+
+_UNGUARDED = """
+SELECT $2::text || ': ' || quote_ident(w.name) FROM unnest($3::text[]) AS w (name)
+LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = $1 AND g.tgname = w.name
+WHERE g.tgenabled IS DISTINCT FROM 'A'
+UNION ALL
+SELECT g.tgrelid::regclass::text || ': ' || quote_ident(g.tgname) FROM pg_catalog.pg_trigger AS g
+WHERE g.tgname = ANY ($3::text[]) AND g.tgenabled <> 'A' AND g.tgrelid <> $1
+    AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass))
+"""
 
 
 def add_column(names: Names, column: Column) -> list[str]:
@@ -73,3 +83,24 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     await operator.ddl.short(
         *expand_statements(names, column), state.set_phase(names, Phase.EXPANDED)
     )
+
+
+async def unguarded(operator: Operator) -> list[str]:
+    """Return the triggers that are missing or switched off, as `table: trigger`."""
+    rows = await operator.connection.fetch(
+        _UNGUARDED, operator.relation.oid, operator.relation.sql, operator.names.triggers
+    )
+    return [row[0] for row in rows]
+
+
+async def repair(operator: Operator, column: Column) -> None:
+    """Put the triggers on again where somebody took them off; every row is then looked at anew."""
+    if not await unguarded(operator):
+        return
+    connection, names = operator.connection, operator.names
+    for statement in sync.create_functions(names, column):
+        await connection.execute(statement)
+    await operator.ddl.short(
+        *sync.create_triggers(names, column), state.set_phase(names, Phase.EXPANDED)
+    )
+    await ranges.again(connection, names, only_skipped=False)

@@ -14,6 +14,7 @@ import asyncpg
 from invoicing.rename import state
 from invoicing.rename.carry import find_carried
 from invoicing.rename.dependents import find_dependents, judge, word
+from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.verify import compare, describe
@@ -23,27 +24,22 @@ if TYPE_CHECKING:
     from invoicing.rename.operator import Operator
 
 _LOOKS = 10
-_DISABLED = """
-SELECT g.tgrelid::regclass::text || ': ' || quote_ident(w.name) FROM unnest($2::text[]) AS w (name)
-CROSS JOIN (SELECT $1::oid AS relid) AS t
-LEFT JOIN pg_trigger AS g ON g.tgrelid = t.relid AND g.tgname = w.name
-WHERE g.tgenabled IS DISTINCT FROM 'A'
-UNION ALL
-SELECT g.tgrelid::regclass::text || ': ' || quote_ident(g.tgname) FROM pg_trigger AS g
-WHERE g.tgname = ANY ($2::text[]) AND g.tgenabled <> 'A'
-    AND g.tgrelid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass))
+_SUBSCRIPTIONS = """
+SELECT DISTINCT quote_ident(s.subname) FROM pg_subscription_rel AS r
+JOIN pg_subscription AS s ON s.oid = r.srsubid
+WHERE r.srrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
 """
 _RUNNING = """
 SELECT format('pid %s (%s)', pid, coalesce(nullif(application_name, ''), 'no application_name')),
     left(regexp_replace(query, '\\s+', ' ', 'g'), 120)
 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND state = 'active' AND query ~ $1 AND query ~ $2 AND strpos(query, $3) = 0
+    AND state = 'active' AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0
 """
 _STATEMENTS = """
 SELECT queryid::text, sum(calls)::bigint AS calls,
     min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) AS query
 FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND query ~ $1 AND query ~ $2 AND strpos(query, $3) = 0
+    AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0
     AND query ~* '^\\s*(with|select|insert|update|delete|merge|copy)\\M'
 GROUP BY queryid
 """
@@ -63,6 +59,7 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         *await _triggers(operator),
         *await _unfinished(operator, column, counts),
         *await _dependents(operator),
+        *await _unseen(operator),
         *await _running(operator),
     ]
     if not objections and counts["rows"]:
@@ -82,11 +79,14 @@ def _rows(counts: dict[str, int]) -> list[Finding]:
 
 
 async def _triggers(operator: Operator) -> list[Finding]:
-    rows = await operator.connection.fetch(
-        _DISABLED, operator.relation.oid, operator.names.triggers
-    )
-    message = "is missing or switched off, so that new writes may differ. Run: rename expand"
-    return [_objection("triggers", row[0] or "a trigger", message) for row in rows]
+    message = "is missing or switched off, so that new writes may differ. Run: " + _again(operator)
+    return [_objection("triggers", name, message) for name in await unguarded(operator)]
+
+
+def _again(operator: Operator) -> str:
+    target = operator.target
+    command = f"invoicing rename expand {target.table} {target.old} {target.new}"
+    return f"{command}, then backfill and verify"
 
 
 async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:
@@ -106,6 +106,35 @@ async def _dependents(operator: Operator) -> list[Finding]:
         for one in judge(dependents, operator.target)
         if one.verdict in {"later", "refused"} and one.slug not in operator.options.accept
     ]
+
+
+async def _unseen(operator: Operator) -> list[Finding]:
+    """Return what could use the old column without our seeing it."""
+    found = []
+    for row in await operator.connection.fetch(_SUBSCRIPTIONS, operator.relation.oid):
+        message = (
+            f"writes the table, and stops when it is sent {quote(operator.names.old)}. Rename the "
+            "column at the publisher first, then: --accept subscription"
+        )
+        found.append(_objection("subscription", row[0], message))
+    view, may_read = await _statistics(operator)
+    if view is not None and not may_read:
+        message = (
+            "this account may not read what others ran. Run: GRANT pg_read_all_stats TO it; or see "
+            "for yourself, then: --accept statement"
+        )
+        found.append(_objection("statement", view, message))
+    return [one for one in found if one.slug not in operator.options.accept]
+
+
+async def _statistics(operator: Operator) -> tuple[str | None, bool]:
+    """Return the view of pg_stat_statements, if there is one, and whether we see all of it."""
+    row = await operator.connection.fetchrow(
+        "SELECT extnamespace::regnamespace::text || '.pg_stat_statements',"
+        " pg_has_role('pg_read_all_stats', 'USAGE') FROM pg_extension"
+        " WHERE extname = 'pg_stat_statements'"
+    )
+    return (None, False) if row is None else (row[0], row[1])
 
 
 async def _running(operator: Operator) -> list[Finding]:
@@ -150,8 +179,10 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
         )
         found.append(_objection("old-writes", "old code", message))
     for number, (calls, query) in seen["statements"].items():
-        more = calls - before["statements"].get(number, (0, ""))[0]
-        if more > 0:
+        known = before["statements"].get(number, (0, ""))[0]
+        # Fewer than before: they were reset meanwhile, and all of these are new.
+        more = calls - known if calls >= known else calls
+        if more:
             message = f"ran {more:,} times in the last {ago:,.0f} s, and names the old column"
             found.append(_objection("statement", f"«{query}»", message))
     return found
@@ -173,15 +204,12 @@ async def _seen(operator: Operator) -> dict[str, Any]:
 
 async def _statements(operator: Operator) -> dict[str, tuple[int, str]]:
     connection, names = operator.connection, operator.names
-    schema = await connection.fetchval(
-        "SELECT extnamespace::regnamespace::text FROM pg_extension"
-        " WHERE extname = 'pg_stat_statements'"
-    )
-    if schema is None or "statement" in operator.options.accept:
+    view, _ = await _statistics(operator)
+    if view is None or "statement" in operator.options.accept:
         return {}
     try:
         rows = await connection.fetch(
-            _STATEMENTS.format(view=f"{schema}.pg_stat_statements"),
+            _STATEMENTS.format(view=view),
             word(names.old),
             word(names.table),
             MARK,

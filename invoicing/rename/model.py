@@ -246,7 +246,10 @@ class GateReport:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session in the way; ages are in seconds."""
+    """A session in the way; ages are in seconds.
+
+    A prepared transaction has no session: its `pid` is 0, and `application` names it.
+    """
 
     pid: int
     application: str
@@ -255,8 +258,11 @@ class Blocker:
     query: str
 
     def __str__(self) -> str:
+        since = f"{self.state} for {self.age:,.0f} s"
+        if not self.pid:
+            return f"{self.application} ({since}): {self.query}"
         who = self.application or "no application_name"
-        return f"pid {self.pid} ({who}, {self.state} for {self.age:,.0f} s): {self.query}"
+        return f"pid {self.pid} ({who}, {since}): {self.query}"
 
 
 @dataclass(frozen=True)

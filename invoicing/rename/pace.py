@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from invoicing.rename.model import Options
     from invoicing.rename.session import Connection
 
 _SMALLEST = 10
 _LOOK_EVERY = 0.5
 _RATE_OVER = 10.0
+_LONG_PAUSE = 1.0
 
 
 class Window:
@@ -60,66 +64,88 @@ class ReplicaLag:
     def __init__(self) -> None:
         self._written: deque[tuple[float, int]] = deque()
         self._replayed: dict[str, int] = {}
+        self.furthest = "a replica"
 
     async def measure(self, connection: Connection) -> float | None:
         """Return the lag; None when there never was a replica."""
         now = time.monotonic()
         self._written.append((now, await connection.fetchval(_WRITTEN)))
-        for row in await connection.fetch(_REPLAYED):
-            self._replayed[row["replica"]] = row["replayed"]
+        rows = await connection.fetch(_REPLAYED)
+        self._replayed |= {row["replica"]: row["replayed"] for row in rows}
         if not self._replayed:
             return None
-        slowest = min(self._replayed.values())
+        name = min(self._replayed, key=self._replayed.__getitem__)
+        slowest = self._replayed[name]
+        there = {row["replica"]: row["lag"] for row in rows}
+        self.furthest = f"replica {name}" if name in there else f"replica {name}, which is gone,"
         while len(self._written) > 1 and self._written[1][1] <= slowest:
             self._written.popleft()
         behind = next((then for then, position in self._written if position > slowest), now)
-        return now - behind
+        # Whoever comes late has not seen what was written before; the server has.
+        return max(now - behind, there.get(name, 0.0) if behind < now else 0.0)
 
 
 _WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
-# A base backup under way is listed too, and replays nothing.
+# A base backup under way is listed too, and replays nothing. Replicas of one name are as one.
 _REPLAYED = (
-    "SELECT concat_ws(' ', application_name, client_addr) AS replica,"
-    " pg_wal_lsn_diff(replay_lsn, '0/0')::bigint AS replayed"
-    " FROM pg_stat_replication WHERE replay_lsn IS NOT NULL"
+    "SELECT concat_ws(' ', nullif(application_name, ''), client_addr) AS replica,"
+    " min(pg_wal_lsn_diff(replay_lsn, '0/0'))::bigint AS replayed,"
+    " coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag"
+    " FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY 1"
 )
 
 
 class Brake:
-    """Rests between two batches, as long as it has to; a planned stop ends a rest at once."""
+    """Rests between two batches, as long as it has to; a planned stop ends a rest at once.
 
-    def __init__(self, connection: Connection, options: Options, stop: asyncio.Event) -> None:
+    Args:
+        connection: where to ask for the replicas.
+        options: how long to rest, and how far a replica may be behind.
+        stop: ends every rest.
+        tell: called while it rests, with the reason.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        options: Options,
+        stop: asyncio.Event,
+        tell: Callable[[str], None],
+    ) -> None:
         self._connection = connection
         self._options = options
         self._stop = stop
+        self._tell = tell
         self._lag = ReplicaLag()
         self._lock = asyncio.Lock()
         self._looked = float("-inf")
-        self.waiting: str | None = None
+        self._waiting = False
 
     async def rest(self) -> None:
         """Rest for the pause, then until no replica is too far behind."""
-        if self._options.pause:
-            await self._sleep(self._options.pause)
+        pause = self._options.pause
+        if pause:
+            if pause >= _LONG_PAUSE:
+                self._tell(f"a pause of {pause:,.1f} s")
+            await self.sleep(pause)
         if self._options.max_replica_lag is not None:
             async with self._lock:
                 await self._wait_for_replicas(self._options.max_replica_lag)
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or until the planned stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
     async def _wait_for_replicas(self, most: float) -> None:
         while not self._stop.is_set():
-            if time.monotonic() - self._looked < _LOOK_EVERY and self.waiting is None:
+            if time.monotonic() - self._looked < _LOOK_EVERY and not self._waiting:
                 return
             self._looked = time.monotonic()
             lag = await self._lag.measure(self._connection)
-            if lag is None or lag <= most:
-                self.waiting = None
+            self._waiting = lag is not None and lag > most
+            if not self._waiting:
                 return
-            self.waiting = f"a replica is {lag:,.1f} s behind"
-            await self._sleep(_LOOK_EVERY)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            pass
+            self._tell(f"{self._lag.furthest} is {lag:,.1f} s behind, and may be {most:,.1f} s")
+            await self.sleep(_LOOK_EVERY)

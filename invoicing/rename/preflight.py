@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.rename import state
 from invoicing.rename.blockers import long_transactions
+from invoicing.rename.column import leaves
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, quote
 
@@ -130,7 +131,7 @@ async def preflight(
             found.append(_refused("other-rename", other, message))
     found += _column(column, target)
     found += await _triggers(connection, relation)
-    found += await _company(connection, facts, options)
+    found += await _company(connection, relation, facts, options)
     return [accepted(one, options) for one in found]
 
 
@@ -280,13 +281,15 @@ async def _triggers(connection: Connection, relation: Relation) -> list[Finding]
 
 
 async def _company(
-    connection: Connection, facts: asyncpg.Record, options: Options
+    connection: Connection, relation: Relation, facts: asyncpg.Record, options: Options
 ) -> list[Finding]:
     found = []
-    for one in await long_transactions(connection, options.max_transaction_age):
+    tables = [relation.oid, *(leaf.oid for leaf in await leaves(connection, relation))]
+    for one in await long_transactions(connection, options.max_transaction_age, tables):
         message = (
             "is open for long: while it is, dead rows cannot be reused, the backfill is as slow "
-            "as a plain UPDATE and the table grows as much. End it first, if you can"
+            "as a plain UPDATE and the table grows as much; and if it has locked the table, no "
+            "column can be added. End it first, if you can"
         )
         found.append(Finding("long-transaction", str(one), "noted", message))
     if not facts["monitors"]:

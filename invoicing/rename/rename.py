@@ -67,7 +67,7 @@ class Rename:
                 return plan
 
     async def expand(self) -> None:
-        """Add the column and the triggers that keep both equal; nothing happens when it is done.
+        """Add the column and the triggers that keep both equal; when it is done, only repair them.
 
         Raises:
             RenameRefusedError: the plan found something in the way.
@@ -75,9 +75,11 @@ class Rename:
         async with self._operate() as operator:
             phase = await operator.phase()
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
-                raise self._turn(phase, "expand", f"End first what is {phase}")
+                verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
+                raise self._turn(phase, "expand", self._run(verb))
             plan, column = await make_plan(operator.connection, self.target, self.options)
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
+                await expand.repair(operator, column)
                 return
             if plan.refusals:
                 raise RenameRefusedError(self.target, plan.refusals)

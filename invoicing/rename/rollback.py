@@ -33,11 +33,13 @@ async def rollback(operator: Operator, column: Column) -> None:
         RowsDifferError: the new column has values that the old one has not.
     """
     connection, names = operator.connection, operator.names
-    if await operator.state() is not None:
-        await connection.execute(state.set_phase(names, Phase.ROLLING_BACK))
     if await find_column(connection, operator.relation, names.new) is not None:
         await _refuse_loss(operator, column)
-    await operator.ddl.short(*rollback_statements(names))
+    statements = rollback_statements(names)
+    if await operator.state() is not None:
+        # Refused or blocked, it leaves the rename where it was, to be gone on with.
+        statements.append(state.set_phase(names, Phase.ROLLING_BACK))
+    await operator.ddl.short(*statements)
     if await state.has_state(connection):
         for statement in sync.drop_functions(names):
             await connection.execute(statement)

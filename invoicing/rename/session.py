@@ -6,7 +6,7 @@ What the driver raises becomes an error that says what happened and what to do (
 from __future__ import annotations
 
 import errno
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -22,12 +22,22 @@ __all__ = ["Connection", "Pool", "connected", "explained", "is_lost", "shown"]
 APPLICATION = "invoicing rename"
 # The server ended our session, or is going down, or is not up yet.
 _LOST = ("08", "57P01", "57P02", "57P03")
+# Each where this server knows it. One session may run for hours, and another idle for as long; a
+# connection without a byte for minutes is forgotten by firewalls on its way.
+_SETTINGS = """
+SELECT set_config(name, v.value, false) FROM (VALUES ('statement_timeout', '0'),
+    ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+    ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'), ('row_security', 'off')
+) AS v (name, value) JOIN pg_catalog.pg_settings USING (name)
+"""
+_MEND = "Mend that, then run the same command again"
 _ADVICE = {
     "42501": "Ask the table's owner, or a superuser, for the privilege; then run it again",
     "53100": "Make room on the disk, then run the same command again: it goes on from there",
     "53200": "The server has no memory left; run the same command again later",
     "53300": "The server has no connection left; use fewer workers, or raise max_connections",
     "25006": "This is a replica, or the session is read-only: connect to the primary",
+    "57014": "Somebody cancelled it; run the same command again: it goes on from there",
     "42P01": "The table is not there any more. Run: invoicing rename plan",
     "42703": "The column is not there any more. Run: invoicing rename plan",
 }
@@ -67,10 +77,9 @@ class Pool:
             raw = await connection.get_raw_connection()
             driver: Connection = raw.driver_connection
             try:
-                await driver.execute(
-                    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-                    "SET row_security = off"
-                )
+                await driver.fetch(_SETTINGS)
+                with suppress(asyncpg.InvalidParameterValueError):  # not on every platform
+                    await driver.execute("SET client_connection_check_interval = '1s'")
                 yield driver
             finally:
                 await connection.invalidate()
@@ -93,8 +102,11 @@ def explanation(
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     if is_lost(error):
         return RenameInterruptedError(target, reason)
-    hint = getattr(error, "hint", None)
-    advice = _ADVICE.get(str(sqlstate)) or hint or "Mend that, then run the same command again"
+    advice = _ADVICE.get(str(sqlstate)) or getattr(error, "hint", None) or _MEND
+    if isinstance(error, asyncpg.DependentObjectsStillExistError):
+        # The server's own hint is CASCADE, which drops what somebody still uses.
+        users = "; ".join(str(error.detail).splitlines())
+        advice = f"{users}. Let it use the other name, then run the same command again"
     return RenameFailedError(target, shown(statement), sqlstate, reason, advice)
 
 

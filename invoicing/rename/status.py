@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from invoicing.rename import state
 from invoicing.rename.blockers import blocking, long_transactions, session
-from invoicing.rename.column import find_relation
+from invoicing.rename.column import find_relation, leaves
 from invoicing.rename.model import Phase, Status
 from invoicing.rename.names import STATE, quote
 from invoicing.rename.operator import holder, phase_of
 from invoicing.rename.preflight import measure
 
 if TYPE_CHECKING:
+    from invoicing.rename.column import Relation
     from invoicing.rename.model import Blocker, Options, Target
     from invoicing.rename.names import Names
     from invoicing.rename.session import Connection
@@ -61,7 +62,7 @@ async def read_status(connection: Connection, target: Target, options: Options) 
         old_writes=writes,
         old_write_age=age,
         operator=operator,
-        blockers=await _blockers(connection, options),
+        blockers=await _blockers(connection, relation, options),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
     )
 
@@ -92,15 +93,16 @@ async def _old_writes(
     return int(writes), age
 
 
-async def _blockers(connection: Connection, options: Options) -> list[Blocker]:
-    """Return who keeps our own sessions waiting, and who keeps dead rows alive."""
-    found = await long_transactions(connection, options.max_transaction_age)
+async def _blockers(connection: Connection, relation: Relation, options: Options) -> list[Blocker]:
+    """Return who keeps our own sessions waiting, who keeps dead rows alive, or has it locked."""
+    tables = [relation.oid, *(leaf.oid for leaf in await leaves(connection, relation))]
+    found = await long_transactions(connection, options.max_transaction_age, tables)
     for row in await connection.fetch(
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'invoicing rename'"
         " AND datname = current_database() AND wait_event_type = 'Lock'"
     ):
         found += await blocking(connection, row[0])
-    return list({one.pid: one for one in found}.values())
+    return list({(one.pid, one.application): one for one in found}.values())
 
 
 async def _in_recovery(connection: Connection) -> bool:

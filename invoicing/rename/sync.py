@@ -9,7 +9,8 @@
   counted too, so it may count too many and never too few.
 
 Every one of them is ENABLE ALWAYS, so that logical replication and restores, which run with
-`session_replication_role = replica`, do not slip past.
+`session_replication_role = replica`, do not slip past. A replicated row fires no statement trigger,
+so *sync* counts its writes.
 
 What they do not do: tell which column an INSERT named. They compare with the default instead: the
 side that has the default's value is the one that was left out.
@@ -136,6 +137,11 @@ def _sync_body(names: Names, column: Column) -> str:
             {_conflict(names, conflict)}
         END IF;
     ELSIF NOT ({distinct(column, f"NEW.{new}", f"OLD.{new}")}) THEN
+        IF current_setting('session_replication_role') = 'replica'
+            AND ({distinct(column, f"NEW.{old}", f"OLD.{old}")})
+        THEN
+            {_count(names)}
+        END IF;
         NEW.{new} := NEW.{old};
     ELSIF NOT ({distinct(column, f"NEW.{old}", f"OLD.{old}")}) THEN
         NEW.{old} := NEW.{new};

@@ -35,7 +35,7 @@ async def verify(operator: Operator, column: Column) -> VerifyReport:
         await build.build(operator, one)
     if any(one.kind in {"index", "statistics"} for one in carried):
         # Expressions of indexes have statistics of their own.
-        await connection.execute(f"ANALYZE {names.relation}")
+        await operator.ddl.long(f"ANALYZE {names.relation}")
     counts = await _equal_counts(operator, column)
     report = await describe(operator, column, carried, counts)
     if report.ok:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
 # What is acknowledged has to be there after a kill; only the machine itself may not stop.
-KILLABLE = UNSAFE | {"synchronous_commit": "on", "full_page_writes": "on"}
+KILLABLE = UNSAFE | {
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_prepared_transactions": "5",
+}
 
 
 @pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))

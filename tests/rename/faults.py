@@ -39,17 +39,22 @@ async def connect(url: URL, **settings: str) -> asyncpg.Connection:
 
 
 @asynccontextmanager
+async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection of its own, closed whatever happens."""
+    connection = await connect(url, **settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
 async def idle_transaction(url: URL, statement: str = "SELECT 1") -> AsyncIterator[int]:
     """Hold a transaction open after `statement`, as a forgotten console does; yield its pid."""
-    connection = await connect(url, application_name="forgotten console")
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        await connection.execute(statement)
+    async with connected(url, application_name="forgotten console") as connection:
+        # Without an end: closing the connection rolls back, also after the server was killed.
+        await connection.execute(f"BEGIN; {statement}")
         yield connection.get_server_pid()
-    finally:
-        await transaction.rollback()
-        await connection.close()
 
 
 @asynccontextmanager
@@ -82,15 +87,12 @@ async def kill_server(server: Server) -> StartReport:
 
 async def terminate_backends(url: URL, application: str) -> int:
     """End every connection of `application` from the server's side; return how many there were."""
-    connection = await connect(url)
-    try:
+    async with connected(url) as connection:
         ended = await connection.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name LIKE $1",
             application,
         )
-    finally:
-        await connection.close()
     return len(ended)
 
 

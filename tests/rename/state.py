@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from tests.rename.faults import connect
+from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -48,25 +48,19 @@ async def gate_opens(rename: Rename) -> None:
 
 async def catalog_of(url: URL) -> list[tuple[str, str]]:
     """Return everything the catalog says of the invoices, and whatever else is beside them."""
-    connection = await connect(url)
-    rows = [tuple(row) for row in await connection.fetch(_CATALOG)]
-    await connection.close()
-    return rows
+    async with connected(url) as connection:
+        return [tuple(row) for row in await connection.fetch(_CATALOG)]
 
 
 async def counts_of(url: URL) -> tuple[int, int, int]:
     """Return how many rows there are, lack the new column, and have two different values."""
-    connection = await connect(url)
-    rows, missing, different = await connection.fetchrow(_COUNTS)
-    await connection.close()
-    return rows, missing, different
+    async with connected(url) as connection:
+        return tuple(await connection.fetchrow(_COUNTS))
 
 
 async def checksum_of(url: URL, column: str) -> str:
     """Return one number for every row and its amount."""
-    connection = await connect(url)
-    found = await connection.fetchval(
-        f"SELECT md5(string_agg(id::text || {column}, ',' ORDER BY id)) FROM invoice"
-    )
-    await connection.close()
-    return found
+    async with connected(url) as connection:
+        return await connection.fetchval(
+            f"SELECT md5(string_agg(id::text || {column}, ',' ORDER BY id)) FROM invoice"
+        )

@@ -10,9 +10,9 @@ from sqlalchemy import literal_column
 
 from invoicing.db import Database
 from invoicing.rename import Options, Phase, Rename, Target
-from invoicing.sample import NEW_CODE, OLD_CODE, CodeVersion, Outcome, Traffic, load_sample
+from invoicing.sample import NEW_CODE, OLD_CODE, CodeVersion, Outcome, Traffic
 from invoicing.settings import Settings
-from tests.conftest import execute
+from tests.rename.before import load_before
 from tests.rename.state import catalog_of, counts_of, gate_opens
 
 if TYPE_CHECKING:
@@ -37,10 +37,7 @@ class EveryColumn(CodeVersion):
 @pytest.fixture
 async def url(migrated_database_url: URL) -> URL:
     """Return a database as it was before the rename: with `amt` alone."""
-    async with Database(migrated_database_url, Settings()) as database:
-        await load_sample(database, accounts=50, invoices=INVOICES)
-    await execute(migrated_database_url, "ALTER TABLE invoice RENAME amount_cents TO amt")
-    return migrated_database_url
+    return await load_before(migrated_database_url, accounts=50, invoices=INVOICES)
 
 
 @pytest.fixture

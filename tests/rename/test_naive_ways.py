@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.db import Database
-from invoicing.sample import NEW_CODE, OLD_CODE, Traffic, load_sample
-from invoicing.settings import Settings
+from invoicing.sample import NEW_CODE, OLD_CODE, Traffic
 from tests.conftest import execute
+from tests.rename.before import load_before
 from tests.rename.faults import connect, foreign_lock, terminate_backends
 
 if TYPE_CHECKING:
@@ -25,10 +24,7 @@ NOT_NULL = "ALTER TABLE invoice ALTER amount_cents SET NOT NULL"
 @pytest.fixture
 async def url(migrated_database_url: URL) -> URL:
     """Return a database as it was before the rename: with `amt` alone."""
-    async with Database(migrated_database_url, Settings()) as database:
-        await load_sample(database, accounts=20, invoices=2_000)
-    await execute(migrated_database_url, "ALTER TABLE invoice RENAME amount_cents TO amt")
-    return migrated_database_url
+    return await load_before(migrated_database_url, accounts=20, invoices=2_000)
 
 
 def sqlstates(traffic: Traffic) -> set[str | None]:

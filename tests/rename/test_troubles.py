@@ -21,15 +21,15 @@ from invoicing.errors import (
 )
 from invoicing.postgres import make_standby
 from invoicing.rename import Options, Phase, Progress, Rename, Target
-from invoicing.sample import load_sample
 from invoicing.settings import Settings
 from tests.conftest import execute
+from tests.rename.before import load_before, own_sample_before
 from tests.rename.faults import (
     account_without_rights,
     connect,
+    connected,
     foreign_lock,
     idle_transaction,
-    own_sample,
     small_disk,
     small_tablespace,
     terminate_backends,
@@ -51,22 +51,13 @@ HASTY = Options(batch_size=200, lock_timeout=0.1, lock_attempts=2, quiet=0.2)
 @pytest.fixture
 async def url(migrated_database_url: URL) -> URL:
     """Return a database as it was before the rename: with `amt` alone."""
-    async with Database(migrated_database_url, Settings()) as database:
-        await load_sample(database, accounts=20, invoices=INVOICES)
-    await execute(migrated_database_url, "ALTER TABLE invoice RENAME amount_cents TO amt")
-    return migrated_database_url
+    return await load_before(migrated_database_url, accounts=20, invoices=INVOICES)
 
 
 @pytest.fixture
 async def rename(url: URL) -> AsyncIterator[Rename]:
     async with Database(url, Settings()) as database:
         yield Rename(database, TARGET, HASTY)
-
-
-async def amt_sample(server: Server) -> URL:
-    url = await own_sample(server, INVOICES)
-    await execute(url, "ALTER TABLE invoice RENAME amount_cents TO amt")
-    return url
 
 
 @asynccontextmanager
@@ -79,6 +70,12 @@ def assert_says_what_to_run(error: RenameError) -> None:
     assert re.search(r"[Rr]un(: invoicing rename | the same command again)", str(error)), error
     assert len(str(error).splitlines()) == 1
     assert str(TARGET) in str(error)
+
+
+async def said(messages: list[str], times: int) -> None:
+    """Return when there are so many messages."""
+    while len(messages) < times:  # noqa: ASYNC110 -- a callback appends them
+        await asyncio.sleep(0.02)
 
 
 async def complete(rename: Rename) -> None:
@@ -184,13 +181,13 @@ async def test_an_account_that_does_not_own_the_table_is_told_before_anything_ch
 
 
 async def test_a_full_disk_keeps_every_batch_that_was_committed(own_server: Server) -> None:
-    url = await amt_sample(own_server)
+    url = await own_sample_before(own_server, INVOICES)
     with small_disk(own_server.data_dir, megabytes=3) as folder:
         async with (
             small_tablespace(url, folder) as tablespace,
             Database(url, Settings()) as database,
         ):
-            rename = Rename(database, TARGET, Options(batch_size=200, stripes=1))
+            rename = Rename(database, TARGET, Options(batch_size=200, stripes=1, quiet=0.2))
             await rename.expand()
             await execute(url, f"ALTER TABLE invoice SET TABLESPACE {tablespace}")
             room = folder / "something else"
@@ -211,7 +208,7 @@ async def test_a_full_disk_keeps_every_batch_that_was_committed(own_server: Serv
 
 
 async def test_a_replica_that_lags_is_waited_for(own_server: Server) -> None:
-    url = await amt_sample(own_server)
+    url = await own_sample_before(own_server, INVOICES)
     standby = make_standby(own_server, own_server.data_dir.with_name("standby"))
     await asyncio.to_thread(standby.ensure_running)
     follower = await connect(standby.url())
@@ -221,16 +218,15 @@ async def test_a_replica_that_lags_is_waited_for(own_server: Server) -> None:
         if progress.waiting:
             waits.append(progress.waiting)
 
-    async with renaming(url, max_replica_lag=0.2) as rename:
+    async with renaming(url, max_replica_lag=0.2, pause=0.05) as rename:
         await rename.expand()
         await follower.execute("SELECT pg_wal_replay_pause()")
         try:
             filling = asyncio.create_task(rename.backfill(progress=note))
             async with asyncio.timeout(20):
-                while not waits:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-            behind = await counts_of(url)
-            await asyncio.sleep(0.5)
+                await said(waits, 1)
+                behind = await counts_of(url)
+                await said(waits, 3)
             assert await counts_of(url) == behind, "it waits, and fills no row meanwhile"
             assert 0 < behind[1] < INVOICES
             lag = (await rename.status()).lag
@@ -241,7 +237,7 @@ async def test_a_replica_that_lags_is_waited_for(own_server: Server) -> None:
         finally:
             await follower.close()
             await asyncio.to_thread(standby.stop)
-    assert "standby" in waits[0] or "replica" in waits[0]
+    assert re.fullmatch(r"replica standby is \d+\.\d s behind, and may be 0\.2 s", waits[0])
     assert await counts_of(url) == (INVOICES, 0, 0)
 
 
@@ -260,3 +256,48 @@ async def test_two_operators_at_once_the_second_is_told_who_is_at_work(
     stop.set()
     assert not (await first).completed
     await complete(rename)
+
+
+async def test_limits_on_sessions_and_transactions_do_not_end_the_operator(
+    rename: Rename, url: URL
+) -> None:
+    async with connected(url) as client:
+        known = await client.fetch(
+            "SELECT name FROM pg_settings WHERE name IN ('idle_session_timeout',"
+            " 'transaction_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout')"
+        )
+    await execute(url, *(f"ALTER DATABASE {url.database} SET {row[0]} = '100ms'" for row in known))
+    await rename.expand()
+    slow = Rename(rename.database, TARGET, Options(batch_size=1_000, pause=0.15))
+    assert (await slow.backfill()).completed
+
+
+async def test_a_prepared_transaction_that_was_forgotten_is_named(own_server: Server) -> None:
+    url = await own_sample_before(own_server, INVOICES)
+    gid = f"left {url.database}"
+    await execute(url, f"BEGIN; SELECT FROM invoice LIMIT 1; PREPARE TRANSACTION '{gid}'")
+    async with renaming(url, lock_timeout=0.1, lock_attempts=2, max_transaction_age=0) as rename:
+        with pytest.raises(RenameBlockedError) as raised:
+            await rename.expand()
+        assert f"prepared transaction '{gid}'" in str(raised.value)
+        assert "ROLLBACK PREPARED" in str(raised.value)
+        subjects = [one.subject for one in (await rename.plan()).findings]
+        assert any(gid in subject for subject in subjects)
+        assert any(gid in one.application for one in (await rename.status()).blockers)
+        await execute(url, f"ROLLBACK PREPARED '{gid}'")
+        await complete(rename)
+
+
+async def test_a_rollback_that_something_stands_against_names_it_and_changes_nothing(
+    rename: Rename, url: URL
+) -> None:
+    await rename.expand()
+    await execute(url, "CREATE VIEW cents AS SELECT amount_cents AS amt FROM invoice")
+    with pytest.raises(RenameFailedError, match="view cents depends on column") as raised:
+        await rename.rollback()
+    assert "CASCADE" not in str(raised.value)
+    assert_says_what_to_run(raised.value)
+    assert (await rename.status()).phase is Phase.EXPANDED
+    await execute(url, "DROP VIEW cents")
+    await rename.rollback()
+    assert (await rename.status()).phase is Phase.NONE
