@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.errors.root import InvoicingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Renaming(Protocol):
+    """The rename that an error is about; its text is `table.old -> new`."""
+
+    def command(self, verb: str) -> str:
+        """Return the command line of a phase."""
+        ...
 
 
 class RenameError(InvoicingError):
@@ -18,16 +26,17 @@ class RenameRefusedError(RenameError):
     """The plan found something that stands in the way; nothing was touched.
 
     Attributes:
-        target: the rename, as `table.old -> new`.
+        target: the rename.
         findings: what was found; each has a slug, a subject and a message.
     """
 
-    def __init__(self, target: str, findings: Sequence[Any]) -> None:
+    def __init__(self, target: Renaming, findings: Sequence[Any]) -> None:
         self.target = target
         self.findings = list(findings)
         reasons = "; ".join(f"{one.subject}: {one.message}" for one in findings)
         super().__init__(
-            f"cannot rename {target}: {reasons}. Nothing was changed. Run: invoicing rename plan"
+            f"cannot rename {target}: {reasons}. Nothing was changed. Run: "
+            + target.command("plan")
         )
 
 
@@ -42,7 +51,7 @@ class RenameInProgressError(RenameError):
     """
 
     def __init__(
-        self, target: str, pid: int | None, application: str | None, since: str | None
+        self, target: Renaming, pid: int | None, application: str | None, since: str | None
     ) -> None:
         self.target = target
         self.pid = pid
@@ -57,7 +66,7 @@ class RenameInProgressError(RenameError):
         )
         super().__init__(
             f"cannot work on {target}: {holder} is at work on it. Nothing was changed. "
-            "Watch it with: invoicing rename status"
+            f"Watch it with: {target.command('status')}"
         )
 
 

@@ -139,8 +139,8 @@ def _settle(one: Carried) -> list[str]:
 
 def way_back(names: Names) -> str:
     """Return what an operator can do after the contract."""
+    back = names.command("restore")
     return (
         f"{names.old} is gone with its values; {names.new} has them. To have both again, kept "
-        f"equal: invoicing rename restore {names.table} {literal(names.old)[1:-1]} "
-        f"{literal(names.new)[1:-1]}"
+        f"equal: {back}"
     )

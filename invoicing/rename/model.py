@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from invoicing.errors import UsageError
+from invoicing.rename.names import command
 
 Verdict = Literal["carried", "noted", "later", "refused"]
 Strategy = Literal["columns", "view"]
@@ -48,6 +49,10 @@ class Target:
     def __str__(self) -> str:
         where = f"{self.schema}.{self.table}" if self.schema else self.table
         return f"{where}.{self.old} -> {self.new}"
+
+    def command(self, verb: str) -> str:
+        """Return the command line of a phase, to tell an operator what to run."""
+        return command(verb, self.schema, self.table, self.old, self.new)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ connection (`alembic upgrade --sql`) makes the same objects as a run.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -50,6 +51,14 @@ def renamed(name: str, old: str, new: str) -> str | None:
     return shortened(changed) if found else None
 
 
+def command(verb: str, schema: str | None, table: str, old: str, new: str) -> str:
+    """Return the command line of a phase, as a shell reads it."""
+    words = ["invoicing", "rename", verb, table, old, new]
+    if schema not in {None, "public"}:
+        words += ["--schema", str(schema)]
+    return shlex.join(words)
+
+
 @dataclass(frozen=True)
 class Names:
     """What a rename calls the objects it makes."""
@@ -64,6 +73,10 @@ class Names:
         """Return a digest that tells this rename from any other in the database."""
         parts = f"{self.schema}\0{self.table}\0{self.old}\0{self.new}"
         return sha256(parts.encode()).hexdigest()[:12]
+
+    def command(self, verb: str) -> str:
+        """Return the command line of a phase."""
+        return command(verb, self.schema, self.table, self.old, self.new)
 
     @property
     def relation(self) -> str:

@@ -275,8 +275,7 @@ async def _rollback(database: Database, run: _Run) -> None:
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
         advice = (
             f"{rename.target.old} is not filled, and {rename.target.new} has the only values. Run: "
-            f"invoicing rename restore {run.operation.table} {run.operation.old} "
-            f"{run.operation.new}"
+            + rename.target.command("restore")
         )
         raise RenamePhaseError(str(back.target), phase, "downgrade", advice)
     await back.contract(confirm=f"{back.target.table}.{back.target.old}")

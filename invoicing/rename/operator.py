@@ -109,5 +109,5 @@ async def _take_lock(connection: Connection, target: Target, key: int) -> None:
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
         if asyncio.get_running_loop().time() > deadline:
             found = await connection.fetchrow(_HOLDER, key)
-            raise RenameInProgressError(str(target), *(found or (None, None, None)))
+            raise RenameInProgressError(target, *(found or (None, None, None)))
         await asyncio.sleep(0.1)

@@ -83,7 +83,7 @@ async def old_column(connection: Connection, target: Target) -> Column:
     if column is None:
         message = (
             f"cannot rename {target}: {relation.sql} has no column {target.old}. Nothing was "
-            "changed. Where it was renamed already, see: invoicing rename status"
+            f"changed. Where it was renamed already, see: {target.command('status')}"
         )
         raise UsageError(message)
     return column

@@ -82,7 +82,7 @@ class Rename:
                 await expand.repair(operator, column)
                 return
             if plan.refusals:
-                raise RenameRefusedError(str(self.target), plan.refusals)
+                raise RenameRefusedError(self.target, plan.refusals)
             await expand.expand(operator, column, self.options.strategy)
 
     async def backfill(
@@ -215,5 +215,4 @@ class Rename:
         return RenamePhaseError(str(self.target), phase, asked, advice)
 
     def _run(self, verb: str) -> str:
-        target = self.target
-        return f"Run: invoicing rename {verb} {target.table} {target.old} {target.new}"
+        return f"Run: {self.target.command(verb)}"
