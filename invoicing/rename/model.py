@@ -168,14 +168,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a backfill stands, told after every batch.
+    """Where a backfill stands, told after every batch and while it waits.
 
     Attributes:
         rows_done: rows that have been looked at and are right, as far as this rename has come.
         rows_total: the server's estimate when the rename began.
         rate: rows a second, over the last seconds.
         eta: seconds left at that rate; None while nobody can say.
-        waiting: why it rests (a pause, a replica's lag); None while it works.
+        waiting: why it rests (a long pause, a replica's lag, a lock of somebody's); None while it
+            works.
     """
 
     rows_done: int

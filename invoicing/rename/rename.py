@@ -94,7 +94,7 @@ class Rename:
         """Fill the new column batch by batch, from where the last run ended.
 
         Args:
-            progress: called after every batch.
+            progress: called after every batch, and again and again while it waits.
             stop: set it to end between two batches; the report then is not `completed`.
         """
         async with self._operate() as operator:

@@ -312,7 +312,10 @@ async def test_a_batch_gives_way_to_a_locked_table_and_names_who_locked_it(url: 
     async with renaming(url) as rename:
         await rename.expand()
         waits: list[str | None] = []
-        async with idle_transaction(url, "LOCK TABLE bill IN SHARE MODE") as pid:
+        async with (
+            idle_transaction(url, "LOCK TABLE bill IN SHARE MODE") as pid,
+            asyncio.timeout(30),
+        ):
             with pytest.raises(RenameBlockedError) as raised:
                 await rename.backfill(progress=lambda progress: waits.append(progress.waiting))
         assert [blocker.pid for blocker in raised.value.blockers] == [pid]
@@ -325,9 +328,14 @@ async def test_a_batch_gives_way_to_a_locked_table_and_names_who_locked_it(url: 
 async def test_a_row_that_somebody_keeps_locked_is_left_for_the_end_and_its_locker_named(
     url: URL,
 ) -> None:
-    async with renaming(url) as rename, connected(url) as client:
+    async with renaming(url, lock_timeout=0.1) as rename, connected(url) as client:
         await rename.expand()
-        async with idle_transaction(url, "SELECT FROM bill WHERE id = 1 FOR UPDATE") as pid:
+        # A batch waits half of that for a row.
+        await execute(url, f"ALTER DATABASE {url.database} SET deadlock_timeout = '40ms'")
+        async with (
+            idle_transaction(url, "SELECT FROM bill WHERE id = 1 FOR UPDATE") as pid,
+            asyncio.timeout(30),
+        ):
             with pytest.raises(RenameBlockedError) as raised:
                 await rename.backfill()
             assert [blocker.pid for blocker in raised.value.blockers] == [pid]
