@@ -95,7 +95,8 @@ async def unguarded(operator: Operator) -> list[str]:
 
 async def repair(operator: Operator, column: Column) -> None:
     """Put the triggers on again where somebody took them off; every row is then looked at anew."""
-    if not await unguarded(operator):
+    found = await operator.state()
+    if found is None or found.strategy != "columns" or not await unguarded(operator):
         return
     connection, names = operator.connection, operator.names
     for statement in sync.create_functions(names, column):

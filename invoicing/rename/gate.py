@@ -79,14 +79,11 @@ def _rows(counts: dict[str, int]) -> list[Finding]:
 
 
 async def _triggers(operator: Operator) -> list[Finding]:
-    message = "is missing or switched off, so that new writes may differ. Run: " + _again(operator)
+    message = (
+        "is missing or switched off, so that new writes may differ. Run: "
+        f"{operator.names.command('expand')}, then backfill and verify"
+    )
     return [_objection("triggers", name, message) for name in await unguarded(operator)]
-
-
-def _again(operator: Operator) -> str:
-    target = operator.target
-    command = f"invoicing rename expand {target.table} {target.old} {target.new}"
-    return f"{command}, then backfill and verify"
 
 
 async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:

@@ -28,7 +28,6 @@ _TROUBLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
-    TimeoutError,
 )
 # The server ended our session, or is going down, or is not up yet.
 _LOST = ("08", "57P01", "57P02", "57P03")
