@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from asyncpg import Connection
+from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.session import Database
 from invoicing.errors import RenameFailedError, RenameInterruptedError, UsageError
@@ -104,6 +105,10 @@ def explained(target: str, statement: str = "") -> Iterator[None]:
         yield
     except _TROUBLE as error:
         raise explanation(error, target, statement) from None
+    except DBAPIError as error:
+        # The engine asks a few things itself when it connects for the first time.
+        cause = getattr(error.orig, "__cause__", None) or error
+        raise explanation(cause, target, statement) from None
 
 
 def explanation(
@@ -113,6 +118,7 @@ def explanation(
     sqlstate = getattr(error, "sqlstate", None)
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     if isinstance(error, asyncpg.InternalClientError):
+        # Its own words are about its insides.
         reason = "the connection was lost"
     if is_lost(error):
         return RenameInterruptedError(target, reason)
