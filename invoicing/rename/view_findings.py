@@ -13,15 +13,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import asyncpg
-
 from invoicing.rename.dependents import find_dependents, word
 from invoicing.rename.model import Finding
-from invoicing.rename.names import MARK, qualified, quote
+from invoicing.rename.names import qualified, quote
 from invoicing.rename.preflight import preflight
 from invoicing.rename.view_shape import find_renamings, read_shape
+from invoicing.rename.view_statements import MERGE, statements_no_view_takes, uses_of_row_type
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from invoicing.rename.column import Column, Relation
     from invoicing.rename.dependents import Dependent
     from invoicing.rename.model import Options, Target, Verdict
@@ -39,8 +40,8 @@ ACCEPTABLE = frozenset(
     {"inheritance", "logical-slot", "null-default", "partitioned", "row-type", "table-name"}
     | {"view-statement"}
 )
-# The first versions with views that ask for the client's own rights, and with MERGE into views.
-_INVOKER, _MERGE = 15, 17
+# The first version with views that ask for the client's own rights.
+_INVOKER = 15
 _FACTS = """
 SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
     quote_ident(pg_get_userbyid(c.relowner)) AS owner,
@@ -76,34 +77,7 @@ WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1:
     AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
 ORDER BY 1
 """
-_ROW_TYPE = """
-SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)
-FROM pg_class AS c JOIN pg_type AS y ON y.oid = c.reltype
-JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray)
-WHERE c.oid = $1 AND d.deptype = 'n'
-UNION
-SELECT p.oid::regprocedure::text FROM pg_proc AS p
-JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prosrc ~* $2
-ORDER BY 1
-"""
 _ATOMIC = "SELECT oid FROM pg_proc WHERE oid = ANY ($1::oid[]) AND prosqlbody IS NOT NULL"
-_FUNCTIONS = """
-SELECT p.oid::regprocedure::text AS subject, p.prosrc AS body
-FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
-    AND p.prosrc ~* $1 AND p.prosrc ~* $2 ORDER BY 1
-"""
-_STATEMENTS = """
-SELECT '«' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '»' AS subject,
-    sum(calls)::bigint AS calls
-FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
-"""
-_STATISTICS = """
-SELECT quote_ident(n.nspname) || '.pg_stat_statements' FROM pg_extension AS e
-JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
-"""
 
 
 class Found(NamedTuple):
@@ -130,8 +104,8 @@ async def find_for_view(
         *await _names(connection, relation, shape, renamings),
         *await _triggers(connection, relation, target),
         *await _hanging(connection, relation, target),
-        *await _row_types(connection, relation),
-        *await _statements(connection, relation),
+        *await uses_of_row_type(connection, relation),
+        *await statements_no_view_takes(connection, relation),
     ]
     return Found([_accepted(one, options) for one in findings], shape, renamings)
 
@@ -139,7 +113,7 @@ async def find_for_view(
 def always(relation: Relation, version: int) -> list[str]:
     """Return what no view can do, whatever the table."""
     table = quote(relation.table)
-    merge = [] if version >= _MERGE else [f"MERGE INTO {table}"]
+    merge = [] if version >= MERGE else [f"MERGE INTO {table}"]
     return [
         f"COPY {table}, TRUNCATE {table}, pg_dump -t {table}, a new foreign key to it",
         f"ALTER TABLE, CREATE INDEX, CREATE TRIGGER on {table}; VACUUM and ANALYZE pass it over",
@@ -184,8 +158,9 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
             not invoker and facts["owner_lacks"],
             "owner-privileges",
             (
-                f"its owner {facts['owner']} was denied {', '.join(facts['owner_lacks'])}, with whose "
-                f"rights everybody would use the view. Run: GRANT ALL ON {table} TO {facts['owner']}"
+                f"its owner {facts['owner']} was denied {', '.join(facts['owner_lacks'])}, with "
+                "whose rights everybody would use the view. Run: GRANT ALL ON "
+                f"{table} TO {facts['owner']}"
             ),
         ),
         (
@@ -310,51 +285,6 @@ def _judged(one: Dependent, kind: str, target: Target) -> Finding:
     return Finding(one.kind, one.subject, verdict, said)
 
 
-async def _row_types(connection: Connection, relation: Relation) -> list[Finding]:
-    pattern = rf'(^|[^\w$]){re.escape(relation.table)}"?\s*%\s*rowtype'
-    message = (
-        "uses the type of the table's rows, which goes with the table: a row of the view is of "
-        "another type, with one column more. Know that nobody calls it, then: --accept row-type"
-    )
-    rows = await connection.fetch(_ROW_TYPE, relation.oid, pattern)
-    return [_refused("row-type", row[0], message) for row in rows]
-
-
-async def _statements(connection: Connection, relation: Relation) -> list[Finding]:
-    """Find what cannot be done to a view, in functions and in statements that ran."""
-    table = word(relation.table)
-    cannot = _cannot(relation.table, connection.get_server_version().major)
-    found = [
-        _refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
-        for row in await connection.fetch(_FUNCTIONS, table, cannot)
-    ]
-    view = await connection.fetchval(_STATISTICS)
-    try:
-        rows = (
-            await connection.fetch(_STATEMENTS.format(view=view), table, cannot, MARK)
-            if view is not None
-            else []
-        )
-    except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError):
-        rows = []
-    for row in rows:
-        said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
-        found.append(_refused("view-statement", row["subject"], said))
-    return found
-
-
-def _cannot(table: str, version: int) -> str:
-    name = rf'(\w+\.|"[^"]*"\.)?"?{re.escape(table)}"?([^\w$]|$)'
-    choices = [
-        rf"\m(truncate|copy|cluster)\s+(table\s+|only\s+)*{name}",
-        r"\mon\s+conflict\s+on\s+constraint\M|\mtablesample\M|\mcurrent\s+of\M",
-        r"\m(ctid|xmin|tableoid|pg_get_serial_sequence)\M",
-    ]
-    if version < _MERGE:
-        choices.append(rf"\mmerge\s+into\s+(only\s+)?{name}")
-    return "|".join(choices)
-
-
 def _accepted(finding: Finding, options: Options) -> Finding:
     if finding.verdict == "refused" and finding.slug in options.accept & ACCEPTABLE:
         return Finding(finding.slug, finding.subject, "noted", "accepted: " + finding.message)
@@ -365,10 +295,6 @@ def _refused(slug: str, subject: str, message: str) -> Finding:
     return Finding(slug, subject, "refused", message)
 
 
-_UNABLE = (
-    "{ran} something that cannot be done to a view, and would fail while it stands. Keep it still, "
-    "or let it do without, then: --accept view-statement"
-)
 _FOLLOWS: tuple[Verdict, str] = ("carried", "follows the column")
 _VERDICTS: dict[str, tuple[Verdict, str]] = {
     "view": ("carried", "follows the table, and goes on to show {old}"),
@@ -383,15 +309,15 @@ _VERDICTS: dict[str, tuple[Verdict, str]] = {
     "inheritance": (
         "refused",
         (
-            "it inherits from the table, and ONLY means nothing to a view: rows of both would be read "
-            "and changed. Know that nobody says ONLY, then: --accept inheritance"
+            "it inherits from the table, and ONLY means nothing to a view: rows of both would be "
+            "read and changed. Know that nobody says ONLY, then: --accept inheritance"
         ),
     ),
     "foreign-partition": (
         "refused",
         (
-            "it is on another server, whose column has a name of its own: the partition would ask for "
-            "{new} there. Set its column_name first"
+            "it is on another server, whose column has a name of its own: the partition would ask "
+            "for {new} there. Set its column_name first"
         ),
     ),
     "publication": (

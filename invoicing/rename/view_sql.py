@@ -194,8 +194,8 @@ def count_trigger(names: Names, base: str) -> list[str]:
     trigger = quote(names.count_trigger)
     return [
         (
-            f"CREATE OR REPLACE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {base} FOR EACH STATEMENT"
-            f" EXECUTE FUNCTION {names.function(names.count_trigger)}()"
+            f"CREATE OR REPLACE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {base}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {names.function(names.count_trigger)}()"
         ),
         f"ALTER TABLE {base} ENABLE ALWAYS TRIGGER {trigger}",
     ]
@@ -217,7 +217,8 @@ def count_functions(names: Names, word: str) -> list[str]:
             f" LANGUAGE plpgsql AS {tag}\n"
             "DECLARE sent text := pg_catalog.left(pg_catalog.current_query(), "
             f"{_LOOKED_AT});\nBEGIN\n"
-            f"    IF sent ~* {literal(word)} AND pg_catalog.strpos(sent, {literal(MARK)}) = 0 THEN\n"
+            f"    IF sent ~* {literal(word)}\n"
+            f"        AND pg_catalog.strpos(sent, {literal(MARK)}) = 0 THEN\n"
             f"        PERFORM pg_catalog.nextval({literal(names.sequence)});\n"
             f"    END IF;\n    RETURN NULL;\nEND\n{tag}"
         ),
