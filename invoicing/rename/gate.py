@@ -19,7 +19,7 @@ from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.verify import compare, describe
-from invoicing.rename.view_gate import standing_objections
+from invoicing.rename.view_gate import has_rows, standing_objections
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -57,10 +57,10 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         return GateReport([_objection("phase", str(operator.target), message)])
     if found is not None and found.strategy == "view":
         objections = await standing_objections(operator)
-        rows = found.rows_total
+        rows = await has_rows(operator)
     else:
         counts = await compare(connection, names, column)
-        rows = counts["rows"]
+        rows = counts["rows"] > 0
         objections = [
             *_rows(counts),
             *await _triggers(operator),

@@ -26,7 +26,7 @@ from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import BackfillReport, Phase, Progress, VerifyReport
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.preflight import measure
-from invoicing.rename.view_gate import counts_writes, hanging_on_view
+from invoicing.rename.view_gate import counts_writes, hanging_on_view, has_rows
 from invoicing.rename.view_shape import find_renamings, read_shape, seen
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ async def end(operator: Operator, column: Column, confirm: str | None) -> None:
         ContractRefusedError: the gate has objections.
     """
     connection, names = operator.connection, operator.names
-    base = view_sql.base_name(names, await _shape(operator))
-    filled = await connection.fetchval(f"SELECT EXISTS (SELECT FROM {base})")
+    filled = await has_rows(operator)
     expected = contract.confirmation(operator.target)
     if filled and confirm != expected:
         rows = (await measure(connection, operator.relation, names.new)).rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.rename.model import Finding
+from invoicing.rename.names import qualified
 from invoicing.rename.view_shape import read_shape
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ async def standing_objections(operator: Operator) -> list[Finding]:
         message = f"is missing or switched off, so that nobody knows who writes. {again}"
         found.append(Finding("triggers", names.count_trigger, "refused", message))
     return found + await hanging_on_view(connection, shape.view)
+
+
+async def has_rows(operator: Operator) -> bool:
+    """Tell whether there is anything in the table; statistics may not know yet."""
+    shape = await read_shape(operator.connection, operator.relation.oid, operator.names)
+    base = qualified(operator.names.schema, shape.name)
+    return bool(await operator.connection.fetchval(f"SELECT EXISTS (SELECT FROM {base})"))
 
 
 async def counts_writes(connection: Connection, relation: int, trigger: str) -> bool:
