@@ -153,19 +153,24 @@ class ContractRefusedError(RenameError):
 
 
 class ConfirmationError(UsageError):
-    """The contract destroys a column, and was not confirmed by its name.
+    """The contract ends the old name, with its values or not, and was not confirmed by it.
 
     Attributes:
         target: the rename.
         expected: what has to be typed.
     """
 
-    def __init__(self, target: str, expected: str, rows: int) -> None:
+    def __init__(self, target: str, expected: str, rows: int, *, dropped: bool = True) -> None:
         self.target = target
         self.expected = expected
+        lost = (
+            f"it drops a column of {rows:,} rows for ever"
+            if dropped
+            else f"it takes away the old name of a column of about {rows:,} rows"
+        )
         super().__init__(
-            f"cannot contract {target}: it drops a column of {rows:,} rows for ever, and was not "
-            f"confirmed. Nothing was dropped. Confirm with: {expected} (alembic -x "
+            f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
+            f"dropped. Confirm with: {expected} (alembic -x "
             f"confirm={expected} upgrade head; --confirm {expected} with invoicing rename "
             "contract or invoicing db upgrade)"
         )

@@ -25,13 +25,23 @@ _STEADY = frozenset(
     | {"interval", "precision", "in"}
 )
 _TABLE = """
-SELECT c.oid, n.nspname, c.relname
+SELECT c.oid, n.nspname, c.relname, c.relkind = 'v' AS is_view
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = coalesce($2,
     (SELECT s.name FROM unnest(current_schemas(true)) WITH ORDINALITY AS s (name, place)
      JOIN pg_catalog.pg_namespace AS sn ON sn.nspname = s.name
      JOIN pg_catalog.pg_class AS sc ON sc.relnamespace = sn.oid AND sc.relname = $1
      ORDER BY s.place LIMIT 1))
+"""
+# The table behind the view that a rename has put in its place (see `view`).
+_BEHIND = """
+SELECT c.oid, r.schema_name, r.table_name, c.relname
+FROM invoicing_rename.rename AS r JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.schema_name
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.definition ->> 'base'
+WHERE r.strategy = 'view' AND r.phase <> 'contracted' AND r.table_name = $1
+    AND c.relkind IN ('r', 'p') AND (r.schema_name = $2
+        OR $2::text IS NULL AND r.schema_name = ANY (current_schemas(true)))
+ORDER BY array_position(current_schemas(true), n.nspname) LIMIT 1
 """
 _COLUMN = """
 SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
@@ -117,11 +127,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Relation:
-    """The table: its oid, and what its name means in the schemas that are searched."""
+    """The table: its oid, and what its name means in the schemas that are searched.
+
+    Attributes:
+        base: what the table is called while a view stands in its place; None while none does.
+    """
 
     oid: int
     schema: str
     table: str
+    base: str | None = None
 
     @property
     def sql(self) -> str:
@@ -140,6 +155,11 @@ async def find_relation(connection: Connection, target: Target) -> Relation:
         UsageError: there is none.
     """
     row = await connection.fetchrow(_TABLE, target.table, target.schema)
+    if row is None or row["is_view"]:
+        schema = target.schema if row is None else row["nspname"]
+        behind = await _behind_a_view(connection, target.table, schema)
+        if behind is not None:
+            return behind
     if row is None:
         where = f"schema {target.schema}" if target.schema else "the search path"
         message = (
@@ -148,6 +168,13 @@ async def find_relation(connection: Connection, target: Target) -> Relation:
         )
         raise UsageError(message)
     return Relation(row["oid"], row["nspname"], row["relname"])
+
+
+async def _behind_a_view(connection: Connection, table: str, schema: str | None) -> Relation | None:
+    if await connection.fetchval("SELECT to_regclass('invoicing_rename.rename')") is None:
+        return None
+    row = await connection.fetchrow(_BEHIND, table, schema)
+    return None if row is None else Relation(*row)
 
 
 async def find_column(connection: Connection, relation: Relation, name: str) -> Column | None:

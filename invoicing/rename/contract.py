@@ -12,6 +12,8 @@ from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, literal, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from invoicing.rename.carry import Carried
     from invoicing.rename.column import Column
     from invoicing.rename.model import Target
@@ -48,20 +50,30 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in carried]}
     await state.save(connection, names, definition=definition)
-    lock, *rest = contract_statements(names, column, carried, sequences)
-    last_look = await _last_look(operator)
-    try:
-        await operator.ddl.short(lock, *last_look, *rest, state.set_phase(names, Phase.CONTRACTED))
-    except RenameFailedError as error:
-        if error.sqlstate != _WRITTEN_AGAIN:
-            raise
-        objection = Finding("old-writes", "old code", "refused", error.reason)
-        await state.save(connection, names, watch={})
-        raise ContractRefusedError(str(operator.target), [objection]) from None
+    await end_old_name(operator, contract_statements(names, column, carried, sequences))
     await tidy(operator)
     if not rows:
         # Nothing was lost, so that nobody will ask for a way back.
         await state.forget(connection, names)
+
+
+async def end_old_name(operator: Operator, statements: list[str], also: Iterable[int] = ()) -> None:
+    """Run the contract's transaction, the first statement of which takes its lock.
+
+    Raises:
+        ContractRefusedError: old code wrote while it waited for the lock.
+    """
+    names, (lock, *rest) = operator.names, statements
+    contracted = state.set_phase(names, Phase.CONTRACTED)
+    last_look = await _last_look(operator)
+    try:
+        await operator.ddl.short(lock, *last_look, *rest, contracted, also=also)
+    except RenameFailedError as error:
+        if error.sqlstate != _WRITTEN_AGAIN:
+            raise
+        objection = Finding("old-writes", "old code", "refused", error.reason)
+        await state.save(operator.connection, names, watch={})
+        raise ContractRefusedError(str(operator.target), [objection]) from None
 
 
 async def _last_look(operator: Operator) -> list[str]:

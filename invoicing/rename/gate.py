@@ -7,6 +7,7 @@ it is installed, shows what was read since the gate was first asked; without it 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,6 +19,7 @@ from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.verify import compare, describe
+from invoicing.rename.view_gate import has_rows, standing_objections
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -53,18 +55,25 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
         message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: invoicing rename verify"
         return GateReport([_objection("phase", str(operator.target), message)])
-    counts = await compare(connection, names, column)
-    objections = [
-        *_rows(counts),
-        *await _triggers(operator),
-        *await _unfinished(operator, column, counts),
+    if found is not None and found.strategy == "view":
+        objections = await standing_objections(operator)
+        rows = await has_rows(operator)
+    else:
+        counts = await compare(connection, names, column)
+        rows = counts["rows"] > 0
+        objections = [
+            *_rows(counts),
+            *await _triggers(operator),
+            *await _unfinished(operator, column, counts),
+        ]
+    objections += [
         *await _dependents(operator),
         *await _unseen(operator),
         *await _running(operator),
     ]
-    if not objections and counts["rows"]:
+    if not objections and rows:
         objections += await _watch(operator, found.watch if found is not None else {})
-    return GateReport(objections)
+    return GateReport(objections, await _blind_spots(operator))
 
 
 def _rows(counts: dict[str, int]) -> list[Finding]:
@@ -122,6 +131,20 @@ async def _unseen(operator: Operator) -> list[Finding]:
         )
         found.append(_objection("statement", view, message))
     return [one for one in found if one.slug not in operator.options.accept]
+
+
+async def _blind_spots(operator: Operator) -> list[Finding]:
+    """Return what nobody could have seen, where statistics of statements are not kept."""
+    view, _ = await _statistics(operator)
+    with suppress(asyncpg.ObjectNotInPrerequisiteStateError):  # there, but not loaded
+        if view is not None:
+            await operator.connection.fetch(f"SELECT FROM {view} LIMIT 1")
+            return []
+    message = (
+        f"is not there, so that code which only reads {quote(operator.names.old)} cannot be seen: "
+        "writes are counted, reads are not. Know from your deploy that no old code runs"
+    )
+    return [Finding("reads", "pg_stat_statements", "noted", message)]
 
 
 async def _statistics(operator: Operator) -> tuple[str | None, bool]:

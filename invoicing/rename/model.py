@@ -235,9 +235,15 @@ class VerifyReport:
 
 @dataclass(frozen=True)
 class GateReport:
-    """Whether the contract may run: `objections` names every reason why it may not."""
+    """Whether the contract may run: `objections` names every reason why it may not.
+
+    Attributes:
+        objections: every reason.
+        unseen: what the gate could not look at, so that the operator has to know it.
+    """
 
     objections: list[Finding]
+    unseen: list[Finding] = field(default_factory=list)
 
     @property
     def open(self) -> bool:

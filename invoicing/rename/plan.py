@@ -6,6 +6,7 @@ minutes, and one way from the other, not more.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
@@ -16,11 +17,12 @@ from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
 from invoicing.rename.preflight import accepted, measure, preflight
+from invoicing.rename.view_plan import Way, view_way
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
-    from invoicing.rename.column import Column
-    from invoicing.rename.model import Options, Target
+    from invoicing.rename.column import Column, Relation
+    from invoicing.rename.model import Options, Strategy, Target
     from invoicing.rename.names import Names
     from invoicing.rename.preflight import Sizes
     from invoicing.rename.session import Connection
@@ -31,6 +33,7 @@ _NOBODY = "nobody"
 # Rows a second of one worker, and bytes a second of a scan.
 _FILL_RATE = 60_000
 _SCAN_RATE = 500_000_000
+_ORDER = ("refused", "later", "noted", "carried")
 
 
 async def make_plan(
@@ -43,6 +46,31 @@ async def make_plan(
     """
     relation = await find_relation(connection, target)
     column = await old_column(connection, target)
+    sizes = await measure(connection, relation, target.old)
+    strategy: Strategy = "view" if relation.base else options.strategy
+    ways = {"view": await view_way(connection, relation, column, target, options)}
+    if relation.base is None:
+        ways["columns"] = await _columns_way(connection, relation, column, target, options)
+    way = ways[strategy]
+    way.findings.sort(key=lambda one: _ORDER.index(one.verdict))
+    plan = Plan(
+        target=target,
+        strategy=strategy,
+        server_version=connection.get_server_version().major,
+        rows=sizes.rows,
+        pages=sizes.heap // 8192,
+        table_bytes=sizes.bytes,
+        index_bytes=sizes.indexes,
+        findings=way.findings,
+        steps=way.steps,
+        estimates=[ways[one].estimate for one in ("columns", "view") if one in ways],
+    )
+    return plan, column
+
+
+async def _columns_way(
+    connection: Connection, relation: Relation, column: Column, target: Target, options: Options
+) -> Way:
     carried = await carry.find_carried(connection, relation, target)
     sizes = await measure(connection, relation, target.old)
     findings = [
@@ -55,34 +83,24 @@ async def make_plan(
         findings += await carry.taken_names(connection, carried)
         room = await disk_space(connection, relation, sizes, estimate)
         findings.append(accepted(room, options))
-    findings.sort(key=lambda one: ("refused", "later", "noted", "carried").index(one.verdict))
+    refused = [f"{one.subject}: {one.message}" for one in findings if one.verdict == "refused"]
     version = connection.get_server_version().major
-    plan = Plan(
-        target=target,
-        strategy=options.strategy,
-        server_version=version,
-        rows=sizes.rows,
-        pages=sizes.heap // 8192,
-        table_bytes=sizes.bytes,
-        index_bytes=sizes.indexes,
-        findings=findings,
-        steps=_steps(relation.names(target), column, carried, version),
-        estimates=[estimate],
-    )
-    return plan, column
+    steps = _steps(relation.names(target), column, carried, version)
+    return Way(findings, steps, replace(estimate, breaks=refused, safe=not refused))
 
 
 async def old_column(connection: Connection, target: Target) -> Column:
-    """Return the column to rename.
+    """Return the column to rename; behind a view it has the new name already.
 
     Raises:
         UsageError: the table has none of that name.
     """
     relation = await find_relation(connection, target)
-    column = await find_column(connection, relation, target.old)
+    name = target.new if relation.base else target.old
+    column = await find_column(connection, relation, name)
     if column is None:
         message = (
-            f"cannot rename {target}: {relation.sql} has no column {target.old}. Nothing was "
+            f"cannot rename {target}: {relation.sql} has no column {name}. Nothing was "
             f"changed. Where it was renamed already, see: {target.command('status')}"
         )
         raise UsageError(message)

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RenamePhaseError, RenameRefusedError
-from invoicing.rename import contract, expand, rollback, verify
+from invoicing.rename import contract, expand, rollback, verify, view
 from invoicing.rename.backfill import Backfill
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Options, Phase, Target
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Plan,
         Progress,
         Status,
+        Strategy,
         VerifyReport,
     )
     from invoicing.rename.operator import Operator
@@ -78,12 +79,17 @@ class Rename:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
                 raise self._turn(phase, "expand", self._run(verb))
             plan, column = await make_plan(operator.connection, self.target, self.options)
+            strategy = await self._strategy(operator, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
-                await expand.repair(operator, column)
+                again = view.repair(operator) if strategy == "view" else None
+                await (again or expand.repair(operator, column))
                 return
             if plan.refusals:
                 raise RenameRefusedError(self.target, plan.refusals)
-            await expand.expand(operator, column, self.options.strategy)
+            if strategy == "view":
+                await view.expand(operator, column)
+            else:
+                await expand.expand(operator, column, strategy)
 
     async def backfill(
         self,
@@ -99,6 +105,8 @@ class Rename:
         """
         async with self._operate() as operator:
             await self._column(operator, "backfill")
+            if await self._strategy(operator, "backfill") == "view":
+                return await view.backfill(operator, progress)
             return await Backfill(operator, progress, stop).run()
 
     async def verify(self) -> VerifyReport:
@@ -111,6 +119,8 @@ class Rename:
             column = await self._column(operator, "verify")
             if await operator.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
                 raise self._turn(await operator.phase(), "verify", self._run("backfill"))
+            if await self._strategy(operator, "verify") == "view":
+                return await view.verify(operator, column)
             return await verify.verify(operator, column)
 
     async def gate(self) -> GateReport:
@@ -130,7 +140,8 @@ class Rename:
                 await contract.tidy(operator)
                 return
             column = await self._column(operator, "contract")
-            await contract.contract(operator, column, confirm)
+            by_view = await self._strategy(operator, "contract") == "view"
+            await (view.end if by_view else contract.contract)(operator, column, confirm)
 
     async def rollback(self) -> None:
         """Go back to before the expand; after the contract it raises, and names the way back.
@@ -143,6 +154,9 @@ class Rename:
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(operator.names))
             if phase is Phase.NONE:
+                return
+            if await self._strategy(operator, "roll back") == "view":
+                await view.rollback(operator)
                 return
             column = await old_column(operator.connection, self.target)
             await rollback.rollback(operator, column)
@@ -196,6 +210,16 @@ class Rename:
     async def _operate(self) -> AsyncIterator[Operator]:
         async with operate(self.database, self.target, self.options) as operator:
             yield operator
+
+    async def _strategy(self, operator: Operator, asked: str) -> Strategy:
+        """Return the way that was begun, or the one that is asked for where none was."""
+        found, wanted = await operator.state(), self.options.strategy
+        if found is None or found.phase is Phase.CONTRACTED:
+            return wanted
+        if found.strategy != "view" and wanted == "view":
+            advice = "It was begun by adding a column. Go on so, or first " + self._run("rollback")
+            raise self._turn(found.phase, f"{asked} by a view", advice)
+        return "view" if found.strategy == "view" else "columns"
 
     async def _column(self, operator: Operator, asked: str) -> Column:
         """Return the old column of a rename that has been expanded."""

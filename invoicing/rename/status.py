@@ -46,11 +46,12 @@ async def read_status(connection: Connection, target: Target, options: Options) 
     operator = await session(connection, pid) if pid is not None else None
     phase = await phase_of(connection, relation, target, found)
     total = found.rows_total if found else 0
-    done = total if phase in _FILLED else await _rows_done(connection, names)
+    by_view = found is not None and found.strategy == "view"
+    done = total if by_view or phase in _FILLED else await _rows_done(connection, names)
     writes, age = await _old_writes(connection, names, found)
     return Status(
         target=target,
-        strategy="view" if found is not None and found.strategy == "view" else "columns",
+        strategy="view" if by_view else "columns",
         phase=phase,
         rows_done=done,
         rows_total=total,
