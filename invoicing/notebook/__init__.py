@@ -9,6 +9,7 @@ from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.rename import (
     plot_traffic,
     show_clocks,
+    show_counts,
     show_findings,
     show_gate,
     show_ledger,
@@ -39,6 +40,7 @@ __all__ = [
     "plot_traffic",
     "run_synchronously",
     "show_clocks",
+    "show_counts",
     "show_findings",
     "show_gate",
     "show_ledger",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from invoicing.rename import Finding, GateReport, Plan, Status
+    from invoicing.rename import Finding, GateReport, Plan, RowCounts, Status
     from invoicing.sample import LedgerReport, TrafficFigures, Trial
 
 _MB = 1_000_000
@@ -68,6 +68,18 @@ def show_status(status: Status) -> Table:
         "in the way": "; ".join(map(str, status.blockers)) or "nobody",
     }
     return _table([{"fact": fact, "value": value} for fact, value in facts.items()], [])
+
+
+def show_counts(counts: RowCounts) -> Table:
+    """Show the live rows by state."""
+    facts = {
+        "rows": counts.rows,
+        "equal by both names": counts.equal,
+        "not filled yet": counts.missing,
+        "two different values": counts.different,
+    }
+    rows = [{"state": state, "count": f"{count:,}"} for state, count in facts.items()]
+    return _table(rows, [])
 
 
 def show_gate(report: GateReport) -> Table:

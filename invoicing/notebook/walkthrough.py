@@ -8,25 +8,28 @@ knows how far it has come: a kernel that was restarted in the middle goes on fro
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from invoicing.db import Database
+from invoicing.errors import UsageError
 from invoicing.notebook.confirm import confirm
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.waiting import interruptible, until_stopped
 from invoicing.postgres import database_url
 from invoicing.rename import Options, Rename, Target
-from invoicing.sample import Traffic, drop_practice, open_practice
+from invoicing.sample import Traffic, drop_practice, open_practice, try_under_traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from invoicing.rename import BackfillReport, Progress, Status
-    from invoicing.sample import CodeVersion, TrafficFigures
+    from invoicing.sample import CodeVersion, TrafficFigures, Trial
 
 Result = TypeVar("Result")
 _MB = 1_000_000
+# Nobody runs old code in practice but the traffic, which writes many times a second.
+_PRACTICE_QUIET = 1.0
 
 
 @dataclass
@@ -57,23 +60,54 @@ class Walkthrough:
         target: Target,
         options: Options | None = None,
         *,
-        practice: str | None = "rename_practice",
+        database: str = "",
+        practice: str = "rename_practice",
         rows: int = 20_000,
         unattended: bool = False,
     ) -> Self:
-        """Open the practice database of that name, made with so many `rows` if it is not there.
+        """Open a practice database, or a real one.
 
-        Its server is that of DATABASE_URL, else the embedded one; with `practice` None the database
-        is the one that DATABASE_URL names.
+        Args:
+            target: what is renamed.
+            options: how; in practice an hour's patience is not needed.
+            database: a real one: its URL, or `DATABASE_URL` for the one that variable names. Empty
+                for practice, on the server of DATABASE_URL or the embedded one.
+            practice: the practice database's name; it is made if it is not there, and else opened
+                as it was left.
+            rows: how many it is made with.
+            unattended: on a real database, whether a phase may run where nobody can be asked.
         """
-        url = await asyncio.to_thread(database_url)
-        if practice is None:
-            database = Database(url)
+        if database and database != "DATABASE_URL":
+            opened = Database(database)
+        elif database:
+            opened = Database(await asyncio.to_thread(database_url))
         else:
+            url = await asyncio.to_thread(database_url)
             own = url.set(database=f"{url.database}_{practice}")
-            database = await open_practice(own, invoices=rows)
-        rename = Rename(database, target, options)
-        return cls(database, rename, practice is not None, unattended)
+            opened = await open_practice(own, invoices=rows)
+            options = replace(options or Options(), quiet=_PRACTICE_QUIET)
+        return cls(opened, Rename(opened, target, options), not database, unattended)
+
+    async def try_ways(
+        self, ways: Mapping[str, Sequence[str]], *, deploy: Collection[str] = ()
+    ) -> dict[str, Trial]:
+        """Try statements under live traffic, each way on a small database that is thrown away.
+
+        Args:
+            ways: the statements of each way, by its name.
+            deploy: the ways after which new code takes over.
+
+        Raises:
+            UsageError: on a real database, where nothing is tried.
+        """
+        if not self.practice:
+            message = "cannot try what fails on a real database. Nothing was run there"
+            raise UsageError(message)
+        trials = {}
+        for number, (way, statements) in enumerate(ways.items()):
+            url = self.database.url.set(database=f"{self.database.url.database}_{number}")
+            trials[way] = await try_under_traffic(url, statements, deploy=way in deploy)
+        return trials
 
     async def start_traffic(self, *, clients: int = 6, rate: float = 60.0) -> None:
         """In practice, put clients of old code to work; on a real database they are there."""

@@ -19,12 +19,17 @@ from invoicing.rename.session import explained, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.rename.column import Relation
     from invoicing.rename.model import Blocker, Options
     from invoicing.rename.session import Connection, Pool
 
 _FIRST_WAIT = 0.1
 _LONGEST_REST = 5.0
+_PATIENCE_FOR_AUTOVACUUM = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace,
+    pg_catalog.pg_settings AS s, set_config('lock_timeout', (s.setting::int + 1000) || 'ms', true)
+WHERE c.oid = $1 AND s.name = 'deadlock_timeout'
+"""
 _NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
@@ -32,13 +37,12 @@ class Ddl:
     """Runs DDL on one table, watched by a second connection that can see who blocks it."""
 
     def __init__(
-        self, pool: Pool, connection: Connection, target: str, relation: Relation, options: Options
+        self, pool: Pool, connection: Connection, target: str, relation: int, options: Options
     ) -> None:
         self._pool = pool
         self._connection = connection
         self._target = target
-        self._relation = relation.oid
-        self._table = relation.sql
+        self._relation = relation
         self._options = options
 
     async def short(self, *statements: str, also: Iterable[int] = ()) -> None:
@@ -111,11 +115,10 @@ class Ddl:
         It gives way when somebody has waited for `deadlock_timeout`: with the strong lock, every
         client would wait as long. https://www.postgresql.org/docs/current/routine-vacuuming.html
         """
-        await self._connection.execute(
-            "SELECT set_config('lock_timeout', (setting::int + 1000) || 'ms', true)"
-            " FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
-        )
-        await self._connection.execute(f"LOCK TABLE {self._table} IN SHARE UPDATE EXCLUSIVE MODE")
+        # By its oid: while a view stands in its place, the table has another name.
+        table = await self._connection.fetchval(_PATIENCE_FOR_AUTOVACUUM, self._relation)
+        if table is not None:
+            await self._connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
 
     async def _rest(self, attempt: int) -> None:
         # Jitter: two operators, or we and a periodic job, are not to meet each time.

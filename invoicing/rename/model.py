@@ -203,6 +203,23 @@ class BackfillReport:
 
 
 @dataclass(frozen=True)
+class RowCounts:
+    """The rows by state, counted on one snapshot.
+
+    Attributes:
+        rows: how many there are.
+        equal: rows with the same value by both names.
+        missing: rows without a value in the new column, and with one in the old.
+        different: rows with two values.
+    """
+
+    rows: int
+    equal: int
+    missing: int
+    different: int
+
+
+@dataclass(frozen=True)
 class VerifyReport:
     """Every row compared, on one snapshot.
 

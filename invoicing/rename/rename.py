@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         GateReport,
         Plan,
         Progress,
+        RowCounts,
         Status,
         Strategy,
         VerifyReport,
@@ -182,6 +183,12 @@ class Rename:
         """Return the rename of the new name to the old one: the way back."""
         target = replace(self.target, old=self.target.new, new=self.target.old)
         return Rename(self.database, target, self.options)
+
+    async def counts(self) -> RowCounts:
+        """Count the rows by state, on one snapshot: every row is read, and nobody waits."""
+        with explained(str(self.target)):
+            async with connected(self.database, 1) as pool, pool.connection() as connection:
+                return await verify.count_rows(connection, self.target)
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""

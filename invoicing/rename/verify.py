@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from invoicing.errors import RowsDifferError
 from invoicing.rename import build, ranges, state
 from invoicing.rename.carry import find_carried
-from invoicing.rename.model import Phase, VerifyReport
+from invoicing.rename.column import find_column, find_relation
+from invoicing.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.sync import distinct
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
     from invoicing.rename.column import Column
+    from invoicing.rename.model import Target
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
     from invoicing.rename.session import Connection
@@ -55,6 +57,20 @@ async def compare(connection: Connection, names: Names, column: Column) -> dict[
     )
     counts = dict(row)
     return counts | {"different": counts["rows"] - counts["equal"] - counts["missing"]}
+
+
+async def count_rows(connection: Connection, target: Target) -> RowCounts:
+    """Count the rows by state at any phase, also where only one of the names is there."""
+    relation = await find_relation(connection, target)
+    names = relation.names(target)
+    old = await find_column(connection, relation, target.old)
+    if old is not None and await find_column(connection, relation, target.new) is not None:
+        counts = await compare(connection, names, old)
+        return RowCounts(
+            **{name: counts[name] for name in ("rows", "equal", "missing", "different")}
+        )
+    rows = await connection.fetchval(f"SELECT {MARK} count(*) FROM {relation.sql}")
+    return RowCounts(rows, 0, rows, 0) if old is not None else RowCounts(rows, rows, 0, 0)
 
 
 async def describe(

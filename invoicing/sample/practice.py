@@ -17,25 +17,37 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _INVOICES_AN_ACCOUNT = 100
+_UNFINISHED, _FINISHED = "invoicing: practice, being made", "invoicing: practice"
+_NOTE = text("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :name")
+_EXISTS = "42P04"
 
 
 async def open_practice(url: URL, *, invoices: int) -> Database:
     """Return the database of that URL on a server of ours; made with `invoices` if need be.
 
-    One that is there is opened as it is, with the rename as far as it has come.
+    One that is there is opened as it is, with the rename as far as it has come; one whose making
+    was interrupted is made anew.
 
     Raises:
         StatementFailedError: this account may not create databases.
     """
-    await _on_server(url, f"CREATE DATABASE {_quoted(url)}", unless="42P04")
+    name = _quoted(url)
+    await _on_server(url, f"CREATE DATABASE {name}", unless=_EXISTS)
     database = Database(url)
+    async with database.read_only() as session:
+        note = await session.scalar(_NOTE, {"name": url.database})
+    if note == _UNFINISHED:
+        await drop_practice(database)
+        return await open_practice(url, invoices=invoices)
     if await current_revision(database) is None:
+        await _on_server(url, f"COMMENT ON DATABASE {name} IS '{_UNFINISHED}'")
         await upgrade(database)
         accounts = max(invoices // _INVOICES_AN_ACCOUNT, 1)
         await load_sample(database, accounts=accounts, invoices=invoices)
         back = f"ALTER TABLE {OLD_CODE.table} RENAME {NEW_CODE.column} TO {OLD_CODE.column}"
         async with database.transaction() as session:
             await session.execute(text(back))
+        await _on_server(url, f"COMMENT ON DATABASE {name} IS '{_FINISHED}'")
     return database
 
 

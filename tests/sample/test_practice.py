@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from invoicing.errors import StatementFailedError
 from invoicing.sample import drop_practice, open_practice, try_under_traffic
+from invoicing.sample.practice import _UNFINISHED, _quoted
 from tests.conftest import execute
 
 if TYPE_CHECKING:
@@ -36,6 +37,18 @@ async def test_a_practice_database_has_the_old_name_and_is_found_as_it_was_left(
     await drop_practice(again)
     with pytest.raises(Exception, match="does not exist"):
         await execute(url, "SELECT 1")
+
+
+async def test_one_whose_making_was_interrupted_is_made_anew(server_url: URL) -> None:
+    url = practice_url(server_url)
+    made = await open_practice(url, invoices=10)
+    await made.dispose()
+    unfinished = f"COMMENT ON DATABASE {_quoted(url)} IS '{_UNFINISHED}'"
+    await execute(url, unfinished, "ALTER TABLE invoice RENAME amt TO amount_cents")
+    again = await open_practice(url, invoices=20)
+    async with again.read_only() as session:
+        assert await session.scalar(text("SELECT count(amt) FROM invoice")) == 20
+    await drop_practice(again)
 
 
 async def test_who_may_not_create_databases_is_told(server_url: URL) -> None:
