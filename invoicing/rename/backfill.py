@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from invoicing.rename.ranges import Range
     from invoicing.rename.session import Connection
 
+_TURNS = 3
 _TRIES = 3
 _ROUNDS = 5
 _REST = 0.1
@@ -134,24 +136,40 @@ class Backfill:
                 await connection.fetch(_SETTINGS)
                 if await can_silence_triggers(connection):
                     await connection.execute("SET session_replication_role = replica")
-                while self._todo and not self._stop.is_set():
-                    await self._fill(connection, self._todo.pop())
+                await self._take_turns(connection)
 
-    async def _fill(self, connection: Connection, one: Range) -> None:
-        options = self._operator.options
-        rows_in_page = one.rows_expected / max(one.end_page - one.first_page, 1)
-        most = ranges.window(options, one.stripes, rows_in_page)
-        pages = Window(min(most, one.end_page - one.first_page), options.target)
-        while not one.done:
-            if self._stop.is_set():
-                self._todo.append(one)
+    async def _take_turns(self, connection: Connection) -> None:
+        """Fill ranges, two at a time by turns, until none is left.
+
+        A batch that comes back to the same pages at once finds dead rows there that the snapshot of
+        another worker's batch, begun before they died, still needs: no room, and the row has to
+        move. One turn later that batch has ended too.
+        """
+        turns: deque[tuple[Range, Window]] = deque()
+        while not self._stop.is_set():
+            while self._todo and len(turns) < self._turns(turns):
+                one = self._todo.pop()
+                turns.append((one, self._window(one)))
+            if not turns:
                 return
+            one, pages = turns.popleft()
             began = time.monotonic()
-            if not await self._batch(connection, one, pages.pages):
-                return
-            pages.took(time.monotonic() - began)
-            self._batch_size = options.batch_size * pages.pages // max(most, 1)
-            await self._after()
+            if await self._batch(connection, one, pages.pages):
+                pages.took(time.monotonic() - began)
+                self._batch_size = round(self._operator.options.batch_size * pages.share)
+                await self._after()
+                if not one.done:
+                    turns.append((one, pages))
+
+    def _turns(self, turns: deque[tuple[Range, Window]]) -> int:
+        """Return how many ranges to have: no second one that another worker could begin with."""
+        others = self._operator.options.workers - 1
+        return _TURNS if not turns or len(self._todo) > others else 1
+
+    def _window(self, one: Range) -> Window:
+        options, pages = self._operator.options, one.end_page - one.first_page
+        most = ranges.window(options, one.stripes, one.rows_expected / max(pages, 1))
+        return Window(min(most, pages), options.target)
 
     async def _batch(self, connection: Connection, one: Range, pages: int) -> bool:
         """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""

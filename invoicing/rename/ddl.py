@@ -19,6 +19,7 @@ from invoicing.rename.session import explained, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from invoicing.rename.column import Relation
     from invoicing.rename.model import Blocker, Options
     from invoicing.rename.session import Connection, Pool
 
@@ -31,12 +32,13 @@ class Ddl:
     """Runs DDL on one table, watched by a second connection that can see who blocks it."""
 
     def __init__(
-        self, pool: Pool, connection: Connection, target: str, relation: int, options: Options
+        self, pool: Pool, connection: Connection, target: str, relation: Relation, options: Options
     ) -> None:
         self._pool = pool
         self._connection = connection
         self._target = target
-        self._relation = relation
+        self._relation = relation.oid
+        self._table = relation.sql
         self._options = options
 
     async def short(self, *statements: str, also: Iterable[int] = ()) -> None:
@@ -92,6 +94,7 @@ class Ddl:
     async def _attempt(self, statements: tuple[str, ...], wait: float) -> None:
         try:
             async with self._connection.transaction():
+                await self._send_autovacuum_away()
                 # The second limit is for a lock on each of many partitions, one after another.
                 await self._connection.execute(
                     f"SET LOCAL lock_timeout = '{max(round(wait * 1000), 1)}ms';"
@@ -101,6 +104,18 @@ class Ddl:
                     await self._connection.execute(statement)
         except (*_NO_LOCK, asyncpg.QueryCanceledError):
             raise RenameBlockedAttempt from None
+
+    async def _send_autovacuum_away(self) -> None:
+        """Take the weakest lock that autovacuum gives way to, which no client waits behind.
+
+        It gives way when somebody has waited for `deadlock_timeout`: with the strong lock, every
+        client would wait as long. https://www.postgresql.org/docs/current/routine-vacuuming.html
+        """
+        await self._connection.execute(
+            "SELECT set_config('lock_timeout', (setting::int + 1000) || 'ms', true)"
+            " FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'"
+        )
+        await self._connection.execute(f"LOCK TABLE {self._table} IN SHARE UPDATE EXCLUSIVE MODE")
 
     async def _rest(self, attempt: int) -> None:
         # Jitter: two operators, or we and a periodic job, are not to meet each time.

@@ -50,7 +50,7 @@ class Operator:
         self.relation = relation
         self.options = options
         self.names: Names = relation.names(target)
-        self.ddl = Ddl(pool, connection, str(target), relation.oid, options)
+        self.ddl = Ddl(pool, connection, str(target), relation, options)
 
     async def state(self) -> state.State | None:
         """Return the rename's row."""

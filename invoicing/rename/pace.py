@@ -29,6 +29,11 @@ class Window:
         self._target = target
         self.pages = most
 
+    @property
+    def share(self) -> float:
+        """Return which part of a whole batch the next one is."""
+        return self.pages / self._most
+
     def took(self, seconds: float) -> None:
         """Learn from the last batch."""
         if seconds > self._target:
