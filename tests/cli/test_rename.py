@@ -149,6 +149,18 @@ def test_a_plan_names_the_lock_of_each_statement_and_what_is_carried_over(
     assert {step["phase"] for step in facts["steps"]} > {"expand", "backfill", "contract"}
 
 
+def test_a_practice_database_is_made_and_removed(invoicing: CommandLine) -> None:
+    made = invoicing("rename", "practice", "--rows", "50")
+    assert made.returncode == 0, made.stderr
+    planned = invoicing(*hinted(made.stdout))
+    assert planned.returncode == 0, planned.stderr
+    assert "About 50 rows" in planned.stdout
+    assert invoicing("rename", "practice", "--drop").returncode == 0
+    gone = invoicing(*hinted(made.stdout))
+    assert gone.returncode == 1
+    assert "does not exist" in gone.stderr
+
+
 def test_what_is_in_the_way_is_told_and_ends_with_1(invoicing: CommandLine) -> None:
     twice = "ALTER TABLE invoice ADD twice bigint GENERATED ALWAYS AS (amt * 2) STORED"
     asyncio.run(execute(invoicing.url, twice))
