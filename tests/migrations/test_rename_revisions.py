@@ -163,6 +163,15 @@ async def test_the_contract_can_be_taken_back_and_done_again(before: Database) -
     assert await fetch(before, "SELECT sum(amount_cents) FROM invoice") == ROWS * (ROWS + 1) // 2
 
 
+async def test_a_table_that_was_made_with_the_new_name_is_left_as_it_is(before: Database) -> None:
+    """As databases are that were made before the history began with `amt`."""
+    await execute(before.url, "ALTER TABLE invoice RENAME amt TO amount_cents")
+    was = await catalog(before.url)
+    await upgrade(before, "head")
+    assert await current_revision(before) == CONTRACTED
+    assert await catalog(before.url) == was
+
+
 def script(revisions: str, *arguments: str) -> str:
     """Write what `alembic upgrade --sql` would."""
     config = alembic_config()
