@@ -45,15 +45,15 @@ def show_ways(plan: Plan) -> Table:
     rows = [
         {
             "way": one.strategy,
-            "time": f"{one.seconds:,.1f} s",
-            "space": f"{one.extra_bytes / _MB:,.1f} MB",
+            "time, s": one.seconds,
+            "space, MB": one.extra_bytes / _MB,
             "longest lock": one.longest_lock,
             "safe here": "yes" if one.safe else "no",
             "would break": "; ".join(one.breaks) or "nothing",
         }
         for one in plan.estimates
     ]
-    return _table(rows, ["way", "time", "space", "longest lock", "safe here", "would break"])
+    return _table(rows, [])
 
 
 def show_status(status: Status) -> Table:
@@ -78,7 +78,7 @@ def show_counts(counts: RowCounts) -> Table:
         "not filled yet": counts.missing,
         "two different values": counts.different,
     }
-    rows = [{"state": state, "count": f"{count:,}"} for state, count in facts.items()]
+    rows = [{"state": state, "count": count} for state, count in facts.items()]
     return _table(rows, [])
 
 
@@ -94,12 +94,12 @@ def show_traffic(phases: Mapping[str, TrafficFigures]) -> Table:
     rows = [
         {
             "meanwhile": name,
-            "old code": f"{one.by_code.get('old', 0):,}",
-            "new code": f"{one.by_code.get('new', 0):,}",
-            "failed": f"{one.failed:,}",
-            "p50": f"{1000 * one.p50:.1f} ms",
-            "p99": f"{1000 * one.p99:.1f} ms",
-            "longest": f"{1000 * one.longest:.1f} ms",
+            "old code": one.by_code.get("old", 0),
+            "new code": one.by_code.get("new", 0),
+            "failed": one.failed,
+            "p50, ms": 1000 * one.p50,
+            "p99, ms": 1000 * one.p99,
+            "longest, ms": 1000 * one.longest,
         }
         for name, one in phases.items()
     ]
@@ -112,8 +112,8 @@ def show_clocks(ways: Mapping[str, Mapping[str, TrafficFigures]]) -> Table:
         {
             "way": way,
             "phase": phase,
-            "took": f"{one.seconds:,.2f} s",
-            "longest request": f"{1000 * one.longest:.1f} ms",
+            "took, ms": 1000 * one.seconds,
+            "longest request, ms": 1000 * one.longest,
         }
         for way, phases in ways.items()
         for phase, one in phases.items()
@@ -156,6 +156,7 @@ def plot_traffic(history: Sequence[tuple[float, float]], began: Mapping[str, flo
         place = (moment, 1 - 0.07 * (number % 4))
         axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), va="top")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("seconds since the traffic began")
     axes.set_ylabel("latency, ms")
     axes.spines[["top", "right"]].set_visible(False)

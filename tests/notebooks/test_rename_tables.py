@@ -64,8 +64,7 @@ def test_each_step_is_one_line_with_its_lock() -> None:
 
 def test_both_ways_stand_beside_each_other() -> None:
     columns, view = repr(show_ways(PLAN)).splitlines()[1:]
-    assert "12.3 s" in columns
-    assert "1.5 MB" in columns
+    assert columns.split()[1:3] == ["12.3", "1.5"]
     assert columns.endswith("nothing")
     assert "COPY into it; TRUNCATE" in view
 
@@ -103,9 +102,9 @@ def test_a_gate_names_every_objection() -> None:
 
 def test_traffic_is_shown_by_phase_with_what_it_noticed() -> None:
     (line,) = repr(show_traffic({"expand": FIGURES})).splitlines()[1:]
-    assert " ".join(line.split()) == "expand 700 500 3 2.1 ms 12.3 ms 200.0 ms"
+    assert " ".join(line.split()) == "expand 700 500 3 2.1 12.3 200.0"
     clocks = repr(show_clocks({"three steps": {"expand": FIGURES}, "view": {}}))
-    assert "2.00 s" in clocks
+    assert "2,000.0" in clocks
 
 
 def test_the_plot_says_the_longest_request_and_marks_the_phases() -> None:
