@@ -99,7 +99,9 @@ def print_verify(report: VerifyReport, target: Target) -> None:
 
 
 def print_gate(report: GateReport, target: Target) -> None:
-    """Print what stands in the way of the contract."""
+    """Print what stands in the way of the contract, and what nobody could see."""
+    if report.unseen:
+        _print_findings(report.unseen)
     if report.open:
         command = target.command("contract")
         _say(f"The gate is open. Next: {command} --confirm {target.table}.{target.old}")

@@ -83,7 +83,7 @@ async def _columns_way(
         findings += await carry.taken_names(connection, carried)
         room = await disk_space(connection, relation, sizes, estimate)
         findings.append(accepted(room, options))
-    refused = [f"{one.subject}: {one.message}" for one in findings if one.verdict == "refused"]
+    refused = [f"{one.subject} ({one.slug})" for one in findings if one.verdict == "refused"]
     version = connection.get_server_version().major
     steps = _steps(relation.names(target), column, carried, version)
     return Way(findings, steps, replace(estimate, breaks=refused, safe=not refused))

@@ -40,7 +40,7 @@ _ATTEMPTS = 3
 
 
 async def expand(operator: Operator, column: Column) -> None:
-    """Put the view in the table's place; where it stands already, only repair it."""
+    """Put the view in the table's place, or go on where the expand was killed."""
     connection, names = operator.connection, operator.names
     await state.set_up(connection)
     found = await operator.state()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _GENERAL = frozenset(
     {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
     | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
-    | {"monitoring", "replica", "slot", "logical-slot"}
+    | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
 )
 # What only the operator can know to be harmless; all other refusals stand.
 ACCEPTABLE = frozenset(

@@ -43,7 +43,7 @@ async def view_way(
         extra_bytes=0,
         longest_lock="milliseconds, twice",
         breaks=[
-            *(f"{one.subject}: {one.message}" for one in named),
+            *(f"{one.subject} ({one.slug})" for one in named),
             *always(relation, version),
         ],
         safe=not in_the_way,

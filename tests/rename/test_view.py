@@ -14,7 +14,6 @@ from invoicing.errors import (
     ConfirmationError,
     RenameBlockedError,
     RenamePhaseError,
-    RenameRefusedError,
 )
 from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
@@ -22,6 +21,7 @@ from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected, idle_transaction
 from tests.rename.state import gate_opens
+from tests.rename.whole import RICH, contracted, everything
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,40 +30,6 @@ if TYPE_CHECKING:
 
 VIEW = {"strategy": "view", "quiet": 0.1}
 ROWS = 1_000
-# Everything there is to know of the table, and of what else has a name in its schema.
-_EVERYTHING = """
-SELECT 'class', format('%s %s %s %s', c.relname, c.relkind, c.relowner::regrole,
-    obj_description(c.oid, 'pg_class'))
-    FROM pg_class AS c WHERE relnamespace = 'public'::regnamespace
-UNION ALL SELECT 'grant', format('%s %s', c.relname, x) FROM pg_class AS c,
-    aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS x
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
-UNION ALL SELECT 'column', format('%s %s %s %s %s %s %s', attrelid::regclass, attname, atttypid,
-    attnotnull, pg_get_expr(adbin, adrelid), attacl, col_description(attrelid, attnum))
-    FROM pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
-    WHERE attrelid = 'bill'::regclass AND attnum > 0 AND NOT attisdropped
-UNION ALL SELECT 'constraint', format('%s %s', conname, pg_get_constraintdef(oid))
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'index', pg_get_indexdef(indexrelid) FROM pg_index
-    WHERE indrelid = 'bill'::regclass
-UNION ALL SELECT 'trigger', pg_get_triggerdef(oid) FROM pg_trigger
-    WHERE tgrelid = 'bill'::regclass AND NOT tgisinternal
-UNION ALL SELECT 'type', typname FROM pg_type WHERE typnamespace = 'public'::regnamespace
-UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname !~ '^pg_'
-ORDER BY 1, 2
-"""
-_RICH = """
-ALTER TABLE bill ALTER amt SET DEFAULT 5, ALTER note SET DEFAULT 'none', ADD UNIQUE (amt, id),
-    ADD CONSTRAINT bill_amt_positive CHECK (amt > 0), ADD number bigserial,
-    ADD place int GENERATED ALWAYS AS IDENTITY,
-    ADD twice bigint GENERATED ALWAYS AS (id * 2) STORED;
-CREATE INDEX ix_bill_amt ON bill (amt) WHERE amt > 7;
-CREATE STATISTICS bill_amt_stats ON amt, id FROM bill;
-COMMENT ON TABLE bill IS 'what is owed';
-COMMENT ON COLUMN bill.amt IS 'in cents';
-CREATE TABLE payment (bill bigint REFERENCES bill, paid bigint);
-CREATE VIEW report AS SELECT id, amt FROM bill;
-"""
 
 
 @pytest.fixture
@@ -80,24 +46,10 @@ async def clerk(url: URL) -> AsyncIterator[str]:
     await execute(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
-async def everything(url: URL) -> list[tuple[str, str]]:
-    async with connected(url) as connection:
-        return [tuple(row) for row in await connection.fetch(_EVERYTHING)]
-
-
-async def slugs(rename: Rename) -> set[str]:
-    return {one.slug for one in (await rename.plan()).refusals}
-
-
-async def contracted(rename: Rename) -> None:
-    await gate_opens(rename)
-    await rename.contract(confirm=CONFIRM)
-
-
 async def test_after_the_rollback_everything_is_as_at_the_start(url: URL, clerk: str) -> None:
     await execute(
         url,
-        _RICH,
+        RICH,
         f"GRANT SELECT, INSERT ON bill TO {clerk} WITH GRANT OPTION",
         f"GRANT UPDATE (amt, note) ON bill TO {clerk}",
     )
@@ -111,7 +63,7 @@ async def test_after_the_rollback_everything_is_as_at_the_start(url: URL, clerk:
 
 
 async def test_after_the_contract_only_the_name_is_another(url: URL, clerk: str) -> None:
-    await execute(url, _RICH, f"GRANT UPDATE (amt) ON bill TO {clerk}")
+    await execute(url, RICH, f"GRANT UPDATE (amt) ON bill TO {clerk}")
     before = await everything(url)
     async with renaming(url, **VIEW) as rename, connected(url) as client:
         file = await client.fetchval("SELECT pg_relation_filepath('bill')")
@@ -129,7 +81,7 @@ async def test_after_the_contract_only_the_name_is_another(url: URL, clerk: str)
 
 @pytest.mark.parametrize("name", ["amt", "amount_cents"])
 async def test_either_name_takes_every_kind_of_write(url: URL, name: str) -> None:
-    await execute(url, _RICH)
+    await execute(url, RICH)
     other = {"amt": "amount_cents", "amount_cents": "amt"}[name]
     upsert = f"ON CONFLICT (id) DO UPDATE SET {name} = excluded.{name} + 1"
     statements = {
@@ -230,95 +182,6 @@ async def test_row_security_hides_the_same_rows_through_the_view(url: URL, clerk
             await step()
             assert await client.fetchval("SELECT count(*) FROM bill") == 10
             assert await client.execute("UPDATE bill SET note = ''") == "UPDATE 10"
-
-
-REFUSED = {
-    "publication": "CREATE PUBLICATION {name} FOR TABLE bill",
-    "rule": "CREATE RULE again AS ON INSERT TO bill DO ALSO NOTIFY bill",
-    "domain-default": "CREATE DOMAIN cents AS bigint DEFAULT 5;"
-    " ALTER TABLE bill ALTER amt TYPE cents",
-    "null-default": "ALTER TABLE bill ALTER amt SET DEFAULT 5, ALTER amt DROP NOT NULL",
-    "trigger-function": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
-    " IF NEW.amt < 1 THEN NEW.note := 1; END IF; RETURN NEW; END';"
-    " CREATE TRIGGER checks BEFORE INSERT ON bill FOR EACH ROW EXECUTE FUNCTION f()",
-    "table-name": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''%'',"
-    " TG_TABLE_NAME; RETURN NULL; END'; CREATE TRIGGER audits AFTER INSERT ON bill"
-    " FOR EACH STATEMENT EXECUTE FUNCTION f()",
-    "row-type": "CREATE FUNCTION f(bill) RETURNS bigint LANGUAGE sql AS 'SELECT $1.amt'",
-    "view-statement": "CREATE FUNCTION f() RETURNS void LANGUAGE sql"
-    " AS 'TRUNCATE TABLE public.bill'",
-    "inheritance": "CREATE TABLE old_bill () INHERITS (bill)",
-    "name-taken": "CREATE TABLE bill_x (amount_cents int); ALTER TABLE bill ADD amount_cents int",
-}
-
-
-@pytest.mark.parametrize("slug", REFUSED)
-async def test_what_a_view_would_break_is_refused_by_name(url: URL, slug: str) -> None:
-    await execute(url, REFUSED[slug].replace("{name}", f"p_{uuid4().hex[:8]}"))
-    before = await everything(url)
-    async with renaming(url, **VIEW) as rename:
-        assert await slugs(rename) == {slug}
-        with pytest.raises(RenameRefusedError, match="Nothing was changed"):
-            await rename.expand()
-    assert await everything(url) == before
-    async with renaming(url) as by_columns:
-        estimates = {one.strategy: one for one in (await by_columns.plan()).estimates}
-        assert not estimates["view"].safe
-        assert list(estimates) == ["columns", "view"]
-
-
-@pytest.mark.parametrize("slug", ["null-default", "table-name", "view-statement", "inheritance"])
-async def test_what_the_operator_knows_to_be_harmless_can_be_accepted(url: URL, slug: str) -> None:
-    await execute(url, REFUSED[slug])
-    async with renaming(url, **VIEW, accept=frozenset({slug})) as rename:
-        await verified(rename)
-        await contracted(rename)
-
-
-async def test_a_partitioned_table_takes_writes_through_the_view(empty_database_url: URL) -> None:
-    url = empty_database_url
-    await execute(
-        url,
-        "CREATE TABLE bill (id bigint, amt bigint NOT NULL, PRIMARY KEY (id, amt))"
-        " PARTITION BY RANGE (amt)",
-        "CREATE TABLE bill_1 PARTITION OF bill FOR VALUES FROM (0) TO (1000)",
-        "CREATE TABLE bill_2 PARTITION OF bill DEFAULT",
-        "CREATE INDEX ix_bill_amt ON bill (amt)",
-        "INSERT INTO bill SELECT n, n FROM generate_series(1, 100) AS n",
-    )
-    async with renaming(url, **VIEW) as rename:
-        assert await slugs(rename) == {"partitioned"}
-    async with renaming(url, **VIEW, accept=frozenset({"partitioned"})) as rename:
-        await rename.expand()
-        await execute(url, "UPDATE bill SET amount_cents = 2000 WHERE amt = 7")
-        await verified(rename)
-        await contracted(rename)
-        async with connected(url) as client:
-            assert await client.fetchval("SELECT amount_cents FROM bill_2") == 2000
-            assert await client.fetchval("SELECT to_regclass('ix_bill_amount_cents')") is not None
-
-
-async def test_the_plan_compares_both_ways_and_its_statements_are_what_runs(url: URL) -> None:
-    await execute(url, _RICH)
-    before = await everything(url)
-    async with renaming(url, **VIEW) as rename, connected(url) as client:
-        plan = await rename.plan()
-        columns, view = plan.estimates
-        assert (columns.strategy, view.strategy, plan.strategy) == ("columns", "view", "view")
-        assert view.safe
-        assert view.extra_bytes < columns.extra_bytes
-        assert any("COPY" in one for one in view.breaks)
-        assert any("bill_number_seq" in one for one in view.breaks)
-        # By hand, in the order that is printed, and without the rename's own notes.
-        await client.execute("CREATE SCHEMA invoicing_rename")
-        for phase in ("expand", "rollback"):
-            async with client.transaction():
-                for step in plan.steps:
-                    if step.phase == phase:
-                        await client.execute(step.sql)
-            assert (await everything(url) == before) is False
-        await client.execute("DROP SCHEMA invoicing_rename CASCADE")
-    assert await everything(url) == before
 
 
 async def test_the_status_tells_it_from_any_connection(url: URL) -> None:

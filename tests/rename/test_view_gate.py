@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -176,3 +177,22 @@ async def test_what_somebody_took_away_is_put_back_by_another_expand(
         assert (await rename.status()).old_writes == 1
         await rename.rollback()
         await execute(url, "UPDATE bill SET amt = 7 WHERE id = 1")
+
+
+async def test_a_client_that_came_by_another_way_is_not_the_one_that_gives_way(url: URL) -> None:
+    await execute(url, "CREATE VIEW report AS SELECT id FROM bill")
+    waits = "SELECT count(*) FROM pg_locks WHERE relation = 'bill_base'::regclass AND NOT granted"
+    async with renaming(url, **VIEW, lock_timeout=2, lock_attempts=10) as rename:
+        await verified(rename)
+        await gate_opens(rename)
+        async with connected(url) as client, connected(url) as watcher:
+            # It has the table behind the view, and will want the view that the contract has.
+            await client.execute("BEGIN; SELECT FROM report")
+            contracting = asyncio.create_task(rename.contract(confirm=CONFIRM))
+            async with asyncio.timeout(20):
+                while not await watcher.fetchval(waits):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert await client.fetchval("SELECT count(amt) FROM bill") == 100
+            await client.execute("COMMIT")
+        await contracting
+        assert (await rename.status()).phase is Phase.CONTRACTED
