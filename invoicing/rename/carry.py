@@ -41,6 +41,9 @@ class Carried:
         tablespace: an index's own; None for the default.
         clustered: whether CLUSTER uses it.
         refers: the table that a foreign key refers to; 0 for all others.
+        comment: the original's.
+        target: how finely extended statistics are gathered; None for the default.
+        unsupported: whether it cannot be told what it is on the new column.
     """
 
     kind: str
@@ -58,6 +61,9 @@ class Carried:
     clustered: bool = False
     refers: int = 0
     partitioned: bool = False
+    comment: str | None = None
+    target: int | None = None
+    unsupported: bool = False
 
     @property
     def sql_name(self) -> str:
@@ -74,7 +80,8 @@ SELECT i.indexrelid AS oid, x.relname AS name, i.indisunique AS unique,
         format('%I.%I', n.nspname, t.relname)) AS prefix,
     s.spcname AS tablespace, k.conname AS constraint_name, i.indisvalid AS valid,
     CASE WHEN k.condeferrable THEN ' DEFERRABLE' || CASE WHEN k.condeferred
-        THEN ' INITIALLY DEFERRED' ELSE '' END ELSE '' END AS suffix
+        THEN ' INITIALLY DEFERRED' ELSE '' END ELSE '' END AS suffix,
+    coalesce(obj_description(k.oid, 'pg_constraint'), obj_description(x.oid, 'pg_class')) AS comment
 FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
@@ -91,6 +98,10 @@ ORDER BY i.indexrelid
 _CONSTRAINTS = """
 SELECT k.oid, k.conname AS name, k.contype::text AS type, k.convalidated AS valid,
     pg_catalog.pg_get_constraintdef(k.oid) AS definition, k.confrelid AS refers,
+    obj_description(k.oid, 'pg_constraint') AS comment,
+    -- ON DELETE SET NULL (columns) came with 15, PERIOD with 18.
+    coalesce(to_jsonb(k) ->> 'confdelsetcols', to_jsonb(k) ->> 'conperiod', 'false') <> 'false'
+        AS unsupported,
     (SELECT format('FOREIGN KEY (%s)', string_agg(quote_ident(a.attname), ', ' ORDER BY u.place))
      FROM unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
@@ -109,7 +120,9 @@ _STATISTICS = """
 SELECT s.oid, s.stxname AS name, n.nspname AS schema,
     pg_catalog.pg_get_statisticsobjdef(s.oid) AS definition,
     format('CREATE STATISTICS %I.%I', n.nspname, s.stxname) AS prefix,
-    format(' FROM %s', s.stxrelid::regclass) AS suffix
+    format(' FROM %s', s.stxrelid::regclass) AS suffix,
+    nullif(s.stxstattarget, -1)::int AS target,
+    obj_description(s.oid, 'pg_statistic_ext') AS comment
 FROM pg_catalog.pg_statistic_ext AS s
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
 WHERE s.stxrelid = $1 AND ($2::int2 = ANY (s.stxkeys::int2[]) OR EXISTS (
@@ -208,7 +221,12 @@ class _Clone:
             # A temporary table may not refer to a permanent one.
             definition = row["new_prefix"] + original.removeprefix(row["prefix"])
             return self._carried(
-                "foreign-key", row, definition, valid=row["valid"], refers=row["refers"]
+                "foreign-key",
+                row,
+                definition,
+                valid=row["valid"],
+                refers=row["refers"],
+                unsupported=row["unsupported"],
             )
         definition = await self._told(
             f"ALTER TABLE {_CLONE} ADD CONSTRAINT {_PROBE} {original}",
@@ -229,7 +247,7 @@ class _Clone:
             f" AND stxname = '{_PROBE}'",
             f"DROP STATISTICS {probe}",
         )
-        return self._carried("statistics", row, definition)
+        return self._carried("statistics", row, definition, target=row["target"])
 
     async def _told(self, make: str, ask: str, drop: str) -> str:
         """Make a probe, rename the column, ask what the probe is called, and undo both."""
@@ -261,6 +279,7 @@ class _Clone:
             name=with_column or shortened(f"{old_name}_{self._target.new}"),
             final_name=with_column or old_name,
             definition=definition,
+            comment=row["comment"],
             **more,
         )
 
@@ -303,6 +322,13 @@ def findings(carried: Iterable[Carried]) -> list[Finding]:
                 "the constraint, and make a unique index instead"
             )
             found.append(Finding("partitioned-unique", subject, "refused", message))
+            continue
+        if one.unsupported:
+            message = (
+                "its ON DELETE names columns, or it is about a PERIOD: what it is on the new "
+                "column cannot be told. Drop it first, and add it again after the contract"
+            )
+            found.append(Finding(one.kind, subject, "refused", message))
             continue
         message = made[one.kind].format(name=quote(one.name))
         if not one.valid:

@@ -146,6 +146,15 @@ def _settle(one: Carried) -> list[str]:
         )
     if one.clustered:
         statements.append(f"{alter} CLUSTER ON {final}")
+    of_the_schema = f"{quote(one.schema)}.{final}"
+    if one.comment is not None:
+        what = {
+            "index": f"INDEX {of_the_schema}",
+            "statistics": f"STATISTICS {of_the_schema}",
+        }.get(one.kind, f"CONSTRAINT {final} ON {one.relation}")
+        statements.append(f"COMMENT ON {what} IS {literal(one.comment)}")
+    if one.target is not None:
+        statements.append(f"ALTER STATISTICS {of_the_schema} SET STATISTICS {one.target}")
     return statements
 
 

@@ -35,7 +35,7 @@ def distinct(column: Column, left: str, right: str) -> str:
     """
     if column.equal_means_identical:
         return f"{left} IS DISTINCT FROM {right}"
-    return f"ROW({left}) OPERATOR(pg_catalog.*<>) ROW({right})"
+    return f"pg_catalog.record_image_ne(ROW({left}), ROW({right}))"
 
 
 def create_functions(names: Names, column: Column) -> list[str]:
