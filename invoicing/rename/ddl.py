@@ -14,6 +14,7 @@ import asyncpg
 
 from invoicing.errors import RenameBlockedError
 from invoicing.rename.blockers import Watch
+from invoicing.rename.model import Step
 from invoicing.rename.session import explained, shown
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.rel
     pg_catalog.pg_settings AS s, set_config('lock_timeout', (s.setting::int + 1000) || 'ms', true)
 WHERE c.oid = $1 AND s.name = 'deadlock_timeout'
 """
+_GENTLE = "LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE"
 _NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+
+
+def first_step(phase: str, table: str) -> Step:
+    """Return what a short transaction of `Ddl` begins with, for a plan."""
+    return Step(
+        phase, _GENTLE.format(table), "SHARE UPDATE EXCLUSIVE", "nobody; autovacuum gives way"
+    )
 
 
 class Ddl:
@@ -118,7 +127,7 @@ class Ddl:
         # By its oid: while a view stands in its place, the table has another name.
         table = await self._connection.fetchval(_PATIENCE_FOR_AUTOVACUUM, self._relation)
         if table is not None:
-            await self._connection.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
+            await self._connection.execute(_GENTLE.format(table))
 
     async def _rest(self, attempt: int) -> None:
         # Jitter: two operators, or we and a periodic job, are not to meet each time.

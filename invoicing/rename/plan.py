@@ -13,6 +13,7 @@ from invoicing.errors import UsageError
 from invoicing.rename import build, carry, contract, expand, rollback, sync
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
+from invoicing.rename.ddl import first_step
 from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
@@ -112,6 +113,7 @@ def _steps(names: Names, column: Column, carried: list[Carried], version: int) -
         Step("expand", one, "none on the table", _NOBODY)
         for one in sync.create_functions(names, column)
     ]
+    steps.append(first_step("expand", names.relation))
     steps += [
         Step("expand", one, _SHORT, _WAITS) for one in expand.expand_statements(names, column)
     ]
@@ -125,13 +127,16 @@ def _steps(names: Names, column: Column, carried: list[Carried], version: int) -
     )
     if column.not_null:
         for transaction in build.not_null_statements(names, version):
-            steps += [_step_of("verify", one) for one in transaction]
+            steps += _verify_steps(names.relation, transaction)
     for one in carried:
-        steps += [_step_of("verify", statement) for statement in _build_statements(one)]
+        for statement in _build_statements(one):
+            steps += _verify_steps(one.relation, [statement])
+    steps.append(first_step("contract", names.relation))
     steps += [
         Step("contract", one, _SHORT, _WAITS)
         for one in contract.contract_statements(names, column, carried, [])
     ]
+    steps.append(first_step("rollback", names.relation))
     steps += [Step("rollback", one, _SHORT, _WAITS) for one in rollback.rollback_statements(names)]
     return steps
 
@@ -143,6 +148,11 @@ def _build_statements(one: Carried) -> list[str]:
         return [build.create_statistics(one)]
     added = [build.add_constraint(one)]
     return [*added, build.validate_constraint(one)] if one.valid else added
+
+
+def _verify_steps(table: str, transaction: list[str]) -> list[Step]:
+    steps = [_step_of("verify", one) for one in transaction]
+    return steps if steps[0].blocks == _NOBODY else [first_step("verify", table), *steps]
 
 
 def _step_of(phase: str, statement: str) -> Step:

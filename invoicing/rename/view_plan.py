@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.rename import view_sql
+from invoicing.rename.ddl import first_step
 from invoicing.rename.dependents import word
 from invoicing.rename.model import Estimate, Finding, Step
 from invoicing.rename.view_findings import always, find_for_view
@@ -68,8 +69,13 @@ def _steps(relation: Relation, target: Target, found: Found) -> list[Step]:
     count = f"SELECT count(*) FROM {view_sql.base_name(names, shape)}"
     verify = Step("verify", count, "ACCESS SHARE, while it counts", "nobody")
     made = [Step("expand", one, "none on the table", "nobody") for one in free]
+    # Under its own name, before and after the swap.
+    tables = {"expand": names.relation}
     expand, contract, rollback = (
-        [Step(phase, one, _SHORT, _WAITS) for one in statements]
+        [
+            first_step(phase, tables.get(phase, view_sql.base_name(names, shape))),
+            *(Step(phase, one, _SHORT, _WAITS) for one in statements),
+        ]
         for phase, statements in swaps.items()
     )
     return [*made, *expand, verify, *contract, *rollback]
