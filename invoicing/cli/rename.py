@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from invoicing.cli import rename_output as output
 from invoicing.cli.output import errors
+from invoicing.cli.rename_options import (
+    USUAL,
+    Accept,
+    AsJson,
+    BatchSize,
+    BatchTarget,
+    LockAttempts,
+    LockTimeout,
+    MaxAge,
+    MaxLag,
+    New,
+    Old,
+    Pause,
+    Quiet,
+    Schema,
+    Stripes,
+    Table,
+    Url,
+    Way,
+    Workers,
+    Yes,
+    make_options,
+    make_target,
+)
 from invoicing.cli.rename_run import (
+    On,
     ask,
     busy,
-    make_options,
-    on_database,
     print_json,
+    resumable,
     run_backfill,
     run_phase,
     show_status,
 )
-from invoicing.rename import Options, Target
+from invoicing.errors import UsageError
+
+if TYPE_CHECKING:
+    from invoicing.rename import Plan, Rename, Status
 
 app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"
@@ -31,39 +57,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
-Old = Annotated[str, typer.Argument(help="The column's name now.", show_default=False)]
-New = Annotated[str, typer.Argument(help="The name it shall have.", show_default=False)]
-Schema = Annotated[str | None, typer.Option(help="The table's schema; else the search path's.")]
-Url = Annotated[
-    str | None, typer.Option(help="The database; else DATABASE_URL, else the embedded one.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Accept = Annotated[
-    list[str] | None,
-    typer.Option(help="A refusal that you have seen to, by its name; may be given again."),
-]
-Way = Annotated[
-    Literal["columns", "view"],
-    typer.Option(help="columns: fill a second column; view: a view in the table's place."),
-]
-LockTimeout = Annotated[float, typer.Option(help="Seconds a statement waits for its lock.")]
-LockAttempts = Annotated[int, typer.Option(help="How often it tries before it gives up.")]
-BatchSize = Annotated[int, typer.Option(help="Rows of one batch, committed by itself.")]
-Workers = Annotated[int, typer.Option(help="Connections that backfill at once.")]
-Stripes = Annotated[
-    int | None, typer.Option(help="Passes over each range of pages; chosen if not given.")
-]
-Pause = Annotated[float, typer.Option(help="Seconds of rest after each batch.")]
-BatchTarget = Annotated[
-    float, typer.Option("--target", help="A batch of more seconds makes the next one smaller.")
-]
-MaxLag = Annotated[float | None, typer.Option(help="Wait while a replica is more seconds behind.")]
-Quiet = Annotated[float, typer.Option(help="Seconds without a write by the old name.")]
-MaxAge = Annotated[float, typer.Option(help="Name transactions that are older, in seconds.")]
-_DEFAULTS = Options()
-
 
 @app.command()
 def plan(  # noqa: PLR0913 -- each is an option of the command
@@ -72,11 +65,10 @@ def plan(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    strategy: Way = _DEFAULTS.strategy,
-    batch_size: BatchSize = _DEFAULTS.batch_size,
-    workers: Workers = _DEFAULTS.workers,
+    strategy: Way = USUAL.strategy,
+    workers: Workers = USUAL.workers,
     max_replica_lag: MaxLag = None,
-    max_transaction_age: MaxAge = _DEFAULTS.max_transaction_age,
+    max_transaction_age: MaxAge = USUAL.max_transaction_age,
     accept: Accept = None,
     sql: Annotated[bool, typer.Option("--sql", help="Print the statements only.")] = False,
     url: Url = None,
@@ -88,22 +80,28 @@ def plan(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename plan invoice amt amount_cents
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(
         strategy=strategy,
-        batch_size=batch_size,
         workers=workers,
         max_replica_lag=max_replica_lag,
         max_transaction_age=max_transaction_age,
         accept=accept,
     )
-    found = asyncio.run(on_database(url, target, options, lambda rename: rename.plan()))
+    if as_json and sql:
+        message = "--json has every statement too: give it alone, or --sql alone"
+        raise UsageError(message)
+
+    async def look(rename: Rename) -> tuple[Plan, Status]:
+        return await rename.plan(), await rename.status()
+
+    found, status = On(url, target, options).run(look)
     if as_json:
         print_json(found.as_dict())
     elif sql:
         typer.echo(output.plan_sql(found))
     else:
-        output.print_plan(found)
+        output.print_plan(found, status, options)
     if found.refusals:
         raise typer.Exit(1)
 
@@ -115,9 +113,9 @@ def expand(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    strategy: Way = _DEFAULTS.strategy,
-    lock_timeout: LockTimeout = _DEFAULTS.lock_timeout,
-    lock_attempts: LockAttempts = _DEFAULTS.lock_attempts,
+    strategy: Way = USUAL.strategy,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
     accept: Accept = None,
     url: Url = None,
     yes: Yes = False,
@@ -127,12 +125,17 @@ def expand(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename expand invoice amt amount_cents
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(
         strategy=strategy, lock_timeout=lock_timeout, lock_attempts=lock_attempts, accept=accept
     )
-    ask(f"Expand {target}: add {new}, and keep it equal to {old}?", yes=yes)
-    run_phase((url, target, options), lambda rename: rename.expand(), "Expanding", as_json=as_json)
+    what = {
+        "columns": f"add {new}, with triggers that keep it equal to {old}",
+        "view": f"put a view that answers to both names in the place of {table}",
+    }
+    ask(f"Expand {target}: {what[strategy]}?", yes=yes)
+    on = On(url, target, options)
+    run_phase(on, "expand", lambda rename: rename.expand(), "Expanding", as_json=as_json)
 
 
 @app.command()
@@ -142,12 +145,14 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    batch_size: BatchSize = _DEFAULTS.batch_size,
-    workers: Workers = _DEFAULTS.workers,
+    batch_size: BatchSize = USUAL.batch_size,
+    workers: Workers = USUAL.workers,
     stripes: Stripes = None,
-    pause: Pause = _DEFAULTS.pause,
-    target_seconds: BatchTarget = _DEFAULTS.target,
+    pause: Pause = USUAL.pause,
+    target_seconds: BatchTarget = USUAL.target,
     max_replica_lag: MaxLag = None,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
     url: Url = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -156,7 +161,7 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename backfill invoice amt amount_cents --workers 2 --max-replica-lag 10
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(
         batch_size=batch_size,
         workers=workers,
@@ -164,9 +169,11 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command
         pause=pause,
         target=target_seconds,
         max_replica_lag=max_replica_lag,
+        lock_timeout=lock_timeout,
+        lock_attempts=lock_attempts,
     )
     ask(f"Backfill {target}: write {new} in every row that lacks it?", yes=yes)
-    run_backfill((url, target, options), "backfill", as_json=as_json)
+    run_backfill(On(url, target, options), "backfill", as_json=as_json)
 
 
 @app.command()
@@ -176,8 +183,8 @@ def verify(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    lock_timeout: LockTimeout = _DEFAULTS.lock_timeout,
-    lock_attempts: LockAttempts = _DEFAULTS.lock_attempts,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
     url: Url = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -186,15 +193,16 @@ def verify(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename verify invoice amt amount_cents
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(lock_timeout=lock_timeout, lock_attempts=lock_attempts)
     ask(f"Verify {target}: copy indexes and constraints to {new}?", yes=yes)
-    with busy("Comparing rows, building copies"):
-        report = asyncio.run(on_database(url, target, options, lambda rename: rename.verify()))
+    on = On(url, target, options)
+    with resumable(on, "verify"), busy("Comparing rows, building copies"):
+        report = on.run(lambda rename: rename.verify())
     if as_json:
         print_json(asdict(report) | {"ok": report.ok})
     else:
-        output.print_verify(report, target)
+        output.print_verify(report, target, options)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -206,7 +214,7 @@ def status(
     new: New,
     *,
     schema: Schema = None,
-    max_transaction_age: MaxAge = _DEFAULTS.max_transaction_age,
+    max_transaction_age: MaxAge = USUAL.max_transaction_age,
     watch: Annotated[
         float | None, typer.Option(min=0.2, help="Look again every so many seconds.")
     ] = None,
@@ -217,13 +225,9 @@ def status(
 
     Example: invoicing rename status invoice amt amount_cents --watch 1
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(max_transaction_age=max_transaction_age)
-    asyncio.run(
-        on_database(
-            url, target, options, lambda rename: show_status(rename, watch, as_json=as_json)
-        )
-    )
+    On(url, target, options).run(lambda rename: show_status(rename, watch, as_json=as_json))
 
 
 @app.command()
@@ -233,7 +237,7 @@ def gate(
     new: New,
     *,
     schema: Schema = None,
-    quiet: Quiet = _DEFAULTS.quiet,
+    quiet: Quiet = USUAL.quiet,
     accept: Accept = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -242,14 +246,14 @@ def gate(
 
     Example: invoicing rename gate invoice amt amount_cents --quiet 60
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(quiet=quiet, accept=accept)
     with busy(f"Watching for old code, for {quiet:g} s"):
-        report = asyncio.run(on_database(url, target, options, lambda rename: rename.gate()))
+        report = On(url, target, options).run(lambda rename: rename.gate())
     if as_json:
         print_json(asdict(report) | {"open": report.open})
     else:
-        output.print_gate(report, target)
+        output.print_gate(report, target, options)
     if not report.open:
         raise typer.Exit(1)
 
@@ -264,9 +268,9 @@ def contract(  # noqa: PLR0913 -- each is an option of the command
     confirm: Annotated[
         str | None, typer.Option(help="What is dropped, as table.old: asked for if not given.")
     ] = None,
-    quiet: Quiet = _DEFAULTS.quiet,
-    lock_timeout: LockTimeout = _DEFAULTS.lock_timeout,
-    lock_attempts: LockAttempts = _DEFAULTS.lock_attempts,
+    quiet: Quiet = USUAL.quiet,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
     accept: Accept = None,
     url: Url = None,
     as_json: AsJson = False,
@@ -275,15 +279,17 @@ def contract(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename contract invoice amt amount_cents --confirm invoice.amt
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(
         quiet=quiet, lock_timeout=lock_timeout, lock_attempts=lock_attempts, accept=accept
     )
     if confirm is None and sys.stdin.isatty():
-        errors.print(f"{table}.{old} is dropped for ever.", markup=False, highlight=False)
+        warning = f"{table}.{old} ends for ever: nothing answers to that name any more."
+        errors.print(warning, markup=False, highlight=False)
         confirm = typer.prompt(f"Type {table}.{old} to confirm", err=True)
     run_phase(
-        (url, target, options),
+        On(url, target, options),
+        "contract",
         lambda rename: rename.contract(confirm=confirm),
         f"Watching for old code, for {quiet:g} s, then dropping {old}",
         as_json=as_json,
@@ -297,8 +303,8 @@ def rollback(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    lock_timeout: LockTimeout = _DEFAULTS.lock_timeout,
-    lock_attempts: LockAttempts = _DEFAULTS.lock_attempts,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
     url: Url = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -307,12 +313,11 @@ def rollback(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename rollback invoice amt amount_cents
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(lock_timeout=lock_timeout, lock_attempts=lock_attempts)
     ask(f"Roll back {target}: take {new} away again? Code that names it fails then.", yes=yes)
-    run_phase(
-        (url, target, options), lambda rename: rename.rollback(), "Rolling back", as_json=as_json
-    )
+    on = On(url, target, options)
+    run_phase(on, "rollback", lambda rename: rename.rollback(), "Rolling back", as_json=as_json)
 
 
 @app.command()
@@ -322,10 +327,16 @@ def restore(  # noqa: PLR0913 -- each is an option of the command
     new: New,
     *,
     schema: Schema = None,
-    batch_size: BatchSize = _DEFAULTS.batch_size,
-    workers: Workers = _DEFAULTS.workers,
-    pause: Pause = _DEFAULTS.pause,
+    strategy: Way = USUAL.strategy,
+    batch_size: BatchSize = USUAL.batch_size,
+    workers: Workers = USUAL.workers,
+    stripes: Stripes = None,
+    pause: Pause = USUAL.pause,
+    target_seconds: BatchTarget = USUAL.target,
     max_replica_lag: MaxLag = None,
+    lock_timeout: LockTimeout = USUAL.lock_timeout,
+    lock_attempts: LockAttempts = USUAL.lock_attempts,
+    accept: Accept = None,
     url: Url = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -334,9 +345,18 @@ def restore(  # noqa: PLR0913 -- each is an option of the command
 
     Example: invoicing rename restore invoice amt amount_cents
     """
-    target = Target(table, old, new, schema)
+    target = make_target(table, old, new, schema, url)
     options = make_options(
-        batch_size=batch_size, workers=workers, pause=pause, max_replica_lag=max_replica_lag
+        strategy=strategy,
+        batch_size=batch_size,
+        workers=workers,
+        stripes=stripes,
+        pause=pause,
+        target=target_seconds,
+        max_replica_lag=max_replica_lag,
+        lock_timeout=lock_timeout,
+        lock_attempts=lock_attempts,
+        accept=accept,
     )
     ask(f"Restore {table}.{old} from {new}, and keep both equal?", yes=yes)
-    run_backfill((url, target, options), "restore", as_json=as_json)
+    run_backfill(On(url, target, options), "restore", as_json=as_json)

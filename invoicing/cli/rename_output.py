@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         BackfillReport,
         Finding,
         GateReport,
+        Options,
         Plan,
         Progress,
         Status,
@@ -46,7 +48,17 @@ _NEXT = {
 }
 
 
-def print_plan(plan: Plan) -> None:
+_DONE = {
+    ("expand", "columns"): "{new} is there, and every write keeps it equal to {old}",
+    ("expand", "view"): "A view in the place of {table} answers to {old} and to {new}",
+    ("contract", "columns"): "{old} is gone; {new} has every value",
+    ("contract", "view"): "{table} is a table again, with {new} alone",
+    ("rollback", "columns"): "{new} is gone again; {old} has every value",
+    ("rollback", "view"): "{table} is a table again, with {old} alone",
+}
+
+
+def print_plan(plan: Plan, status: Status, options: Options) -> None:
     """Print what was found, what each way costs, and every statement with its lock."""
     _say(f"{plan.target}, on PostgreSQL {plan.server_version}", style="bold")
     _say(
@@ -60,14 +72,22 @@ def print_plan(plan: Plan) -> None:
             _print_findings(found)
     _say("\nWhat it costs", style="bold")
     console.print(_estimates(plan))
+    for one in plan.estimates:
+        if one.breaks:
+            _say(f"  The way «{one.strategy}» would break:")
+            _say("".join(f"    {what}\n" for what in one.breaks).rstrip())
     _say(f"\nThe statements of the way «{plan.strategy}»", style="bold")
     _print_steps(plan)
-    _say(f"  (as a script, every line: {plan.target.command('plan')} --sql)\n")
+    whole = plan.target.command("plan", options, "--sql")
+    _say(f"  (each from its first line to its last: {whole})\n")
     if plan.refusals:
-        _say(f"{len(plan.refusals)} in the way. Mend them, then: {plan.target.command('plan')}")
+        again = plan.target.command("plan", options)
+        _say(f"{len(plan.refusals)} in the way. Mend them, then: {again}")
+    elif status.phase is Phase.NONE:
+        _say(f"Nothing is in the way. Next: {plan.target.command('expand', options)}")
     else:
-        extra = "" if plan.strategy == "columns" else f" --strategy {plan.strategy}"
-        _say(f"Nothing is in the way. Next: {plan.target.command('expand')}{extra}")
+        _say(f"It is under way: {status.phase}")
+        print_next(status.phase, plan.target, options)
 
 
 def plan_sql(plan: Plan) -> str:
@@ -78,7 +98,7 @@ def plan_sql(plan: Plan) -> str:
     )
 
 
-def print_verify(report: VerifyReport, target: Target) -> None:
+def print_verify(report: VerifyReport, target: Target, options: Options) -> None:
     """Print the rows by state, and what was built."""
     table = _facts()
     table.add_row("rows", f"{report.rows:,}")
@@ -93,22 +113,24 @@ def print_verify(report: VerifyReport, target: Target) -> None:
         table.add_row(name, "valid" if valid else "not valid")
     console.print(table)
     if report.ok:
-        print_next(Phase.VERIFIED, target)
+        print_next(Phase.VERIFIED, target, options)
     else:
-        _say(f"Not all is right yet. Run again: {target.command('verify')}", style="red")
+        again = target.command("verify", options)
+        _say(f"Not all is right yet. Run again: {again}", style="red")
 
 
-def print_gate(report: GateReport, target: Target) -> None:
+def print_gate(report: GateReport, target: Target, options: Options) -> None:
     """Print what stands in the way of the contract, and what nobody could see."""
     if report.unseen:
         _print_findings(report.unseen)
     if report.open:
-        command = target.command("contract")
-        _say(f"The gate is open. Next: {command} --confirm {target.table}.{target.old}")
+        confirm = f"{target.table}.{target.old}"
+        command = target.command("contract", options, "--confirm", confirm)
+        _say(f"The gate is open. Next: {command}")
         return
     _say("The gate is closed", style="bold red")
     _print_findings(report.objections)
-    _say(f"When that is mended: {target.command('gate')}")
+    _say(f"When that is mended: {target.command('gate', options)}")
 
 
 def print_backfill(report: BackfillReport, seconds: float) -> None:
@@ -119,13 +141,33 @@ def print_backfill(report: BackfillReport, seconds: float) -> None:
     )
 
 
-def print_status(status: Status) -> None:
+def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
+    """Print what a phase has done; what it did is to be seen in what there was before."""
+    target = after.target
+    way = after.strategy if verb == "expand" else before.strategy
+    done = _DONE[verb, way]
+    if verb == "rollback" and before.phase is Phase.NONE:
+        done = "There was nothing to take back"
+    _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
+    console.print(status_table(after))
+    if verb == "rollback":
+        _say(f"To begin again: {target.command('plan', options)}")
+    else:
+        print_next(after.phase, target, options)
+
+
+def print_status(status: Status, options: Options) -> None:
     """Print where a rename stands."""
     console.print(status_table(status))
-    print_next(status.phase, status.target)
+    print_next(status.phase, status.target, options)
 
 
-def print_next(phase: Phase, target: Target, *, restored: bool = False) -> None:
+def status_screen(status: Status, options: Options) -> Group:
+    """Return where a rename stands and what comes next, for a terminal that is written again."""
+    return Group(status_table(status), Text(_next(status.phase, status.target, options)))
+
+
+def print_next(phase: Phase, target: Target, options: Options, *, restored: bool = False) -> None:
     """Print what to run after a phase."""
     if restored:
         _say(
@@ -133,8 +175,7 @@ def print_next(phase: Phase, target: Target, *, restored: bool = False) -> None:
             f"deployed. Once new code is back everywhere, take it away: {_back(target)}"
         )
         return
-    when, verb = _NEXT[phase]
-    _say(f"{when.format(new=target.new)}: {target.command(verb)}")
+    _say(_next(phase, target, options))
 
 
 def status_table(status: Status) -> Table:
@@ -198,6 +239,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def _next(phase: Phase, target: Target, options: Options) -> str:
+    when, verb = _NEXT[phase]
+    return f"{when.format(new=target.new)}: {target.command(verb, options)}"
+
+
 def _back(target: Target) -> str:
     return replace(target, old=target.new, new=target.old).command("rollback")
 
@@ -210,7 +256,7 @@ def _old_writes(status: Status) -> str:
 
 def _estimates(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE)
-    for name in ("Way", "Time", "More space", "Longest lock", "Safe here", "Would break"):
+    for name in ("Way", "Time", "More space", "Longest lock", "Safe here", "Breaks"):
         table.add_column(name)
     for one in plan.estimates:
         table.add_row(
@@ -219,7 +265,7 @@ def _estimates(plan: Plan) -> Table:
             size(one.extra_bytes),
             one.longest_lock,
             "yes" if one.safe else "no",
-            Text("; ".join(one.breaks) or "nothing"),
+            f"{len(one.breaks)} things, below" if one.breaks else "nothing",
         )
     return table
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from typing import Annotated
 
 import typer
 
 from invoicing.cli.output import console
 from invoicing.postgres import database_url
+from invoicing.rename import Target
 from invoicing.sample import NEW_CODE, OLD_CODE, drop_practice, open_practice
 
 app = typer.Typer()
@@ -43,10 +43,9 @@ def practice(
         console.print(f"{url.database} is gone", markup=False, highlight=False)
         return
     shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
-    command = ["invoicing", "rename", "plan", OLD_CODE.table, OLD_CODE.column, NEW_CODE.column]
+    target = Target(OLD_CODE.table, OLD_CODE.column, NEW_CODE.column, url=shown)
     console.print(
-        f"{url.database} is there. Give its URL to each command. Next: "
-        + shlex.join([*command, "--url", shown]),
+        f"{url.database} is there. Give its URL to each command. Next: {target.command('plan')}",
         markup=False,
         highlight=False,
         soft_wrap=True,

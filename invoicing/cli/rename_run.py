@@ -8,8 +8,8 @@ import signal
 import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import typer
 from rich.live import Live
@@ -20,27 +20,35 @@ from invoicing.cli.progress import shown_progress
 from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.postgres import database_url
-from invoicing.rename import Options, Phase, Rename
+from invoicing.rename import Options, Phase, Rename, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from invoicing.rename import BackfillReport, Target
+    from invoicing.rename import BackfillReport, Status
 
 Result = TypeVar("Result")
 
 
-def make_options(*, accept: list[str] | None = None, **given: Any) -> Options:  # noqa: ANN401 -- any option's value
-    """Return what the command line says, and the defaults for the rest."""
-    return replace(Options(), accept=frozenset(accept or ()), **given)
+class On(NamedTuple):
+    """What a command works on: without a URL the database of DATABASE_URL, or the embedded one."""
 
+    url: str | None
+    target: Target
+    options: Options
 
-async def on_database(
-    url: str | None, target: Target, options: Options, use: Callable[[Rename], Awaitable[Result]]
-) -> Result:
-    """Use the rename on the database of `url`, else on that of DATABASE_URL or the embedded one."""
-    async with Database(url or database_url()) as database:
-        return await use(Rename(database, target, options))
+    def run(self, use: Callable[[Rename], Awaitable[Result]]) -> Result:
+        """Use the rename, and return what comes of it."""
+
+        async def work() -> Result:
+            async with Database(self.url or database_url()) as database:
+                return await use(Rename(database, self.target, self.options))
+
+        return asyncio.run(work())
+
+    def command(self, verb: str) -> str:
+        """Return a command line that goes about it in the same way."""
+        return self.target.command(verb, self.options)
 
 
 def ask(question: str, *, yes: bool) -> None:
@@ -61,29 +69,43 @@ def ask(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Say on a terminal that something is under way."""
+    """Say that something is under way."""
     if not errors.is_terminal:
+        errors.print(what, markup=False, highlight=False)
         yield
         return
     with errors.status(what):
         yield
 
 
-def run_phase(
-    on: tuple[str | None, Target, Options],
-    work: Callable[[Rename], Awaitable[None]],
-    doing: str,
-    *,
-    as_json: bool,
-) -> None:
-    """Run one phase, then say where the rename stands and what comes next."""
+@contextmanager
+def resumable(on: On, verb: str) -> Iterator[None]:
+    """Say after a Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"Interrupted; what was done is kept. To go on: {on.command(verb)}"
+        errors.print(message, markup=False, highlight=False)
+        raise typer.Exit(128 + signal.SIGINT) from None
 
-    async def run(rename: Rename) -> None:
+
+def run_phase(
+    on: On, verb: str, work: Callable[[Rename], Awaitable[None]], doing: str, *, as_json: bool
+) -> None:
+    """Run one phase, then say what was done, where the rename stands and what comes next."""
+
+    async def run(rename: Rename) -> tuple[Status, Status]:
+        before = await rename.status()
         with busy(doing):
             await work(rename)
-        await show_status(rename, None, as_json=as_json)
+        return before, await rename.status()
 
-    asyncio.run(on_database(*on, run))
+    with resumable(on, verb):
+        before, after = on.run(run)
+    if as_json:
+        print_json(after.as_dict())
+    else:
+        output.print_done(verb, before, after, on.options)
 
 
 async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> None:
@@ -95,7 +117,7 @@ async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> 
         if as_json:
             print_json(found.as_dict(), indent=2 if watch is None else None)
         elif watch is None:
-            output.print_status(found)
+            output.print_status(found, rename.options)
         else:
             typer.echo(output.status_line(found))
         if watch is None:
@@ -106,12 +128,13 @@ async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> 
 async def _watch(rename: Rename, seconds: float) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(output.status_table(await rename.status()), refresh=True)
+            shown = output.status_screen(await rename.status(), rename.options)
+            live.update(shown, refresh=True)
             await asyncio.sleep(seconds)
 
 
 def run_backfill(
-    on: tuple[str | None, Target, Options],
+    on: On,
     verb: Literal["backfill", "restore"],
     *,
     as_json: bool,
@@ -126,21 +149,21 @@ def run_backfill(
                 work = rename.backfill if verb == "backfill" else rename.restore
                 return await work(progress=lambda at: show(output.backfill_step(at)), stop=stop)
 
-    report = asyncio.run(on_database(*on, run))
-    target = on[1]
+    with resumable(on, verb):
+        report = on.run(run)
     if as_json:
         print_json(asdict(report))
     else:
         output.print_backfill(report, time.monotonic() - began)
     if not report.completed:
         errors.print(
-            "Stopped between two batches; what is done is kept. To go on: " + target.command(verb),
+            "Stopped between two batches; what is done is kept. To go on: " + on.command(verb),
             markup=False,
             highlight=False,
         )
         raise typer.Exit(128 + heard[0] if heard else 1)
     if not as_json:
-        output.print_next(Phase.BACKFILLED, target, restored=verb == "restore")
+        output.print_next(Phase.BACKFILLED, on.target, on.options, restored=verb == "restore")
 
 
 @asynccontextmanager
@@ -152,6 +175,8 @@ async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
     def hear(number: int) -> None:
         if heard and task is not None:
             task.cancel()
+        elif not heard:
+            errors.print("Stopping between two batches; once more stops at once", style="yellow")
         heard.append(number)
         stop.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.errors.root import InvoicingError, UsageError
@@ -28,15 +29,18 @@ class RenameRefusedError(RenameError):
     Attributes:
         target: the rename.
         findings: what was found; each has a slug, a subject and a message.
+
+    Args:
+        run: the command line that looks at it again, where it takes options.
     """
 
-    def __init__(self, target: Renaming, findings: Sequence[Any]) -> None:
+    def __init__(self, target: Renaming, findings: Sequence[Any], run: str | None = None) -> None:
         self.target = target
         self.findings = list(findings)
         reasons = "; ".join(f"{one.subject}: {one.message}" for one in findings)
         super().__init__(
             f"cannot rename {target}: {reasons}. Nothing was changed. Run: "
-            + target.command("plan")
+            + (run or target.command("plan"))
         )
 
 
@@ -171,8 +175,8 @@ class ConfirmationError(UsageError):
         super().__init__(
             f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
             f"dropped. Confirm with: {expected} (alembic -x "
-            f"confirm={expected} upgrade head; --confirm {expected} with invoicing rename "
-            "contract or invoicing db upgrade)"
+            f"{shlex.quote('confirm=' + expected)} upgrade head; --confirm "
+            f"{shlex.quote(expected)} with invoicing rename contract or invoicing db upgrade)"
         )
 
 

@@ -130,8 +130,7 @@ class Backfill:
                 raise end
 
     async def _worker(self) -> None:
-        target = str(self._operator.target)
-        with explained(target, "UPDATE"):
+        with explained(self._operator.target, "UPDATE"):
             async with self._operator.pool.connection() as connection:
                 await connection.fetch(_SETTINGS)
                 if await can_silence_triggers(connection):

@@ -158,10 +158,9 @@ def _settle(one: Carried) -> list[str]:
     return statements
 
 
-def way_back(names: Names) -> str:
+def way_back(target: Target) -> str:
     """Return what an operator can do after the contract."""
-    back = names.command("restore")
     return (
-        f"{names.old} is gone with its values; {names.new} has them. To have both again, kept "
-        f"equal: {back}"
+        f"{target.old} is gone with its values; {target.new} has them. To have both again, kept "
+        f"equal: {target.command('restore')}"
     )

@@ -20,7 +20,7 @@ from invoicing.rename.session import explained, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.rename.model import Blocker, Options
+    from invoicing.rename.model import Blocker, Options, Target
     from invoicing.rename.session import Connection, Pool
 
 _FIRST_WAIT = 0.1
@@ -46,7 +46,7 @@ class Ddl:
     """Runs DDL on one table, watched by a second connection that can see who blocks it."""
 
     def __init__(
-        self, pool: Pool, connection: Connection, target: str, relation: int, options: Options
+        self, pool: Pool, connection: Connection, target: Target, relation: int, options: Options
     ) -> None:
         self._pool = pool
         self._connection = connection
@@ -80,7 +80,7 @@ class Ddl:
                     blockers = await watch.found() or blockers
             if attempt + 1 < options.lock_attempts:
                 await self._rest(attempt)
-        raise RenameBlockedError(self._target, shown(statements[0]), tried, blockers)
+        raise RenameBlockedError(str(self._target), shown(statements[0]), tried, blockers)
 
     async def long(self, statement: str) -> None:
         """Run a statement that reads the whole table, and that no reader or writer waits for.
@@ -98,7 +98,7 @@ class Ddl:
                     await connection.execute(statement)
             except _NO_LOCK:
                 raise RenameBlockedError(
-                    self._target, shown(statement), patience, await watch.found()
+                    str(self._target), shown(statement), patience, await watch.found()
                 ) from None
             finally:
                 if not connection.is_closed():

@@ -23,6 +23,7 @@ from invoicing.rename.view_gate import has_rows, standing_objections
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
+    from invoicing.rename.model import Target
     from invoicing.rename.operator import Operator
 
 _LOOKS = 10
@@ -53,7 +54,8 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
     found = await operator.state()
     phase = found.phase if found is not None else Phase.NONE
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
-        message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: invoicing rename verify"
+        command = operator.target.command("verify")
+        message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: {command}"
         return GateReport([_objection("phase", str(operator.target), message)])
     if found is not None and found.strategy == "view":
         objections = await standing_objections(operator)
@@ -62,7 +64,7 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         counts = await compare(connection, names, column)
         rows = counts["rows"] > 0
         objections = [
-            *_rows(counts),
+            *_rows(counts, operator.target),
             *await _triggers(operator),
             *await _unfinished(operator, column, counts),
         ]
@@ -76,13 +78,13 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
     return GateReport(objections, await _blind_spots(operator))
 
 
-def _rows(counts: dict[str, int]) -> list[Finding]:
+def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
     differing = counts["missing"] + counts["different"]
     if not differing:
         return []
     message = (
         f"{differing:,} of {counts['rows']:,} rows differ, and their values would be lost. Run: "
-        "invoicing rename verify"
+        + target.command("verify")
     )
     return [_objection("rows", "rows", message)]
 
@@ -90,7 +92,7 @@ def _rows(counts: dict[str, int]) -> list[Finding]:
 async def _triggers(operator: Operator) -> list[Finding]:
     message = (
         "is missing or switched off, so that new writes may differ. Run: "
-        f"{operator.names.command('expand')}, then backfill and verify"
+        f"{operator.target.command('expand')}; then backfill and verify it"
     )
     return [_objection("triggers", name, message) for name in await unguarded(operator)]
 
@@ -101,7 +103,7 @@ async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]
     unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
     if report.not_null is False:
         unready.append(f"NOT NULL of {quote(operator.names.new)}")
-    message = "is missing or not valid. Run: invoicing rename verify"
+    message = f"is missing or not valid. Run: {operator.target.command('verify')}"
     return [_objection("unfinished", name, message) for name in unready]
 
 

@@ -13,6 +13,22 @@ Verdict = Literal["carried", "noted", "later", "refused"]
 Strategy = Literal["columns", "view"]
 
 
+_LOCKS = ("lock_timeout", "lock_attempts")
+_PACE = ("batch_size", "workers", "stripes", "pause", "target", "max_replica_lag")
+# Which of the options each command takes.
+TAKEN = {
+    "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
+    "expand": ("strategy", *_LOCKS, "accept"),
+    "backfill": (*_PACE, *_LOCKS),
+    "verify": _LOCKS,
+    "status": ("max_transaction_age",),
+    "gate": ("quiet", "accept"),
+    "contract": ("quiet", *_LOCKS, "accept"),
+    "rollback": _LOCKS,
+    "restore": ("strategy", *_PACE, *_LOCKS, "accept"),
+}
+
+
 class Phase(StrEnum):
     """How far a rename has come; `status` reads it from the database, from any connection."""
 
@@ -30,12 +46,19 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """The column to rename: `schema` is None for the first of the search path that has `table`."""
+    """The column to rename.
+
+    Attributes:
+        schema: None for the first of the search path that has `table`.
+        url: the database, without a password, as the command lines that are printed have to name
+            it; None where they find it by themselves.
+    """
 
     table: str
     old: str
     new: str
     schema: str | None = None
+    url: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.old == self.new:
@@ -50,9 +73,13 @@ class Target:
         where = f"{self.schema}.{self.table}" if self.schema else self.table
         return f"{where}.{self.old} -> {self.new}"
 
-    def command(self, verb: str) -> str:
+    def command(self, verb: str, options: Options | None = None, *more: str) -> str:
         """Return the command line of a phase, to tell an operator what to run."""
-        return command(verb, self.schema, self.table, self.old, self.new)
+        words = []
+        for name, value in (("--schema", self.schema), ("--url", self.url)):
+            words += [name, value] if value is not None else []
+        words += options.words(verb) if options is not None else []
+        return command(verb, [self.table, self.old, self.new], [*words, *more])
 
 
 @dataclass(frozen=True)
@@ -99,6 +126,17 @@ class Options:
         if self.stripes is not None and not 1 <= self.stripes <= 256:  # noqa: PLR2004 -- one byte
             message = f"stripes is {self.stripes}, and must be from 1 to 256"
             raise UsageError(message)
+
+    def words(self, verb: str) -> list[str]:
+        """Return what a command line of `verb` needs to go about it in the same way."""
+        usual, words = Options(), []
+        for name in TAKEN[verb]:
+            value = getattr(self, name)
+            if value != getattr(usual, name):
+                option = "--" + name.replace("_", "-")
+                for one in sorted(value) if name == "accept" else [value]:
+                    words += [option, str(one).removesuffix(".0")]
+        return words
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,10 @@ import re
 import shlex
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT = 63
 STATE = "invoicing_rename"
@@ -51,12 +55,12 @@ def renamed(name: str, old: str, new: str) -> str | None:
     return shortened(changed) if found else None
 
 
-def command(verb: str, schema: str | None, table: str, old: str, new: str) -> str:
+def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
     """Return the command line of a phase, as a shell reads it."""
-    words = ["invoicing", "rename", verb, table, old, new]
-    if schema not in {None, "public"}:
-        words += ["--schema", str(schema)]
-    return shlex.join(words)
+    words = ["invoicing", "rename", verb]
+    if any(name.startswith("-") for name in names):
+        return shlex.join([*words, *options, "--", *names])
+    return shlex.join([*words, *names, *options])
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class Names:
 
     def command(self, verb: str) -> str:
         """Return the command line of a phase."""
-        return command(verb, self.schema, self.table, self.old, self.new)
+        options = [] if self.schema == "public" else ["--schema", self.schema]
+        return command(verb, [self.table, self.old, self.new], options)
 
     @property
     def relation(self) -> str:

@@ -50,7 +50,7 @@ class Operator:
         self.relation = relation
         self.options = options
         self.names: Names = relation.names(target)
-        self.ddl = Ddl(pool, connection, str(target), relation.oid, options)
+        self.ddl = Ddl(pool, connection, target, relation.oid, options)
 
     async def state(self) -> state.State | None:
         """Return the rename's row."""
@@ -69,7 +69,7 @@ async def operate(database: Database, target: Target, options: Options) -> Async
         RenameInProgressError: another session holds it.
         UsageError: there is no such table.
     """
-    with explained(str(target)):
+    with explained(target):
         # One for the operator, one to look who blocks it, one for each worker.
         async with (
             connected(database, options.workers + 2) as pool,

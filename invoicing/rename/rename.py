@@ -63,7 +63,7 @@ class Rename:
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
-        with explained(str(self.target)):
+        with explained(self.target):
             async with connected(self.database, 1) as pool, pool.connection() as connection:
                 plan, _ = await make_plan(connection, self.target, self.options)
                 return plan
@@ -86,7 +86,9 @@ class Rename:
                 await (again or expand.repair(operator, column))
                 return
             if plan.refusals:
-                raise RenameRefusedError(self.target, plan.refusals)
+                raise RenameRefusedError(
+                    self.target, plan.refusals, self.target.command("plan", self.options)
+                )
             if strategy == "view":
                 await view.expand(operator, column)
             else:
@@ -153,7 +155,7 @@ class Rename:
         async with self._operate() as operator:
             phase = await operator.phase()
             if phase is Phase.CONTRACTED:
-                raise self._turn(phase, "roll back", contract.way_back(operator.names))
+                raise self._turn(phase, "roll back", contract.way_back(self.target))
             if phase is Phase.NONE:
                 return
             if await self._strategy(operator, "roll back") == "view":
@@ -186,13 +188,13 @@ class Rename:
 
     async def counts(self) -> RowCounts:
         """Count the rows by state, on one snapshot: every row is read, and nobody waits."""
-        with explained(str(self.target)):
+        with explained(self.target):
             async with connected(self.database, 1) as pool, pool.connection() as connection:
                 return await verify.count_rows(connection, self.target)
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
-        with explained(str(self.target)):
+        with explained(self.target):
             async with self.database.read_only_engine.connect() as connection:
                 raw = await connection.get_raw_connection()
                 driver = raw.driver_connection
@@ -235,7 +237,7 @@ class Rename:
             raise self._turn(phase, asked, self._run("expand"))
         if phase in {Phase.CONTRACTED, Phase.ROLLING_BACK}:
             advice = (
-                contract.way_back(operator.names)
+                contract.way_back(self.target)
                 if phase is Phase.CONTRACTED
                 else self._run("rollback")
             )
@@ -246,4 +248,4 @@ class Rename:
         return RenamePhaseError(str(self.target), phase, asked, advice)
 
     def _run(self, verb: str) -> str:
-        return f"Run: {self.target.command(verb)}"
+        return f"Run: {self.target.command(verb, self.options)}"

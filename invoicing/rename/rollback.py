@@ -60,5 +60,6 @@ async def _refuse_loss(operator: Operator, column: Column) -> None:
             missing=0,
             different=different,
             danger=f"Dropping {names.new} now would lose values",
-            advice=f"Set {names.old} in those rows first, then run: invoicing rename rollback",
+            advice=f"Set {names.old} in those rows first, then run: "
+            + operator.target.command("rollback"),
         )

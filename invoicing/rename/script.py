@@ -8,6 +8,7 @@ and goes on at the batch where it was.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from invoicing.rename import contract, expand, rollback, state, sync
@@ -230,7 +231,7 @@ def _refuse_difference(names: Names, column: Column) -> str:
         + _raise(
             f"EXISTS (SELECT FROM {names.relation} WHERE {differ})",
             message,
-            "Run: invoicing rename verify, which says how many, and what to do.",
+            f"To see how many, and what to do, run: {names.command('verify')}",
         )
         + "END\n"
     )
@@ -244,7 +245,7 @@ def _refuse_loss(names: Names, column: Column) -> str:
         + _raise(
             f"EXISTS (SELECT FROM {names.relation} WHERE {new} IS NOT NULL AND {differ})",
             f"{names.table}.{names.new} has values that {names.old} has not",
-            f"Run first: invoicing rename restore {names.table} {names.old} {names.new}.",
+            f"Run first: {names.command('restore')}",
         )
         + "END\n"
     )
@@ -263,12 +264,13 @@ def _forget(names: Names, condition: str) -> str:
 
 def _refuse_rows(names: Names) -> str:
     confirm = f"{names.table}.{names.old}"
+    said = shlex.quote(f"confirm={confirm}")
     return _do(
         "BEGIN\n"
         + _raise(
             f"EXISTS (SELECT FROM {names.relation})",
             f"{confirm} has rows, and dropping it was not confirmed",
-            f"Write the script with: alembic -x confirm={confirm} upgrade --sql ...",
+            f"Write the script with: alembic -x {said} upgrade --sql ...",
         )
         + "END\n"
     )

@@ -19,6 +19,8 @@ from invoicing.errors import RenameFailedError, RenameInterruptedError, UsageErr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from invoicing.rename.model import Target
+
 __all__ = ["Connection", "Pool", "connected", "explained", "is_lost", "shown"]
 APPLICATION = "invoicing rename"
 # Seconds to say goodbye to a server that may be gone.
@@ -48,8 +50,8 @@ _ADVICE = {
     "53300": "The server has no connection left; use fewer workers, or raise max_connections",
     "25006": "This is a replica, or the session is read-only: connect to the primary",
     "57014": "Somebody cancelled it; run the same command again: it goes on from there",
-    "42P01": "The table is not there any more. Run: invoicing rename plan",
-    "42703": "The column is not there any more. Run: invoicing rename plan",
+    "42P01": "The table is not there any more. Run: {plan}",
+    "42703": "The column is not there any more. Run: {plan}",
 }
 
 
@@ -99,7 +101,7 @@ class Pool:
 
 
 @contextmanager
-def explained(target: str, statement: str = "") -> Iterator[None]:
+def explained(target: Target, statement: str = "") -> Iterator[None]:
     """Turn what the driver raises into an error of ours, told apart by its SQLSTATE."""
     try:
         yield
@@ -112,7 +114,7 @@ def explained(target: str, statement: str = "") -> Iterator[None]:
 
 
 def explanation(
-    error: BaseException, target: str, statement: str = ""
+    error: BaseException, target: Target, statement: str = ""
 ) -> RenameFailedError | RenameInterruptedError:
     """Return the error of ours that says what `error` means."""
     sqlstate = getattr(error, "sqlstate", None)
@@ -121,13 +123,14 @@ def explanation(
         # Its own words are about its insides.
         reason = "the connection was lost"
     if is_lost(error):
-        return RenameInterruptedError(target, reason)
-    advice = _ADVICE.get(str(sqlstate)) or getattr(error, "hint", None) or _MEND
+        return RenameInterruptedError(str(target), reason)
+    known = _ADVICE.get(str(sqlstate), "").replace("{plan}", target.command("plan"))
+    advice = known or getattr(error, "hint", None) or _MEND
     if isinstance(error, asyncpg.DependentObjectsStillExistError):
         # The server's own hint is CASCADE, which drops what somebody still uses.
         users = "; ".join(str(error.detail).splitlines())
         advice = f"{users}. Let it use the other name, then run the same command again"
-    return RenameFailedError(target, shown(statement), sqlstate, reason, advice)
+    return RenameFailedError(str(target), shown(statement), sqlstate, reason, advice)
 
 
 def is_lost(error: BaseException) -> bool:

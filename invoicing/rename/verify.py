@@ -101,13 +101,13 @@ async def _equal_counts(operator: Operator, column: Column) -> dict[str, int]:
         advice = (
             "Somebody has switched the triggers off, or written around them. Look at the rows with "
             f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "
-            "run: invoicing rename verify"
+            f"run: {operator.target.command('verify')}"
         )
     else:
         # Pages that were passed over have rows that are not filled: pass over all of them again.
         await ranges.again(connection, names, only_skipped=False)
         await connection.execute(state.set_phase(names, Phase.EXPANDED))
-        advice = f"Run: invoicing rename backfill {names.table} {names.old} {names.new}"
+        advice = f"Run: {operator.target.command('backfill')}"
     raise RowsDifferError(
         str(operator.target),
         rows=counts["rows"],

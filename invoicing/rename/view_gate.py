@@ -37,7 +37,7 @@ async def standing_objections(operator: Operator) -> list[Finding]:
     """Return what is missing, and what hangs on the view itself."""
     connection, names = operator.connection, operator.names
     shape = await read_shape(connection, operator.relation.oid, names)
-    again = f"Run: {names.command('expand')}, then verify"
+    again = f"Run: {operator.target.command('expand')}; then verify it"
     found = []
     if shape.view is None:
         message = f"somebody dropped the view that stood in its place. {again}"

@@ -2,94 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
-import os
-import pty
 import re
-import shlex
-import signal
-import subprocess
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
-from typing import TYPE_CHECKING
-from unittest.mock import patch
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
+import typer
 
-from invoicing.cli.main import main
+from invoicing.cli.main import app
+from invoicing.rename import Options
+from invoicing.rename.model import TAKEN
+from tests.cli.rename_line import NAMES, ROWS, CommandLine, hinted
 from tests.conftest import execute
-from tests.rename.faults import connect
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
-MAIN = [sys.executable, "-c", "from invoicing.cli.main import main; main()"]
-NAMES = ["invoice", "amt", "amount_cents"]
-ROWS = 3_000
-
-
-def environment(url: URL) -> dict[str, str]:
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return os.environ | {"DATABASE_URL": text, "COLUMNS": "300"}
-
-
-class CommandLine:
-    """Runs `invoicing` on one database, in this process: that saves the time the imports take."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["invoicing", *arguments]
-        code, out, err = 0, StringIO(), StringIO()
-        with (
-            patch.dict(os.environ, environment(self.url), clear=True),
-            patch.object(sys, "argv", command),
-            patch.object(sys, "stdin", StringIO()),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
-
-    def rename(self, verb: str, *options: str) -> subprocess.CompletedProcess[str]:
-        return self("rename", verb, *NAMES, *options)
-
-    def phase(self) -> str:
-        return json.loads(self.rename("status", "--json").stdout)["phase"]
-
-    def fetch(self, query: str) -> list[tuple]:
-        async def ask() -> list[tuple]:
-            connection = await connect(self.url)
-            rows = [tuple(row) for row in await connection.fetch(query)]
-            await connection.close()
-            return rows
-
-        return asyncio.run(ask())
-
-
-@pytest.fixture
-def invoicing(empty_database_url: URL) -> CommandLine:
-    """Return the command line, on a database with one table of `ROWS` rows."""
-    make = (
-        "CREATE TABLE invoice (id bigint PRIMARY KEY, amt bigint NOT NULL)",
-        f"INSERT INTO invoice SELECT n, n * 100 FROM generate_series(1, {ROWS}) AS n",
-        "CREATE INDEX ix_invoice_amt ON invoice (amt)",
-        "ANALYZE invoice",
-    )
-    asyncio.run(execute(empty_database_url, *make))
-    return CommandLine(empty_database_url)
-
-
-def hinted(text: str) -> list[str]:
-    """Return the arguments of the last command that was named."""
-    (*_, line) = re.findall(r"(?<!\w)invoicing (rename .+?)\)?$", text, re.MULTILINE)
-    return shlex.split(line)
+ROOT = Path(__file__).parents[2] / "invoicing"
+OPTIONS = [one.name for one in fields(Options)]
 
 
 def test_the_hints_lead_from_the_plan_to_the_end_and_back(invoicing: CommandLine) -> None:
@@ -113,26 +43,96 @@ def test_the_hints_lead_from_the_plan_to_the_end_and_back(invoicing: CommandLine
 
 
 def test_names_that_need_quotes_are_quoted_in_the_hints_too(invoicing: CommandLine) -> None:
+    table = '"Große Firma"."die ""Rechnung"""'
     asyncio.run(
         execute(
             invoicing.url,
             'CREATE SCHEMA "Große Firma"',
             'ALTER TABLE invoice SET SCHEMA "Große Firma"',
             'ALTER TABLE "Große Firma".invoice RENAME TO "die ""Rechnung"""',
-            'ALTER TABLE "Große Firma"."die ""Rechnung""" RENAME amt TO "it\'s $1"',
+            f'ALTER TABLE {table} RENAME amt TO "it\'s $1"',
         )
     )
-    names = ['die "Rechnung"', "it's $1", "süß % \\"]
-    said = invoicing("rename", "plan", *names, "--schema", "Große Firma")
-    for verb in ("expand", "backfill", "verify"):
-        arguments = hinted(said.stdout)
-        assert arguments == ["rename", verb, *names, "--schema", "Große Firma"]
-        said = invoicing(*arguments, "--yes")
+    names = ['die "Rechnung"', "it's $1", "--süß % \\"]
+    where = ["--schema", "Große Firma"]
+    said = invoicing("rename", "plan", *where, "--", *names).stdout
+    for verb in ("expand", "backfill", "verify", "verify", "gate", "contract", "restore"):
+        options = {"gate": ["--quiet", "0.1"], "contract": []}.get(verb, ["--yes"])
+        arguments = hinted(said)
+        assert arguments[:2] == ["rename", verb]
+        assert arguments[-4:] == ["--", *names]
+        ended = invoicing("rename", verb, *options, *arguments[2:])
+        said = ended.stdout + ended.stderr
+        if verb == "backfill":
+            asyncio.run(execute(invoicing.url, *written_around(table, names[2])))
+        if "hold two values" in said:
+            asyncio.run(execute(invoicing.url, f'UPDATE {table} SET "it\'s $1" = 7 WHERE id = 7'))
+        else:
+            assert ended.returncode == 0, said
+    columns = f'SELECT sum("it\'s $1"), sum("{names[2]}") FROM {table}'
+    expected = ROWS * (ROWS + 1) // 2 * 100 - 700 + 7
+    assert invoicing.fetch(columns) == [(expected, expected)]
+
+
+def written_around(table: str, column: str) -> list[str]:
+    """Return what leaves two values in a row."""
+    return [
+        f"ALTER TABLE {table} DISABLE TRIGGER USER",
+        f'UPDATE {table} SET "{column}" = 1 WHERE id = 7',
+        f"""DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tgname FROM pg_trigger WHERE tgname LIKE 'zz_rename%' LOOP
+            EXECUTE format('ALTER TABLE {table} ENABLE ALWAYS TRIGGER %I', name);
+        END LOOP; END $$""",
+    ]
+
+
+def test_a_hint_goes_about_it_in_the_same_way_without_the_password(invoicing: CommandLine) -> None:
+    url = invoicing.url.set(drivername="postgresql", password="top-secret")
+    given = ["--url", url.render_as_string(hide_password=False), "--accept", "publication"]
+    said = invoicing.rename("plan", *given, "--strategy", "view").stdout
+    assert "top-secret" not in said
+    shown = url.render_as_string(hide_password=True)
+    options = ["--url", shown, "--strategy", "view", "--accept", "publication"]
+    assert hinted(said) == ["rename", "expand", *NAMES, *options]
+    refused = invoicing.rename("verify", "--yes", *given[:2]).stderr
+    assert hinted(refused) == ["rename", "expand", *NAMES, *options[:2]]
+
+
+def test_a_hint_takes_the_options_that_its_command_takes() -> None:
+    commands = typer.main.get_command(app).commands["rename"].commands
+    known = {
+        verb: {option for one in commands[verb].params for option in one.opts} for verb in TAKEN
+    }
+    assert set(TAKEN) == set(commands) - {"practice"}
+    for verb, names in TAKEN.items():
+        about = {name for name in OPTIONS if f"--{name.replace('_', '-')}" in known[verb]}
+        assert about == set(names), verb
+
+
+def test_every_hint_is_written_in_one_place() -> None:
+    """A message that writes a command line itself forgets the schema, the URL or the quotes."""
+    files = [ROOT / "errors/rename.py", *(ROOT / "rename").glob("*.py")]
+    files += (ROOT / "cli").glob("rename_*.py")
+    written = {
+        f"{path.name}:{node.lineno}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and re.search(rf"invoicing rename ({'|'.join(TAKEN)})\b(?! or )", str(node.value))
+        and "Example: " not in str(node.value)
+    }
+    assert not written
+
+
+def test_json_is_all_that_a_program_reads(invoicing: CommandLine) -> None:
+    confirm = ["--quiet", "0.1", "--confirm", "invoice.amt"]
+    for verb in ("plan", "expand", "backfill", "verify", "status", "gate", "contract", "restore"):
+        plain = {"plan": [], "status": [], "gate": ["--quiet", "0.1"], "contract": confirm}
+        said = invoicing.rename(verb, "--json", *plain.get(verb, ["--yes"]))
         assert said.returncode == 0, said.stderr
-    (values,) = invoicing.fetch(
-        'SELECT count(*), sum("süß % \\") FROM "Große Firma"."die ""Rechnung"""'
-    )
-    assert values == (ROWS, ROWS * (ROWS + 1) // 2 * 100)
+        assert json.loads(said.stdout)
+    taken_back = invoicing("rename", "rollback", "invoice", *NAMES[:0:-1], "--yes", "--json")
+    assert json.loads(taken_back.stdout)["phase"] == "none"
 
 
 def test_a_plan_names_the_lock_of_each_statement_and_what_is_carried_over(
@@ -211,46 +211,3 @@ def test_no_command_shows_the_password(invoicing: CommandLine) -> None:
         ended = invoicing.rename(verb, "--url", url)
         assert ended.returncode == 1
         assert "top-secret" not in ended.stdout + ended.stderr
-
-
-def test_ctrl_c_stops_between_two_batches_and_the_next_run_goes_on(invoicing: CommandLine) -> None:
-    invoicing.rename("expand", "--yes")
-    backfill = [*MAIN, "rename", "backfill", *NAMES, "--yes", "--json"]
-    slow = ["--batch-size", "100", "--stripes", "1", "--pause", "0.2"]
-    process = subprocess.Popen(
-        [*backfill, *slow],
-        env=environment(invoicing.url),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert "Backfill: " in process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert not json.loads(out)["completed"]
-    assert hinted(err) == ["rename", "backfill", *NAMES]
-    ((filled,),) = invoicing.fetch("SELECT count(amount_cents) FROM invoice")
-    assert 0 < filled < ROWS
-    rest = json.loads(invoicing.rename("backfill", "--yes", "--json").stdout)
-    assert rest["completed"]
-    assert rest["rows_updated"] == ROWS - filled
-
-
-def test_on_a_terminal_it_asks_and_no_is_no(invoicing: CommandLine) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*MAIN, "rename", "expand", *NAMES],
-        env=environment(invoicing.url),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.close(theirs)
-    os.write(ours, b"n\n")
-    _, err = process.communicate(timeout=60)
-    os.close(ours)
-    assert process.returncode == 1
-    assert "keep it equal to amt?" in err
-    assert invoicing.phase() == "none"

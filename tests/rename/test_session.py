@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.errors import RenameInterruptedError
+from invoicing.rename import Target
 from invoicing.rename.session import explained
 
 CONFUSED = asyncpg.InternalClientError(
@@ -33,7 +34,7 @@ def while_the_engine_looked_around(error: Exception) -> DBAPIError:
 def test_a_lost_connection_is_told_as_such(error: Exception) -> None:
     with (
         pytest.raises(RenameInterruptedError, match="the connection was") as raised,
-        explained("t"),
+        explained(Target("t", "a", "b")),
     ):
         raise error
     assert "Run the same command again" in str(raised.value)
