@@ -170,6 +170,17 @@ class Traffic:
             while self._recorder.answered < enough:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
+    async def ended(self, requests: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """Return when so many more requests have ended, answered or not.
+
+        Raises:
+            TimeoutError: they have not, in so many seconds.
+        """
+        mark = self.mark()
+        async with asyncio.timeout(timeout):
+            while sum(self.figures(mark).requests.values()) < requests:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def stop(self) -> None:
         """Let every client end its request, then close the connections."""
         for client in self._clients:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,7 @@ async def try_under_traffic(
                     await connection.exec_driver_sql(statement)
             if deploy:
                 await traffic.deploy()
-            await asyncio.sleep(_REQUESTS / 150)
+            await traffic.ended(_REQUESTS)
         return Trial(traffic.figures(), await traffic.verify(read_by))
     finally:
         await drop_practice(database)
