@@ -49,8 +49,10 @@ check: $(READY)
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: $(READY) ## Measure: dashboard latency, sample loading (8 million invoices; ten minutes, 25 GB of disk)
+bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk)
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
+	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
+	  tests/rename/test_kills_in_phases.py
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks
