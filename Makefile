@@ -37,7 +37,8 @@ demo: $(READY) ## Start PostgreSQL, load the sample, run the dashboard notebook,
 	@$(BIN)/invoicing demo
 
 test: $(READY) check ## Run the checks and every test but the benchmarks
-	@$(BIN)/python -m pytest
+	@# Much of the time is spent waiting, so three at once use two cores; a file stays in one.
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -48,8 +49,10 @@ check: $(READY)
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: $(READY) ## Measure: dashboard latency, sample loading (8 million invoices; ten minutes, 25 GB of disk)
+bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk)
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
+	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
+	  tests/rename/test_kills_in_phases.py
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks

@@ -2,7 +2,8 @@
 
 The connection comes from `config.attributes["connection"]` when the caller has one (tests, a
 notebook cell, `invoicing db upgrade`); else from `-x url=...`, DATABASE_URL or the embedded server.
-`-x lock_timeout=2s` and `-x statement_timeout=0` change the two limits.
+`-x lock_timeout=2s` and `-x statement_timeout=15min` change the two limits; those of a
+rename are in invoicing/rename/operations.py.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import asyncio
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-import invoicing.models  # noqa: F401 -- fills Base.metadata
+from invoicing import models  # noqa: F401 -- fills Base.metadata
 from invoicing.db import Base, Database
 from invoicing.db.migrations import MIGRATION_LOCK
-from invoicing.errors import MigrationInProgressError
+from invoicing.errors import InvoicingError, MigrationInProgressError
 from invoicing.postgres import database_url
+from invoicing.rename import operations  # noqa: F401 -- op.expand_rename and its like
 
 LIMITS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 LOCK_NOT_AVAILABLE = "55P03"
@@ -38,7 +41,11 @@ def main() -> None:
     elif connection is not None:
         run_on(connection)
     else:
-        asyncio.run(run_on_own_engine())
+        try:
+            asyncio.run(run_on_own_engine())
+        except InvoicingError as error:
+            # What the alembic command shows as one line.
+            raise CommandError(str(error)) from None
 
 
 async def run_on_own_engine() -> None:

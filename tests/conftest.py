@@ -10,7 +10,8 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -24,7 +25,7 @@ from invoicing.postgres import Server, find_installation, find_installations
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from sqlalchemy.engine import URL
 
@@ -44,9 +45,10 @@ UNSAFE = {
 }
 # Reads until the test run has ended, in whatever way it ended, then stops the server.
 GUARD = """
-cat >/dev/null; kill -INT "$1"; n=0
-while [ -e "$2/postgres/postmaster.pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
-rm -rf "$2" "$3"
+cat >/dev/null; pid="$1/postgres/postmaster.pid"; n=0
+kill -INT "$(head -n 1 "$pid")"
+while [ -e "$pid" ] && [ $n -lt 300 ]; do sleep 0.1; n=$((n+1)); done
+rm -rf "$1" "$2"
 """
 
 
@@ -59,14 +61,19 @@ def server_names() -> list[str]:
 
 
 @contextmanager
-def throw_away_server(installation: Installation) -> Iterator[Server]:
-    """Yield a running server in a folder of its own; it ends when this process does."""
+def throw_away_server(
+    installation: Installation, settings: Mapping[str, str] = UNSAFE
+) -> Iterator[Server]:
+    """Yield a running server in a folder of its own; it ends when this process does.
+
+    A test may kill it and start it again: whichever runs at the end is stopped.
+    """
     folder = Path(tempfile.mkdtemp(prefix="invoicing-tests-"))
     folder.chmod(0o755)  # where root runs the tests, the server's user has to get in
-    server = Server(folder / "postgres", installation, settings=UNSAFE)
-    pid = server.ensure_running().pid
+    server = Server(folder / "postgres", installation, settings=settings)
+    server.ensure_running()
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "sh", str(pid), str(folder), str(server.url().query["host"])],
+        ["/bin/sh", "-c", GUARD, "sh", str(folder), str(server.url().query["host"])],
         stdin=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -77,14 +84,24 @@ def throw_away_server(installation: Installation) -> Iterator[Server]:
         guard.communicate()
 
 
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[str], URL]]:
+    """Yield what finds or starts a server by its name; what it started runs to the end."""
+    with ExitStack() as stack:
+
+        @cache
+        def url_of(name: str) -> URL:
+            if not name.isdigit():
+                return parse_url(name)
+            return stack.enter_context(throw_away_server(find_installation(int(name)))).url()
+
+        yield url_of
+
+
 @pytest.fixture(scope="session", params=server_names())
-def server_url(request: pytest.FixtureRequest) -> Iterator[URL]:
-    """Yield a superuser's URL of a server; each test that needs one runs on each server."""
-    if not request.param.isdigit():
-        yield parse_url(request.param)
-        return
-    with throw_away_server(find_installation(int(request.param))) as server:
-        yield server.url()
+def server_url(request: pytest.FixtureRequest, servers: Callable[[str], URL]) -> URL:
+    """Return a superuser's URL of a server; each test that needs one runs on each server."""
+    return servers(request.param)
 
 
 async def execute(url: URL, *statements: str) -> None:
@@ -100,18 +117,30 @@ async def execute(url: URL, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: URL) -> Iterator[str]:
-    """Make the migrated database that every test's own is cloned from."""
-    name = f"{TEMPLATE}_{uuid4().hex[:8]}"
+def templates(servers: Callable[[str], URL]) -> Iterator[Callable[[URL], str]]:
+    """Yield what makes the migrated database of a server, once, that others are cloned from."""
+    made: dict[URL, str] = {}
 
-    async def make() -> None:
-        await execute(server_url, f"CREATE DATABASE {name}")
-        async with Database(server_url.set(database=name), Settings()) as database:
+    async def make(server: URL, name: str) -> None:
+        await execute(server, f"CREATE DATABASE {name}")
+        async with Database(server.set(database=name), Settings()) as database:
             await upgrade(database)
 
-    asyncio.run(make())
-    yield name
-    asyncio.run(execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    def template_of(server: URL) -> str:
+        if server not in made:
+            made[server] = f"{TEMPLATE}_{uuid4().hex[:8]}"
+            asyncio.run(make(server, made[server]))
+        return made[server]
+
+    yield template_of
+    for server, name in made.items():
+        asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def template(server_url: URL, templates: Callable[[URL], str]) -> str:
+    """Return the migrated database that every test's own is cloned from."""
+    return templates(server_url)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def pgbouncer(server: URL, folder: Path, *, pool_size: int) -> Iterator[URL]:
+def pgbouncer(server: URL, *, pool_size: int) -> Iterator[URL]:
     """Yield a URL through pgbouncer to the database of `server`; skip where it is not installed."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
+    # Not below pytest's own folder: each pytest that starts closes that to other users again.
+    folder = Path(tempfile.mkdtemp(prefix="invoicing-pgbouncer-"))
     host = server.query.get("host") or server.host
     port = server.query.get("port") or server.port or 5432
     users = folder / "users.txt"
@@ -47,8 +50,7 @@ logfile = {folder / "pgbouncer.log"}
     if os.name == "posix" and os.geteuid() == 0:
         # pgbouncer refuses to run as root. The server's own user can reach the server's socket.
         user = Path(host).owner() if str(host).startswith("/") else "nobody"
-        for path in (folder, *folder.parents[:2]):
-            path.chmod(0o755)
+        folder.chmod(0o755)
         shutil.chown(folder, user)
         command += ["-u", user]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -62,3 +64,4 @@ logfile = {folder / "pgbouncer.log"}
     finally:
         process.terminate()
         process.wait(10)
+        shutil.rmtree(folder)

@@ -14,6 +14,7 @@ from rich.text import Text
 from sqlalchemy import text
 
 from invoicing.cli.output import console, errors, open_database
+from invoicing.cli.progress import Step, shown_progress
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
 from invoicing.db.url import parse_url
@@ -135,12 +136,16 @@ def psql(context: typer.Context) -> None:
 @app.command(name="upgrade")
 def upgrade_schema(
     revision: Annotated[str, typer.Argument(help="The revision to migrate to.")] = "head",
+    *,
+    confirm: Annotated[
+        str | None, typer.Option(help="What a destructive revision drops: invoice.amt.")
+    ] = None,
 ) -> None:
     """Migrate the database's schema up; nothing happens when it is there already.
 
     Example: invoicing db upgrade
     """
-    before, after = asyncio.run(_upgrade(revision))
+    before, after = asyncio.run(_upgrade(revision, confirm))
     moved = (
         f"is at {after} already"
         if before == after
@@ -149,10 +154,20 @@ def upgrade_schema(
     console.print(f"The schema {moved}", highlight=False)
 
 
-async def _upgrade(revision: str) -> tuple[str | None, str | None]:
+async def _upgrade(revision: str, confirm: str | None) -> tuple[str | None, str | None]:
     async with open_database() as database:
         before = await current_revision(database)
-        await upgrade(database, revision)
+        with shown_progress() as show:
+            await upgrade(
+                database,
+                revision,
+                rename={
+                    "confirm": confirm,
+                    "progress": lambda at: show(
+                        Step("Backfill", at.rows_done, at.rows_total, f"{at.rate:,.0f} rows/s")
+                    ),
+                },
+            )
         return before, await current_revision(database)
 
 

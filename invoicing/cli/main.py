@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.cli import dashboard, db, demo, load, sample
+from invoicing.cli import dashboard, db, demo, load, rename, rename_practice, sample
 from invoicing.cli.output import errors
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
@@ -25,6 +25,8 @@ app.add_typer(demo.app)
 app.add_typer(load.app)
 app.add_typer(sample.app)
 app.add_typer(db.app, name="db")
+rename.app.add_typer(rename_practice.app)
+app.add_typer(rename.app, name="rename")
 
 
 def main() -> None:

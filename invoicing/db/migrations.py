@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from invoicing.errors import MigrationsMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -36,16 +36,27 @@ def alembic_config() -> Config:
     return Config(toml_file=pyproject)
 
 
-async def upgrade(database: Database, revision: str = "head") -> None:
-    """Migrate `database` up to `revision`; nothing happens when it is there already."""
+async def upgrade(
+    database: Database, revision: str = "head", *, rename: Mapping[str, Any] | None = None
+) -> None:
+    """Migrate `database` up to `revision`; nothing happens when it is there already.
+
+    Args:
+        database: where.
+        revision: how far.
+        rename: what a revision that renames a column may need: `confirm`, `options`, `progress`
+            and `stop`, as `invoicing.rename` knows them.
+    """
     async with database.engine.connect() as connection:
-        await connection.run_sync(partial(_run, command.upgrade, revision))
+        await connection.run_sync(partial(_run, command.upgrade, revision, rename))
 
 
-async def downgrade(database: Database, revision: str) -> None:
-    """Migrate `database` down to `revision` (`base` for an empty schema)."""
+async def downgrade(
+    database: Database, revision: str, *, rename: Mapping[str, Any] | None = None
+) -> None:
+    """Migrate `database` down to `revision` (`base` for an empty schema); see `upgrade`."""
     async with database.engine.connect() as connection:
-        await connection.run_sync(partial(_run, command.downgrade, revision))
+        await connection.run_sync(partial(_run, command.downgrade, revision, rename))
 
 
 async def current_revision(database: Database) -> str | None:
@@ -61,7 +72,13 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
-def _run(action: Callable[[Config, str], None], revision: str, connection: Connection) -> None:
+def _run(
+    action: Callable[[Config, str], None],
+    revision: str,
+    rename: Mapping[str, Any] | None,
+    connection: Connection,
+) -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
+    config.attributes["rename"] = dict(rename or {})
     action(config, revision)

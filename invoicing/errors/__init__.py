@@ -3,6 +3,7 @@
 InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
 │   ├── SettingsError            an environment variable holds a value that cannot be used
+│   ├── ConfirmationError        the contract was not confirmed by the column's name
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
 │   ├── ProfilingTargetError     what was to be recorded leads to no engine
 │   └── RecorderInUseError       a recorder was entered while it records
@@ -32,6 +33,15 @@ InvoicingError
 ├── MigrationError
 │   ├── MigrationsMissingError   the folder of migrations is not beside the package
 │   └── MigrationInProgressError another operator is migrating this database
+├── RenameError                  a rename cannot go on; what was done is kept
+│   ├── RenameRefusedError       the plan found something that stands in the way
+│   ├── RenameInProgressError    another operator is at work on this table
+│   ├── RenameBlockedError       a statement could not have its lock in time
+│   ├── RenamePhaseError         this phase's turn has not come, or is over
+│   ├── RowsDifferError          rows do not have the same value in both columns
+│   ├── ContractRefusedError     the old column may not be dropped yet
+│   ├── RenameInterruptedError   the connection was lost
+│   └── RenameFailedError        the server refused a statement
 ├── NotebookFailedError          a cell of a notebook raised
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
 ├── StatementFailedError         the server refused a statement
@@ -88,6 +98,18 @@ from invoicing.errors.profiling import (
     RecorderInUseError,
     TooManyStatementsError,
 )
+from invoicing.errors.rename import (
+    ConfirmationError,
+    ContractRefusedError,
+    RenameBlockedError,
+    RenameError,
+    RenameFailedError,
+    RenameInProgressError,
+    RenameInterruptedError,
+    RenamePhaseError,
+    RenameRefusedError,
+    RowsDifferError,
+)
 from invoicing.errors.root import (
     InvoicingError,
     SettingsError,
@@ -97,6 +119,8 @@ from invoicing.errors.root import (
 __all__ = [
     "AccountNotFoundError",
     "BadRowsError",
+    "ConfirmationError",
+    "ContractRefusedError",
     "DataFolderDamagedError",
     "DataFolderOwnerError",
     "DataFolderVersionError",
@@ -118,6 +142,14 @@ __all__ = [
     "PostgresError",
     "ProfilingTargetError",
     "RecorderInUseError",
+    "RenameBlockedError",
+    "RenameError",
+    "RenameFailedError",
+    "RenameInProgressError",
+    "RenameInterruptedError",
+    "RenamePhaseError",
+    "RenameRefusedError",
+    "RowsDifferError",
     "SchemaMissingError",
     "ServerBusyError",
     "ServerNotRunningError",

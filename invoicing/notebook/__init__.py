@@ -6,14 +6,29 @@ from invoicing.notebook.frames import frame
 from invoicing.notebook.picker import AccountPicker
 from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
 from invoicing.notebook.progress import ProgressDisplay
+from invoicing.notebook.rename import (
+    plot_traffic,
+    show_clocks,
+    show_counts,
+    show_findings,
+    show_gate,
+    show_ledger,
+    show_status,
+    show_steps,
+    show_traffic,
+    show_trials,
+    show_ways,
+)
 from invoicing.notebook.synchronous import run_synchronously
 from invoicing.notebook.tables import Table
 from invoicing.notebook.waiting import interruptible, until_stopped
+from invoicing.notebook.walkthrough import Walkthrough
 
 __all__ = [
     "AccountPicker",
     "ProgressDisplay",
     "Table",
+    "Walkthrough",
     "confirm",
     "frame",
     "interruptible",
@@ -22,6 +37,17 @@ __all__ = [
     "plot_ageing",
     "plot_billed_and_paid",
     "plot_statuses",
+    "plot_traffic",
     "run_synchronously",
+    "show_clocks",
+    "show_counts",
+    "show_findings",
+    "show_gate",
+    "show_ledger",
+    "show_status",
+    "show_steps",
+    "show_traffic",
+    "show_trials",
+    "show_ways",
     "until_stopped",
 ]

@@ -24,12 +24,16 @@ class ProgressDisplay:
     Args:
         title: what is being done.
         unit: what is counted.
+
+    Attributes:
+        ending: what to print at the end instead of the counts, where they differ from run to run.
     """
 
     def __init__(self, title: str, unit: str = "rows") -> None:
         self.title = title
         self.unit = unit
         self.done, self.total = 0, 0
+        self.ending = ""
         self.bar = ipywidgets.FloatProgress(description=title, layout={"width": "100%"})
         self.facts = ipywidgets.HTML()
         self.widget = ipywidgets.VBox([self.bar, self.facts])
@@ -43,7 +47,7 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         self.bar.bar_style = "success" if kind is None else "danger"
         if not self._attended:
-            print(f"{self.title}: {self.counts}")  # noqa: T201 -- a notebook's output
+            print(f"{self.title}: {self.ending or self.counts}")  # noqa: T201 -- a notebook's output
 
     @property
     def counts(self) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 CENTS = "_cents"
+# A column with a longer text is wrapped, so that no other is pushed off the page.
+_LONG = 44
 
 
 class _Column(NamedTuple):
@@ -57,7 +59,11 @@ class Table:
 
     def _repr_html_(self) -> str:
         columns = self._columns()
-        caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
+        caption = (
+            f'<caption style="text-align: left">{escape(self.title)}</caption>'
+            if self.title
+            else ""
+        )
         head = "".join(_cell("th", column, column.heading) for column in columns)
         body = "".join(
             f"<tr>{''.join(_cell('td', column, column.texts[n]) for column in columns)}</tr>"
@@ -75,8 +81,8 @@ class Table:
             names = [name for name in names if name != "currency"]
         return [
             _Column(
-                name.removesuffix(CENTS).replace("_", " ").capitalize(),
-                pd.api.types.is_integer_dtype(self.data[name]),
+                _heading(name),
+                pd.api.types.is_any_real_numeric_dtype(self.data[name]),
                 self._texts(name),
             )
             for name in names
@@ -92,6 +98,8 @@ class Table:
             return ["" if pd.isna(moment) else format(moment, form) for moment in values]
         if pd.api.types.is_integer_dtype(values):
             return ["" if pd.isna(number) else f"{number:,}" for number in values]
+        if pd.api.types.is_float_dtype(values):
+            return ["" if pd.isna(number) else f"{number:,.1f}" for number in values]
         return ["" if pd.isna(value) else str(value) for value in values]
 
     @staticmethod
@@ -101,7 +109,14 @@ class Table:
         return [text.rjust(width) if column.to_the_right else text.ljust(width) for text in texts]
 
 
+def _heading(name: str) -> str:
+    words = name.removesuffix(CENTS).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def _cell(tag: str, column: _Column, text: str) -> str:
     # The style stands in each cell: a notebook that is not trusted loses its style sheets.
     side = "right" if column.to_the_right else "left"
-    return f'<{tag} style="text-align: {side}; white-space: nowrap">{escape(text)}</{tag}>'
+    sentences = max(map(len, column.texts), default=0) > _LONG
+    wrap = "normal; min-width: 14em" if sentences else "nowrap"
+    return f'<{tag} style="text-align: {side}; white-space: {wrap}">{escape(text)}</{tag}>'

@@ -194,7 +194,9 @@ def _draft(data_dir: Path, owner: Owner) -> Iterator[Path]:
 
 def _clear_drafts(data_dir: Path) -> None:
     for draft in data_dir.parent.glob(f"{glob.escape(data_dir.name)}.new-*"):
-        end_orphans(draft, patience=0)
+        # An initdb starts servers of its own, one after another: look again until none is left.
+        while end_orphans(draft, patience=0):
+            pass
         shutil.rmtree(draft, ignore_errors=True)
 
 

@@ -9,10 +9,12 @@ from invoicing.sample.load import (
     SampleCounts,
     load_sample,
 )
+from invoicing.sample.practice import drop_practice, open_practice
 from invoicing.sample.traffic import NEW_CODE, OLD_CODE, Traffic
 from invoicing.sample.traffic_code import CodeVersion
 from invoicing.sample.traffic_figures import Failure, Outcome, TrafficFigures
 from invoicing.sample.traffic_ledger import Ledger, LedgerDifference, LedgerReport, verify_ledger
+from invoicing.sample.trial import Trial, try_under_traffic
 
 __all__ = [
     "DEFAULT_SEED",
@@ -32,7 +34,11 @@ __all__ = [
     "SampleCounts",
     "Traffic",
     "TrafficFigures",
+    "Trial",
+    "drop_practice",
     "generate",
     "load_sample",
+    "open_practice",
+    "try_under_traffic",
     "verify_ledger",
 ]

@@ -93,6 +93,11 @@ class Traffic:
         await self.stop()
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._recorder.elapsed
+
+    @property
     def history(self) -> list[tuple[float, float]]:
         """Each answered request: when, in seconds since the beginning, and its latency."""
         return self._recorder.history()
@@ -163,6 +168,17 @@ class Traffic:
         enough = self._recorder.answered + requests
         async with asyncio.timeout(timeout):
             while self._recorder.answered < enough:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def ended(self, requests: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """Return when so many more requests have ended, answered or not.
+
+        Raises:
+            TimeoutError: they have not, in so many seconds.
+        """
+        mark = self.mark()
+        async with asyncio.timeout(timeout):
+            while sum(self.figures(mark).requests.values()) < requests:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

@@ -63,7 +63,7 @@ class TrafficFigures:
         by_code: requests that were answered, by the version of the code that sent them.
         by_operation: the same by what they did.
         p50, p99: seconds from the moment a request was due to its answer.
-        longest: seconds of the longest request, those still under way included.
+        longest: the same of the longest one, those still under way included.
         replanned: requests sent again because the schema had changed under a prepared statement.
         failures: the failed requests, the first hundred of them.
     """
@@ -121,13 +121,17 @@ class Recorder:
     began: float = field(default_factory=perf_counter)
     _ends: array[float] = field(default_factory=lambda: array("d"))
     _seconds: array[float] = field(default_factory=lambda: array("d"))
-    _waits: array[float] = field(default_factory=lambda: array("d"))
     _requests: Counter[Outcome] = field(default_factory=Counter)
     _by_code: Counter[str] = field(default_factory=Counter)
     _by_operation: Counter[str] = field(default_factory=Counter)
     _failures: list[Failure] = field(default_factory=list)
     _under_way: dict[int, float] = field(default_factory=dict)
     replanned: int = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return perf_counter() - self.began
 
     @property
     def answered(self) -> int:
@@ -144,7 +148,7 @@ class Recorder:
         now = perf_counter()
         self._ends.append(now)
         self._seconds.append(now - due)
-        self._waits.append(now - self._under_way.pop(client))
+        self._under_way.pop(client)
         self._requests[Outcome.DONE] += 1
         self._by_code[code] += 1
         self._by_operation[operation] += 1
@@ -160,8 +164,7 @@ class Recorder:
         """Take down that the request of `client` failed."""
         self.ended(client, Outcome.FAILED)
         if len(self._failures) < _KEPT_FAILURES:
-            at = perf_counter() - self.began
-            self._failures.append(Failure(at, code, operation, reason, sqlstate))
+            self._failures.append(Failure(self.elapsed, code, operation, reason, sqlstate))
 
     def mark(self) -> Mark:
         """Return this moment."""
@@ -188,7 +191,7 @@ class Recorder:
             by_operation=self._by_operation - since.by_operation,
             p50=percentile(seconds, 50),
             p99=percentile(seconds, 99),
-            longest=max([*self._waits[since.entries :], *waits], default=0.0),
+            longest=max([*seconds, *waits], default=0.0),
             replanned=self.replanned - since.replanned,
             failures=tuple(self._failures[since.failures :]),
         )
@@ -204,4 +207,5 @@ def percentile(seconds: array[float], percent: int) -> float:
     """Return the percentile of `seconds`, 0 when there are none."""
     if len(seconds) < 2:  # noqa: PLR2004 -- quantiles of one number are not defined
         return seconds[0] if seconds else 0.0
-    return quantiles(seconds, n=100)[percent - 1]
+    # Of few numbers the last percentiles would lie beyond them all.
+    return min(quantiles(seconds, n=100)[percent - 1], max(seconds))

@@ -53,10 +53,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
     )
-    # An update that sets updated_at itself (the ORM's, a restored backup's) is left as it is.
+    # An update that sets updated_at itself (the ORM's, a restored backup's) is left as it is; so is
+    # one of a backfill, which changes nothing that a reader of the row would call a change.
     op.execute("""
         CREATE TRIGGER set_updated_at BEFORE UPDATE ON account FOR EACH ROW
-        WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at)
+        WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at
+            AND current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on')
         EXECUTE FUNCTION set_updated_at()
     """)
 

@@ -30,7 +30,7 @@ def upgrade() -> None:
         "invoice",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("amt", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column(
             "status",
@@ -103,7 +103,8 @@ def upgrade() -> None:
     for table in ("invoice", "invoice_line"):
         op.execute(f"""
             CREATE TRIGGER set_updated_at BEFORE UPDATE ON {table} FOR EACH ROW
-            WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at)
+            WHEN (NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at
+                AND current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on')
             EXECUTE FUNCTION set_updated_at()
         """)
 

@@ -147,6 +147,21 @@ def test_status_of_a_server_that_never_ran_is_exit_code_1_and_makes_nothing(
     assert not idle.home.exists()
 
 
+def test_an_upgrade_that_drops_what_has_rows_asks_for_its_name(db: CommandLine) -> None:
+    db.here("upgrade", "8d41c7e05b2a")
+    rows = (
+        "INSERT INTO account (id, name, plan) VALUES (gen_random_uuid(), 'Aurora', 'team');"
+        "INSERT INTO invoice (id, account_id, amt, currency)"
+        " SELECT gen_random_uuid(), id, 7, 'EUR' FROM account"
+    )
+    assert db("psql", "-c", rows).returncode == 0
+    refused = db.here("upgrade")
+    assert refused.returncode == 2
+    assert "--confirm invoice.amt" in refused.stderr
+    assert "8d41c7e05b2a" in db.here("status").stdout
+    assert db("psql", "-c", "TRUNCATE account CASCADE").returncode == 0
+
+
 def test_upgrade_migrates_to_the_newest_revision_once(db: CommandLine) -> None:
     assert f"to {head_revision()}" in db.here("upgrade").stdout
     assert f"is at {head_revision()} already" in db.here("upgrade").stdout

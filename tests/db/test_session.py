@@ -19,8 +19,6 @@ from tests.pgbouncer import pgbouncer
 from tests.wire import counted_wire
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.engine import URL
 
 READ_ONLY, QUERY_CANCELED, LOCK_NOT_AVAILABLE = "25006", "57014", "55P03"
@@ -171,9 +169,9 @@ def test_every_spelling_of_postgresql_becomes_asyncpg(scheme: str) -> None:
 
 
 async def test_sessions_work_behind_pgbouncer_in_transaction_mode(
-    migrated_database_url: URL, tmp_path: Path
+    migrated_database_url: URL,
 ) -> None:
-    with pgbouncer(migrated_database_url, tmp_path, pool_size=2) as url:
+    with pgbouncer(migrated_database_url, pool_size=2) as url:
         async with Database(url, Settings(pgbouncer=True, statement_timeout=20)) as database:
 
             async def write_and_read(n: int) -> int:

@@ -20,20 +20,22 @@ from invoicing.db.migrations import (
     MIGRATION_LOCK,
     alembic_config,
     current_revision,
-    downgrade,
     head_revision,
     upgrade,
 )
 from invoicing.errors import MigrationInProgressError
 from invoicing.postgres import find_installation
+from invoicing.rename import Rename, Target
 from invoicing.settings import Settings
 from tests.factories import create_account, create_invoice
+from tests.migrations.running import QUICK, downgrade
 
 if TYPE_CHECKING:
     from alembic.script import Script
     from sqlalchemy.engine import URL
 
 ROOT = Path(__file__).parents[2]
+CONTRACT = "c5e2907fa316"
 
 
 def revisions() -> list[Script]:
@@ -69,6 +71,7 @@ async def catalog(url: URL) -> dict[str, list]:
         " FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
         " AND conrelid <> coalesce(to_regclass('alembic_version'), 0)",
         "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+        "schemas": "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'",
         "types": "SELECT typname FROM pg_type WHERE typtype = 'e'",
         "functions": "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
     }
@@ -91,6 +94,9 @@ async def test_up_down_and_up_again_with_rows_present(empty_database_url: URL) -
             session.add(account)
         for script in revisions():
             await downgrade(database, script.down_revision or "base")
+            if script.revision == CONTRACT:
+                # Its downgrade does not restore data, and the next would drop the only values.
+                await Rename(database, Target("invoice", "amt", "amount_cents"), QUICK).restore()
         assert await catalog(empty_database_url) == empty
         await upgrade(database)
         assert await catalog(empty_database_url) == full

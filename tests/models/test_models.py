@@ -22,7 +22,7 @@ CHECK_VIOLATION, INVALID_TEXT, TOO_LONG, NOT_NULL = "23514", "22P02", "22001", "
 
 def mapped_classes() -> list[type]:
     configure_mappers()
-    return [mapper.class_ for mapper in Base.registry.mappers]
+    return [mapper.class_ for mapper in sorted(Base.registry.mappers, key=str)]
 
 
 @pytest.mark.parametrize("model", mapped_classes())

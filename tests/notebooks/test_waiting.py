@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from jupyter_client.manager import KernelManager
-from traitlets.config import Config
 
 from invoicing.notebook import ProgressDisplay, confirm, interruptible, until_stopped
 from invoicing.notebook.confirm import Question
+from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jupyter_client.blocking import BlockingKernelClient
     from sqlalchemy.engine import URL
+
+    from tests.notebooks.kernels import Kernel
 
 WAIT_FOR_THE_SERVER = """
 from sqlalchemy import text
@@ -45,52 +44,12 @@ await until_stopped(work(), stopping.set)
 """
 
 
-class Kernel:
-    """A kernel as a front end has one."""
-
-    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
-        self._manager, self._client = manager, client
-
-    def run(
-        self, code: str, *, interrupt_after: float | None = None, stdin: bool = True
-    ) -> tuple[str, str, float]:
-        """Run `code`; return its output, the name of its error, and seconds since the interrupt."""
-        request = self._client.execute(code, allow_stdin=stdin)
-        if interrupt_after is not None:
-            time.sleep(interrupt_after)
-            self._manager.interrupt_kernel()
-        began = time.perf_counter()
-        output, error = "", ""
-        while True:
-            message = self._client.get_iopub_msg(timeout=60)
-            content = message["content"]
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            if message["msg_type"] == "stream" and content["name"] == "stdout":
-                output += content["text"]
-            elif message["msg_type"] == "error":
-                error = content["ename"]
-            elif content.get("execution_state") == "idle":
-                return output.strip(), error, time.perf_counter() - began
-
-
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
-    encryption = Config({"KernelManager": {"transport_encryption": "auto"}})
-    manager = KernelManager(kernel_name="python3", config=encryption)
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=60)
-        one = Kernel(manager, client)
+    with running_kernel() as one:
         # The import takes seconds: an interrupt is to come in the wait, not before.
         one.run("import asyncio\nfrom invoicing.notebook import *")
         yield one
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-        manager.cleanup_resources()
 
 
 def test_an_interrupt_ends_a_wait_and_the_statement_on_the_server(

@@ -27,8 +27,6 @@ from tests.sample.catalog import describe, rows_of, run
 from tests.sample.rows import sample_bytes, split_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy.engine import URL
 
 
@@ -72,7 +70,7 @@ async def test_what_is_stored_is_what_was_generated(database: Database) -> None:
 
 async def test_every_server_and_every_time_hold_the_same_rows(database: Database) -> None:
     await load_sample(database, accounts=40, invoices=1_500, seed=77)
-    assert str((await rows_of(database))[3]) == "826217587111135356503"
+    assert str((await rows_of(database))[3]) == "555743056475287199526"
 
 
 async def test_statuses_currencies_and_times_make_sense(database: Database) -> None:
@@ -228,10 +226,8 @@ async def test_a_locked_table_is_not_waited_for_without_end(migrated_database_ur
         assert (await load_sample(database, accounts=2, invoices=5)).invoices == 5
 
 
-async def test_behind_pgbouncer_a_load_may_take_its_time(
-    migrated_database_url: URL, tmp_path: Path
-) -> None:
-    with pgbouncer(migrated_database_url, tmp_path, pool_size=2) as url:
+async def test_behind_pgbouncer_a_load_may_take_its_time(migrated_database_url: URL) -> None:
+    with pgbouncer(migrated_database_url, pool_size=2) as url:
         settings = Settings(pgbouncer=True, statement_timeout=0.05)
         async with Database(url, settings) as database:
             loaded = await load_sample(database, accounts=20, invoices=30_000)

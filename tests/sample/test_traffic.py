@@ -137,7 +137,7 @@ async def test_a_row_without_the_amount_is_a_failed_request(url: URL) -> None:
     )
     async with traffic_on(url, new=CodeVersion("new", "amt")) as traffic:
         await traffic.deploy()
-        await asyncio.sleep(0.3)
+        await traffic.ended(100)
     reasons = " ".join(failure.reason for failure in traffic.figures().failures)
     assert "has no amt" in reasons
     assert "read NULL where" in reasons

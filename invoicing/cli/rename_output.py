@@ -1,0 +1,299 @@
+"""What `invoicing rename` prints: reports for people; the commands print JSON themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from invoicing.cli.output import console
+from invoicing.cli.progress import Step
+from invoicing.rename import Phase
+
+if TYPE_CHECKING:
+    from invoicing.rename import (
+        BackfillReport,
+        Finding,
+        GateReport,
+        Options,
+        Plan,
+        Progress,
+        Status,
+        Target,
+        VerifyReport,
+    )
+
+_VERDICTS = {
+    "refused": "In the way: nothing can begin before these are mended",
+    "later": "Before the contract: these still name the old column",
+    "noted": "To know",
+    "carried": "Carried over to the new column",
+}
+_NEXT = {
+    Phase.NONE: ("Next", "expand"),
+    Phase.EXPANDING: ("To go on", "expand"),
+    Phase.EXPANDED: ("Next", "backfill"),
+    Phase.BACKFILLING: ("To go on", "backfill"),
+    Phase.BACKFILLED: ("Next", "verify"),
+    Phase.VERIFYING: ("To go on", "verify"),
+    Phase.VERIFIED: ("Deploy the code that knows {new} everywhere, then", "gate"),
+    Phase.CONTRACTING: ("To go on", "contract"),
+    Phase.CONTRACTED: ("Done. Should old code be needed again", "restore"),
+    Phase.ROLLING_BACK: ("To go on", "rollback"),
+}
+
+
+_DONE = {
+    ("expand", "columns"): "{new} is there, and every write keeps it equal to {old}",
+    ("expand", "view"): "A view in the place of {table} answers to {old} and to {new}",
+    ("contract", "columns"): "{old} is gone; {new} has every value",
+    ("contract", "view"): "{table} is a table again, with {new} alone",
+    ("rollback", "columns"): "{new} is gone again; {old} has every value",
+    ("rollback", "view"): "{table} is a table again, with {old} alone",
+}
+
+
+def print_plan(plan: Plan, status: Status, options: Options) -> None:
+    """Print what was found, what each way costs, and every statement with its lock."""
+    _say(f"{plan.target}, on PostgreSQL {plan.server_version}", style="bold")
+    _say(
+        f"About {plan.rows:,} rows; table {size(plan.table_bytes)}, "
+        f"indexes {size(plan.index_bytes)}"
+    )
+    for verdict, heading in _VERDICTS.items():
+        found = [one for one in plan.findings if one.verdict == verdict]
+        if found:
+            _say(f"\n{heading}", style="bold red" if verdict == "refused" else "bold")
+            _print_findings(found)
+    _say("\nWhat it costs", style="bold")
+    console.print(_estimates(plan))
+    for one in plan.estimates:
+        if one.breaks:
+            _say(f"  The way «{one.strategy}» would break:")
+            _say("".join(f"    {what}\n" for what in one.breaks).rstrip())
+    _say(f"\nThe statements of the way «{plan.strategy}»", style="bold")
+    _print_steps(plan)
+    whole = plan.target.command("plan", options, "--sql")
+    _say(f"  (each from its first line to its last: {whole})\n")
+    if plan.refusals:
+        again = plan.target.command("plan", options)
+        _say(f"{len(plan.refusals)} in the way. Mend them, then: {again}")
+    elif status.phase is Phase.NONE:
+        _say(f"Nothing is in the way. Next: {plan.target.command('expand', options)}")
+    else:
+        _say(f"It is under way: {status.phase}")
+        print_next(status.phase, plan.target, options)
+
+
+def plan_sql(plan: Plan) -> str:
+    """Return the statements alone, each below a comment that names its phase and lock."""
+    return "\n\n".join(
+        f"-- {one.phase}; lock: {one.lock}; blocks: {one.blocks}\n{one.sql.rstrip()};"
+        for one in plan.steps
+    )
+
+
+def print_verify(report: VerifyReport, target: Target, options: Options) -> None:
+    """Print the rows by state, and what was built."""
+    table = _facts()
+    table.add_row("rows", f"{report.rows:,}")
+    table.add_row("equal", f"{report.equal:,}")
+    table.add_row("different", f"{report.different:,}")
+    table.add_row("not filled", f"{report.missing:,}")
+    if report.nulls:
+        table.add_row("of them NULL in both", f"{report.nulls:,}")
+    if report.not_null is not None:
+        table.add_row("NOT NULL", "proved" if report.not_null else "missing")
+    for name, valid in (report.constraints | report.indexes).items():
+        table.add_row(name, "valid" if valid else "not valid")
+    console.print(table)
+    if report.ok:
+        print_next(Phase.VERIFIED, target, options)
+    else:
+        again = target.command("verify", options)
+        _say(f"Not all is right yet. Run again: {again}", style="red")
+
+
+def print_gate(report: GateReport, target: Target, options: Options) -> None:
+    """Print what stands in the way of the contract, and what nobody could see."""
+    if report.unseen:
+        _print_findings(report.unseen)
+    if report.open:
+        confirm = f"{target.table}.{target.old}"
+        command = target.command("contract", options, "--confirm", confirm)
+        _say(f"The gate is open. Next: {command}")
+        return
+    _say("The gate is closed", style="bold red")
+    _print_findings(report.objections)
+    _say(f"When that is mended: {target.command('gate', options)}")
+
+
+def print_backfill(report: BackfillReport, seconds: float) -> None:
+    """Print what a backfill has done."""
+    rate = f", {report.rows_updated / seconds:,.0f} a second" if seconds >= 1 else ""
+    _say(
+        f"{report.rows_updated:,} rows filled in {report.batches:,} batches, {seconds:,.1f} s{rate}"
+    )
+
+
+def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
+    """Print what a phase has done; what it did is to be seen in what there was before."""
+    target = after.target
+    way = after.strategy if verb == "expand" else before.strategy
+    done = _DONE[verb, way]
+    if verb == "rollback" and before.phase is Phase.NONE:
+        done = "There was nothing to take back"
+    _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
+    console.print(status_table(after))
+    if verb == "rollback":
+        _say(f"To begin again: {target.command('plan', options)}")
+    else:
+        print_next(after.phase, target, options)
+
+
+def print_status(status: Status, options: Options) -> None:
+    """Print where a rename stands."""
+    console.print(status_table(status))
+    print_next(status.phase, status.target, options)
+
+
+def status_screen(status: Status, options: Options) -> Group:
+    """Return where a rename stands and what comes next, for a terminal that is written again."""
+    return Group(status_table(status), Text(_next(status.phase, status.target, options)))
+
+
+def print_next(phase: Phase, target: Target, options: Options, *, restored: bool = False) -> None:
+    """Print what to run after a phase."""
+    if restored:
+        _say(
+            f"{target.old} has every value again, and both are kept equal. Old code may be "
+            f"deployed. Once new code is back everywhere, take it away: {_back(target)}"
+        )
+        return
+    _say(_next(phase, target, options))
+
+
+def status_table(status: Status) -> Table:
+    """Return where a rename stands, a fact a line."""
+    table = _facts()
+    table.add_row("rename", Text(str(status.target)))
+    table.add_row("way", status.strategy)
+    table.add_row("phase", status.phase)
+    if status.rows_total:
+        done = f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left"
+        table.add_row("rows", done)
+    if status.rate is not None:
+        table.add_row("rate", f"{status.rate:,.0f} rows a second")
+    if status.eta is not None:
+        table.add_row("ETA", duration(status.eta))
+    table.add_row("table", size(status.table_bytes))
+    table.add_row("indexes", size(status.index_bytes))
+    table.add_row("dead rows", f"{status.dead_rows:,}")
+    table.add_row("writes by the old name", _old_writes(status))
+    table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
+    table.add_row("operator", Text(str(status.operator or "nobody at work")))
+    for one in [str(one) for one in status.blockers] or ["nobody"]:
+        table.add_row("in the way", Text(one))
+    return table
+
+
+def status_line(status: Status) -> str:
+    """Return where a rename stands, for a log."""
+    parts = [f"{status.phase}: {status.rows_done:,} of {status.rows_total:,} rows"]
+    if status.rate is not None:
+        parts.append(f"{status.rate:,.0f} rows a second")
+    if status.eta is not None:
+        parts.append(f"ETA {duration(status.eta)}")
+    return ", ".join(parts)
+
+
+def backfill_step(progress: Progress) -> Step:
+    """Return where a backfill stands, for a bar or a line."""
+    note = f"{progress.rate:,.0f} rows a second, batch {progress.batch_size:,}"
+    if progress.eta is not None:
+        note += f", ETA {duration(progress.eta)}"
+    if progress.waiting:
+        note += f", waiting: {progress.waiting}"
+    return Step("Backfill", min(progress.rows_done, progress.rows_total), progress.rows_total, note)
+
+
+def size(count: int) -> str:
+    """Return bytes as people read them."""
+    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while value >= 10_000 and len(units) > 1:  # noqa: PLR2004 -- at most four digits
+        value, units = value / 1024, units[1:]
+    return f"{value:,.0f} {units[0]}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people read them."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _next(phase: Phase, target: Target, options: Options) -> str:
+    when, verb = _NEXT[phase]
+    return f"{when.format(new=target.new)}: {target.command(verb, options)}"
+
+
+def _back(target: Target) -> str:
+    return replace(target, old=target.new, new=target.old).command("rollback")
+
+
+def _old_writes(status: Status) -> str:
+    still = status.old_write_age
+    seen = f"{status.old_writes:,}"
+    return seen if still is None else f"{seen}, and none for {duration(still)}"
+
+
+def _estimates(plan: Plan) -> Table:
+    table = Table(box=box.SIMPLE)
+    for name in ("Way", "Time", "More space", "Longest lock", "Safe here", "Breaks"):
+        table.add_column(name)
+    for one in plan.estimates:
+        table.add_row(
+            one.strategy,
+            f"about {duration(one.seconds)}",
+            size(one.extra_bytes),
+            one.longest_lock,
+            "yes" if one.safe else "no",
+            f"{len(one.breaks)} things, below" if one.breaks else "nothing",
+        )
+    return table
+
+
+def _print_steps(plan: Plan) -> None:
+    """Print each statement below its phase and its lock; of a function, the first line."""
+    for (phase, lock, waits), steps in groupby(
+        plan.steps, lambda one: (one.phase, one.lock, one.blocks)
+    ):
+        _say(f"  {phase}: lock {lock}; waiting: {waits}", style="bold")
+        for one in steps:
+            sql, *body = one.sql.strip().splitlines()
+            _say(f"    {sql}" + (" ..." if body else ";"))
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for one in findings:
+        line = Text("  ")
+        line.append(one.slug, style="bold")
+        line.append(f"  {one.subject}: {one.message}")
+        console.print(line, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _facts() -> Table:
+    table = Table("", "", show_header=False, box=None)
+    table.columns[0].no_wrap = True
+    return table
+
+
+def _say(text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

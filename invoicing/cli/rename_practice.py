@@ -1,0 +1,52 @@
+"""`invoicing rename practice`: a database to try a rename on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from invoicing.cli.output import console
+from invoicing.postgres import database_url
+from invoicing.rename import Target
+from invoicing.sample import NEW_CODE, OLD_CODE, drop_practice, open_practice
+
+app = typer.Typer()
+
+
+@app.command()
+def practice(
+    *,
+    rows: Annotated[int, typer.Option(min=1, help="How many invoices.")] = 20_000,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Remove it, with all that is in it.")
+    ] = False,
+) -> None:
+    """Make a database to practise on, beside your own: invoices that still have the old name.
+
+    Example: invoicing rename practice --rows 200000
+    """
+    url = database_url()
+    url = url.set(database=f"{url.database}_rename_practice")
+
+    async def make() -> None:
+        database = await open_practice(url, invoices=rows)
+        if drop:
+            await drop_practice(database)
+        else:
+            await database.dispose()
+
+    with console.status("Removing it" if drop else f"Making {url.database}"):
+        asyncio.run(make())
+    if drop:
+        console.print(f"{url.database} is gone", markup=False, highlight=False)
+        return
+    shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    target = Target(OLD_CODE.table, OLD_CODE.column, NEW_CODE.column, url=shown)
+    console.print(
+        f"{url.database} is there. Give its URL to each command. Next: {target.command('plan')}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,200 @@
+"""How a command runs a phase of a rename: asks first, shows that it works, stops when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+import typer
+from rich.live import Live
+
+from invoicing.cli import rename_output as output
+from invoicing.cli.output import console, errors
+from invoicing.cli.progress import shown_progress
+from invoicing.db import Database
+from invoicing.errors import UsageError
+from invoicing.postgres import database_url
+from invoicing.rename import Options, Phase, Rename, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from invoicing.rename import BackfillReport, Status
+
+Result = TypeVar("Result")
+
+
+class On(NamedTuple):
+    """What a command works on: without a URL the database of DATABASE_URL, or the embedded one."""
+
+    url: str | None
+    target: Target
+    options: Options
+
+    def run(self, use: Callable[[Rename], Awaitable[Result]]) -> Result:
+        """Use the rename, and return what comes of it."""
+
+        async def work() -> Result:
+            async with Database(self.url or database_url()) as database:
+                return await use(Rename(database, self.target, self.options))
+
+        return asyncio.run(work())
+
+    def command(self, verb: str) -> str:
+        """Return a command line that goes about it in the same way."""
+        return self.target.command(verb, self.options)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if somebody says yes.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        message = f"cannot ask «{question}»: there is no terminal. Nothing was changed. Add: --yes"
+        raise UsageError(message)
+    if not typer.confirm(question, err=True):
+        errors.print("Nothing was changed")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Say that something is under way."""
+    if not errors.is_terminal:
+        errors.print(what, markup=False, highlight=False)
+        yield
+        return
+    with errors.status(what):
+        yield
+
+
+@contextmanager
+def resumable(on: On, verb: str) -> Iterator[None]:
+    """Say after a Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"Interrupted; what was done is kept. To go on: {on.command(verb)}"
+        errors.print(message, markup=False, highlight=False)
+        raise typer.Exit(128 + signal.SIGINT) from None
+
+
+def run_phase(
+    on: On, verb: str, work: Callable[[Rename], Awaitable[None]], doing: str, *, as_json: bool
+) -> None:
+    """Run one phase, then say what was done, where the rename stands and what comes next."""
+
+    async def run(rename: Rename) -> tuple[Status, Status]:
+        before = await rename.status()
+        with busy(doing):
+            await work(rename)
+        return before, await rename.status()
+
+    with resumable(on, verb):
+        before, after = on.run(run)
+    if as_json:
+        print_json(after.as_dict())
+    else:
+        output.print_done(verb, before, after, on.options)
+
+
+async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> None:
+    """Show where a rename stands; again every `watch` seconds, if that is given."""
+    if watch is not None and console.is_terminal and not as_json:
+        await _watch(rename, watch)
+    while True:
+        found = await rename.status()
+        if as_json:
+            print_json(found.as_dict(), indent=2 if watch is None else None)
+        elif watch is None:
+            output.print_status(found, rename.options)
+        else:
+            typer.echo(output.status_line(found))
+        if watch is None:
+            return
+        await asyncio.sleep(watch)
+
+
+async def _watch(rename: Rename, seconds: float) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            shown = output.status_screen(await rename.status(), rename.options)
+            live.update(shown, refresh=True)
+            await asyncio.sleep(seconds)
+
+
+def run_backfill(
+    on: On,
+    verb: Literal["backfill", "restore"],
+    *,
+    as_json: bool,
+) -> None:
+    """Run a backfill with its progress; a signal stops it between two batches."""
+    began = time.monotonic()
+    heard: list[int] = []
+
+    async def run(rename: Rename) -> BackfillReport:
+        with shown_progress() as show:
+            async with _stopped_by_signals(heard) as stop:
+                work = rename.backfill if verb == "backfill" else rename.restore
+                return await work(progress=lambda at: show(output.backfill_step(at)), stop=stop)
+
+    with resumable(on, verb):
+        report = on.run(run)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        output.print_backfill(report, time.monotonic() - began)
+    if not report.completed:
+        errors.print(
+            "Stopped between two batches; what is done is kept. To go on: " + on.command(verb),
+            markup=False,
+            highlight=False,
+        )
+        raise typer.Exit(128 + heard[0] if heard else 1)
+    if not as_json:
+        output.print_next(Phase.BACKFILLED, on.target, on.options, restored=verb == "restore")
+
+
+@asynccontextmanager
+async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that Ctrl-C sets; a second one cancels, which loses nothing either."""
+    stop = asyncio.Event()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def hear(number: int) -> None:
+        if heard and task is not None:
+            task.cancel()
+        elif not heard:
+            errors.print("Stopping between two batches; once more stops at once", style="yellow")
+        heard.append(number)
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    # Windows' loops have no signal handlers: there Ctrl-C cancels at once.
+    with suppress(NotImplementedError):
+        for number in numbers:
+            loop.add_signal_handler(number, hear, number)
+    try:
+        yield stop
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        with suppress(NotImplementedError):
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+
+def print_json(facts: dict[str, Any], *, indent: int | None = 2) -> None:
+    """Print JSON; without an indent it is one line, as a program that follows reads it."""
+    typer.echo(json.dumps(facts, indent=indent, ensure_ascii=False))

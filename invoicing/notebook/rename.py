@@ -1,0 +1,175 @@
+"""What a rename's reports look like in a notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from invoicing.notebook.plots import DARK
+from invoicing.notebook.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from invoicing.rename import Finding, GateReport, Plan, RowCounts, Status
+    from invoicing.sample import LedgerReport, TrafficFigures, Trial
+
+_MB = 1_000_000
+
+
+def show_findings(findings: Sequence[Finding]) -> Table:
+    """Show what the preflight found: what hangs on the column, and what becomes of it."""
+    rows = [
+        {"found": one.slug, "subject": one.subject, "verdict": one.verdict, "means": one.message}
+        for one in findings
+    ]
+    return _table(rows, ["found", "subject", "verdict", "means"])
+
+
+def show_steps(plan: Plan, phase: str | None = None) -> Table:
+    """Show each statement of the plan, the lock it takes and whom it keeps waiting."""
+    rows = [
+        {"phase": one.phase, "statement": _line(one.sql), "lock": one.lock, "blocks": one.blocks}
+        for one in plan.steps
+        if phase in {None, one.phase}
+    ]
+    return _table(rows, ["phase", "statement", "lock", "blocks"])
+
+
+def show_ways(plan: Plan) -> Table:
+    """Show both ways side by side: their time, their space, and what they would break here."""
+    rows = [
+        {
+            "way": one.strategy,
+            "time, s": one.seconds,
+            "space, MB": one.extra_bytes / _MB,
+            "longest lock": one.longest_lock,
+            "safe here": "yes" if one.safe else "no",
+            "would break": "; ".join(one.breaks) or "nothing",
+        }
+        for one in plan.estimates
+    ]
+    return _table(rows, [])
+
+
+def show_status(status: Status) -> Table:
+    """Show where a rename stands, as any connection sees it."""
+    facts = {
+        "rename": str(status.target),
+        "phase": status.phase.value,
+        "rows": f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left",
+        "table": f"{status.table_bytes / _MB:,.1f} MB",
+        "indexes": f"{status.index_bytes / _MB:,.1f} MB",
+        "operator": str(status.operator or "nobody"),
+        "in the way": "; ".join(map(str, status.blockers)) or "nobody",
+    }
+    return _table([{"fact": fact, "value": value} for fact, value in facts.items()], [])
+
+
+def show_counts(counts: RowCounts) -> Table:
+    """Show the live rows by state."""
+    facts = {
+        "rows": counts.rows,
+        "equal by both names": counts.equal,
+        "not filled yet": counts.missing,
+        "two different values": counts.different,
+    }
+    rows = [{"state": state, "count": count} for state, count in facts.items()]
+    return _table(rows, [])
+
+
+def show_gate(report: GateReport) -> Table:
+    """Show what stands in the way of the contract."""
+    title = "The gate is open" if report.open else "The gate is closed"
+    rows = [{"objection": one.slug, "means": one.message} for one in report.objections]
+    return _table(rows, ["objection", "means"], title)
+
+
+def show_traffic(phases: Mapping[str, TrafficFigures]) -> Table:
+    """Show how live traffic fared in each phase."""
+    rows = [
+        {
+            "meanwhile": name,
+            "old code": one.by_code.get("old", 0),
+            "new code": one.by_code.get("new", 0),
+            "failed": one.failed,
+            "p50, ms": 1000 * one.p50,
+            "p99, ms": 1000 * one.p99,
+            "longest, ms": 1000 * one.longest,
+        }
+        for name, one in phases.items()
+    ]
+    return _table(rows, [])
+
+
+def show_clocks(ways: Mapping[str, Mapping[str, TrafficFigures]]) -> Table:
+    """Show how long each phase of each way took, and the longest that anybody waited meanwhile."""
+    rows = [
+        {
+            "way": way,
+            "phase": phase,
+            "took, ms": 1000 * one.seconds,
+            "longest request, ms": 1000 * one.longest,
+        }
+        for way, phases in ways.items()
+        for phase, one in phases.items()
+    ]
+    return _table(rows, [])
+
+
+def show_ledger(report: LedgerReport) -> Table:
+    """Show what the comparison of the clients' ledger with the table found."""
+    facts = {
+        "rows compared": f"{report.rows:,}",
+        "deleted, and gone": f"{report.gone:,}",
+        "not as they were written": f"{len(report.differences):,}",
+    }
+    return _table([{"fact": fact, "value": value} for fact, value in facts.items()], [])
+
+
+def show_trials(trials: Mapping[str, Trial]) -> Table:
+    """Show what live traffic said to each way; the same in every run, for counts differ."""
+    rows = [
+        {
+            "way": name,
+            "requests": "some failed" if one.figures.failed else "none failed",
+            "SQLSTATE": ", ".join(one.sqlstates) or "none",
+            "acknowledged writes": "all found" if one.ledger.intact else "some lost",
+        }
+        for name, one in trials.items()
+    ]
+    return _table(rows, [])
+
+
+def plot_traffic(history: Sequence[tuple[float, float]], began: Mapping[str, float]) -> Figure:
+    """Draw every request by when it ended and how long it took, with the moments of the phases."""
+    figure, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
+    milliseconds = [1000 * took for _, took in history]
+    axes.scatter([end for end, _ in history], milliseconds, s=3, color=DARK)
+    for number, (name, moment) in enumerate(began.items()):
+        axes.axvline(moment, color="black", linestyle=":", linewidth=0.8)
+        # One below the other, for short phases stand close together.
+        place = (moment, 1 - 0.07 * (number % 4))
+        axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), va="top")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("seconds since the traffic began")
+    axes.set_ylabel("latency, ms")
+    axes.spines[["top", "right"]].set_visible(False)
+    longest = max(milliseconds, default=0.0)
+    axes.set_title(f"{len(history):,} requests; the longest took {longest:,.0f} ms", loc="left")
+    plt.close(figure)
+    return figure
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> Table:
+    return Table(pd.DataFrame(rows, columns=list(columns) or None), title)
+
+
+def _line(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= 100 else f"{line[:97]}..."  # noqa: PLR2004 -- a table's width

@@ -1,0 +1,238 @@
+"""A rename walked through in a notebook: each phase asked for, watched, and undone if need be.
+
+In practice it works on a database of its own, with clients of old and new code at work on it. On a
+real one there is no traffic but the real one, and each phase asks first. Either way the database
+knows how far it has come: a kernel that was restarted in the middle goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from invoicing.db import Database
+from invoicing.errors import UsageError
+from invoicing.notebook.confirm import confirm
+from invoicing.notebook.progress import ProgressDisplay
+from invoicing.notebook.waiting import interruptible, until_stopped
+from invoicing.postgres import database_url
+from invoicing.rename import Options, Rename, Target
+from invoicing.sample import Traffic, drop_practice, open_practice, try_under_traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from invoicing.rename import BackfillReport, Progress, Status
+    from invoicing.sample import CodeVersion, TrafficFigures, Trial
+
+Result = TypeVar("Result")
+_MB = 1_000_000
+# Nobody runs old code in practice but the traffic, which writes many times a second.
+_PRACTICE_QUIET = 1.0
+
+
+@dataclass
+class Walkthrough:
+    """One rename in a notebook.
+
+    Attributes:
+        database: where.
+        rename: what.
+        practice: whether the database is one of our own, made for this.
+        unattended: on a real database, whether a phase may run where nobody can be asked.
+        traffic: the clients at work; None on a real database, and before `start_traffic`.
+        figures: how the traffic fared in each phase.
+        began: when each phase began, in seconds since the traffic did.
+    """
+
+    database: Database
+    rename: Rename
+    practice: bool
+    unattended: bool = False
+    traffic: Traffic | None = None
+    figures: dict[str, TrafficFigures] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    async def open(
+        cls,
+        target: Target,
+        options: Options | None = None,
+        *,
+        database: str = "",
+        practice: str = "rename_practice",
+        rows: int = 20_000,
+        unattended: bool = False,
+    ) -> Self:
+        """Open a practice database, or a real one.
+
+        Args:
+            target: what is renamed.
+            options: how; in practice an hour's patience is not needed.
+            database: a real one: its URL, or `DATABASE_URL` for the one that variable names. Empty
+                for practice, on the server of DATABASE_URL or the embedded one.
+            practice: the practice database's name; it is made if it is not there, and else opened
+                as it was left.
+            rows: how many it is made with.
+            unattended: on a real database, whether a phase may run where nobody can be asked.
+        """
+        if database and database != "DATABASE_URL":
+            opened = Database(database)
+        elif database:
+            opened = Database(await asyncio.to_thread(database_url))
+        else:
+            url = await asyncio.to_thread(database_url)
+            own = url.set(database=f"{url.database}_{practice}")
+            opened = await open_practice(own, invoices=rows)
+            options = replace(options or Options(), quiet=_PRACTICE_QUIET)
+        return cls(opened, Rename(opened, target, options), not database, unattended)
+
+    async def try_ways(
+        self, ways: Mapping[str, Sequence[str]], *, deploy: Collection[str] = ()
+    ) -> dict[str, Trial]:
+        """Try statements under live traffic, each way on a small database that is thrown away.
+
+        Args:
+            ways: the statements of each way, by its name.
+            deploy: the ways after which new code takes over.
+
+        Raises:
+            UsageError: on a real database, where nothing is tried.
+        """
+        if not self.practice:
+            message = "cannot try what fails on a real database. Nothing was run there"
+            raise UsageError(message)
+        trials = {}
+        for number, (way, statements) in enumerate(ways.items()):
+            url = self.database.url.set(database=f"{self.database.url.database}_{number}")
+            trials[way] = await try_under_traffic(url, statements, deploy=way in deploy)
+        return trials
+
+    async def start_traffic(self, *, clients: int = 6, rate: float = 60.0) -> None:
+        """In practice, put clients of old code to work; on a real database they are there."""
+        if self.practice and self.traffic is None:
+            self.traffic = await Traffic(self.database.url, clients=clients, rate=rate).__aenter__()
+
+    def join(self, code: CodeVersion, clients: int, *, blind: bool = False) -> None:
+        """In practice, let clients of `code` join."""
+        if self.traffic is not None:
+            self.traffic.join(code, clients, blind=blind)
+
+    async def run(
+        self, phase: str, work: Callable[[], Awaitable[Result]], *, typed: str | None = None
+    ) -> Result | None:
+        """Run one phase and take down how the traffic fared; on a real database, ask first.
+
+        Args:
+            phase: its name.
+            work: what to await; an interrupt cancels it.
+            typed: a text to type before it can be said yes to.
+        """
+        if not await self._may(phase, typed):
+            print(f"{phase}: not done")  # noqa: T201 -- a notebook's output
+            return None
+        mark = None
+        if self.traffic is not None:
+            mark = self.traffic.mark()
+            self.began[phase] = self.traffic.elapsed
+        async with interruptible():
+            result = await work()
+        if self.traffic is not None:
+            self.figures[phase] = self.traffic.figures(mark)
+        return result
+
+    async def backfill(self, *, batches: int | None = None) -> BackfillReport | None:
+        """Fill the new column and show how far it is; an interrupt stops it between two batches.
+
+        Args:
+            batches: how many to do at most; None for all.
+        """
+        stop = asyncio.Event()
+        return await self.run("backfill", lambda: self._filled(stop, batches))
+
+    async def deploy(self, code: CodeVersion, *, over: float = 1.0) -> None:
+        """Let every client run `code`; on a real database, wait until somebody says they do."""
+        if self.traffic is None:
+            await self.run(f"deploy of {code.name} code (do it now)", lambda: asyncio.sleep(0))
+            return
+        traffic = self.traffic
+        await self.run(f"deploy of {code.name} code", lambda: traffic.deploy(code, over=over))
+        await traffic.drain(traffic.old if code == traffic.new else traffic.new)
+
+    async def quiet(self) -> None:
+        """Wait until the gate is open: no old code writes, and it has been so for a while."""
+        async with interruptible():
+            while not (await self.rename.gate()).open:  # noqa: ASYNC110 -- the server has the answer
+                await asyncio.sleep(0.2)
+
+    async def stop_traffic(self) -> None:
+        """Let every client end its last request."""
+        if self.traffic is not None:
+            await self.traffic.stop()
+
+    async def close(self) -> None:
+        """End everything; a practice database is removed."""
+        await self.stop_traffic()
+        if self.practice:
+            await drop_practice(self.database)
+        else:
+            await self.database.dispose()
+
+    async def _may(self, phase: str, typed: str | None) -> bool:
+        if self.practice:
+            return True
+        question = f"{phase} of {self.rename.target} on {self.database.shown_url}?"
+        return await confirm(question, unattended=self.unattended, typed=typed)
+
+    async def _filled(self, stop: asyncio.Event, batches: int | None) -> BackfillReport:
+        with ProgressDisplay("Backfill") as display:
+            watch = _Watch(self, display, stop, batches)
+            sizes = asyncio.create_task(watch.follow_sizes())
+            try:
+                work = self.rename.backfill(progress=watch.note, stop=stop)
+                report = await until_stopped(work, stop.set)
+            finally:
+                display.ending = "stopped between two batches; run it again to go on"
+                sizes.cancel()
+            if report.completed:
+                display.ending = "complete"
+            return report
+
+
+class _Watch:
+    """What stands beside the bar of a backfill."""
+
+    def __init__(
+        self, walk: Walkthrough, display: ProgressDisplay, stop: asyncio.Event, batches: int | None
+    ) -> None:
+        self._walk = walk
+        self._display = display
+        self._stop = stop
+        self._batches = batches
+        self._told = 0
+        self._status: Status | None = None
+        self._mark = walk.traffic.mark() if walk.traffic else None
+
+    def note(self, progress: Progress) -> None:
+        """Show one batch's progress; stop after as many as were asked for."""
+        self._told += 1
+        if self._told == self._batches:
+            self._stop.set()
+        facts = {"left": f"{progress.rows_left:,}", "rate": f"{progress.rate:,.0f} rows/s"}
+        facts["ETA"] = "unknown" if progress.eta is None else f"{progress.eta:,.0f} s"
+        if progress.waiting:
+            facts["waiting"] = progress.waiting
+        if self._walk.traffic is not None:
+            p99 = self._walk.traffic.figures(self._mark).p99
+            facts["p99 of the traffic"] = f"{1000 * p99:.1f} ms"
+        if self._status is not None:
+            facts["table"] = f"{self._status.table_bytes / _MB:,.1f} MB"
+            facts["indexes"] = f"{self._status.index_bytes / _MB:,.1f} MB"
+        self._display.show(progress.rows_done, progress.rows_total, facts)
+
+    async def follow_sizes(self) -> None:
+        """Ask for the sizes once a second."""
+        while True:
+            self._status = await self._walk.rename.status()
+            await asyncio.sleep(1)

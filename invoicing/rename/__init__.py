@@ -1,0 +1,37 @@
+"""Rename a column of a live table: plan, expand, backfill, verify, contract; or roll back."""
+
+from invoicing.rename.model import (
+    BackfillReport,
+    Blocker,
+    Estimate,
+    Finding,
+    GateReport,
+    Options,
+    Phase,
+    Plan,
+    Progress,
+    RowCounts,
+    Status,
+    Step,
+    Target,
+    VerifyReport,
+)
+from invoicing.rename.rename import Rename
+
+__all__ = [
+    "BackfillReport",
+    "Blocker",
+    "Estimate",
+    "Finding",
+    "GateReport",
+    "Options",
+    "Phase",
+    "Plan",
+    "Progress",
+    "Rename",
+    "RowCounts",
+    "Status",
+    "Step",
+    "Target",
+    "VerifyReport",
+]

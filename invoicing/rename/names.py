@@ -1,0 +1,130 @@
+"""Names in SQL: quoted, and the names of the objects that a rename makes.
+
+They are made from the table's and the columns' names alone, so that a script written without a
+connection (`alembic upgrade --sql`) makes the same objects as a run.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIMIT = 63
+STATE = "invoicing_rename"
+# What our own statements carry, so that those of pg_stat_statements can be told from others'.
+MARK = "/* invoicing rename */"
+
+
+def quote(name: str) -> str:
+    """Return `name` as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return `text` as a string literal, whatever standard_conforming_strings says."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def qualified(schema: str, name: str) -> str:
+    """Return `schema.name`, both quoted."""
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def shortened(name: str) -> str:
+    """Return `name` in at most 63 bytes; what is cut off is replaced by a digest of the whole."""
+    if len(name.encode()) <= LIMIT:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return name.encode()[: LIMIT - 9].decode(errors="ignore") + "_" + digest
+
+
+def renamed(name: str, old: str, new: str) -> str | None:
+    """Return an index's or a constraint's name with the new column's in it; None if it had none.
+
+    `ix_invoice_amt` becomes `ix_invoice_amount_cents`: what a naming convention expects.
+    """
+    pattern = rf"(?<![^\W_]){re.escape(old)}(?![^\W_])"
+    changed, found = re.subn(pattern, lambda _: new, name)
+    return shortened(changed) if found else None
+
+
+def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
+    """Return the command line of a phase, as a shell reads it."""
+    words = ["invoicing", "rename", verb]
+    if any(name.startswith("-") for name in names):
+        return shlex.join([*words, *options, "--", *names])
+    return shlex.join([*words, *names, *options])
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a rename calls the objects it makes."""
+
+    schema: str
+    table: str
+    old: str
+    new: str
+
+    @property
+    def key(self) -> str:
+        """Return a digest that tells this rename from any other in the database."""
+        parts = f"{self.schema}\0{self.table}\0{self.old}\0{self.new}"
+        return sha256(parts.encode()).hexdigest()[:12]
+
+    def command(self, verb: str) -> str:
+        """Return the command line of a phase."""
+        options = [] if self.schema == "public" else ["--schema", self.schema]
+        return command(verb, [self.table, self.old, self.new], options)
+
+    @property
+    def relation(self) -> str:
+        """Return the table, qualified and quoted."""
+        return qualified(self.schema, self.table)
+
+    # Triggers fire in the order of their names: ours has to see what the others have made of a row.
+    @property
+    def sync_trigger(self) -> str:
+        """Return the trigger that keeps both columns equal."""
+        return f"zz_rename_{self.key}_sync"
+
+    @property
+    def early_trigger(self) -> str:
+        """Return the trigger that refuses what new code writes to a row not filled yet."""
+        return f"zz_rename_{self.key}_early"
+
+    @property
+    def count_trigger(self) -> str:
+        """Return the trigger that counts statements which name the old column."""
+        return f"zz_rename_{self.key}_count"
+
+    @property
+    def triggers(self) -> list[str]:
+        """Return all of them."""
+        return [self.sync_trigger, self.early_trigger, self.count_trigger]
+
+    def function(self, trigger: str) -> str:
+        """Return the function of one of the triggers, qualified."""
+        return qualified(STATE, trigger.removeprefix("zz_rename_"))
+
+    @property
+    def sequence(self) -> str:
+        """Return the counter of old-style writes, qualified."""
+        return qualified(STATE, f"{self.key}_old_writes")
+
+    @property
+    def not_null_check(self) -> str:
+        """Return the constraint that proves NOT NULL where that cannot be added NOT VALID."""
+        return f"rename_{self.key}_not_null"
+
+    @property
+    def lock_key(self) -> int:
+        """Return the advisory lock's key: one for each table, whatever column is renamed."""
+        table = sha256(f"{self.schema}\0{self.table}".encode()).digest()
+        return int.from_bytes(table[:8], signed=True)

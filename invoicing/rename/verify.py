@@ -1,0 +1,118 @@
+"""Verify: build on the new column what the old one has, and compare every row, before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.errors import RowsDifferError
+from invoicing.rename import build, ranges, state
+from invoicing.rename.carry import find_carried
+from invoicing.rename.column import find_column, find_relation
+from invoicing.rename.model import Phase, RowCounts, VerifyReport
+from invoicing.rename.names import MARK, quote
+from invoicing.rename.sync import distinct
+
+if TYPE_CHECKING:
+    from invoicing.rename.carry import Carried
+    from invoicing.rename.column import Column
+    from invoicing.rename.model import Target
+    from invoicing.rename.names import Names
+    from invoicing.rename.operator import Operator
+    from invoicing.rename.session import Connection
+
+
+async def verify(operator: Operator, column: Column) -> VerifyReport:
+    """Compare, build, validate, compare again.
+
+    Raises:
+        RowsDifferError: rows differ; those not filled are filled by another backfill.
+    """
+    connection, names = operator.connection, operator.names
+    await connection.execute(state.set_phase(names, Phase.VERIFYING))
+    await _equal_counts(operator, column)
+    carried = await find_carried(connection, operator.relation, operator.target)
+    if column.not_null:
+        await build.make_not_null(operator)
+    for one in carried:
+        await build.build(operator, one)
+    if any(one.kind in {"index", "statistics"} for one in carried):
+        # Expressions of indexes have statistics of their own.
+        await operator.ddl.long(f"ANALYZE {names.relation}")
+    counts = await _equal_counts(operator, column)
+    report = await describe(operator, column, carried, counts)
+    if report.ok:
+        await connection.execute(state.set_phase(names, Phase.VERIFIED))
+    return report
+
+
+async def compare(connection: Connection, names: Names, column: Column) -> dict[str, int]:
+    """Count the rows by state, on one snapshot, without any lock that somebody could wait for."""
+    old, new = quote(names.old), quote(names.new)
+    row = await connection.fetchrow(
+        f"SELECT {MARK} count(*) AS rows,"
+        f" count(*) FILTER (WHERE NOT ({distinct(column, old, new)})) AS equal,"
+        f" count(*) FILTER (WHERE {new} IS NULL AND {old} IS NOT NULL) AS missing,"
+        f" count(*) FILTER (WHERE {new} IS NULL AND {old} IS NULL) AS nulls"
+        f" FROM {names.relation}"
+    )
+    counts = dict(row)
+    return counts | {"different": counts["rows"] - counts["equal"] - counts["missing"]}
+
+
+async def count_rows(connection: Connection, target: Target) -> RowCounts:
+    """Count the rows by state at any phase, also where only one of the names is there."""
+    relation = await find_relation(connection, target)
+    names = relation.names(target)
+    old = await find_column(connection, relation, target.old)
+    if old is not None and await find_column(connection, relation, target.new) is not None:
+        counts = await compare(connection, names, old)
+        return RowCounts(
+            **{name: counts[name] for name in ("rows", "equal", "missing", "different")}
+        )
+    rows = await connection.fetchval(f"SELECT {MARK} count(*) FROM {relation.sql}")
+    return RowCounts(rows, 0, rows, 0) if old is not None else RowCounts(rows, rows, 0, 0)
+
+
+async def describe(
+    operator: Operator, column: Column, carried: list[Carried], counts: dict[str, int]
+) -> VerifyReport:
+    """Return the report: the counts, and what is built and valid."""
+    connection = operator.connection
+    not_null = None
+    if column.not_null:
+        relation, new = operator.relation.oid, operator.names.new
+        not_null = bool(await build.is_not_null(connection, relation, new))
+    indexes, constraints = {}, {}
+    for one in carried:
+        if one.kind in {"index", "unique"}:
+            indexes[one.name] = bool(await build.index_is_valid(connection, one))
+        elif one.kind != "statistics":
+            constraints[one.name] = await build.is_validated(connection, one) is one.valid
+    return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
+
+
+async def _equal_counts(operator: Operator, column: Column) -> dict[str, int]:
+    names, connection = operator.names, operator.connection
+    counts = await compare(connection, names, column)
+    if not counts["missing"] and not counts["different"]:
+        return counts
+    if counts["different"]:
+        differ = distinct(column, quote(names.old), quote(names.new))
+        advice = (
+            "Somebody has switched the triggers off, or written around them. Look at the rows with "
+            f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "
+            f"run: {operator.target.command('verify')}"
+        )
+    else:
+        # Pages that were passed over have rows that are not filled: pass over all of them again.
+        await ranges.again(connection, names, only_skipped=False)
+        await connection.execute(state.set_phase(names, Phase.EXPANDED))
+        advice = f"Run: {operator.target.command('backfill')}"
+    raise RowsDifferError(
+        str(operator.target),
+        rows=counts["rows"],
+        missing=counts["missing"],
+        different=counts["different"],
+        danger=f"Dropping {names.old} now would lose values",
+        advice=advice,
+    )

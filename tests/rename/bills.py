@@ -1,0 +1,44 @@
+"""A small table of one's own to rename a column of: generic, and quick to make."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from invoicing.db import Database
+from invoicing.rename import Options, Rename, Target
+from invoicing.settings import Settings
+from tests.conftest import execute
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.engine import URL
+
+TARGET = Target("bill", "amt", "amount_cents")
+CONFIRM = "bill.amt"
+
+
+async def make_bills(url: URL, rows: int = 1_000) -> URL:
+    """Make the table with `amt` = 10 x `id`; return its database's URL."""
+    await execute(
+        url,
+        "CREATE TABLE bill (id bigint PRIMARY KEY, amt bigint NOT NULL, note text)",
+        f"INSERT INTO bill SELECT n, n * 10, 'note' FROM generate_series(1, {rows}) AS n",
+    )
+    return url
+
+
+@asynccontextmanager
+async def renaming(url: URL, **options: Any) -> AsyncIterator[Rename]:
+    """Yield the rename of `bill.amt`, in small batches and without patience."""
+    chosen = {"batch_size": 100, "quiet": 0.2, "lock_timeout": 0.2, "lock_attempts": 3} | options
+    async with Database(url, Settings()) as database:
+        yield Rename(database, TARGET, Options(**chosen))
+
+
+async def verified(rename: Rename) -> None:
+    """Walk to where both columns are filled, NOT NULL, and equal."""
+    await rename.expand()
+    assert (await rename.backfill()).completed
+    assert (await rename.verify()).ok

@@ -1,0 +1,145 @@
+"""What goes wrong on real servers, brought about on purpose and undone at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from invoicing.db import Database
+from invoicing.db.migrations import upgrade
+from invoicing.sample import load_sample
+from invoicing.settings import Settings
+from tests.conftest import execute
+from tests.postgres.conftest import kill
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.engine import URL
+
+    from invoicing.postgres import Server, StartReport
+
+
+async def connect(url: URL, **settings: str) -> asyncpg.Connection:
+    """Return a connection of its own, outside any pool."""
+    return await asyncpg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False),
+        server_settings=settings,
+    )
+
+
+@asynccontextmanager
+async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield a connection of its own, closed whatever happens."""
+    connection = await connect(url, **settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def idle_transaction(url: URL, statement: str = "SELECT 1") -> AsyncIterator[int]:
+    """Hold a transaction open after `statement`, as a forgotten console does; yield its pid."""
+    async with connected(url, application_name="forgotten console") as connection:
+        # Without an end: closing the connection rolls back, also after the server was killed.
+        await connection.execute(f"BEGIN; {statement}")
+        yield connection.get_server_pid()
+
+
+@asynccontextmanager
+async def foreign_lock(url: URL, mode: str = "ACCESS SHARE") -> AsyncIterator[int]:
+    """Hold a lock on the invoices, as a report or a dump does; yield the pid of who holds it."""
+    async with idle_transaction(url, f"LOCK TABLE invoice IN {mode} MODE") as pid:
+        yield pid
+
+
+async def own_sample(server: Server, invoices: int) -> URL:
+    """Return the URL of a new database of `server` with so many invoices; it ends with the server.
+
+    The invoices are as they are at the newest migration.
+    """
+    url = server.url(f"test_{uuid4().hex[:12]}")
+    await execute(server.url(), f"CREATE DATABASE {url.database}")
+    async with Database(url, Settings()) as database:
+        await upgrade(database)
+        await load_sample(database, accounts=20, invoices=invoices)
+    return url
+
+
+async def kill_server(server: Server) -> StartReport:
+    """Kill the postmaster as a crash does, and start it again."""
+    pid = server.status().pid
+    assert pid is not None
+    await asyncio.to_thread(kill, pid)
+    return await asyncio.to_thread(server.ensure_running)
+
+
+async def terminate_backends(url: URL, application: str) -> int:
+    """End every connection of `application` from the server's side; return how many there were."""
+    async with connected(url) as connection:
+        ended = await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE $1",
+            application,
+        )
+    return len(ended)
+
+
+@contextmanager
+def small_disk(owner: Path, megabytes: int) -> Iterator[Path]:
+    """Yield a folder on a disk of so many megabytes, for the user whom `owner` belongs to."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    folder = Path(tempfile.mkdtemp(prefix="invoicing-disk-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"this machine lets nobody mount a small disk: {mounted.stderr.strip()}")
+    try:
+        shutil.chown(folder, owner.owner(), owner.group())
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+@asynccontextmanager
+async def small_tablespace(url: URL, folder: Path) -> AsyncIterator[str]:
+    """Yield the name of a tablespace in `folder`; what is in it has to be gone at the end."""
+    name = f"small_{uuid4().hex[:8]}"
+    await execute(url, f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+    try:
+        yield name
+    finally:
+        await execute(url, f"DROP TABLESPACE {name}")
+
+
+@asynccontextmanager
+async def account_without_rights(url: URL) -> AsyncIterator[URL]:
+    """Yield the URL of a login that may read and write the invoices, and change no table."""
+    name = f"clerk_{uuid4().hex[:8]}"
+    await execute(
+        url,
+        f"CREATE ROLE {name} LOGIN",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON invoice, account TO {name}",
+    )
+    try:
+        yield url.set(username=name)
+    finally:
+        await execute(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")

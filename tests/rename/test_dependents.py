@@ -1,0 +1,396 @@
+"""Whatever hangs on a column is on the renamed one as if it had been made there, or is named.
+
+Each thing is made twice: on a table with the old name, which is then renamed, and on one that had
+the new name from the beginning. In the end the catalog says the same of both.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.errors import ContractRefusedError, RenameRefusedError
+from invoicing.rename import Options, Rename, Target
+from invoicing.settings import Settings
+from tests.conftest import execute
+from tests.rename.faults import connected
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.engine import URL
+
+ROWS = 60
+OPTIONS = Options(batch_size=20, quiet=0.05, lock_timeout=0.5, lock_attempts=2)
+TABLE = (
+    "CREATE TABLE s.thing (id bigint PRIMARY KEY, {c} bigint, other bigint NOT NULL DEFAULT 0,"
+    " note text DEFAULT 'note')"
+)
+FILL = f"INSERT INTO s.thing (id, {{c}}) SELECT n, n FROM generate_series(1, {ROWS}) AS n"
+DESCRIBED = """
+WITH t AS (SELECT 'NAME.thing'::regclass AS oid)
+SELECT 'column', format('%s %s %s default %s comment %s acl %s target %s options %s storage %s'
+        ' %s %s', attname, format_type(atttypid, atttypmod), attnotnull,
+    pg_get_expr(adbin, adrelid),
+    col_description(attrelid, attnum), attacl, nullif(attstattarget, -1), attoptions, attstorage,
+    attcompression, attcollation::regcollation)
+FROM t, pg_attribute LEFT JOIN pg_attrdef ON (adrelid, adnum) = (attrelid, attnum)
+WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped
+UNION ALL SELECT 'index', format('%s clustered %s valid %s comment %s in %s',
+    pg_get_indexdef(i.indexrelid), indisclustered, indisvalid,
+    obj_description(i.indexrelid, 'pg_class'), reltablespace)
+FROM t, pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE indrelid = t.oid
+UNION ALL SELECT 'constraint', format('%s %s valid %s comment %s', conname,
+    pg_get_constraintdef(k.oid), convalidated, obj_description(k.oid, 'pg_constraint'))
+FROM t, pg_constraint AS k WHERE conrelid = t.oid
+UNION ALL SELECT 'statistics', format('%s target %s comment %s', pg_get_statisticsobjdef(x.oid),
+    nullif(stxstattarget, -1),
+    obj_description(x.oid, 'pg_statistic_ext'))
+FROM t, pg_statistic_ext AS x WHERE stxrelid = t.oid
+UNION ALL SELECT 'sequence', format('%s by %s', d.objid::regclass, attname)
+FROM t, pg_depend AS d JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (refobjid, refobjsubid)
+WHERE d.refobjid = t.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
+    AND d.objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')
+UNION ALL SELECT 'trigger', pg_get_triggerdef(g.oid) FROM t, pg_trigger AS g
+WHERE tgrelid = t.oid AND NOT tgisinternal
+"""
+# What is carried over, by the statements that make it.
+CARRIED = {
+    "default": ["ALTER TABLE s.thing ALTER {c} SET DEFAULT 7"],
+    "not null": ["ALTER TABLE s.thing ALTER {c} SET NOT NULL"],
+    "not null with a default": [
+        "ALTER TABLE s.thing ALTER {c} SET NOT NULL, ALTER {c} SET DEFAULT 7"
+    ],
+    "comment": ["COMMENT ON COLUMN s.thing.{c} IS 'it''s \\ money'"],
+    "column privileges": [
+        "GRANT SELECT ({c}), UPDATE ({c}) ON s.thing TO PUBLIC",
+        "GRANT SELECT ({c}) ON s.thing TO pg_monitor WITH GRANT OPTION",
+    ],
+    "statistics target": ["ALTER TABLE s.thing ALTER {c} SET STATISTICS 321"],
+    "options": ["ALTER TABLE s.thing ALTER {c} SET (n_distinct = 5)"],
+    "index": ["CREATE INDEX ix_thing_{c} ON s.thing ({c})"],
+    "index without the name in its own": ["CREATE INDEX by_amount ON s.thing ({c})"],
+    "index of several columns": [
+        "CREATE INDEX ix_both ON s.thing (other, {c} DESC NULLS LAST, lower(note))"
+    ],
+    "expression index": ["CREATE INDEX ix_expression ON s.thing (({c} * 2), abs({c}))"],
+    "partial index": ["CREATE INDEX ix_partial ON s.thing (other) WHERE {c} > 5"],
+    "covering index": ["CREATE INDEX ix_covering ON s.thing (other) INCLUDE ({c})"],
+    "index with parameters": [
+        "CREATE INDEX ix_full ON s.thing ({c} int8_ops) WITH (fillfactor = 70)"
+    ],
+    "hash index": ["CREATE INDEX ix_hash ON s.thing USING hash ({c})"],
+    "brin index": ["CREATE INDEX ix_brin ON s.thing USING brin ({c})"],
+    "clustered index": [
+        "CREATE INDEX ix_thing_{c} ON s.thing ({c})",
+        "ALTER TABLE s.thing CLUSTER ON ix_thing_{c}",
+    ],
+    "index with a comment": [
+        "CREATE INDEX ix_thing_{c} ON s.thing ({c})",
+        "COMMENT ON INDEX s.ix_thing_{c} IS 'why it is there'",
+    ],
+    "unique index": ["CREATE UNIQUE INDEX ux_thing_{c} ON s.thing ({c})"],
+    "unique constraint": ["ALTER TABLE s.thing ADD CONSTRAINT uq_thing_{c} UNIQUE ({c})"],
+    "unique constraint without the name": [
+        "ALTER TABLE s.thing ADD CONSTRAINT only_once UNIQUE ({c}, other)"
+    ],
+    "deferrable unique constraint": [
+        "ALTER TABLE s.thing ADD CONSTRAINT uq UNIQUE ({c}) DEFERRABLE INITIALLY DEFERRED"
+    ],
+    "covering unique constraint": [
+        "ALTER TABLE s.thing ADD CONSTRAINT uq UNIQUE (id, other) INCLUDE ({c})"
+    ],
+    "check": ["ALTER TABLE s.thing ADD CONSTRAINT ck_thing_{c}_positive CHECK ({c} > 0)"],
+    "check without the name": ["ALTER TABLE s.thing ADD CONSTRAINT sane CHECK ({c} > -other)"],
+    "check that is not validated": [
+        "ALTER TABLE s.thing ADD CONSTRAINT ck CHECK ({c} > 0) NOT VALID"
+    ],
+    "check that is not inherited": [
+        "ALTER TABLE s.thing ADD CONSTRAINT ck CHECK ({c} > 0) NO INHERIT"
+    ],
+    "constraint with a comment": [
+        "ALTER TABLE s.thing ADD CONSTRAINT sane CHECK ({c} > 0)",
+        "COMMENT ON CONSTRAINT sane ON s.thing IS 'why'",
+    ],
+    "foreign key": [
+        (
+            "ALTER TABLE s.thing ADD CONSTRAINT fk_thing_{c}_thing FOREIGN KEY ({c})"
+            " REFERENCES s.thing (id) ON DELETE CASCADE"
+        )
+    ],
+    "foreign key without the name": [
+        (
+            "ALTER TABLE s.thing ADD CONSTRAINT other_one FOREIGN KEY ({c}) REFERENCES s.thing (id)"
+            " ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED"
+        )
+    ],
+    "foreign key that is not validated": [
+        "ALTER TABLE s.thing ADD CONSTRAINT fk FOREIGN KEY ({c}) REFERENCES s.thing NOT VALID"
+    ],
+    "extended statistics": ["CREATE STATISTICS s.st_thing_{c} (ndistinct) ON id, {c} FROM s.thing"],
+    "statistics with a target": [
+        "CREATE STATISTICS s.st (ndistinct) ON id, {c} FROM s.thing",
+        "ALTER STATISTICS s.st SET STATISTICS 50",
+        "COMMENT ON STATISTICS s.st IS 'why'",
+    ],
+    "expression statistics": ["CREATE STATISTICS s.st ON ({c} % 10), other FROM s.thing"],
+    "owned sequence": ["CREATE SEQUENCE s.numbers OWNED BY s.thing.{c}"],
+    "generated neighbour": [
+        "ALTER TABLE s.thing ADD twice bigint GENERATED ALWAYS AS (other * 2) STORED"
+    ],
+    "identity neighbour": [
+        "ALTER TABLE s.thing ADD number bigint GENERATED BY DEFAULT AS IDENTITY"
+    ],
+}
+ON_18 = {
+    "check that is not enforced": [
+        "ALTER TABLE s.thing ADD CONSTRAINT ck CHECK ({c} > 0) NOT ENFORCED"
+    ],
+    "a taken name of the not null": [
+        "ALTER TABLE s.thing ADD CONSTRAINT thing_cents_not_null CHECK (other > -1)",
+        "ALTER TABLE s.thing ALTER {c} SET NOT NULL",
+    ],
+}
+
+
+async def make_both(url: URL, statements: list[str]) -> None:
+    for schema, column in (("renamed", "amt"), ("direct", "cents")):
+        made = [
+            re.sub(r"\bs\.", f"{schema}.", one).replace("{c}", column)
+            for one in (TABLE, FILL, *statements)
+        ]
+        await execute(url, f"CREATE SCHEMA {schema}", *made)
+
+
+async def described(url: URL, schema: str) -> list[str]:
+    """Return what the catalog says of a table, whatever its schema is called."""
+    async with connected(url) as connection:
+        rows = await connection.fetch(DESCRIBED.replace("NAME", schema))
+    return sorted(f"{kind} {text}".replace(f"{schema}.", "s.") for kind, text in rows)
+
+
+@asynccontextmanager
+async def renaming(url: URL) -> AsyncIterator[Rename]:
+    async with Database(url, Settings()) as database:
+        yield Rename(database, Target("thing", "amt", "cents", "renamed"), OPTIONS)
+
+
+async def to_the_gate(rename: Rename) -> None:
+    await rename.expand()
+    assert (await rename.backfill()).completed
+    assert (await rename.verify()).ok
+
+
+async def assert_carried(url: URL, statements: list[str]) -> None:
+    await make_both(url, statements)
+    before = await described(url, "renamed")
+    async with renaming(url) as rename:
+        await to_the_gate(rename)
+        await rename.rollback()
+        assert await described(url, "renamed") == before
+        await to_the_gate(rename)
+        await rename.contract(confirm="thing.amt")
+    assert await described(url, "renamed") == await described(url, "direct")
+    async with connected(url) as connection:
+        filled = await connection.fetchval("SELECT count(*) FROM renamed.thing WHERE cents = id")
+    assert filled == ROWS
+
+
+@pytest.mark.parametrize("thing", CARRIED)
+async def test_it_is_carried_over(empty_database_url: URL, thing: str) -> None:
+    await assert_carried(empty_database_url, CARRIED[thing])
+
+
+@pytest.mark.parametrize("thing", ON_18)
+async def test_what_18_knows_is_carried_over(empty_database_url: URL, thing: str) -> None:
+    async with connected(empty_database_url) as connection:
+        if connection.get_server_version().major < 18:
+            pytest.skip("PostgreSQL 18 brought it")
+    await assert_carried(empty_database_url, ON_18[thing])
+
+
+async def test_several_things_at_once_and_an_invalid_index_left_behind(
+    empty_database_url: URL,
+) -> None:
+    names = ("index", "check", "unique constraint", "foreign key", "default", "comment")
+    await make_both(empty_database_url, [one for name in names for one in CARRIED[name]])
+    async with renaming(empty_database_url) as rename:
+        await rename.expand()
+        await rename.backfill()
+        # What a killed CREATE INDEX CONCURRENTLY leaves.
+        await execute(
+            empty_database_url,
+            "CREATE INDEX ix_thing_cents ON renamed.thing (cents)",
+            "UPDATE pg_index SET indisvalid = false"
+            " WHERE indexrelid = 'renamed.ix_thing_cents'::regclass",
+        )
+        assert (await rename.verify()).ok
+        await rename.contract(confirm="thing.amt")
+    both = [await described(empty_database_url, one) for one in ("renamed", "direct")]
+    assert both[0] == both[1]
+
+
+# What nothing can begin with: its finding, what makes it, and what the advice comes to.
+REFUSED = {
+    "generated-column": (
+        "ALTER TABLE renamed.thing ADD twice bigint GENERATED ALWAYS AS (amt * 2) STORED",
+        "ALTER TABLE renamed.thing DROP twice",
+    ),
+    "exclusion-constraint": (
+        "ALTER TABLE renamed.thing ADD CONSTRAINT x EXCLUDE USING btree (amt WITH =)",
+        "ALTER TABLE renamed.thing DROP CONSTRAINT x",
+    ),
+    "referenced": (
+        (
+            "ALTER TABLE renamed.thing ADD CONSTRAINT u UNIQUE (amt);"
+            "CREATE TABLE renamed.child (amt bigint REFERENCES renamed.thing (amt))"
+        ),
+        "DROP TABLE renamed.child",
+    ),
+    "column-trigger": (
+        (
+            "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NULL; END';"
+            "CREATE TRIGGER g AFTER UPDATE OF amt ON renamed.thing FOR EACH ROW"
+            " EXECUTE FUNCTION renamed.f()"
+        ),
+        "DROP TRIGGER g ON renamed.thing",
+    ),
+    "before-trigger-function": (
+        (
+            "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN NEW.other := NEW.amt; RETURN NEW; END';"
+            "CREATE TRIGGER g BEFORE INSERT ON renamed.thing FOR EACH ROW"
+            " EXECUTE FUNCTION renamed.f()"
+        ),
+        "DROP TRIGGER g ON renamed.thing",
+    ),
+    "replica-identity": (
+        (
+            "ALTER TABLE renamed.thing ALTER amt SET NOT NULL;"
+            "CREATE UNIQUE INDEX r ON renamed.thing (amt);"
+            "ALTER TABLE renamed.thing REPLICA IDENTITY USING INDEX r"
+        ),
+        "ALTER TABLE renamed.thing REPLICA IDENTITY DEFAULT",
+    ),
+    "inheritance": (
+        "CREATE TABLE renamed.child () INHERITS (renamed.thing)",
+        "ALTER TABLE renamed.child NO INHERIT renamed.thing",
+    ),
+    "publication": (
+        "CREATE PUBLICATION p FOR TABLE renamed.thing",
+        "DROP PUBLICATION p",
+    ),
+    "identity": (
+        (
+            "ALTER TABLE renamed.thing ALTER amt SET NOT NULL;"
+            "ALTER TABLE renamed.thing ALTER amt ADD GENERATED BY DEFAULT AS IDENTITY"
+        ),
+        "ALTER TABLE renamed.thing ALTER amt DROP IDENTITY",
+    ),
+    "name-taken": (
+        "ALTER TABLE renamed.thing ADD cents text",
+        "ALTER TABLE renamed.thing DROP cents",
+    ),
+    "changing-default": (
+        "ALTER TABLE renamed.thing ALTER amt SET DEFAULT (random() * 100)::bigint",
+        "ALTER TABLE renamed.thing ALTER amt DROP DEFAULT",
+    ),
+    "domain": (
+        (
+            "CREATE DOMAIN renamed.money AS bigint CHECK (VALUE >= 0);"
+            "ALTER TABLE renamed.thing ALTER amt TYPE renamed.money"
+        ),
+        "ALTER TABLE renamed.thing ALTER amt TYPE bigint",
+    ),
+    "late-trigger": (
+        (
+            "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NEW; END';"
+            "CREATE TRIGGER zzz BEFORE INSERT ON renamed.thing FOR EACH ROW"
+            " EXECUTE FUNCTION renamed.f()"
+        ),
+        "ALTER TRIGGER zzz ON renamed.thing RENAME TO early",
+    ),
+    "foreign-key": (
+        (
+            "CREATE TABLE renamed.other (a bigint, b bigint, PRIMARY KEY (a, b));"
+            "ALTER TABLE renamed.thing ADD CONSTRAINT k FOREIGN KEY (amt, other)"
+            " REFERENCES renamed.other ON DELETE SET NULL (amt) NOT VALID"
+        ),
+        "ALTER TABLE renamed.thing DROP CONSTRAINT k",
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", REFUSED)
+async def test_it_is_refused_by_name_until_the_advice_is_followed(
+    empty_database_url: URL, slug: str
+) -> None:
+    url, (make, mend) = empty_database_url, REFUSED[slug]
+    await make_both(url, [])
+    await execute(url, make)
+    before = await described(url, "renamed")
+    async with renaming(url) as rename:
+        refusals = (await rename.plan()).refusals
+        assert slug in {one.slug for one in refusals}
+        assert all(one.message and one.subject for one in refusals)
+        with pytest.raises(RenameRefusedError):
+            await rename.expand()
+        assert await described(url, "renamed") == before
+        await execute(url, mend)
+        await to_the_gate(rename)
+        await rename.contract(confirm="thing.amt")
+
+
+# What its owner has to change before the contract: made, and changed.
+LATER = {
+    "view": (
+        "CREATE VIEW renamed.v AS SELECT id, amt FROM renamed.thing",
+        "CREATE OR REPLACE VIEW renamed.v AS SELECT id, cents AS amt FROM renamed.thing",
+    ),
+    "materialized-view": (
+        "CREATE MATERIALIZED VIEW renamed.v AS SELECT sum(amt) FROM renamed.thing",
+        "DROP MATERIALIZED VIEW renamed.v",
+    ),
+    "policy": (
+        "CREATE POLICY p ON renamed.thing USING (amt > 0)",
+        "ALTER POLICY p ON renamed.thing USING (cents > 0)",
+    ),
+    "function": (
+        (
+            "CREATE FUNCTION renamed.total() RETURNS bigint LANGUAGE sql AS"
+            " 'SELECT sum(amt)::bigint FROM renamed.thing'"
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION renamed.total() RETURNS bigint LANGUAGE sql AS"
+            " 'SELECT sum(cents)::bigint FROM renamed.thing'"
+        ),
+    ),
+    "rule": (
+        "CREATE RULE r AS ON UPDATE TO renamed.thing WHERE OLD.amt < 0 DO INSTEAD NOTHING",
+        "DROP RULE r ON renamed.thing",
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", LATER)
+async def test_the_contract_waits_until_nothing_names_the_old_column(
+    empty_database_url: URL, slug: str
+) -> None:
+    url, (make, mend) = empty_database_url, LATER[slug]
+    await make_both(url, [])
+    await execute(url, make)
+    async with renaming(url) as rename:
+        found = {one.slug: one.verdict for one in (await rename.plan()).findings}
+        assert found[slug] == "later"
+        await to_the_gate(rename)
+        with pytest.raises(ContractRefusedError, match=r"^cannot contract") as refused:
+            await rename.contract(confirm="thing.amt")
+        assert slug in {one.slug for one in refused.value.objections}
+        await execute(url, mend)
+        await rename.contract(confirm="thing.amt")

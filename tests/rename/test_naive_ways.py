@@ -1,0 +1,96 @@
+"""Why a rename needs more than one statement: each short way fails under live traffic."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from invoicing.sample import NEW_CODE, OLD_CODE, Traffic
+from tests.conftest import execute
+from tests.rename.before import load_before
+from tests.rename.faults import connect, foreign_lock, terminate_backends
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+ADD = "ALTER TABLE invoice ADD amount_cents bigint"
+FILL = "UPDATE invoice SET amount_cents = amt"
+NOT_NULL = "ALTER TABLE invoice ALTER amount_cents SET NOT NULL"
+
+
+@pytest.fixture
+async def url(migrated_database_url: URL) -> URL:
+    """Return a database as it was before the rename: with `amt` alone."""
+    return await load_before(migrated_database_url, accounts=20, invoices=2_000)
+
+
+def sqlstates(traffic: Traffic) -> set[str | None]:
+    return {failure.sqlstate for failure in traffic.figures().failures}
+
+
+async def test_renaming_in_place_breaks_old_code_until_the_deploy_is_over(url: URL) -> None:
+    async with Traffic(url, rate=200) as traffic:
+        await traffic.answered(20)
+        await execute(url, "ALTER TABLE invoice RENAME amt TO amount_cents")
+        await traffic.deploy(over=0.3)
+        mark = traffic.mark()
+        await traffic.answered(20)
+    assert sqlstates(traffic) == {"42703"}
+    assert not traffic.figures(mark).failures
+    assert (await traffic.verify(NEW_CODE)).intact
+
+
+async def test_not_null_before_the_deploy_breaks_every_insert_of_old_code(url: URL) -> None:
+    async with Traffic(url, rate=200) as traffic:
+        await traffic.answered(20)
+        await execute(url, f"BEGIN; LOCK TABLE invoice; {ADD}; {FILL}; {NOT_NULL}; COMMIT")
+        await asyncio.sleep(0.3)
+    assert sqlstates(traffic) == {"23502"}
+    operations = {failure.operation for failure in traffic.figures().failures}
+    assert "insert" in operations
+    # An update leaves the new column as it was: nobody is told, and the two differ from now on.
+    assert not (await traffic.verify(NEW_CODE)).intact
+    assert (await traffic.verify(OLD_CODE)).intact
+
+
+async def test_without_a_trigger_new_code_finds_old_values(url: URL) -> None:
+    await execute(url, ADD, FILL)
+    async with Traffic(url, rate=200) as traffic:
+        await traffic.answered(50)
+        await execute(url, "ALTER TABLE invoice ALTER amt DROP NOT NULL")
+        await traffic.deploy()
+        await traffic.answered(50)
+    reasons = " ".join(failure.reason for failure in traffic.figures().failures)
+    assert "has no amount_cents" in reasons
+    assert not (await traffic.verify(NEW_CODE)).intact
+
+
+async def test_ddl_without_a_lock_timeout_stops_everybody_behind_one_reader(url: URL) -> None:
+    async with Traffic(url, rate=200) as traffic:
+        await traffic.answered(20)
+        mark = traffic.mark()
+        async with foreign_lock(url):
+            waiting = asyncio.create_task(execute(url, ADD))
+            await asyncio.sleep(0.5)
+            behind = traffic.figures(mark).longest
+        await waiting
+        await traffic.answered(20)
+    assert behind > 0.3
+    assert not traffic.figures().failures
+
+
+async def test_one_statement_for_all_rows_keeps_nothing_when_it_dies(url: URL) -> None:
+    await execute(url, ADD)
+    connection = await connect(url, application_name="one big update")
+    slow = "UPDATE invoice SET amount_cents = amt WHERE pg_sleep(0.001) IS NOT NULL"
+    filling = asyncio.create_task(connection.execute(slow))
+    await asyncio.sleep(0.5)
+    assert await terminate_backends(url, "one big update") == 1
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await filling
+    other = await connect(url)
+    assert await other.fetchval("SELECT count(amount_cents) FROM invoice") == 0
+    await other.close()

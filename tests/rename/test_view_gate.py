@@ -1,0 +1,198 @@
+"""The gate of the instant way: what it sees, what it cannot, and what it refuses for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from invoicing.errors import ContractRefusedError, RenameRefusedError
+from invoicing.postgres import find_installations
+from invoicing.rename import Phase
+from tests.conftest import UNSAFE, execute, throw_away_server
+from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.faults import connected
+from tests.rename.state import gate_opens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
+
+    from invoicing.postgres import Server
+    from invoicing.rename import Rename
+
+VIEW = {"strategy": "view", "quiet": 0.2}
+ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
+WATCHED = UNSAFE | {"shared_preload_libraries": "pg_stat_statements"}
+
+
+@pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    return await make_bills(empty_database_url, 100)
+
+
+@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
+def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Yield a server that keeps statistics of statements."""
+    with throw_away_server(request.param, WATCHED) as server:
+        yield server
+
+
+@pytest.fixture
+async def watched_url(watched_server: Server) -> URL:
+    url = watched_server.url(f"test_{uuid4().hex[:12]}")
+    await execute(watched_server.url(), f"CREATE DATABASE {url.database}")
+    await execute(url, "CREATE EXTENSION pg_stat_statements")
+    return await make_bills(url, 100)
+
+
+async def objections(rename: Rename) -> dict[str, str]:
+    return {one.slug: f"{one.subject}: {one.message}" for one in (await rename.gate()).objections}
+
+
+OLD_STYLE = [
+    "UPDATE bill SET amt = 7 WHERE id = 1",
+    "INSERT INTO bill (id, AMT) VALUES (2001, 7)",
+    "INSERT INTO bill (id, amount_cents) VALUES (1, 7) ON CONFLICT (id) DO UPDATE SET amt = 7",
+    "WITH w AS (UPDATE bill SET amt = 7 RETURNING id) SELECT * FROM w",
+    "DO $$ BEGIN UPDATE bill SET amt = 7; END $$",
+]
+
+
+@pytest.mark.parametrize("statement", OLD_STYLE)
+async def test_a_write_by_the_old_name_closes_the_gate(url: URL, statement: str) -> None:
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        assert await objections(rename) == {}
+        await execute(url, "UPDATE bill SET amount_cents = 8 WHERE id = 1")
+        assert await objections(rename) == {}, "new code may write"
+        await execute(url, statement)
+        assert "writes named the old column" in (await objections(rename))["old-writes"]
+        await gate_opens(rename)
+        await rename.contract(confirm=CONFIRM)
+
+
+async def test_what_nobody_could_see_is_said(url: URL, watched_url: URL) -> None:
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        (unseen,) = (await rename.gate()).unseen
+        assert "writes are counted, reads are not" in unseen.message
+    async with renaming(watched_url, **VIEW) as rename:
+        await verified(rename)
+        assert (await rename.gate()).unseen == []
+
+
+async def test_a_read_by_the_old_name_closes_the_gate_where_it_is_seen(watched_url: URL) -> None:
+    async with renaming(watched_url, **VIEW) as rename:
+        await verified(rename)
+        assert await objections(rename) == {}
+        await execute(watched_url, "SELECT amt FROM bill WHERE id = 1")
+        assert "SELECT amt FROM bill" in (await objections(rename))["statement"]
+        await gate_opens(rename)
+
+
+RAN = [
+    "COPY bill FROM STDIN",
+    "TRUNCATE bill",
+    "SELECT ctid FROM bill",
+    "SELECT xmin, id FROM bill",
+]
+
+
+@pytest.mark.parametrize("statement", RAN)
+async def test_the_plan_refuses_for_a_statement_that_no_view_takes(
+    watched_url: URL, statement: str
+) -> None:
+    await execute(
+        watched_url, "SELECT pg_stat_statements_reset()", "COPY (SELECT FROM bill) TO STDOUT"
+    )
+    async with renaming(watched_url, **VIEW) as rename:
+        assert (await rename.plan()).refusals == []
+        if "STDIN" in statement:
+            async with connected(watched_url) as client:
+                await client.copy_records_to_table("bill", records=[(3001, 1, "copied")])
+        else:
+            await execute(watched_url, statement)
+        (refusal,) = (await rename.plan()).refusals
+        assert refusal.slug == "view-statement"
+
+
+async def test_a_function_that_names_the_old_column_closes_the_gate_until_it_does_not(
+    url: URL,
+) -> None:
+    make = (
+        "CREATE OR REPLACE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT sum({}) FROM bill'"
+    )
+    await execute(url, make.format("amt"))
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        assert "f()" in (await objections(rename))["function"]
+        await execute(url, make.format("amount_cents"))
+        await gate_opens(rename)
+        await rename.contract(confirm=CONFIRM)
+        await execute(url, "SELECT f()")
+
+
+ON_THE_VIEW = {
+    "view": "CREATE VIEW v AS SELECT id FROM bill",
+    "function": "CREATE FUNCTION f(bill) RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
+    "trigger": "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    "CREATE TRIGGER t INSTEAD OF DELETE ON bill FOR EACH ROW EXECUTE FUNCTION g()",
+    "rule": "CREATE RULE r AS ON DELETE TO bill DO ALSO NOTIFY x",
+}
+
+
+@pytest.mark.parametrize("kind", ON_THE_VIEW)
+async def test_what_was_made_on_the_view_is_named_and_not_dropped(url: URL, kind: str) -> None:
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        await execute(url, ON_THE_VIEW[kind])
+        assert kind in (await objections(rename))["on-the-view"]
+        with pytest.raises(ContractRefusedError, match="Nothing was dropped"):
+            await rename.contract(confirm=CONFIRM)
+        with pytest.raises(RenameRefusedError, match="hangs on the view"):
+            await rename.rollback()
+
+
+@pytest.mark.parametrize(
+    ("harm", "slug"),
+    [
+        ("ALTER TABLE bill_base DISABLE TRIGGER USER", "triggers"),
+        ("DROP VIEW bill", "view-missing"),
+    ],
+)
+async def test_what_somebody_took_away_is_put_back_by_another_expand(
+    url: URL, harm: str, slug: str
+) -> None:
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        await execute(url, harm)
+        assert "expand" in (await objections(rename))[slug]
+        await verified(rename)
+        assert (await rename.status()).phase is Phase.VERIFIED
+        await execute(url, "UPDATE bill SET amt = 7 WHERE id = 1")
+        assert (await rename.status()).old_writes == 1
+        await rename.rollback()
+        await execute(url, "UPDATE bill SET amt = 7 WHERE id = 1")
+
+
+async def test_a_client_that_came_by_another_way_is_not_the_one_that_gives_way(url: URL) -> None:
+    await execute(url, "CREATE VIEW report AS SELECT id FROM bill")
+    waits = "SELECT count(*) FROM pg_locks WHERE relation = 'bill_base'::regclass AND NOT granted"
+    async with renaming(url, **VIEW, lock_timeout=2, lock_attempts=10) as rename:
+        await verified(rename)
+        await gate_opens(rename)
+        async with connected(url) as client, connected(url) as watcher:
+            # It has the table behind the view, and will want the view that the contract has.
+            await client.execute("BEGIN; SELECT FROM report")
+            contracting = asyncio.create_task(rename.contract(confirm=CONFIRM))
+            async with asyncio.timeout(20):
+                while not await watcher.fetchval(waits):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert await client.fetchval("SELECT count(amt) FROM bill") == 100
+            await client.execute("COMMIT")
+        await contracting
+        assert (await rename.status()).phase is Phase.CONTRACTED

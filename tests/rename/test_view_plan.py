@@ -1,0 +1,119 @@
+"""The plan of the instant way: what it refuses, what an operator may accept, what it compares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from invoicing.errors import RenameRefusedError
+from tests.conftest import execute
+from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.faults import connected
+from tests.rename.whole import RICH, contracted, everything
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.rename import Rename
+
+VIEW = {"strategy": "view", "quiet": 0.1}
+
+
+@pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    return await make_bills(empty_database_url)
+
+
+async def slugs(rename: Rename) -> set[str]:
+    return {one.slug for one in (await rename.plan()).refusals}
+
+
+REFUSED = {
+    "publication": "CREATE PUBLICATION {name} FOR TABLE bill",
+    "rule": "CREATE RULE again AS ON INSERT TO bill DO ALSO NOTIFY bill",
+    "domain-default": "CREATE DOMAIN cents AS bigint DEFAULT 5;"
+    " ALTER TABLE bill ALTER amt TYPE cents",
+    "null-default": "ALTER TABLE bill ALTER amt SET DEFAULT 5, ALTER amt DROP NOT NULL",
+    "trigger-function": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+    " IF NEW.amt < 1 THEN NEW.note := 1; END IF; RETURN NEW; END';"
+    " CREATE TRIGGER checks BEFORE INSERT ON bill FOR EACH ROW EXECUTE FUNCTION f()",
+    "table-name": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''%'',"
+    " TG_TABLE_NAME; RETURN NULL; END'; CREATE TRIGGER audits AFTER INSERT ON bill"
+    " FOR EACH STATEMENT EXECUTE FUNCTION f()",
+    "row-type": "CREATE FUNCTION f(bill) RETURNS bigint LANGUAGE sql AS 'SELECT $1.amt'",
+    "view-statement": "CREATE FUNCTION f() RETURNS void LANGUAGE sql"
+    " AS 'TRUNCATE TABLE public.bill'",
+    "inheritance": "CREATE TABLE old_bill () INHERITS (bill)",
+    "name-taken": "CREATE TABLE bill_x (amount_cents int); ALTER TABLE bill ADD amount_cents int",
+}
+
+
+@pytest.mark.parametrize("slug", REFUSED)
+async def test_what_a_view_would_break_is_refused_by_name(url: URL, slug: str) -> None:
+    await execute(url, REFUSED[slug].replace("{name}", f"p_{uuid4().hex[:8]}"))
+    before = await everything(url)
+    async with renaming(url, **VIEW) as rename:
+        assert await slugs(rename) == {slug}
+        with pytest.raises(RenameRefusedError, match="Nothing was changed"):
+            await rename.expand()
+    assert await everything(url) == before
+    async with renaming(url) as by_columns:
+        estimates = {one.strategy: one for one in (await by_columns.plan()).estimates}
+        assert not estimates["view"].safe
+        assert list(estimates) == ["columns", "view"]
+
+
+@pytest.mark.parametrize("slug", ["null-default", "table-name", "view-statement", "inheritance"])
+async def test_what_the_operator_knows_to_be_harmless_can_be_accepted(url: URL, slug: str) -> None:
+    await execute(url, REFUSED[slug])
+    async with renaming(url, **VIEW, accept=frozenset({slug})) as rename:
+        await verified(rename)
+        await contracted(rename)
+
+
+async def test_a_partitioned_table_takes_writes_through_the_view(empty_database_url: URL) -> None:
+    url = empty_database_url
+    await execute(
+        url,
+        "CREATE TABLE bill (id bigint, amt bigint NOT NULL, PRIMARY KEY (id, amt))"
+        " PARTITION BY RANGE (amt)",
+        "CREATE TABLE bill_1 PARTITION OF bill FOR VALUES FROM (0) TO (1000)",
+        "CREATE TABLE bill_2 PARTITION OF bill DEFAULT",
+        "CREATE INDEX ix_bill_amt ON bill (amt)",
+        "INSERT INTO bill SELECT n, n FROM generate_series(1, 100) AS n",
+    )
+    async with renaming(url, **VIEW) as rename:
+        assert await slugs(rename) == {"partitioned"}
+    async with renaming(url, **VIEW, accept=frozenset({"partitioned"})) as rename:
+        await rename.expand()
+        await execute(url, "UPDATE bill SET amount_cents = 2000 WHERE amt = 7")
+        await verified(rename)
+        await contracted(rename)
+        async with connected(url) as client:
+            assert await client.fetchval("SELECT amount_cents FROM bill_2") == 2000
+            assert await client.fetchval("SELECT to_regclass('ix_bill_amount_cents')") is not None
+
+
+async def test_the_plan_compares_both_ways_and_its_statements_are_what_runs(url: URL) -> None:
+    await execute(url, RICH)
+    before = await everything(url)
+    async with renaming(url, **VIEW) as rename, connected(url) as client:
+        plan = await rename.plan()
+        columns, view = plan.estimates
+        assert (columns.strategy, view.strategy, plan.strategy) == ("columns", "view", "view")
+        assert view.safe
+        assert view.extra_bytes < columns.extra_bytes
+        assert any("COPY" in one for one in view.breaks)
+        assert any("bill_number_seq" in one for one in view.breaks)
+        # By hand, in the order that is printed, and without the rename's own notes.
+        await client.execute("CREATE SCHEMA invoicing_rename")
+        for phase in ("expand", "rollback"):
+            async with client.transaction():
+                for step in plan.steps:
+                    if step.phase == phase:
+                        await client.execute(step.sql)
+            assert (await everything(url) == before) is False
+        await client.execute("DROP SCHEMA invoicing_rename CASCADE")
+    assert await everything(url) == before
