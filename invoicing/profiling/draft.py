@@ -9,16 +9,19 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from invoicing.profiling.entities import count_rows, new_counts
 from invoicing.profiling.meter import NOTHING, total_of
 from invoicing.profiling.model import Statement
 from invoicing.profiling.origin import cause_of
+from invoicing.profiling.parameters import hashes_of_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.profiling.callers import CallerFinder, Lines
     from invoicing.profiling.entities import EntityColumns
-    from invoicing.profiling.meter import Meter
+    from invoicing.profiling.entities import count_rows, new_counts
+from invoicing.profiling.meter import Meter
     from invoicing.profiling.model import EntityRows, Transaction
     from invoicing.profiling.origin import Origin
     from invoicing.profiling.recording import Recording
@@ -41,7 +44,10 @@ class Draft:
 
     # Defaults of the class: most drafts never say otherwise, and are quicker made.
     ended = fetching = fetches = counted = fetched_at = made_at = making = 0
-    parameter_count = parameters_key = began = 0
+    parameter_count = began = 0
+    # Of each parameter, or of all of an executemany; salted only in the end.
+    hashes: tuple[int, ...] = ()
+    values: tuple[set[int], ...] = ()
     executions = 1
     rowcount = -1
     origin: Origin | None = None
@@ -79,8 +85,11 @@ class Draft:
             self.counted += len(rows)
             if self.streamed:
                 self.marks.append(self.meter.marks())
-            if self.columns and rows:
-                self._note_keys(rows)
+            if rows:
+                if self.columns:
+                    self._note_keys(rows)
+                if len(rows) > 1 and not self.values:
+                    self.values = hashes_of_values(rows)
                 now = perf_counter_ns()
             if self.made_at:
                 self._end_of_making()
@@ -106,18 +115,19 @@ class Draft:
     def fold(self) -> None:
         """Count the keys noted so far."""
         if len(self.entities) < len(self.columns):
-            self.entities = tuple(one.new() for one in self.columns)
+            self.entities = new_counts(self.columns)
         if self.only_row and self.columns:
             (entity,) = self.entities
             entity.rows = entity.distinct = self.rowcount
             if self.only_key is not None and entity.keys is not None:
                 entity.keys.add(tuple(self.only_key[1]))
         if self.keys is not None:
-            for one, entity, keys in zip(self.columns, self.entities, self.keys, strict=True):
-                one.add(entity, keys)
+            count_rows(self.columns, self.entities, self.keys)
             self.keys = None
 
-    def statement(self, number: int, recording_began: int, finder: CallerFinder) -> Statement:
+    def statement(
+        self, number: int, recording_began: int, salt: int, finder: CallerFinder
+    ) -> Statement:
         """Return what is known so far."""
         self.fold()
         self._end_of_making()
@@ -129,10 +139,17 @@ class Draft:
         statement.session = self.transaction.session
         if origin is not None:
             statement.relationship, statement.parent = origin.relationship, origin.parent
+            statement.parent_root, statement.depth = origin.parent_root, len(origin.relationships)
+            statement.collection = bool(statement.depth and origin.relationships[-1].uselist)
         statement.cause = cause_of(statement, origin)
         statement.parameter_count = self.parameter_count
         statement.parameters = self.parameters
-        statement.parameters_key = self.parameters_key
+        statement.parameters_key = hash((salt, *self.hashes))
+        if self.executions == 1:
+            statement.parameter_keys = tuple(hash((salt, one)) for one in self.hashes)
+        statement.values = tuple(
+            frozenset(hash((salt, one)) for one in column) for column in self.values
+        )
         statement.executions = self.executions
         statement.fetches = 1 if self.only_row else self.fetches
         statement.entities = self.entities

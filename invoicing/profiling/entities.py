@@ -20,21 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Dialect, ExecutionContext
+    from sqlalchemy.orm import Mapper
 
 
 class EntityColumns(NamedTuple):
     """Where one entity's primary key stands in a row."""
 
-    entity: str
-    path: str | None
-    collection: bool
+    mapper: Mapper[Any]
+    relationships: tuple[RelationshipProperty[Any], ...]
+    path: tuple[Any, ...]
+    joined: bool
+    columns: int
     key: Callable[[Any], Any]
     single: bool
     processors: tuple[Callable[[Any], Any] | None, ...]
 
-    def new(self) -> EntityRows:
+    def new(self, owner: int) -> EntityRows:
         """Return a count of nothing yet."""
-        return EntityRows(self.entity, self.path, self.collection, keys=set())
+        return EntityRows(
+            self.mapper.class_.__name__,
+            relationship_at(self.path[:-1]) if self.relationships else None,
+            bool(self.relationships and self.relationships[-1].uselist),
+            root=self.mapper.base_mapper.class_.__name__,
+            joined=self.joined,
+            owner=owner,
+            columns=self.columns,
+            keys=set(),
+        )
 
     def add(self, count: EntityRows, keys: list[Any]) -> None:
         """Count the `keys` of so many rows in; one of None is of a row without the entity."""
@@ -74,26 +86,38 @@ def entity_columns(context: ExecutionContext, dialect: Dialect) -> tuple[EntityC
         return ()
     places = _places(compiled)
     found = (
-        _entity(path, setup, places, dialect)
+        _entity(path, setup, places, attributes, dialect)
         for (name, path), setup in attributes.items()
         if name == "memoized_setups"
     )
     return tuple(one for one in found if one is not None)
 
 
+def new_counts(columns: tuple[EntityColumns, ...]) -> tuple[EntityRows, ...]:
+    """Return counts of nothing yet, each knowing its owner's place."""
+    places = {one.path: place for place, one in enumerate(columns)}
+    return tuple(one.new(places.get(one.path[:-2], -1)) for one in columns)
+
+
 def _entity(
-    path: Sequence[Any], setup: dict[Any, Any], places: dict[Any, int], dialect: Dialect
+    path: Sequence[Any],
+    setup: dict[Any, Any],
+    places: dict[Any, int],
+    attributes: dict[Any, Any],
+    dialect: Dialect,
 ) -> EntityColumns | None:
     mapper = path[-1].mapper
     columns = [setup.get(mapper.get_property_by_column(one)) for one in mapper.primary_key]
     indexes = [places.get(column) for column in columns]
     if not indexes or None in indexes:
         return None
-    above = path[-2] if len(path) > 1 and isinstance(path[-2], RelationshipProperty) else None
     return EntityColumns(
-        mapper.class_.__name__,
-        relationship_at(path[:-1]) if above is not None else None,
-        bool(above is not None and above.uselist),
+        mapper,
+        tuple(one for one in path if isinstance(one, RelationshipProperty)),
+        tuple(path),
+        # Set by the joined loader; `contains_eager` sets another.
+        ("eager_row_processor", tuple(path[:-1])) in attributes,
+        sum(column in places for column in setup.values() if column is not None),
         itemgetter(*indexes),
         len(indexes) == 1,
         tuple(
@@ -114,3 +138,15 @@ def _places(compiled: Any) -> dict[Any, int]:  # noqa: ANN401 -- SQLCompiler of 
                     # A column of a subquery stands for the one it was selected from.
                     behind.setdefault(base, index)
     return behind | exact
+
+
+def count_rows(
+    columns: tuple[EntityColumns, ...], counts: tuple[EntityRows, ...], keys: list[list[Any]]
+) -> None:
+    """Count rows in: `keys` has, for each entity, its primary key in each of the rows."""
+    for one, count, own in zip(columns, counts, keys, strict=True):
+        one.add(count, own)
+        if count.collection and count.owner >= 0:
+            # Two parts of a stream share no more than the parent at which it was cut.
+            pairs = set(zip(keys[count.owner], own, strict=True))
+            count.links += sum(pair[1] is not None for pair in pairs)

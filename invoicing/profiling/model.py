@@ -81,16 +81,28 @@ class EntityRows:
         entity: the mapped class (the table's name where nothing is mapped).
         path: the relationship that a joined loader followed, `Invoice.lines`; None at the top.
         collection: whether that relationship is a collection.
+        root: the topmost mapped class it inherits from, as which its primary key is unique.
+        joined: whether a joined loader brought it; not so where the program wrote the join
+            itself (`contains_eager`).
+        owner: place among the statement's entities of the one that has the relationship; -1 at
+            the top.
+        columns: how many of the row's columns are its own.
         rows: rows in which it was present; an outer join's empty side is not counted.
         distinct: different primary keys among them.
+        links: different pairs of an owner and one of these: what a collection really holds.
         keys: those primary keys, to look a parent up; None when there were more than `KEPT_KEYS`.
     """
 
     entity: str
     path: str | None
     collection: bool
+    root: str = ""
+    joined: bool = False
+    owner: int = -1
+    columns: int = 0
     rows: int = 0
     distinct: int = 0
+    links: int = 0
     keys: set[tuple[Any, ...]] | None = None
 
 
@@ -133,14 +145,19 @@ class Statement:
         parameter_count: values bound, over all executions.
         parameters: name (or place) and value of each, only on request; secrets are masked.
         parameters_key: equal for equal parameters within one recording, and tells nothing of them.
+        parameter_keys: the same of each parameter by itself; empty for an executemany.
+        values: the same of the values in the first rows that came back, a set for each column.
         executions: how many sets of parameters an executemany has; 1 otherwise.
         rows: rows that came back; None while it is unknown (a stream not yet read, a raw cursor).
         affected: rows written, where the driver says.
         fetches: how often rows were asked for; above 1 for a stream.
         entities: rows against different identities, for each entity in the result.
         relationship: `Model.attribute` that a lazy or eager load is for, or a column load's column.
+        collection: whether that relationship is a collection.
         loader: `lazy`, `selectin`, `subquery` or `immediate`, for such a load.
+        depth: how many relationships deep a loader's path is: 1 for `Invoice.lines`.
         parent: whose relationship or columns a lazy load, a column load or a refresh is for.
+        parent_root: the topmost mapped class that one inherits from.
         database_seconds: from sending to having the rows, as the program waited for it.
         server_seconds: of these, the server's work: from the request's last byte to the reply's
             first, less the network's delay where the kernel knows it.
@@ -165,14 +182,19 @@ class Statement:
     parameter_count: int = 0
     parameters: tuple[tuple[str, Any], ...] | None = field(default=None, repr=False)
     parameters_key: int = 0
+    parameter_keys: tuple[int, ...] = field(default=(), repr=False)
+    values: tuple[frozenset[int], ...] = field(default=(), repr=False)
     executions: int = 1
     rows: int | None = None
     affected: int | None = None
     fetches: int = 0
     entities: tuple[EntityRows, ...] = ()
     relationship: str | None = None
+    collection: bool = False
     loader: str | None = None
+    depth: int = 0
     parent: Identity | None = None
+    parent_root: str = ""
     database_seconds: float = 0.0
     server_seconds: float | None = None
     orm_seconds: float = 0.0

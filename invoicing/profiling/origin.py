@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy.orm import Mapper, MapperProperty
+from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
 
 from invoicing.profiling.model import Cause, Identity
 
@@ -25,11 +25,20 @@ class Origin(NamedTuple):
         relationship: `Model.attribute`, for the load of a relationship.
         parent: whose relationship is loaded lazily.
         is_column_load: whether columns of an object that is there are loaded.
+        path: the loader's path, a row of mappers and relationships.
+        parent_root: the topmost mapped class that `parent` inherits from.
     """
 
     relationship: str | None = None
     parent: Identity | None = None
     is_column_load: bool = False
+    path: tuple[Any, ...] = ()
+    parent_root: str = ""
+
+    @property
+    def relationships(self) -> tuple[RelationshipProperty[Any], ...]:
+        """The relationships on the path."""
+        return tuple(one for one in self.path if isinstance(one, RelationshipProperty))
 
 
 PLAIN, COLUMN_LOAD = Origin(), Origin(is_column_load=True)
@@ -50,7 +59,10 @@ def origin_of(context: ExecutionContext) -> Origin | None:
     if path.is_root:
         return COLUMN_LOAD if compiling._for_refresh_state else PLAIN  # noqa: SLF001
     lazy = options._lazy_loaded_from  # noqa: SLF001
-    return Origin(relationship_at(path), None if lazy is None else identity_of(lazy))
+    if lazy is None:
+        return Origin(relationship_at(path), path=path.path)
+    root = lazy.mapper.base_mapper.class_.__name__
+    return Origin(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
 
 
 def cause_of(statement: Statement, origin: Origin | None) -> Cause:

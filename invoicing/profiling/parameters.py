@@ -17,17 +17,31 @@ SECRET = re.compile(
 )
 MASKED = "***"
 SHOWN = 200
+# Rows whose values are compared with the parameters of later statements.
+LOOKED_AT = 100
 
 
-def key_of(salt: int, parameters: Any) -> int:  # noqa: ANN401 -- as any driver takes them
-    """Return a number that is equal for equal parameters, and of no use without `salt`."""
+def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any driver takes them
+    """Return a number for each parameter, equal for equal ones; one for all of an executemany."""
     try:
         if isinstance(parameters, dict):
-            return hash((salt, tuple(parameters.items())))
-        return hash((salt, *parameters))
+            return tuple(map(hash, parameters.values()))
+        return tuple(map(hash, parameters))
     except TypeError:
         # A list or a dictionary among them; or an executemany, whose sets are dictionaries.
-        return hash((salt, repr(parameters)))
+        return (hash(repr(parameters)),)
+
+
+def hashes_of_values(rows: Sequence[Any]) -> tuple[set[int], ...]:
+    """Return, for each column, such a number for each value in the first rows."""
+    return tuple(map(_hashes, zip(*rows[:LOOKED_AT], strict=True)))
+
+
+def _hashes(values: tuple[Any, ...]) -> set[int]:
+    try:
+        return set(map(hash, values))
+    except TypeError:
+        return set()
 
 
 def shown_parameters(

@@ -17,7 +17,7 @@ from invoicing.profiling.fetching import CountingStrategy
 from invoicing.profiling.meter import Meter, Traffic
 from invoicing.profiling.model import Transaction
 from invoicing.profiling.origin import origin_of
-from invoicing.profiling.parameters import key_of, shown_parameters
+from invoicing.profiling.parameters import hashes_of, shown_parameters
 from invoicing.profiling.wire import WireTap
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Recording:
         draft = Draft(text, unit.transaction, unit.meter, self)
         draft.lines = self._finder.find(text)
         draft.origin = origin_of(context)
-        draft.parameters_key = key_of(self._salt, parameters)
+        draft.hashes = hashes_of(parameters)
         if executemany:
             draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
         else:
@@ -206,7 +206,7 @@ class Recording:
         if self._statements is not None:
             return self._statements
         return [
-            draft.statement(number, self._began, self._finder)
+            draft.statement(number, self._began, self._salt, self._finder)
             for number, draft in enumerate(self._drafts, 1)
         ]
 
