@@ -1,16 +1,21 @@
 """Record what code asks of its database: which statements, from which lines, at what cost."""
 
+from invoicing.profiling.findings import SLUGS, Cost, Finding, Thresholds
 from invoicing.profiling.fingerprint import fingerprint_of
 from invoicing.profiling.model import Caller, Cause, EntityRows, Identity, Statement, Transaction
 from invoicing.profiling.recorder import Recorder, record_queries
 
 __all__ = [
+    "SLUGS",
     "Caller",
     "Cause",
+    "Cost",
     "EntityRows",
+    "Finding",
     "Identity",
     "Recorder",
     "Statement",
+    "Thresholds",
     "Transaction",
     "fingerprint_of",
     "record_queries",

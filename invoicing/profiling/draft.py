@@ -5,14 +5,15 @@ Noting has to cost next to nothing; whatever can be worked out afterwards is.
 
 from __future__ import annotations
 
+from collections import Counter
 from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from invoicing.profiling.entities import count_rows, new_counts
+from invoicing.profiling.entities import count_rows, large_columns, new_counts, size_of
 from invoicing.profiling.meter import NOTHING, total_of
 from invoicing.profiling.model import Statement
-from invoicing.profiling.origin import cause_of
+from invoicing.profiling.origin import cause_of, steps_on
 from invoicing.profiling.parameters import hashes_of_values
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
     from invoicing.profiling.callers import CallerFinder, Lines
     from invoicing.profiling.entities import EntityColumns
-    from invoicing.profiling.entities import count_rows, new_counts
-from invoicing.profiling.meter import Meter
+    from invoicing.profiling.meter import Meter
     from invoicing.profiling.model import EntityRows, Transaction
     from invoicing.profiling.origin import Origin
     from invoicing.profiling.recording import Recording
 
 FOLDED = 1000
+# Rows from which on it is worth while to see how large the values are, and who reads them.
+SEVERAL, MANY = 10, 100
 
 
 class Draft:
@@ -57,6 +59,7 @@ class Draft:
     columns: tuple[EntityColumns, ...] = ()
     lines: Lines = ([], [])
     keys: list[list[Any]] | None = None
+    wide: Counter[tuple[int, str]] | None = None
     entities: tuple[EntityRows, ...] = ()
     error: str | None = None
     sqlstate: str | None = None
@@ -88,6 +91,8 @@ class Draft:
             if rows:
                 if self.columns:
                     self._note_keys(rows)
+                    if len(rows) >= SEVERAL:
+                        self._note_sizes(rows)
                 if len(rows) > 1 and not self.values:
                     self.values = hashes_of_values(rows)
                 now = perf_counter_ns()
@@ -111,6 +116,17 @@ class Draft:
                 keys.extend(map(one.key, rows))
         if len(self.keys[0]) > FOLDED:
             self.fold()
+
+    def _note_sizes(self, rows: Sequence[Any]) -> None:
+        # Who has loaded so many rows, or large values, may look at few of them.
+        large = large_columns(rows)
+        if self.wide is None:
+            self.wide = Counter()
+        for place, one in enumerate(self.columns):
+            for column in large & one.columns.keys():
+                self.wide[place, one.columns[column]] += size_of(rows, column)
+            if large or len(rows) >= MANY:
+                self._recording.reads.watch(one.mapper)
 
     def fold(self) -> None:
         """Count the keys noted so far."""
@@ -139,8 +155,8 @@ class Draft:
         statement.session = self.transaction.session
         if origin is not None:
             statement.relationship, statement.parent = origin.relationship, origin.parent
-            statement.parent_root, statement.depth = origin.parent_root, len(origin.relationships)
-            statement.collection = bool(statement.depth and origin.relationships[-1].uselist)
+            statement.parent_root, statement.steps = origin.parent_root, steps_on(origin.path)
+            statement.collection = bool(statement.steps and statement.steps[-1].collection)
         statement.cause = cause_of(statement, origin)
         statement.parameter_count = self.parameter_count
         statement.parameters = self.parameters
@@ -152,6 +168,8 @@ class Draft:
         )
         statement.executions = self.executions
         statement.fetches = 1 if self.only_row else self.fetches
+        for (place, attribute), size in (self.wide or {}).items():
+            self.entities[place].wide[attribute] = size
         statement.entities = self.entities
         statement.streamed = self.streamed
         statement.error, statement.sqlstate = self.error, self.sqlstate

@@ -11,26 +11,34 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Column
-from sqlalchemy.orm import RelationshipProperty
 
 from invoicing.profiling.model import KEPT_KEYS, EntityRows
-from invoicing.profiling.origin import relationship_at
+from invoicing.profiling.origin import relationship_at, relationships_on, steps_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Dialect, ExecutionContext
-    from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm import Mapper, RelationshipProperty
+
+
+# Rows looked at to see how large values are, and from which length on they are large.
+SAMPLED, LARGE = 10, 1000
 
 
 class EntityColumns(NamedTuple):
-    """Where one entity's primary key stands in a row."""
+    """Where one entity's primary key stands in a row.
+
+    Attributes:
+        columns: place in the row and `Model.attribute` of each of its columns.
+        joined: whether a joined loader brings it.
+    """
 
     mapper: Mapper[Any]
     relationships: tuple[RelationshipProperty[Any], ...]
     path: tuple[Any, ...]
     joined: bool
-    columns: int
+    columns: dict[int, str]
     key: Callable[[Any], Any]
     single: bool
     processors: tuple[Callable[[Any], Any] | None, ...]
@@ -44,7 +52,13 @@ class EntityColumns(NamedTuple):
             root=self.mapper.base_mapper.class_.__name__,
             joined=self.joined,
             owner=owner,
-            columns=self.columns,
+            columns=len(self.columns),
+            steps=steps_on(self.path),
+            targets={
+                one.mapper.class_.__name__: f"{one.parent.class_.__name__}.{one.key}"
+                for one in self.mapper.relationships
+                if not one.uselist
+            },
             keys=set(),
         )
 
@@ -100,7 +114,7 @@ def new_counts(columns: tuple[EntityColumns, ...]) -> tuple[EntityRows, ...]:
 
 
 def _entity(
-    path: Sequence[Any],
+    path: tuple[Any, ...],
     setup: dict[Any, Any],
     places: dict[Any, int],
     attributes: dict[Any, Any],
@@ -113,11 +127,15 @@ def _entity(
         return None
     return EntityColumns(
         mapper,
-        tuple(one for one in path if isinstance(one, RelationshipProperty)),
-        tuple(path),
+        relationships_on(path),
+        path,
         # Set by the joined loader; `contains_eager` sets another.
-        ("eager_row_processor", tuple(path[:-1])) in attributes,
-        sum(column in places for column in setup.values() if column is not None),
+        ("eager_row_processor", path[:-1]) in attributes,
+        {
+            places[column]: f"{one.parent.class_.__name__}.{one.key}"
+            for one, column in setup.items()
+            if column in places
+        },
         itemgetter(*indexes),
         len(indexes) == 1,
         tuple(
@@ -150,3 +168,19 @@ def count_rows(
             # Two parts of a stream share no more than the parent at which it was cut.
             pairs = set(zip(keys[count.owner], own, strict=True))
             count.links += sum(pair[1] is not None for pair in pairs)
+
+
+def large_columns(rows: Sequence[Any]) -> set[int]:
+    """Return the places of columns with large values, of which the first rows have one."""
+    return {
+        place
+        for row in rows[:SAMPLED]
+        for place, value in enumerate(row)
+        if isinstance(value, (str, bytes)) and len(value) >= LARGE
+    }
+
+
+def size_of(rows: Sequence[Any], column: int) -> int:
+    """Return the characters or bytes in one column of `rows`, judged by the first of them."""
+    sample = [row[column] for row in rows[:SAMPLED]]
+    return sum(map(len, filter(None, sample))) * len(rows) // len(sample)

@@ -63,6 +63,18 @@ class Caller:
         return linecache.getline(self.file, self.line).strip()
 
 
+class Step(NamedTuple):
+    """A relationship on a loader's path.
+
+    Attributes:
+        relationship: `Model.attribute`.
+        collection: whether it is a collection.
+    """
+
+    relationship: str
+    collection: bool
+
+
 class Identity(NamedTuple):
     """Which row an object stands for."""
 
@@ -87,6 +99,9 @@ class EntityRows:
         owner: place among the statement's entities of the one that has the relationship; -1 at
             the top.
         columns: how many of the row's columns are its own.
+        steps: the relationships from the top to `path`.
+        targets: its relationships to one object, by the class they lead to.
+        wide: bytes in each of its columns with large values, by `Model.attribute`, about.
         rows: rows in which it was present; an outer join's empty side is not counted.
         distinct: different primary keys among them.
         links: different pairs of an owner and one of these: what a collection really holds.
@@ -100,6 +115,9 @@ class EntityRows:
     joined: bool = False
     owner: int = -1
     columns: int = 0
+    steps: tuple[Step, ...] = ()
+    targets: dict[str, str] = field(default_factory=dict)
+    wide: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     distinct: int = 0
     links: int = 0
@@ -155,7 +173,7 @@ class Statement:
         relationship: `Model.attribute` that a lazy or eager load is for, or a column load's column.
         collection: whether that relationship is a collection.
         loader: `lazy`, `selectin`, `subquery` or `immediate`, for such a load.
-        depth: how many relationships deep a loader's path is: 1 for `Invoice.lines`.
+        steps: the relationships on the path of such a load's loader.
         parent: whose relationship or columns a lazy load, a column load or a refresh is for.
         parent_root: the topmost mapped class that one inherits from.
         database_seconds: from sending to having the rows, as the program waited for it.
@@ -192,7 +210,7 @@ class Statement:
     relationship: str | None = None
     collection: bool = False
     loader: str | None = None
-    depth: int = 0
+    steps: tuple[Step, ...] = ()
     parent: Identity | None = None
     parent_root: str = ""
     database_seconds: float = 0.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
 
-from invoicing.profiling.model import Cause, Identity
+from invoicing.profiling.model import Cause, Identity, Step
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExecutionContext
@@ -34,11 +34,6 @@ class Origin(NamedTuple):
     is_column_load: bool = False
     path: tuple[Any, ...] = ()
     parent_root: str = ""
-
-    @property
-    def relationships(self) -> tuple[RelationshipProperty[Any], ...]:
-        """The relationships on the path."""
-        return tuple(one for one in self.path if isinstance(one, RelationshipProperty))
 
 
 PLAIN, COLUMN_LOAD = Origin(), Origin(is_column_load=True)
@@ -80,6 +75,19 @@ def cause_of(statement: Statement, origin: Origin | None) -> Cause:
     if origin.is_column_load:
         return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
     return Cause.GET if any(one in {"get", "merge"} for one in within[:1]) else Cause.STATEMENT
+
+
+def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], ...]:
+    """Return the relationships on a loader's path."""
+    return tuple(one for one in path if isinstance(one, RelationshipProperty))
+
+
+def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
+    """Return them by name."""
+    return tuple(
+        Step(f"{one.parent.class_.__name__}.{one.key}", bool(one.uselist))
+        for one in relationships_on(path)
+    )
 
 
 def relationship_at(path: Any) -> str | None:  # noqa: ANN401 -- a PathRegistry or its plain path

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 from invoicing.errors import RecorderInUseError, TooManyStatementsError
 from invoicing.profiling.callers import CallerFinder
+from invoicing.profiling.findings.facts import Facts
+from invoicing.profiling.findings.find import find
+from invoicing.profiling.findings.model import Thresholds
 from invoicing.profiling.listening import HERE, listen, stop_listening
 from invoicing.profiling.recording import Recording
 from invoicing.profiling.tables import frame_of, html_of, lines_of, table_of, text_of
 from invoicing.profiling.targets import engines_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     import pandas as pd
     from rich.table import Table
 
+    from invoicing.profiling.findings.model import Finding
     from invoicing.profiling.model import Statement, Transaction
 
 _log = logging.getLogger(__name__)
@@ -42,7 +47,11 @@ class Recorder:
         depth: int = 5,
         everywhere: bool = False,
         wire: bool = True,
+        thresholds: Thresholds | None = None,
+        allow: Iterable[str] = (),
     ) -> None:
+        self.thresholds = thresholds or Thresholds()
+        self.allow = tuple(allow)
         self._everywhere = everywhere
         self.lost = 0
         self._engines = engines_of(target)
@@ -115,6 +124,13 @@ class Recorder:
     def orm_seconds(self) -> float:
         """Time spent making objects of rows."""
         return sum(one.orm_seconds for one in self.statements)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wasteful in it, each with its line and the option to add."""
+        recording = self._recording
+        facts = Facts(self.statements, recording.transactions, recording.reads, self.thresholds, {})
+        return find(facts, self.allow)
 
     def assert_max_statements(self, limit: int) -> None:
         """Check that at most `limit` statements were sent.
@@ -204,6 +220,8 @@ def record_queries(
     depth: int = 5,
     everywhere: bool = False,
     wire: bool = True,
+    thresholds: Thresholds | None = None,
+    allow: Iterable[str] = (),
 ) -> Recorder:
     """Record the statements of a block of code.
 
@@ -221,6 +239,9 @@ def record_queries(
         depth: how many of the caller's own lines to keep for each statement.
         everywhere: record every task and thread, instead of this block's.
         wire: whether to count requests and bytes, where the driver lets itself be listened to.
+        thresholds: from which size on something is a finding.
+        allow: slugs of findings to leave out; a comment `# profile: allow SLUG -- why` leaves out
+            one at its line.
 
     Raises:
         ProfilingTargetError: `target` leads to no engine.
@@ -232,4 +253,6 @@ def record_queries(
         depth=depth,
         everywhere=everywhere,
         wire=wire,
+        thresholds=thresholds,
+        allow=allow,
     )

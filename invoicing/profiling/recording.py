@@ -16,8 +16,9 @@ from invoicing.profiling.entities import entity_columns
 from invoicing.profiling.fetching import CountingStrategy
 from invoicing.profiling.meter import Meter, Traffic
 from invoicing.profiling.model import Transaction
-from invoicing.profiling.origin import origin_of
+from invoicing.profiling.origin import origin_of, relationships_on
 from invoicing.profiling.parameters import hashes_of, shown_parameters
+from invoicing.profiling.reads import Reads
 from invoicing.profiling.wire import WireTap
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Recording:
         transactions: units of work, in the order they began.
         connections_opened: connections made by the recorded code.
         making: for each thread the statement whose rows were fetched last.
+        reads: what the program has read of the objects it loaded.
         lose: called when something is wrong in here.
     """
 
@@ -58,6 +60,7 @@ class Recording:
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
         self.making: dict[int, Draft] = {}
+        self.reads = Reads()
         self.lose = lose
         self._began = perf_counter_ns()
         self._finder = finder
@@ -119,7 +122,12 @@ class Recording:
         unit = self._unit(connection)
         draft = Draft(text, unit.transaction, unit.meter, self)
         draft.lines = self._finder.find(text)
-        draft.origin = origin_of(context)
+        draft.origin = origin = origin_of(context)
+        if origin is not None and origin.path:
+            # The first relationship that is loaded by itself: who asks for the others?
+            for one in relationships_on(origin.path):
+                self.reads.watch(one.parent)
+                self.reads.watch(one.mapper)
         draft.hashes = hashes_of(parameters)
         if executemany:
             draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
@@ -152,6 +160,9 @@ class Recording:
             return
         draft.returns_rows = True
         draft.columns = columns = self._entity_columns(context)
+        if len(columns) > 1:
+            for one in columns:
+                self.reads.watch(one.mapper)
         if 0 <= draft.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
             # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
             draft.only_row = True
@@ -228,6 +239,7 @@ class Recording:
         """Leave every connection as it was found, and keep nothing but the result."""
         for draft in self._running.values():
             draft.error = "unfinished"
+        self.reads.stop()
         for meter in self._meters.values():
             meter.release()
         self._statements = self.statements

@@ -73,6 +73,7 @@ class Thresholds:
         share: where fewer than this share of the parents that came together was asked for its
             part, and fewer than `many` were, reading was conditional and is no N+1.
         many: so many statements are an N+1 whatever the share.
+        hidden: so many parents for which a flush loaded something are a finding.
         duplicates: a statement sent so often in one unit of work is a duplicate.
         pause: seconds a program must have waited between two equal statements to be polling.
         multiplication: rows a join brings for each row that is needed.
@@ -88,6 +89,7 @@ class Thresholds:
     repeats: int = 3
     share: float = 1 / 3
     many: int = 10
+    hidden: int = 2
     duplicates: int = 2
     pause: float = 0.01
     multiplication: float = 1.5

@@ -1,0 +1,92 @@
+"""Tell what each parameter of a statement is compared with, by the words around its placeholder.
+
+It reads tokens, not grammar, so that any dialect will do; what it cannot tell is `OTHER`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from functools import lru_cache
+
+
+class Role(Enum):
+    """What a parameter does in a statement."""
+
+    EQUAL = auto()
+    """Looks rows up: `column = ?`."""
+    RANGE = auto()
+    """Begins or ends a part: `column > ?`, `BETWEEN ? AND ?`."""
+    PAGE = auto()
+    """Cuts the result: `LIMIT ?`, `OFFSET ?`."""
+    LIST = auto()
+    """One of many: `column IN (?, ?)`, `= ANY (?)`."""
+    OTHER = auto()
+
+
+_TOKENS = re.compile(
+    r"""
+      --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*'
+    | (?P<placeholder> \$\d+ | %s | %\(\w+\)s | (?<![:\w]):[A-Za-z_]\w* | \? )
+    | (?P<cast> ::[\w ]*\w(?:\[\])? )
+    | (?P<word> "(?:[^"]|"")*" | [A-Za-z_][\w.]* )
+    | (?P<operator> <=|>=|<>|!=|[=<>] )
+    | (?P<bracket> [(),] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PAGING = {"LIMIT", "OFFSET", "FETCH", "TOP", "FIRST", "NEXT"}
+_CLAUSES = {"SELECT", "FROM", "WHERE", "AND", "OR", "ON", "HAVING", "SET", "VALUES", "CASE", "THEN"}
+
+
+@lru_cache(maxsize=2048)
+def roles_of(text: str) -> tuple[frozenset[Role], ...]:
+    """Return what each parameter of the statement `text` does; it may stand in several places."""
+    found: dict[str, set[Role]] = {}
+    # The last word or operator that says something, for each level of brackets.
+    meaning = [""]
+    for match in _TOKENS.finditer(text):
+        kind, found_word = match.lastgroup, match[0].upper()
+        if kind == "placeholder":
+            name = match[0] if match[0] not in {"?", "%s"} else str(len(found))
+            found.setdefault(name, set()).add(_role(meaning))
+        elif kind == "operator":
+            meaning[-1] = found_word
+        elif kind == "word":
+            _note(meaning, found_word)
+        elif found_word == "(":
+            meaning.append(meaning[-1] if meaning[-1] in _KEPT_INSIDE else "")
+        elif found_word == ")" and len(meaning) > 1:
+            meaning.pop()
+    names = sorted(found, key=_place)
+    return tuple(frozenset(found[name]) for name in names)
+
+
+_KEPT_INSIDE = {"IN", "ANY", "=", "<", ">", "<=", ">="} | _PAGING
+
+
+def _note(meaning: list[str], word: str) -> None:
+    if word in {"IN", "ANY", "BETWEEN", "LIKE", "ILIKE"} or word in _PAGING:
+        meaning[-1] = word
+    elif word in _CLAUSES and not (word == "AND" and meaning[-1] == "BETWEEN"):
+        meaning[-1] = ""
+
+
+def _role(meaning: list[str]) -> Role:
+    match meaning[-1]:
+        case "=":
+            return Role.EQUAL
+        case "<" | ">" | "<=" | ">=" | "BETWEEN":
+            return Role.RANGE
+        case "IN" | "ANY":
+            return Role.LIST
+        case word if word in _PAGING:
+            return Role.PAGE
+        case _:
+            return Role.OTHER
+
+
+def _place(name: str) -> tuple[int, str]:
+    digits = name.removeprefix("$")
+    # Names (`:name`) keep the order in which they came: sorting is stable.
+    return (int(digits), "") if digits.isdigit() else (0, "")

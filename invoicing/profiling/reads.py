@@ -1,0 +1,124 @@
+"""See which attributes a program reads of the objects it has loaded.
+
+SQLAlchemy has no event for the reading of what is there. So the attributes of the classes concerned
+get another descriptor in front of their own while somebody records: it notes the object and passes
+everything on. The last recording takes it away again. What the ORM itself reads goes by other ways
+and is not noted; nor is what a program takes out of an object's `__dict__`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm.attributes import instance_state
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState, Mapper
+
+    States = set[InstanceState[Any]]
+
+NOTED = 50_000
+LOCK = threading.Lock()
+
+
+class Watched:
+    """A descriptor in front of a mapped attribute's own."""
+
+    __slots__ = ("attribute", "seen")
+
+    def __init__(self, attribute: InstrumentedAttribute[Any]) -> None:
+        self.attribute = attribute
+        # One for each recording; replaced as a whole, as other threads may be walking through it.
+        self.seen: tuple[States, ...] = ()
+
+    def __get__(self, instance: object, owner: Any = None) -> Any:  # noqa: ANN401 -- a descriptor
+        if instance is None:
+            return self.attribute.__get__(None, owner)
+        state = instance_state(instance)
+        for seen in self.seen:
+            if len(seen) < NOTED:
+                seen.add(state)
+        return self.attribute.__get__(instance, owner)
+
+    def __set__(self, instance: object, value: object) -> None:
+        self.attribute.__set__(instance, value)
+
+    def __delete__(self, instance: object) -> None:
+        self.attribute.__delete__(instance)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the attribute has
+        return getattr(self.attribute, name)
+
+
+class Reads:
+    """What one recording has seen read."""
+
+    def __init__(self) -> None:
+        self._mappers: set[Mapper[Any]] = set()
+        self._seen: dict[tuple[type, str], States] = {}
+
+    def watch(self, mapper: Mapper[Any]) -> None:
+        """Note from now on what is read of objects of this class and of those below it."""
+        if mapper in self._mappers:
+            return
+        self._mappers.add(mapper)
+        with LOCK:
+            for one in mapper.self_and_descendants:
+                for prop in one.attrs:
+                    self._watch(prop.parent.class_, prop.key)
+
+    def _watch(self, owner: type, key: str) -> None:
+        attribute = owner.__dict__.get(key)
+        if (owner, key) in self._seen or attribute is None:
+            return
+        if isinstance(attribute, InstrumentedAttribute):
+            attribute = Watched(attribute)
+            # Not by the declarative class's own way, which would map the attribute anew.
+            type.__setattr__(owner, key, attribute)
+        if isinstance(attribute, Watched):
+            seen: States = set()
+            self._seen[owner, key] = seen
+            attribute.seen = (*attribute.seen, seen)
+
+    def stop(self) -> None:
+        """Leave every class as it was found; what has been seen stays."""
+        with LOCK:
+            for (owner, key), seen in self._seen.items():
+                attribute = owner.__dict__.get(key)
+                if not isinstance(attribute, Watched):
+                    continue
+                attribute.seen = tuple(one for one in attribute.seen if one is not seen)
+                if not attribute.seen:
+                    type.__setattr__(owner, key, attribute.attribute)
+
+    def knows(self, attribute: str) -> bool:
+        """Return whether `Model.attribute` has been watched."""
+        return any(_name(*one) == attribute for one in self._seen)
+
+    def of(self, attribute: str) -> set[tuple[Any, ...]]:
+        """Return the primary keys of the objects of which `Model.attribute` was read."""
+        return {
+            state.key[1]
+            for one, seen in self._seen.items()
+            if _name(*one) == attribute
+            for state in seen
+            if state.key is not None
+        }
+
+    def looked_at(self, root: str) -> set[tuple[Any, ...]]:
+        """Return the primary keys of the objects of which anything was read.
+
+        `root` is the name of their topmost mapped class.
+        """
+        return {
+            state.key[1]
+            for seen in self._seen.values()
+            for state in tuple(seen)
+            if state.key is not None and state.mapper.base_mapper.class_.__name__ == root
+        }
+
+
+def _name(owner: type, key: str) -> str:
+    return f"{owner.__name__}.{key}"

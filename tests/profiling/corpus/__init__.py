@@ -1,0 +1,1 @@
+"""Programs that waste statements or rows, and programs that only look like it."""

@@ -1,0 +1,227 @@
+"""A library's schema: lists, single objects, many-to-many, inheritance, trees, composite keys."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, Text
+from sqlalchemy.ext.asyncio import AsyncAttrs
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(AsyncAttrs, DeclarativeBase):
+    pass
+
+
+book_tag = Table(
+    "book_tag",
+    Base.metadata,
+    Column("book_id", ForeignKey("book.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
+)
+
+
+class Publisher(Base):
+    __tablename__ = "publisher"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    books: Mapped[list[Book]] = relationship(back_populates="publisher")
+
+
+class Author(Base):
+    __tablename__ = "author"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    country: Mapped[str]
+    biography: Mapped[str] = mapped_column(Text)
+    books: Mapped[list[Book]] = relationship(back_populates="author")
+
+
+class Book(Base):
+    __tablename__ = "book"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    author_id: Mapped[int] = mapped_column(ForeignKey("author.id"), index=True)
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publisher.id"))
+    author: Mapped[Author] = relationship(back_populates="books")
+    publisher: Mapped[Publisher] = relationship(back_populates="books")
+    chapters: Mapped[list[Chapter]] = relationship(back_populates="book")
+    reviews: Mapped[list[Review]] = relationship(back_populates="book")
+    tags: Mapped[list[Tag]] = relationship(secondary=book_tag)
+
+
+class Chapter(Base):
+    __tablename__ = "chapter"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    heading: Mapped[str]
+    book_id: Mapped[int] = mapped_column(ForeignKey("book.id"), index=True)
+    book: Mapped[Book] = relationship(back_populates="chapters")
+
+
+class Review(Base):
+    __tablename__ = "review"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stars: Mapped[int]
+    book_id: Mapped[int] = mapped_column(ForeignKey("book.id"), index=True)
+    book: Mapped[Book] = relationship(back_populates="reviews")
+
+
+class Tag(Base):
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str]
+
+
+class Desk(Base):
+    __tablename__ = "desk"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    floor: Mapped[int]
+
+
+class Person(Base):
+    __tablename__ = "person"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "person"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    desk_id: Mapped[int | None] = mapped_column(ForeignKey("desk.id"))
+    desk: Mapped[Desk | None] = relationship()
+    memberships: Mapped[list[Membership]] = relationship(back_populates="person")
+
+
+class Librarian(Person):
+    __tablename__ = "librarian"
+    __mapper_args__ = {"polymorphic_identity": "librarian"}
+
+    id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    loans: Mapped[list[Loan]] = relationship(back_populates="librarian")
+
+
+class Reader(Person):
+    __mapper_args__ = {"polymorphic_identity": "reader"}
+
+
+class Loan(Base):
+    __tablename__ = "loan"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    librarian_id: Mapped[int] = mapped_column(ForeignKey("librarian.id"))
+    librarian: Mapped[Librarian] = relationship(back_populates="loans")
+
+
+class Club(Base):
+    __tablename__ = "club"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    memberships: Mapped[list[Membership]] = relationship(back_populates="club")
+
+
+class Membership(Base):
+    __tablename__ = "membership"
+
+    club_id: Mapped[int] = mapped_column(ForeignKey("club.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    role: Mapped[str]
+    club: Mapped[Club] = relationship(back_populates="memberships")
+    person: Mapped[Person] = relationship(back_populates="memberships")
+
+
+class Topic(Base):
+    __tablename__ = "topic"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    above_id: Mapped[int | None] = mapped_column(ForeignKey("topic.id"))
+    above: Mapped[Topic | None] = relationship(back_populates="below", remote_side=[id])
+    below: Mapped[list[Topic]] = relationship(back_populates="above")
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+
+    room: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    copies: Mapped[list[Copy]] = relationship(back_populates="shelf")
+
+
+class Copy(Base):
+    __tablename__ = "copy"
+    __table_args__ = (ForeignKeyConstraint(["room", "number"], ["shelf.room", "shelf.number"]),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    room: Mapped[str]
+    number: Mapped[int]
+    shelf: Mapped[Shelf] = relationship(back_populates="copies")
+
+
+class Cart(Base):
+    __tablename__ = "cart"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    parcels: Mapped[list[Parcel]] = relationship(cascade="all, delete-orphan")
+
+
+class Parcel(Base):
+    __tablename__ = "parcel"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cart_id: Mapped[int] = mapped_column(ForeignKey("cart.id", ondelete="CASCADE"))
+
+
+class Job(Base):
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str]
+
+
+AUTHORS, BOOKS_AN_AUTHOR = 12, 3
+BOOKS = AUTHORS * BOOKS_AN_AUTHOR
+CHAPTERS_A_BOOK, REVIEWS_A_BOOK = 4, 5
+MANY = 1200
+
+
+def library() -> list[Base]:
+    """Return unsaved objects of all kinds."""
+    publishers = [Publisher(name=f"publisher {n}") for n in range(4)]
+    tags = [Tag(word=word) for word in ("old", "red", "thin")]
+    authors = [
+        Author(name=f"author {n}", country="FR" if n % 2 else "IT", biography="x" * 3000)
+        for n in range(AUTHORS)
+    ]
+    for number, author in enumerate(authors):
+        for n in range(BOOKS_AN_AUTHOR):
+            Book(
+                title=f"book {number}.{n}",
+                author=author,
+                publisher=publishers[(number + n) % len(publishers)],
+                chapters=[Chapter(heading=f"{k}") for k in range(CHAPTERS_A_BOOK)],
+                reviews=[Review(stars=k) for k in range(REVIEWS_A_BOOK)],
+                tags=tags[: 1 + n % 3],
+            )
+    desks = [Desk(floor=n) for n in range(6)]
+    people: list[Person] = [Reader(name=f"reader {n}", desk=desks[n]) for n in range(5)]
+    librarians = [
+        Librarian(name=f"librarian {n}", desk=desks[n], loans=[Loan(), Loan()]) for n in range(5)
+    ]
+    people += librarians
+    club = Club(
+        name="readers", memberships=[Membership(person=one, role="member") for one in people]
+    )
+    root = Topic(name="all")
+    for n in range(4):
+        middle = Topic(name=f"{n}", above=root)
+        middle.below = [Topic(name=f"{n}.{k}") for k in range(3)]
+    shelves = [
+        Shelf(room=room, number=n, copies=[Copy(), Copy()]) for room in "ab" for n in range(3)
+    ]
+    carts = [Cart(parcels=[Parcel(), Parcel()]) for _ in range(20)]
+    jobs = [Job(state="new") for _ in range(MANY)]
+    return [*authors, *publishers, *desks, *people, club, root, *shelves, *carts, *jobs]
