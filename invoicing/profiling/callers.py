@@ -41,6 +41,7 @@ OPERATIONS = {
     "Session.merge": "merge",
     "Session.refresh": "refresh",
     "Session.flush": "flush",
+    "Session.delete": "delete",
     "Session._autoflush": "autoflush",
     "Session.commit": "commit",
     "_SelectInLoader._load_for_path": "selectin",

@@ -50,7 +50,10 @@ def origin_of(context: ExecutionContext) -> Origin | None:
     compiling: Any = getattr(context.invoked_statement, "_compile_options", None)
     if options is None or compiling is None:
         return None
-    path = compiling._current_path  # noqa: SLF001
+    path = getattr(compiling, "_current_path", None)
+    if path is None:
+        # A SELECT of nothing mapped, that a session executes.
+        return PLAIN
     if path.is_root:
         return COLUMN_LOAD if compiling._for_refresh_state else PLAIN  # noqa: SLF001
     lazy = options._lazy_loaded_from  # noqa: SLF001

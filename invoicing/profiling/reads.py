@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import instance_state
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import InstanceState, Mapper
+    from sqlalchemy.orm import InstanceState, Mapper, MapperProperty
 
     States = set[InstanceState[Any]]
 
@@ -58,6 +58,7 @@ class Reads:
     def __init__(self) -> None:
         self._mappers: set[Mapper[Any]] = set()
         self._seen: dict[tuple[type, str], States] = {}
+        self._names: dict[tuple[type, str], str] = {}
 
     def watch(self, mapper: Mapper[Any]) -> None:
         """Note from now on what is read of objects of this class and of those below it."""
@@ -67,9 +68,12 @@ class Reads:
         with LOCK:
             for one in mapper.self_and_descendants:
                 for prop in one.attrs:
-                    self._watch(prop.parent.class_, prop.key)
+                    # A class that inherits an attribute has a descriptor of its own for it.
+                    self._watch(one.class_, prop)
+                    self._watch(prop.parent.class_, prop)
 
-    def _watch(self, owner: type, key: str) -> None:
+    def _watch(self, owner: type, prop: MapperProperty[Any]) -> None:
+        key = prop.key
         attribute = owner.__dict__.get(key)
         if (owner, key) in self._seen or attribute is None:
             return
@@ -80,6 +84,7 @@ class Reads:
         if isinstance(attribute, Watched):
             seen: States = set()
             self._seen[owner, key] = seen
+            self._names[owner, key] = f"{prop.parent.class_.__name__}.{key}"
             attribute.seen = (*attribute.seen, seen)
 
     def stop(self) -> None:
@@ -95,14 +100,14 @@ class Reads:
 
     def knows(self, attribute: str) -> bool:
         """Return whether `Model.attribute` has been watched."""
-        return any(_name(*one) == attribute for one in self._seen)
+        return attribute in self._names.values()
 
     def of(self, attribute: str) -> set[tuple[Any, ...]]:
         """Return the primary keys of the objects of which `Model.attribute` was read."""
         return {
             state.key[1]
             for one, seen in self._seen.items()
-            if _name(*one) == attribute
+            if self._names[one] == attribute
             for state in seen
             if state.key is not None
         }
@@ -118,7 +123,3 @@ class Reads:
             for state in tuple(seen)
             if state.key is not None and state.mapper.base_mapper.class_.__name__ == root
         }
-
-
-def _name(owner: type, key: str) -> str:
-    return f"{owner.__name__}.{key}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from invoicing.profiling.reads import Reads
 
 LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
-FLUSHING = frozenset({"flush", "autoflush", "commit"})
+UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
 
 
 class Source(NamedTuple):
@@ -101,9 +101,9 @@ def is_write(statement: Statement) -> bool:
     return statement.operation in {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
 
 
-def is_in_flush(statement: Statement) -> bool:
-    """Return whether the session sent it by itself while it wrote."""
-    return not FLUSHING.isdisjoint(statement.within)
+def is_unasked(statement: Statement) -> bool:
+    """Return whether the session sent it by itself: while it wrote, or to follow a cascade."""
+    return not UNASKED.isdisjoint(statement.within)
 
 
 def main_caller(statements: Iterable[Statement]) -> Caller | None:

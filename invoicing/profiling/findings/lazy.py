@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.profiling.findings.facts import (
     cost_of,
-    is_in_flush,
+    is_unasked,
     is_repeated_line,
     main_caller,
     numbers,
@@ -34,7 +34,7 @@ def lazy_loads(facts: Facts) -> Iterator[Finding]:
         lambda one: (
             one.parent is not None
             and (one.cause is Cause.LAZY_LOAD or one.loader == "immediate")
-            and not is_in_flush(one)
+            and not is_unasked(one)
         ),
         lambda one: (unit(one), one.relationship, one.loader == "immediate"),
     )
@@ -100,7 +100,7 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
     loads = facts.groups(
         lambda one: (
             one.cause in {Cause.COLUMN_LOAD, Cause.REFRESH}
-            and not is_in_flush(one)
+            and not is_unasked(one)
             and one.error is None
         ),
         lambda one: (unit(one), one.cause, one.fingerprint),
@@ -143,9 +143,9 @@ def _entity(group: list[Statement]) -> str:
 
 
 def hidden_loads(facts: Facts) -> Iterator[Finding]:
-    """Find loads that the session made by itself while it wrote: no `lazy="raise"` stops them."""
+    """Find loads that the session made by itself: no `lazy="raise"` stops them."""
     loads = facts.groups(
-        lambda one: one.cause is Cause.LAZY_LOAD and is_in_flush(one),
+        lambda one: one.cause is Cause.LAZY_LOAD and is_unasked(one),
         lambda one: (unit(one), one.relationship),
     )
     for group in loads:
@@ -155,8 +155,8 @@ def hidden_loads(facts: Facts) -> Iterator[Finding]:
         relationship = group[0].relationship or ""
         yield Finding(
             "hidden-load",
-            f"a flush loaded {relationship} for {parents} parents, by one statement for each:"
-            ' lazy="raise" does not stop what a cascade loads',
+            f"a cascade loaded {relationship} for {parents} parents, by one statement for each: "
+            'what session.delete(), merge() or a flush loads, lazy="raise" does not stop',
             f"relationship(..., passive_deletes=True) for {relationship}, with ON DELETE in the"
             f" database; or load the parents with"
             f" .options({option_for(Step(relationship, group[0].collection))})",

@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from invoicing.profiling.findings.facts import is_in_flush, is_write, main_caller, numbers
+from invoicing.profiling.findings.facts import is_unasked, is_write, main_caller, numbers
 from invoicing.profiling.findings.model import Cost, Finding
 from invoicing.profiling.model import Cause
 
@@ -45,7 +45,7 @@ def _is_read(one: Statement) -> bool:
         one.operation in {"SELECT", "WITH"}
         and one.error is None
         and one.cause not in {Cause.REFRESH, Cause.FLUSH}
-        and not is_in_flush(one)
+        and not is_unasked(one)
         and one.executions == 1
         and _FROM.search(one.text) is not None
         and _CHANGING.search(one.text) is None

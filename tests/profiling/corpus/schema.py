@@ -33,7 +33,6 @@ class Author(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     country: Mapped[str]
-    biography: Mapped[str] = mapped_column(Text)
     books: Mapped[list[Book]] = relationship(back_populates="author")
 
 
@@ -175,6 +174,14 @@ class Parcel(Base):
     cart_id: Mapped[int] = mapped_column(ForeignKey("cart.id", ondelete="CASCADE"))
 
 
+class Essay(Base):
+    __tablename__ = "essay"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
+
+
 class Job(Base):
     __tablename__ = "job"
 
@@ -192,10 +199,7 @@ def library() -> list[Base]:
     """Return unsaved objects of all kinds."""
     publishers = [Publisher(name=f"publisher {n}") for n in range(4)]
     tags = [Tag(word=word) for word in ("old", "red", "thin")]
-    authors = [
-        Author(name=f"author {n}", country="FR" if n % 2 else "IT", biography="x" * 3000)
-        for n in range(AUTHORS)
-    ]
+    authors = [Author(name=f"author {n}", country="FR" if n % 2 else "IT") for n in range(AUTHORS)]
     for number, author in enumerate(authors):
         for n in range(BOOKS_AN_AUTHOR):
             Book(
@@ -224,4 +228,5 @@ def library() -> list[Base]:
     ]
     carts = [Cart(parcels=[Parcel(), Parcel()]) for _ in range(20)]
     jobs = [Job(state="new") for _ in range(MANY)]
-    return [*authors, *publishers, *desks, *people, club, root, *shelves, *carts, *jobs]
+    essays = [Essay(title=f"essay {n}", body="x" * 3000) for n in range(20)]
+    return [*essays, *authors, *publishers, *desks, *people, club, root, *shelves, *carts, *jobs]

@@ -1,0 +1,577 @@
+"""Programs that look wasteful and are not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, insert, select, text, tuple_, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import (
+    Session,
+    aliased,
+    contains_eager,
+    defer,
+    joinedload,
+    lazyload,
+    raiseload,
+    selectinload,
+    subqueryload,
+    undefer,
+)
+
+from tests.profiling.corpus.cases import Place, fine
+from tests.profiling.corpus.schema import (
+    MANY,
+    Author,
+    Book,
+    Cart,
+    Chapter,
+    Copy,
+    Desk,
+    Essay,
+    Job,
+    Membership,
+    Parcel,
+    Person,
+    Publisher,
+    Review,
+    Shelf,
+    Tag,
+    Topic,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@fine
+async def selectinload_of_a_list(place: Place) -> None:
+    async with place.sessions() as session:
+        for author in await session.scalars(select(Author).options(selectinload(Author.books))):
+            [book.title for book in author.books]
+
+
+@fine
+async def selectinload_in_several_chunks(place: Place) -> None:
+    async with place.sessions() as session:
+        jobs = (await session.scalars(select(Job))).all()
+        for start in range(0, len(jobs), 500):
+            keys = [job.id for job in jobs[start : start + 500]]
+            (await session.scalars(select(Job).where(Job.id.in_(keys)))).all()
+
+
+@fine
+async def selectinload_of_a_chain(place: Place) -> None:
+    deep = selectinload(Author.books).selectinload(Book.chapters)
+    async with place.sessions() as session:
+        for author in await session.scalars(select(Author).options(deep)):
+            [[chapter.heading for chapter in book.chapters] for book in author.books]
+
+
+@fine
+async def selectinload_with_many_chunks_of_a_fair_size(place: Place) -> None:
+    chunked = select(Book).options(selectinload(Book.reviews, chunksize=50))
+    async with place.sessions() as session:
+        for book in await session.scalars(chunked):
+            [review.stars for review in book.reviews]
+
+
+@fine
+async def selectinload_down_a_tree(place: Place) -> None:
+    tree = selectinload(Topic.below, recursion_depth=3)
+    async with place.sessions() as session:
+        root = (
+            await session.scalars(select(Topic).where(Topic.above_id.is_(None)).options(tree))
+        ).one()
+        for topic in root.below:
+            [(one.name, one.below) for one in topic.below]
+
+
+@fine
+async def subqueryload_of_a_list(place: Place) -> None:
+    async with place.sessions() as session:
+        for author in await session.scalars(select(Author).options(subqueryload(Author.books))):
+            [book.title for book in author.books]
+
+
+@fine
+async def joinedload_of_single_objects(place: Place) -> None:
+    both = select(Book).options(joinedload(Book.author), joinedload(Book.publisher))
+    async with place.sessions() as session:
+        [(one.author.name, one.publisher.name) for one in await session.scalars(both)]
+
+
+@fine
+async def joinedload_of_a_collection_of_one_object(place: Place) -> None:
+    async with place.sessions() as session:
+        book = await session.get(Book, 1, options=[joinedload(Book.chapters)])
+        [chapter.heading for chapter in book.chapters]
+
+
+@fine
+async def contains_eager_of_what_is_filtered(place: Place) -> None:
+    filtered = (
+        select(Author)
+        .join(Author.books)
+        .where(Book.title.like("%.1"))
+        .options(contains_eager(Author.books))
+    )
+    async with place.sessions() as session:
+        for author in (await session.scalars(filtered)).unique():
+            [book.title for book in author.books]
+
+
+@fine
+async def contains_eager_of_a_whole_collection(place: Place) -> None:
+    whole = select(Author).join(Author.books).options(contains_eager(Author.books))
+    async with place.sessions() as session:
+        for author in (await session.scalars(whole)).unique():
+            [book.title for book in author.books]
+
+
+@fine
+async def pages_by_offset(place: Place) -> None:
+    async with place.sessions() as session:
+        for offset in range(0, 36, 9):
+            page = select(Book).order_by(Book.id).limit(9).offset(offset)
+            [book.title for book in await session.scalars(page)]
+
+
+@fine
+async def pages_by_key(place: Place) -> None:
+    last = 0
+    async with place.sessions() as session:
+        while True:
+            page = select(Book).where(Book.id > last).order_by(Book.id).limit(9)
+            books = (await session.scalars(page)).all()
+            if not books:
+                break
+            last = books[-1].id
+
+
+@fine
+async def pages_by_two_keys(place: Place) -> None:
+    last = ("", 0)
+    async with place.sessions() as session:
+        for _ in range(4):
+            after = (Book.title > last[0]) | ((Book.title == last[0]) & (Book.id > last[1]))
+            page = select(Book).where(after).order_by(Book.title, Book.id).limit(9)
+            books = (await session.scalars(page)).all()
+            last = (books[-1].title, books[-1].id)
+
+
+@fine
+async def pages_by_a_row_of_keys(place: Place) -> None:
+    last = ("", 0)
+    async with place.sessions() as session:
+        for _ in range(4):
+            page = (
+                select(Book)
+                .where(tuple_(Book.title, Book.id) > last)
+                .order_by(Book.title, Book.id)
+                .limit(9)
+            )
+            books = (await session.scalars(page)).all()
+            last = (books[-1].title, books[-1].id)
+
+
+@fine
+async def pages_of_one_parent(place: Place) -> None:
+    async with place.sessions() as session:
+        for offset in (0, 1, 2):
+            page = select(Book).where(Book.author_id == 1).order_by(Book.id).limit(1).offset(offset)
+            (await session.scalars(page)).all()
+
+
+@fine
+async def pages_with_their_collections(place: Place) -> None:
+    async with place.sessions() as session:
+        for offset in range(0, 36, 6):
+            page = (
+                select(Book)
+                .order_by(Book.id)
+                .limit(6)
+                .offset(offset)
+                .options(selectinload(Book.reviews))
+            )
+            for book in await session.scalars(page):
+                [review.stars for review in book.reviews]
+
+
+@fine
+async def pages_of_text(place: Place) -> None:
+    async with place.engine.connect() as connection:
+        for offset in (0, 10, 20, 30):
+            await connection.execute(
+                text("SELECT id FROM book ORDER BY id LIMIT 10 OFFSET :offset"),
+                {"offset": offset},
+            )
+
+
+@fine
+async def lists_of_keys_in_batches(place: Place) -> None:
+    async with place.sessions() as session:
+        keys = (await session.scalars(select(Book.id).order_by(Book.id))).all()
+        for start in range(0, len(keys), 10):
+            batch = select(Chapter).where(Chapter.book_id.in_(keys[start : start + 10]))
+            [chapter.heading for chapter in await session.scalars(batch)]
+
+
+@fine
+async def arrays_of_keys_in_batches(place: Place) -> None:
+    async with place.engine.connect() as connection:
+        for start in range(1, 31, 10):
+            await connection.execute(
+                text("SELECT id FROM chapter WHERE book_id = ANY(:books)"),
+                {"books": list(range(start, start + 10))},
+            )
+
+
+@fine
+async def ranges_of_keys_in_batches(place: Place) -> None:
+    async with place.sessions() as session:
+        for start in range(1, 36, 9):
+            await session.scalars(select(Book.title).where(Book.id.between(start, start + 8)))
+
+
+@fine
+async def ranges_by_two_bounds(place: Place) -> None:
+    async with place.engine.connect() as connection:
+        for start in range(0, 36, 9):
+            await connection.execute(
+                select(func.count()).where(Book.id >= start, Book.id < start + 9)
+            )
+
+
+@fine
+async def polling_in_one_transaction(place: Place) -> None:
+    async with place.sessions() as session:
+        for _ in range(4):
+            await session.scalar(select(Job.state).where(Job.id == 1))
+            await asyncio.sleep(0.03)
+
+
+@fine
+async def polling_in_transactions_of_their_own(place: Place) -> None:
+    async with place.sessions() as session:
+        for _ in range(4):
+            await session.scalar(select(Job.state).where(Job.id == 1))
+            await session.rollback()
+
+
+@fine
+async def polling_by_refresh(place: Place) -> None:
+    async with place.sessions() as session:
+        job = await session.get_one(Job, 1)
+        for _ in range(4):
+            await session.refresh(job)
+            assert job.state == "new"
+
+
+@fine
+async def a_queue_of_jobs(place: Place) -> None:
+    async with place.sessions() as session:
+        for _ in range(4):
+            job = await session.scalar(
+                select(Job).where(Job.state == "new").with_for_update(skip_locked=True).limit(1)
+            )
+            job.state = "done"
+            await session.flush()
+        await session.rollback()
+
+
+@fine
+async def a_transaction_for_each_thing_that_is_written(place: Place) -> None:
+    async with place.sessions() as session:
+        keys = (await session.scalars(select(Job.id).order_by(Job.id).limit(4))).all()
+        await session.rollback()
+        for key in keys:
+            job = await session.get_one(Job, key)
+            job.state = "seen"
+            await session.commit()
+
+
+@fine
+async def retries(place: Place) -> None:
+    async with place.sessions() as session:
+        for attempt in range(3):
+            try:
+                await session.execute(text("SELECT 1 / :n FROM book LIMIT 1"), {"n": attempt // 2})
+            except DBAPIError:
+                await session.rollback()
+
+
+@fine
+async def inserts_in_savepoints(place: Place) -> None:
+    async with place.sessions() as session:
+        for key in (9001, 9001, 9002, 9003):
+            try:
+                async with session.begin_nested():
+                    session.add(Desk(id=key, floor=1))
+            except IntegrityError:
+                pass
+        await session.rollback()
+
+
+@fine
+async def inserts_one_by_one(place: Place) -> None:
+    async with place.sessions() as session:
+        for number in range(5):
+            session.add(Desk(floor=number))
+            await session.flush()
+        await session.rollback()
+
+
+@fine
+async def an_executemany(place: Place) -> None:
+    async with place.engine.connect() as connection:
+        await connection.execute(insert(Desk), [{"floor": n} for n in range(50)])
+        await connection.execute(
+            update(Job).where(Job.id == 1).values(state="new"),
+        )
+        await connection.rollback()
+
+
+@fine
+async def a_bulk_of_objects(place: Place) -> None:
+    async with place.sessions() as session:
+        session.add_all([Tag(word=str(n)) for n in range(40)])
+        await session.flush()
+        await session.rollback()
+
+
+async def _a_page_about(place: Place, author: int) -> int:
+    async with place.sessions() as session:
+        found = await session.get_one(Author, author)
+        books = await session.scalars(select(Book).where(Book.author_id == found.id))
+        return len(books.all())
+
+
+@fine
+async def independent_requests_at_once(place: Place) -> None:
+    await asyncio.gather(_a_page_about(place, 1), _a_page_about(place, 2))
+
+
+@fine
+async def many_independent_requests(place: Place) -> None:
+    for author in range(1, 9):
+        await _a_page_about(place, author)
+
+
+@fine
+async def two_relationships_of_one_object(place: Place) -> None:
+    async with place.sessions() as session:
+        book = await session.get_one(Book, 1)
+        await book.awaitable_attrs.author
+        await book.awaitable_attrs.publisher
+        await book.awaitable_attrs.chapters
+
+
+@fine
+async def a_conditional_read(place: Place) -> None:
+    async with place.sessions() as session:
+        for book in (await session.scalars(select(Book).order_by(Book.id))).all():
+            if book.title.endswith("7.1") or book.title.endswith("3.2") or book.id == 1:
+                await book.awaitable_attrs.chapters
+
+
+@fine
+async def one_of_a_list(place: Place) -> None:
+    async with place.sessions() as session:
+        books = (await session.scalars(select(Book).order_by(Book.id))).all()
+        assert [book.title for book in books]
+        await books[0].awaitable_attrs.reviews
+
+
+@fine
+async def gets_that_the_session_answers(place: Place) -> None:
+    async with place.sessions() as session:
+        authors = {one.id: one for one in await session.scalars(select(Author))}
+        for book in await session.scalars(select(Book)):
+            assert await session.get(Author, book.author_id) is authors[book.author_id]
+
+
+@fine
+async def three_gets_by_hand(place: Place) -> None:
+    async with place.sessions() as session:
+        await session.get(Author, 1)
+        await session.get(Author, 2)
+        await session.get(Author, 3)
+
+
+@fine
+async def different_questions_on_one_table(place: Place) -> None:
+    async with place.sessions() as session:
+        await session.scalar(select(func.count(Book.id)))
+        await session.scalar(select(func.max(Book.id)))
+        await session.scalar(select(exists().where(Book.title == "nowhere")))
+
+
+@fine
+async def read_again_after_a_write(place: Place) -> None:
+    async with place.sessions() as session:
+        count = select(func.count()).select_from(Desk)
+        before = await session.scalar(count)
+        await session.execute(insert(Desk).values(floor=7))
+        assert await session.scalar(count) == before + 1
+        await session.rollback()
+
+
+@fine
+async def read_again_in_a_new_transaction(place: Place) -> None:
+    async with place.sessions() as session:
+        for _ in range(2):
+            (await session.scalars(select(Tag.word))).all()
+            await session.commit()
+
+
+@fine
+async def a_grouped_count(place: Place) -> None:
+    counted = select(Author.name, func.count(Book.id)).join(Author.books).group_by(Author.name)
+    async with place.sessions() as session:
+        dict((await session.execute(counted)).all())
+
+
+@fine
+async def a_window_of_few_rows_each(place: Place) -> None:
+    newest = select(Book).where(Book.author_id == Author.id).limit(2).lateral()
+    book = aliased(Book, newest)
+    async with place.sessions() as session:
+        rows = await session.execute(select(Author, book).join(newest, text("true")))
+        [(author.name, one.title) for author, one in rows]
+
+
+@fine
+async def eager_and_read_by_some(place: Place) -> None:
+    async with place.sessions() as session:
+        for book in await session.scalars(select(Book).options(selectinload(Book.reviews))):
+            if book.title.endswith("0"):
+                [review.stars for review in book.reviews]
+
+
+@fine
+async def handed_on_unread(place: Place) -> list[Book]:
+    async with place.sessions() as session:
+        both = selectinload(Book.reviews), joinedload(Book.author)
+        return [*await session.scalars(select(Book).options(*both))]
+
+
+@fine
+async def a_wide_column_that_is_read(place: Place) -> None:
+    async with place.sessions() as session:
+        [essay.body[:9] for essay in await session.scalars(select(Essay))]
+
+
+@fine
+async def a_wide_column_left_out(place: Place) -> None:
+    async with place.sessions() as session:
+        [essay.title for essay in await session.scalars(select(Essay).options(defer(Essay.body)))]
+
+
+@fine
+async def a_wide_column_of_one(place: Place) -> None:
+    async with place.sessions() as session:
+        essay = await session.get_one(Essay, 1, options=[defer(Essay.body)])
+        await session.refresh(essay, ["body"])
+
+
+@fine
+async def a_stream_of_many_rows(place: Place) -> None:
+    rows = select(Job.id, Chapter.id).join(Chapter, Chapter.id <= 10)
+    async with place.sessions() as session:
+        async for _ in await session.stream(rows.execution_options(yield_per=1000)):
+            pass
+
+
+@fine
+async def many_rows_with_a_limit(place: Place) -> None:
+    rows = select(Job.id, Chapter.id).join(Chapter, Chapter.id <= 10).limit(6000)
+    async with place.sessions() as session:
+        (await session.execute(rows)).all()
+
+
+@fine
+async def yield_per_of_a_fair_size(place: Place) -> None:
+    parts = select(Book).options(selectinload(Book.chapters)).execution_options(yield_per=50)
+    async with place.sessions() as session:
+        async for book in await session.stream_scalars(parts):
+            [chapter.heading for chapter in book.chapters]
+
+
+@fine
+async def a_cascade_that_the_database_does(place: Place) -> None:
+    async with place.sessions() as session:
+        carts = select(Cart).options(selectinload(Cart.parcels)).limit(5)
+        for cart in await session.scalars(carts):
+            await session.delete(cart)
+        await session.flush()
+        await session.rollback()
+
+
+@fine
+async def joined_and_read(place: Place) -> None:
+    async with place.sessions() as session:
+        joined = select(Membership).options(
+            joinedload(Membership.person).joinedload(Person.desk), joinedload(Membership.club)
+        )
+        for one in await session.scalars(joined):
+            (one.role, one.person.name, one.person.desk, one.club.name)
+
+
+@fine
+async def a_join_of_one_collection_with_few_rows(place: Place) -> None:
+    async with place.sessions() as session:
+        pairs = await session.execute(select(Copy, Shelf).join(Copy.shelf))
+        [(copy.id, shelf.room) for copy, shelf in pairs]
+
+
+@fine
+async def raiseload_and_lazyload_unread(place: Place) -> None:
+    async with place.sessions() as session:
+        options = raiseload(Book.reviews), lazyload(Book.chapters), undefer(Book.title)
+        [book.title for book in await session.scalars(select(Book).options(*options))]
+
+
+@fine
+async def a_sum_for_each_currency_of_few(place: Place) -> None:
+    async with place.sessions() as session:
+        for country in ("FR", "IT"):
+            await session.scalar(select(func.count()).where(Author.country == country))
+
+
+@fine
+async def a_list_and_its_count(place: Place) -> None:
+    async with place.sessions() as session:
+        shown = await session.scalars(select(Review).order_by(Review.id).limit(10))
+        [review.stars for review in shown]
+        await session.scalar(select(func.count()).select_from(Review))
+
+
+@fine
+async def many_objects_all_looked_at(place: Place) -> None:
+    async with place.sessions() as session:
+        assert len({job.state for job in await session.scalars(select(Job))}) <= MANY
+
+
+@fine
+async def read_in_a_thread(place: Place) -> None:
+    def titles(session: Session) -> list[str]:
+        books = session.scalars(select(Book).options(selectinload(Book.chapters))).all()
+        return [chapter.heading for book in books for chapter in book.chapters]
+
+    async with place.sessions() as session:
+        await session.run_sync(titles)
+
+
+async def _totals(session: AsyncSession) -> tuple[int | None, int | None]:
+    return (
+        await session.scalar(select(func.count()).select_from(Publisher)),
+        await session.scalar(select(func.count()).select_from(Parcel)),
+    )
+
+
+@fine
+async def a_report_of_several_totals(place: Place) -> None:
+    async with place.sessions() as session:
+        await _totals(session)

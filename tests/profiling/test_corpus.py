@@ -1,0 +1,91 @@
+"""Precision and recall of the findings, on programs that waste and programs that only seem to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+from invoicing.profiling import SLUGS, record_queries
+from tests.conftest import execute
+from tests.profiling.corpus import fine, wasteful
+from tests.profiling.corpus.cases import CASES, Case, Place
+from tests.profiling.corpus.schema import Base, library
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.profiling import Finding
+
+# Their programs register themselves.
+assert fine.__name__ != wasteful.__name__
+
+Found = dict[str, list["Finding"]]
+Told = frozenset[tuple[str, str | None]]
+
+
+async def run_all(url: URL) -> Found:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        sessions = async_sessionmaker(engine, expire_on_commit=False)
+        async with sessions.begin() as session:
+            session.add_all(library())
+        return {case.name: await run(case, Place(engine, sessions)) for case in CASES.values()}
+    finally:
+        await engine.dispose()
+
+
+async def run(case: Case, place: Place) -> list[Finding]:
+    async with record_queries(place.engine) as recorder:
+        # What a program returns is handed on: it lives longer than the recording.
+        kept = await case.run(place)
+    assert recorder.lost == 0
+    del kept
+    return recorder.findings
+
+
+@pytest.fixture(scope="session")
+def found(server_url: URL) -> Found:
+    """Return what is found in each program."""
+    name = f"test_{uuid4().hex[:12]}"
+    asyncio.run(execute(server_url, f"CREATE DATABASE {name}"))
+    try:
+        return asyncio.run(run_all(server_url.set(database=name)))
+    finally:
+        asyncio.run(execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def told(findings: list[Finding]) -> Told:
+    return frozenset((one.slug, one.relationship) for one in findings)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_program_is_judged_by_its_cause(name: str, found: Found) -> None:
+    findings = found[name]
+    assert told(findings) == CASES[name].expected, "\n".join(map(str, findings))
+
+
+def test_precision_and_recall_are_whole(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+    right = sum(len(told(found[one.name]) & one.expected) for one in CASES.values())
+    said = sum(len(told(findings)) for findings in found.values())
+    wanted = sum(len(one.expected) for one in CASES.values())
+    wasteful_ones = sum(bool(one.expected) for one in CASES.values())
+    with capsys.disabled():
+        print(  # noqa: T201 -- the figures are what this test is for
+            f"\nfindings on {len(CASES)} programs, {wasteful_ones} of them wasteful: "
+            f"precision {right / said:.3f}, recall {right / wanted:.3f}"
+        )
+    assert wasteful_ones >= 30
+    assert len(CASES) - wasteful_ones >= 30
+    assert right == said == wanted
+
+
+def test_every_kind_of_finding_has_a_program() -> None:
+    slugs = {slug for one in CASES.values() for slug, _ in one.expected}
+    # What only a plan tells has a test of its own.
+    assert slugs == {*SLUGS} - {"server-side-n-plus-one"}
