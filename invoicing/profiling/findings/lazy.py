@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from invoicing.profiling.findings.facts import (
     cost_of,
-    is_unasked,
     is_repeated_line,
+    is_unasked,
     main_caller,
     numbers,
     unit,
