@@ -4,9 +4,11 @@ InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
 │   ├── SettingsError            an environment variable holds a value that cannot be used
 │   ├── ConfirmationError        the contract was not confirmed by the column's name
+│   ├── ExplainError             statements of an async engine were to be explained without await
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
 │   ├── ProfilingTargetError     what was to be recorded leads to no engine
-│   └── RecorderInUseError       a recorder was entered while it records
+│   ├── RecorderInUseError       a recorder was entered while it records
+│   └── UnknownFindingError      a slug is no finding's
 ├── LoadError                    files could not be loaded; the database is as it was
 │   ├── BadRowsError             some of their rows are bad
 │   ├── LoadInProgressError      another load is writing to this database
@@ -94,9 +96,11 @@ from invoicing.errors.postgres import (
     UnprivilegedUserError,
 )
 from invoicing.errors.profiling import (
+    ExplainError,
     ProfilingTargetError,
     RecorderInUseError,
     TooManyStatementsError,
+    UnknownFindingError,
 )
 from invoicing.errors.rename import (
     ConfirmationError,
@@ -126,6 +130,7 @@ __all__ = [
     "DataFolderVersionError",
     "DatabaseUnavailableError",
     "DiskFullError",
+    "ExplainError",
     "FolderNotWritableError",
     "InitdbError",
     "InputFileError",
@@ -162,6 +167,7 @@ __all__ = [
     "StatementFailedError",
     "TablesNotEmptyError",
     "TooManyStatementsError",
+    "UnknownFindingError",
     "UnprivilegedUserError",
     "UsageError",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from invoicing.errors.root import InvoicingError, UsageError
 
 
@@ -27,6 +29,32 @@ class RecorderInUseError(UsageError):
         super().__init__(
             "this recorder is recording already. Make one for each block: record_queries(...)"
         )
+
+
+class ExplainError(UsageError):
+    """Statements of an async engine were to be explained where nothing can be awaited."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "statements of an async engine are explained by awaiting the server. Write: "
+            "async with record_queries(engine, explain=True)"
+        )
+
+
+class UnknownFindingError(UsageError):
+    """A slug is no finding's.
+
+    Attributes:
+        slug: what was given.
+        known: the slugs there are.
+    """
+
+    def __init__(self, slug: str, known: tuple[str, ...]) -> None:
+        self.slug = slug
+        self.known = known
+        near = get_close_matches(slug, known, 1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        super().__init__(f"{slug!r} is no finding. {meant}There are: {', '.join(known)}")
 
 
 class TooManyStatementsError(InvoicingError, AssertionError):

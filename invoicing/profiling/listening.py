@@ -8,6 +8,7 @@ inherit the context they were made in, and SQLAlchemy's greenlets share that of 
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from sqlalchemy.pool import Pool
 from invoicing.profiling.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 HERE: ContextVar[tuple[Recording, ...]] = ContextVar("invoicing_profiling", default=())
 
@@ -108,6 +109,17 @@ class Ear:
                         recording.lose()
 
         return listener
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Keep what a recorder itself does out of the recordings around it."""
+    around = HERE.get()
+    HERE.set(())
+    try:
+        yield
+    finally:
+        HERE.set(around)
 
 
 LOCK = threading.Lock()

@@ -7,23 +7,32 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
-from invoicing.errors import RecorderInUseError, TooManyStatementsError
+from sqlalchemy import Engine
+
+from invoicing.errors import (
+    ExplainError,
+    RecorderInUseError,
+    TooManyStatementsError,
+    UnknownFindingError,
+)
 from invoicing.profiling.callers import CallerFinder
+from invoicing.profiling.explain import explain, explain_async
 from invoicing.profiling.findings.facts import Facts
-from invoicing.profiling.findings.find import find
+from invoicing.profiling.findings.find import SLUGS, find
 from invoicing.profiling.findings.model import Thresholds
-from invoicing.profiling.listening import HERE, listen, stop_listening
+from invoicing.profiling.listening import HERE, listen, stop_listening, unrecorded
 from invoicing.profiling.recording import Recording
 from invoicing.profiling.tables import frame_of, html_of, lines_of, table_of, text_of
 from invoicing.profiling.targets import engines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     import pandas as pd
     from rich.table import Table
 
+    from invoicing.profiling.explain import Plan, Question
     from invoicing.profiling.findings.model import Finding
     from invoicing.profiling.model import Statement, Transaction
 
@@ -36,9 +45,10 @@ class Recorder:
     Attributes:
         lost: how often the recorder itself failed; the program did not notice, the first time is
             in the log.
+        plans: with `explain`, the plan of each shape's first statement, by its number.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- see record_queries
         self,
         target: object = None,
         *,
@@ -49,9 +59,15 @@ class Recorder:
         wire: bool = True,
         thresholds: Thresholds | None = None,
         allow: Iterable[str] = (),
+        explain: bool = False,
     ) -> None:
+        self.plans: dict[int, Plan] = {}
+        self._explain = explain
         self.thresholds = thresholds or Thresholds()
         self.allow = tuple(allow)
+        for slug in self.allow:
+            if slug not in SLUGS:
+                raise UnknownFindingError(slug, SLUGS)
         self._everywhere = everywhere
         self.lost = 0
         self._engines = engines_of(target)
@@ -129,7 +145,9 @@ class Recorder:
     def findings(self) -> list[Finding]:
         """What is wasteful in it, each with its line and the option to add."""
         recording = self._recording
-        facts = Facts(self.statements, recording.transactions, recording.reads, self.thresholds, {})
+        facts = Facts(
+            self.statements, recording.transactions, recording.reads, self.thresholds, self.plans
+        )
         return find(facts, self.allow)
 
     def assert_max_statements(self, limit: int) -> None:
@@ -167,10 +185,17 @@ class Recorder:
         return html_of(self)
 
     def __enter__(self) -> Self:
+        engines = [one for one in self._engines if isinstance(one, Engine)]
+        if self._explain and any(one.dialect.is_async for one in engines):
+            raise ExplainError
+        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
+
+    def _enter(self, opener: FrameType) -> Self:
         if self._open:
             raise RecorderInUseError
-        self._recording = self._new_recording(sys._getframe(1))  # noqa: SLF001 -- documented
+        self._recording = self._new_recording(opener)
         self.lost = 0
+        self.plans = {}
         listen(self._recording, self._engines, everywhere=self._everywhere)
         self._open = True
         HERE.set((*HERE.get(), self._recording))
@@ -191,9 +216,11 @@ class Recorder:
             recording.close()
         except Exception:  # noqa: BLE001 -- the program must not notice
             self._lose()
+        with unrecorded():
+            self.plans = explain(self._questions(is_async=False))
 
     async def __aenter__(self) -> Self:
-        return self.__enter__()
+        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
 
     async def __aexit__(
         self,
@@ -202,6 +229,12 @@ class Recorder:
         traceback: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, traceback)
+        with unrecorded():
+            self.plans |= await explain_async(self._questions(is_async=True))
+
+    def _questions(self, *, is_async: bool) -> list[Question]:
+        questions = self._recording.questions
+        return [one for one in questions if one.engine.dialect.is_async is is_async]
 
     def _new_recording(self, frame: Any) -> Recording:  # noqa: ANN401 -- a frame or None
         try:
@@ -209,10 +242,16 @@ class Recorder:
         except RuntimeError:
             owner = None
         finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
-        return Recording(finder, parameters=self._parameters, wire=self._wire, lose=self._lose)
+        return Recording(
+            finder,
+            parameters=self._parameters,
+            wire=self._wire,
+            explain=self._explain,
+            lose=self._lose,
+        )
 
 
-def record_queries(
+def record_queries(  # noqa: PLR0913 -- each by its name, and none needed
     target: object = None,
     *,
     parameters: bool = False,
@@ -222,6 +261,7 @@ def record_queries(
     wire: bool = True,
     thresholds: Thresholds | None = None,
     allow: Iterable[str] = (),
+    explain: bool = False,
 ) -> Recorder:
     """Record the statements of a block of code.
 
@@ -242,9 +282,12 @@ def record_queries(
         thresholds: from which size on something is a finding.
         allow: slugs of findings to leave out; a comment `# profile: allow SLUG -- why` leaves out
             one at its line.
+        explain: whether to ask PostgreSQL afterwards, on another connection, how it answered each
+            shape of what was read; each runs once more for that. See `Recorder.plans`.
 
     Raises:
         ProfilingTargetError: `target` leads to no engine.
+        UnknownFindingError: `allow` has a slug that is none.
     """
     return Recorder(
         target,
@@ -255,4 +298,5 @@ def record_queries(
         wire=wire,
         thresholds=thresholds,
         allow=allow,
+        explain=explain,
     )

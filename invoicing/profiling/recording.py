@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.profiling.draft import Draft
 from invoicing.profiling.entities import entity_columns
+from invoicing.profiling.explain import Question
 from invoicing.profiling.fetching import CountingStrategy
+from invoicing.profiling.fingerprint import fingerprint_of, operation_of
 from invoicing.profiling.meter import Meter, Traffic
 from invoicing.profiling.model import Transaction
 from invoicing.profiling.origin import origin_of, relationships_on
@@ -55,7 +57,13 @@ class Recording:
     """
 
     def __init__(
-        self, finder: CallerFinder, *, parameters: bool, wire: bool, lose: Callable[[], None]
+        self,
+        finder: CallerFinder,
+        *,
+        parameters: bool,
+        wire: bool,
+        explain: bool,
+        lose: Callable[[], None],
     ) -> None:
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
@@ -66,6 +74,8 @@ class Recording:
         self._finder = finder
         self._parameters = parameters
         self._wire = wire
+        self._explain = explain
+        self._questions: dict[str, Question] = {}
         self._salt = randbits(64)
         self._drafts: list[Draft] = []
         self._statements: list[Statement] | None = None
@@ -136,8 +146,21 @@ class Recording:
         if self._parameters:
             draft.parameters = shown_parameters(context, parameters, executemany)
         self._drafts.append(draft)
+        if self._explain and not executemany:
+            self._ask(connection.engine, text, parameters)
         self._running[context] = draft
         draft.began = perf_counter_ns()
+
+    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:  # noqa: ANN401
+        reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
+        if reads and fingerprint_of(text) not in self._questions:
+            question = Question(len(self._drafts), engine, text, parameters)
+            self._questions[fingerprint_of(text)] = question
+
+    @property
+    def questions(self) -> list[Question]:
+        """What is to be explained."""
+        return [*self._questions.values()]
 
     def after(
         self,

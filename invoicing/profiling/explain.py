@@ -1,0 +1,68 @@
+"""Ask PostgreSQL how it answered what was recorded: EXPLAIN (ANALYZE, BUFFERS), on request.
+
+Each shape is asked once, with the parameters of its first statement, after the recording, on a
+connection of its own, in a READ ONLY transaction that is rolled back: only what reads is asked.
+What the recorded transaction had not committed is not seen.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Engine
+
+Plan = dict[str, Any]
+READ_ONLY = "SET TRANSACTION READ ONLY"
+EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+
+
+class Question(NamedTuple):
+    """A statement to be explained, by its number in the recording."""
+
+    number: int
+    engine: Engine
+    text: str
+    parameters: Any
+
+
+async def explain_async(questions: Iterable[Question]) -> dict[int, Plan]:
+    """Return the plan of each statement by its number; without those that cannot be asked."""
+    plans: dict[int, Plan] = {}
+    for one in questions:
+        try:
+            async with AsyncEngine(one.engine).connect() as connection:
+                await connection.exec_driver_sql(READ_ONLY)
+                rows = await connection.exec_driver_sql(EXPLAIN + one.text, one.parameters)
+                plans[one.number] = _plan(rows.scalar_one())
+                await connection.rollback()
+        except SQLAlchemyError:
+            continue
+    return plans
+
+
+def explain(questions: Iterable[Question]) -> dict[int, Plan]:
+    """Return the same, by a driver that is not async."""
+    plans: dict[int, Plan] = {}
+    for one in questions:
+        try:
+            with one.engine.connect() as connection:
+                connection.exec_driver_sql(READ_ONLY)
+                rows = connection.exec_driver_sql(EXPLAIN + one.text, one.parameters)
+                plans[one.number] = _plan(rows.scalar_one())
+                connection.rollback()
+        except SQLAlchemyError:
+            continue
+    return plans
+
+
+def _plan(answer: Any) -> Plan:  # noqa: ANN401 -- text, or what a driver made of it
+    (only,) = json.loads(answer) if isinstance(answer, str) else answer
+    plan: Plan = only["Plan"]
+    return plan
