@@ -173,6 +173,7 @@ def test_the_instant_way_takes_no_time(full_table: URL, results_folder: Path) ->
             began = perf_counter()
             await rename.expand()
             seconds["expand"] = perf_counter() - began
+            await rename.verify()
             await gate_opens(rename)
             began = perf_counter()
             await rename.contract(confirm="invoice.amt")
