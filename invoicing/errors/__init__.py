@@ -6,6 +6,7 @@ InvoicingError
 │   ├── ConfirmationError        the contract was not confirmed by the column's name
 │   ├── ExplainError             statements of an async engine were to be explained without await
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
+│   ├── LoadingPathError         what was to be compared is no path of relationships
 │   ├── ProfilingTargetError     what was to be recorded leads to no engine
 │   ├── RecorderInUseError       a recorder was entered while it records
 │   └── UnknownFindingError      a slug is no finding's
@@ -45,6 +46,7 @@ InvoicingError
 │   ├── RenameInterruptedError   the connection was lost
 │   └── RenameFailedError        the server refused a statement
 ├── NotebookFailedError          a cell of a notebook raised
+├── StrategiesDifferError        two loading strategies did not bring the same objects
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
 ├── StatementFailedError         the server refused a statement
 │   └── SchemaMissingError       because the tables are not there, or not those of this version
@@ -97,8 +99,10 @@ from invoicing.errors.postgres import (
 )
 from invoicing.errors.profiling import (
     ExplainError,
+    LoadingPathError,
     ProfilingTargetError,
     RecorderInUseError,
+    StrategiesDifferError,
     TooManyStatementsError,
     UnknownFindingError,
 )
@@ -139,6 +143,7 @@ __all__ = [
     "LoadError",
     "LoadFailedError",
     "LoadInProgressError",
+    "LoadingPathError",
     "MigrationError",
     "MigrationInProgressError",
     "MigrationsMissingError",
@@ -165,6 +170,7 @@ __all__ = [
     "SocketFolderError",
     "SocketInUseError",
     "StatementFailedError",
+    "StrategiesDifferError",
     "TablesNotEmptyError",
     "TooManyStatementsError",
     "UnknownFindingError",

@@ -41,6 +41,43 @@ class ExplainError(UsageError):
         )
 
 
+class LoadingPathError(UsageError):
+    """A path is no path of relationships.
+
+    Attributes:
+        step: what is wrong in it.
+        reason: why.
+    """
+
+    def __init__(self, step: str, reason: str) -> None:
+        self.step = step
+        self.reason = reason
+        super().__init__(
+            f"cannot compare the loading of {step}: {reason}. Give a relationship "
+            "(Invoice.lines), a tuple for a chain of them, or a list of siblings"
+        )
+
+
+class StrategiesDifferError(InvoicingError):
+    """Two loading strategies did not bring the same objects, so they cannot be compared.
+
+    Attributes:
+        strategy: the one that differs from the first.
+        parents: objects it brought.
+        expected: objects the first brought.
+    """
+
+    def __init__(self, strategy: str, parents: int, expected: int) -> None:
+        self.strategy = strategy
+        self.parents = parents
+        self.expected = expected
+        super().__init__(
+            f"{strategy} did not bring the same objects as the first strategy ({parents:,} parents "
+            f"against {expected:,}): the statement does not always select the same. Give it an "
+            "ORDER BY that says which rows come first, and a database at rest"
+        )
+
+
 class UnknownFindingError(UsageError):
     """A slug is no finding's.
 

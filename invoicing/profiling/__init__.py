@@ -1,5 +1,12 @@
 """Record what code asks of its database: which statements, from which lines, at what cost."""
 
+from invoicing.profiling.comparison import (
+    Growth,
+    LoadingComparison,
+    Measured,
+    Strategy,
+    compare_loading,
+)
 from invoicing.profiling.findings import SLUGS, Cost, Finding, Thresholds
 from invoicing.profiling.fingerprint import fingerprint_of
 from invoicing.profiling.model import Caller, Cause, EntityRows, Identity, Statement, Transaction
@@ -12,11 +19,16 @@ __all__ = [
     "Cost",
     "EntityRows",
     "Finding",
+    "Growth",
     "Identity",
+    "LoadingComparison",
+    "Measured",
     "Recorder",
     "Statement",
+    "Strategy",
     "Thresholds",
     "Transaction",
+    "compare_loading",
     "fingerprint_of",
     "record_queries",
 ]
