@@ -8,6 +8,9 @@ InvoicingError
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
 │   ├── LoadingPathError         what was to be compared is no path of relationships
 │   ├── ProfilingTargetError     what was to be recorded leads to no engine
+│   ├── ProgramMissingError      a program that was to be profiled is not there
+│   ├── QueriesMagicError        the line of %%queries is not understood
+│   ├── QueryBudgetError         a query budget does not say what it allows
 │   ├── RecorderInUseError       a recorder was entered while it records
 │   └── UnknownFindingError      a slug is no finding's
 ├── LoadError                    files could not be loaded; the database is as it was
@@ -48,6 +51,7 @@ InvoicingError
 ├── NotebookFailedError          a cell of a notebook raised
 ├── StrategiesDifferError        two loading strategies did not bring the same objects
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
+├── WastefulQueriesError         a block of code that may waste nothing did (an AssertionError too)
 ├── StatementFailedError         the server refused a statement
 │   └── SchemaMissingError       because the tables are not there, or not those of this version
 └── DatabaseUnavailableError     no connection to the database could be made
@@ -101,10 +105,14 @@ from invoicing.errors.profiling import (
     ExplainError,
     LoadingPathError,
     ProfilingTargetError,
+    ProgramMissingError,
+    QueriesMagicError,
+    QueryBudgetError,
     RecorderInUseError,
     StrategiesDifferError,
     TooManyStatementsError,
     UnknownFindingError,
+    WastefulQueriesError,
 )
 from invoicing.errors.rename import (
     ConfirmationError,
@@ -151,6 +159,9 @@ __all__ = [
     "NotebookFailedError",
     "PostgresError",
     "ProfilingTargetError",
+    "ProgramMissingError",
+    "QueriesMagicError",
+    "QueryBudgetError",
     "RecorderInUseError",
     "RenameBlockedError",
     "RenameError",
@@ -176,4 +187,5 @@ __all__ = [
     "UnknownFindingError",
     "UnprivilegedUserError",
     "UsageError",
+    "WastefulQueriesError",
 ]

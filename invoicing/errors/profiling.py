@@ -100,10 +100,76 @@ class TooManyStatementsError(InvoicingError, AssertionError):
     Attributes:
         limit: how many it may send.
         statements: one line for each it sent.
+        findings: one line for each finding among them.
     """
 
-    def __init__(self, limit: int, statements: list[str]) -> None:
+    def __init__(self, limit: int, statements: list[str], findings: list[str]) -> None:
         self.limit = limit
         self.statements = statements
-        listed = "\n".join(f"  {line}" for line in statements)
-        super().__init__(f"{len(statements)} statements were sent, {limit} are allowed:\n{listed}")
+        self.findings = findings
+        head = f"{len(statements)} statements were sent, {limit} are allowed"
+        super().__init__(_listed(head, statements, findings))
+
+
+class WastefulQueriesError(InvoicingError, AssertionError):
+    """A block of code that may waste nothing did.
+
+    Attributes:
+        findings: one line for each finding.
+        statements: one line for each statement it sent.
+    """
+
+    def __init__(self, findings: list[str], statements: list[str]) -> None:
+        self.findings = findings
+        self.statements = statements
+        head = f"{len(statements)} statements were sent, and they are wasteful"
+        super().__init__(_listed(head, statements, findings))
+
+
+class QueryBudgetError(UsageError):
+    """A query budget does not say what it allows.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"this query budget allows nothing to be checked: {reason}. Write for example "
+            "query_budget(2) or query_budget(no_findings=True)"
+        )
+
+
+class QueriesMagicError(UsageError):
+    """The line of %%queries is not understood.
+
+    Attributes:
+        reason: what is wrong in it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"%%queries: {reason}. Write %%queries [--allow SLUG] [--parameters]")
+
+
+class ProgramMissingError(UsageError):
+    """A program that was to be profiled is not there.
+
+    Attributes:
+        program: its name.
+        kind: script or module.
+    """
+
+    def __init__(self, program: str, kind: str) -> None:
+        self.program = program
+        self.kind = kind
+        other = "a module is named after -m" if kind == "script" else "a script is named without -m"
+        super().__init__(f"there is no {kind} {program}; {other}. Run: invoicing profile --help")
+
+
+def _listed(head: str, statements: list[str], findings: list[str]) -> str:
+    lines = [f"{head}:", *(f"  {line}" for line in statements)]
+    if findings:
+        lines += ["Findings:", *(f"  {line}" for line in findings)]
+    return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Record what code asks of its database: which statements, from which lines, at what cost."""
 
+from invoicing.profiling.budget import QueryBudget
 from invoicing.profiling.comparison import (
     Growth,
     LoadingComparison,
@@ -9,6 +10,7 @@ from invoicing.profiling.comparison import (
 )
 from invoicing.profiling.findings import SLUGS, Cost, Finding, Thresholds
 from invoicing.profiling.fingerprint import fingerprint_of
+from invoicing.profiling.magic import load_ipython_extension, unload_ipython_extension
 from invoicing.profiling.model import Caller, Cause, EntityRows, Identity, Statement, Transaction
 from invoicing.profiling.recorder import Recorder, record_queries
 
@@ -23,6 +25,7 @@ __all__ = [
     "Identity",
     "LoadingComparison",
     "Measured",
+    "QueryBudget",
     "Recorder",
     "Statement",
     "Strategy",
@@ -30,5 +33,7 @@ __all__ = [
     "Transaction",
     "compare_loading",
     "fingerprint_of",
+    "load_ipython_extension",
     "record_queries",
+    "unload_ipython_extension",
 ]

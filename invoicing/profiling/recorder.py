@@ -22,7 +22,7 @@ from invoicing.profiling.findings.find import SLUGS, find
 from invoicing.profiling.findings.model import Thresholds
 from invoicing.profiling.listening import HERE, listen, stop_listening, unrecorded
 from invoicing.profiling.recording import Recording
-from invoicing.profiling.tables import frame_of, html_of, lines_of, table_of, text_of
+from invoicing.profiling.tables import frame_of, html_of, lines_of, shown_of, text_of
 from invoicing.profiling.targets import engines_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     import pandas as pd
-    from rich.table import Table
+    from rich.console import Group
 
     from invoicing.profiling.explain import Plan, Question
     from invoicing.profiling.findings.model import Finding
@@ -157,7 +157,8 @@ class Recorder:
             TooManyStatementsError: more were; it is an AssertionError too, and lists them.
         """
         if len(self.statements) > limit:
-            raise TooManyStatementsError(limit, lines_of(self.statements))
+            findings = [str(one) for one in self.findings]
+            raise TooManyStatementsError(limit, lines_of(self.statements), findings)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a DataFrame with a row for each statement; what is not known is missing."""
@@ -178,8 +179,8 @@ class Recorder:
     def __repr__(self) -> str:
         return text_of(self)
 
-    def __rich__(self) -> Table:
-        return table_of(self)
+    def __rich__(self) -> Group:
+        return shown_of(self)
 
     def _repr_html_(self) -> str:
         return html_of(self)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Group
     from rich.table import Table
 
+    from invoicing.profiling.findings.model import Finding
     from invoicing.profiling.model import Statement
     from invoicing.profiling.recorder import Recorder
 
@@ -101,7 +103,7 @@ def text_of(recorder: Recorder) -> str:
         ).rstrip()
         for row in rows
     )
-    return "\n".join([title_of(recorder), *lines])
+    return "\n".join([title_of(recorder), *lines, *map(str, recorder.findings)])
 
 
 def table_of(recorder: Recorder) -> Table:
@@ -118,8 +120,31 @@ def table_of(recorder: Recorder) -> Table:
     return table
 
 
+def shown_of(recorder: Recorder) -> Group:
+    """Return the table and the findings for a terminal."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    findings = (Text(f"{one}", style="yellow") for one in recorder.findings)
+    return Group(table_of(recorder), *findings)
+
+
 def html_of(recorder: Recorder) -> str:
-    """Return the table for a notebook."""
+    """Return the table and the findings for a notebook."""
+    findings = "".join(map(_finding_html, recorder.findings))
+    return table_html(recorder) + (f"<ul>{findings}</ul>" if findings else "")
+
+
+def _finding_html(finding: Finding) -> str:
+    where = f"{finding.caller}: " if finding.caller is not None else ""
+    return (
+        f"<li>{escape(where)}<b>{escape(finding.slug)}</b>: {escape(finding.message)}."
+        f" Cost: {escape(str(finding.cost))}. Fix: <code>{escape(finding.fix)}</code></li>"
+    )
+
+
+def table_html(recorder: Recorder) -> str:
+    """Return the table alone."""
     head = "".join(_cell("th", name, name) for name in COLUMNS)
     body = "".join(
         f"<tr>{''.join(_cell('td', *pair) for pair in zip(COLUMNS, row, strict=True))}</tr>"

@@ -299,7 +299,7 @@ async def test_it_shows_as_frame_text_terminal_and_html(engine: AsyncEngine) -> 
     assert "3 statements, 6 round trips, 3 rows" in repr(recorder)
     assert "statement x 3" in repr(recorder)
     assert "<b>" not in recorder._repr_html_()
-    assert recorder.__rich__().row_count == 1
+    assert recorder.__rich__().renderables[0].row_count == 1
 
 
 async def test_nothing_recorded_shows_too(engine: AsyncEngine) -> None:

@@ -1,0 +1,103 @@
+"""`invoicing profile`: run a program, and say what it wastes of its databases."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invoicing.cli.output import errors
+from invoicing.errors import UsageError
+from invoicing.profiling import Thresholds
+from invoicing.profiling.report import html_report, json_report
+from invoicing.profiling.running import ProgramRun, run_program
+
+app = typer.Typer()
+
+_HELP = """\
+Run a Python program and report its SQL statements: which line sent them, and what it wastes (N+1, \
+cartesian products, eager loads nobody reads, ...), with the option that mends it.
+
+Example: invoicing profile --html queries.html report.py --month 2026-10
+
+Options stand before the program; what follows it is the program's own. The report goes to \
+standard error, so that the program's output stays as it is. Exit code: the program's own if it is \
+not 0, else 1 if there are findings, else 0. Leave a finding out by a comment on its line, \
+`# profile: allow n-plus-one -- why`, or by --allow. A program that ends by os._exit or by a \
+signal takes the report with it.
+"""
+
+
+@app.command(
+    help=_HELP,
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": False},
+)
+def profile(
+    program: Annotated[str, typer.Argument(help="A script; with -m, a module.", metavar="PROGRAM")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="The program's own arguments.", metavar="[ARGS]...")
+    ] = None,
+    *,
+    module: Annotated[bool, typer.Option("-m", "--module", help="PROGRAM is a module.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write JSON; - is standard output."),
+    ] = None,
+    allow: Annotated[list[str] | None, typer.Option(help="A finding to leave out.")] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="From which size on something is a finding."),
+    ] = None,
+) -> None:
+    """Run a program, report what it wastes, and end as the help says."""
+    run = run_program(
+        program,
+        arguments or [],
+        module=module,
+        thresholds=_thresholds(threshold or []),
+        allow=allow or [],
+    )
+    sys.stdout.flush()
+    if html is not None:
+        html.write_text(html_report(run), encoding="utf-8")
+    if json_file == "-":
+        typer.echo(json.dumps(json_report(run)))
+    elif json_file is not None:
+        Path(json_file).write_text(json.dumps(json_report(run), indent=2), encoding="utf-8")
+    findings = len(run.recorder.findings)
+    _show(run, findings)
+    raise typer.Exit(run.exit_code or (1 if findings else 0))
+
+
+def _show(run: ProgramRun, findings: int) -> None:
+    errors.print(f"\nQueries of {run.program}", style="bold", markup=False, highlight=False)
+    errors.print(run.recorder, soft_wrap=False)
+    said = f"{findings} finding{'' if findings == 1 else 's'}"
+    errors.print(said if findings else "No findings.", style="red" if findings else "green")
+
+
+def _thresholds(given: list[str]) -> Thresholds:
+    """Return the thresholds with what was given in place of the defaults.
+
+    Raises:
+        UsageError: there is no such threshold, or it is no number.
+    """
+    thresholds = Thresholds()
+    known = {one.name: type(getattr(thresholds, one.name)) for one in fields(thresholds)}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise UsageError(f"{name!r} is no threshold. There are: {', '.join(known)}")
+        try:
+            thresholds = replace(thresholds, **{name: known[name](value)})
+        except ValueError:
+            raise UsageError(
+                f"--threshold {text}: {value!r} is no {known[name].__name__}. "
+                f"Write for example --threshold {name}={getattr(thresholds, name)}"
+            ) from None
+    return thresholds
