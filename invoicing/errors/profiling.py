@@ -54,7 +54,8 @@ class LoadingPathError(UsageError):
         self.reason = reason
         super().__init__(
             f"cannot compare the loading of {step}: {reason}. Give a relationship "
-            "(Invoice.lines), a tuple for a chain of them, or a list of siblings"
+            "(Invoice.lines), a tuple for a chain of them, or a list of siblings; and a statement "
+            "that has no loader options for them"
         )
 
 

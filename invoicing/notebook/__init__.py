@@ -3,6 +3,7 @@
 from invoicing.notebook.confirm import confirm, is_attended
 from invoicing.notebook.connection import open_database
 from invoicing.notebook.frames import frame
+from invoicing.notebook.loading import Stage, plot_loading
 from invoicing.notebook.picker import AccountPicker
 from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
 from invoicing.notebook.progress import ProgressDisplay
@@ -27,6 +28,7 @@ from invoicing.notebook.walkthrough import Walkthrough
 __all__ = [
     "AccountPicker",
     "ProgressDisplay",
+    "Stage",
     "Table",
     "Walkthrough",
     "confirm",
@@ -36,6 +38,7 @@ __all__ = [
     "open_database",
     "plot_ageing",
     "plot_billed_and_paid",
+    "plot_loading",
     "plot_statuses",
     "plot_traffic",
     "run_synchronously",

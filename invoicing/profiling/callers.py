@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = ("invoicing.profiling", "invoicing.db", "sqlalchemy", "asyncpg", "greenlet")
-SKIPPED, ORM, OWN, OTHERS = range(4)
+SKIPPED, ORM, OWN, OTHERS, LOOP = range(5)
 # Always there: the finder's, the recording's, the listener's, and SQLAlchemy's of any execution.
 FRAMES_BELOW = 6
 WAYS_KEPT = 1000
@@ -146,6 +146,9 @@ class CallerFinder:
             elif kind == ORM:
                 if code.co_qualname in OPERATIONS and not own:
                     found.operations.append(OPERATIONS[code.co_qualname])
+            elif kind == LOOP:
+                # Below is who runs the event loop, which is not who made this task.
+                return True
             elif kind == OTHERS:
                 found.others.append((code, frame.f_lineno))
             frame = frame.f_back
@@ -206,6 +209,8 @@ def own_line_awaited(
 def _kind(file: str, module: str, skip: tuple[str, ...]) -> int:
     if module.startswith("sqlalchemy.orm."):
         return ORM
+    if module == "asyncio.events":
+        return LOOP
     if any(module == name or module.startswith(f"{name}.") for name in skip):
         return SKIPPED
     if file.startswith("<"):

@@ -15,9 +15,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import instance_state
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import InstanceState, Mapper, MapperProperty
+    from collections.abc import Iterable
 
-    States = set[InstanceState[Any]]
+    from sqlalchemy.orm import Mapper, MapperProperty
+
+    # Primary keys, and not the objects: those are to live no longer than without us.
+    Keys = set[tuple[Any, ...]]
 
 NOTED = 50_000
 LOCK = threading.Lock()
@@ -31,15 +34,16 @@ class Watched:
     def __init__(self, attribute: InstrumentedAttribute[Any]) -> None:
         self.attribute = attribute
         # One for each recording; replaced as a whole, as other threads may be walking through it.
-        self.seen: tuple[States, ...] = ()
+        self.seen: tuple[Keys, ...] = ()
 
     def __get__(self, instance: object, owner: Any = None) -> Any:  # noqa: ANN401 -- a descriptor
         if instance is None:
             return self.attribute.__get__(None, owner)
-        state = instance_state(instance)
-        for seen in self.seen:
-            if len(seen) < NOTED:
-                seen.add(state)
+        key = instance_state(instance).key
+        if key is not None:
+            for seen in self.seen:
+                if len(seen) < NOTED:
+                    seen.add(key[1])
         return self.attribute.__get__(instance, owner)
 
     def __set__(self, instance: object, value: object) -> None:
@@ -57,7 +61,8 @@ class Reads:
 
     def __init__(self) -> None:
         self._mappers: set[Mapper[Any]] = set()
-        self._seen: dict[tuple[type, str], States] = {}
+        self._seen: dict[tuple[type, str], Keys] = {}
+        self._roots: dict[tuple[type, str], str] = {}
         self._names: dict[tuple[type, str], str] = {}
 
     def watch(self, mapper: Mapper[Any]) -> None:
@@ -82,8 +87,9 @@ class Reads:
             # Not by the declarative class's own way, which would map the attribute anew.
             type.__setattr__(owner, key, attribute)
         if isinstance(attribute, Watched):
-            seen: States = set()
+            seen: Keys = set()
             self._seen[owner, key] = seen
+            self._roots[owner, key] = prop.parent.base_mapper.class_.__name__
             self._names[owner, key] = f"{prop.parent.class_.__name__}.{key}"
             attribute.seen = (*attribute.seen, seen)
 
@@ -102,24 +108,20 @@ class Reads:
         """Return whether `Model.attribute` has been watched."""
         return attribute in self._names.values()
 
-    def of(self, attribute: str) -> set[tuple[Any, ...]]:
+    def of(self, attribute: str) -> Keys:
         """Return the primary keys of the objects of which `Model.attribute` was read."""
-        return {
-            state.key[1]
-            for one, seen in self._seen.items()
-            if self._names[one] == attribute
-            for state in seen
-            if state.key is not None
-        }
+        return self._union(one for one, name in self._names.items() if name == attribute)
 
-    def looked_at(self, root: str) -> set[tuple[Any, ...]]:
+    def looked_at(self, root: str) -> Keys:
         """Return the primary keys of the objects of which anything was read.
 
         `root` is the name of their topmost mapped class.
         """
-        return {
-            state.key[1]
-            for seen in self._seen.values()
-            for state in tuple(seen)
-            if state.key is not None and state.mapper.base_mapper.class_.__name__ == root
-        }
+        return self._union(one for one, name in self._roots.items() if name == root)
+
+    def _union(self, attributes: Iterable[tuple[type, str]]) -> Keys:
+        found: Keys = set()
+        for one in attributes:
+            # A copy: other threads may still be reading objects.
+            found |= self._seen[one].copy()
+        return found

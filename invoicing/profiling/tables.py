@@ -250,4 +250,5 @@ def _cut(text: str, width: int = 100) -> str:
 def _cell(tag: str, column: str, text: str) -> str:
     # The style stands in each cell: a notebook that is not trusted loses its style sheets.
     side = "right" if column in TO_THE_RIGHT else "left"
-    return f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+    wrap = "; white-space: nowrap" if column == "#" else ""
+    return f'<{tag} style="text-align: {side}{wrap}">{escape(text)}</{tag}>'

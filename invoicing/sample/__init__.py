@@ -10,6 +10,7 @@ from invoicing.sample.load import (
     load_sample,
 )
 from invoicing.sample.practice import drop_practice, open_practice
+from invoicing.sample.stage import drop_stage, open_stage
 from invoicing.sample.traffic import NEW_CODE, OLD_CODE, Traffic
 from invoicing.sample.traffic_code import CodeVersion
 from invoicing.sample.traffic_figures import Failure, Outcome, TrafficFigures
@@ -36,9 +37,11 @@ __all__ = [
     "TrafficFigures",
     "Trial",
     "drop_practice",
+    "drop_stage",
     "generate",
     "load_sample",
     "open_practice",
+    "open_stage",
     "try_under_traffic",
     "verify_ledger",
 ]

@@ -31,8 +31,8 @@ async def open_practice(url: URL, *, invoices: int) -> Database:
     Raises:
         StatementFailedError: this account may not create databases.
     """
-    name = _quoted(url)
-    await _on_server(url, f"CREATE DATABASE {name}", unless=_EXISTS)
+    name = quoted_name(url)
+    await run_on_server(url, f"CREATE DATABASE {name}", unless=_EXISTS)
     database = Database(url)
     async with database.read_only() as session:
         note = await session.scalar(_NOTE, {"name": url.database})
@@ -40,30 +40,31 @@ async def open_practice(url: URL, *, invoices: int) -> Database:
         await drop_practice(database)
         return await open_practice(url, invoices=invoices)
     if await current_revision(database) is None:
-        await _on_server(url, f"COMMENT ON DATABASE {name} IS '{_UNFINISHED}'")
+        await run_on_server(url, f"COMMENT ON DATABASE {name} IS '{_UNFINISHED}'")
         await upgrade(database)
         accounts = max(invoices // _INVOICES_AN_ACCOUNT, 1)
         await load_sample(database, accounts=accounts, invoices=invoices)
         back = f"ALTER TABLE {OLD_CODE.table} RENAME {NEW_CODE.column} TO {OLD_CODE.column}"
         async with database.transaction() as session:
             await session.execute(text(back))
-        await _on_server(url, f"COMMENT ON DATABASE {name} IS '{_FINISHED}'")
+        await run_on_server(url, f"COMMENT ON DATABASE {name} IS '{_FINISHED}'")
     return database
 
 
 async def drop_practice(database: Database) -> None:
     """Close a practice database and remove it, with everything in it."""
     await database.dispose()
-    name = _quoted(database.url)
-    await _on_server(database.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    name = quoted_name(database.url)
+    await run_on_server(database.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def _quoted(url: URL) -> str:
+def quoted_name(url: URL) -> str:
+    """Return the name of a URL's database, quoted for SQL."""
     name = (url.database or "").replace('"', '""')
     return f'"{name}"'
 
 
-async def _on_server(url: URL, statement: str, *, unless: str | None = None) -> None:
+async def run_on_server(url: URL, statement: str, *, unless: str | None = None) -> None:
     """Run a statement on the server's own database; the SQLSTATE `unless` is no error."""
     async with Database(url.set(database="postgres")) as server:
         engine = server.engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import (
     Session,
     mapped_column,
     relationship,
+    selectinload,
     sessionmaker,
 )
 
@@ -321,6 +322,12 @@ async def test_strategies_that_bring_different_objects_are_refused(sessions: Ses
 async def test_a_path_that_is_none_is_refused(path: object, reason: str) -> None:
     with pytest.raises(LoadingPathError, match=reason):
         await compare_loading(async_sessionmaker(), select(Parent), path)
+
+
+async def test_a_statement_with_options_of_its_own_is_refused(sessions: Sessions) -> None:
+    own = first(3).options(selectinload(Parent.children))
+    with pytest.raises(LoadingPathError, match="no loader options for them"):
+        await compare_loading(sessions, own, Parent.children, runs=1)
 
 
 async def test_an_unknown_strategy_is_refused() -> None:

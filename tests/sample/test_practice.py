@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from invoicing.errors import StatementFailedError
 from invoicing.sample import drop_practice, open_practice, try_under_traffic
-from invoicing.sample.practice import _UNFINISHED, _quoted
+from invoicing.sample.practice import _UNFINISHED, quoted_name
 from tests.conftest import execute
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def test_one_whose_making_was_interrupted_is_made_anew(server_url: URL) ->
     url = practice_url(server_url)
     made = await open_practice(url, invoices=10)
     await made.dispose()
-    unfinished = f"COMMENT ON DATABASE {_quoted(url)} IS '{_UNFINISHED}'"
+    unfinished = f"COMMENT ON DATABASE {quoted_name(url)} IS '{_UNFINISHED}'"
     await execute(url, unfinished, "ALTER TABLE invoice RENAME amt TO amount_cents")
     again = await open_practice(url, invoices=20)
     async with again.read_only() as session:

@@ -11,7 +11,8 @@ from sqlalchemy import Select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from invoicing.errors import StrategiesDifferError
+from invoicing.db import Database
+from invoicing.errors import LoadingPathError, StrategiesDifferError
 from invoicing.profiling.comparison.model import LoadingComparison, Measured
 from invoicing.profiling.comparison.strategies import (
     LOADERS,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from invoicing.profiling.comparison.strategies import Attribute, Chain
     from invoicing.profiling.recorder import Recorder
 
-    SessionFactory = Callable[[], AsyncSession | Session]
+    SessionFactory = Callable[[], AsyncSession | Session] | Database
     Statement = Select[Any] | Callable[[Any], Select[Any]]
     Work = Callable[[Session], list[Any]]
 
@@ -66,7 +67,8 @@ async def compare_loading(
     a session of its own each time. Everything on the path is read, as a program would.
 
     Args:
-        session_factory: makes an AsyncSession, or a Session.
+        session_factory: makes an AsyncSession, or a Session; or a Database, read by its read-only
+            sessions.
         statement: selects the parents; or what makes that of a size.
         path: the relationship; a tuple for a chain of them, a list for siblings.
         strategies: the loader options to compare.
@@ -122,6 +124,9 @@ def _executing(statement: Select[Any]) -> Work:
 
 
 async def _run(sessions: SessionFactory, work: Work) -> list[Any]:
+    if isinstance(sessions, Database):
+        async with sessions.read_only() as reading:
+            return await reading.run_sync(work)
     session = sessions()
     if isinstance(session, AsyncSession):
         async with session:
@@ -136,8 +141,9 @@ async def _measure(task: _Task, expected: list[Any] | None) -> tuple[Measured, l
     try:
         told = await _run(task.sessions, task.work)
     except InvalidRequestError as error:
-        if task.strategy is not Strategy.RAISE:
-            raise
+        if task.strategy is not Strategy.RAISE or "lazy='raise'" not in str(error):
+            # As a rule two loader options that contradict each other.
+            raise LoadingPathError("a statement with options of its own", str(error)) from None
         raised = str(error)
     by_objects = raised is None and task.strategy is not Strategy.AGGREGATE
     if by_objects and expected is not None and told != expected:
@@ -153,9 +159,9 @@ async def _measure(task: _Task, expected: list[Any] | None) -> tuple[Measured, l
 
 
 async def _recorded(task: _Task, raised: str | None) -> tuple[Recorder, float]:
-    session = task.sessions()
-    target = session.get_bind()
-    if isinstance(session, AsyncSession):
+    session = None if isinstance(task.sessions, Database) else task.sessions()
+    target = task.sessions if session is None else session.get_bind()
+    if session is None or isinstance(session, AsyncSession):
         async with record_queries(target, explain=task.explain) as recorder:
             seconds = await _timed(task, raised)
     else:

@@ -23,10 +23,9 @@ COLUMNS = (
     "DB ms",
     "ORM ms",
     "Memory KB",
-    "Statements grow",
-    "Rows grow",
 )
-TEXT = frozenset({"Size", "Strategy", "Statements grow", "Rows grow"})
+GROWTH = ("Statements grow", "Rows grow")
+TEXT = frozenset({"Size", "Strategy", *GROWTH})
 
 
 def frame_of(comparison: LoadingComparison) -> pd.DataFrame:
@@ -52,7 +51,7 @@ def table_of(comparison: LoadingComparison) -> Table:
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(title=_title(comparison), title_justify="left", caption=_caption(comparison))
-    for name in COLUMNS:
+    for name in _columns(comparison):
         table.add_column(name, justify="left" if name in TEXT else "right")
     for row in _rows(comparison):
         table.add_row(*map(Text, row))
@@ -61,15 +60,21 @@ def table_of(comparison: LoadingComparison) -> Table:
 
 def html_of(comparison: LoadingComparison) -> str:
     """Return the table for a notebook."""
-    head = "".join(_cell("th", name, name) for name in COLUMNS)
+    columns = _columns(comparison)
+    head = "".join(_cell("th", name, name) for name in columns)
     body = "".join(
-        f"<tr>{''.join(_cell('td', *pair) for pair in zip(COLUMNS, row, strict=True))}</tr>"
+        f"<tr>{''.join(_cell('td', *pair) for pair in zip(columns, row, strict=True))}</tr>"
         for row in _rows(comparison)
     )
     return (
         f"<table><caption>{escape(_title(comparison))}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table><p>{escape(_caption(comparison))}</p>"
     )
+
+
+def _columns(comparison: LoadingComparison) -> tuple[str, ...]:
+    # One size tells of no growth.
+    return COLUMNS if len(comparison.sizes) == 1 else COLUMNS + GROWTH
 
 
 def _title(comparison: LoadingComparison) -> str:
@@ -87,7 +92,7 @@ def _rows(comparison: LoadingComparison) -> list[tuple[str, ...]]:
 def _row(comparison: LoadingComparison, one: Measured) -> tuple[str, ...]:
     size = f"{one.parents:,} x {one.children / max(one.parents, 1):,.0f}"
     if one.raised is not None:
-        raised = ("raises", *[""] * (len(COLUMNS) - 3))
+        raised = ("raises", *[""] * (len(_columns(comparison)) - 3))
         return ("" if not one.parents else size, str(one.strategy), *raised)
     return (
         size,
@@ -100,9 +105,14 @@ def _row(comparison: LoadingComparison, one: Measured) -> tuple[str, ...]:
         f"{one.database_seconds * 1000:,.1f}",
         f"{one.orm_seconds * 1000:,.1f}",
         _number(one.peak_memory, 1000),
-        _growth(comparison, one, "statements"),
-        _growth(comparison, one, "rows"),
+        *_growths(comparison, one),
     )
+
+
+def _growths(comparison: LoadingComparison, one: Measured) -> list[str]:
+    if len(comparison.sizes) == 1:
+        return []
+    return [_growth(comparison, one, figure) for figure in ("statements", "rows")]
 
 
 def _growth(comparison: LoadingComparison, one: Measured, figure: str) -> str:
