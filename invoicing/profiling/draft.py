@@ -14,7 +14,7 @@ from invoicing.profiling.entities import count_rows, large_columns, new_counts, 
 from invoicing.profiling.meter import NOTHING, total_of
 from invoicing.profiling.model import Statement
 from invoicing.profiling.origin import cause_of, steps_on
-from invoicing.profiling.parameters import hashes_of_values
+from invoicing.profiling.parameters import hashes_of_literals, hashes_of_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,9 +160,10 @@ class Draft:
         statement.cause = cause_of(statement, origin)
         statement.parameter_count = self.parameter_count
         statement.parameters = self.parameters
-        statement.parameters_key = hash((salt, *self.hashes))
+        hashes = self.hashes or hashes_of_literals(self.text)
+        statement.parameters_key = hash((salt, *hashes))
         if self.executions == 1:
-            statement.parameter_keys = tuple(hash((salt, one)) for one in self.hashes)
+            statement.parameter_keys = tuple(hash((salt, one)) for one in hashes)
         statement.values = tuple(
             frozenset(hash((salt, one)) for one in column) for column in self.values
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ MASKED = "***"
 SHOWN = 200
 # Rows whose values are compared with the parameters of later statements.
 LOOKED_AT = 100
+# As roles.py tells literals from what looks like them.
+_LITERAL = re.compile(
+    r"--[^\n]*|/\*.*?\*/|(?P<literal>'(?:[^']|'')*'|(?<![\w.$])\d+(?:\.\d+)?\b)", re.DOTALL
+)
 
 
 def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any driver takes them
@@ -30,6 +35,18 @@ def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any dri
     except TypeError:
         # A list or a dictionary among them; or an executemany, whose sets are dictionaries.
         return (hash(repr(parameters)),)
+
+
+@lru_cache(maxsize=2048)
+def hashes_of_literals(text: str) -> tuple[int, ...]:
+    """Return such a number for each literal in a statement that has no parameters."""
+    return tuple(hash(_literal(one[0])) for one in _LITERAL.finditer(text) if one["literal"])
+
+
+def _literal(text: str) -> int | float | str:
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    return float(text) if "." in text else int(text)
 
 
 def hashes_of_values(rows: Sequence[Any]) -> tuple[set[int], ...]:

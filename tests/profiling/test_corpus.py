@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
 from invoicing.profiling import SLUGS, record_queries
 from tests.conftest import execute
-from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, too_much
+from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
 from tests.profiling.corpus.cases import CASES, Case, Place
 from tests.profiling.corpus.schema import Base, library
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoicing.profiling import Finding
 
 # Their programs register themselves.
-assert {fine_loads, fine_repeats, n_plus_one, too_much}
+assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}
 
 Found = dict[str, list["Finding"]]
 Told = frozenset[tuple[str, str | None]]

@@ -66,12 +66,13 @@ def _lazy_finding(facts: Facts, group: list[Statement], parents: int) -> Finding
     one, caller = group[0], main_caller(group)
     relationship = one.relationship or ""
     eager = one.loader == "immediate"
-    how = "immediateload" if eager else "lazy loads"
+    refreshed = "refresh" in one.within
+    how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
     return Finding(
         "n-plus-one",
         message,
-        _lazy_fix(facts, group, eager),
+        _lazy_fix(facts, group, "session.refresh()" if refreshed else eager and "immediateload"),
         relationship,
         caller,
         cost_of(group, kept=1),
@@ -79,7 +80,7 @@ def _lazy_finding(facts: Facts, group: list[Statement], parents: int) -> Finding
     )
 
 
-def _lazy_fix(facts: Facts, group: list[Statement], eager: bool) -> str:
+def _lazy_fix(facts: Facts, group: list[Statement], instead: str | bool) -> str:
     one = group[0]
     step = Step(one.relationship or "", one.collection)
     sources = facts.sources(one.parent_root, _keys(group), group[-1].number)
@@ -92,7 +93,7 @@ def _lazy_fix(facts: Facts, group: list[Statement], eager: bool) -> str:
         how = f".options({option_for(step, steps)}){place(first, main_caller(group))}"
     else:
         how = f".options({option_for(step)}) to the statement that loads the parents"
-    return f"use {how} instead of immediateload" if eager else f"add {how}"
+    return f"use {how} instead of {instead}" if instead else f"add {how}"
 
 
 def column_loads(facts: Facts) -> Iterator[Finding]:
@@ -123,6 +124,7 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
                 "loaded again, expired or deferred",
                 (
                     f"undefer(...) of the columns where {name} is selected, or"
+                    " selectin_polymorphic(...) for those of subclasses, or"
                     " expire_on_commit=False where a commit expired them"
                 ),
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 
 from invoicing.profiling.findings.facts import is_unasked, is_write, main_caller, numbers
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from invoicing.profiling.findings.facts import Facts
     from invoicing.profiling.model import Statement
 
+SEVERAL = 3
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
 # What is meant to be asked again: a claim, a number, the time, chance.
 _CHANGING = re.compile(
@@ -54,21 +56,36 @@ def _is_read(one: Statement) -> bool:
 
 def _in_one_go(facts: Facts, group: list[Statement]) -> list[Statement]:
     """Return the longest part of `group` between which nothing changed and nobody waited."""
+    pauses = [_pause(facts, *pair) for pair in pairwise(group)]
+    # One pause may be the machine's; where there are several, their median is the program's.
+    if len(pauses) >= SEVERAL and median(pauses) > facts.thresholds.pause / 4:
+        return []
     parts = [[group[0]]]
-    for before, one in pairwise(group):
-        between = [
-            each
-            for each in facts.statements[before.number : one.number - 1]
-            if each.transaction == one.transaction
-        ]
+    for pause, (before, one) in zip(pauses, pairwise(group), strict=True):
         # A savepoint or a rollback to one says that what was read may not count any more.
-        changed = any(is_write(each) or "SAVEPOINT" in each.text.upper() for each in between)
-        busy = sum(each.database_seconds + each.orm_seconds for each in (before, *between))
-        waited = one.started - before.started - busy
-        if changed or waited > facts.thresholds.pause:
+        changed = any(
+            is_write(each) or "SAVEPOINT" in each.text.upper()
+            for each in _between(facts, before, one)
+        )
+        if changed or pause > facts.thresholds.pause:
             parts.append([])
         parts[-1].append(one)
     return max(parts, key=len)
+
+
+def _between(facts: Facts, before: Statement, one: Statement) -> list[Statement]:
+    return [
+        each
+        for each in facts.statements[before.number : one.number - 1]
+        if each.transaction == one.transaction
+    ]
+
+
+def _pause(facts: Facts, before: Statement, one: Statement) -> float:
+    """Return the seconds between two statements in which nothing of theirs was going on."""
+    statements = (before, *_between(facts, before, one))
+    busy = sum(each.database_seconds + each.orm_seconds for each in statements)
+    return one.started - before.started - busy
 
 
 def _duplicate(group: list[Statement]) -> Finding:

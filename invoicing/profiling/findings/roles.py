@@ -26,7 +26,8 @@ class Role(Enum):
 
 _TOKENS = re.compile(
     r"""
-      --[^\n]* | /\*.*?\*/ | '(?:[^']|'')*'
+      --[^\n]* | /\*.*?\*/
+    | (?P<literal> '(?:[^']|'')*' | (?<![\w.$])\d+(?:\.\d+)?\b )
     | (?P<placeholder> \$\d+ | %s | %\(\w+\)s | (?<![:\w]):[A-Za-z_]\w* | \? )
     | (?P<cast> ::[\w ]*\w(?:\[\])? )
     | (?P<word> "(?:[^"]|"")*" | [A-Za-z_][\w.]* )
@@ -41,25 +42,47 @@ _CLAUSES = {"SELECT", "FROM", "WHERE", "AND", "OR", "ON", "HAVING", "SET", "VALU
 
 @lru_cache(maxsize=2048)
 def roles_of(text: str) -> tuple[frozenset[Role], ...]:
-    """Return what each parameter of the statement `text` does; it may stand in several places."""
+    """Return what each parameter of the statement `text` does; it may stand in several places.
+
+    Of a statement without placeholders, what each literal does.
+    """
+    found = _roles(text, "placeholder") or _roles(text, "literal")
+    names = sorted(found, key=_place)
+    return tuple(frozenset(found[name]) for name in names)
+
+
+def _roles(text: str, wanted: str) -> dict[str, set[Role]]:
     found: dict[str, set[Role]] = {}
     # The last word or operator that says something, for each level of brackets.
     meaning = [""]
+    last: set[Role] | None = None
     for match in _TOKENS.finditer(text):
-        kind, found_word = match.lastgroup, match[0].upper()
-        if kind == "placeholder":
-            name = match[0] if match[0] not in {"?", "%s"} else str(len(found))
-            found.setdefault(name, set()).add(_role(meaning))
-        elif kind == "operator":
-            meaning[-1] = found_word
+        kind, token = match.lastgroup, match[0].upper()
+        if kind == wanted:
+            unnamed = wanted == "literal" or match[0] in {"?", "%s"}
+            name = str(len(found)) if unnamed else match[0]
+            last = found.setdefault(name, set())
+            last.add(_role(meaning[-1]))
+            continue
+        if kind == "operator":
+            if last == {Role.OTHER}:
+                # `? = column`
+                last |= {_role(token)}
+                last -= {Role.OTHER}
+            meaning[-1] = token
         elif kind == "word":
-            _note(meaning, found_word)
-        elif found_word == "(":
-            meaning.append(meaning[-1] if meaning[-1] in _KEPT_INSIDE else "")
-        elif found_word == ")" and len(meaning) > 1:
-            meaning.pop()
-    names = sorted(found, key=_place)
-    return tuple(frozenset(found[name]) for name in names)
+            _note(meaning, token)
+        elif kind == "bracket":
+            _nest(meaning, token)
+        last = last if kind == "cast" else None
+    return found
+
+
+def _nest(meaning: list[str], bracket: str) -> None:
+    if bracket == "(":
+        meaning.append(meaning[-1] if meaning[-1] in _KEPT_INSIDE else "")
+    elif bracket == ")" and len(meaning) > 1:
+        meaning.pop()
 
 
 _KEPT_INSIDE = {"IN", "ANY", "=", "<", ">", "<=", ">="} | _PAGING
@@ -72,8 +95,8 @@ def _note(meaning: list[str], word: str) -> None:
         meaning[-1] = ""
 
 
-def _role(meaning: list[str]) -> Role:
-    match meaning[-1]:
+def _role(meaning: str) -> Role:
+    match meaning:
         case "=":
             return Role.EQUAL
         case "<" | ">" | "<=" | ">=" | "BETWEEN":

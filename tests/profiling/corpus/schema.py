@@ -99,6 +99,7 @@ class Librarian(Person):
     __mapper_args__ = {"polymorphic_identity": "librarian"}
 
     id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    certificate: Mapped[int]
     loans: Mapped[list[Loan]] = relationship(back_populates="librarian")
 
 
@@ -213,7 +214,8 @@ def library() -> list[Base]:
     desks = [Desk(floor=n) for n in range(6)]
     people: list[Person] = [Reader(name=f"reader {n}", desk=desks[n]) for n in range(5)]
     librarians = [
-        Librarian(name=f"librarian {n}", desk=desks[n], loans=[Loan(), Loan()]) for n in range(5)
+        Librarian(name=f"librarian {n}", certificate=n, desk=desks[n], loans=[Loan(), Loan()])
+        for n in range(5)
     ]
     people += librarians
     club = Club(
