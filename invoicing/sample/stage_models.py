@@ -22,6 +22,7 @@ class Country(TimeStampedMixin, StageBase):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+    customers: Mapped[list[Customer]] = relationship(back_populates="country", lazy="raise")
 
 
 class Customer(TimeStampedMixin, StageBase):
@@ -34,7 +35,7 @@ class Customer(TimeStampedMixin, StageBase):
     address: Mapped[str]
     orders_each: Mapped[int] = mapped_column(index=True)
     country_id: Mapped[int] = mapped_column(ForeignKey("stage_country.id"))
-    country: Mapped[Country] = relationship(lazy="raise")
+    country: Mapped[Country] = relationship(back_populates="customers", lazy="raise")
     orders: Mapped[list[Order]] = relationship(back_populates="customer", lazy="raise")
     notes: Mapped[list[Note]] = relationship(back_populates="customer", lazy="raise")
 
