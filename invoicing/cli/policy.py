@@ -1,0 +1,104 @@
+"""`invoicing policy`: the SQLAlchemy rules of a project, checked without running it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invoicing.cli.output import errors
+from invoicing.errors import UsageError
+from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of
+from invoicing.policy.baseline import without_known, write_baseline
+
+app = typer.Typer(no_args_is_help=True, help="Hold SQLAlchemy code to its rules.")
+
+_HELP = """\
+Check Python files, migrations and notebooks, without importing or running them.
+
+Example: invoicing policy check invoicing migrations
+
+A line for each finding, path:line:column: [rule] what is wrong; how to mend it. Allow one by a \
+comment on its line or above it: # policy: allow lazy-raise -- why. Settings are in \
+[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 findings, 2 \
+could not run.
+"""
+
+
+@app.command("check", help=_HELP)
+def check_command(  # noqa: PLR0913 -- each is an option of the command
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders.", metavar="[PATH]...")
+    ] = None,
+    *,
+    output: Annotated[
+        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
+    ] = "text",
+    select: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="All rules but this.")] = None,
+    strict: Annotated[bool, typer.Option(help="Also say what cannot be told.")] = False,
+    mend: Annotated[bool, typer.Option("--fix", help="Mend what can safely be mended.")] = False,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Leave out the findings of this file.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write-baseline", help="Write the findings to this file.")
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Say why a rule is there, and end.", metavar="RULE")
+    ] = None,
+) -> None:
+    """Check, and end as the help says."""
+    if explain is not None:
+        typer.echo(explain_rule(explain))
+        return
+    if output not in FORMATS:
+        raise UsageError(f"--format {output}: there are {', '.join(FORMATS)}")
+    chosen = paths or [Path()]
+    root = root_of(chosen[0])
+
+    def run() -> Report:
+        return check(chosen, root=root, select=select or (), ignore=ignore or (), strict=strict)
+
+    report = run()
+    if mend:
+        mended, files = fix(root, report.findings)
+        errors.print(f"{mended} mended in {len(files)} files", highlight=False)
+        report = run()
+    if write is not None:
+        write_baseline(write, report.findings)
+        errors.print(f"{len(report.findings)} findings written to {write}", highlight=False)
+        return
+    if baseline is not None:
+        new, gone = without_known(baseline, report.findings)
+        report = Report(new, report.problems, report.files, report.lines, report.seconds)
+        if gone:
+            errors.print(f"{gone} findings of {baseline} are mended; write it anew")
+    sys.stdout.write(FORMATS[output](report, all_rules()) + "\n")
+    raise typer.Exit(1 if report.findings or report.problems else 0)
+
+
+def explain_rule(slug: str) -> str:
+    """Return a rule's summary, reason and examples.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    rule = all_rules().get(slug)
+    if rule is None:
+        raise UsageError(f"there is no rule {slug!r}. There are: {', '.join(all_rules())}")
+    indented = ("\n    ".join(example.splitlines()) for example in (rule.bad, rule.good))
+    bad, good = indented
+    return f"{rule.slug}: {rule.summary}\n\n{rule.why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
+
+
+@app.command()
+def rules() -> None:
+    """List the rules, a line each.
+
+    Example: invoicing policy rules
+    """
+    for rule in all_rules().values():
+        typer.echo(f"{rule.slug:24}{rule.summary}")

@@ -1,0 +1,23 @@
+"""The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
+
+from invoicing.policy.fix import fix
+from invoicing.policy.model import Edit, Finding, Problem, Rule
+from invoicing.policy.output import FORMATS
+from invoicing.policy.runner import Report, all_rules, assert_clean, check, root_of
+from invoicing.policy.settings import PolicySettings, read_settings
+
+__all__ = [
+    "FORMATS",
+    "Edit",
+    "Finding",
+    "PolicySettings",
+    "Problem",
+    "Report",
+    "Rule",
+    "all_rules",
+    "assert_clean",
+    "check",
+    "fix",
+    "read_settings",
+    "root_of",
+]

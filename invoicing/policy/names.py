@@ -1,0 +1,60 @@
+"""What names in a module stand for: imports, aliases and dotted expressions."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def imports_of(
+    nodes: Iterable[ast.Import | ast.ImportFrom], module: str, *, is_package: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return local names with the dotted names they stand for, and the modules of star imports.
+
+    Imports inside of functions and under TYPE_CHECKING count as well.
+    """
+    names: dict[str, str] = {}
+    stars: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                top = one.name.partition(".")[0]
+                names[one.asname or top] = one.name if one.asname else top
+            continue
+        base = _base(node, module, is_package=is_package)
+        for one in node.names:
+            if one.name == "*":
+                stars.append(base)
+            else:
+                names[one.asname or one.name] = f"{base}.{one.name}" if base else one.name
+    return names, tuple(stars)
+
+
+def _base(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".") if module else []
+    # In a package's __init__ one dot is the package itself.
+    up = node.level - (1 if is_package else 0)
+    parts = parts[: len(parts) - up] if up else parts
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def dotted(node: ast.AST | None) -> str | None:
+    """Return `a.b.c` for an expression of names and attributes; None for any other."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def text_of(node: ast.AST | None) -> str | None:
+    """Return the value of a string constant."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
