@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 # Stands in a text for a part that cannot be known without running the code.
@@ -85,6 +86,7 @@ def shown(name: str | None) -> str:
     return (name or "…").replace(HOLE, "…")
 
 
+@lru_cache(maxsize=65_536)
 def bare(name: str) -> str:
     """Leave out the schema and the quotes, and fold the case as an unquoted name is folded."""
     return name.rpartition(".")[2].strip('"`[]').lower()

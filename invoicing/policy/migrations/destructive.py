@@ -52,11 +52,11 @@ def losses(revision: Revision, actions: list[Action]) -> Iterator[tuple[Action, 
     state = State()
     for action in actions:
         missed = len(state.missed)
-        new_table = any(state.match(thing.name, action.name) for thing in state.things if thing.kind == "table")
+        new_table = has(state, "table", action.name)
         fresh = new_column(state, action)
         state.apply(action)
         if action.verb == "drop" and len(state.missed) > missed:
-            if (action.kind in HOLDS_DATA or action.cascade) and not fresh:
+            if (action.kind in HOLDS_DATA or takes_columns(action)) and not fresh:
                 yield action, f"{action.called} is dropped" + cascaded(action)
         elif action.verb == "lose" and not new_table:
             yield action, f"{action.said} loses rows of {shown(action.name)}"
@@ -72,6 +72,11 @@ def cascaded(action: Action) -> str:
     return "" if action.kind in HOLDS_DATA else " with what depends on it (CASCADE)"
 
 
+def takes_columns(action: Action) -> bool:
+    """Tell whether a drop takes the columns of a type along; CASCADE of a key takes no rows."""
+    return action.cascade and action.kind in {"type", "extension"}
+
+
 def narrowed(action: Action, old: ColumnType) -> str:
     """Say what a new type does to values."""
     return f"{action.called} becomes {action.new}, which cannot hold every {old}"
@@ -79,11 +84,12 @@ def narrowed(action: Action, old: ColumnType) -> str:
 
 def new_column(state: State, action: Action) -> bool:
     """Tell whether a column's table was made by this upgrade, or the column itself."""
-    return any(
-        (thing.kind == "table" and state.match(thing.name, action.table))
-        or (thing.kind == "column" and state.same(thing, action))
-        for thing in state.things
-    )
+    return has(state, "table", action.table) or (action.kind == "column" and state.has(action))
+
+
+def has(state: State, kind: str, name: str | None) -> bool:
+    """Tell whether this upgrade has made something of this name."""
+    return name is not None and state.has(Action("create", kind, name))
 
 
 RULE = Rule(

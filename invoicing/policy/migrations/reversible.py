@@ -6,9 +6,11 @@ step is not said to leave anything behind, unless asked to be strict.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from invoicing.policy.migrations.actions import HOLE, Action, alike, equal, shown
+from invoicing.policy.migrations.actions import HOLE, Action, alike, bare, equal, shown
 from invoicing.policy.migrations.examples.reversible import BAD, GOOD
 from invoicing.policy.migrations.rule import Rule, finding
 from invoicing.policy.migrations.state import State, after
@@ -79,22 +81,33 @@ def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterat
     for action in undone.actions:
         if action.verb == "opaque":
             opaque = opaque or action
-        if action.verb == "drop" and action.kind == "constraint" and action.name is None:
-            yield from unnamed(revision, action)
+        if action.said == "op.drop_constraint" and action.name is None:
+            yield unnamed(revision, action)
         if postgresql and not (action.guarded or action.lenient or opaque):
             yield from out_of_order(revision, state, action)
         if action.verb == "create":
             # What was there before the upgrade is put in place of what the upgrade made.
-            state.things = [thing for thing in state.things if not state.same(thing, action)]
+            state.forget(action)
         else:
             state.apply(action)
     if opaque is None:
-        yield from (left(revision, thing, name) for thing in state.things if not thing.implied or thing.kind == "type")
+        yield from (left(revision, thing, name) for thing in remaining(state))
     elif revision.settings.strict and state.things:
         yield finding(
             revision, SLUG, (opaque.line, opaque.column), f"what {opaque.said} does cannot be seen",
             f"say in {name}() itself that {state.things[0].called} is dropped",
         )
+
+
+def remaining(state: State) -> list[Action]:
+    """List what stays; an index is not said where its table stays too."""
+    said = [thing for thing in state.things if not thing.implied or thing.kind == "type"]
+    inside = State(state.match, said)
+    for thing in said:
+        if thing.kind in {"table", "column"}:
+            for number in inside.along(replace(thing, verb="drop")):
+                inside.take(number)
+    return inside.things
 
 
 def counts(thing: Action, *, postgresql: bool) -> bool:
@@ -124,14 +137,13 @@ def mend(thing: Action) -> str:
     return f'op.drop_{thing.kind}({first}"{name}"{last})'
 
 
-def unnamed(revision: Revision, action: Action) -> Iterator[Finding]:
+def unnamed(revision: Revision, action: Action) -> Finding:
     """Say that a constraint without a name cannot be dropped."""
-    if action.said == "op.drop_constraint":
-        yield finding(
-            revision, SLUG, (action.line, action.column),
-            "op.drop_constraint(None) fails: it cannot know the constraint's name",
-            "name the constraint where it is created, and here",
-        )
+    return finding(
+        revision, SLUG, (action.line, action.column),
+        "op.drop_constraint(None) fails: it cannot know the constraint's name",
+        "name the constraint where it is created, and here",
+    )
 
 
 def out_of_order(revision: Revision, state: State, action: Action) -> Iterator[Finding]:
@@ -139,26 +151,21 @@ def out_of_order(revision: Revision, state: State, action: Action) -> Iterator[F
     if action.verb != "drop":
         return
     place = action.line, action.column
-    users = [] if action.cascade else state.users(action)
-    for user in users[:1]:
+    users = iter(()) if action.cascade else state.users(action)
+    for user in islice(users, 1):
         yield finding(
             revision, SLUG, place, f"{action.called} is dropped while {user.called} still needs it",
             f"drop {user.called} first",
         )
-    for thing, by in state.gone:
+    for thing, by in state.gone.get((action.kind, bare(action.name or "")), ()):
         named = equal(thing.name, action.name) and equal(thing.table, action.table or thing.table)
-        if thing.kind == action.kind and named and not by.guarded and not made_again(state, thing):
+        if named and not by.guarded and not state.has(thing):
             yield finding(
                 revision, SLUG, place,
                 f"{action.called} is dropped after {by.called}, which has taken it along",
                 f"drop {action.called} first, or leave it out",
             )
             return
-
-
-def made_again(state: State, thing: Action) -> bool:
-    """Tell whether a thing that was gone is there once more."""
-    return any(state.same(one, thing) for one in state.things)
 
 
 RULE = Rule(

@@ -17,7 +17,7 @@ class Rule:
         slug: its id, its name on the command line and in a suppression.
         summary: what it asks, in one line.
         why: what goes wrong without it.
-        check: finds what breaks it in one file.
+        check: finds what breaks it in one file; None where that takes more than reading.
         bad: snippets that break it, by what is wrong with them.
         good: snippets that keep it, by what they show.
     """
@@ -25,7 +25,7 @@ class Rule:
     slug: str
     summary: str
     why: str
-    check: Callable[[Revision], Iterable[Finding]]
+    check: Callable[[Revision], Iterable[Finding]] | None
     bad: dict[str, str]
     good: dict[str, str]
 

@@ -250,6 +250,9 @@ class Run:
         owner, name = callee.owner, callee.name
         if isinstance(owner, Made) and owner.dotted == BATCH:
             made = self.made(f"alembic.op.{name}", node, scope)
+            if name in EXECUTES:
+                self.do(execute(made), node)
+                return
             table = owner.get(0, "table_name")
             # create_foreign_key and its like have the constraint's name before the table's.
             at = 1 if name.startswith("create_") or name in {"drop_index", "drop_constraint"} else 0

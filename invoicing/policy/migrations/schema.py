@@ -75,7 +75,7 @@ def column_type(column: Made) -> Any:
     return column.kwargs.get("type_", column.args[1] if len(column.args) > 1 else None)
 
 
-def references(values: list[Any]) -> tuple[tuple[str, str], ...]:
+def references(values: list[Any], *, named: bool = True) -> tuple[tuple[str, str], ...]:
     """Give the tables that foreign keys in a list of columns and constraints point to."""
     targets: list[str] = []
     for one in values:
@@ -85,7 +85,7 @@ def references(values: list[Any]) -> tuple[tuple[str, str], ...]:
             targets += [target for _, target in references(one.args)]
         elif one.word == "ForeignKey":
             targets.append(text_of(one.get(0, "column")).rpartition(".")[0])
-        elif one.word == "ForeignKeyConstraint":
+        elif one.word == "ForeignKeyConstraint" and (named or "name" not in one.kwargs):
             remote = one.get(1, "refcolumns")
             targets += [text_of(key).rpartition(".")[0] for key in remote] if isinstance(remote, list) else []
     return tuple(("table", target) for target in targets if target)
@@ -95,7 +95,7 @@ def create_table(made: Made) -> list[Action]:
     """A table, its columns, and the enumeration types that are made with it."""
     name, parts = name_of(made.get(0, "table_name")), made.args[1:]
     actions: list[Action] = []
-    uses = list(references(parts))
+    uses = list(references(parts, named=False))
     for column in columns_in(parts):
         kind = column_type(column)
         enum = enum_name(kind)
@@ -107,6 +107,11 @@ def create_table(made: Made) -> list[Action]:
     actions.append(
         Action("create", "table", name, uses=tuple(uses), temporary=temporary, said="op.create_table")
     )
+    actions += [
+        Action("create", "constraint", name_of(one.kwargs["name"]), name, names_of(one.get(0, "columns")), references([one]), implied=True, said="op.create_table")
+        for one in parts
+        if isinstance(one, Made) and one.word == "ForeignKeyConstraint" and one.kwargs.get("name")
+    ]
     return actions + [
         Action(
             "create", "column", name_of(column.get(0, "name")), name,
@@ -192,6 +197,9 @@ def create_constraint(made: Made) -> list[Action]:
 def drop_constraint(made: Made) -> list[Action]:
     name, table = name_of(made.get(0, "constraint_name")), name_of(made.get(1, "table_name"))
     lenient = made.kwargs.get("if_exists") is True
+    if name is None and made.get(2, "type_") == "primary":
+        # A naming convention can name it: a table has one.
+        name = HOLE
     return [Action("drop", "constraint", name, table, lenient=lenient, said="op.drop_constraint")]
 
 
