@@ -48,6 +48,8 @@ InvoicingError
 │   ├── ContractRefusedError     the old column may not be dropped yet
 │   ├── RenameInterruptedError   the connection was lost
 │   └── RenameFailedError        the server refused a statement
+├── OfflineSqlError              the SQL of migrations could not be written or read
+├── SquawkMissingError           the program that knows which statements lock is not there
 ├── NotebookFailedError          a cell of a notebook raised
 ├── StrategiesDifferError        two loading strategies did not bring the same objects
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
@@ -79,6 +81,10 @@ from invoicing.errors.loading import (
     LoadFailedError,
     LoadInProgressError,
     TablesNotEmptyError,
+)
+from invoicing.errors.migration_rules import (
+    OfflineSqlError,
+    SquawkMissingError,
 )
 from invoicing.errors.notebook import (
     NotebookFailedError,
@@ -157,6 +163,7 @@ __all__ = [
     "MigrationsMissingError",
     "NoSuchAccountNameError",
     "NotebookFailedError",
+    "OfflineSqlError",
     "PostgresError",
     "ProfilingTargetError",
     "ProgramMissingError",
@@ -180,6 +187,7 @@ __all__ = [
     "SettingsError",
     "SocketFolderError",
     "SocketInUseError",
+    "SquawkMissingError",
     "StatementFailedError",
     "StrategiesDifferError",
     "TablesNotEmptyError",

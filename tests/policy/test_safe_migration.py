@@ -1,0 +1,63 @@
+"""squawk's word on the SQL of each revision comes back at the revision's own line."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from invoicing.errors import OfflineSqlError, SquawkMissingError
+from invoicing.policy.migrations import RULES, MigrationSettings, check_sql, safe
+
+ROOT = Path(__file__).parents[2]
+RULE = next(rule for rule in RULES if rule.slug == "safe-migration")
+INI = "[alembic]\nscript_location = %(here)s/scripts\n"
+ENV = """\
+from alembic import context
+context.configure(dialect_name="postgresql", transaction_per_migration=True)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+
+
+def project(folder: Path, sources: list[str]) -> Path:
+    """Write an Alembic project whose revisions are these, one after the other."""
+    versions = folder / "scripts" / "versions"
+    versions.mkdir(parents=True)
+    (folder / "alembic.ini").write_text(INI)
+    (folder / "scripts" / "env.py").write_text(ENV)
+    for number, source in enumerate(sources):
+        parent = f'"r{number - 1}"' if number else "None"
+        text = source.replace('"2a"', f'"r{number}"').replace('"1a"', parent)
+        (versions / f"r{number}.py").write_text(text)
+    return folder / "alembic.ini"
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What is found in every example, bad and good, in one run of each program."""
+    labels = [*RULE.bad, *RULE.good]
+    sources = [*RULE.bad.values(), *RULE.good.values()]
+    config = project(tmp_path_factory.mktemp("alembic"), sources)
+    found: dict[str, list[str]] = {label: [] for label in labels}
+    for one in check_sql(config):
+        label = labels[int(Path(one.path).stem[1:])]
+        line = Path(one.path).read_text().splitlines()[one.line - 1]
+        found[label].append(f"{one.message} @ {line[one.column - 1 :]}")
+    return found
+
+
+@pytest.mark.parametrize("label", RULE.bad)
+def test_a_statement_that_blocks_is_found_at_its_line(
+    judged: dict[str, list[str]], label: str
+) -> None:
+    assert judged[label]
+    last = RULE.bad[label].partition("def downgrade")[0].strip().splitlines()[-1].strip()
+    assert all(one.endswith(f"@ {last}") for one in judged[label])
+
+
+@pytest.mark.parametrize("label", RULE.good)
+def test_a_statement_that_blocks_nobody_is_not(judged: dict[str, list[str]], label: str) -> None:
+    assert judged[label] == []
