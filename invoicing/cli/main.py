@@ -8,7 +8,17 @@ from typing import NoReturn
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.cli import dashboard, db, demo, load, profile, rename, rename_practice, sample
+from invoicing.cli import (
+    dashboard,
+    db,
+    demo,
+    load,
+    policy,
+    profile,
+    rename,
+    rename_practice,
+    sample,
+)
 from invoicing.cli.output import errors
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
@@ -23,6 +33,7 @@ app = typer.Typer(
 app.add_typer(dashboard.app)
 app.add_typer(demo.app)
 app.add_typer(load.app)
+app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app)
 app.add_typer(sample.app)
 app.add_typer(db.app, name="db")

@@ -33,9 +33,7 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         list[Path] | None, typer.Argument(help="Files and folders.", metavar="[PATH]...")
     ] = None,
     *,
-    output: Annotated[
-        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
-    ] = "text",
+    output: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "text",
     select: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="All rules but this.")] = None,
     strict: Annotated[bool, typer.Option(help="Also say what cannot be told.")] = False,

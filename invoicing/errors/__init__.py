@@ -6,6 +6,11 @@ InvoicingError
 │   ├── ConfirmationError        the contract was not confirmed by the column's name
 │   ├── ExplainError             statements of an async engine were to be explained without await
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
+│   ├── PolicyError              the policy gate could not run
+│   │   ├── PolicySettingsError  [tool.invoicing.policy] cannot be used
+│   │   ├── PolicyPathError      a path to be checked is not there
+│   │   ├── UnknownRuleError     a slug is no rule's
+│   │   └── BaselineError        a baseline cannot be read
 │   ├── LoadingPathError         what was to be compared is no path of relationships
 │   ├── ProfilingTargetError     what was to be recorded leads to no engine
 │   ├── ProgramMissingError      a program that was to be profiled is not there
@@ -89,6 +94,13 @@ from invoicing.errors.migration_rules import (
 from invoicing.errors.notebook import (
     NotebookFailedError,
 )
+from invoicing.errors.policy import (
+    BaselineError,
+    PolicyError,
+    PolicyPathError,
+    PolicySettingsError,
+    UnknownRuleError,
+)
 from invoicing.errors.postgres import (
     DataFolderDamagedError,
     DataFolderOwnerError,
@@ -141,6 +153,7 @@ from invoicing.errors.root import (
 __all__ = [
     "AccountNotFoundError",
     "BadRowsError",
+    "BaselineError",
     "ConfirmationError",
     "ContractRefusedError",
     "DataFolderDamagedError",
@@ -164,6 +177,9 @@ __all__ = [
     "NoSuchAccountNameError",
     "NotebookFailedError",
     "OfflineSqlError",
+    "PolicyError",
+    "PolicyPathError",
+    "PolicySettingsError",
     "PostgresError",
     "ProfilingTargetError",
     "ProgramMissingError",
@@ -193,6 +209,7 @@ __all__ = [
     "TablesNotEmptyError",
     "TooManyStatementsError",
     "UnknownFindingError",
+    "UnknownRuleError",
     "UnprivilegedUserError",
     "UsageError",
     "WastefulQueriesError",

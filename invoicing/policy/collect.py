@@ -18,11 +18,16 @@ from invoicing.policy.facts import (
 from invoicing.policy.names import dotted, imports_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from invoicing.policy.source import Source
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    Scope = tuple[int, str | None]
+
+# Nothing is below these that anybody asks for.
+LEAVES = frozenset(
+    {ast.Constant, ast.Name, ast.Load, ast.Store, ast.alias, ast.Pass, ast.Break, ast.Continue}
+)
 # An expression this deep is data.
 DEEPEST = 50
 
@@ -59,35 +64,24 @@ class _Collector:
         self.functions = [FunctionFacts()]
 
     def walk(self, tree: ast.Module) -> None:
+        """Visit every node once, parents first."""
         stack: list[tuple[ast.AST, int, str | None]] = [(tree, 0, None)]
         while stack:
             node, function, owner = stack.pop()
             kind = type(node)
-            if kind is ast.Call:
-                self._call(node, function, owner)  # type: ignore[arg-type]
-            elif kind is ast.Import or kind is ast.ImportFrom:
-                self.imports.append(node)  # type: ignore[arg-type]
+            if kind in LEAVES:
                 continue
-            elif kind is ast.ClassDef:
-                owner = self._class(node, function, owner)  # type: ignore[arg-type]
-            elif kind in FUNCTIONS:
-                function = self._function(node)
-            elif kind is ast.Assign or kind is ast.AnnAssign or kind is ast.NamedExpr:
-                self._assign(node, function, owner)  # type: ignore[arg-type]
-            elif kind is ast.With or kind is ast.AsyncWith:
-                self._with(node, function)  # type: ignore[arg-type]
-            elif kind is ast.Constant or kind is ast.Name:
-                continue
+            visit = VISITS.get(kind)
+            if visit is not None:
+                function, owner = visit(self, node, function, owner)
             for name in node._fields:
                 value = getattr(node, name, None)
                 if isinstance(value, ast.AST):
                     stack.append((value, function, owner))
                 elif isinstance(value, list):
-                    stack.extend(
-                        (one, function, owner)
-                        for one in reversed(value)
-                        if isinstance(one, ast.AST)
-                    )
+                    stack += [
+                        (one, function, owner) for one in value[::-1] if isinstance(one, ast.AST)
+                    ]
 
     def imported(self) -> list[tuple[str, Place]]:
         found = []
@@ -98,24 +92,31 @@ class _Collector:
                 found.append((node.module, place_of(node)))
         return found
 
-    def _call(self, node: ast.Call, function: int, owner: str | None) -> None:
+    def visit_import(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Note what is imported."""
+        self.imports.append(node)
+        return function, owner
+
+    def visit_call(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Note a call."""
         call = call_facts(node, function, owner)
         if call is not None:
             self.calls.append(call)
+        return function, owner
 
-    def _function(self, node: ast.AST) -> int:
+    def visit_function(self, node: Any, _function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Enter a function."""
         facts = FunctionFacts()
-        arguments: Any = node.args  # type: ignore[attr-defined]
+        arguments = node.args
         for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             name = dotted(one.annotation) or text_of(one.annotation)
             if name is not None:
                 facts.sessions[one.arg] = name
         self.functions.append(facts)
-        return len(self.functions) - 1
+        return len(self.functions) - 1, owner
 
-    def _assign(
-        self, node: ast.Assign | ast.AnnAssign | ast.NamedExpr, function: int, owner: str | None
-    ) -> None:
+    def visit_assign(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Note what a name is bound to."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
             if isinstance(target, ast.Name):
@@ -125,6 +126,7 @@ class _Collector:
                     self.functions[function].sessions[target.id] = annotation
             elif isinstance(target, ast.Attribute) and isinstance(node.value, ast.Call):
                 self._set_later(target, node)
+        return function, owner
 
     def _bind(self, name: str, value: ast.expr | None, function: int, owner: str | None) -> None:
         bound: CallFacts | str | None = None
@@ -152,15 +154,18 @@ class _Collector:
                 facts = AttributeFacts(target.attr, None, call, None, place_of(node))
                 one.attributes[target.attr] = facts
 
-    def _with(self, node: ast.With | ast.AsyncWith, function: int) -> None:
+    def visit_with(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Note what a context manager yields."""
         for item in node.items:
             call = item.context_expr
             if isinstance(item.optional_vars, ast.Name) and isinstance(call, ast.Call):
                 callee = _callee(call)
                 if callee is not None:
                     self.functions[function].sessions[item.optional_vars.id] = f"{callee}()"
+        return function, owner
 
-    def _class(self, node: ast.ClassDef, function: int, owner: str | None) -> str:
+    def visit_class(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+        """Note a class, and enter it."""
         name = f"{owner}.{node.name}" if owner else node.name
         attributes: dict[str, AttributeFacts] = {}
         for statement in node.body:
@@ -170,13 +175,31 @@ class _Collector:
             ClassFacts(
                 name,
                 tuple(_base_name(one) for one in node.bases),
-                tuple(dotted(one.func if isinstance(one, ast.Call) else one)
-                      for one in node.decorator_list),
+                tuple(
+                    dotted(one.func if isinstance(one, ast.Call) else one)
+                    for one in node.decorator_list
+                ),
                 attributes,
                 place_of(node),
             )
         )
-        return name
+        return function, name
+
+
+VISITS: dict[type[ast.AST], Callable[[_Collector, Any, int, str | None], Scope]] = {
+    ast.Import: _Collector.visit_import,
+    ast.ImportFrom: _Collector.visit_import,
+    ast.Call: _Collector.visit_call,
+    ast.ClassDef: _Collector.visit_class,
+    ast.FunctionDef: _Collector.visit_function,
+    ast.AsyncFunctionDef: _Collector.visit_function,
+    ast.Lambda: _Collector.visit_function,
+    ast.Assign: _Collector.visit_assign,
+    ast.AnnAssign: _Collector.visit_assign,
+    ast.NamedExpr: _Collector.visit_assign,
+    ast.With: _Collector.visit_with,
+    ast.AsyncWith: _Collector.visit_with,
+}
 
 
 def _base_name(node: ast.expr) -> str | None:
@@ -184,12 +207,11 @@ def _base_name(node: ast.expr) -> str | None:
     return dotted(node.value if isinstance(node, ast.Subscript) else node)
 
 
-def _attributes(
-    statement: ast.stmt, function: int, owner: str
-) -> Iterable[AttributeFacts]:
+def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[AttributeFacts]:
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        yield _attribute(statement.target.id, statement.annotation, statement.value, function,
-                         owner, statement)
+        yield _attribute(
+            statement.target.id, statement.annotation, statement.value, function, owner, statement
+        )
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
             if isinstance(target, ast.Name):
@@ -214,19 +236,18 @@ def _attribute(
         constant = value.value if isinstance(value.value, str) else repr(value.value)
     else:
         constant = dotted(value)
-    return AttributeFacts(
-        name, kind_of_annotation(annotation), call, constant, place_of(statement)
-    )
+    return AttributeFacts(name, kind_of_annotation(annotation), call, constant, place_of(statement))
 
 
 def call_facts(
     node: ast.expr, function: int, owner: str | None, depth: int = 0
 ) -> CallFacts | None:
     """Return what is kept of a call; None for a call of something without a name."""
-    callee = _callee(node) if isinstance(node, ast.Call) else None
-    if callee is None or depth > DEEPEST:
+    if not isinstance(node, ast.Call) or depth > DEEPEST:
         return None
-    assert isinstance(node, ast.Call)
+    callee = _callee(node)
+    if callee is None:
+        return None
     inner: list[CallFacts] = []
     if isinstance(node.func, ast.Attribute) and callee.startswith("."):
         before = _first_call(node.func.value)
@@ -250,8 +271,15 @@ def call_facts(
     }
     expanded = tuple(dotted(one.value) for one in node.keywords if one.arg is None)
     return CallFacts(
-        callee, place_of(node), _name_place(node), tuple(arguments), keywords, expanded,
-        function, owner, tuple(inner),
+        callee,
+        place_of(node),
+        _name_place(node),
+        tuple(arguments),
+        keywords,
+        expanded,
+        function,
+        owner,
+        tuple(inner),
     )
 
 

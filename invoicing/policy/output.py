@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from invoicing.policy.runner import Report
 
 
-
 def as_text(report: Report, _rules: Mapping[str, Rule]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [*map(str, report.findings), *map(str, report.problems)]

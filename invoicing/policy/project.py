@@ -1,4 +1,4 @@
-"""All files together: what a name leads to across modules, which classes are mapped, what they inherit.
+"""All files together: what a name leads to, which classes are mapped, and what they inherit.
 
 Names are followed through imports, aliases, re-exports and star imports. What leads out of the
 checked files is known by its dotted name only.
@@ -6,6 +6,7 @@ checked files is known by its dotted name only.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,7 +74,7 @@ class Project:
         }
 
     def resolve(self, module: ModuleFacts, name: str | None) -> str | None:
-        """Return what a name written in a module stands for: its dotted name, wherever it is made."""
+        """Return the dotted name of what a name in a module stands for, wherever it is made."""
         if name is None or name.startswith("."):
             return None
         head, _, rest = name.partition(".")
@@ -124,7 +125,7 @@ class Project:
         return self.classes.get(self.resolve(module, name) or "")
 
     def ancestors(self, one: Mapped) -> tuple[list[Mapped], list[str]]:
-        """Return the checked classes it inherits from, itself first, and the names of the others."""
+        """Return the checked classes it inherits from, itself first, and the others' names."""
         found: dict[str, Mapped] = {}
         outside: list[str] = []
         waiting = [one]
@@ -243,8 +244,6 @@ class Value(NamedTuple):
 def _with_keywords(
     call: CallFacts, keywords: dict[str, Keyword], expanded: tuple[str | None, ...]
 ) -> CallFacts:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(call, keywords=keywords, expanded=expanded)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.errors import PolicyPathError, UnknownRuleError
 from invoicing.policy.collect import collect
 from invoicing.policy.model import Problem
-from invoicing.policy.revisions import MIGRATION_RULES, check_migration
 from invoicing.policy.project import Project
+from invoicing.policy.revisions import MIGRATION_RULES, check_migration
 from invoicing.policy.rules import RULES
 from invoicing.policy.settings import PolicySettings, read_settings
 from invoicing.policy.source import find_files, read_sources
@@ -110,7 +110,9 @@ def check(
 def root_of(path: Path) -> Path:
     """Return the nearest folder above with a pyproject.toml; else the path's own."""
     start = path.resolve() if path.is_dir() else path.resolve().parent
-    return next((one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), start)
+    return next(
+        (one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), start
+    )
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
@@ -130,7 +132,10 @@ def _read_all(
         return [_read(path, root, settings) for path in files]
     with ProcessPoolExecutor(wanted) as pool:
         work = pool.map(
-            _read, files, [root] * len(files), [settings] * len(files),
+            _read,
+            files,
+            [root] * len(files),
+            [settings] * len(files),
             chunksize=max(len(files) // (8 * wanted), 1),
         )
         return list(work)

@@ -67,8 +67,9 @@ def read_settings(root: Path) -> PolicySettings:
     except (OSError, ValueError) as error:
         raise PolicySettingsError(str(path), str(error)) from None
     given: dict[str, Any] = table.get("tool", {}).get("invoicing", {}).get("policy", {})
-    return PolicySettings(**{_known(path, name): _value(path, name, value)
-                             for name, value in given.items()})
+    return PolicySettings(
+        **{_known(path, name): _value(path, name, value) for name, value in given.items()}
+    )
 
 
 def _known(path: Path, name: str) -> str:

@@ -126,16 +126,14 @@ def _cells(path: Path, shown: str) -> list[Source]:
     cells = [one for one in notebook.get("cells", ()) if one.get("cell_type") == "code"]
     texts = [_plain("".join(one.get("source", ""))) for one in cells]
     # One module: a later cell knows what an earlier one has imported.
-    found = []
-    before = ""
+    found: list[Source] = []
+    imports: list[ast.stmt] = []
     for number, text in enumerate(texts, 1):
-        lines = before.count("\n")
         source = _parse(f"{shown}[{number}]", path.stem, text)
-        imports = [one for one in ast.parse(before).body if isinstance(one, ast.Import | ast.ImportFrom)]
+        own = [one for one in source.tree.body if isinstance(one, ast.Import | ast.ImportFrom)]
         source.tree.body[:0] = imports
+        imports += own
         found.append(source)
-        before += text + "\n"
-        del lines
     return found
 
 

@@ -44,7 +44,10 @@ def check(project: Project) -> Iterator[Finding]:
             driver = name.partition(".")[0]
             if driver in SYNC_DRIVERS:
                 yield _finding(
-                    module, place, f"{driver} is a driver that blocks", "use asyncpg, or another async driver"
+                    module,
+                    place,
+                    f"{driver} is a driver that blocks",
+                    "use asyncpg, or another async driver",
                 )
 
 
@@ -74,8 +77,8 @@ def _finding(module: ModuleFacts, place: Place, message: str, mend: str) -> Find
 ASYNC_ONLY = Rule(
     SLUG,
     "engines and sessions are async, and come from the session module",
-    "One blocking call stops every task of the event loop for as long as the database takes. Engines "
-    "that are made here and there have pools, time limits and settings of their own.",
+    "One blocking call stops every task of the event loop for as long as the database takes. "
+    "Engines that are made here and there have pools, time limits and settings of their own.",
     "engine = create_engine(url)\nwith Session(engine) as session: ...",
     "async with database.transaction() as session: ...",
     check,

@@ -48,8 +48,8 @@ def _finding(one: Mapped, wanted: str, *, strict: bool) -> Finding:
 BASE_AND_TIMESTAMPS = Rule(
     SLUG,
     "every mapped class inherits Base and TimeStampedMixin",
-    "One Base is one MetaData, one naming convention and one map of types: what does not inherit it "
-    "is missing from the migrations. Rows without time stamps cannot be told old from new when "
+    "One Base is one MetaData, one naming convention and one map of types: what does not inherit "
+    "it is missing from the migrations. Rows without time stamps cannot be told old from new when "
     "something has gone wrong.",
     'class Invoice(Base):\n    __tablename__ = "invoice"',
     'class Invoice(TimeStampedMixin, Base):\n    __tablename__ = "invoice"',

@@ -45,8 +45,11 @@ def _backref(project: Project, one: Relationship) -> Iterator[Finding]:
     if backref is None:
         return
     made = next(
-        (call for call in one.module.calls
-         if project.resolve(one.module, call.callee) == BACKREF and call.place == backref.place),
+        (
+            call
+            for call in one.module.calls
+            if project.resolve(one.module, call.callee) == BACKREF and call.place == backref.place
+        ),
         None,
     )
     if made is not None and project.keyword(one.module, made, "lazy").text == "raise":
@@ -68,7 +71,9 @@ def _edits(call: CallFacts) -> tuple[Edit, ...]:
     if place.line == place.end_line:
         empty = place.end_column - call.callee_place.end_column <= 2  # noqa: PLR2004
         text = 'lazy="raise"' if empty else ', lazy="raise"'
-        return (Edit(place.end_line, place.end_column - 1, place.end_line, place.end_column - 1, text),)
+        return (
+            Edit(place.end_line, place.end_column - 1, place.end_line, place.end_column - 1, text),
+        )
     # Right behind the bracket: what comes last may be a comma or a comment.
     end = call.callee_place
     if call.arguments:
@@ -87,9 +92,7 @@ def _finding(
     edits: tuple[Edit, ...] = (),
 ) -> Finding:
     place = call.place
-    return Finding(
-        module.path, place.line, place.column + 1, SLUG, message, mend, strict, edits
-    )
+    return Finding(module.path, place.line, place.column + 1, SLUG, message, mend, strict, edits)
 
 
 LAZY_RAISE = Rule(

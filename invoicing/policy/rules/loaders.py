@@ -83,7 +83,7 @@ def _begins(project: Project, module: ModuleFacts, call: CallFacts, depth: int =
         )
     resolved = project.resolve(module, call.callee) or ""
     return resolved.startswith("sqlalchemy.orm.") and (
-        resolved.endswith("load") or resolved.endswith(("contains_eager", "Load"))
+        resolved.endswith(("load", "contains_eager", "Load"))
     )
 
 
@@ -152,9 +152,7 @@ def _finding(
     edits: tuple[Edit, ...] = (),
 ) -> Finding:
     place = call.callee_place
-    return Finding(
-        module.path, place.line, place.column + 1, slug, message, mend, strict, edits
-    )
+    return Finding(module.path, place.line, place.column + 1, slug, message, mend, strict, edits)
 
 
 COLLECTION_SELECTIN = Rule(

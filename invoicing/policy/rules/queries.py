@@ -55,8 +55,8 @@ def _finding(module: ModuleFacts, call: CallFacts, slug: str, message: str) -> F
 NO_QUERY_IN_MODELS = Rule(
     IN_MODELS,
     "models hold no queries",
-    "A query inside a model runs wherever an attribute is read: nobody who reads the caller sees it, "
-    "and a loop over models makes an N+1 of it.",
+    "A query inside a model runs wherever an attribute is read: nobody who reads the caller sees "
+    "it, and a loop over models makes an N+1 of it.",
     "class Invoice(Base):\n    async def account_name(self, session: AsyncSession) -> str:\n"
     "        return await session.scalar(select(Account.name))",
     "async def get_account_name(session: AsyncSession, invoice: Invoice) -> str:\n"

@@ -18,7 +18,9 @@ ASYNC_SESSIONS = {
     "sqlalchemy.ext.asyncio.AsyncConnection",
     "sqlmodel.ext.asyncio.session.AsyncSession",
 }
-SESSIONS = SYNC_SESSIONS | ASYNC_SESSIONS | {"sqlalchemy.Connection", "sqlalchemy.engine.Connection"}
+SESSIONS = (
+    SYNC_SESSIONS | ASYNC_SESSIONS | {"sqlalchemy.Connection", "sqlalchemy.engine.Connection"}
+)
 MAKERS = {
     "sqlalchemy.orm.sessionmaker",
     "sqlalchemy.ext.asyncio.async_sessionmaker",
