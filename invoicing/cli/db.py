@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import text
 
 from invoicing.cli.output import console, errors, open_database
 from invoicing.cli.progress import Step, shown_progress
@@ -206,14 +205,13 @@ async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
             "url": target.set(drivername="postgresql").render_as_string(hide_password=True)
         }
         try:
-            async with database.read_only() as session:
-                version = await session.scalar(text("SHOW server_version"))
+            version = await database.server_version()
             revision = await current_revision(database)
         except DatabaseUnavailableError as error:
             return facts | {"reason": error.reason}
         return facts | {
             "running": True,
-            "version": str(version).split()[0],
+            "version": version,
             "revision": revision,
             "newest_revision": _newest_revision(),
         }

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import text
 
 from invoicing.cli.dashboard import dashboard_table
 from invoicing.cli.output import console
@@ -16,6 +15,7 @@ from invoicing.db import Database
 from invoicing.db.migrations import upgrade
 from invoicing.postgres import embedded_server, home_folder
 from invoicing.sample import load_sample
+from invoicing.sample.practice import run_on_server
 from invoicing.services import count_accounts, find_account, get_account_dashboard
 from invoicing.settings import Settings
 
@@ -122,11 +122,7 @@ async def _one_dashboard(url: URL) -> AccountDashboard:
 
 async def _fresh_database(server: URL) -> URL:
     url = server.set(database=REFRESH_DATABASE)
-    async with Database(server) as database:
-        engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            drop = f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)"
-            await connection.execute(text(drop))
-            await connection.execute(text(f"CREATE DATABASE {REFRESH_DATABASE}"))
+    await run_on_server(url, f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)")
+    await run_on_server(url, f"CREATE DATABASE {REFRESH_DATABASE}")
     await _prepare(url)
     return url

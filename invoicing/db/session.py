@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -107,6 +107,12 @@ class Database:
             raise
         # Nothing is in flight here: closing without the task that a shield makes saves a tenth.
         await session.close()
+
+    async def server_version(self) -> str:
+        """Return the server's version: `18.6`."""
+        async with self.read_only() as session:
+            version = await session.scalar(text("SHOW server_version"))
+        return str(version).split()[0]
 
     async def dispose(self) -> None:
         """Close every pooled connection; the next session opens new ones."""

@@ -232,10 +232,7 @@ def _attribute(
     statement: ast.stmt,
 ) -> AttributeFacts:
     call = call_facts(value, function, owner) if isinstance(value, ast.Call) else None
-    if isinstance(value, ast.Constant):
-        constant = value.value if isinstance(value.value, str) else repr(value.value)
-    else:
-        constant = dotted(value)
+    constant = _constant(value) if isinstance(value, ast.Constant) else dotted(value)
     return AttributeFacts(name, kind_of_annotation(annotation), call, constant, place_of(statement))
 
 

@@ -87,8 +87,10 @@ class Project:
             if isinstance(alias, str) and alias != head and not rest:
                 return self.resolve(module, alias)
             for star in module.stars:
-                found = self._follow(f"{star}.{name}")
-                if found in self.classes or star.startswith("sqlalchemy"):
+                starred = f"{star}.{name}"
+                found = self._follow(starred)
+                # Followed to where it is made, or said by a module that is not checked.
+                if found != starred or found in self.classes or star.startswith("sqlalchemy"):
                     return _public(found)
             return local
         return _public(self._follow(f"{target}.{rest}" if rest else target))

@@ -1,0 +1,79 @@
+"""Each rule finds the forms that break it, and leaves alone those that only look like it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.policy import all_rules
+from invoicing.policy.revisions import MIGRATION_RULES
+from tests.policy.project import found, report_of
+from tests.policy.snippets import BAD, GOOD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cases(snippets: dict[str, dict[str, dict[str, str]]]) -> list[object]:
+    return [
+        pytest.param(rule, files, id=f"{rule}: {name}")
+        for rule, forms in snippets.items()
+        for name, files in forms.items()
+    ]
+
+
+@pytest.mark.parametrize(("rule", "files"), cases(BAD))
+def test_a_form_that_breaks_a_rule_is_found(
+    rule: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    # A suppression can only be judged beside the rule that it allows.
+    beside = ["lazy-raise"] if rule == "unused-suppression" else []
+    report = report_of(tmp_path, files, select=[rule, *beside])
+    assert [one.rule for one in report.findings if one.rule == rule] != []
+    # Emptied, the rule finds nothing: it is this one that finds it.
+    emptied = report_of(tmp_path, files, select=[rule, *beside], ignore=[rule])
+    assert not [one for one in emptied.findings if one.rule == rule]
+
+
+@pytest.mark.parametrize(("rule", "files"), cases(GOOD))
+def test_a_form_that_only_looks_like_it_is_not(
+    rule: str, files: dict[str, str], tmp_path: Path
+) -> None:
+    beside = ["lazy-raise"] if rule == "unused-suppression" else []
+    report = report_of(tmp_path, files, select=[rule, *beside])
+    assert not report.problems
+    assert [str(one) for one in report.findings if one.rule == rule] == []
+
+
+def test_every_rule_has_both_kinds_of_snippets() -> None:
+    rules = set(all_rules()) - {one.slug for one in MIGRATION_RULES}
+    assert set(BAD) == set(GOOD) == rules
+
+
+@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda one: one.slug)
+def test_a_rule_explains_itself(rule: object) -> None:
+    assert all((rule.summary, rule.why, rule.bad, rule.good))
+    assert rule.summary[0].islower()
+    assert rule.why.endswith(".")
+
+
+def test_what_cannot_be_told_is_said_under_strict_only(tmp_path: Path) -> None:
+    files = {
+        "app/models.py": "from sqlalchemy.orm import joinedload, relationship\n"
+        "class A:\n    b = relationship(lazy=read_settings())\n"
+        "q = joinedload(A.b)\nr = joinedload(x.y)\n"
+    }
+    assert found(tmp_path, files, "lazy-raise") == []
+    (lazy,) = found(tmp_path, files, "lazy-raise", strict=True)
+    assert lazy.message == "A.b: its lazy= cannot be told"
+    loaders = found(tmp_path, files, "collection-selectin", strict=True)
+    assert ["nothing says" in one.message for one in loaders] == [True, False]
+
+
+def test_a_finding_says_where_what_and_how_to_mend_it(tmp_path: Path) -> None:
+    (one,) = found(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
+    assert str(one) == (
+        'app/models.py:4:22: [lazy-raise] relationship A.b has lazy="selectin"; '
+        'write lazy="raise", and load it where the query is'
+    )
