@@ -13,8 +13,6 @@ from invoicing.policy.migrations import (
     MigrationSettings,
     Revision,
     Rule,
-    check_history,
-    check_revision,
 )
 
 ROOT = Path(__file__).parents[2]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from invoicing.errors import OfflineSqlError, SquawkMissingError
-from invoicing.policy.migrations import RULES, MigrationSettings, check_sql, safe
+from invoicing.policy.migrations import RULES, check_sql
 
 ROOT = Path(__file__).parents[2]
 RULE = next(rule for rule in RULES if rule.slug == "safe-migration")

@@ -75,7 +75,11 @@ class Action:
     def called(self) -> str:
         """Say what it is done to."""
         name = shown(self.name) if self.name else ""
-        on = f" on {shown(self.table)}" if self.table and self.kind not in {"table", "column"} else ""
+        on = (
+            f" on {shown(self.table)}"
+            if self.table and self.kind not in {"table", "column"}
+            else ""
+        )
         if self.kind == "column":
             return f"column {shown(self.table)}.{name}" if self.table else f"column {name}"
         return f"{self.kind} {name}{on}".strip() if name else f"unnamed {self.kind}{on}"

@@ -57,7 +57,9 @@ def alter(words: Words, table: str) -> list[Action]:
         if word == "MODIFY" or words.skip("SET", "DATA", "TYPE") or words.skip("TYPE"):
             text = " ".join(token.text for token in words.found[words.at :])
             return [
-                Action("retype", "column", name, table, new=sql_type(text), said="ALTER COLUMN TYPE")
+                Action(
+                    "retype", "column", name, table, new=sql_type(text), said="ALTER COLUMN TYPE"
+                )
             ]
     return [Action("change", "table", table, said="ALTER TABLE")]
 
@@ -78,9 +80,7 @@ def add(words: Words, table: str) -> list[Action]:
         uses = tuple(("table", other) for other in words.all_after("REFERENCES"))
         check = words.has("CHECK") or words.has("EXCLUDE")
         columns = None if check else words.parenthesis()
-        return [
-            Action("create", "constraint", name, table, columns, uses, said="ADD CONSTRAINT")
-        ]
+        return [Action("create", "constraint", name, table, columns, uses, said="ADD CONSTRAINT")]
     words.skip("COLUMN")
     words.skip("IF", "NOT", "EXISTS")
     name = words.name()
@@ -110,7 +110,12 @@ def drop(words: Words, table: str) -> list[Action]:
     name = words.name()
     return [
         Action(
-            "drop", kind, name, table, lenient=lenient, cascade=words.has("CASCADE"),
+            "drop",
+            kind,
+            name,
+            table,
+            lenient=lenient,
+            cascade=words.has("CASCADE"),
             said=f"DROP {kind.upper()}",
         )
     ]

@@ -77,7 +77,7 @@ def takes_columns(action: Action) -> bool:
     return action.cascade and action.kind in {"type", "extension"}
 
 
-def narrowed(action: Action, old: ColumnType) -> str:
+def narrowed(action: Action, old: ColumnType | None) -> str:
     """Say what a new type does to values."""
     return f"{action.called} becomes {action.new}, which cannot hold every {old}"
 
@@ -95,8 +95,8 @@ def has(state: State, kind: str, name: str | None) -> bool:
 RULE = Rule(
     SLUG,
     "a migration that loses data says DESTRUCTIVE in its docstring",
-    "A dropped column is gone for good: a downgrade adds it again, empty. Whoever runs the migration "
-    "reads its docstring, not its operations; without the word nobody makes the backup first.",
+    "A dropped column is gone for good: a downgrade adds it again, empty. Whoever runs the "
+    "migration reads its docstring, not its operations; without the word nobody makes a backup.",
     check,
     BAD,
     GOOD,

@@ -26,7 +26,9 @@ def check(revision: Revision) -> Iterator[Finding]:
     if not revision.is_migration:
         return
     if not revision.header.strip():
-        yield finding(revision, SLUG, (1, 1), "there is no docstring", "say what the migration does")
+        yield finding(
+            revision, SLUG, (1, 1), "there is no docstring", "say what the migration does"
+        )
         return
     topics = read(revision.header)
     for line, message, mend in [
@@ -82,9 +84,17 @@ def identity(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator
         if wanted is not None and said != wanted:
             variable = "revision" if topic == "Revision ID" else "down_revision"
             shown = ", ".join(sorted(wanted)) or "None"
-            yield line, f"{topic} is {text or 'empty'}, and {variable} is {shown}", "make them agree"
+            yield (
+                line,
+                f"{topic} is {text or 'empty'}, and {variable} is {shown}",
+                "make them agree",
+            )
         elif topic == "Create Date" and not is_date(text):
-            yield line, f"Create Date is no date: {text or 'empty'}", "write it as 2026-11-23 12:00:00"
+            yield (
+                line,
+                f"Create Date is no date: {text or 'empty'}",
+                "write it as 2026-11-23 12:00:00",
+            )
 
 
 def is_date(text: str) -> bool:

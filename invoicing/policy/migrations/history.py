@@ -19,7 +19,7 @@ Types = dict[tuple[str, str], ColumnType | None]
 
 
 def check_history(revisions: Iterable[Revision]) -> list[Finding]:
-    """Find ids that are taken or missing, and narrower types where only earlier files say the old."""
+    """Find ids taken or missing, and narrower types where only earlier files say the old."""
     known = [one for one in revisions if one.is_migration and one.identifier]
     by_id = {one.identifier or "": one for one in reversed(known)}
     found = [*twice(known, by_id), *missing(known, by_id)]
@@ -73,13 +73,25 @@ def narrower(revision: Revision, types: Types) -> Iterator[Finding]:
     for action in revision.run(node).actions if node else ():
         key = bare(action.table or ""), bare(action.name or "")
         old = types.get(key)
-        unsaid = action.verb == "retype" and action.old is None and old and action.new
-        if unsaid and narrows(old, action.new) and not destructive.flagged(revision):
+        if (
+            action.verb == "retype"
+            and action.old is None
+            and is_narrower(old, action.new)
+            and not destructive.flagged(revision)
+        ):
             yield finding(
-                revision, destructive.SLUG, (action.line, action.column),
-                destructive.narrowed(action, old), destructive.MEND,
+                revision,
+                destructive.SLUG,
+                (action.line, action.column),
+                destructive.narrowed(action, old),
+                destructive.MEND,
             )
         follow(action, key, types)
+
+
+def is_narrower(old: ColumnType | None, new: ColumnType | None) -> bool:
+    """Tell whether a type is narrower, where both are known."""
+    return old is not None and new is not None and narrows(old, new)
 
 
 def follow(action: Action, key: tuple[str, str], types: Types) -> None:

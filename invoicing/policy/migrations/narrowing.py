@@ -19,7 +19,7 @@ FAMILIES = {
     "real": "real float4",
     "double": "float double doubleprecision float8 double_precision",
     "text": "text unicodetext tinytext mediumtext longtext clob citext",
-    "varchar": "varchar string unicode nvarchar charactervarying character nchar char bpchar autostring",
+    "varchar": "varchar string unicode nvarchar charactervarying character nchar char bpchar",
     "boolean": "boolean bool",
     "date": "date",
     "datetime": "datetime timestamp timestamptz timestampwithtimezone timestampwithouttimezone",
@@ -58,22 +58,24 @@ def family(word: str) -> str | None:
 
 def narrows(old: ColumnType, new: ColumnType) -> bool:
     """Tell whether some value of `old` has no place in `new`."""
-    if old == new or {old.family, new.family} <= {"json"}:
-        return False
     if old.family == new.family == "enum":
         return bool(old.labels and new.labels and set(old.labels) - set(new.labels))
     if old.family in {"text", "varchar"}:
         return from_text(old, new)
     if old.family in EXACT and new.family in EXACT:
         return digits(old, new)
-    if old.family in FLOATS and new.family in EXACT | FLOATS:
-        unbounded = new == ColumnType("numeric")
-        return not unbounded and new.family not in {old.family, "double"}
+    if {old.family, new.family} & FLOATS and {old.family, new.family} <= EXACT | FLOATS:
+        return fractions(old, new)
+    return new.family not in {old.family} | WIDER.get(old.family, {new.family})
+
+
+def fractions(old: ColumnType, new: ColumnType) -> bool:
+    """Compare numbers of which at least one floats."""
+    if old.family in FLOATS:
+        return new != ColumnType("numeric") and new.family not in {old.family, "double"}
     if old.family == "numeric" and new.family == "double":
         return old.size is None or old.size > DOUBLE_DIGITS
-    if old.family == new.family:
-        return False
-    return new.family not in WIDER.get(old.family, {new.family})
+    return new.family not in WIDER[old.family]
 
 
 def from_text(old: ColumnType, new: ColumnType) -> bool:
@@ -82,7 +84,7 @@ def from_text(old: ColumnType, new: ColumnType) -> bool:
         return False
     if new.family == "varchar":
         return new.size is not None and (old.size is None or new.size < old.size)
-    return new.family not in {"binary"}
+    return new.family != "binary"
 
 
 def digits(old: ColumnType, new: ColumnType) -> bool:
@@ -121,4 +123,6 @@ def sql_type(text: str) -> ColumnType | None:
     if found == "varchar" and size is None and word.lower() in {"char", "character"}:
         size = 1
     numbers = found in {"varchar", "numeric"}
-    return ColumnType(found, size if numbers else None, int(match[3]) if match[3] and numbers else None)
+    return ColumnType(
+        found, size if numbers else None, int(match[3]) if match[3] and numbers else None
+    )

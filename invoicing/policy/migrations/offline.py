@@ -31,7 +31,12 @@ class Tape:
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- the cheapest way to a caller
         while frame is not None and frame.f_code.co_filename not in self.paths:
             frame = frame.f_back
-        piece: dict[str, str | int | None] = {"sql": text, "path": None, "line": None, "column": None}
+        piece: dict[str, str | int | None] = {
+            "sql": text,
+            "path": None,
+            "line": None,
+            "column": None,
+        }
         if frame is not None:
             positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
             piece["path"] = frame.f_code.co_filename

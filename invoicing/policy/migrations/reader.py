@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.policy.migrations.actions import Action
     from invoicing.policy.migrations.tokens import Token
 
 # What may follow the last of several names.
@@ -79,7 +78,11 @@ class Words:
         names = []
         for index, token in enumerate(self.found):
             behind = index + (2 if then and self.word(index + 1) == then else 1)
-            if token.word == word and behind < len(self.found) and (not then or self.word(index + 1) == then):
+            if (
+                token.word == word
+                and behind < len(self.found)
+                and (not then or self.word(index + 1) == then)
+            ):
                 names.append(self.found[behind].text)
         return names
 
@@ -89,7 +92,9 @@ class Words:
 
     def names(self) -> list[str]:
         """Give every name that is left, each once."""
-        return list(dict.fromkeys(token.text for token in self.found[self.at :] if token.kind == "name"))
+        return list(
+            dict.fromkeys(token.text for token in self.found[self.at :] if token.kind == "name")
+        )
 
     def name_list(self) -> list[str]:
         """Read names with commas between them; a function's parameters are passed over."""

@@ -24,8 +24,22 @@ if TYPE_CHECKING:
 
 SLUG = "reversible-migration"
 KINDS = {
-    "table", "column", "index", "constraint", "type", "trigger", "extension", "function", "view",
-    "sequence", "schema", "policy", "rule", "publication", "statistics", "collation",
+    "table",
+    "column",
+    "index",
+    "constraint",
+    "type",
+    "trigger",
+    "extension",
+    "function",
+    "view",
+    "sequence",
+    "schema",
+    "policy",
+    "rule",
+    "publication",
+    "statistics",
+    "collation",
 }
 POSTGRESQL_ONLY = {"type", "extension"}
 BY_OPERATION = {"table", "column", "index", "constraint"}
@@ -39,7 +53,10 @@ def check(revision: Revision) -> Iterator[Finding]:
     if "downgrade" not in revision.names:
         if revision.run(there).actions:
             yield finding(
-                revision, SLUG, (there.lineno, there.col_offset + 1), "there is no downgrade()",
+                revision,
+                SLUG,
+                (there.lineno, there.col_offset + 1),
+                "there is no downgrade()",
                 "write one that takes back what upgrade() does",
             )
         return
@@ -54,12 +71,18 @@ def check_pair(revision: Revision, forth: FunctionNode, back: FunctionNode) -> I
         return
     if undone.raises is not None:
         yield finding(
-            revision, SLUG, (undone.raises.lineno, undone.raises.col_offset + 1),
-            f"{back.name}() always raises", f"take back what {forth.name}() does",
+            revision,
+            SLUG,
+            (undone.raises.lineno, undone.raises.col_offset + 1),
+            f"{back.name}() always raises",
+            f"take back what {forth.name}() does",
         )
     elif not undone.actions:
         yield finding(
-            revision, SLUG, (back.lineno, back.col_offset + 1), f"{back.name}() does nothing",
+            revision,
+            SLUG,
+            (back.lineno, back.col_offset + 1),
+            f"{back.name}() does nothing",
             f"take back what {forth.name}() does: {summary(made)}",
         )
     else:
@@ -76,7 +99,9 @@ def summary(made: Run) -> str:
 def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterator[Finding]:
     """Take the downgrade's steps over what the upgrade has made."""
     postgresql = revision.settings.dialect == "postgresql"
-    state = State(alike, [one for one in after(made.actions).things if counts(one, postgresql=postgresql)])
+    state = State(
+        alike, [one for one in after(made.actions).things if counts(one, postgresql=postgresql)]
+    )
     opaque: Action | None = None
     for action in undone.actions:
         if action.verb == "opaque":
@@ -94,7 +119,10 @@ def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterat
         yield from (left(revision, thing, name) for thing in remaining(state))
     elif revision.settings.strict and state.things:
         yield finding(
-            revision, SLUG, (opaque.line, opaque.column), f"what {opaque.said} does cannot be seen",
+            revision,
+            SLUG,
+            (opaque.line, opaque.column),
+            f"what {opaque.said} does cannot be seen",
             f"say in {name}() itself that {state.things[0].called} is dropped",
         )
 
@@ -119,9 +147,14 @@ def counts(thing: Action, *, postgresql: bool) -> bool:
 
 def left(revision: Revision, thing: Action, name: str) -> Finding:
     """Say what stays behind."""
-    what = thing.called + (" (which PostgreSQL keeps when its table is dropped)" if thing.implied else "")
+    what = thing.called + (
+        " (which PostgreSQL keeps when its table is dropped)" if thing.implied else ""
+    )
     return finding(
-        revision, SLUG, (thing.line, thing.column), f"{name}() does not drop {what}",
+        revision,
+        SLUG,
+        (thing.line, thing.column),
+        f"{name}() does not drop {what}",
         f"add {mend(thing)} to {name}()",
     )
 
@@ -140,7 +173,9 @@ def mend(thing: Action) -> str:
 def unnamed(revision: Revision, action: Action) -> Finding:
     """Say that a constraint without a name cannot be dropped."""
     return finding(
-        revision, SLUG, (action.line, action.column),
+        revision,
+        SLUG,
+        (action.line, action.column),
         "op.drop_constraint(None) fails: it cannot know the constraint's name",
         "name the constraint where it is created, and here",
     )
@@ -154,14 +189,19 @@ def out_of_order(revision: Revision, state: State, action: Action) -> Iterator[F
     users = iter(()) if action.cascade else state.users(action)
     for user in islice(users, 1):
         yield finding(
-            revision, SLUG, place, f"{action.called} is dropped while {user.called} still needs it",
+            revision,
+            SLUG,
+            place,
+            f"{action.called} is dropped while {user.called} still needs it",
             f"drop {user.called} first",
         )
     for thing, by in state.gone.get((action.kind, bare(action.name or "")), ()):
         named = equal(thing.name, action.name) and equal(thing.table, action.table or thing.table)
         if named and not by.guarded and not state.has(thing):
             yield finding(
-                revision, SLUG, place,
+                revision,
+                SLUG,
+                place,
                 f"{action.called} is dropped after {by.called}, which has taken it along",
                 f"drop {action.called} first, or leave it out",
             )
@@ -171,11 +211,10 @@ def out_of_order(revision: Revision, state: State, action: Action) -> Iterator[F
 RULE = Rule(
     SLUG,
     "downgrade() drops what upgrade() creates, in an order that works",
-    "A deployment that goes wrong at night is taken back with `alembic downgrade`. A downgrade that "
-    "is empty, raises or forgets a type or a trigger leaves a schema that no revision describes: the "
-    "next upgrade fails on what is left.",
+    "A deployment that goes wrong at night is taken back with `alembic downgrade`. A downgrade "
+    "that is empty, raises or forgets a type leaves a schema that no revision describes: the next "
+    "upgrade fails on what is left.",
     check,
     BAD,
     GOOD,
 )
-

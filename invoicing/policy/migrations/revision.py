@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import ChainMap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from invoicing.policy.migrations.run import Run
 from invoicing.policy.migrations.settings import MigrationSettings
-from invoicing.policy.migrations.values import UNKNOWN, Function
+from invoicing.policy.migrations.values import UNKNOWN, Function, Value
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -22,13 +21,13 @@ class Revision:
     path: str
     source: str
     tree: ast.Module
-    settings: MigrationSettings = MigrationSettings()
+    settings: MigrationSettings = field(default_factory=MigrationSettings)
 
     @cached_property
-    def names(self) -> dict[str, Any]:
+    def names(self) -> dict[str, Value]:
         """Give what the file's own names are."""
         reader = Run({}, self.settings.dialect)
-        scope: ChainMap[str, Any] = ChainMap({})
+        scope: ChainMap[str, Value] = ChainMap({})
         todo = list(self.tree.body)
         kept = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign)
         while todo:
@@ -71,7 +70,11 @@ class Revision:
     def node(self, name: str) -> FunctionNode | None:
         """Give a function of the file."""
         value = self.names.get(name)
-        return value.node if isinstance(value, Function) and isinstance(value.node, FunctionNode) else None
+        return (
+            value.node
+            if isinstance(value, Function) and isinstance(value.node, FunctionNode)
+            else None
+        )
 
     def pairs(self) -> list[tuple[FunctionNode, FunctionNode]]:
         """Give each upgrade with its downgrade: one pair, or one for each database."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from invoicing.policy.migrations.revision import Revision
 from invoicing.policy.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from invoicing.policy.migrations.revision import Revision
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class Rule:
     good: dict[str, str]
 
 
-def finding(revision: Revision, rule: str, place: tuple[int, int], message: str, mend: str) -> Finding:
+def finding(
+    revision: Revision, rule: str, place: tuple[int, int], message: str, mend: str
+) -> Finding:
     """Make a finding at a place of a revision."""
     line, column = place
     return Finding(revision.path, line, column, rule, message, mend)

@@ -7,31 +7,27 @@ are followed unless its test is about the dialect. What a helper from another fi
 from __future__ import annotations
 
 import ast
-import builtins
-import sys
 from collections import ChainMap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoicing.policy.migrations.actions import HOLE, Action
-from invoicing.policy.migrations.schema import LOOKING, OPERATIONS, enum_name, execute
+from invoicing.policy.migrations.actions import Action
+from invoicing.policy.migrations.calls import EXITS, of_method, of_name
 from invoicing.policy.migrations.values import (
-    UNKNOWN, Evaluator, Function, Made, Method, Ref,
+    UNKNOWN,
+    Evaluator,
+    Function,
+    Made,
+    Method,
+    Ref,
+    Value,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 ROUNDS = 200
 DEEPEST = 8
 STEPS = 20_000
-EXECUTES = {"execute", "exec_driver_sql", "scalar", "scalars", "executescript"}
-QUERIES = {"add", "add_all", "merge", "commit", "update", "bulk_insert_mappings", "bulk_save_objects"}
-HARMLESS = {
-    "append", "extend", "close", "connect", "begin", "flush", "refresh", "query", "info", "debug",
-    "warning", "error", "exception", "rollback", "expire", "expire_all", "expunge_all", "reflect",
-}
-BATCH = "alembic.op.batch_alter_table"
-SILENT = {"sqlalchemy", "alembic", "builtins", *sys.stdlib_module_names}
 
 
 class Run:
@@ -42,7 +38,7 @@ class Run:
         raises: the `raise` that every run of it comes to.
     """
 
-    def __init__(self, module: dict[str, Any], dialect: str) -> None:
+    def __init__(self, module: dict[str, Value], dialect: str) -> None:
         self.evaluator = Evaluator(dialect)
         self.module = module
         self.actions: list[Action] = []
@@ -61,7 +57,7 @@ class Run:
             self.actions.append(Action("opaque", said=f"{node.name}()", line=node.lineno, column=1))
         return self
 
-    def body(self, body: Iterable[ast.stmt], scope: ChainMap[str, Any]) -> bool:
+    def body(self, body: Iterable[ast.stmt], scope: ChainMap[str, Value]) -> bool:
         """Follow statements; True where none that comes after them is reached."""
         guards = self.guards
         try:
@@ -69,71 +65,80 @@ class Run:
                 self.steps += 1
                 if self.steps > STEPS:
                     return True
-                follow = getattr(self, f"on_{type(statement).__name__}", None)
-                ended = follow(statement, scope) if follow else self.calls(statement, scope)
-                if ended:
+                follow = FOLLOW.get(type(statement))
+                if follow is None:
+                    self.calls(statement, scope)
+                elif follow(self, statement, scope):
                     return True
         finally:
             self.guards = guards
         return False
 
-    def on_FunctionDef(self, node: ast.FunctionDef, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_function_def(self, node: ast.FunctionDef, scope: ChainMap[str, Value]) -> None:
+        """Note a function."""
         scope[node.name] = Function(node)
 
-    on_AsyncFunctionDef = on_FunctionDef
-
-    def on_ClassDef(self, node: ast.ClassDef, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_class_def(self, node: ast.ClassDef, scope: ChainMap[str, Value]) -> None:
+        """Note a class, which is not followed."""
         scope[node.name] = UNKNOWN
 
-    def on_Import(self, node: ast.Import, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_import(self, node: ast.Import, scope: ChainMap[str, Value]) -> None:
+        """Note what a name stands for."""
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             scope[name] = Ref(alias.name if alias.asname else name)
 
-    def on_ImportFrom(self, node: ast.ImportFrom, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_import_from(self, node: ast.ImportFrom, scope: ChainMap[str, Value]) -> None:
+        """Note what each name stands for."""
         module = "." * node.level + (node.module or "")
         for alias in node.names:
             scope[alias.asname or alias.name] = Ref(f"{module}.{alias.name}")
 
-    def on_Return(self, node: ast.Return, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_return(self, node: ast.Return, scope: ChainMap[str, Value]) -> bool:
+        """Follow what is returned, and stop."""
         self.calls(node, scope)
         return True
 
-    def on_Break(self, node: ast.Break, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_break(self, _node: ast.Break, _scope: ChainMap[str, Value]) -> bool:
+        """Stop this round of a loop."""
         return True
 
-    on_Continue = on_Break
-
-    def on_Raise(self, node: ast.Raise, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_raise(self, node: ast.Raise, _scope: ChainMap[str, Value]) -> bool:
+        """Stop; note it where nothing guards it."""
         if not self.guards and self.raises is None:
             self.raises = node
         return True
 
-    def on_Assert(self, node: ast.Assert, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_assert(self, node: ast.Assert, scope: ChainMap[str, Value]) -> bool:
+        """Stop at `assert False`."""
         if self.evaluator.value(node.test, scope) is False:
             self.raises = self.raises or (None if self.guards else node)
             return True
         return False
 
-    def on_Assign(self, node: ast.Assign, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_assign(self, node: ast.Assign, scope: ChainMap[str, Value]) -> None:
+        """Give names their value."""
         self.calls(node.value, scope)
         value = self.evaluator.value(node.value, scope)
         for target in node.targets:
             bind(target, value, scope)
 
-    def on_AnnAssign(self, node: ast.AnnAssign, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_ann_assign(self, node: ast.AnnAssign, scope: ChainMap[str, Value]) -> None:
+        """Give a name its value."""
         if node.value is not None:
             self.calls(node.value, scope)
             bind(node.target, self.evaluator.value(node.value, scope), scope)
 
-    def on_AugAssign(self, node: ast.AugAssign, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_aug_assign(self, node: ast.AugAssign, scope: ChainMap[str, Value]) -> None:
+        """Add to a name's value."""
         self.calls(node.value, scope)
         if isinstance(node.target, ast.Name):
             left = ast.Name(id=node.target.id, ctx=ast.Load())
             sum_ = ast.BinOp(left=left, op=node.op, right=node.value)
             scope[node.target.id] = self.evaluator.value(sum_, scope)
 
-    def on_If(self, node: ast.If, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_if(self, node: ast.If, scope: ChainMap[str, Value]) -> bool:
+        """Follow both branches, or the one that the dialect leads to."""
         self.calls(node.test, scope)
         test = self.evaluator.value(node.test, scope)
         if isinstance(test, bool):
@@ -145,11 +150,13 @@ class Run:
         self.guards = guards + (first != second)
         return first and second
 
-    def on_Match(self, node: ast.Match, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_match(self, node: ast.Match, scope: ChainMap[str, Value]) -> None:
+        """Follow every case."""
         for case in node.cases:
             self.guarded(case.body, scope)
 
-    def on_For(self, node: ast.For, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_for(self, node: ast.For, scope: ChainMap[str, Value]) -> None:
+        """Go over the values that are known, or once over what is not."""
         self.calls(node.iter, scope)
         values = self.evaluator.value(node.iter, scope)
         if isinstance(values, dict):
@@ -163,22 +170,21 @@ class Run:
             self.guarded(node.body, scope)
         self.body(node.orelse, scope)
 
-    on_AsyncFor = on_For
-
-    def on_While(self, node: ast.While, scope: ChainMap[str, Any]) -> None:  # noqa: N802
+    def on_while(self, node: ast.While, scope: ChainMap[str, Value]) -> None:
+        """Go through once."""
         self.calls(node.test, scope)
         self.guarded(node.body, scope)
 
-    def on_With(self, node: ast.With, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_with(self, node: ast.With, scope: ChainMap[str, Value]) -> bool:
+        """Follow what is inside, with its name."""
         for item in node.items:
             self.calls(item.context_expr, scope)
             if item.optional_vars is not None:
                 bind(item.optional_vars, self.evaluator.value(item.context_expr, scope), scope)
         return self.body(node.body, scope)
 
-    on_AsyncWith = on_With
-
-    def on_Try(self, node: ast.Try, scope: ChainMap[str, Any]) -> bool:  # noqa: N802
+    def on_try(self, node: ast.Try, scope: ChainMap[str, Value]) -> bool:
+        """Follow the body, which may stop anywhere, and the handlers."""
         self.guards += bool(node.handlers)
         ended = self.body(node.body, scope)
         self.body(node.orelse, scope)
@@ -187,13 +193,13 @@ class Run:
         self.guards -= bool(node.handlers)
         return self.body(node.finalbody, scope) or (ended and not node.handlers)
 
-    def guarded(self, body: list[ast.stmt], scope: ChainMap[str, Any]) -> None:
+    def guarded(self, body: list[ast.stmt], scope: ChainMap[str, Value]) -> None:
         """Follow what runs only sometimes."""
         self.guards += 1
         self.body(body, scope)
         self.guards -= 1
 
-    def calls(self, node: ast.AST, scope: ChainMap[str, Any]) -> None:
+    def calls(self, node: ast.AST, scope: ChainMap[str, Value]) -> None:
         """Follow every call of an expression, inner ones first."""
         self.whole = node.value if isinstance(node, ast.Expr) else None
         if isinstance(self.whole, ast.Await):
@@ -210,81 +216,42 @@ class Run:
         for call in reversed(found):
             self.call(call, scope)
 
-    def call(self, node: ast.Call, scope: ChainMap[str, Any]) -> None:
+    def call(self, node: ast.Call, scope: ChainMap[str, Value]) -> None:
         """Follow one call."""
-        callee = self.evaluator.value(node.func, scope)
+        callee, alone = self.evaluator.value(node.func, scope), node is self.whole
         if isinstance(callee, Function):
             self.enter(callee, node, scope)
         elif isinstance(callee, Ref):
-            self.named(callee.dotted, node, scope)
+            made = self.made(callee.dotted, node, scope)
+            self.do(of_name(callee.dotted, made, alone=alone), node)
+            if callee.dotted in EXITS and not self.guards and self.raises is None:
+                self.raises = ast.copy_location(ast.Expr(value=node), node)
         elif isinstance(callee, Method):
-            self.method(callee, node, scope)
-        elif node is self.whole:
+            made = self.made(callee.name, node, scope)
+            self.do(of_method(callee.owner, callee.name, made, alone=alone), node)
+        elif alone:
             self.do([Action("opaque", said="a call")], node)
 
-    def made(self, dotted: str, node: ast.Call, scope: ChainMap[str, Any]) -> Made:
+    def made(self, dotted: str, node: ast.Call, scope: ChainMap[str, Value]) -> Made:
         """Give a call's arguments."""
-        plain = ast.Call(func=ast.Name(id="\0", ctx=ast.Load()), args=node.args, keywords=node.keywords)
+        plain = ast.Call(
+            func=ast.Name(id="\0", ctx=ast.Load()), args=node.args, keywords=node.keywords
+        )
         value = self.evaluator.value(plain, scope)
-        return Made(dotted, value.args, value.kwargs) if isinstance(value, Made) else Made(dotted, [])
+        return (
+            Made(dotted, value.args, value.kwargs) if isinstance(value, Made) else Made(dotted, [])
+        )
 
-    def named(self, dotted: str, node: ast.Call, scope: ChainMap[str, Any]) -> None:
-        """Follow a call of something imported."""
-        module, _, name = dotted.rpartition(".")
-        if module in {"alembic.op", "alembic.operations.ops"}:
-            operation = OPERATIONS.get(name)
-            if operation is not None:
-                self.do(operation(self.made(dotted, node, scope)), node)
-            elif name not in LOOKING:
-                self.do([Action("opaque", name=name, said=f"op.{name}")], node)
-        elif dotted in {"sys.exit", "exit", "quit"}:
-            if not self.guards and self.raises is None:
-                self.raises = ast.copy_location(ast.Expr(value=node), node)
-        elif name in EXECUTES:
-            self.do(execute(self.made(dotted, node, scope)), node)
-        elif node is self.whole and not silent(dotted):
-            self.do([Action("opaque", said=f"{name}()")], node)
-
-    def method(self, callee: Method, node: ast.Call, scope: ChainMap[str, Any]) -> None:
-        """Follow a call of something's method: of a batch, a connection, a type, a table."""
-        owner, name = callee.owner, callee.name
-        if isinstance(owner, Made) and owner.dotted == BATCH:
-            made = self.made(f"alembic.op.{name}", node, scope)
-            if name in EXECUTES:
-                self.do(execute(made), node)
-                return
-            table = owner.get(0, "table_name")
-            # create_foreign_key and its like have the constraint's name before the table's.
-            at = 1 if name.startswith("create_") or name in {"drop_index", "drop_constraint"} else 0
-            args = [*made.args[:at], *([None] if at and not made.args else []), table, *made.args[at:]]
-            if at and not made.args:
-                key = "index_name" if "index" in name else "constraint_name"
-                args[0] = made.kwargs.pop(key, None)
-            operation = OPERATIONS.get(name)
-            if operation is not None:
-                self.do(operation(Made(made.dotted, args, made.kwargs)), node)
-        elif name in EXECUTES:
-            self.do(execute(self.made(name, node, scope)), node)
-        elif name in {"create", "drop"} and isinstance(owner, Made):
-            self.do(of_object(owner, name), node)
-        elif name in {"create_all", "drop_all"}:
-            self.do([Action("opaque", said=f"{name}()")], node)
-        elif name == "delete" and isinstance(owner, Made) and "query" in owner.dotted.split("."):
-            self.do([Action("lose", "table", HOLE, said="query().delete()")], node)
-        elif node is self.whole and not (isinstance(owner, Made) and owner.dotted.startswith("logging.")):
-            if name in QUERIES:
-                self.do([Action("change", "data", said=f"{name}()")], node)
-            elif name not in HARMLESS:
-                self.do([Action("opaque", said=f"{name}()")], node)
-
-    def enter(self, function: Function, node: ast.Call, scope: ChainMap[str, Any]) -> None:
+    def enter(self, function: Function, node: ast.Call, scope: ChainMap[str, Value]) -> None:
         """Follow a function of the file with its arguments bound."""
         target = function.node
         if isinstance(target, ast.Lambda) or target in self.inside or len(self.inside) > DEEPEST:
             return
         made = self.made(target.name, node, scope)
         names = [one.arg for one in [*target.args.posonlyargs, *target.args.args]]
-        bound: dict[str, Any] = dict.fromkeys([*names, *(one.arg for one in target.args.kwonlyargs)], UNKNOWN)
+        bound: dict[str, Value] = dict.fromkeys(
+            [*names, *(one.arg for one in target.args.kwonlyargs)], UNKNOWN
+        )
         for name, default in zip(names[::-1], target.args.defaults[::-1], strict=False):
             bound[name] = self.evaluator.value(default, scope)
         bound |= dict(zip(names, made.args, strict=False)) | made.kwargs
@@ -301,30 +268,7 @@ class Run:
         ]
 
 
-def silent(dotted: str) -> bool:
-    """Tell whether a function of this name leaves the schema alone."""
-    root = dotted.partition(".")[0]
-    return root in SILENT or hasattr(builtins, dotted)
-
-
-def of_object(owner: Made, verb: str) -> list[Action]:
-    """`Enum.create(bind)`, `Table.drop(bind)`, `Index.create(bind)`."""
-    kind = {"Table": "table", "Index": "index", "Sequence": "sequence"}.get(owner.word)
-    enum = enum_name(owner)
-    name = enum or (owner.get(0, "name") if kind else None)
-    if enum:
-        kind = "type"
-    if kind is None:
-        return [Action("opaque", said=f".{verb}()")]
-    lenient = verb == "drop"
-    name = name if isinstance(name, str) else HOLE
-    said = f"{owner.word}.{verb}"
-    if verb == "create" and kind == "table":
-        return OPERATIONS["create_table"](Made("create_table", [name, *owner.args[2:]]))
-    return [Action("create" if verb == "create" else "drop", kind, name, lenient=lenient, said=said)]
-
-
-def bind(target: ast.expr, value: Any, scope: ChainMap[str, Any]) -> None:
+def bind(target: ast.expr, value: Value, scope: ChainMap[str, Value]) -> None:
     """Give a name its value; several at once from a list."""
     if isinstance(target, ast.Name):
         scope[target.id] = value
@@ -332,3 +276,28 @@ def bind(target: ast.expr, value: Any, scope: ChainMap[str, Any]) -> None:
         known = isinstance(value, list) and len(value) == len(target.elts)
         for index, one in enumerate(target.elts):
             bind(one, value[index] if known else UNKNOWN, scope)
+
+
+FOLLOW: dict[type[ast.stmt], Callable[[Run, Value, ChainMap[str, Value]], bool | None]] = {
+    ast.FunctionDef: Run.on_function_def,
+    ast.ClassDef: Run.on_class_def,
+    ast.Import: Run.on_import,
+    ast.ImportFrom: Run.on_import_from,
+    ast.Return: Run.on_return,
+    ast.Break: Run.on_break,
+    ast.Raise: Run.on_raise,
+    ast.Assert: Run.on_assert,
+    ast.Assign: Run.on_assign,
+    ast.AnnAssign: Run.on_ann_assign,
+    ast.AugAssign: Run.on_aug_assign,
+    ast.If: Run.on_if,
+    ast.Match: Run.on_match,
+    ast.For: Run.on_for,
+    ast.While: Run.on_while,
+    ast.With: Run.on_with,
+    ast.Try: Run.on_try,
+    ast.AsyncFunctionDef: Run.on_function_def,
+    ast.Continue: Run.on_break,
+    ast.AsyncFor: Run.on_for,
+    ast.AsyncWith: Run.on_with,
+}

@@ -1,7 +1,7 @@
-"""`safe-migration`: what would lock or rewrite a large table, by squawk on the SQL of each revision.
+"""`safe-migration`: what would lock or rewrite a large table, by squawk on each revision's SQL.
 
-It runs the migrations' code in another process (`offline.py`), so it is done on request only. What a
-migration decides by looking at the database is not seen: offline there is none.
+It runs the migrations' code in another process (`offline.py`), so it is done on request only. What
+a migration decides by looking at the database is not seen: offline there is none.
 """
 
 from __future__ import annotations
@@ -92,12 +92,19 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
         command = [sys.executable, str(program), str(config), revisions, str(output)]
         try:
             done = subprocess.run(  # noqa: S603 -- our own program, by its path
-                command, cwd=config.parent, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                command,
+                cwd=config.parent,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise OfflineSqlError(str(config), f"not done after {TIMEOUT:.0f} s") from None
         if done.returncode or not output.exists():
-            reason = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
+            reason = next(
+                iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}"
+            )
             raise OfflineSqlError(str(config), reason)
         pieces: list[dict[str, Any]] = json.loads(output.read_text(encoding="utf-8"))
         return pieces
@@ -109,10 +116,9 @@ def split(pieces: list[dict[str, Any]]) -> list[Script]:
     inside = False
     for piece in pieces:
         sql, path = piece["sql"], piece["path"]
-        marks = BEGIN.match(sql) or END.match(sql)
         if path is not None and (not scripts or scripts[-1].path != path):
             scripts.append(Script(path))
-            if inside and not marks:
+            if inside and not BEGIN.match(sql):
                 scripts[-1].add("BEGIN;", (piece["line"], piece["column"]))
         if BEGIN.match(sql):
             inside = True
@@ -168,9 +174,9 @@ def shortened(path: str) -> str:
 RULE = Rule(
     SLUG,
     "a migration neither blocks a large table for long nor rewrites it",
-    "A statement that takes seconds on an empty table holds its lock for minutes on a large one, and "
-    "everything behind it waits. Squawk knows which statements do; this reads the SQL that Alembic "
-    "writes, so that operations of one's own are seen too.",
+    "A statement that takes no time on an empty table holds its lock for minutes on a large one, "
+    "and everything behind it waits. Squawk knows which statements do; this reads the SQL that "
+    "Alembic writes, so that operations of one's own are seen too.",
     None,
     BAD,
     GOOD,

@@ -26,7 +26,6 @@ LOCKING = (
     "require-concurrent-refresh-materialized-view",
     "require-lock-timeout",
     "require-timeout-settings",
-    "transaction-nesting",
 )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from invoicing.policy.migrations.actions import HOLE, Action
 from invoicing.policy.migrations.alter import alter_table
 from invoicing.policy.migrations.reader import Words
-from invoicing.policy.migrations.tokens import statements
+from invoicing.policy.migrations.tokens import listed, statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from invoicing.policy.migrations.tokens import Token
 
 # They leave nothing behind that a downgrade could undo.
-PASSING = set(
+PASSING = listed(
     "SET RESET SHOW ANALYZE ANALYSE VACUUM REINDEX CLUSTER LOCK BEGIN START COMMIT END ROLLBACK"
     " SAVEPOINT RELEASE REFRESH PRAGMA CHECKPOINT DISCARD EXPLAIN VALUES USE GO NOTIFY"
-    " LISTEN DESCRIBE OPTIMIZE TABLE FETCH CLOSE".split()
+    " LISTEN DESCRIBE OPTIMIZE TABLE FETCH CLOSE"
 )
-ADJECTIVES = set(
+ADJECTIVES = listed(
     "TEMP TEMPORARY UNLOGGED GLOBAL LOCAL UNIQUE MATERIALIZED RECURSIVE CONSTRAINT EVENT FOREIGN"
-    " DEFAULT TRUSTED PROCEDURAL FULLTEXT SPATIAL VIRTUAL".split()
+    " DEFAULT TRUSTED PROCEDURAL FULLTEXT SPATIAL VIRTUAL"
 )
 KINDS = {
     **dict.fromkeys(("FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE"), "function"),
     **dict.fromkeys(("TYPE", "DOMAIN"), "type"),
     **{
         word: word.lower()
-        for word in (
+        for word in listed(
             "TABLE INDEX TRIGGER EXTENSION VIEW SEQUENCE SCHEMA POLICY RULE PUBLICATION STATISTICS"
             " COLLATION DATABASE"
-        ).split()
+        )
     },
 }
 ON_A_TABLE = {"index", "trigger", "policy", "rule"}
@@ -49,7 +49,9 @@ DEEPEST = 4
 def read_sql(sql: str, depth: int = 0) -> list[Action]:
     """List what a text of one or more statements does, in order."""
     if not sql.replace(HOLE, "").strip():
-        return [Action("opaque", said="SQL that is not known before it runs")] if HOLE in sql else []
+        return (
+            [Action("opaque", said="SQL that is not known before it runs")] if HOLE in sql else []
+        )
     return [action for one in statements(sql) for action in read_statement(one, depth)]
 
 
@@ -160,7 +162,8 @@ def read_delete(words: Words) -> list[Action]:
 def read_with(words: Words) -> list[Action]:
     """WITH ... may hold a DELETE."""
     found = [
-        Action("lose", "table", name, said="DELETE") for name in words.all_after("DELETE", then="FROM")
+        Action("lose", "table", name, said="DELETE")
+        for name in words.all_after("DELETE", then="FROM")
     ]
     return found or ([Action("change", "data", said="WITH")] if words.writes() else [])
 
@@ -176,11 +179,25 @@ def read_merge(words: Words) -> list[Action]:
 def read_select(words: Words) -> list[Action]:
     """SELECT function(...) may do anything; another SELECT reads."""
     name = words.peek()
-    harmless = ("SET_CONFIG", "PG_", "CURRENT_SETTING", "COUNT", "MAX", "MIN", "NOW", "EXISTS", "SETVAL")
+    harmless = (
+        "SET_CONFIG",
+        "PG_",
+        "CURRENT_SETTING",
+        "COUNT",
+        "MAX",
+        "MIN",
+        "NOW",
+        "EXISTS",
+        "SETVAL",
+    )
     called = words.peek(1) == "(" and not name.startswith(harmless) and name.isidentifier()
     if words.has("INTO") and not words.has("FROM"):
         called = False
-    return [Action("opaque", said=f"SELECT {name.lower()}()")] if called and not words.has("FROM") else []
+    return (
+        [Action("opaque", said=f"SELECT {name.lower()}()")]
+        if called and not words.has("FROM")
+        else []
+    )
 
 
 def read_block(found: list[Token], depth: int) -> list[Action]:
@@ -193,7 +210,9 @@ def read_block(found: list[Token], depth: int) -> list[Action]:
         if token.kind in {"body", "text"}
         for words_action in read_body(token.text, depth + 1)
     ]
-    return [Words.replace(action, guarded=True) for action in actions] or [Action("opaque", said="DO")]
+    return [Words.replace(action, guarded=True) for action in actions] or [
+        Action("opaque", said="DO")
+    ]
 
 
 def read_body(body: str, depth: int) -> list[Action]:

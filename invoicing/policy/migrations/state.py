@@ -136,14 +136,22 @@ class State:
 
     def goes_with(self, thing: Action, action: Action) -> bool:
         """Tell whether dropping something else takes this thing along."""
-        if action.kind == "table" and thing.kind in ON_TABLES and self.match(action.name, thing.table):
+        if (
+            action.kind == "table"
+            and thing.kind in ON_TABLES
+            and self.match(action.name, thing.table)
+        ):
             return True
         if action.kind == "column" and thing.kind in {"index", "constraint"}:
-            covers = thing.columns is None or any(self.match(action.name, one) for one in thing.columns)
+            covers = thing.columns is None or any(
+                self.match(action.name, one) for one in thing.columns
+            )
             return covers and self.match(action.table, thing.table)
         if not action.cascade or thing.kind in {"table", "function", "type"}:
             return False
-        return any(kind == action.kind and self.match(name, action.name) for kind, name in thing.uses)
+        return any(
+            kind == action.kind and self.match(name, action.name) for kind, name in thing.uses
+        )
 
     def rename(self, action: Action) -> None:
         """Give things the names they have after a rename."""
@@ -160,7 +168,9 @@ class State:
         """List what stands in the way of a drop: what still needs the thing dropped."""
         for number in self.found(f"uses {action.kind}", action.name):
             thing = self.made[number]
-            needs = any(kind == action.kind and equal(name, action.name) for kind, name in thing.uses)
+            needs = any(
+                kind == action.kind and equal(name, action.name) for kind, name in thing.uses
+            )
             itself = thing.kind == action.kind and equal(thing.name, action.name)
             inside = action.kind == "table" and equal(thing.table, action.name)
             if needs and not itself and not inside:

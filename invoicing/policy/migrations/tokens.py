@@ -87,3 +87,8 @@ def statements(sql: str) -> list[list[Token]]:
         else:
             found[-1].append(token)
     return [one for one in found if one]
+
+
+def listed(words: str) -> set[str]:
+    """Give the words of a list that is written as a text."""
+    return set(words.split())

@@ -36,11 +36,14 @@ BAD = {
         BACK,
     ),
     "TRUNCATE": migration('op.execute("TRUNCATE invoice, account")', BACK),
-    "DELETE in a constant": migration("op.execute(SQL)", BACK, before='SQL = "DELETE FROM invoice"\n'),
+    "DELETE in a constant": migration(
+        "op.execute(SQL)", BACK, before='SQL = "DELETE FROM invoice"\n'
+    ),
     "DELETE in an f-string": migration('op.execute(f"DELETE FROM {table()}")', BACK),
     "DELETE by text()": migration('op.get_bind().execute(sa.text("delete from invoice"))', BACK),
     "DELETE in a WITH": migration(
-        'op.execute("WITH old AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM old")', BACK
+        'op.execute("WITH old AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM old")',
+        BACK,
     ),
     "DELETE by an expression": migration(
         'invoice = sa.table("invoice")\nop.execute(invoice.delete())', BACK
@@ -67,11 +70,13 @@ GOOD = {
     "flagged": migration(DROP, BACK, FLAGGED),
     "a drop in the downgrade": migration(BACK, DROP),
     "a drop of what this upgrade made": migration(
-        'op.create_table("t", sa.Column("a", sa.Text()))\nop.drop_column("t", "a")\nop.drop_table("t")',
+        'op.create_table("t", sa.Column("a", sa.Text()))\n'
+        'op.drop_column("t", "a")\nop.drop_table("t")',
         "pass",
     ),
     "rows of a temporary table": migration(
-        'op.execute("CREATE TEMP TABLE t (a int)")\nop.execute("DELETE FROM t; DROP TABLE t")', "pass"
+        'op.execute("CREATE TEMP TABLE t (a int)")\nop.execute("DELETE FROM t; DROP TABLE t")',
+        "pass",
     ),
     "a longer text": narrow("sa.String(20)", "sa.String(50)"),
     "a text without a limit": narrow("sa.String(20)", "sa.Text()"),
@@ -88,7 +93,8 @@ GOOD = {
         'op.execute("CREATE TRIGGER t BEFORE DELETE OR TRUNCATE ON a EXECUTE FUNCTION f()")', BACK
     ),
     "DELETE in a text and in a comment": migration(
-        "op.execute(\"UPDATE a SET b = 'x; DELETE FROM a' /* ; DROP TABLE a */ -- ; TRUNCATE a\")", BACK
+        "op.execute(\"UPDATE a SET b = 'x; DELETE FROM a' /* ; DROP TABLE a */ -- ; TRUNCATE a\")",
+        BACK,
     ),
     "an index, a view, a default": migration(
         'op.drop_index("ix")\nop.execute("DROP VIEW v; ALTER TABLE a ALTER b DROP DEFAULT")', BACK

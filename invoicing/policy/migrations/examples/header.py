@@ -16,10 +16,10 @@ BAD = {
 
 GOOD = {
     "as Alembic writes it": migration("pass", "pass"),
-    "the first revision": migration("pass", "pass", HEADER.replace("Revises: 1a", "Revises:")).replace(
-        'down_revision = "1a"', "down_revision = None"
+    "the first revision": migration(
+        "pass", "pass", HEADER.replace("Revises: 1a", "Revises:")
+    ).replace('down_revision = "1a"', "down_revision = None"),
+    "a merge": migration("pass", "pass", HEADER.replace("Revises: 1a", "Revises: 1a, 1b")).replace(
+        'down_revision = "1a"', 'down_revision = ("1a", "1b")'
     ),
-    "a merge": migration(
-        "pass", "pass", HEADER.replace("Revises: 1a", "Revises: 1a, 1b")
-    ).replace('down_revision = "1a"', 'down_revision = ("1a", "1b")'),
 }

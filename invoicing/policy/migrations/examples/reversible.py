@@ -17,6 +17,8 @@ CHILD = (
     'op.create_table("child", sa.Column("parent_id", sa.BigInteger(), sa.ForeignKey("parent.id")))'
 )
 
+CALL = "FUNCTION touch()"
+
 BAD = {
     "pass": migration(ADD, "pass"),
     "ellipsis": migration(ADD, "..."),
@@ -54,7 +56,7 @@ BAD = {
         f"""
         {TABLE}
         for table in ("invoice", "account"):
-            op.execute(f"CREATE TRIGGER touch_{{table}} BEFORE UPDATE ON {{table}} EXECUTE FUNCTION t()")
+            op.execute(f"CREATE TRIGGER touch_{{table}} AFTER INSERT ON {{table}} EXECUTE {CALL}")
         """,
         f'{TABLE_DROP}\nop.execute("DROP TRIGGER touch_invoice ON invoice")',
     ),
@@ -83,7 +85,8 @@ BAD = {
         f"{PARENT}\n{CHILD}", 'op.drop_table("parent")\nop.drop_table("child")'
     ),
     "the function goes before its trigger": migration(
-        'op.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ $$")\n' + TRIGGER,
+        'op.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ $$")\n'
+        + TRIGGER,
         'op.execute("DROP FUNCTION touch()")\nop.execute("DROP TRIGGER touch ON invoice")',
     ),
     "a constraint without a name": migration(
@@ -123,7 +126,9 @@ GOOD = {
     "a raise that guards": migration(
         ADD, f"if op.get_context().as_sql:\n    raise RuntimeError\n{DROP}"
     ),
-    "a temporary table": migration('op.execute("CREATE TEMP TABLE t AS SELECT 1")', "op.execute('X')"),
+    "a temporary table": migration(
+        'op.execute("CREATE TEMP TABLE t AS SELECT 1")', "op.execute('X')"
+    ),
     "made and dropped again": migration(f"{TABLE}\n{ADD}\n{TABLE_DROP}", DROP),
     "renamed on the way": migration(
         f'{TABLE}\nop.rename_table("note", "memo")', 'op.drop_table("memo")'
@@ -143,6 +148,7 @@ GOOD = {
     "in a batch": migration(
         'with op.batch_alter_table("invoice") as b:\n    b.add_column(sa.Column("a", sa.Text()))\n'
         '    b.create_index("ix_a", ["a"])',
-        'with op.batch_alter_table("invoice") as b:\n    b.drop_index("ix_a")\n    b.drop_column("a")',
+        'with op.batch_alter_table("invoice") as b:\n    b.drop_index("ix_a")\n'
+        '    b.drop_column("a")',
     ),
 }

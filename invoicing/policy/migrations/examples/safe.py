@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from invoicing.policy.migrations.examples.writing import migration
 
-PATIENCE = "op.execute(\"SET lock_timeout = '2s'\")\nop.execute(\"SET statement_timeout = '5min'\")\n"
+PATIENCE = (
+    "op.execute(\"SET lock_timeout = '2s'\")\nop.execute(\"SET statement_timeout = '5min'\")\n"
+)
 OUTSIDE = "with op.get_context().autocommit_block():\n    "
 
 
