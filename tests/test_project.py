@@ -22,6 +22,8 @@ CONDA_NAMES: dict[str, list[str]] = {
     "matplotlib": ["matplotlib-base"],
     "sqlalchemy[asyncio]": ["sqlalchemy", "greenlet"],
 }
+# What environment.yml lets pip install.
+BY_PIP = {"squawk-cli"}
 
 
 def split(requirement: str) -> tuple[str, str]:
@@ -32,13 +34,18 @@ def split(requirement: str) -> tuple[str, str]:
 
 def test_conda_has_the_same_packages_with_the_same_bounds() -> None:
     project = PYPROJECT["project"]
-    expected = {f"python{project['requires-python']}"}
+    expected = {f"python{project['requires-python']}", "pip", "pip:"}
+    by_pip = set()
     for requirement in project["dependencies"] + PYPROJECT["dependency-groups"]["dev"]:
         name, version = split(requirement)
+        if name in BY_PIP:
+            by_pip.add(name + version)
+            continue
         first, *more = CONDA_NAMES.get(name, [name])
         expected |= {first if ">=" in first else first + version, *more}
     text = (ROOT / "environment.yml").read_text()
     assert set(re.findall(r"^  - (\S+)$", text, re.MULTILINE)) - {"conda-forge"} == expected
+    assert set(re.findall(r"^      - (\S+)$", text, re.MULTILINE)) == by_pip
 
 
 def test_the_lock_pins_every_requirement_and_names_no_host() -> None:
