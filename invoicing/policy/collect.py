@@ -242,6 +242,16 @@ def call_facts(
     """Return what is kept of a call; None for a call of something without a name."""
     if not isinstance(node, ast.Call) or depth > DEEPEST:
         return None
+    # It is met as a part of another call, and again by itself.
+    kept: CallFacts | None = getattr(node, "kept", None)
+    if kept is None:
+        kept = _call_facts(node, function, owner, depth)
+        if depth < DEEPEST // 2:
+            node.kept = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _call_facts(node: ast.Call, function: int, owner: str | None, depth: int) -> CallFacts | None:
     callee = _callee(node)
     if callee is None:
         return None

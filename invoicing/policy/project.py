@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from invoicing.policy.facts import AttributeFacts, CallFacts, ClassFacts, Keyword, ModuleFacts
@@ -57,12 +57,19 @@ class Project:
     Attributes:
         modules: what is kept of each.
         settings: where things are.
+        notes: what a rule works out once, by its own name and keys.
     """
 
     def __init__(self, modules: list[ModuleFacts], settings: PolicySettings) -> None:
         self.modules = modules
         self.settings = settings
+        self.notes: dict[str, dict[Any, Any]] = {}
         self._by_name = {one.module: one for one in modules}
+        self._resolved: dict[tuple[str, str], str | None] = {}
+
+    def module(self, name: str) -> ModuleFacts | None:
+        """Return the checked module of a dotted name."""
+        return self._by_name.get(name)
 
     @cached_property
     def classes(self) -> dict[str, Mapped]:
@@ -77,11 +84,17 @@ class Project:
         """Return the dotted name of what a name in a module stands for, wherever it is made."""
         if name is None or name.startswith("."):
             return None
+        key = (module.path, name)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(module, name)
+        return self._resolved[key]
+
+    def _resolve(self, module: ModuleFacts, name: str) -> str | None:
         head, _, rest = name.partition(".")
         target = module.imports.get(head)
         if target is None:
             local = f"{module.module}.{name}"
-            if local in self.classes or head in {one.name for one in module.classes}:
+            if local in self.classes or f"{module.module}.{head}" in self.classes:
                 return local
             alias = module.functions[0].names.get(head)
             if isinstance(alias, str) and alias != head and not rest:

@@ -1,26 +1,5 @@
-"""The rules, in the order in which they are told."""
+"""The rules for models, loaders, queries and sessions."""
 
-from __future__ import annotations
+from invoicing.policy.rules.registry import RULES
 
-from typing import TYPE_CHECKING
-
-from invoicing.policy.rules.async_only import ASYNC_ONLY
-from invoicing.policy.rules.bases import BASE_AND_TIMESTAMPS
-from invoicing.policy.rules.lazy_raise import LAZY_RAISE
-from invoicing.policy.rules.loaders import COLLECTION_SELECTIN, SINGLE_JOINED
-from invoicing.policy.rules.queries import NO_QUERY_IN_MODELS, QUERY_OUTSIDE_SERVICES
-from invoicing.policy.rules.shared_session import SHARED_SESSION
-
-if TYPE_CHECKING:
-    from invoicing.policy.model import Rule
-
-RULES: tuple[Rule, ...] = (
-    ASYNC_ONLY,
-    BASE_AND_TIMESTAMPS,
-    LAZY_RAISE,
-    COLLECTION_SELECTIN,
-    SINGLE_JOINED,
-    NO_QUERY_IN_MODELS,
-    QUERY_OUTSIDE_SERVICES,
-    SHARED_SESSION,
-)
+__all__ = ["RULES"]

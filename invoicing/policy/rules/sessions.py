@@ -39,6 +39,15 @@ EXPRESSIONS = {
 
 def session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
     """Return the names that are sessions in a function, its own and the module's."""
+    known = project.notes.setdefault("sessions", {})
+    key = (module.path, function)
+    if key not in known:
+        known[key] = _session_names(project, module, function)
+    found: set[str] = known[key]
+    return found
+
+
+def _session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
     found: set[str] = set()
     for facts in {0, function}:
         names = module.functions[facts]
@@ -60,7 +69,7 @@ def _is_session(project: Project, module: ModuleFacts, told: str) -> bool:
         return False
     # `sessions = async_sessionmaker(...)`, then `async with sessions() as session`.
     owner, _, last = (resolved or "").rpartition(".")
-    home = next((one for one in project.modules if one.module == owner), module)
+    home = project.module(owner) or module
     maker = home.functions[0].names.get(last or name.removesuffix(".begin"))
     if maker is None:
         maker = module.functions[0].names.get(name.removesuffix(".begin"))
