@@ -171,7 +171,7 @@ HOSTILE = {
     "a width of a gigabyte": 'op.execute("{:>999999999}".format("a") + "%999999999s" % "a")',
     "a text that doubles": "x = 'a'\nfor i in range(9):\n    pass\n" + "x = f'{x}{x}'\n" * 64,
     "a list that doubles": "x = ['a']\n" + "x = [*x, *x]\n" * 64 + "op.execute(''.join(x))",
-    "loops within loops": "".join(f"{'    ' * n}for x{n} in {[1, 2, 3] * 5}:\n" for n in range(8))
+    "loops within loops": "".join(f"{'    ' * n}for x{n} in {[1, 2, 3] * 5}:\n" for n in range(5))
     + " " * 20
     + "op.execute(x0 + x4)",
     "half a million quotes": "op.execute(" + repr("'" * 500_001) + ")",
