@@ -29,6 +29,6 @@ class OfflineSqlError(InvoicingError):
         self.config = config
         self.reason = re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", reason)
         super().__init__(
-            f"cannot check the SQL of {config}: {self.reason}. No migration was run. "
+            f"cannot check the SQL of {config}: {self.reason}. Nothing was checked. "
             "Run: alembic upgrade base:heads --sql, to see where it stops"
         )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.policy.migrations import RULES, check_sql
+from invoicing.errors import OfflineSqlError, SquawkMissingError
+from invoicing.policy.migrations import RULES, MigrationSettings, check_sql, safe
 
 ROOT = Path(__file__).parents[2]
 RULE = next(rule for rule in RULES if rule.slug == "safe-migration")
@@ -58,3 +59,28 @@ def test_a_statement_that_blocks_is_found_at_its_line(
 @pytest.mark.parametrize("label", RULE.good)
 def test_a_statement_that_blocks_nobody_is_not(judged: dict[str, list[str]], label: str) -> None:
     assert judged[label] == []
+
+
+def test_alembics_error_is_one_line_without_a_password(tmp_path: Path) -> None:
+    config = project(tmp_path, [])
+    (tmp_path / "scripts" / "env.py").write_text(
+        "raise RuntimeError('postgresql://a:secret@b/c')\n"
+    )
+    (tmp_path / "scripts" / "versions" / "r0.py").write_text(
+        next(iter(RULE.good.values())).replace('"1a"', "None")
+    )
+    with pytest.raises(OfflineSqlError, match="Nothing was checked") as caught:
+        check_sql(config)
+    assert "secret" not in str(caught.value)
+    assert "a:***@b" in caught.value.reason
+
+
+def test_without_squawk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(SquawkMissingError, match="pip install squawk-cli"):
+        check_sql(ROOT / "pyproject.toml")
+
+
+def test_this_projects_migrations_are_safe() -> None:
+    settings = MigrationSettings(lock_timeout_elsewhere=True)
+    assert [*map(str, check_sql(ROOT / "pyproject.toml", settings=settings))] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -113,5 +112,13 @@ def fits(pattern: str, name: str) -> bool:
     """Match a name with holes; one that is nothing but a hole matches all."""
     if HOLE not in pattern:
         return False
-    parts = [re.escape(part) for part in re.split(f"{HOLE}+", pattern)]
-    return re.fullmatch(".*?".join(parts), name, re.DOTALL) is not None
+    first, *middle, last = pattern.split(HOLE)
+    if not (name.startswith(first) and name[len(first) :].endswith(last)):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in middle:
+        found = name.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

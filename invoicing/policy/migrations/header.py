@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,9 +27,7 @@ def check(revision: Revision) -> Iterator[Finding]:
     if not revision.is_migration:
         return
     if not revision.header.strip():
-        yield finding(
-            revision, SLUG, (1, 1), "there is no docstring", "say what the migration does"
-        )
+        yield no_docstring(revision)
         return
     topics = read(revision.header)
     for line, message, mend in [
@@ -37,6 +36,22 @@ def check(revision: Revision) -> Iterator[Finding]:
         *asked(revision, topics),
     ]:
         yield finding(revision, SLUG, (first_line(revision) + line, 1), message, mend)
+
+
+def no_docstring(revision: Revision) -> Finding:
+    """Say that there is none, or that it stands where Python takes it for no docstring."""
+    for node in revision.tree.body:
+        if "Revision ID" in text_of(node):
+            place = node.lineno, node.col_offset + 1
+            message = "the docstring is below other code, so it is none"
+            return finding(revision, SLUG, place, message, "move it to the top of the file")
+    return finding(revision, SLUG, (1, 1), "there is no docstring", "say what the migration does")
+
+
+def text_of(node: ast.stmt) -> str:
+    """Give the text of a statement that is nothing else."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
 def first_line(revision: Revision) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from invoicing.policy.migrations.actions import HOLE, Action, alike, bare, equal, shown
 from invoicing.policy.migrations.examples.reversible import BAD, GOOD
 from invoicing.policy.migrations.rule import Rule, finding
-from invoicing.policy.migrations.state import State, after
+from invoicing.policy.migrations.state import MOST_UNKNOWN, State, after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +99,8 @@ def summary(made: Run) -> str:
 def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterator[Finding]:
     """Take the downgrade's steps over what the upgrade has made."""
     postgresql = revision.settings.dialect == "postgresql"
-    state = State(
-        alike, [one for one in after(made.actions).things if counts(one, postgresql=postgresql)]
-    )
+    there = after(made.actions)
+    state = State(alike, [one for one in there.things if counts(one, postgresql=postgresql)])
     opaque: Action | None = None
     for action in undone.actions:
         if action.verb == "opaque":
@@ -115,6 +114,8 @@ def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterat
             state.forget(action)
         else:
             state.apply(action)
+    if max(state.unknown, there.unknown) > MOST_UNKNOWN:
+        opaque = opaque or undone.actions[0]
     if opaque is None:
         yield from (left(revision, thing, name) for thing in remaining(state))
     elif revision.settings.strict and state.things:
@@ -183,7 +184,7 @@ def unnamed(revision: Revision, action: Action) -> Finding:
 
 def out_of_order(revision: Revision, state: State, action: Action) -> Iterator[Finding]:
     """Say that a drop fails: something needs the thing still, or has taken it along already."""
-    if action.verb != "drop":
+    if action.verb != "drop" or HOLE in (action.name or HOLE):
         return
     place = action.line, action.column
     users = iter(()) if action.cascade else state.users(action)

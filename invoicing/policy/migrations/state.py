@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Match = Callable[[str | None, str | None], bool]
-    Index = defaultdict[tuple[str, str], dict[int, None]]
+    Index = defaultdict[str, dict[str, set[int]]]
 
+# Names that are not known are compared with all others; a file with more of them is not read on.
+MOST_UNKNOWN = 200
 ON_TABLES = {"column", "index", "constraint", "trigger", "policy", "rule"}
 
 
@@ -28,6 +30,7 @@ class State:
         match: how names are compared: surely the same, or perhaps.
         gone: what went with something else, and with what.
         missed: drops of what was not made here.
+        unknown: how many steps had names that are not known.
     """
 
     def __init__(self, match: Match = equal, things: Iterable[Action] = ()) -> None:
@@ -36,6 +39,7 @@ class State:
         self.missed: list[Action] = []
         self.made: dict[int, Action] = {}
         self.count = 0
+        self.unknown = 0
         self.index: Index = defaultdict(dict)
         for thing in things:
             self.put(thing)
@@ -49,29 +53,30 @@ class State:
         """Add a thing and the ways to find it."""
         self.count += 1
         self.made[self.count] = thing
-        for key in keys(thing):
-            self.index[key][self.count] = None
+        for what, name in keys(thing):
+            self.index[what].setdefault(name, set()).add(self.count)
 
     def take(self, number: int) -> Action:
         """Remove a thing."""
         thing = self.made.pop(number)
-        for key in keys(thing):
-            self.index[key].pop(number, None)
+        for what, name in keys(thing):
+            self.index[what].get(name, set()).discard(number)
         return thing
 
     def found(self, what: str, name: str | None) -> list[int]:
         """List what may have this name: those that are called so, and those with unknown names."""
+        names = self.index[what]
         if name is None or HOLE in name:
-            return sorted({one for key in self.all_keys(what) for one in self.index[key]})
-        exact, loose = self.index[what, bare(name)], self.index[what, HOLE]
-        return sorted({**exact, **loose})
-
-    def all_keys(self, what: str) -> list[tuple[str, str]]:
-        """List the keys of one sort."""
-        return [key for key in self.index if key[0] == what]
+            return sorted({one for numbers in names.values() for one in numbers})
+        return sorted({*names.get(bare(name), ()), *names.get(HOLE, ())})
 
     def apply(self, action: Action) -> None:
         """Take one more step."""
+        if action.name is None or HOLE in f"{action.name}{action.table}":
+            self.unknown += 1
+            if self.unknown > MOST_UNKNOWN:
+                self.missed += [action] * (action.verb == "drop")
+                return
         if action.verb == "create":
             self.create(action)
         elif action.verb == "drop":
@@ -81,7 +86,10 @@ class State:
 
     def alike_to(self, action: Action) -> list[int]:
         """List the things a step is about."""
-        candidates = self.found(action.kind, action.name)
+        where = [action.kind]
+        if action.kind in ON_TABLES and plain(action.table) != HOLE:
+            where = [f"{action.kind} on {plain(action.table)}", f"{action.kind} on {HOLE}"]
+        candidates = sorted({number for what in where for number in self.found(what, action.name)})
         return [number for number in candidates if self.same(self.made[number], action)]
 
     def has(self, action: Action) -> bool:
@@ -180,6 +188,8 @@ class State:
 def keys(thing: Action) -> Iterator[tuple[str, str]]:
     """Give what a thing is found by: its name, its table, and what it uses."""
     yield thing.kind, plain(thing.name)
+    if thing.kind in ON_TABLES:
+        yield f"{thing.kind} on {plain(thing.table)}", plain(thing.name)
     if thing.table is not None:
         yield "on", plain(thing.table)
     for kind, name in thing.uses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +16,24 @@ if TYPE_CHECKING:
 Value: TypeAlias = Any
 
 DEEPEST = 60
-LONGEST = 2_000_000
+LONGEST = 1_000_000
+MOST_ITEMS = 10_000
+# A width in a format can ask for any amount of memory.
+SPECIFIED = re.compile(r"\{[^{}]*[:!\[.]")
+PLACE = re.compile(r"%(?:\(\w+\))?s|%%")
+PLAIN_METHODS = {
+    "strip",
+    "lstrip",
+    "rstrip",
+    "lower",
+    "upper",
+    "split",
+    "splitlines",
+    "removesuffix",
+    "startswith",
+    "endswith",
+    "replace",
+}
 # They give back the text they were given.
 THROUGH = {
     "sqlalchemy.text",
@@ -141,7 +159,7 @@ class Evaluator:
 
     def joined(self, node: ast.JoinedStr, scope: Mapping[str, Value]) -> str:
         """Give an f-string, with holes for what is not known."""
-        return "".join(text_of(self.value(part, scope)) for part in node.values)
+        return "".join(text_of(self.value(part, scope)) for part in node.values)[:LONGEST]
 
     def formatted(self, node: ast.FormattedValue, scope: Mapping[str, Value]) -> str:
         """Give one part of an f-string."""
@@ -158,7 +176,7 @@ class Evaluator:
                 found += inner if isinstance(inner, list) else [UNKNOWN]
             else:
                 found.append(self.value(one, scope))
-        return found
+        return found[:MOST_ITEMS]
 
     def mapping(self, node: ast.Dict, scope: Mapping[str, Value]) -> Value:
         """Give a dict."""
@@ -170,7 +188,7 @@ class Evaluator:
         left, right = self.value(node.left, scope), self.value(node.right, scope)
         if isinstance(node.op, ast.Add):
             if isinstance(left, list) and isinstance(right, list):
-                return left + right
+                return (left + right)[:MOST_ITEMS]
             if isinstance(left, str) or isinstance(right, str):
                 return (text_of(left) + text_of(right))[:LONGEST]
         if isinstance(node.op, ast.Mod) and isinstance(left, str):
@@ -271,37 +289,29 @@ def made(dotted: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 
 def text_method(text: str, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """Give what the method of a text gives."""
+    """Give what the method of a text gives, unless it would be too long to be SQL."""
+    longest = len(text) * max([len(one) for one in args if isinstance(one, str | list)], default=1)
+    if longest > LONGEST or (name == "format" and SPECIFIED.search(text)):
+        return HOLE
     if name == "format":
         given = [text_of(one) for one in args]
         named = {key: text_of(value) for key, value in kwargs.items()}
-        return text.format(*given, **named)
+        return text.format(*given, **named)[:LONGEST]
     if name == "join" and isinstance(args[0], list):
-        return text.join(text_of(one) for one in args[0])
-    if name in {
-        "strip",
-        "lstrip",
-        "rstrip",
-        "lower",
-        "upper",
-        "split",
-        "splitlines",
-        "removesuffix",
-    }:
-        return getattr(text, name)(*args)
-    if name in {"startswith", "endswith"} and isinstance(args[0], str):
-        return getattr(text, name)(args[0])
-    if name == "replace" and all(isinstance(one, str) for one in args):
-        return text.replace(*args)
-    return HOLE
+        return text.join(text_of(one) for one in args[0])[:LONGEST]
+    plain = name in PLAIN_METHODS and all(isinstance(one, str) for one in args)
+    return getattr(text, name)(*args) if plain else HOLE
 
 
 def percent(text: str, given: Value) -> str:
     """Give what the old way of formatting gives, with holes for what is not known."""
+    text = text.replace("%d", "%s")
+    if "%" in PLACE.sub("", text):
+        return HOLE
     if isinstance(given, dict):
-        return text % {key: text_of(value) for key, value in given.items()}
+        return (text % {key: text_of(value) for key, value in given.items()})[:LONGEST]
     values = given if isinstance(given, list) else [given]
-    return text.replace("%d", "%s") % tuple(text_of(one) for one in values)
+    return (text % tuple(text_of(one) for one in values))[:LONGEST]
 
 
 COMPARE: dict[type[ast.cmpop], Callable[[Value, Value], bool]] = {

@@ -6,6 +6,7 @@ from invoicing.policy.migrations.examples.writing import HEADER, migration
 
 BAD = {
     "no docstring": migration("pass", "pass").partition("\n\n")[2].partition('"""\n')[2],
+    "below the imports": "import sqlalchemy as sa\n" + migration("pass", "pass"),
     "another revision": migration("pass", "pass", HEADER.replace("2a", "2b")),
     "another parent": migration("pass", "pass", HEADER.replace("1a", "1b")),
     "no parent": migration("pass", "pass", HEADER.replace("Revises: 1a", "Revises:")),

@@ -11,8 +11,12 @@ TABLE_DROP = 'op.drop_table("note")'
 STATUS = 'sa.Enum("open", "paid", name="status")'
 ENUM = f'op.create_table("note", sa.Column("status", {STATUS}))'
 TRIGGER = 'op.execute("CREATE TRIGGER touch BEFORE UPDATE ON invoice EXECUTE FUNCTION touch()")'
+FUNCTION = (
+    'op.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql "\n'
+    """    "AS 'BEGIN RETURN NEW; END'")"""
+)
 INDEX = 'op.create_index("ix_note", "invoice", ["note"])'
-PARENT = 'op.create_table("parent", sa.Column("id", sa.BigInteger()))'
+PARENT = 'op.create_table("parent", sa.Column("id", sa.BigInteger(), primary_key=True))'
 CHILD = (
     'op.create_table("child", sa.Column("parent_id", sa.BigInteger(), sa.ForeignKey("parent.id")))'
 )
@@ -85,8 +89,7 @@ BAD = {
         f"{PARENT}\n{CHILD}", 'op.drop_table("parent")\nop.drop_table("child")'
     ),
     "the function goes before its trigger": migration(
-        'op.execute("CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ $$")\n'
-        + TRIGGER,
+        f"{FUNCTION}\n{TRIGGER}",
         'op.execute("DROP FUNCTION touch()")\nop.execute("DROP TRIGGER touch ON invoice")',
     ),
     "a constraint without a name": migration(
