@@ -80,6 +80,19 @@ class Project:
             for one in module.classes
         }
 
+    def is_migration(self, module: ModuleFacts) -> bool:
+        """Return whether a module is a revision: what it says of models was true once."""
+        return self.settings.matches(module.path, self.settings.migrations)
+
+    @cached_property
+    def model_files(self) -> set[str]:
+        """The paths of the files of models in which a class is mapped."""
+        return {
+            one.module.path
+            for one in self.mapped
+            if self.settings.matches(one.module.path, self.settings.models)
+        }
+
     def resolve(self, module: ModuleFacts, name: str | None) -> str | None:
         """Return the dotted name of what a name in a module stands for, wherever it is made."""
         if name is None or name.startswith("."):

@@ -142,6 +142,14 @@ def _read_all(
 
 
 def _read(path: Path, root: Path, settings: PolicySettings) -> Checked:
+    try:
+        return _read_file(path, root, settings)
+    except Exception as error:  # noqa: BLE001 -- the other files are still to be checked
+        what = f"the gate itself failed on it: {type(error).__name__}: {error}"
+        return Checked([], Problem(path.as_posix(), 1, what))
+
+
+def _read_file(path: Path, root: Path, settings: PolicySettings) -> Checked:
     sources = read_sources(path, root)
     if isinstance(sources, Problem):
         return Checked([], sources)

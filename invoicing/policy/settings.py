@@ -35,7 +35,11 @@ class PolicySettings:
     session_module: Globs = ("**/db/session.py", "**/session.py", "**/database.py")
     models: Globs = ("**/models/**", "**/models.py")
     services: Globs = ("**/services/**", "**/services.py", "**/repositories/**")
-    migrations: Globs = ("migrations/versions/*.py", "alembic/versions/*.py")
+    migrations: Globs = (
+        "**/migrations/versions/**",
+        "**/_migrations/versions/**",
+        "**/alembic/versions/**",
+    )
     exclude: Globs = ("tests/**", "**/.venv/**", "**/venv/**", "**/node_modules/**")
     base: str = "Base"
     mixin: str = "TimeStampedMixin"

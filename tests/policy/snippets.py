@@ -6,6 +6,8 @@ from tests.policy.project import MODELS
 
 HEAD = "from app.base import Base, Mapped, TimeStampedMixin, mapped_column, relationship\n"
 MODEL = HEAD + 'class A(TimeStampedMixin, Base):\n    __tablename__ = "a"\n'
+# A model; what follows is in its body.
+MAPPED = HEAD + "class A(Base):\n    __tablename__ = 'a'\n"
 QUERY = "from sqlalchemy import select\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
 OPTIONS = (
     "from sqlalchemy import orm, select\n"
@@ -147,17 +149,18 @@ BAD: dict[str, dict[str, dict[str, str]]] = {
     },
     "no-query-in-models": {
         "a session's query": code(
-            QUERY + "class A:\n    async def f(self, session: AsyncSession):\n"
+            QUERY + MAPPED + "    async def f(self, session: AsyncSession):\n"
             "        return await session.scalar(select(1))\n",
             "app/models.py",
         ),
         "its own session": code(
             "from sqlalchemy.orm import object_session\n"
-            "class A:\n    def f(self):\n        return object_session(self)\n",
+            + MAPPED
+            + "    def f(self):\n        return object_session(self)\n",
             "app/models/a.py",
         ),
         "by what is executed": code(
-            QUERY + "class A:\n    async def f(self):\n"
+            QUERY + MAPPED + "    async def f(self):\n"
             "        return await self.s.execute(select(A).where(A.x == 1))\n",
             "app/models.py",
         ),
@@ -288,17 +291,19 @@ GOOD: dict[str, dict[str, dict[str, str]]] = {
     },
     "no-query-in-models": {
         "a hybrid expression": code(
-            QUERY + "class A:\n    @total.expression\n    def total(cls):\n"
+            QUERY + MAPPED + "    @total.expression\n    def total(cls):\n"
             "        return select(B.x).where(B.a == cls.id).scalar_subquery()\n",
             "app/models.py",
         ),
         "a column_property": code(
-            QUERY + "from sqlalchemy.orm import column_property\n"
-            "class A:\n    n = column_property(select(B.x).scalar_subquery())\n",
+            QUERY
+            + "from sqlalchemy.orm import column_property\n"
+            + MAPPED
+            + "    n = column_property(select(B.x).scalar_subquery())\n",
             "app/models.py",
         ),
         "a dictionary's get": code(
-            "class A:\n    def f(self, d: dict):\n        return d.get(1)\n", "app/models.py"
+            MAPPED + "    def f(self, d: dict):\n        return d.get(1)\n", "app/models.py"
         ),
     },
     "query-outside-services": {

@@ -62,7 +62,7 @@ def first_line(revision: Revision) -> int:
 def read(header: str) -> dict[str, tuple[int, str]]:
     """Give each topic's line, counted from 0, and what it says up to the next topic."""
     found = list(TOPIC.finditer(header))
-    ends = [match.start() for match in found[1:]] + [len(header)]
+    ends = [match.start() for match in found[1:]] + [len(header)] if found else []
     return {
         match[1]: (header.count("\n", 0, match.start(1)), header[match.start(2) : end].strip())
         for match, end in reversed(list(zip(found, ends, strict=True)))

@@ -37,6 +37,9 @@ def check(project: Project) -> Iterator[Finding]:
     """Find sync engines, sessions, queries and drivers, and sessions made elsewhere."""
     settings = project.settings
     for module in project.modules:
+        if project.is_migration(module):
+            # Alembic runs it by a connection that is sync, in whatever project.
+            continue
         makes = settings.matches(module.path, settings.session_module)
         for call in module.calls:
             yield from _call(project, module, call, makes=makes)

@@ -17,8 +17,12 @@ SLUG = "base-and-timestamps"
 def check(project: Project) -> Iterator[Finding]:
     """Find mapped classes without them."""
     for one in project.mapped:
+        if project.is_migration(one.module):
+            continue
         classes, outside = project.ancestors(one)
         names = {each.facts.name.rpartition(".")[2] for each in classes if each is not one}
+        # As they are written, too: `Base = declarative_base()` is no class.
+        names |= {(base or "").rpartition(".")[2] for each in classes for base in each.facts.bases}
         names |= {name.rpartition(".")[2] for name in outside}
         # What comes from files that are not checked may bring either.
         strict = _is_open(outside)

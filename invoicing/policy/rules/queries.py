@@ -26,7 +26,7 @@ FINDS_SESSIONS = {
 def check_models(project: Project) -> Iterator[Finding]:
     """Find queries in files of models."""
     for module in project.modules:
-        if not project.settings.matches(module.path, project.settings.models):
+        if module.path not in project.model_files:
             continue
         for call in module.calls:
             if project.resolve(module, call.callee) in FINDS_SESSIONS:
@@ -38,9 +38,10 @@ def check_models(project: Project) -> Iterator[Finding]:
 def check_services(project: Project) -> Iterator[Finding]:
     """Find queries in files that are neither services nor where sessions are made."""
     settings = project.settings
-    allowed = (*settings.services, *settings.session_module, *settings.migrations, *settings.models)
+    allowed = (*settings.services, *settings.session_module, *settings.migrations)
     for module in project.modules:
-        if settings.matches(module.path.partition("[")[0], allowed):
+        path = module.path.partition("[")[0]
+        if path in project.model_files or settings.matches(path, allowed):
             continue
         for call in module.calls:
             if is_query(project, module, call):

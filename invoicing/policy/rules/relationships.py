@@ -38,6 +38,8 @@ class Relationship(NamedTuple):
 def relationships(project: Project) -> Iterator[Relationship]:
     """Return every relationship, of mapped classes and of mixins."""
     for module in project.modules:
+        if project.is_migration(module):
+            continue
         for owner in module.classes:
             for attribute in owner.attributes.values():
                 found = relationship_of(project, module, attribute)
