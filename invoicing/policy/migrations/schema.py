@@ -101,47 +101,38 @@ def references(values: list[Value], *, named: bool = True) -> tuple[tuple[str, s
 def create_table(made: Made) -> list[Action]:
     """Read a table, its columns, and the enumeration types that are made with it."""
     name, parts = name_of(made.get(0, "table_name")), made.args[1:]
-    actions: list[Action] = []
-    uses = list(references(parts, named=False))
-    for column in columns_in(parts):
-        kind = column_type(column)
-        enum = enum_name(kind)
-        if enum:
-            uses.append(("type", enum))
-        if enum and makes_type(kind):
-            actions.append(Action("create", "type", enum, said="op.create_table", implied=True))
+    types = [column_type(column) for column in columns_in(parts)]
+    enums = [(enum, makes_type(kind)) for kind in types if (enum := enum_name(kind))]
+    uses = (*references(parts, named=False), *(("type", enum) for enum, _ in enums))
     temporary = "TEMPORARY" in str(made.kwargs.get("prefixes", ""))
-    actions.append(
-        Action(
-            "create", "table", name, uses=tuple(uses), temporary=temporary, said="op.create_table"
-        )
-    )
-    actions += [
-        Action(
-            "create",
-            "constraint",
-            name_of(one.kwargs["name"]),
-            name,
-            names_of(one.get(0, "columns")),
-            references([one]),
-            implied=True,
-            said="op.create_table",
-        )
-        for one in parts
-        if isinstance(one, Made) and one.word == "ForeignKeyConstraint" and one.kwargs.get("name")
+    said = "op.create_table"
+    return [
+        *(Action("create", "type", enum, said=said, implied=True) for enum, new in enums if new),
+        Action("create", "table", name, uses=uses, temporary=temporary, said=said),
+        *parts_of_table(name, parts),
     ]
-    return actions + [
-        Action(
-            "create",
-            "column",
-            name_of(column.get(0, "name")),
-            name,
-            new=type_of(column_type(column)),
-            implied=True,
-            said="op.create_table",
-        )
-        for column in columns_in(parts)
-    ]
+
+
+def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
+    """Give the named foreign keys and the columns, which come and go with their table."""
+    said = "op.create_table"
+    for one in parts:
+        word = one.word if isinstance(one, Made) else ""
+        if word == "ForeignKeyConstraint" and one.kwargs.get("name"):
+            name, columns = name_of(one.kwargs["name"]), names_of(one.get(0, "columns"))
+            yield Action(
+                "create",
+                "constraint",
+                name,
+                table,
+                columns,
+                references([one]),
+                implied=True,
+                said=said,
+            )
+        elif word == "Column":
+            name, kind = name_of(one.get(0, "name")), type_of(column_type(one))
+            yield Action("create", "column", name, table, new=kind, implied=True, said=said)
 
 
 def drop_table(made: Made) -> list[Action]:

@@ -74,6 +74,11 @@ GOOD = {
         'op.drop_column("t", "a")\nop.drop_table("t")',
         "pass",
     ),
+    "a narrower type in a table this upgrade made": migration(
+        'op.execute("CREATE TABLE t AS SELECT 1 AS a")\nop.execute("ALTER TABLE t DROP a")\n'
+        'op.alter_column("t", "b", existing_type=sa.Text(), type_=sa.Integer())',
+        'op.drop_table("t")',
+    ),
     "rows of a temporary table": migration(
         'op.execute("CREATE TEMP TABLE t (a int)")\nop.execute("DELETE FROM t; DROP TABLE t")',
         "pass",

@@ -37,6 +37,10 @@ BAD = {
     "only logs": migration(ADD, 'print("nothing to do")'),
     "steps after a return": migration(ADD, f"return\n{DROP}"),
     "another table": migration(TABLE, 'op.drop_table("notes")'),
+    "another name, of which only a part is known": migration(
+        f'op.create_index(f"ix_{{name()}}_a", "invoice", ["a"])\n{TABLE}',
+        f'op.drop_index("ix_total_b")\n{TABLE_DROP}',
+    ),
     "a column stays": migration(f"{ADD}\n{TABLE}", TABLE_DROP),
     "an index stays": migration(
         f'{TABLE}\nop.create_index("ix_invoice_id", "invoice", ["id"])', TABLE_DROP
