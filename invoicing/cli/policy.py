@@ -10,7 +10,7 @@ import typer
 
 from invoicing.cli.output import errors
 from invoicing.errors import UsageError
-from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of
+from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of, rules_page
 from invoicing.policy.baseline import without_known, write_baseline
 
 app = typer.Typer(no_args_is_help=True, help="Hold SQLAlchemy code to its rules.")
@@ -44,6 +44,17 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     write: Annotated[
         Path | None, typer.Option("--write-baseline", help="Write the findings to this file.")
     ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="PACKAGE", help="Import it, and look at its mappers as well."),
+    ] = None,
+    sql: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="ALEMBIC_INI",
+            help="Have squawk judge the SQL of each revision; runs their code, offline.",
+        ),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(help="Say why a rule is there, and end.", metavar="RULE")
     ] = None,
@@ -58,7 +69,15 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     root = root_of(chosen[0])
 
     def run() -> Report:
-        return check(chosen, root=root, select=select or (), ignore=ignore or (), strict=strict)
+        return check(
+            chosen,
+            root=root,
+            select=select or (),
+            ignore=ignore or (),
+            strict=strict,
+            models=models,
+            sql=sql,
+        )
 
     report = run()
     if mend:
@@ -93,10 +112,16 @@ def explain_rule(slug: str) -> str:
 
 
 @app.command()
-def rules() -> None:
+def rules(
+    *,
+    markdown: Annotated[bool, typer.Option(help="The page that explains them all.")] = False,
+) -> None:
     """List the rules, a line each.
 
     Example: invoicing policy rules
     """
+    if markdown:
+        typer.echo(rules_page(), nl=False)
+        return
     for rule in all_rules().values():
         typer.echo(f"{rule.slug:24}{rule.summary}")

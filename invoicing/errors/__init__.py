@@ -9,6 +9,7 @@ InvoicingError
 │   ├── PolicyError              the policy gate could not run
 │   │   ├── PolicySettingsError  [tool.invoicing.policy] cannot be used
 │   │   ├── PolicyPathError      a path to be checked is not there
+│   │   ├── ModelsImportError    the package of the models cannot be imported
 │   │   ├── UnknownRuleError     a slug is no rule's
 │   │   └── BaselineError        a baseline cannot be read
 │   ├── LoadingPathError         what was to be compared is no path of relationships
@@ -96,6 +97,7 @@ from invoicing.errors.notebook import (
 )
 from invoicing.errors.policy import (
     BaselineError,
+    ModelsImportError,
     PolicyError,
     PolicyPathError,
     PolicySettingsError,
@@ -174,6 +176,7 @@ __all__ = [
     "MigrationError",
     "MigrationInProgressError",
     "MigrationsMissingError",
+    "ModelsImportError",
     "NoSuchAccountNameError",
     "NotebookFailedError",
     "OfflineSqlError",

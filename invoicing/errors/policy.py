@@ -53,6 +53,23 @@ class UnknownRuleError(PolicyError):
         super().__init__(f"there is no rule {slug!r}. {meant}There are: {', '.join(known)}")
 
 
+class ModelsImportError(PolicyError):
+    """The package whose mappers were to be looked at cannot be imported.
+
+    Attributes:
+        package: its name.
+        reason: what importing it raised.
+    """
+
+    def __init__(self, package: str, reason: str) -> None:
+        self.package = package
+        self.reason = reason
+        super().__init__(
+            f"cannot look at the models of {package}: {reason}. Check without --models, or from "
+            "where it can be imported"
+        )
+
+
 class BaselineError(PolicyError):
     """A baseline cannot be read.
 

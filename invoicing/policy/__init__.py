@@ -3,6 +3,7 @@
 from invoicing.policy.fix import fix
 from invoicing.policy.model import Edit, Finding, Problem, Rule
 from invoicing.policy.output import FORMATS
+from invoicing.policy.page import rules_page
 from invoicing.policy.runner import Report, all_rules, assert_clean, check, root_of
 from invoicing.policy.settings import PolicySettings, read_settings
 
@@ -20,4 +21,5 @@ __all__ = [
     "fix",
     "read_settings",
     "root_of",
+    "rules_page",
 ]

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.errors import PolicyPathError, UnknownRuleError
 from invoicing.policy.collect import collect
+from invoicing.policy.live import live_findings
 from invoicing.policy.model import Problem
 from invoicing.policy.project import Project
-from invoicing.policy.revisions import MIGRATION_RULES, check_migration
+from invoicing.policy.revisions import MIGRATION_RULES, check_locks, check_migration
 from invoicing.policy.rules import RULES
 from invoicing.policy.settings import PolicySettings, read_settings
 from invoicing.policy.source import find_files, read_sources
@@ -61,7 +62,7 @@ def all_rules() -> dict[str, Rule]:
     return {one.slug: one for one in (*RULES, *MIGRATION_RULES, UNUSED_SUPPRESSION)}
 
 
-def check(
+def check(  # noqa: PLR0913 -- each by its name, and none needed
     paths: Sequence[Path],
     *,
     root: Path | None = None,
@@ -70,6 +71,8 @@ def check(
     ignore: Sequence[str] = (),
     strict: bool = False,
     processes: int | None = None,
+    models: str | None = None,
+    sql: Path | None = None,
 ) -> Report:
     """Check files and folders, without importing or running any of them.
 
@@ -81,11 +84,15 @@ def check(
         ignore: all rules but these.
         strict: also say what cannot be told.
         processes: how many at once; as many as there are processors, if it is worth it.
+        models: a package whose mappers to look at as well; this imports it.
+        sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
+            code, but no SQL.
 
     Raises:
         PolicyPathError: a path is not there.
         UnknownRuleError: a rule is not there.
         PolicySettingsError: the settings cannot be used.
+        ModelsImportError: the package cannot be imported.
     """
     began = time.perf_counter()
     for path in paths:
@@ -97,7 +104,13 @@ def check(
     files = list(find_files(root, paths, settings))
     checked = _read_all(files, root, settings, processes)
     modules = list(chain.from_iterable(one.modules for one in checked))
-    findings = _find(Project(modules, settings), chosen, strict=strict)
+    found = _find(Project(modules, settings), chosen)
+    if models is not None:
+        found += [one for one in live_findings(models, root, settings, found) if one.rule in chosen]
+    if sql is not None:
+        found += [one for one in check_locks(sql, root, settings) if one.rule in chosen]
+    kept, told = judge(modules, found, chosen)
+    findings = [one for one in (*kept, *told) if strict or not one.strict]
     return Report(
         sorted(findings, key=lambda one: (one.path, one.line, one.column, one.rule)),
         [one.problem for one in checked if one.problem is not None],
@@ -162,11 +175,9 @@ def _read_file(path: Path, root: Path, settings: PolicySettings) -> Checked:
     return Checked(modules, None)
 
 
-def _find(project: Project, chosen: set[str], *, strict: bool) -> list[Finding]:
+def _find(project: Project, chosen: set[str]) -> list[Finding]:
     found = [one for rule in RULES if rule.slug in chosen for one in rule.check(project)]
-    found += [one for module in project.modules for one in module.own if one.rule in chosen]
-    kept, told = judge(project.modules, found, chosen)
-    return [one for one in (*kept, *told) if strict or not one.strict]
+    return found + [one for module in project.modules for one in module.own if one.rule in chosen]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:

@@ -29,6 +29,9 @@ class PolicySettings:
         base: name of the declarative base.
         mixin: name of the mixin with the time stamps; empty for none.
         header: fields a revision's header must have besides Alembic's own.
+        phases: what `Phase:` of a header may be; nothing means anything.
+        destructive_operations: the project's own Alembic operations that lose data.
+        lock_timeout_elsewhere: whether env.py sets lock_timeout, so that no revision has to.
         ignore: rules that are off.
     """
 
@@ -44,6 +47,9 @@ class PolicySettings:
     base: str = "Base"
     mixin: str = "TimeStampedMixin"
     header: Globs = ()
+    phases: Globs = ()
+    destructive_operations: Globs = ()
+    lock_timeout_elsewhere: bool = False
     ignore: Globs = field(default_factory=tuple)
 
     def matches(self, path: str, globs: Globs) -> bool:
@@ -89,6 +95,9 @@ def _known(path: Path, name: str) -> str:
 def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
     if name.replace("-", "_") in {"base", "mixin"}:
         if isinstance(value, str):
+            return value
+    elif name.replace("-", "_") == "lock_timeout_elsewhere":
+        if isinstance(value, bool):
             return value
     elif isinstance(value, str):
         return (value,)

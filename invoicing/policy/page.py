@@ -1,0 +1,33 @@
+"""The page that explains the rules, made of what stands beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.policy.runner import all_rules
+
+if TYPE_CHECKING:
+    from invoicing.policy.model import Rule
+
+_HEAD = """\
+# The rules of the policy gate
+
+Made by `invoicing policy rules --markdown` from the rules themselves. Allow a rule to be broken by
+a comment on its line or above it, with a reason: `# policy: allow lazy-raise -- why`.
+"""
+
+
+def rules_page() -> str:
+    """Return the page, as Markdown."""
+    return "\n".join([_HEAD, *map(_section, all_rules().values())])
+
+
+def _section(rule: Rule) -> str:
+    return (
+        f"## {rule.slug}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\n{rule.why}\n\n"
+        f"Not:\n\n{_code(rule.bad)}\nBut:\n\n{_code(rule.good)}"
+    )
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text.strip()}\n```\n"
