@@ -16,6 +16,7 @@ from tests.conftest import execute
 from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.outside import (
+    fine_more,
     fine_pages,
     fine_read,
     fine_write,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 # Their programs register themselves.
 assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}
-assert {fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
+assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 
 Found = dict[str, list["Finding"]]
 Told = frozenset[tuple[str, str | None]]

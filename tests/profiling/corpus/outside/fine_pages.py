@@ -113,6 +113,19 @@ async def declared_cursor(world: World) -> int:
 
 
 @fine
+async def arrays_of_keys(world: World) -> int:
+    query = text("SELECT body FROM post WHERE topic_id = ANY(:keys)")
+    async with world.engine.connect() as connection:
+        ids = (await connection.scalars(select(Topic.id).order_by(Topic.id).limit(60))).all()
+        return sum(
+            [
+                len((await connection.execute(query, {"keys": [*ids[start : start + 10]]})).all())
+                for start in range(0, 60, 10)
+            ]
+        )
+
+
+@fine
 async def batches_of_keys(world: World) -> int:
     async with world.sessions() as session:
         ids = (await session.scalars(select(Topic.id).order_by(Topic.id))).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload, subqueryload
 
 from tests.profiling.corpus.cases import World, wasteful
@@ -135,6 +135,17 @@ async def subquery_never_read(world: World) -> list[str]:
 
 
 @wasteful(N)
+async def an_array_of_one(world: World) -> int:
+    found = 0
+    async with world.engine.connect() as connection:
+        for key in (await connection.scalars(select(Topic.id).limit(12))).all():
+            query = text("SELECT body FROM post WHERE topic_id = ANY(:keys) AND id < :last")
+            rows = await connection.execute(query, {"keys": [key], "last": 9999})
+            found += len(rows.all())
+    return found
+
+
+@wasteful(N)
 async def page_by_page_with_a_lookup_each(world: World) -> int:
     """Keyset pages are right; the vote sum of each post on them is not."""
     after, total = 0, 0
@@ -162,3 +173,55 @@ async def gather_in_slices(world: World) -> int:
     for start in range(0, len(topics), 6):
         found += await asyncio.gather(*(nick(t) for t in topics[start : start + 6]))
     return len(found)
+
+
+@wasteful(N)
+async def transaction_for_each(world: World) -> int:
+    async with world.sessions() as session:
+        keys = (await session.scalars(select(Author.id).limit(10))).all()
+    found = 0
+    for key in keys:
+        async with world.sessions.begin() as session:
+            query = select(Topic).where(Topic.author_id == key).limit(3)
+            found += len([topic.title for topic in await session.scalars(query)])
+    return found
+
+
+@wasteful(N)
+async def workers_at_a_queue(world: World) -> int:
+    waiting: asyncio.Queue[int] = asyncio.Queue()
+    async with world.sessions() as session:
+        for key in await session.scalars(select(Topic.id).limit(20)):
+            waiting.put_nowait(key)
+
+    async def work() -> int:
+        found = 0
+        while not waiting.empty():
+            query = select(func.count()).where(Post.topic_id == waiting.get_nowait())
+            async with world.sessions() as session:
+                found += await session.scalar(query) or 0
+        return found
+
+    return sum(await asyncio.gather(*(work() for _ in range(4))))
+
+
+@wasteful("over-fetch")
+async def a_whole_list_for_the_first(world: World) -> str:
+    async with world.sessions() as session:
+        return (await session.scalars(select(Topic).order_by(Topic.opened))).all()[0].title
+
+
+@wasteful(("unused-eager-load", "Post.topic"))
+async def one_of_two_joined_objects_never_read(world: World) -> list[str]:
+    async with world.sessions() as session:
+        both = joinedload(Post.topic), joinedload(Post.author)
+        posts = await session.scalars(select(Post).limit(40).options(*both))
+        return [post.author.nick for post in posts]
+
+
+@wasteful(N)
+async def sqlite_by_the_driver(world: World) -> list[object]:
+    query = "SELECT count(*) FROM patient WHERE ward_id = ?"
+    with world.sqlite.connect() as connection:
+        keys = connection.exec_driver_sql("SELECT id FROM ward").all()
+        return [connection.exec_driver_sql(query, tuple(key)).scalar() for key in keys]
