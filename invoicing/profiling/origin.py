@@ -22,8 +22,8 @@ class Origin(NamedTuple):
     """Why the ORM sends a statement.
 
     Attributes:
-        relationship: `Model.attribute`, for the load of a relationship.
-        parent: whose relationship is loaded lazily.
+        relationship: `Model.attribute`, for the load of a relationship or of a single column.
+        parent: whose relationship is loaded lazily, or whose columns are.
         is_column_load: whether columns of an object that is there are loaded.
         path: the loader's path, a row of mappers and relationships.
         parent_root: the topmost mapped class that `parent` inherits from.
@@ -36,7 +36,7 @@ class Origin(NamedTuple):
     parent_root: str = ""
 
 
-PLAIN, COLUMN_LOAD = Origin(), Origin(is_column_load=True)
+PLAIN = Origin()
 
 
 def origin_of(context: ExecutionContext) -> Origin | None:
@@ -55,12 +55,21 @@ def origin_of(context: ExecutionContext) -> Origin | None:
         # A SELECT of nothing mapped, that a session executes.
         return PLAIN
     if path.is_root:
-        return COLUMN_LOAD if compiling._for_refresh_state else PLAIN  # noqa: SLF001
+        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN  # noqa: SLF001
     lazy = options._lazy_loaded_from  # noqa: SLF001
     if lazy is None:
         return Origin(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__
     return Origin(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
+
+
+def _column_load(options: Any, compiling: Any) -> Origin:  # noqa: ANN401 -- as the ORM has them
+    state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
+    if state is None:
+        return Origin(is_column_load=True)
+    name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None
+    root = state.mapper.base_mapper.class_.__name__
+    return Origin(name, identity_of(state), is_column_load=True, parent_root=root)
 
 
 def cause_of(statement: Statement, origin: Origin | None) -> Cause:
@@ -72,11 +81,11 @@ def cause_of(statement: Statement, origin: Origin | None) -> Cause:
     if loader is not None:
         statement.loader = loader
         return Cause.EAGER_LOAD
+    if origin.is_column_load:
+        return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
     if origin.parent is not None:
         statement.loader = "lazy"
         return Cause.LAZY_LOAD
-    if origin.is_column_load:
-        return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
     return Cause.GET if any(one in {"get", "merge"} for one in within[:1]) else Cause.STATEMENT
 
 

@@ -28,13 +28,22 @@ _LITERAL = re.compile(
 
 def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any driver takes them
     """Return a number for each parameter, equal for equal ones; one for all of an executemany."""
+    values = parameters.values() if isinstance(parameters, dict) else parameters
     try:
-        if isinstance(parameters, dict):
-            return tuple(map(hash, parameters.values()))
-        return tuple(map(hash, parameters))
+        return tuple(map(hash, values))
     except TypeError:
         # A list or a dictionary among them; or an executemany, whose sets are dictionaries.
-        return (hash(repr(parameters)),)
+        several = values is None or isinstance(values, list)
+        return (hash(repr(values)),) if several else tuple(map(_hash, values))
+
+
+def _hash(value: Any) -> int:  # noqa: ANN401
+    # An array of one is as good as what is in it.
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    try:
+        return hash(one)
+    except TypeError:
+        return hash(repr(one))
 
 
 @lru_cache(maxsize=2048)

@@ -139,6 +139,8 @@ class Recording:
                 self.reads.watch(one.parent)
                 self.reads.watch(one.mapper)
         draft.hashes = hashes_of(parameters)
+        # The rows of one INSERT ... VALUES are told as an executemany, with one set of parameters.
+        executemany = executemany and isinstance(parameters, list)
         if executemany:
             draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import Session, joinedload, lazyload, selectinload
+from sqlalchemy.orm import Session, defer, joinedload, lazyload, selectinload
 
 from invoicing.errors import ExplainError, UnknownFindingError
 from invoicing.profiling import Thresholds, record_queries
@@ -97,6 +97,48 @@ async def test_a_product_says_how_many_times_too_many_rows_came(
     assert (finding.slug, finding.cost.rows) == ("cartesian-product", rows // 2)
     assert f"{rows} rows for 3 parents with 18 children, 2.0 times" in finding.message
     assert "selectinload(Shelf.books), selectinload(Shelf.labels)" in finding.fix
+
+
+async def test_columns_read_one_by_one_are_named(engine: AsyncEngine, sessions: Sessions) -> None:
+    async with record_queries(engine) as recorder, sessions() as session:
+        books = (await session.scalars(select(Book).options(defer(Book.title)))).all()
+        await session.run_sync(lambda _: [book.title for book in books])
+    finding = only(recorder)
+    assert f"columns of {SHELVES * BOOKS_A_SHELF} Book objects" in finding.message
+    assert "undefer(Book.title) where Book is selected" in finding.fix
+    one = recorder.statements[1]
+    assert (one.relationship, one.parent.entity) == ("Book.title", "Book")
+
+
+async def test_a_refresh_of_a_relationship_is_told_once(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
+    async with record_queries(engine) as recorder, sessions() as session:
+        for shelf in (await session.scalars(select(Shelf))).all():
+            await session.refresh(shelf, ["labels"])
+            assert [label.word for label in shelf.labels]
+    finding = only(recorder)
+    assert (finding.slug, finding.relationship) == ("n-plus-one", "Shelf.labels")
+    assert finding.statements == tuple(range(2, 2 + 2 * SHELVES))
+
+
+async def test_objects_that_are_handed_on_are_not_called_unread(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(
+            insert(Label), [{"shelf_id": 1, "word": f"word {n}"} for n in range(200)]
+        )
+
+    async def labels() -> list[Label]:
+        top = select(Shelf).options(selectinload(Shelf.labels))
+        async with sessions() as session:
+            return [label for shelf in await session.scalars(top) for label in shelf.labels]
+
+    async with record_queries(engine) as recorder:
+        found = await labels()
+    assert len({label.word for label in found}) == 202
+    assert recorder.findings == []
 
 
 async def allowed(session: AsyncSession) -> None:

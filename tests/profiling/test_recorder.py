@@ -200,6 +200,19 @@ async def test_an_executemany_is_one_statement_with_its_size(engine: AsyncEngine
     assert one.round_trips < 5
 
 
+async def test_rows_inserted_by_one_statement_are_one_execution(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
+    async with record_queries(engine, parameters=True) as recorder, sessions() as session:
+        # Their keys come back, so they go as one INSERT ... VALUES (...), (...) RETURNING.
+        session.add_all([Book(title="a", shelf_id=1), Book(title="b", shelf_id=2)])
+        await session.commit()
+    assert recorder.lost == 0
+    (one,) = recorder.statements
+    assert (one.cause, one.rows, one.executions) == (Cause.FLUSH, 2, 1)
+    assert one.parameter_count == len(one.parameters) == 6
+
+
 async def test_a_failure_has_its_sqlstate(engine: AsyncEngine) -> None:
     async with record_queries(engine) as recorder, engine.connect() as connection:
         with pytest.raises(DBAPIError):

@@ -52,14 +52,21 @@ def find(facts: Facts, allow: Iterable[str] = ()) -> list[Finding]:
     """Return the findings in the order of their statements; those in `allow` are left out."""
     found = [one for family in FAMILIES for one in family(facts)]
     told = {slug: _statements(found, slug) for slug in SLUGS}
+    named = _statements((one for one in found if one.relationship), "n-plus-one")
     kept = [
         one
         for one in found
-        if not any(set(one.statements) <= told[other] for other in COVERED.get(one.slug, ()))
+        if not any(_are(one, told[other]) for other in COVERED.get(one.slug, ()))
+        # Part of the loads of a relationship: one option mends both.
+        and not (one.slug == "n-plus-one" and not one.relationship and _are(one, named))
     ]
     kept.sort(key=lambda one: one.statements[:1])
     return without_suppressed(facts, kept, allow)
 
 
-def _statements(findings: list[Finding], slug: str) -> set[int]:
+def _are(finding: Finding, statements: set[int]) -> bool:
+    return set(finding.statements) <= statements
+
+
+def _statements(findings: Iterable[Finding], slug: str) -> set[int]:
     return {number for one in findings if one.slug == slug for number in one.statements}

@@ -69,15 +69,26 @@ def _lazy_finding(facts: Facts, group: list[Statement], parents: int) -> Finding
     refreshed = "refresh" in one.within
     how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
+    whole = sorted([*group, *_own_columns(facts, group)], key=lambda one: one.number)
     return Finding(
         "n-plus-one",
         message,
         _lazy_fix(facts, group, "session.refresh()" if refreshed else eager and "immediateload"),
         relationship,
         caller,
-        cost_of(group, kept=1),
-        numbers(group),
+        cost_of(whole, kept=1),
+        numbers(whole),
     )
+
+
+def _own_columns(facts: Facts, group: list[Statement]) -> list[Statement]:
+    """Return what the same calls of `session.refresh()` read of the parents themselves."""
+    calls = {(unit(one), one.caller) for one in group if "refresh" in one.within}
+    return [
+        one
+        for one in facts.statements
+        if one.cause is Cause.REFRESH and (unit(one), one.caller) in calls
+    ]
 
 
 def _lazy_fix(facts: Facts, group: list[Statement], instead: str | bool) -> str:
@@ -123,8 +134,8 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
             what, fix = (
                 "loaded again, expired or deferred",
                 (
-                    f"undefer(...) of the columns where {name} is selected, or"
-                    " selectin_polymorphic(...) for those of subclasses, or"
+                    f"undefer({group[0].relationship or '...'}) where {name} is selected, or"
+                    " selectin_polymorphic(...) for columns of subclasses, or"
                     " expire_on_commit=False where a commit expired them"
                 ),
             )
@@ -140,8 +151,8 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
 
 
 def _entity(group: list[Statement]) -> str:
-    entities = group[0].entities
-    return entities[0].entity if entities else "mapped"
+    entities = {one.parent.entity for one in group if one.parent is not None}
+    return " or ".join(sorted(entities)) or "mapped"
 
 
 def hidden_loads(facts: Facts) -> Iterator[Finding]:

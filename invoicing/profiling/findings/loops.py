@@ -81,10 +81,10 @@ def _looks_up_one_by_one(facts: Facts, group: list[Statement]) -> bool:
         return False
     differing = {role for place in _differing(group) for role in roles[place]}
     if Role.LIST in differing and sum(Role.LIST in role for role in roles) == 1:
-        # A list of one. An array is one parameter too, and says itself how long it is.
-        differing = (differing - {Role.LIST}) | (
-            {Role.EQUAL} if re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is None else set()
-        )
+        # A list of one. An array is one parameter too: of one, if what is in it stood in some row.
+        array = re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is not None
+        single = not array or _came_from_one(facts, group)
+        differing = (differing - {Role.LIST}) | ({Role.EQUAL} if single else set())
     if differing & {Role.RANGE, Role.PAGE}:
         return Role.EQUAL in differing and _came_from_one(facts, group)
     return Role.EQUAL in differing and Role.LIST not in differing

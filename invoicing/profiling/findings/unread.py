@@ -106,18 +106,15 @@ def _over_fetched_objects(
     single = path is not None and not any(_is_collection(*one) for one in loads)
     if single or loaded < facts.thresholds.loaded:
         return
-    if looked_at > facts.thresholds.looked_at * loaded:
-        return
-    # Rows at the top that nobody looked at may be for others; a collection has been read itself.
-    asked = facts.reads.of(path) if path is not None else looked_at
-    if not asked:
+    # Where none was looked at, they were counted, handed on or read past their attributes.
+    if not 0 < looked_at <= facts.thresholds.looked_at * loaded:
         return
     statement, entity = max(loads, key=lambda one: one[1].distinct)
     name = f"the collection {path}" if path else f"a list of {entity.entity}"
     yield Finding(
         "over-fetch",
         f"{name} was loaded whole, {loaded:,} objects, of which {looked_at:,} were looked at",
-        _over_fetch_fix(entity, path, looked_at),
+        _over_fetch_fix(entity, path),
         path,
         statement.caller,
         Cost(rows=loaded - looked_at, bytes=_part(statement, loaded - looked_at, loaded)),
@@ -129,9 +126,7 @@ def _is_collection(statement: Statement, entity: EntityRows) -> bool:
     return entity.collection if entity.steps else statement.collection
 
 
-def _over_fetch_fix(entity: EntityRows, path: str | None, looked_at: int) -> str:
-    if not looked_at:
-        return f"select(func.count()) of {entity.entity}, or exists(), in place of the objects"
+def _over_fetch_fix(entity: EntityRows, path: str | None) -> str:
     if path is None:
         return ".limit(...) on the statement"
     return (

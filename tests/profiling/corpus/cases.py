@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from sqlalchemy import Engine
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -21,16 +23,38 @@ class Place:
     sessions: Sessions
 
 
-Program = "Callable[[Place], Awaitable[object]]"
+@dataclass(frozen=True)
+class World(Place):
+    """What a program of the second corpus works on.
+
+    Attributes:
+        sqlite: another dialect, and without async.
+        shards: other engines, on the same database.
+    """
+
+    sqlite: Engine
+    shards: tuple[AsyncEngine, ...]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A program, and the slugs of the findings that are right for it, with their relationships."""
+    """A program, and the slugs of the findings that are right for it, with their relationships.
+
+    Attributes:
+        explain: whether its plans are asked for.
+        after: what is done with its result when the recording is over.
+    """
 
     name: str
-    run: Callable[[Place], Awaitable[object]]
+    run: Callable[[Any], Awaitable[Any]]
     expected: frozenset[tuple[str, str | None]]
+    explain: bool = False
+    after: Callable[[Any], object] | None = None
+
+    @property
+    def outside(self) -> bool:
+        """Whether it belongs to the second corpus."""
+        return ".outside." in self.run.__module__
 
 
 CASES: dict[str, Case] = {}
@@ -38,15 +62,14 @@ CASES: dict[str, Case] = {}
 
 def wasteful(
     *slugs: str | tuple[str, str | None],
-) -> Callable[[Callable[[Place], Awaitable[object]]], Callable[[Place], Awaitable[object]]]:
+    **options: Any,
+) -> Callable[[Callable[[Any], Awaitable[Any]]], Callable[[Any], Awaitable[Any]]]:
     """Register a program that wastes something: each slug, with its relationship if it has one."""
 
-    def register(
-        run: Callable[[Place], Awaitable[object]],
-    ) -> Callable[[Place], Awaitable[object]]:
+    def register(run: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
         expected = frozenset((one, None) if isinstance(one, str) else one for one in slugs)
         assert run.__name__ not in CASES
-        CASES[run.__name__] = Case(run.__name__, run, expected)
+        CASES[run.__name__] = Case(run.__name__, run, expected, **options)
         return run
 
     return register
