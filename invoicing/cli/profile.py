@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from invoicing.cli.output import errors
 from invoicing.errors import UsageError
 from invoicing.profiling import Thresholds
 from invoicing.profiling.report import html_report, json_report
@@ -75,10 +75,12 @@ def profile(
 
 
 def _show(run: ProgramRun, findings: int) -> None:
-    errors.print(f"\nQueries of {run.program}", style="bold", markup=False, highlight=False)
-    errors.print(run.recorder, soft_wrap=False)
+    # A pipe or a log has no width of its own.
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
+    console.print(f"\nQueries of {run.program}", style="bold", markup=False, highlight=False)
+    console.print(run.recorder)
     said = f"{findings} finding{'' if findings == 1 else 's'}"
-    errors.print(said if findings else "No findings.", style="red" if findings else "green")
+    console.print(said if findings else "No findings.", style="red" if findings else "green")
 
 
 def _thresholds(given: list[str]) -> Thresholds:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     import pandas as pd
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, RenderResult
 
     from invoicing.profiling.explain import Plan, Question
     from invoicing.profiling.findings.model import Finding
@@ -179,8 +179,8 @@ class Recorder:
     def __repr__(self) -> str:
         return text_of(self)
 
-    def __rich__(self) -> Group:
-        return shown_of(self)
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        return shown_of(self, options.max_width)
 
     def _repr_html_(self) -> str:
         return html_of(self)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
-    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     from invoicing.profiling.findings.model import Finding
     from invoicing.profiling.model import Statement
     from invoicing.profiling.recorder import Recorder
 
 SHOWN = 100
+# Columns of a terminal in which a statement has room beside its line.
+WIDE = 120
 COLUMNS = ("#", "Line", "Why", "Statement", "Rows", "Round trips", "KB", "DB ms", "ORM ms")
 TO_THE_RIGHT = frozenset({"#", "Rows", "Round trips", "KB", "DB ms", "ORM ms"})
 # Columns of the DataFrame, with the dtype that keeps what is not known apart from nothing.
@@ -106,27 +110,30 @@ def text_of(recorder: Recorder) -> str:
     return "\n".join([title_of(recorder), *lines, *map(str, recorder.findings)])
 
 
-def table_of(recorder: Recorder) -> Table:
-    """Return the table for a terminal."""
+def table_of(recorder: Recorder, width: int) -> Table:
+    """Return the table for a terminal of so many columns; a narrow one goes without statements."""
     from rich.table import Table  # noqa: PLC0415 -- only a terminal needs it
     from rich.text import Text  # noqa: PLC0415
 
+    shown = [name for name in COLUMNS if name != "Statement" or width >= WIDE]
     table = Table(title=title_of(recorder), title_justify="left")
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in TO_THE_RIGHT else "left")
+    for name in shown:
+        # Folded, and never cut: where it comes from is what one looks for.
+        justify: Literal["left", "right"] = "right" if name in TO_THE_RIGHT else "left"
+        table.add_column(name, justify=justify, overflow="fold")
     for row in _rows(recorder.statements):
         # Text, not a string: brackets in a statement are no markup.
-        table.add_row(*map(Text, row))
+        cells = dict(zip(COLUMNS, map(Text, row), strict=True))
+        table.add_row(*(cells[name] for name in shown))
     return table
 
 
-def shown_of(recorder: Recorder) -> Group:
+def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
     """Return the table and the findings for a terminal."""
-    from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    findings = (Text(f"{one}", style="yellow") for one in recorder.findings)
-    return Group(table_of(recorder), *findings)
+    yield table_of(recorder, width)
+    yield from (Text(f"{one}", style="yellow") for one in recorder.findings)
 
 
 def html_of(recorder: Recorder) -> str:

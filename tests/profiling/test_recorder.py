@@ -24,6 +24,7 @@ from invoicing.db import Database
 from invoicing.errors import ProfilingTargetError, RecorderInUseError, TooManyStatementsError
 from invoicing.profiling import Cause, Identity, record_queries
 from invoicing.profiling.recording import Recording
+from invoicing.profiling.tables import table_of
 from invoicing.settings import Settings
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
@@ -312,7 +313,8 @@ async def test_it_shows_as_frame_text_terminal_and_html(engine: AsyncEngine) -> 
     assert "3 statements, 6 round trips, 3 rows" in repr(recorder)
     assert "statement x 3" in repr(recorder)
     assert "<b>" not in recorder._repr_html_()
-    assert recorder.__rich__().renderables[0].row_count == 1
+    assert table_of(recorder, 200).row_count == 1
+    assert [column.header for column in table_of(recorder, 80).columns].count("Statement") == 0
 
 
 async def test_nothing_recorded_shows_too(engine: AsyncEngine) -> None:
