@@ -65,7 +65,7 @@ def status(*, as_json: AsJson = False) -> None:
 
     Example: invoicing db status --json
     """
-    facts = asyncio.run(_facts(Settings.read()))
+    facts = asyncio.run(database_facts(Settings.read()))
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
@@ -179,7 +179,8 @@ def _confirm(question: str) -> None:
         raise typer.Exit(1)
 
 
-async def _facts(settings: Settings) -> dict[str, Any]:
+async def database_facts(settings: Settings) -> dict[str, Any]:
+    """Return where the database is, whether it runs, and its migration; it starts nothing."""
     facts: dict[str, Any] = {"source": "DATABASE_URL", "running": False}
     if settings.database_url is not None:
         target = parse_url(settings.database_url.get_secret_value())

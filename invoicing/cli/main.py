@@ -12,6 +12,7 @@ from invoicing.cli import (
     dashboard,
     db,
     demo,
+    doctor,
     load,
     policy,
     profile,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(dashboard.app)
 app.add_typer(demo.app)
+app.add_typer(doctor.app)
 app.add_typer(load.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app)

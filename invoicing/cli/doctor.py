@@ -1,0 +1,158 @@
+"""`invoicing doctor`: is everything here that the other commands need, and what to run if not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.table import Table
+
+from invoicing.cli.db import database_facts
+from invoicing.cli.output import console
+from invoicing.policy import check, root_of
+from invoicing.postgres import home_folder
+from invoicing.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+app = typer.Typer()
+
+OLDEST = (3, 11)
+# A sample of 20,000 invoices and its log take less.
+ENOUGH_DISK = 1_000_000_000
+
+
+class Health(StrEnum):
+    """How something is."""
+
+    GOOD = "ok"
+    ODD = "look"
+    BAD = "missing"
+
+
+_STYLES = {Health.GOOD: "green", Health.ODD: "yellow", Health.BAD: "red"}
+
+
+class Diagnosis(NamedTuple):
+    """How one thing is, and what to run if it is not as it should be."""
+
+    subject: str
+    health: Health
+    fact: str
+    run: str = ""
+
+
+@app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check Python, packages, database, migrations, disk and rules; say what to run.
+
+    Nothing is started or changed. Exit code 1 if anything is missing.
+
+    Example: invoicing doctor
+    """
+    found = list(_diagnoses(Settings.read()))
+    if as_json:
+        typer.echo(json.dumps([one._asdict() for one in found], indent=2))
+    else:
+        table = Table("", "", "", "run", box=None, pad_edge=False)
+        for one in found:
+            style = _STYLES[one.health]
+            table.add_row(one.subject, f"[{style}]{one.health}[/]", one.fact, one.run)
+        console.print(table)
+    if any(one.health is Health.BAD for one in found):
+        raise typer.Exit(1)
+
+
+def _diagnoses(settings: Settings) -> Iterator[Diagnosis]:
+    yield _python()
+    yield _packages()
+    yield from _database(settings)
+    yield _disk(home_folder(settings))
+    yield _rules()
+
+
+def _python() -> Diagnosis:
+    fits = sys.version_info >= OLDEST
+    run = "" if fits else "make PYTHON=/path/to/python3.11 setup"
+    return Diagnosis("Python", _health(fits), sys.version.split()[0], run)
+
+
+def _packages() -> Diagnosis:
+    wanted = [
+        re.split(r"[\s;<>=!~\[(]", one, maxsplit=1)[0]
+        for one in requires("invoicing") or ()
+        if "extra ==" not in one
+    ]
+    missing = [name for name in wanted if not _is_installed(name)]
+    fact = f"{', '.join(missing)} missing" if missing else f"{len(wanted)} of {len(wanted)}"
+    return Diagnosis("packages", _health(not missing), fact, "make setup" if missing else "")
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _database(settings: Settings) -> Iterator[Diagnosis]:
+    facts = asyncio.run(database_facts(settings))
+    source = str(facts["source"])
+    if not facts["running"]:
+        if source == "embedded":
+            # Whoever needs it starts it.
+            yield Diagnosis("database", Health.ODD, "embedded, not running", "invoicing db start")
+        else:
+            fact = f"{facts['url']}: {facts.get('reason', 'no answer')}"
+            yield Diagnosis("database", Health.BAD, fact, "invoicing db status")
+        return
+    yield Diagnosis("database", Health.GOOD, f"PostgreSQL {facts['version']}, {source}")
+    current, newest = facts["revision"], facts["newest_revision"]
+    if current == newest:
+        yield Diagnosis("migrations", Health.GOOD, str(current))
+    else:
+        fact = f"{current or 'none'}, the newest is {newest}"
+        yield Diagnosis("migrations", Health.ODD, fact, "invoicing db upgrade")
+
+
+def _disk(home: Path) -> Diagnosis:
+    there = next(one for one in (home, *home.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    fact = f"{free / 1e9:,.1f} GB free for {home}"
+    return Diagnosis("disk", Health.GOOD if free > ENOUGH_DISK else Health.ODD, fact)
+
+
+def _rules() -> Diagnosis:
+    root = root_of(Path())
+    if not (root / "pyproject.toml").is_file():
+        return Diagnosis("rules", Health.GOOD, "no project here")
+    report = check([root], root=root)
+    found = len(report.findings) + len(report.problems)
+    fact = (
+        f"{found:,} findings in {report.files:,} files"
+        if found
+        else f"{report.files:,} files clean"
+    )
+    return Diagnosis(
+        "rules",
+        Health.ODD if found else Health.GOOD,
+        fact,
+        "invoicing policy check" if found else "",
+    )
+
+
+def _health(good: bool) -> Health:
+    return Health.GOOD if good else Health.BAD
