@@ -14,7 +14,7 @@ the time limit is the driver's.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -163,7 +163,7 @@ class Database:
 
     async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection:  # noqa: ANN401
         try:
-            return await asyncpg.connect(*args, **kwargs)
+            return await asyncpg.connect(*args, connection_class=_Connection, **kwargs)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # "from None": the driver's own traceback carries its arguments, the password too.
             raise DatabaseUnavailableError(self.shown_url, _first_line(error)) from None
@@ -183,6 +183,20 @@ class Database:
             poolclass=NullPool,
             hide_parameters=True,
         )
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that ends without complaint when the server has ended it already.
+
+    Otherwise a pool that is closed after its server died logs the driver's traceback.
+    """
+
+    __slots__ = ()
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the base's
+        """Close it; where nobody listens any more, there is nobody to say goodbye to."""
+        with suppress(ConnectionError, asyncpg.InternalClientError):
+            await super().close(timeout=timeout)
 
 
 def _first_line(error: BaseException) -> str:

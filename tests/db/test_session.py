@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession as SqlAlchemyAsyncSession
 from invoicing.db import AsyncSession, Database
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
+from tests.conftest import execute
 from tests.factories import create_account
 from tests.pgbouncer import pgbouncer
 from tests.wire import counted_wire
@@ -37,6 +39,20 @@ async def test_a_transaction_commits_at_its_end(database: Database) -> None:
     async with database.transaction() as session:
         session.add(create_account())
     assert await count(database) == 1
+
+
+async def test_closing_what_the_server_has_ended_is_no_news(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Database(database.url, Settings(application_name="ended"))
+    assert await count(other) == 0
+    ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    ended += " WHERE application_name = 'ended'"
+    # In another thread's loop, so that nothing tells ours before it says goodbye.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, execute(database.url, ended)).result()
+    await other.dispose()
+    assert caplog.records == []
 
 
 async def test_a_transaction_rolls_back_when_its_block_raises(database: Database) -> None:
