@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from rich.markup import escape
 from rich.table import Table
 
-from invoicing.cli.output import console, open_database
+from invoicing.cli.connection import open_database
+from invoicing.cli.output import console
 from invoicing.schemas.money import format_money
 from invoicing.schemas.portfolio import AccountSummary
 from invoicing.services import count_accounts, get_account_dashboard, list_accounts

@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from invoicing.cli.output import console, errors, open_database
+from invoicing.cli.connection import open_database
+from invoicing.cli.output import console, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database

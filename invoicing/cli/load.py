@@ -12,7 +12,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from invoicing.cli.output import console, errors, open_database
+from invoicing.cli.connection import open_database
+from invoicing.cli.output import console, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import KINDS, LoadProgress, load_files

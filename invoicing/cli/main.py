@@ -1,46 +1,150 @@
-"""The `invoicing` command: one file for each verb group, put together here."""
+"""The `invoicing` command: the list of its verbs, each in a file that is imported when it is used.
+
+A command line should answer at once; importing SQLAlchemy, Alembic and numpy takes a second.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
-from sqlalchemy.exc import DBAPIError
+from typer.core import TyperCommand, TyperGroup
 
-from invoicing.cli import (
-    dashboard,
-    db,
-    demo,
-    doctor,
-    load,
-    policy,
-    profile,
-    rename,
-    rename_practice,
-    sample,
-)
+from invoicing import __version__
 from invoicing.cli.output import errors
-from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
 
+BEGIN, LOOK, CODE, RENAME, DATA = (
+    "Begin here",
+    "Look at invoices",
+    "Look at code",
+    "Change a live table",
+    "Data and server",
+)
+# Each verb's panel in the help, its file, and the first line of its own help.
+VERBS = {
+    "demo": (
+        BEGIN,
+        "demo",
+        "Start PostgreSQL, load a sample, run the dashboard notebook and print one dashboard.",
+    ),
+    "doctor": (
+        BEGIN,
+        "doctor",
+        "Check Python, packages, database, migrations, disk and rules; say what to run.",
+    ),
+    "accounts": (
+        LOOK,
+        "dashboard",
+        "List accounts by name, with how many invoices each has.",
+    ),
+    "dashboard": (
+        LOOK,
+        "dashboard",
+        "Show an account with its last 10 invoices and what their lines add up to.",
+    ),
+    "profile": (
+        CODE,
+        "profile",
+        "Run a Python program and name the lines whose SQL is wasteful, and the fix.",
+    ),
+    "policy": (CODE, "policy", "Hold SQLAlchemy code to its rules."),
+    "rename": (
+        RENAME,
+        "rename",
+        "Rename a column of a live table: nothing lost, no request failed.",
+    ),
+    "db": (DATA, "db", "The PostgreSQL server and its schema."),
+    "load": (
+        DATA,
+        "load",
+        "Load accounts, invoices and lines from CSV or Parquet files, all of them or nothing.",
+    ),
+    "sample": (
+        DATA,
+        "sample",
+        "Load deterministic sample data into a migrated database, all of it or nothing.",
+    ),
+    "notebooks": (
+        DATA,
+        "demo",
+        "Run the notebooks on a fresh sample and keep their outputs, for the repository and nbval.",
+    ),
+}
+_TOUR = """A tour, on the PostgreSQL that comes with it:
+
+[bold]invoicing demo[/]                       a sample, and the first dashboard
+
+[bold]invoicing accounts --search optics[/]   then: invoicing dashboard ACCOUNT_ID
+
+[bold]invoicing profile report.py[/]          which line sends too many statements
+
+[bold]invoicing policy check[/]               which line breaks the rules
+
+[bold]invoicing rename practice[/]            a database to try a rename on
+
+[bold]invoicing doctor[/]                     when something does not work
+
+DATABASE_URL names a database of your own. Exit codes: 0 done, 1 failed,
+2 not understood."""
+
+
+class Verbs(TyperGroup):
+    """Shows the list without importing anything; imports a verb's file when it is called."""
+
+    def __init__(self, **attrs: Any) -> None:  # noqa: ANN401 -- typer's own
+        super().__init__(**attrs)
+        self.commands = {
+            name: TyperCommand(name, help=summary, rich_help_panel=panel, rich_markup_mode="rich")
+            for name, (panel, _, summary) in VERBS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 -- typer's own
+        """Return the verb itself, imported now."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and verb(str(name)), rest
+
+
+def verb(name: str) -> TyperCommand | TyperGroup:
+    """Import a verb's file and return its command."""
+    module = import_module(f"invoicing.cli.{VERBS[name][1]}")
+    command = typer.main.get_command(module.app)
+    if isinstance(command, TyperGroup) and name in command.commands:
+        return command.commands[name]  # type: ignore[return-value]
+    command.name = name
+    return command  # type: ignore[return-value]
+
+
 app = typer.Typer(
+    cls=Verbs,
     name="invoicing",
     help="Dashboards, loading strategies and online renames for invoices kept in PostgreSQL.",
+    epilog=_TOUR,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(dashboard.app)
-app.add_typer(demo.app)
-app.add_typer(doctor.app)
-app.add_typer(load.app)
-app.add_typer(policy.app, name="policy")
-app.add_typer(profile.app)
-app.add_typer(sample.app)
-app.add_typer(db.app, name="db")
-rename.app.add_typer(rename_practice.app)
-app.add_typer(rename.app, name="rename")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def invoicing(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take what comes before the verb."""
 
 
 def main() -> None:
@@ -49,11 +153,15 @@ def main() -> None:
         app()
     except InvoicingError as error:
         _end(str(error), error.exit_code)
-    except DBAPIError as error:
-        refused = explain(error)
-        _end(str(refused), refused.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+    except Exception as error:
+        # Who has not imported SQLAlchemy has met no error of the database.
+        alchemy = sys.modules.get("sqlalchemy.exc")
+        if alchemy is None or not isinstance(error, alchemy.DBAPIError):
+            raise
+        refused = import_module("invoicing.db.refusal").explain(error)
+        _end(str(refused), refused.exit_code)
 
 
 def _end(message: str, exit_code: int) -> NoReturn:

@@ -19,8 +19,10 @@ from invoicing.profiling.running import ProgramRun, run_program
 app = typer.Typer()
 
 _HELP = """\
-Run a Python program and report its SQL statements: which line sent them, and what it wastes (N+1, \
-cartesian products, eager loads nobody reads, ...), with the option that mends it.
+Run a Python program and name the lines whose SQL is wasteful, and the fix.
+
+N+1, cartesian products, eager loads that nobody reads, and more: what each costs, and the option \
+that mends it.
 
 Example: invoicing profile --html queries.html report.py --month 2026-10
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from invoicing.cli import rename_output as output
+from invoicing.cli import rename_practice
 from invoicing.cli.output import errors
 from invoicing.cli.rename_options import (
     USUAL,
@@ -56,6 +57,7 @@ app = typer.Typer(
     "again, and goes on where it was; status tells where that is.",
     no_args_is_help=True,
 )
+app.add_typer(rename_practice.app)
 
 
 @app.command()

@@ -10,7 +10,6 @@ import typer
 from invoicing.cli.output import console
 from invoicing.postgres import database_url
 from invoicing.rename import Target
-from invoicing.sample import NEW_CODE, OLD_CODE, drop_practice, open_practice
 
 app = typer.Typer()
 
@@ -27,6 +26,14 @@ def practice(
 
     Example: invoicing rename practice --rows 200000
     """
+    # Its numpy is needed by no other verb of a rename.
+    from invoicing.sample import (  # noqa: PLC0415
+        NEW_CODE,
+        OLD_CODE,
+        drop_practice,
+        open_practice,
+    )
+
     url = database_url()
     url = url.set(database=f"{url.database}_rename_practice")
 

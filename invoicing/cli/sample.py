@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from invoicing.cli.output import console, open_database
+from invoicing.cli.connection import open_database
+from invoicing.cli.output import console
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.sample import (
     DEFAULT_SEED,

@@ -10,9 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import typer
 
-from invoicing.cli.main import app
+from invoicing.cli import main
 from invoicing.rename import Options
 from invoicing.rename.model import TAKEN
 from tests.cli.rename_line import NAMES, ROWS, CommandLine, hinted
@@ -99,7 +98,7 @@ def test_a_hint_goes_about_it_in_the_same_way_without_the_password(invoicing: Co
 
 
 def test_a_hint_takes_the_options_that_its_command_takes() -> None:
-    commands = typer.main.get_command(app).commands["rename"].commands
+    commands = main.verb("rename").commands
     known = {
         verb: {option for one in commands[verb].params for option in one.opts} for verb in TAKEN
     }

@@ -1,0 +1,108 @@
+"""The command line as a whole: a tour that starts at once, one look and feel."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.core import TyperGroup
+from typer.testing import CliRunner
+
+from invoicing import __version__
+from invoicing.cli.main import VERBS, app, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTED = """
+import json, sys
+from invoicing.cli.main import main
+try:
+    main()
+except SystemExit:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def commands() -> Iterator[tuple[str, object]]:
+    for name in VERBS:
+        found = verb(name)
+        if isinstance(found, TyperGroup):
+            yield from ((f"{name} {one}", sub) for one, sub in found.commands.items())
+        else:
+            yield name, found
+
+
+def words(text: str) -> str:
+    return " ".join(text.replace("\f", "").split())
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_is_announced_as_it_calls_itself(name: str) -> None:
+    own = words(verb(name).help.split("\n\n")[0])
+    assert own == VERBS[name][2]
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
+def test_each_command_shows_how_it_is_run(name: str, command: object) -> None:
+    assert re.search(rf"Example: .*\binvoicing {name}\b", words(command.help))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nothing-of-the-kind"]])
+def test_the_list_needs_none_of_the_verbs(arguments: list[str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LISTED, *arguments], capture_output=True, text=True, check=True
+    )
+    imported = json.loads(run.stderr.splitlines()[-1])
+    assert not {"sqlalchemy", "alembic", "numpy", "pandas"} & set(imported)
+
+
+def test_a_mistyped_verb_is_recognised() -> None:
+    run = CliRunner().invoke(app, ["dashbord"])
+    assert run.exit_code == 2
+    assert "Did you mean 'dashboard'?" in run.output
+
+
+def test_the_version_is_told() -> None:
+    assert CliRunner().invoke(app, ["--version"]).output == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"), [("invoicing re", ["rename"]), ("invoicing rename ba", ["backfill"])]
+)
+def test_the_shell_completes_verbs(line: str, offered: list[str]) -> None:
+    asked = {
+        "_INVOICING_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    run = subprocess.run(
+        [Path(sys.executable).with_name("invoicing")],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.split() == offered
+
+
+@pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
+def test_a_pipe_and_no_color_get_no_colour(setting: dict[str, str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "from invoicing.cli.main import main; main()", "doctor"],
+        env=os.environ | setting,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Python" in run.stdout
+    assert "\x1b[3" not in run.stdout + run.stderr
