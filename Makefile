@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
-NEWS := @jupyterlab/apputils-extension:announcements
+LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 # Root has to say that it knows.
-LAB := --KernelManager.transport_encryption=auto $(if $(filter 0,$(shell id -u)),--allow-root)
+LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lab bench notebooks lock clean
@@ -27,8 +27,8 @@ else
 	@$(UV) pip install --quiet --python $(BIN)/python --requirement requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
-	@# No news and no look for updates: nothing is fetched from outside.
-	@$(BIN)/jupyter labextension disable --level=sys_prefix "$(NEWS)" >/dev/null 2>&1
+	@# No news and no look for updates, so that nothing is fetched from outside; pages are shown as pages.
+	@mkdir -p $(LAB_SETTINGS) && cp invoicing/notebook/lab_settings.json $(LAB_SETTINGS)/overrides.json
 	@touch $@
 
 setup: $(READY) ## Make the virtual environment in .venv

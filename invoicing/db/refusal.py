@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import SchemaMissingError, StatementFailedError
+import asyncpg
+
+from invoicing.errors import ConnectionLostError, SchemaMissingError, StatementFailedError
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
+# The server ended the session, or is going down, or the connection broke.
+_LOST = ("08", "57P01", "57P02", "57P03")
 UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT = "42P01", "42703", "42704"
 
 
@@ -21,4 +25,16 @@ def explain(error: DBAPIError) -> StatementFailedError:
     reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
     if sqlstate in {UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT}:
         return SchemaMissingError(sqlstate, reason)
+    if is_lost(cause):
+        return ConnectionLostError(sqlstate, reason)
     return StatementFailedError(sqlstate, reason, getattr(cause, "hint", None))
+
+
+def is_lost(error: object) -> bool:
+    """Tell whether the driver's error means that the connection is gone."""
+    if isinstance(error, (asyncpg.InternalClientError, OSError)):
+        return True
+    if isinstance(error, asyncpg.InterfaceError):
+        # The driver has no class of its own for this.
+        return "connection" in str(error)
+    return str(getattr(error, "sqlstate", None)).startswith(_LOST)

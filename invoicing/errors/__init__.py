@@ -61,6 +61,7 @@ InvoicingError
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
 ├── WastefulQueriesError         a block of code that may waste nothing did (an AssertionError too)
 ├── StatementFailedError         the server refused a statement
+│   ├── ConnectionLostError      because the connection is gone
 │   └── SchemaMissingError       because the tables are not there, or not those of this version
 └── DatabaseUnavailableError     no connection to the database could be made
 
@@ -73,6 +74,7 @@ from invoicing.errors.accounts import (
     NoSuchAccountNameError,
 )
 from invoicing.errors.database import (
+    ConnectionLostError,
     DatabaseUnavailableError,
     MigrationError,
     MigrationInProgressError,
@@ -157,6 +159,7 @@ __all__ = [
     "BadRowsError",
     "BaselineError",
     "ConfirmationError",
+    "ConnectionLostError",
     "ContractRefusedError",
     "DataFolderDamagedError",
     "DataFolderOwnerError",

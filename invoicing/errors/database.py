@@ -46,6 +46,21 @@ class StatementFailedError(InvoicingError):
         super().__init__(f"the database refused: {said}. {hint or self.advice}")
 
 
+class ConnectionLostError(StatementFailedError):
+    """The server ended the connection, or went away, while or before a statement ran."""
+
+    def __init__(self, sqlstate: str | None, reason: str) -> None:
+        self.sqlstate = sqlstate
+        self.reason = reason
+        self.hint = None
+        InvoicingError.__init__(
+            self,
+            f"the connection to the database was lost: {reason.rstrip('.')}. Nothing of an open "
+            "transaction was kept. Run it again, for a new connection is made; if that fails, "
+            "run: invoicing doctor",
+        )
+
+
 class SchemaMissingError(StatementFailedError):
     """The tables are not there, or not those of this version."""
 

@@ -10,6 +10,10 @@ class InvoicingError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the message says what to do, and a traceback hides it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(InvoicingError):
     """What was asked for cannot be meant; nothing was done."""

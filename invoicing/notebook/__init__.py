@@ -4,6 +4,7 @@ from invoicing.notebook.confirm import confirm, is_attended
 from invoicing.notebook.connection import open_database
 from invoicing.notebook.frames import frame
 from invoicing.notebook.loading import Stage, plot_loading
+from invoicing.notebook.panel import RenamePanel
 from invoicing.notebook.picker import AccountPicker
 from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
 from invoicing.notebook.progress import ProgressDisplay
@@ -28,6 +29,7 @@ from invoicing.notebook.walkthrough import Walkthrough
 __all__ = [
     "AccountPicker",
     "ProgressDisplay",
+    "RenamePanel",
     "Stage",
     "Table",
     "Walkthrough",

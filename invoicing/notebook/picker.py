@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from invoicing.errors import InvoicingError
+from invoicing.notebook.callbacks import Callbacks
 from invoicing.services import list_accounts
 
 if TYPE_CHECKING:
@@ -27,51 +26,32 @@ class AccountPicker:
 
     Args:
         database: where to search.
-        show: called with the account's id; returns what to display.
+        show: called with the account's id; returns what to display, or a list of it.
     """
 
     def __init__(self, database: Database, show: Callable[[UUID], Awaitable[Any]]) -> None:
         self._database = database
         self._show = show
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._callbacks = Callbacks()
+        self.message = self._callbacks.message
         self.search = ipywidgets.Text(placeholder="part of a name", description="Search")
         self.accounts = ipywidgets.Dropdown(description="Account", layout={"width": "40em"})
-        self.message = ipywidgets.Label()
         self.output = ipywidgets.Output()
         self.widget = ipywidgets.VBox(
             [ipywidgets.HBox([self.search, self.accounts]), self.message, self.output]
         )
-        self.search.observe(lambda _: self._start(self._find()), names="value")
-        self.accounts.observe(lambda _: self._start(self._display()), names="value")
+        self.search.observe(lambda _: self._callbacks.start(self._find()), names="value")
+        self.accounts.observe(lambda _: self._callbacks.start(self._display()), names="value")
 
     async def open(self) -> ipywidgets.VBox:
         """Fill the list and return the widget to show."""
-        await self._guarded(self._find())
+        await self._callbacks.told(self._find())
         return self.widget
-
-    def _start(self, work: Awaitable[None]) -> None:
-        # A callback may run in another thread's loop; the work belongs to the notebook's own.
-        def schedule() -> None:
-            task = self._loop.create_task(self._guarded(work))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        self._loop.call_soon_threadsafe(schedule)
-
-    async def _guarded(self, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except InvoicingError as error:
-            self.message.value = str(error)
-        except Exception as error:  # noqa: BLE001 -- shown, for nobody else will
-            first_line = next(iter(str(error).splitlines()), "")
-            self.message.value = f"{type(error).__name__}: {first_line}"
 
     async def _find(self) -> None:
         async with self._database.read_only() as session:
             found = await list_accounts(session, search=self.search.value or None, limit=SHOWN)
-        self.message.value = "" if found else "no account has such a name"
+        self._callbacks.tell("" if found else "no account has such a name")
         self.accounts.options = [
             (f"{account.name} ({account.invoices:,} invoices)", account.id) for account in found
         ]
@@ -85,7 +65,8 @@ class AccountPicker:
         shown = await self._show(picked)
         if picked != self.accounts.value:
             return  # another one was picked meanwhile, and is shown or will be
-        self.message.value = ""
+        self._callbacks.tell("")
         # Replaced as a whole: an output that is written to from a task would mix two answers.
         self.output.outputs = ()
-        self.output.append_display_data(shown)
+        for one in shown if isinstance(shown, (list, tuple)) else [shown]:
+            self.output.append_display_data(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 CENTS = "_cents"
 # A column with a longer text is wrapped, so that no other is pushed off the page.
-_LONG = 44
+_LONG = 30
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class _Column(NamedTuple):
@@ -117,6 +119,9 @@ def _heading(name: str) -> str:
 def _cell(tag: str, column: _Column, text: str) -> str:
     # The style stands in each cell: a notebook that is not trusted loses its style sheets.
     side = "right" if column.to_the_right else "left"
-    sentences = max(map(len, column.texts), default=0) > _LONG
-    wrap = "normal; min-width: 14em" if sentences else "nowrap"
+    wrap = "nowrap"
+    if any(map(_ID.fullmatch, column.texts)):
+        wrap = "nowrap; font-size: 85%"
+    elif max(map(len, column.texts), default=0) > _LONG:
+        wrap = "normal; min-width: 12em; overflow-wrap: anywhere"
     return f'<{tag} style="text-align: {side}; white-space: {wrap}">{escape(text)}</{tag}>'

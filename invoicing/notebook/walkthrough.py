@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.notebook.confirm import confirm
+from invoicing.notebook.panel import RenamePanel
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.waiting import interruptible, until_stopped
 from invoicing.postgres import database_url
@@ -22,6 +23,8 @@ from invoicing.sample import Traffic, drop_practice, open_practice, try_under_tr
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from ipywidgets import VBox
 
     from invoicing.rename import BackfillReport, Progress, Status
     from invoicing.sample import CodeVersion, TrafficFigures, Trial
@@ -53,6 +56,7 @@ class Walkthrough:
     traffic: Traffic | None = None
     figures: dict[str, TrafficFigures] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
+    _panel: RenamePanel | None = None
 
     @classmethod
     async def open(
@@ -166,6 +170,13 @@ class Walkthrough:
             while not (await self.rename.gate()).open:  # noqa: ASYNC110 -- the server has the answer
                 await asyncio.sleep(0.2)
 
+    async def panel(self) -> VBox:
+        """Return buttons for the phases, and where the rename stands, whoever is at work on it."""
+        if self._panel is not None:
+            await self._panel.close()
+        self._panel = RenamePanel(self.rename)
+        return await self._panel.open()
+
     async def stop_traffic(self) -> None:
         """Let every client end its last request."""
         if self.traffic is not None:
@@ -173,6 +184,8 @@ class Walkthrough:
 
     async def close(self) -> None:
         """End everything; a practice database is removed."""
+        if self._panel is not None:
+            await self._panel.close()
         await self.stop_traffic()
         if self.practice:
             await drop_practice(self.database)

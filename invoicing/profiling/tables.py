@@ -257,5 +257,6 @@ def _cut(text: str, width: int = 100) -> str:
 def _cell(tag: str, column: str, text: str) -> str:
     # The style stands in each cell: a notebook that is not trusted loses its style sheets.
     side = "right" if column in TO_THE_RIGHT else "left"
-    wrap = "; white-space: nowrap" if column == "#" else ""
+    long = column in {"Line", "Why", "Statement"}
+    wrap = "; min-width: 8em; overflow-wrap: anywhere" if long else "; white-space: nowrap"
     return f'<{tag} style="text-align: {side}{wrap}">{escape(text)}</{tag}>'

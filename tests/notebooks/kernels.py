@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class Kernel:
-    """A kernel as a front end has one."""
+    """A kernel as a front end has one; `traceback` is what the last error showed."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self._manager, self._client = manager, client
+        self.traceback = ""
 
     def begin(self, code: str, *, stdin: bool = True) -> str:
         """Let `code` run, and wait for nothing."""
@@ -48,6 +49,7 @@ class Kernel:
                 output += content["text"]
             elif message["msg_type"] == "error":
                 error = content["ename"]
+                self.traceback = "\n".join(content["traceback"])
             elif content.get("execution_state") == "idle":
                 return output.strip(), error, time.perf_counter() - began
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from invoicing.errors import DatabaseUnavailableError, SchemaMissingError
 from invoicing.notebook import open_database
 from invoicing.services import count_accounts
+from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -33,3 +35,37 @@ async def test_an_empty_database_is_told_apart_before_the_first_query(
 async def test_a_database_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(DatabaseUnavailableError, match="invoicing db status"):
         await open_database("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+OPEN = """
+from sqlalchemy import text
+from invoicing import services
+from invoicing.notebook import open_database
+database = await open_database()
+"""
+QUERY = """
+async with database.read_only() as session:
+    print(await session.scalar(text({!r})))
+"""
+
+
+def test_a_cell_says_in_one_sentence_what_went_wrong(migrated_database_url: URL) -> None:
+    url = migrated_database_url.render_as_string(hide_password=False)
+    with running_kernel(os.environ | {"DATABASE_URL": url}) as kernel:
+        assert kernel.run(OPEN)[1] == ""
+        # Our own, the server's refusal, and a connection that is lost in the middle.
+        find = "async with database.read_only() as s: await services.find_account(s, 'nobody')"
+        assert kernel.run(find)[1] == "NoSuchAccountNameError"
+        assert len(kernel.traceback.splitlines()) == 1
+        assert kernel.run(QUERY.format("SELECT 1 / 0"))[1] == "StatementFailedError"
+        assert kernel.traceback == (
+            "StatementFailedError: the database refused: division by zero (SQLSTATE 22012). "
+            "Nothing of the transaction was kept"
+        )
+        end = "SELECT pg_terminate_backend(pg_backend_pid())"
+        assert kernel.run(QUERY.format(end))[1] == "ConnectionLostError"
+        assert kernel.traceback.startswith(
+            "ConnectionLostError: the connection to the database was lost: "
+        )
+        assert len(kernel.traceback.splitlines()) == 1
+        assert kernel.run(QUERY.format("SELECT 7"))[:2] == ("7", "")

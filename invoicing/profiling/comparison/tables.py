@@ -116,7 +116,8 @@ def _growths(comparison: LoadingComparison, one: Measured) -> list[str]:
 
 
 def _growth(comparison: LoadingComparison, one: Measured, figure: str) -> str:
-    if one.raised is not None or len(comparison.sizes) == 1:
+    # Said once, where all sizes have been seen.
+    if one.raised is not None or one is not comparison.of(one.strategy)[-1]:
         return ""
     return str(comparison.growth(one.strategy, figure))
 
@@ -128,4 +129,5 @@ def _number(value: int | None, unit: int = 1) -> str:
 def _cell(tag: str, column: str, text: str) -> str:
     # The style stands in each cell: a notebook that is not trusted loses its style sheets.
     side = "left" if column in TEXT else "right"
-    return f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
+    wrap = "; white-space: nowrap" if column == "Size" else ""
+    return f'<{tag} style="text-align: {side}; padding: 0.25em 0.3em{wrap}">{escape(text)}</{tag}>'

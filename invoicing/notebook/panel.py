@@ -1,0 +1,253 @@
+"""A rename by buttons: one cell that shows where it stands, whoever is at work on it.
+
+What is shown comes from the database, once a second. So the cell can be run again after a restart
+of the kernel, or in a second notebook, and finds the rename as it is: at rest, or at work in a
+terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from html import escape
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from invoicing.notebook.callbacks import Callbacks
+from invoicing.notebook.progress import ProgressDisplay
+from invoicing.rename import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from invoicing.rename import BackfillReport, Progress, Rename, Status
+
+# What may be clicked in each phase; the first is what comes next.
+_OFFERED = {
+    Phase.NONE: ("expand",),
+    Phase.EXPANDING: ("expand", "rollback"),
+    Phase.EXPANDED: ("backfill", "rollback"),
+    Phase.BACKFILLING: ("backfill", "rollback"),
+    Phase.BACKFILLED: ("verify", "rollback"),
+    Phase.VERIFYING: ("verify", "backfill", "rollback"),
+    Phase.VERIFIED: ("contract", "gate", "verify", "rollback"),
+    Phase.CONTRACTING: ("contract",),
+    Phase.CONTRACTED: ("restore",),
+    Phase.ROLLING_BACK: ("rollback",),
+}
+_LABELS = {
+    "expand": "Expand",
+    "backfill": "Backfill",
+    "stop": "Stop",
+    "verify": "Verify",
+    "gate": "May it contract?",
+    "contract": "Contract",
+    "rollback": "Roll back",
+    "restore": "Restore",
+}
+# The phases as a reader counts them, and where each is done.
+_WAY = ("expand", "backfill", "verify", "contract")
+_DONE = {
+    Phase.EXPANDED: 1,
+    Phase.BACKFILLING: 1,
+    Phase.BACKFILLED: 2,
+    Phase.VERIFYING: 2,
+    Phase.VERIFIED: 3,
+    Phase.CONTRACTING: 3,
+    Phase.CONTRACTED: 4,
+}
+_MB = 1_000_000
+
+
+class RenamePanel:
+    """Buttons for the phases of one rename, its rows counted live, and what went wrong.
+
+    A phase that has begun goes on when the page is closed; Stop ends a backfill between two
+    batches. The contract is offered to who has typed the column's name.
+
+    Args:
+        rename: what is renamed, where and how.
+        interval: seconds between two looks at the database.
+    """
+
+    def __init__(self, rename: Rename, *, interval: float = 1.0) -> None:
+        self.rename = rename
+        self._interval = interval
+        self._stop = asyncio.Event()
+        self._working = ""
+        self._callbacks = Callbacks()
+        self.message = self._callbacks.message
+        self.way = ipywidgets.HTML()
+        self.facts = ipywidgets.HTML()
+        self.progress = ProgressDisplay("Backfill")
+        self.typed = ipywidgets.Text(placeholder=f"type {self._name} to contract")
+        self.buttons = {
+            name: ipywidgets.Button(description=label, disabled=True)
+            for name, label in _LABELS.items()
+        }
+        for name, button in self.buttons.items():
+            button.on_click(self._clicked(name))
+        self.buttons["stop"].button_style = "warning"
+        self.buttons["contract"].button_style = "danger"
+        self.typed.observe(lambda _: self._callbacks.start(self.look()), names="value")
+        row = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
+        parts = [self.way, row, self.typed, self.progress.widget, self.facts, self.message]
+        self.widget = ipywidgets.VBox(parts)
+
+    async def open(self) -> ipywidgets.VBox:
+        """Look once, go on looking, and return the widget to show."""
+        await self._callbacks.told(self.look())
+        self._callbacks.start(self._follow())
+        return self.widget
+
+    async def close(self) -> None:
+        """Stop looking, and end what is at work where it may end."""
+        self._stop.set()
+        await self._callbacks.end()
+
+    async def look(self) -> None:
+        """Show what the database says now."""
+        status = await self.rename.status()
+        self.way.value = _way(status)
+        self.facts.value = _facts(status)
+        self._offer(status)
+        if status.rows_total and not self._working:
+            self.progress.show(status.rows_done, status.rows_total, _pace(status))
+
+    @property
+    def _name(self) -> str:
+        return f"{self.rename.target.table}.{self.rename.target.old}"
+
+    def _offer(self, status: Status) -> None:
+        busy = bool(self._working) or status.operator is not None
+        offered = () if busy else _OFFERED[status.phase]
+        for name, button in self.buttons.items():
+            button.disabled = name not in offered
+            if name not in {"stop", "contract"}:
+                button.button_style = "primary" if offered[:1] == (name,) else ""
+        self.buttons["stop"].disabled = self._working not in {"backfill", "restore"}
+        self.typed.layout.display = "" if "contract" in offered else "none"
+        if self.typed.value.strip() != self._name:
+            self.buttons["contract"].disabled = True
+
+    async def _follow(self) -> None:
+        lost = False
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.look()
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 -- told once, and then tried again
+                if not lost:
+                    await self._callbacks.told(self.look())
+                lost = True
+            else:
+                if lost:
+                    self._callbacks.tell("")
+                lost = False
+
+    def _clicked(self, name: str) -> Callable[[object], None]:
+        def clicked(_: object) -> None:
+            # Not twice, however fast somebody clicks.
+            self.buttons[name].disabled = True
+            if name == "stop":
+                self._callbacks.start(self._end_backfill())
+            else:
+                self._callbacks.start(self._run(name))
+
+        return clicked
+
+    async def _end_backfill(self) -> None:
+        self._stop.set()
+
+    async def _run(self, name: str) -> None:
+        self._working = name
+        self._stop.clear()
+        self._callbacks.tell(f"{_LABELS[name]} ...")
+        try:
+            await self.look()
+            said = await getattr(self, f"_{name}")()
+        finally:
+            self._working = ""
+            with suppress(Exception):  # the next look tells
+                await self.look()
+        self._callbacks.tell(said)
+
+    async def _expand(self) -> str:
+        await self.rename.expand()
+        return "Both names are right from now on. New code may be deployed when it is verified"
+
+    async def _backfill(self) -> str:
+        return self._filled(await self._with_progress(self.rename.backfill))
+
+    async def _restore(self) -> str:
+        return self._filled(await self._with_progress(self.rename.restore))
+
+    async def _verify(self) -> str:
+        report = await self.rename.verify()
+        return (
+            f"{report.equal:,} of {report.rows:,} rows equal. Now deploy the code that knows "
+            f"{self.rename.target.new}"
+        )
+
+    async def _gate(self) -> str:
+        report = await self.rename.gate()
+        return "; ".join(one.message for one in report.objections) or "The old column may go"
+
+    async def _contract(self) -> str:
+        await self.rename.contract(confirm=self.typed.value.strip())
+        self.typed.value = ""
+        return f"{self._name} is gone"
+
+    async def _rollback(self) -> str:
+        await self.rename.rollback()
+        return "Everything is as it was before the expand"
+
+    async def _with_progress(
+        self, backfill: Callable[..., Coroutine[None, None, BackfillReport]]
+    ) -> BackfillReport:
+        def show(progress: Progress) -> None:
+            self.progress.show(progress.rows_done, progress.rows_total, _pace(progress))
+
+        # A cell's interrupt does not reach it, and closing the page should not end it.
+        return await backfill(progress=show, stop=self._stop)
+
+    def _filled(self, report: BackfillReport) -> str:
+        if report.completed:
+            return f"{report.rows_updated:,} rows filled in {report.seconds:,.1f} s"
+        return "Stopped between two batches; Backfill goes on from here"
+
+
+def _way(status: Status) -> str:
+    done = _DONE.get(status.phase, 0)
+    steps = [
+        f"{'&#10003; ' if number < done else ''}{'<b>' if number == done else ''}{step}"
+        f"{'</b>' if number == done else ''}"
+        for number, step in enumerate(_WAY)
+    ]
+    return f"{escape(str(status.target))}: {' &rsaquo; '.join(steps)} ({status.phase.value})"
+
+
+def _facts(status: Status) -> str:
+    facts = {
+        "rows left": f"{status.rows_left:,}" if status.rows_total else "",
+        "table": f"{status.table_bytes / _MB:,.1f} MB",
+        "indexes": f"{status.index_bytes / _MB:,.1f} MB",
+        "written by the old name": f"{status.old_writes:,} times" if status.old_writes else "",
+        "at work": str(status.operator or ""),
+        "in the way": "; ".join(map(str, status.blockers)),
+    }
+    return " &middot; ".join(
+        f"{name} <b>{escape(value)}</b>" for name, value in facts.items() if value
+    )
+
+
+def _pace(at: Status | Progress) -> dict[str, str]:
+    facts = {}
+    if at.rate is not None:
+        facts["rate"] = f"{at.rate:,.0f} rows/s"
+        facts["ETA"] = "unknown" if at.eta is None else f"{at.eta:,.0f} s"
+    waiting = getattr(at, "waiting", None)
+    return facts | ({"waiting": str(waiting)} if waiting else {})

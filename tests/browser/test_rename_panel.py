@@ -1,0 +1,86 @@
+"""A rename by its buttons, stopped in the middle, with a kernel that is restarted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.async_api import Locator, expect
+
+from tests.browser.lab import PATIENCE
+
+if TYPE_CHECKING:
+    from tests.browser.lab import Lab, Notebook
+
+expect.set_options(timeout=PATIENCE)
+# So that there is a middle to stop in.
+SLOWLY = ("batch_size=batch_size", "batch_size=batch_size, stripes=1, pause=0.2")
+
+
+def button(panel: Locator, label: str) -> Locator:
+    return panel.get_by_role("button", name=label, exact=True)
+
+
+async def opened(notebook: Notebook) -> Locator:
+    """Run what a person runs who wants nothing but the buttons."""
+    for cell in ("parameters", "setup", "buttons"):
+        await notebook.run(cell)
+    return await notebook.show("buttons")
+
+
+async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) -> None:
+    notebook = await lab.open("03_rename_walkthrough")
+    await notebook.replace("setup", *SLOWLY)
+    panel = await opened(notebook)
+    await expect(button(panel, "Backfill")).to_be_disabled()
+    await button(panel, "Expand").click()
+    await expect(panel).to_contain_text("Both names are right")
+    await button(panel, "Backfill").click()
+    await expect(button(panel, "Stop")).to_be_enabled()
+    await lab.picture("rename-buttons")
+    await button(panel, "Stop").click()
+    await expect(panel).to_contain_text("Stopped between two batches")
+    await expect(panel).to_contain_text("(backfilling)")
+
+    await button(panel, "Backfill").click()
+    await expect(button(panel, "Stop")).to_be_enabled()
+    await notebook.restart()
+    panel = await opened(notebook)
+    await expect(panel).to_contain_text("(backfilling)")
+    await button(panel, "Backfill").click()
+    await expect(panel).to_contain_text("rows filled in")
+
+    await button(panel, "Verify").click()
+    await expect(panel).to_contain_text("20,000 of 20,000 rows equal")
+    await expect(button(panel, "Contract")).to_be_disabled()
+    await panel.locator("input[type=text]").fill("invoice.amt")
+    await button(panel, "Contract").click()
+    await expect(panel).to_contain_text("invoice.amt is gone")
+    await expect(panel).to_contain_text("(contracted)")
+    await lab.theme("Dark")
+    await lab.picture("rename-buttons-dark")
+    assert await notebook.troubles() == []
+    await notebook.run("close")
+    assert await notebook.troubles() == []
+
+
+async def test_what_another_one_does_is_seen_after_a_reload(lab: Lab) -> None:
+    notebook = await lab.open("03_rename_walkthrough")
+    await notebook.replace("setup", *SLOWLY)
+    panel = await opened(notebook)
+    await button(panel, "Expand").click()
+    await expect(panel).to_contain_text("Both names are right")
+    await button(panel, "Backfill").click()
+    await expect(button(panel, "Stop")).to_be_enabled()
+
+    # The page goes away and comes back; the kernel has gone on, and the cell finds it at work.
+    await lab.page.reload()
+    await lab.ready()
+    notebook = await lab.notebook()
+    await notebook.run("buttons")
+    panel = await notebook.show("buttons")
+    await expect(panel).to_contain_text(re.compile(r"at work pid \d+"))
+    await expect(button(panel, "Backfill")).to_be_disabled()
+    await expect(panel).to_contain_text("(backfilled)")
+    await expect(button(panel, "Verify")).to_be_enabled()
+    await notebook.run("close")
