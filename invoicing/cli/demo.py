@@ -41,7 +41,7 @@ def demo() -> None:
 
     Example: invoicing demo
     """
-    from invoicing.notebook.run import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
 
     settings = Settings.read()
     server = embedded_server(settings)
@@ -76,7 +76,7 @@ def notebooks(
 
     Example: invoicing notebooks 01_dashboard
     """
-    from invoicing.notebook.run import NOTEBOOKS, refresh_outputs  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import NOTEBOOKS, refresh_outputs  # noqa: PLC0415 -- takes seconds
 
     server = embedded_server()
     server.ensure_running()

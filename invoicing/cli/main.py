@@ -45,6 +45,11 @@ VERBS = {
         "dashboard",
         "Show an account with its last 10 invoices and what their lines add up to.",
     ),
+    "report": (
+        LOOK,
+        "report",
+        "Pages for people who open no notebook: one file each, opens offline, prints well.",
+    ),
     "profile": (
         CODE,
         "profile",

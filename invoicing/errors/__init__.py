@@ -57,6 +57,7 @@ InvoicingError
 ├── OfflineSqlError              the SQL of migrations could not be written or read
 ├── SquawkMissingError           the program that knows which statements lock is not there
 ├── NotebookFailedError          a cell of a notebook raised
+├── FrameError                   rows cannot be made a DataFrame without losing something
 ├── StrategiesDifferError        two loading strategies did not bring the same objects
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)
 ├── WastefulQueriesError         a block of code that may waste nothing did (an AssertionError too)
@@ -95,6 +96,7 @@ from invoicing.errors.migration_rules import (
     SquawkMissingError,
 )
 from invoicing.errors.notebook import (
+    FrameError,
     NotebookFailedError,
 )
 from invoicing.errors.policy import (
@@ -168,6 +170,7 @@ __all__ = [
     "DiskFullError",
     "ExplainError",
     "FolderNotWritableError",
+    "FrameError",
     "InitdbError",
     "InputFileError",
     "InstallationNotFoundError",

@@ -8,6 +8,7 @@ from invoicing.notebook.panel import RenamePanel
 from invoicing.notebook.picker import AccountPicker
 from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
 from invoicing.notebook.progress import ProgressDisplay
+from invoicing.notebook.reading import read_frame
 from invoicing.notebook.rename import (
     plot_traffic,
     show_clocks,
@@ -43,6 +44,7 @@ __all__ = [
     "plot_loading",
     "plot_statuses",
     "plot_traffic",
+    "read_frame",
     "run_synchronously",
     "show_clocks",
     "show_counts",

@@ -57,6 +57,7 @@ class Walkthrough:
     figures: dict[str, TrafficFigures] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     _panel: RenamePanel | None = None
+    _beside: Walkthrough | None = None
 
     @classmethod
     async def open(
@@ -170,11 +171,19 @@ class Walkthrough:
             while not (await self.rename.gate()).open:  # noqa: ASYNC110 -- the server has the answer
                 await asyncio.sleep(0.2)
 
-    async def panel(self) -> VBox:
-        """Return buttons for the phases, and where the rename stands, whoever is at work on it."""
+    async def panel(self, *, practice: str = "rename_buttons", rows: int = 20_000) -> VBox:
+        """Return buttons for the phases, and where the rename stands, whoever is at work on it.
+
+        Args:
+            practice: in practice it is another database, made if it is not there, with this name.
+            rows: how many it is made with.
+        """
         if self._panel is not None:
             await self._panel.close()
-        self._panel = RenamePanel(self.rename)
+        if self.practice and self._beside is None:
+            target, options = self.rename.target, self.rename.options
+            self._beside = await Walkthrough.open(target, options, practice=practice, rows=rows)
+        self._panel = RenamePanel((self._beside or self).rename)
         return await self._panel.open()
 
     async def stop_traffic(self) -> None:
@@ -186,6 +195,8 @@ class Walkthrough:
         """End everything; a practice database is removed."""
         if self._panel is not None:
             await self._panel.close()
+        if self._beside is not None:
+            await self._beside.close()
         await self.stop_traffic()
         if self.practice:
             await drop_practice(self.database)

@@ -1,5 +1,6 @@
 """Rename a column of a live table: plan, expand, backfill, verify, contract; or roll back."""
 
+from invoicing.rename.journal import Run
 from invoicing.rename.model import (
     BackfillReport,
     Blocker,
@@ -30,6 +31,7 @@ __all__ = [
     "Progress",
     "Rename",
     "RowCounts",
+    "Run",
     "Status",
     "Step",
     "Target",

@@ -74,6 +74,7 @@ class Backfill:
         while True:
             await self._load()
             if self._todo:
+                self._note_statement(self._todo[-1])
                 await self._work()
                 if self._stop.is_set():
                     return self._report(began, completed=False)
@@ -83,6 +84,12 @@ class Backfill:
             else:
                 rounds += 1
                 await self._wait_for_rows(rounds, began)
+
+    def _note_statement(self, one: Range) -> None:
+        """Let the journal have the statement that every batch is, in its first form."""
+        if not self._batches:
+            sql = batch_statement(self._operator.names, one.sql, one.stripes)
+            self._operator.entry.ran(f"-- each batch:\n{sql.strip()}", 0.0)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
         operator = self._operator

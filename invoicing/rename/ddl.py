@@ -18,7 +18,7 @@ from invoicing.rename.model import Step
 from invoicing.rename.session import explained, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from invoicing.rename.model import Blocker, Options, Target
     from invoicing.rename.session import Connection, Pool
@@ -46,8 +46,15 @@ class Ddl:
     """Runs DDL on one table, watched by a second connection that can see who blocks it."""
 
     def __init__(
-        self, pool: Pool, connection: Connection, target: Target, relation: int, options: Options
+        self,
+        pool: Pool,
+        connection: Connection,
+        target: Target,
+        relation: int,
+        options: Options,
+        ran: Callable[[str, float, int], None] = lambda _sql, _seconds, _tries: None,
     ) -> None:
+        self._ran = ran
         self._pool = pool
         self._connection = connection
         self._target = target
@@ -74,10 +81,14 @@ class Ddl:
             async with watch:
                 try:
                     with explained(self._target, statements[0]):
-                        return await self._attempt(statements, wait)
+                        await self._attempt(statements, wait)
+                    took = asyncio.get_running_loop().time() - began
+                    self._ran(";\n".join(statements), took, attempt + 1)
                 except RenameBlockedAttempt:
                     tried += asyncio.get_running_loop().time() - began
                     blockers = await watch.found() or blockers
+                else:
+                    return
             if attempt + 1 < options.lock_attempts:
                 await self._rest(attempt)
         raise RenameBlockedError(str(self._target), shown(statements[0]), tried, blockers)
@@ -94,8 +105,10 @@ class Ddl:
         with explained(self._target, statement):
             await connection.execute(f"SET lock_timeout = '{max(round(patience * 1000), 1)}ms'")
             try:
+                began = asyncio.get_running_loop().time()
                 async with watch:
                     await connection.execute(statement)
+                self._ran(statement, asyncio.get_running_loop().time() - began, 1)
             except _NO_LOCK:
                 raise RenameBlockedError(
                     str(self._target), shown(statement), patience, await watch.found()

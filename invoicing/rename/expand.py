@@ -75,6 +75,7 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     """Begin the rename, or go on where the expand was killed."""
     connection, names = operator.connection, operator.names
     await state.set_up(connection)
+    await operator.entry.begin()
     found = await operator.state()
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, strategy, {"type": column.type})

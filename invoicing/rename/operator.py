@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RenameInProgressError
-from invoicing.rename import state
+from invoicing.rename import journal, state
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.ddl import Ddl
 from invoicing.rename.model import Phase
@@ -43,6 +43,7 @@ class Operator:
         target: Target,
         relation: Relation,
         options: Options,
+        phase: str = "",
     ) -> None:
         self.pool = pool
         self.connection = connection
@@ -50,7 +51,8 @@ class Operator:
         self.relation = relation
         self.options = options
         self.names: Names = relation.names(target)
-        self.ddl = Ddl(pool, connection, target, relation.oid, options)
+        self.entry = journal.Entry(connection, self.names, phase, options)
+        self.ddl = Ddl(pool, connection, target, relation.oid, options, self.entry.ran)
 
     async def state(self) -> state.State | None:
         """Return the rename's row."""
@@ -62,8 +64,16 @@ class Operator:
 
 
 @asynccontextmanager
-async def operate(database: Database, target: Target, options: Options) -> AsyncIterator[Operator]:
+async def operate(
+    database: Database, target: Target, options: Options, phase: str = ""
+) -> AsyncIterator[Operator]:
     """Yield the operator, once it holds the lock; what the driver raises is explained.
+
+    Args:
+        database: where.
+        target: what.
+        options: how.
+        phase: what is to stand in the journal; empty for what is no phase.
 
     Raises:
         RenameInProgressError: another session holds it.
@@ -77,7 +87,9 @@ async def operate(database: Database, target: Target, options: Options) -> Async
         ):
             relation = await find_relation(connection, target)
             await _take_lock(connection, target, relation.names(target).lock_key)
-            yield Operator(pool, connection, target, relation, options)
+            operator = Operator(pool, connection, target, relation, options, phase)
+            async with journal.kept(operator.entry):
+                yield operator
 
 
 async def phase_of(

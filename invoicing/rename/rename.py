@@ -19,13 +19,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RenamePhaseError, RenameRefusedError
 from invoicing.rename import contract, expand, rollback, verify, view
 from invoicing.rename.backfill import Backfill
+from invoicing.rename.column import find_relation
 from invoicing.rename.gate import ask_gate
+from invoicing.rename.journal import read_runs
 from invoicing.rename.model import Options, Phase, Target
 from invoicing.rename.operator import operate
 from invoicing.rename.plan import make_plan, old_column
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from invoicing.db import Database
     from invoicing.rename.column import Column
+    from invoicing.rename.journal import Run
     from invoicing.rename.model import (
         BackfillReport,
         GateReport,
@@ -74,7 +77,7 @@ class Rename:
         Raises:
             RenameRefusedError: the plan found something in the way.
         """
-        async with self._operate() as operator:
+        async with self._operate("expand") as operator:
             phase = await operator.phase()
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
@@ -106,11 +109,14 @@ class Rename:
             progress: called after every batch, and again and again while it waits.
             stop: set it to end between two batches; the report then is not `completed`.
         """
-        async with self._operate() as operator:
+        async with self._operate("backfill") as operator:
             await self._column(operator, "backfill")
             if await self._strategy(operator, "backfill") == "view":
-                return await view.backfill(operator, progress)
-            return await Backfill(operator, progress, stop).run()
+                report = await view.backfill(operator, progress)
+            else:
+                report = await Backfill(operator, progress, stop).run()
+            operator.entry.result = asdict(report)
+            return report
 
     async def verify(self) -> VerifyReport:
         """Compare every row, build what is copied from the old column, and validate it.
@@ -118,13 +124,16 @@ class Rename:
         Raises:
             RowsDifferError: rows differ; those not filled are filled by another backfill.
         """
-        async with self._operate() as operator:
+        async with self._operate("verify") as operator:
             column = await self._column(operator, "verify")
             if await operator.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
                 raise self._turn(await operator.phase(), "verify", self._run("backfill"))
             if await self._strategy(operator, "verify") == "view":
-                return await view.verify(operator, column)
-            return await verify.verify(operator, column)
+                report = await view.verify(operator, column)
+            else:
+                report = await verify.verify(operator, column)
+            operator.entry.result = asdict(report) | {"ok": report.ok}
+            return report
 
     async def gate(self) -> GateReport:
         """Say what stands in the way of the contract; it takes up to `quiet` seconds."""
@@ -138,7 +147,7 @@ class Rename:
             ConfirmationError: it was not confirmed.
             ContractRefusedError: the gate is not open.
         """
-        async with self._operate() as operator:
+        async with self._operate("contract") as operator:
             if await operator.phase() is Phase.CONTRACTED:
                 await contract.tidy(operator)
                 return
@@ -152,7 +161,7 @@ class Rename:
         Raises:
             RowsDifferError: the new column has values that the old one has not.
         """
-        async with self._operate() as operator:
+        async with self._operate("rollback") as operator:
             phase = await operator.phase()
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
@@ -192,6 +201,13 @@ class Rename:
             async with connected(self.database, 1) as pool, pool.connection() as connection:
                 return await verify.count_rows(connection, self.target)
 
+    async def runs(self) -> list[Run]:
+        """Return every run of a phase for these two names: who, when, what, how it ended."""
+        with explained(self.target):
+            async with connected(self.database, 1) as pool, pool.connection() as connection:
+                relation = await find_relation(connection, self.target)
+                return await read_runs(connection, relation.names(self.target))
+
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
         with explained(self.target):
@@ -216,8 +232,8 @@ class Rename:
         return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
 
     @asynccontextmanager
-    async def _operate(self) -> AsyncIterator[Operator]:
-        async with operate(self.database, self.target, self.options) as operator:
+    async def _operate(self, phase: str = "") -> AsyncIterator[Operator]:
+        async with operate(self.database, self.target, self.options, phase) as operator:
             yield operator
 
     async def _strategy(self, operator: Operator, asked: str) -> Strategy:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from invoicing.rename import journal
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, STATE, literal, quote
 
@@ -51,6 +52,7 @@ SETUP = (
     skipped boolean NOT NULL DEFAULT false,
     PRIMARY KEY (key, relation, first_page)
 ) WITH (fillfactor = 50)""",
+    *journal.SETUP,
     f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {quote(STATE)} TO PUBLIC",
 )
@@ -176,6 +178,7 @@ async def forget(connection: Connection, names: Names) -> None:
     if not await has_state(connection):
         return
     await connection.execute(f"DELETE FROM {quote(STATE)}.rename WHERE key = $1", names.key)
+    await journal.forget(connection, names)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)
         if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(STATE)}.rename)"):

@@ -43,6 +43,7 @@ async def expand(operator: Operator, column: Column) -> None:
     """Put the view in the table's place, or go on where the expand was killed."""
     connection, names = operator.connection, operator.names
     await state.set_up(connection)
+    await operator.entry.begin()
     found = await operator.state()
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, "view", {})
@@ -125,6 +126,7 @@ async def end(operator: Operator, column: Column, confirm: str | None) -> None:
     gate = await ask_gate(operator, column)
     if not gate.open:
         raise ContractRefusedError(str(operator.target), gate.objections)
+    operator.entry.result = {"gate": "open", "unseen": [one.message for one in gate.unseen]}
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
 
     async def swap() -> None:

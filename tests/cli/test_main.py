@@ -77,7 +77,8 @@ def test_the_version_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"), [("invoicing re", ["rename"]), ("invoicing rename ba", ["backfill"])]
+    ("line", "offered"),
+    [("invoicing re", ["report", "rename"]), ("invoicing rename ba", ["backfill"])],
 )
 def test_the_shell_completes_verbs(line: str, offered: list[str]) -> None:
     asked = {

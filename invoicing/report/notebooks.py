@@ -7,6 +7,7 @@ the notebook, and a URL may hold a password.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,34 +21,70 @@ from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
 from invoicing.errors import NotebookFailedError
+from invoicing.report.page import page, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from nbformat import NotebookNode
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 # A cell with this tag is for the browser: it needs somebody to click.
 LIVE = "live"
+# What a reader of a page has no use for.
+HIDDEN = {LIVE, "parameters", "notebook-only"}
 KERNEL = "python3"
 TIMEOUT = 600
 
 
+class Runner:
+    """A kernel that runs one notebook again and again, each time with other parameters.
+
+    Starting a kernel and importing takes longer than the notebook's own work.
+    """
+
+    def __init__(self, notebook: Path, client: NotebookClient) -> None:
+        self._notebook = notebook
+        self._client = client
+
+    def run(self, parameters: Mapping[str, Any]) -> NotebookNode:
+        """Return the notebook as it is after a run.
+
+        Raises:
+            NotebookFailedError: a cell raised.
+        """
+        node: NotebookNode = parameterize_notebook(
+            load_notebook_node(str(self._notebook)), dict(parameters)
+        )
+        self._client.nb = node
+        self._client.reset_execution_trackers()
+        run_cells(self._client, self._notebook.name)
+        return node
+
+
+@contextmanager
+def runner(notebook: Path, database_url: str) -> Iterator[Runner]:
+    """Yield a kernel for `notebook` on the database at `database_url`; it ends with the block."""
+    client = _client(nbformat.v4.new_notebook(), notebook)
+    with client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}):
+        yield Runner(notebook, client)
+
+
 def write_report(
-    notebook: Path, report: Path, parameters: Mapping[str, Any], database_url: str
+    notebook: Path,
+    report: Path,
+    parameters: Mapping[str, Any],
+    database_url: str,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Run `notebook` with `parameters` and write its outputs as one HTML file that opens offline.
 
     Raises:
         NotebookFailedError: a cell raised; `report` is left as it was.
     """
-    node = parameterize_notebook(load_notebook_node(str(notebook)), dict(parameters))
-    _execute(node, notebook, database_url)
-    report.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed into place, so that a reader never meets half a report.
-    unfinished = report.with_suffix(".part")
-    unfinished.write_text(_to_html(node), encoding="utf-8")
-    unfinished.replace(report)
+    with runner(notebook, database_url) as kernel:
+        node = kernel.run(parameters)
+    write_whole(to_html(node, facts or {}), report)
 
 
 def refresh_outputs(notebook: Path, database_url: str) -> None:
@@ -60,7 +97,9 @@ def refresh_outputs(notebook: Path, database_url: str) -> None:
         NotebookFailedError: a cell raised; the file is left as it was.
     """
     node = nbformat.read(notebook, as_version=4)
-    _execute(node, notebook, database_url)
+    client = _client(node, notebook)
+    with client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}):
+        run_cells(client, notebook.name)
     node.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
@@ -73,8 +112,8 @@ def refresh_outputs(notebook: Path, database_url: str) -> None:
     nbformat.write(node, notebook)
 
 
-def _execute(node: NotebookNode, notebook: Path, database_url: str) -> None:
-    client = NotebookClient(
+def _client(node: NotebookNode, notebook: Path) -> NotebookClient:
+    return NotebookClient(
         node,
         timeout=TIMEOUT,
         kernel_name=KERNEL,
@@ -83,52 +122,35 @@ def _execute(node: NotebookNode, notebook: Path, database_url: str) -> None:
         # Else each kernel warns that its messages could be read by others on this machine.
         config=Config({"KernelManager": {"transport_encryption": "auto"}}),
     )
+
+
+def run_cells(client: NotebookClient, name: str) -> None:
+    """Run every cell of the client's notebook.
+
+    Raises:
+        NotebookFailedError: one raised.
+    """
+    number = 0
     try:
-        client.execute(env={**os.environ, "DATABASE_URL": database_url})
+        for index, cell in enumerate(client.nb.cells):
+            number += cell.cell_type == "code"
+            # Numbered as in a fresh kernel, whatever this one has run before.
+            client.execute_cell(cell, index, execution_count=number)
     except CellExecutionError as error:
-        raise NotebookFailedError(notebook.name, error.ename, error.evalue) from None
+        raise NotebookFailedError(name, error.ename, error.evalue) from None
 
 
-def _to_html(node: NotebookNode) -> str:
+def to_html(node: NotebookNode, facts: Mapping[str, str]) -> str:
+    """Return a page with the notebook's texts and outputs, without its code."""
     # Widgets need a kernel; their state would only be dead weight in the page.
     node.metadata.pop("widgets", None)
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     live = TagRemovePreprocessor(
-        config=Config({"TagRemovePreprocessor": {"remove_cell_tags": {LIVE, "parameters"}}})
+        config=Config({"TagRemovePreprocessor": {"remove_cell_tags": HIDDEN}})
     )
     exporter.register_preprocessor(live, enabled=True)
     body, _ = exporter.from_notebook_node(node)
     title = next(
         (cell.source.splitlines()[0].lstrip("# ") for cell in node.cells if cell.source), "Report"
     )
-    return _PAGE.format(title=title, body=body)
-
-
-# nbconvert's own page loads scripts from elsewhere; this one needs nothing but itself.
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; background: white;
-       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; margin: 0.5rem 0 1.5rem; font-variant-numeric: tabular-nums; }}
-caption {{ text-align: left; font-weight: 600; padding-bottom: 0.4rem; }}
-th, td {{ padding: 0.25rem 0.8rem; border-bottom: 1px solid #ddd; }}
-thead th {{ border-bottom: 2px solid #888; }}
-img {{ max-width: 100%; }}
-code, pre {{ font: 13px/1.4 ui-monospace, monospace; }}
-pre {{ white-space: pre-wrap; }}
-.anchor-link {{ display: none; }}
-@media print {{ body {{ margin: 0; max-width: none; }}
-               table, img {{ break-inside: avoid; }} h2 {{ break-after: avoid; }} }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+    return page(title, body, facts)

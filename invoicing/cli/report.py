@@ -1,0 +1,224 @@
+"""`invoicing report`: pages for people who open no notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from invoicing.cli.output import console, errors
+from invoicing.cli.progress import Step, shown_progress
+from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
+from invoicing.db import Database
+from invoicing.errors import UsageError
+from invoicing.postgres import database_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.report import Written
+
+app = typer.Typer(
+    help="Pages for people who open no notebook: one file each, opens offline, prints well.",
+    no_args_is_help=True,
+)
+_EVERYBODY = 1_000_000
+Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
+
+
+@app.command()
+def dashboard(
+    account_ids: Annotated[
+        list[UUID] | None, typer.Argument(help="Whose: one id or more.", show_default=False)
+    ] = None,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The file to write; a folder, for many accounts.")
+    ],
+    from_file: Annotated[
+        Path | None, typer.Option(help="A file with an id on each line.", dir_okay=False)
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Of every account.")] = False,
+    months: Annotated[int, typer.Option(min=1, help="How far back the totals go.")] = 12,
+    as_of: Annotated[
+        str, typer.Option(help="The day it is for, as 2026-06-30; today if not given.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 2,
+) -> None:
+    """Write the dashboard notebook of one account or many as pages.
+
+    One that fails is told, and does not stop the others; the exit code is then 1.
+
+    Example: invoicing report dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea --out report.html
+    """
+    if as_of:
+        _day(as_of)
+    asked = [*(account_ids or []), *_ids_in(from_file)]
+    url = database_url()
+    asked = asyncio.run(_existing(url, asked, everybody=everybody))
+    paths = _paths(asked, out, single=len(asked) == 1 and not (from_file or everybody))
+    parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
+    written = _write(paths, url, parameters, jobs)
+    failed = [one for one in written if one.error is not None]
+    for one in failed:
+        errors.print(f"{one.account_id}: {one.error}", style="red", markup=False, highlight=False)
+    done = len(written) - len(failed)
+    console.print(f"{done:,} of {len(written):,} written: {out}", markup=False, highlight=False)
+    if failed:
+        sys.exit(1)
+
+
+@app.command()
+def loading(
+    *, out: Out, account: Annotated[str, typer.Option(help="Whose invoices.")] = ""
+) -> None:
+    """Write the comparison of loading strategies as a page, measured now.
+
+    Example: invoicing report loading --out loading.html
+    """
+    from invoicing.report import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
+
+    url = database_url()
+    with console.status("Running notebooks/02_loading_strategies.ipynb"):
+        notebook = NOTEBOOKS / "02_loading_strategies.ipynb"
+        write_report(notebook, out, {"account": account}, _address(url), _facts(url))
+    console.print(f"written: {out}", markup=False, highlight=False)
+
+
+@app.command()
+def rename(
+    table: Table,
+    old: Old,
+    new: New,
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+    schema: Schema = None,
+    url: Url = None,
+) -> None:
+    """Write the record of a rename, for the change ticket: who, when, how long, counts, SQL.
+
+    It says how far it is while it runs, and what was done once it is contracted. A rollback takes
+    the record with it: write it before.
+
+    Example: invoicing report rename invoice amt amount_cents --out change-4711.html
+    """
+    if out is None and not as_json:
+        message = "nothing to write: give --out FILE, --json, or both"
+        raise UsageError(message)
+    asyncio.run(_rename(make_target(table, old, new, schema, url), url, out, as_json=as_json))
+    if out is not None:
+        errors.print(f"written: {out}", markup=False, highlight=False)
+
+
+async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bool) -> None:  # noqa: ANN401
+    from invoicing.rename import Rename  # noqa: PLC0415
+    from invoicing.report import write_rename_report  # noqa: PLC0415 -- takes seconds
+
+    async with Database(url or database_url()) as database:
+        rename = Rename(database, target)
+        status, runs = await rename.status(), await rename.runs()
+        if not runs:
+            message = (
+                f"no record of {target}: nothing was done to it yet, or it was rolled back. "
+                f"Run: {target.command('status')}"
+            )
+            raise UsageError(message)
+        if out is not None:
+            write_rename_report(status, runs, _facts(database.url)["database"], out)
+    if as_json:
+        record = {"status": status.as_dict(), "runs": [asdict(run) for run in runs]}
+        typer.echo(json.dumps(record, indent=2, default=str))
+
+
+def _write(
+    paths: dict[UUID, Path], url: URL, parameters: dict[str, Any], jobs: int
+) -> list[Written]:
+    from invoicing.report import write_dashboards  # noqa: PLC0415 -- takes seconds
+
+    with shown_progress() as show:
+        done = 0
+        show(Step("Reports", 0, len(paths)))
+
+        def progress(_: Written) -> None:
+            nonlocal done
+            done += 1
+            show(Step("Reports", done, len(paths)))
+
+        return write_dashboards(
+            paths,
+            _address(url),
+            parameters=parameters,
+            facts=_facts(url),
+            jobs=jobs,
+            progress=progress,
+        )
+
+
+async def _existing(url: URL, asked: list[UUID], *, everybody: bool) -> list[UUID]:
+    """Return whose reports to write, when all of them are there."""
+    from invoicing.services import get_account_dashboards, list_accounts  # noqa: PLC0415
+
+    if everybody == bool(asked):
+        message = "name the accounts, or a file of them by --from-file, or --all: one of these"
+        raise UsageError(message)
+    async with Database(url) as database, database.read_only() as session:
+        if everybody:
+            return [one.id for one in await list_accounts(session, limit=_EVERYBODY)]
+        asked = list(dict.fromkeys(asked))
+        await get_account_dashboards(session, asked)
+    return asked
+
+
+def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:
+    if single:
+        if out.is_dir():
+            message = f"{out} is a folder. Give --out a file, such as {out / 'report.html'}"
+            raise UsageError(message)
+        return {asked[0]: out}
+    if out.exists() and not out.is_dir():
+        message = f"{out} is a file, and many reports need a folder. Give --out a folder"
+        raise UsageError(message)
+    return {one: out / f"{one}.html" for one in asked}
+
+
+def _ids_in(path: Path | None) -> list[UUID]:
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"cannot read {path}: {error}"
+        raise UsageError(message) from None
+    ids = []
+    for number, line in enumerate(lines, 1):
+        try:
+            ids += [UUID(line.strip())] if line.strip() else []
+        except ValueError:
+            message = f"{path}, line {number}: {line.strip()!r} is no account's id. Nothing written"
+            raise UsageError(message) from None
+    return ids
+
+
+def _day(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        message = f"--as-of {text!r} is no day; write it as 2026-06-30"
+        raise UsageError(message) from None
+
+
+def _address(url: URL) -> str:
+    """Return the URL for a kernel to connect to, password and all; never to be shown."""
+    return url.render_as_string(hide_password=False)
+
+
+def _facts(url: URL) -> dict[str, str]:
+    return {"database": url.set(drivername="postgresql").render_as_string(hide_password=True)}

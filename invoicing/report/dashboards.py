@@ -1,0 +1,85 @@
+"""The dashboard notebook as a report, for many accounts at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from invoicing.errors import InvoicingError
+from invoicing.report.notebooks import NOTEBOOKS, runner, to_html
+from invoicing.report.page import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from uuid import UUID
+
+NOTEBOOK = NOTEBOOKS / "01_dashboard.ipynb"
+
+
+class Written(NamedTuple):
+    """What became of one account's report.
+
+    Attributes:
+        account_id: whose.
+        path: where it is, or would have been.
+        error: why it is not there; None if it is.
+    """
+
+    account_id: UUID
+    path: Path
+    error: str | None
+
+
+def write_dashboards(
+    reports: Mapping[UUID, Path],
+    database_url: str,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    facts: Mapping[str, str] | None = None,
+    jobs: int = 2,
+    progress: Callable[[Written], None] = lambda _: None,
+) -> list[Written]:
+    """Write a page for each account; one that fails does not stop the others.
+
+    Args:
+        reports: where the page of each account goes.
+        database_url: of the kernels; it may hold a password, and is written nowhere.
+        parameters: further ones of the notebook.
+        facts: for the foot of each page.
+        jobs: kernels at work at once.
+        progress: called after each page, in any order.
+    """
+    waiting: Queue[tuple[UUID, Path]] = Queue()
+    for one in reports.items():
+        waiting.put(one)
+    written: list[Written] = []
+
+    def work() -> None:
+        failed = True
+        while failed:  # what a failed run has left in a kernel, the next is not to meet
+            failed = False
+            with runner(NOTEBOOK, database_url) as kernel:
+                while not failed:
+                    try:
+                        account_id, path = waiting.get_nowait()
+                    except Empty:
+                        return
+                    error = None
+                    try:
+                        node = kernel.run({**(parameters or {}), "account": str(account_id)})
+                        told = {"account": str(account_id), **(facts or {})}
+                        write_whole(to_html(node, told), path)
+                    except (InvoicingError, OSError) as raised:
+                        error, failed = str(raised), True
+                    one = Written(account_id, path, error)
+                    written.append(one)
+                    progress(one)
+
+    kernels = max(min(jobs, len(reports)), 1)
+    with ThreadPoolExecutor(kernels) as pool:
+        for done in [pool.submit(work) for _ in range(kernels)]:
+            done.result()
+    order = list(reports)
+    return sorted(written, key=lambda one: order.index(one.account_id))

@@ -1,0 +1,120 @@
+"""The record of a rename, for the change ticket: who did what, when, and how it ended."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from invoicing.report.page import page, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from invoicing.rename import Run, Status
+
+# What of a phase's report is a figure to be read in one line.
+_FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")
+
+# Said elsewhere on the page.
+_TOLD = (*_FIGURES, "seconds")
+
+
+def write_rename_report(status: Status, runs: list[Run], database: str, path: Path) -> None:
+    """Write the record as one HTML file."""
+    write_whole(rename_page(status, runs, database), path)
+
+
+def rename_page(status: Status, runs: list[Run], database: str) -> str:
+    """Return the record as a page.
+
+    Args:
+        status: where the rename stands.
+        runs: what was done to it so far.
+        database: its URL, without a password.
+    """
+    target = status.target
+    title = f"Rename of {target.table}.{target.old} to {target.new}"
+    facts = {
+        "Database": database,
+        "Way": "a view in the table's place" if status.strategy == "view" else "a second column",
+        "Phase": status.phase.value,
+        "Rows": f"{status.rows_done:,} of {status.rows_total:,}",
+        "Table and indexes now": f"{status.table_bytes / 1e6:,.1f} MB, "
+        f"{status.index_bytes / 1e6:,.1f} MB",
+        "At work now": str(status.operator or "nobody"),
+    }
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        _table(("Fact", "Value"), facts.items()),
+        "<h2>What was done</h2>",
+        _table(
+            ("", "Phase", "Began (UTC)", "Took, s", "Who", "Ended", "Result"),
+            [_row(number, run, target.old) for number, run in enumerate(runs, 1)],
+            right=frozenset({3}),
+        ),
+        *(_details(number, run) for number, run in enumerate(runs, 1)),
+    ]
+    return page(title, "\n".join(body), {"database": database})
+
+
+def _row(number: int, run: Run, old: str) -> tuple[str, ...]:
+    took = "" if run.seconds is None else f"{run.seconds:,.3f}"
+    # A restore runs the other way round.
+    phase = run.phase if run.old == old else f"restore: {run.phase}"
+    who = f"{run.operator} as {run.role}"
+    began = f"{run.began_at:%Y-%m-%d %H:%M:%S}"
+    return (str(number), phase, began, took, who, run.outcome, result_line(run))
+
+
+def result_line(run: Run) -> str:
+    """Return what came of a run in one line."""
+    if run.said:
+        return run.said
+    figures = {name: run.result[name] for name in _FIGURES if name in run.result}
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_figure(value)}" for name, value in figures.items()
+    )
+
+
+def _figure(value: Any) -> str:  # noqa: ANN401 -- of JSON
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _said(value: Any) -> str:  # noqa: ANN401 -- of JSON
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_figure(one)}" for name, one in value.items()) or "none"
+    return _figure(value)
+
+
+def _details(number: int, run: Run) -> str:
+    parts = [f"<h3>{number}. {escape(run.phase)}: {escape(run.old)} to {escape(run.new)}</h3>"]
+    if run.options:
+        options = ", ".join(f"{name} = {value}" for name, value in run.options.items())
+        parts.append(f"<p>Options: {escape(options)}</p>")
+    rest = {name: value for name, value in run.result.items() if name not in _TOLD}
+    told = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
+    if told:
+        parts.append(f"<p>{escape(told)}</p>")
+    for one in run.statements:
+        tries = "" if one["tries"] == 1 else f", at the {one['tries']}. try for its lock"
+        parts.append(f"<pre>{escape(one['sql'])}\n-- {one['seconds']:,.3f} s{tries}</pre>")
+    return "\n".join(parts)
+
+
+def _table(
+    heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
+) -> str:
+    def cells(tag: str, texts: tuple[str, ...]) -> str:
+        return "".join(
+            f'<{tag} style="text-align: {"right" if place in right else "left"}">{escape(text)}'
+            f"</{tag}>"
+            for place, text in enumerate(texts)
+        )
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,125 @@
+"""`invoicing report`: pages that need nothing, of one account or many, and of a rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.rename import Rename, Target
+from invoicing.sample import load_sample
+from invoicing.services import list_accounts
+from invoicing.settings import Settings
+from tests.conftest import execute
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+SECRET = "pass%40word-of-the-test"
+NOBODY = UUID(int=0)
+
+
+def report(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
+    address = url.render_as_string(hide_password=False)
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from invoicing.cli.main import main; main()",
+            "report",
+            *map(str, arguments),
+        ],
+        # A password nobody asks for, which is still nobody's business.
+        env=os.environ | {"DATABASE_URL": address.replace("@", f":{SECRET}@", 1)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def needs_nothing(page: str) -> bool:
+    """Tell whether a page loads nothing from anywhere else."""
+    loads = re.findall(r"""(?:src|href)=["']?([^"' >]+)|url\(([^)]+)\)|@import""", page)
+    outside = [one for pair in loads for one in pair if one and not one.startswith(("data:", "#"))]
+    return not outside and "<script" not in page and SECRET not in page
+
+
+@pytest.fixture
+async def accounts(migrated_database_url: URL) -> list[UUID]:
+    """Return the ids of three accounts with invoices."""
+    async with Database(migrated_database_url, Settings()) as database:
+        await load_sample(database, accounts=3, invoices=90)
+        async with database.read_only() as session:
+            return [one.id for one in await list_accounts(session)]
+
+
+def test_pages_of_many_accounts_need_nothing(
+    migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
+) -> None:
+    (tmp_path / "ids").write_text("\n".join(map(str, accounts[1:])))
+    asked = [accounts[0], "--from-file", tmp_path / "ids", "--as-of", "2026-06-30"]
+    run = report(migrated_database_url, "dashboard", *asked, "--out", tmp_path / "pages")
+    assert run.returncode == 0, run.stderr
+    pages = {path.stem: path.read_text() for path in (tmp_path / "pages").iterdir()}
+    assert set(pages) == set(map(str, accounts))
+    for account_id, page in pages.items():
+        assert needs_nothing(page)
+        assert f"account {account_id}" in page
+        assert "In&nbsp;[" not in page
+        assert re.search(r"text-align: right[^>]*>[\d,.]+ [A-Z]{3}<", page)
+    assert len(set(pages.values())) == len(accounts)
+    assert SECRET not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name the accounts"),
+        ([NOBODY, "--all"], "one of these"),
+        ([NOBODY, "--from-file", "ids"], "line 2: 'no id'"),
+        ([NOBODY, "--as-of", "tomorrow"], "write it as 2026-06-30"),
+        ([NOBODY], f"no account has the id {NOBODY}"),
+    ],
+)
+def test_mistakes_are_told_before_a_kernel_is_started(
+    migrated_database_url: URL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids").write_text(f"{NOBODY}\nno id\n")
+    run = report(migrated_database_url, "dashboard", *arguments, "--out", "page.html")
+    assert run.returncode == (1 if said.startswith("no account") else 2)
+    assert said in run.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+async def test_the_record_of_a_rename_is_a_page_and_json(
+    empty_database_url: URL, tmp_path: Path
+) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE bill (id bigint PRIMARY KEY, amt bigint NOT NULL)",
+        "INSERT INTO bill VALUES (1, 100)",
+    )
+    asked = ["rename", "bill", "amt", "cents", "--json", "--out", tmp_path / "page.html"]
+    run = report(empty_database_url, *asked)
+    assert (run.returncode, "nothing was done to it yet" in run.stderr) == (2, True)
+    async with Database(empty_database_url, Settings()) as database:
+        await Rename(database, Target("bill", "amt", "cents")).expand()
+    run = report(empty_database_url, *asked)
+    assert run.returncode == 0, run.stderr
+    assert [one["phase"] for one in json.loads(run.stdout)["runs"]] == ["expand"]
+    assert needs_nothing((tmp_path / "page.html").read_text())
+    assert SECRET not in run.stdout + run.stderr
