@@ -18,10 +18,13 @@ UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT = "42P01", "42703", "42704"
 
 def explain(error: DBAPIError) -> StatementFailedError:
     """Return what the server said, told apart by SQLSTATE: first line and hint, no parameters."""
-    original = error.orig
-    sqlstate = getattr(original, "sqlstate", None)
     # SQLAlchemy wraps asyncpg's exception, which has the message by itself and the hint.
-    cause = getattr(original, "__cause__", None) or original
+    return refused(getattr(error.orig, "__cause__", None) or error.orig)
+
+
+def refused(cause: BaseException | None) -> StatementFailedError:
+    """Return the same of the driver's own exception."""
+    sqlstate = getattr(cause, "sqlstate", None)
     reason = next(iter(str(cause).splitlines()), "") or type(cause).__name__
     if sqlstate in {UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT}:
         return SchemaMissingError(sqlstate, reason)
