@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,7 +22,6 @@ from tests.conftest import execute
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import URL
 
@@ -75,3 +78,28 @@ def results_folder() -> Path:
     folder = home_folder(Settings.read()) / "bench" / "results"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+# What the README's table is made of: the last run of each benchmark, with its day and machine.
+MEASURED = Path(__file__).with_name("measured.json")
+
+
+@pytest.fixture(scope="session")
+def measured(bench_server: URL) -> Callable[..., None]:
+    """Return what takes down a figure: what it is, how it is shown, and the goal, if it had one."""
+    version = asyncio.run(_version(bench_server))
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, PostgreSQL {version}, Python "
+    machine += platform.python_version()
+
+    def note(what: str, shown: str, goal: str = "") -> None:
+        figures = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+        day = f"{datetime.now(UTC):%Y-%m-%d}"
+        figures[what] = {"measured": shown, "goal": goal, "date": day, "machine": machine}
+        MEASURED.write_text(json.dumps(figures, indent=2) + "\n")
+
+    return note
+
+
+async def _version(server: URL) -> str:
+    async with Database(server, Settings()) as database:
+        return await database.server_version()

@@ -75,7 +75,9 @@ def load(url: URL, files: list[Path]) -> tuple[int, int, float]:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-async def test_a_million_lines_load_in_bounded_memory(migrated_database_url, tmp_path, suffix):
+async def test_a_million_lines_load_in_bounded_memory(
+    migrated_database_url, tmp_path, suffix, measured
+):
     files = write_files(tmp_path)
     if suffix == ".parquet":
         files[2] = tmp_path / "lines.parquet"
@@ -87,6 +89,11 @@ async def test_a_million_lines_load_in_bounded_memory(migrated_database_url, tmp
         f"\n{suffix}: {rows:,} rows, {rows / seconds:,.0f} a second, {grown / 1000:,.0f} MB more"
         f" than before; unchanged again in {again / seconds:.2f} of that time; a bare COPY of the"
         f" lines alone takes {bare / seconds:.2f} of it"
+    )
+    measured(
+        f"memory of loading {LINES:,} lines from a file ({suffix[1:]})",
+        f"{grown / 1000:,.0f} MB more than before",
+        f"at most {ALLOWED_KB / 1000:,.0f} MB",
     )
     assert again_rows == rows
     assert rows > LINES

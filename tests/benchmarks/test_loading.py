@@ -18,6 +18,7 @@ from invoicing.sample import drop_stage, open_stage
 from invoicing.sample.stage_models import Customer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy.engine import URL
@@ -29,7 +30,9 @@ FIGURES = ("rows", "bytes_received", "seconds", "peak_memory")
 
 
 @pytest.mark.bench
-async def test_strategies_as_collections_grow(bench_server: URL, results_folder: Path) -> None:
+async def test_strategies_as_collections_grow(
+    bench_server: URL, results_folder: Path, measured: Callable[..., None]
+) -> None:
     stage = await open_stage(bench_server, customers=CUSTOMERS, orders=ORDERS)
     try:
         comparison = await compare_loading(
@@ -47,6 +50,11 @@ async def test_strategies_as_collections_grow(bench_server: URL, results_folder:
         comparison.of(one)[-1] for one in (Strategy.SELECTIN, Strategy.JOINED, Strategy.LAZY)
     )
     assert (selectin.statements, joined.statements, lazy.statements) == (2, 1, 1 + CUSTOMERS)
+    measured(
+        f"bytes of `joinedload` against `selectinload`, {CUSTOMERS} parents with"
+        f" {comparison.sizes[-1]:,} children each",
+        f"{joined.bytes_received / selectin.bytes_received:.1f} times",
+    )
     assert joined.bytes_received > 2 * selectin.bytes_received
     assert comparison.recommended is Strategy.SELECTIN
 

@@ -83,7 +83,9 @@ async def ratio(way: Callable[[Database], Awaitable[float]], database: Database)
 
 
 @pytest.mark.bench
-async def test_recording_costs_little(bench_database: Database, results_folder: Path) -> None:
+async def test_recording_costs_little(
+    bench_database: Database, results_folder: Path, measured: Callable[..., None]
+) -> None:
     async with bench_database.engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
         rows = "INSERT INTO profiling_row SELECT n, 'name' FROM generate_series(1, 100) n"
@@ -96,6 +98,11 @@ async def test_recording_costs_little(bench_database: Database, results_folder: 
         console.print(
             f"recorder, {name.replace('_', ' ')}: {without:.0f} us of CPU a statement, "
             f"{recorded:.0f} us recorded: {factor - 1:+.1%}"
+        )
+        measured(
+            f"CPU of recording a statement (`record_queries`), {name.replace('_', ' ')}",
+            f"{factor - 1:.0%} more",
+            f"under {LIMIT - 1:.0%}",
         )
     (results_folder / "profiling.json").write_text(json.dumps(figures, indent=2))
     assert all(factor < LIMIT for _, _, factor in figures.values())
