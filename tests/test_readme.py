@@ -6,6 +6,7 @@ A block below `<!-- output of: invoicing ... -->` is held to the command's outpu
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 README = Path(__file__).parents[1] / "README.md"
+MEASURED = Path(__file__).parent / "benchmarks" / "measured.json"
+TABLE = re.compile(r"(<!-- measured -->\n)(.*?)(<!-- end of measured -->)", re.DOTALL)
 BLOCK = re.compile(r"<!-- output of: invoicing (.+?) -->\n```\n(.*?)```\n", re.DOTALL)
 
 
@@ -59,12 +62,28 @@ async def test_the_readme_shows_what_the_commands_print(migrated_database_url: U
     assert shown == current
 
 
+def measured() -> str:
+    """Return the table of what `make bench` took down last."""
+    figures = json.loads(MEASURED.read_text())
+    rows = [
+        f"| {what} | {one['measured']} | {one['goal']} | {one['date']} |"
+        for what, one in figures.items()
+    ]
+    machines = sorted({one["machine"] for one in figures.values()})
+    head = ["| | measured | goal | on |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, "", f"Machine: {'; '.join(machines)}.", ""])
+
+
+def test_the_readme_shows_what_was_measured_last() -> None:
+    shown = README.read_text()
+    current = TABLE.sub(lambda block: f"{block[1]}{measured()}{block[3]}", shown)
+    if os.environ.get("INVOICING_UPDATE_README"):
+        README.write_text(current)
+    assert TABLE.search(shown)
+    assert shown == current
+
+
 def test_the_readme_names_every_setting() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", README.read_text(), re.MULTILINE))
     fields = set(Settings.model_fields) - {"database_url"}
     assert named == {"DATABASE_URL", *(f"INVOICING_{name.upper()}" for name in fields)}
-
-
-def test_the_links_of_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", README.read_text()):
-        assert (README.parent / target).exists(), target

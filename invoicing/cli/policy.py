@@ -20,9 +20,9 @@ Check Python files, migrations and notebooks, without importing or running them.
 
 Example: invoicing policy check invoicing migrations
 
-A line for each finding, path:line:column: [rule] what is wrong; how to mend it. Allow one by a \
-comment on its line or above it: # policy: allow lazy-raise -- why. Settings are in \
-[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 findings, 2 \
+A line for each finding, path:line:column: \\[rule] what is wrong; how to mend it. Allow one by a \
+comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
+\\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 findings, 2 \
 could not run.
 """
 
@@ -82,11 +82,11 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     report = run()
     if mend:
         mended, files = fix(root, report.findings)
-        errors.print(f"{mended} mended in {len(files)} files", highlight=False)
+        errors.print(f"mended: {mended}, in files: {len(files)}", highlight=False)
         report = run()
     if write is not None:
         write_baseline(write, report.findings)
-        errors.print(f"{len(report.findings)} findings written to {write}", highlight=False)
+        errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
         return
     if baseline is not None:
         new, gone = without_known(baseline, report.findings)

@@ -183,7 +183,9 @@ class Staging:
             f"""
             INSERT INTO {kind.table} ({", ".join(new)})
             SELECT {", ".join(new.values())} FROM {kind.staging} AS staged
-            WHERE NOT EXISTS (SELECT FROM {kind.table} AS kept WHERE kept.id = staged.id)
+            -- No anti join: of an empty table the planner would scan what this statement has
+            -- written so far, for each row.
+            ON CONFLICT (id) DO NOTHING
             """  # noqa: S608 -- as above
         )
         return inserted, updated
