@@ -22,8 +22,8 @@ Example: invoicing policy check invoicing migrations
 
 A line for each finding, path:line:column: \\[rule] what is wrong; how to mend it. Allow one by a \
 comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
-\\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 findings, 2 \
-could not run.
+\\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 \
+findings, 2 could not run.
 """
 
 
