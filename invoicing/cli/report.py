@@ -62,10 +62,11 @@ def dashboard(
         _day(as_of)
     asked = [*(account_ids or []), *_ids_in(from_file)]
     url = database_url()
-    asked = asyncio.run(_existing(url, asked, everybody=everybody))
+    names = asyncio.run(_existing(url, asked, everybody=everybody))
+    asked = list(names)
     paths = _paths(asked, out, single=len(asked) == 1 and not (from_file or everybody))
     parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
-    written = _write(paths, url, parameters, jobs)
+    written = _write(paths, url, parameters, names, jobs)
     failed = [one for one in written if one.error is not None]
     for one in failed:
         errors.print(f"{one.account_id}: {one.error}", style="red", markup=False, highlight=False)
@@ -139,7 +140,11 @@ async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bo
 
 
 def _write(
-    paths: dict[UUID, Path], url: URL, parameters: dict[str, Any], jobs: int
+    paths: dict[UUID, Path],
+    url: URL,
+    parameters: dict[str, Any],
+    names: dict[UUID, str],
+    jobs: int,
 ) -> list[Written]:
     from invoicing.report import write_dashboards  # noqa: PLC0415 -- takes seconds
 
@@ -157,13 +162,14 @@ def _write(
             _address(url),
             parameters=parameters,
             facts=_facts(url),
+            names=names,
             jobs=jobs,
             progress=progress,
         )
 
 
-async def _existing(url: URL, asked: list[UUID], *, everybody: bool) -> list[UUID]:
-    """Return whose reports to write, when all of them are there."""
+async def _existing(url: URL, asked: list[UUID], *, everybody: bool) -> dict[UUID, str]:
+    """Return whose reports to write, by their names, when all of them are there."""
     from invoicing.services import get_account_dashboards, list_accounts  # noqa: PLC0415
 
     if everybody == bool(asked):
@@ -171,10 +177,10 @@ async def _existing(url: URL, asked: list[UUID], *, everybody: bool) -> list[UUI
         raise UsageError(message)
     async with Database(url) as database, database.read_only() as session:
         if everybody:
-            return [one.id for one in await list_accounts(session, limit=_EVERYBODY)]
-        asked = list(dict.fromkeys(asked))
-        await get_account_dashboards(session, asked)
-    return asked
+            found = await list_accounts(session, limit=_EVERYBODY)
+            return {one.id: one.name for one in found}
+        dashboards = await get_account_dashboards(session, list(dict.fromkeys(asked)))
+    return {one.id: one.name for one in dashboards}
 
 
 def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:

@@ -38,6 +38,7 @@ def write_dashboards(
     *,
     parameters: Mapping[str, Any] | None = None,
     facts: Mapping[str, str] | None = None,
+    names: Mapping[UUID, str] | None = None,
     jobs: int = 2,
     progress: Callable[[Written], None] = lambda _: None,
 ) -> list[Written]:
@@ -48,6 +49,7 @@ def write_dashboards(
         database_url: of the kernels; it may hold a password, and is written nowhere.
         parameters: further ones of the notebook.
         facts: for the foot of each page.
+        names: of the accounts, for the titles.
         jobs: kernels at work at once.
         progress: called after each page, in any order.
     """
@@ -70,7 +72,8 @@ def write_dashboards(
                     try:
                         node = kernel.run({**(parameters or {}), "account": str(account_id)})
                         told = {"account": str(account_id), **(facts or {})}
-                        write_whole(to_html(node, told), path)
+                        about = (names or {}).get(account_id, "")
+                        write_whole(to_html(node, told, about), path)
                     except (InvoicingError, OSError) as raised:
                         error, failed = str(raised), True
                     one = Written(account_id, path, error)

@@ -140,8 +140,14 @@ def run_cells(client: NotebookClient, name: str) -> None:
         raise NotebookFailedError(name, error.ename, error.evalue) from None
 
 
-def to_html(node: NotebookNode, facts: Mapping[str, str]) -> str:
-    """Return a page with the notebook's texts and outputs, without its code."""
+def to_html(node: NotebookNode, facts: Mapping[str, str], about: str = "") -> str:
+    """Return a page with the notebook's texts and outputs, without its code.
+
+    Args:
+        node: the notebook after a run.
+        facts: for the page's foot.
+        about: whom or what it is about, for the title.
+    """
     # Widgets need a kernel; their state would only be dead weight in the page.
     node.metadata.pop("widgets", None)
     exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
@@ -153,4 +159,4 @@ def to_html(node: NotebookNode, facts: Mapping[str, str]) -> str:
     title = next(
         (cell.source.splitlines()[0].lstrip("# ") for cell in node.cells if cell.source), "Report"
     )
-    return page(title, body, facts)
+    return page(f"{about}: {title}" if about else title, body, facts)
