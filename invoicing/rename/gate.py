@@ -19,7 +19,7 @@ from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.verify import compare, describe
-from invoicing.rename.view_gate import has_rows, standing_objections
+from invoicing.rename.view.gate import has_rows, standing_objections
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column

@@ -18,7 +18,7 @@ from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
 from invoicing.rename.preflight import accepted, measure, preflight
-from invoicing.rename.view_plan import Way, view_way
+from invoicing.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried

@@ -23,7 +23,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RenamePhaseError, RenameRefusedError
-from invoicing.rename import contract, expand, rollback, verify, view
+from invoicing.rename import contract, expand, rollback, verify
 from invoicing.rename.backfill import Backfill
 from invoicing.rename.column import find_relation
 from invoicing.rename.gate import ask_gate
@@ -33,6 +33,7 @@ from invoicing.rename.operator import operate
 from invoicing.rename.plan import make_plan, old_column
 from invoicing.rename.session import connected, explained
 from invoicing.rename.status import read_status
+from invoicing.rename.view import phases as view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

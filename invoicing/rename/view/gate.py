@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.rename.model import Finding
 from invoicing.rename.names import qualified
-from invoicing.rename.view_shape import read_shape
+from invoicing.rename.view.shape import read_shape
 
 if TYPE_CHECKING:
     from invoicing.rename.operator import Operator

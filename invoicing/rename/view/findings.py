@@ -17,8 +17,8 @@ from invoicing.rename.dependents import find_dependents, word
 from invoicing.rename.model import Finding
 from invoicing.rename.names import qualified, quote
 from invoicing.rename.preflight import preflight
-from invoicing.rename.view_shape import find_renamings, read_shape
-from invoicing.rename.view_statements import MERGE, statements_no_view_takes, uses_of_row_type
+from invoicing.rename.view.shape import find_renamings, read_shape
+from invoicing.rename.view.statements import MERGE, statements_no_view_takes, uses_of_row_type
 
 if TYPE_CHECKING:
     import asyncpg
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from invoicing.rename.dependents import Dependent
     from invoicing.rename.model import Options, Target, Verdict
     from invoicing.rename.session import Connection
-    from invoicing.rename.view_shape import Renaming, Shape
+    from invoicing.rename.view.shape import Renaming, Shape
 
 # What the general preflight finds that matters here too; the rest is about a second column.
 _GENERAL = frozenset(

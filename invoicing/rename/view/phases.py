@@ -2,7 +2,7 @@
 
 In one short transaction the table steps aside (`invoice` -> `invoice_base`), its column is renamed,
 and a view that PostgreSQL updates through takes its name. The contract takes the view away again.
-What clients cannot do to a view is told by the plan (`view_findings`).
+What clients cannot do to a view is told by the plan (`findings`).
 
 Each swap carries the rename's new phase in its own transaction: killed at any moment, it has
 happened with its note or not at all. What it is made from is read before, and looked at once more
@@ -19,22 +19,23 @@ from invoicing.errors import (
     RenameFailedError,
     RenameRefusedError,
 )
-from invoicing.rename import contract, state, sync, view_sql
+from invoicing.rename import contract, state, sync
 from invoicing.rename.column import find_relation
 from invoicing.rename.dependents import word
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import BackfillReport, Phase, Progress, VerifyReport
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.preflight import measure
-from invoicing.rename.view_gate import counts_writes, hanging_on_view, has_rows
-from invoicing.rename.view_shape import find_renamings, read_shape, seen
+from invoicing.rename.view import sql as view_sql
+from invoicing.rename.view.gate import counts_writes, hanging_on_view, has_rows
+from invoicing.rename.view.shape import find_renamings, read_shape, seen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from invoicing.rename.column import Column
     from invoicing.rename.operator import Operator
-    from invoicing.rename.view_shape import Shape
+    from invoicing.rename.view.shape import Shape
 
 _ATTEMPTS = 3
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.rename import view_sql
 from invoicing.rename.ddl import first_step
 from invoicing.rename.dependents import word
 from invoicing.rename.model import Estimate, Finding, Step
-from invoicing.rename.view_findings import always, find_for_view
+from invoicing.rename.view import sql as view_sql
+from invoicing.rename.view.findings import always, find_for_view
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column, Relation
     from invoicing.rename.model import Options, Target
     from invoicing.rename.session import Connection
-    from invoicing.rename.view_findings import Found
+    from invoicing.rename.view.findings import Found
 
 _SHORT = "ACCESS EXCLUSIVE, for milliseconds"
 _WAITS = "everybody, for at most lock_timeout a try"

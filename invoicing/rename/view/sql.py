@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.rename.names import MARK, STATE, literal, qualified, quote
-from invoicing.rename.view_shape import Grant, rename_statement, seen
+from invoicing.rename.view.shape import Grant, rename_statement, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from invoicing.rename.names import Names
-    from invoicing.rename.view_shape import Renaming, Shape
+    from invoicing.rename.view.shape import Renaming, Shape
 
 # Not one of PostgreSQL's own codes, so that nothing else can mean it.
 CHANGED = "RN002"
