@@ -20,7 +20,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
-from invoicing.errors import NotebookFailedError
+from invoicing.errors import NotebookFailedError, UsageError
 from invoicing.report.page import page, write_whole
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class Runner:
 @contextmanager
 def runner(notebook: Path, database_url: str) -> Iterator[Runner]:
     """Yield a kernel for `notebook` on the database at `database_url`; it ends with the block."""
+    if not notebook.exists():
+        message = (
+            f"there is no {notebook}. The notebooks come with the project's checkout, not with the "
+            "installed package. Run the command from a checkout's own environment"
+        )
+        raise UsageError(message)
     client = _client(nbformat.v4.new_notebook(), notebook)
     with client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}):
         yield Runner(notebook, client)
@@ -81,6 +87,7 @@ def write_report(
 
     Raises:
         NotebookFailedError: a cell raised; `report` is left as it was.
+        UsageError: there is no such notebook.
     """
     with runner(notebook, database_url) as kernel:
         node = kernel.run(parameters)
