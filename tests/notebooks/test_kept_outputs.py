@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -16,19 +17,43 @@ from invoicing.cli.demo import ACCOUNTS, INVOICES
 from invoicing.db import Database
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
+from tests.conftest import execute, server_names
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from sqlalchemy.engine import URL
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NEWEST = server_names()[:1]
+# The longer ones run on the other servers elsewhere: in tests/browser, and the rename's cells in
+# test_rename_walkthrough.
+RUNS = [
+    pytest.param(server, notebook, id=f"{server}-{notebook.stem}")
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb"))
+    for server in (server_names() if notebook.stem == "01_dashboard" else NEWEST)
+]
 
 
 @pytest.fixture
-async def sample_url(migrated_database_url: URL) -> URL:
-    """Return a database with the sample that the kept outputs were made on."""
-    async with Database(migrated_database_url, Settings()) as database:
+def server(
+    request: pytest.FixtureRequest, servers: Callable[[str], URL], templates: Callable[[URL], str]
+) -> tuple[URL, str]:
+    """Return a server of those to run on, and its migrated database."""
+    found = servers(request.param)
+    return found, templates(found)
+
+
+@pytest.fixture
+async def sample_url(server: tuple[URL, str]) -> AsyncIterator[URL]:
+    """Yield a database with the sample that the kept outputs were made on."""
+    server, template = server
+    url = server.set(database=f"test_{uuid4().hex[:12]}")
+    await execute(server, f"CREATE DATABASE {url.database} TEMPLATE {template}")
+    async with Database(url, Settings()) as database:
         await load_sample(database, accounts=ACCOUNTS, invoices=INVOICES)
-    return migrated_database_url
+    yield url
+    await execute(server, f"DROP DATABASE {url.database} WITH (FORCE)")
 
 
 def nbval(notebook: Path, url: URL) -> subprocess.CompletedProcess[str]:
@@ -53,12 +78,13 @@ def nbval(notebook: Path, url: URL) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(("server", "notebook"), RUNS, indirect=["server"])
 async def test_the_kept_outputs_are_what_a_run_gives(notebook: Path, sample_url: URL) -> None:
     run = nbval(notebook, sample_url)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
 
 
+@pytest.mark.parametrize("server", NEWEST, indirect=True)
 async def test_one_changed_cent_is_noticed(sample_url: URL) -> None:
     notebook = NOTEBOOKS / "01_dashboard.ipynb"
     (invoice_id,) = [
