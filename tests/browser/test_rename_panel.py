@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 expect.set_options(timeout=PATIENCE)
 # So that there is a middle to stop in.
 SLOWLY = ("batch_size=batch_size", "batch_size=batch_size, stripes=1, pause=0.2")
+# So that a page can be loaded again, on a busy machine, before it has ended.
+MORE_SLOWLY = (SLOWLY[0], SLOWLY[1].replace("0.2", "0.8"))
 
 
 def button(panel: Locator, label: str) -> Locator:
@@ -66,7 +68,7 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
 
 async def test_what_another_one_does_is_seen_after_a_reload(lab: Lab) -> None:
     notebook = await lab.open("03_rename_walkthrough")
-    await notebook.replace("setup", *SLOWLY)
+    await notebook.replace("setup", *MORE_SLOWLY)
     panel = await opened(notebook)
     await button(panel, "Expand").click()
     await expect(panel).to_contain_text("Both names are right")
