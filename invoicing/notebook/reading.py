@@ -215,7 +215,11 @@ class _Reader:
             table = csv.read_csv(
                 pa.BufferReader(rows),
                 read_options=csv.ReadOptions(column_names=schema.names, block_size=_BLOCK * 4),
-                parse_options=csv.ParseOptions(newlines_in_values=True),
+                parse_options=csv.ParseOptions(
+                    newlines_in_values=True,
+                    # The only column's NULL is an empty line.
+                    ignore_empty_lines=False,
+                ),
                 convert_options=csv.ConvertOptions(
                     column_types=schema,
                     null_values=[""],

@@ -175,6 +175,12 @@ async def test_a_cancelled_read_leaves_nothing_at_work(database: Database) -> No
     assert (await read_frame(database, at_work))["n"].iloc[0] == 0
 
 
+@pytest.mark.parametrize("kind", ["text", "bigint"])
+async def test_a_row_of_nothing_but_null_is_a_row(database: Database, kind: str) -> None:
+    found = await read_frame(database, text(f"SELECT NULL::{kind} AS a FROM generate_series(1, 3)"))
+    assert found["a"].isna().tolist() == [True] * 3
+
+
 async def test_many_rows_come_in_blocks_and_in_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
