@@ -16,22 +16,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.benchmarks.memory import PEAK
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy.engine import URL
 
-pytestmark = pytest.mark.bench
+pytestmark = [
+    pytest.mark.bench,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc"),
+]
 ROWS = int(os.environ.get("INVOICING_BENCH_FRAME_ROWS", "1_000_000"))
 COLUMNS = "id, account_id, amount_cents, currency, status, issued_at, created_at"
 RUNS = 3
 PROGRAM = """
-import asyncio, json, os, resource, sys, time
+import asyncio, json, os, sys, time
 import pandas as pd
 url, query, way = os.environ["BENCH_URL"], os.environ["BENCH_QUERY"], sys.argv[1]
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 {prepare}
 before, began = peak(), time.perf_counter()
 {work}
@@ -81,7 +84,7 @@ def measure(way: str, url: URL) -> list[float]:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     query = f"SELECT {COLUMNS} FROM invoice LIMIT {ROWS}"
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(prepare=prepare, work=work), way],
+        [sys.executable, "-c", PEAK + PROGRAM.format(prepare=prepare, work=work), way],
         env=os.environ | {"BENCH_URL": address, "BENCH_QUERY": query},
         capture_output=True,
         text=True,

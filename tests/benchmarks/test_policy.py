@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from tests.benchmarks.memory import PEAK
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -61,18 +63,17 @@ class TimeStampedMixin:
     pass
 """
 MEASURE = """
-import json, resource, sys
-from pathlib import Path
+import json, sys
 from invoicing.policy import check
 root = Path(sys.argv[1])
 report = check([root], root=root, processes=int(sys.argv[2]))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-print(json.dumps([report.lines, report.seconds, peak, len(report.findings), len(report.problems)]))
+found = len(report.findings), len(report.problems)
+print(json.dumps([report.lines, report.seconds, peak(), *found]))
 """
 
 
 def measure(folder: Path, processes: int) -> tuple[float, ...]:
-    command = [sys.executable, "-c", MEASURE, folder, str(processes)]
+    command = [sys.executable, "-c", PEAK + MEASURE, folder, str(processes)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     return tuple(json.loads(run.stdout))
 
