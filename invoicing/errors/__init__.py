@@ -56,7 +56,7 @@ InvoicingError
 │   └── RenameFailedError        the server refused a statement
 ├── OfflineSqlError              the SQL of migrations could not be written or read
 ├── SquawkMissingError           the program that knows which statements lock is not there
-├── NotebookFailedError          a cell of a notebook raised
+├── NotebookFailedError          a notebook did not run to its end
 ├── FrameError                   rows cannot be made a DataFrame without losing something
 ├── StrategiesDifferError        two loading strategies did not bring the same objects
 ├── TooManyStatementsError       a block of code sent more than it may (also an AssertionError)

@@ -18,11 +18,11 @@ class FrameError(InvoicingError):
 
 
 class NotebookFailedError(InvoicingError):
-    """A cell of a notebook raised, so that no report was written and no output kept.
+    """A notebook did not run to its end, so that no report was written and no output kept.
 
     Attributes:
         notebook: the notebook's file name.
-        error: the name of the exception's class.
+        error: the name of the exception's class, in the cell or of the kernel's death.
         reason: the first line of its message.
     """
 

@@ -214,7 +214,7 @@ class _Reader:
         try:
             table = csv.read_csv(
                 pa.BufferReader(rows),
-                read_options=csv.ReadOptions(column_names=schema.names, block_size=_BLOCK * 4),
+                read_options=csv.ReadOptions(column_names=schema.names, block_size=end),
                 parse_options=csv.ParseOptions(
                     newlines_in_values=True,
                     # The only column's NULL is an empty line.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import TagRemovePreprocessor
 from papermill.iorw import load_notebook_node
@@ -135,7 +135,7 @@ def run_cells(client: NotebookClient, name: str) -> None:
     """Run every cell of the client's notebook.
 
     Raises:
-        NotebookFailedError: one raised.
+        NotebookFailedError: one raised, took too long, or ended its kernel.
     """
     number = 0
     try:
@@ -145,6 +145,8 @@ def run_cells(client: NotebookClient, name: str) -> None:
             client.execute_cell(cell, index, execution_count=number)
     except CellExecutionError as error:
         raise NotebookFailedError(name, error.ename, error.evalue) from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise NotebookFailedError(name, type(error).__name__, str(error)) from None
 
 
 def to_html(node: NotebookNode, facts: Mapping[str, str], about: str = "") -> str:

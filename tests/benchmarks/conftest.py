@@ -86,14 +86,15 @@ MEASURED = Path(__file__).with_name("measured.json")
 
 @pytest.fixture(scope="session")
 def measured(bench_server: URL) -> Callable[..., None]:
-    """Return what takes down a figure: what it is, how it is shown, and the goal, if it had one."""
+    """Return what takes down a figure: what it is, how it is shown, its goal, whether met."""
     version = asyncio.run(_version(bench_server))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, PostgreSQL {version}, Python "
     machine += platform.python_version()
 
-    def note(what: str, shown: str, goal: str = "") -> None:
+    def note(what: str, shown: str, goal: str = "", *, met: bool = True) -> None:
         figures = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
         day = f"{datetime.now(UTC):%Y-%m-%d}"
+        goal += "" if met else ", not reached"
         figures[what] = {"measured": shown, "goal": goal, "date": day, "machine": machine}
         MEASURED.write_text(json.dumps(figures, indent=2) + "\n")
 

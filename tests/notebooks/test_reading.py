@@ -191,6 +191,15 @@ async def test_many_rows_come_in_blocks_and_in_order(
     assert found["t"].tolist() == ['\n"' * (n % 7) for n in range(1, 20_001)]
 
 
+async def test_a_row_may_be_longer_than_a_block(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invoicing.notebook.reading._BLOCK", 10_000)
+    lines = "SELECT n, repeat(n::text, 100000) AS t FROM generate_series(1, 9) AS n"
+    found = await read_frame(database, text(lines))
+    assert found["t"].tolist() == [str(n) * 100_000 for n in range(1, 10)]
+
+
 HOSTILE = st.text(alphabet=string.printable + "\u2028é$\U0001f600", max_size=20)
 
 
