@@ -174,12 +174,14 @@ class Walkthrough:
     async def panel(self, *, practice: str = "rename_buttons", rows: int = 20_000) -> VBox:
         """Return buttons for the phases, and where the rename stands, whoever is at work on it.
 
+        Called again, it returns the same ones, and what they have begun goes on.
+
         Args:
             practice: in practice it is another database, made if it is not there, with this name.
             rows: how many it is made with.
         """
         if self._panel is not None:
-            await self._panel.close()
+            return self._panel.widget
         if self.practice and self._beside is None:
             target, options = self.rename.target, self.rename.options
             self._beside = await Walkthrough.open(target, options, practice=practice, rows=rows)
@@ -195,8 +197,10 @@ class Walkthrough:
         """End everything; a practice database is removed."""
         if self._panel is not None:
             await self._panel.close()
+            self._panel = None
         if self._beside is not None:
             await self._beside.close()
+            self._beside = None
         await self.stop_traffic()
         if self.practice:
             await drop_practice(self.database)

@@ -77,7 +77,12 @@ def address(sample_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     asked = subprocess.run(
-        ["make", "--dry-run", "lab"], cwd=ROOT, capture_output=True, text=True, check=True
+        # Below another make, as in `make test`, it would tell of the folders it enters and leaves.
+        ["make", "--no-print-directory", "--dry-run", "lab"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     command = shlex.split(asked.stdout.splitlines()[-1])
     command.remove("--notebook-dir=notebooks")

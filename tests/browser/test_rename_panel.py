@@ -66,7 +66,7 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     assert await notebook.troubles() == []
 
 
-async def test_what_another_one_does_is_seen_after_a_reload(lab: Lab) -> None:
+async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> None:
     notebook = await lab.open("03_rename_walkthrough")
     await notebook.replace("setup", *MORE_SLOWLY)
     panel = await opened(notebook)
@@ -83,6 +83,7 @@ async def test_what_another_one_does_is_seen_after_a_reload(lab: Lab) -> None:
     panel = await notebook.show("buttons")
     await expect(panel).to_contain_text(re.compile(r"at work pid \d+"))
     await expect(button(panel, "Backfill")).to_be_disabled()
+    await expect(button(panel, "Stop")).to_be_enabled()
     await expect(panel).to_contain_text("(backfilled)")
     await expect(button(panel, "Verify")).to_be_enabled()
     await notebook.run("close")
