@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from invoicing.cli.files import writable
 from invoicing.cli.output import errors
 from invoicing.errors import UsageError
 from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of, rules_page
@@ -42,7 +43,10 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         Path | None, typer.Option(help="Leave out the findings of this file.")
     ] = None,
     write: Annotated[
-        Path | None, typer.Option("--write-baseline", help="Write the findings to this file.")
+        Path | None,
+        typer.Option(
+            "--write-baseline", callback=writable, help="Write the findings to this file."
+        ),
     ] = None,
     models: Annotated[
         str | None,
@@ -85,6 +89,7 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         errors.print(f"mended: {mended}, in files: {len(files)}", highlight=False)
         report = run()
     if write is not None:
+        write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
         errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
         return

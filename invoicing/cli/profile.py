@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from invoicing.cli.files import writable, write
 from invoicing.errors import UsageError
 from invoicing.profiling import Thresholds
 from invoicing.profiling.report import html_report, json_report
@@ -45,10 +46,14 @@ def profile(
     ] = None,
     *,
     module: Annotated[bool, typer.Option("-m", "--module", help="PROGRAM is a module.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page that needs no network.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write a page that needs no network.")
+    ] = None,
     json_file: Annotated[
         str | None,
-        typer.Option("--json", metavar="FILE", help="Write JSON; - is standard output."),
+        typer.Option(
+            "--json", metavar="FILE", callback=writable, help="Write JSON; - is standard output."
+        ),
     ] = None,
     allow: Annotated[list[str] | None, typer.Option(help="A finding to leave out.")] = None,
     threshold: Annotated[
@@ -66,11 +71,11 @@ def profile(
     )
     sys.stdout.flush()
     if html is not None:
-        html.write_text(html_report(run), encoding="utf-8")
+        write(html_report(run), html)
     if json_file == "-":
         typer.echo(json.dumps(json_report(run)))
     elif json_file is not None:
-        Path(json_file).write_text(json.dumps(json_report(run), indent=2), encoding="utf-8")
+        write(json.dumps(json_report(run), indent=2), Path(json_file))
     findings = len(run.recorder.findings)
     _show(run, findings)
     raise typer.Exit(run.exit_code or (1 if findings else 0))

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from invoicing.cli.files import writable
 from invoicing.cli.output import console, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _EVERYBODY = 1_000_000
-Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
+Out = Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The file to write.")]
 
 
 @app.command()
@@ -99,7 +100,9 @@ def rename(
     old: Old,
     new: New,
     *,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file to write.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", callback=writable, help="The file to write.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
     schema: Schema = None,
     url: Url = None,
@@ -188,11 +191,11 @@ def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:
         if out.is_dir():
             message = f"{out} is a folder. Give --out a file, such as {out / 'report.html'}"
             raise UsageError(message)
-        return {asked[0]: out}
+        return {asked[0]: writable(out)}
     if out.exists() and not out.is_dir():
         message = f"{out} is a file, and many reports need a folder. Give --out a folder"
         raise UsageError(message)
-    return {one: out / f"{one}.html" for one in asked}
+    return {one: writable(out / f"{one}.html") for one in asked}
 
 
 def _ids_in(path: Path | None) -> list[UUID]:

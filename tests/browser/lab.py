@@ -92,6 +92,11 @@ class Notebook:
         await self._select(cell)
         await self.lab.command("notebook:run-cell")
 
+    async def start(self, cell: str) -> None:
+        """Run one cell, and do not wait for its end."""
+        await self._select(cell)
+        await self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+
     async def run_before(self, cell: str) -> None:
         """Run every cell before one, to their end."""
         await self._select(cell)
@@ -101,12 +106,15 @@ class Notebook:
         """Change a cell's text, as somebody who types does."""
         (source,) = [one["source"] for one in await self.cells() if one["id"] == cell]
         assert old in source
-        text = json.dumps(source.replace(old, new))
+        await self.write(cell, source.replace(old, new))
+
+    async def write(self, cell: str, source: str) -> None:
+        """Give a cell another text."""
         names = [one["id"] for one in await self.cells()]
         model = (
             f"window.jupyterapp.shell.currentWidget.content.model.cells.get({names.index(cell)})"
         )
-        await self.page.evaluate(f"{model}.sharedModel.setSource({text})")
+        await self.page.evaluate(f"{model}.sharedModel.setSource({json.dumps(source)})")
 
     async def show(self, cell: str) -> Locator:
         """Scroll to a cell and return what stands below it."""

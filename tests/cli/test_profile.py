@@ -128,6 +128,7 @@ def test_findings_can_be_left_out_and_thresholds_set(folder: Path) -> None:
         (("--allow", "n-plus-on", "report.py", "1"), "Did you mean n-plus-one?"),
         (("--threshold", "repeat=2", "report.py", "1"), "'repeat' is no threshold"),
         (("--threshold", "repeats=few", "report.py", "1"), "'few' is no int"),
+        (("--html", "report.py/x.html", "report.py", "1"), "report.py is no folder"),
         ((), "Missing argument"),
     ],
 )

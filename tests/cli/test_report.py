@@ -108,6 +108,21 @@ def test_mistakes_are_told_before_a_kernel_is_started(
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("what", "out"), [("loading", "pages"), ("rename bill amt cents", "ids/page.html")]
+)
+def test_where_nothing_can_be_written_nothing_is_begun(
+    migrated_database_url: URL, tmp_path: Path, what: str, out: str
+) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "ids").write_text("")
+    run = report(migrated_database_url, *what.split(), "--out", tmp_path / out)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"invoicing: cannot write {tmp_path / out}: ")
+    assert run.stderr.count("\n") == 1
+    assert sorted(one.name for one in tmp_path.rglob("*")) == ["ids", "pages"]
+
+
 async def test_the_record_of_a_rename_is_a_page_and_json(
     empty_database_url: URL, tmp_path: Path
 ) -> None:

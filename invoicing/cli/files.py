@@ -1,0 +1,45 @@
+"""Where a command may write: asked before its work, which may take long."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from invoicing.errors import UsageError
+
+Place = TypeVar("Place", Path, Path | None, str | None)
+
+
+def writable(place: Place) -> Place:
+    """Return the place of a file, when a file can be written there; nothing is made yet.
+
+    Args:
+        place: a path, whose folders may be missing; None, or - for standard output, is returned as
+            it is.
+
+    Raises:
+        UsageError: no file can be written there.
+    """
+    if place is None or str(place) == "-":
+        return place
+    path: Path = Path(place)
+    if path.is_dir():
+        raise _refused(path, "it is a folder")
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    if there != path and not there.is_dir():
+        raise _refused(path, f"{there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise _refused(path, f"{there} may not be written to")
+    return place
+
+
+def write(text: str, path: Path) -> None:
+    """Write a file, and make its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _refused(path: Path, reason: str) -> UsageError:
+    message = f"cannot write {path}: {reason}. Nothing was done. Name another file"
+    return UsageError(message)
