@@ -95,7 +95,9 @@ async def test_a_run_that_was_cut_off_is_told_as_killed(rename: Rename) -> None:
 
     async def cut_off() -> None:
         await cut.wait()
-        await execute(rename.database.url, ended)
+        # First the one that would still have told of the others' end.
+        journal = "SELECT pg_terminate_backend(pid, 5000) FROM invoicing_rename.run"
+        await execute(rename.database.url, f"{journal} WHERE ended_at IS NULL", ended)
 
     cutting = asyncio.create_task(cut_off())
     slow = Rename(rename.database, rename.target, Options(batch_size=5, pause=0.05))
