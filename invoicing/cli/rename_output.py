@@ -285,7 +285,7 @@ def _print_findings(findings: list[Finding]) -> None:
     for one in findings:
         line = Text("  ")
         line.append(one.slug, style="bold")
-        line.append(f"  {one.subject}: {one.message}")
+        line.append(f"  {one}")
         console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 

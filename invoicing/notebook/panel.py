@@ -194,7 +194,7 @@ class RenamePanel:
 
     async def _gate(self) -> str:
         report = await self.rename.gate()
-        return "; ".join(one.message for one in report.objections) or "The old column may go"
+        return "; ".join(map(str, report.objections)) or "The old column may go"
 
     async def _contract(self) -> str:
         await self.rename.contract(confirm=self.typed.value.strip())

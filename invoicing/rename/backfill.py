@@ -89,7 +89,7 @@ class Backfill:
         """Let the journal have the statement that every batch is, in its first form."""
         if not self._batches:
             sql = batch_statement(self._operator.names, one.sql, one.stripes)
-            self._operator.entry.ran(f"-- each batch:\n{sql.strip()}", 0.0)
+            self._operator.entry.ran(f"-- each batch:\n{sql.strip()}", None)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
         operator = self._operator

@@ -45,7 +45,7 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     if not gate.open:
         raise ContractRefusedError(str(operator.target), gate.objections)
     operator.entry.result = {"gate": "open", "rows": rows} | {
-        "unseen": [one.message for one in gate.unseen]
+        "unseen": [str(one) for one in gate.unseen]
     }
     carried = await find_carried(connection, operator.relation, operator.target)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))

@@ -87,7 +87,8 @@ class Run:
         outcome: `done`, `stopped` (between two batches), `failed`, `running` or `killed`.
         said: the error's message, if it failed.
         result: the phase's report, as far as it has one.
-        statements: what was run: `sql`, `seconds` and `tries` (for its lock) of each.
+        statements: what was run: `sql`, `seconds` (None for the one that stands for every batch)
+            and `tries` (for its lock) of each.
     """
 
     phase: str
@@ -126,9 +127,10 @@ class Entry:
     _began: datetime | None = None
     _row: int | None = None
 
-    def ran(self, sql: str, seconds: float, tries: int = 1) -> None:
-        """Note a statement."""
-        self._statements.append({"sql": sql, "seconds": round(seconds, 6), "tries": tries})
+    def ran(self, sql: str, seconds: float | None, tries: int = 1) -> None:
+        """Note a statement; one that stands for many has no time of its own."""
+        took = None if seconds is None else round(seconds, 6)
+        self._statements.append({"sql": sql, "seconds": took, "tries": tries})
 
     async def begin(self) -> None:
         """Write the row, as soon as there is a place for it."""

@@ -166,6 +166,10 @@ class Finding:
     verdict: Verdict
     message: str
 
+    def __str__(self) -> str:
+        """Return what it is about and what that means."""
+        return f"{self.subject}: {self.message}"
+
 
 @dataclass(frozen=True)
 class Estimate:

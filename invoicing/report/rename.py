@@ -102,7 +102,8 @@ def _details(number: int, run: Run) -> str:
         parts.append(f"<p>{escape(told)}</p>")
     for one in run.statements:
         tries = "" if one["tries"] == 1 else f", at the {one['tries']}. try for its lock"
-        parts.append(f"<pre>{escape(one['sql'])}\n-- {one['seconds']:,.3f} s{tries}</pre>")
+        took = "" if one["seconds"] is None else f"\n-- {one['seconds']:,.3f} s{tries}"
+        parts.append(f"<pre>{escape(one['sql'])}{took}</pre>")
     return "\n".join(parts)
 
 

@@ -53,10 +53,15 @@ async def test_every_phase_is_on_record_and_stays_after_the_contract(
     assert await phases(rename) == [(phase, "done") for phase in done]
     runs = await rename.runs()
     assert all(run.seconds > 0 and "@" in run.operator for run in runs)
-    assert any("ALTER TABLE" in one["sql"] for run in runs for one in run.statements)
+    statements = [one for run in runs for one in run.statements]
+    assert any("ALTER TABLE" in one["sql"] for one in statements)
+    assert all((one["seconds"] is None) == ("-- each batch" in one["sql"]) for one in statements)
+    unseen = runs[-1].result["unseen"]
+    assert all(one.startswith("pg_stat_statements: is not there") for one in unseen)
     page = rename_page(await rename.status(), runs, "postgresql://h/d")
     assert "Rename of bill.amt to &lt;cents&gt;" in page
     assert "<cents>" not in page
+    assert "-- 0.000 s\n" not in page.partition("-- each batch")[2].partition("</pre>")[0]
     assert page.count("<h3>") == len(done)
 
 
