@@ -8,11 +8,10 @@ from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter
-from rich.markup import escape
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console
+from invoicing.cli.output import console, echo_json
 from invoicing.schemas.money import format_money
 from invoicing.schemas.portfolio import AccountSummary
 from invoicing.services import count_accounts, get_account_dashboard, list_accounts
@@ -37,7 +36,7 @@ def dashboard(
     """
     found = asyncio.run(_read_dashboard(account_id))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        echo_json(found.model_dump_json(indent=2))
     else:
         console.print(dashboard_table(found))
 
@@ -55,7 +54,7 @@ def accounts(
     """
     found, total = asyncio.run(_read_accounts(search, limit))
     if as_json:
-        typer.echo(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2))
+        echo_json(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2).decode())
         return
     console.print(_accounts_table(found))
     console.print(f"{len(found):,} of {total:,} accounts", style="dim")
@@ -66,7 +65,7 @@ def accounts(
 def dashboard_table(found: AccountDashboard) -> RenderableType:
     """Lay a dashboard out as a table, money to the right with its currency."""
     table = Table(
-        title=escape(f"{found.name}  ({found.plan})"),
+        title=f"{found.name}  ({found.plan})",
         caption=f"Account {found.id}; the last {len(found.invoices)} invoices, newest first",
         title_justify="left",
         caption_justify="left",
@@ -96,8 +95,7 @@ def _accounts_table(found: list[AccountSummary]) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("Invoices", justify="right")
     for account in found:
-        name, plan = escape(account.name), escape(account.plan)
-        table.add_row(str(account.id), name, plan, f"{account.invoices:,}")
+        table.add_row(str(account.id), account.name, account.plan, f"{account.invoices:,}")
     return table
 
 

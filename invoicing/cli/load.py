@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
@@ -135,7 +134,7 @@ def _one(kind: str, positional: Path | None, option: Path | None) -> Path | None
 
 def _print(report: LoadReport, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(report.model_dump_json(indent=2))
+        echo_json(report.model_dump_json(indent=2))
         return
     for file in report.files:
         if file.ignored_columns:
@@ -156,14 +155,20 @@ def _print(report: LoadReport, *, as_json: bool) -> None:
         console.print(_reasons_table(report))
     console.print(_files_table(report))
     if report.rejects is not None:
-        console.print(f"Every bad row is in {escape(str(report.rejects))}", soft_wrap=True)
+        console.print(f"Every bad row is in {report.rejects}", soft_wrap=True)
     console.print(_last_line(report))
 
 
 def _last_line(report: LoadReport) -> str:
-    done = "Loaded" if report.loaded else "Checked, and nothing loaded"
-    text = f"{done}: {report.rows:,} rows in {report.seconds:,.1f} s"
-    return f"{text}, {report.rows / report.seconds:,.0f} a second." if report.seconds > 1 else text
+    left = [("unchanged", report.unchanged), ("rejected", report.rejected)]
+    others = "".join(f", {count:,} {name}" for name, count in left if count)
+    read = f"{report.rows:,} read in {report.seconds:,.1f} s"
+    if report.seconds > 1:
+        read += f", {report.rows / report.seconds:,.0f} a second"
+    if report.loaded:
+        return f"Loaded: {report.written:,} rows{others}; {read}"
+    would = f": {report.written:,} rows would be" if report.dry_run else ""
+    return f"Checked, and nothing loaded{would}{others}; {read}"
 
 
 def _reasons_table(report: LoadReport) -> Table:
@@ -182,7 +187,7 @@ def _files_table(report: LoadReport) -> Table:
     for name in counts:
         table.add_column(name.capitalize(), justify="right", no_wrap=True)
     for file in report.files:
-        table.add_row(escape(str(file.path)), *(f"{getattr(file, name):,}" for name in counts))
+        table.add_row(str(file.path), *(f"{getattr(file, name):,}" for name in counts))
     return table
 
 

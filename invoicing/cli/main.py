@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from invoicing import __version__
 from invoicing.cli.output import errors
 from invoicing.errors import InvoicingError
+from invoicing.visible import visible
 
 BEGIN, LOOK, CODE, RENAME, DATA = (
     "Begin here",
@@ -170,5 +171,5 @@ def main() -> None:
 
 
 def _end(message: str, exit_code: int) -> NoReturn:
-    errors.print(f"invoicing: {message}", style="red", markup=False, highlight=False)
+    errors.print(f"invoicing: {visible(message)}", style="red")
     sys.exit(exit_code)

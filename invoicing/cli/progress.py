@@ -39,10 +39,10 @@ def shown_progress() -> Iterator[Callable[[Step], None]]:
         yield _Lines()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[share]}"),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[share]}", markup=False),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=errors) as progress:

@@ -181,7 +181,7 @@ def print_next(phase: Phase, target: Target, options: Options, *, restored: bool
 def status_table(status: Status) -> Table:
     """Return where a rename stands, a fact a line."""
     table = _facts()
-    table.add_row("rename", Text(str(status.target)))
+    table.add_row("rename", str(status.target))
     table.add_row("way", status.strategy)
     table.add_row("phase", status.phase)
     if status.rows_total:
@@ -196,9 +196,9 @@ def status_table(status: Status) -> Table:
     table.add_row("dead rows", f"{status.dead_rows:,}")
     table.add_row("writes by the old name", _old_writes(status))
     table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
-    table.add_row("operator", Text(str(status.operator or "nobody at work")))
+    table.add_row("operator", str(status.operator or "nobody at work"))
     for one in [str(one) for one in status.blockers] or ["nobody"]:
-        table.add_row("in the way", Text(one))
+        table.add_row("in the way", one)
     return table
 
 

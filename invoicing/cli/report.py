@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 
 from invoicing.cli.files import writable
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database
@@ -139,7 +139,7 @@ async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bo
             write_rename_report(status, runs, _facts(database.url)["database"], out)
     if as_json:
         record = {"status": status.as_dict(), "runs": [asdict(run) for run in runs]}
-        typer.echo(json.dumps(record, indent=2, default=str))
+        echo_json(json.dumps(record, indent=2, default=str))
 
 
 def _write(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets
 from IPython.display import display
 
 from invoicing.notebook.confirm import is_attended
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

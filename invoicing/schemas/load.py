@@ -119,6 +119,16 @@ class LoadReport(BaseModel):
         return sum(file.rows for file in self.files)
 
     @property
+    def written(self) -> int:
+        """All rows that were inserted or updated, or would have been."""
+        return sum(file.inserted + file.updated for file in self.files)
+
+    @property
+    def unchanged(self) -> int:
+        """All rows that the database held already, just so."""
+        return sum(file.unchanged for file in self.files)
+
+    @property
     def rejected(self) -> int:
         """All bad rows."""
         return sum(file.rejected for file in self.files)
