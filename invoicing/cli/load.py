@@ -47,7 +47,8 @@ there already is updated only where it differs. A column that a file does not ha
 the database holds. Nothing is deleted. References may also be to rows of the database.
 
 CSV files are UTF-8, with comma, semicolon, tab or bar, and may be gzip; the first line names the \
-columns, in any order.
+columns, in any order. In Parquet cents are integers (a decimal without a scale will do), bytes \
+are UTF-8 text, and 16 bytes of fixed length are a UUID.
 
 {columns_help()}
 """

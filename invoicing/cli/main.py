@@ -83,7 +83,7 @@ _TOUR = """A tour, on the PostgreSQL that comes with it:
 
 [bold]invoicing demo[/]                       a sample, and the first dashboard
 
-[bold]invoicing accounts --search optics[/]   then: invoicing dashboard ACCOUNT_ID
+[bold]invoicing accounts --search optics[/]   then: invoicing dashboard ACCOUNT
 
 [bold]invoicing profile report.py[/]          which line sends too many statements
 
