@@ -16,6 +16,7 @@ from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.schemas.load import LoadReport
@@ -141,22 +142,17 @@ def _print(report: LoadReport, *, as_json: bool) -> None:
         if file.ignored_columns:
             ignored = ", ".join(file.ignored_columns)
             errors.print(
-                f"{file.path}: these columns were not loaded: {ignored}",
-                style="yellow",
-                markup=False,
-                highlight=False,
+                visible(f"{file.path}: these columns were not loaded: {ignored}"), style="yellow"
             )
     for row in report.first_rejected:
-        console.print(
-            f"{row.path}:{row.line}: {row.reason}", markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(visible(f"{row.path}:{row.line}: {row.reason}"), soft_wrap=True)
     if report.rejected > len(report.first_rejected):
         console.print(f"... and {report.rejected - len(report.first_rejected):,} more bad rows")
     if report.reasons:
         console.print(_reasons_table(report))
     console.print(_files_table(report))
     if report.rejects is not None:
-        console.print(f"Every bad row is in {report.rejects}", soft_wrap=True)
+        console.print(visible(f"Every bad row is in {report.rejects}"), soft_wrap=True)
     console.print(_last_line(report))
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from invoicing.cli.output import console
 from invoicing.cli.progress import Step
 from invoicing.rename import Phase
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.rename import (
@@ -285,7 +286,7 @@ def _print_findings(findings: list[Finding]) -> None:
     for one in findings:
         line = Text("  ")
         line.append(one.slug, style="bold")
-        line.append(f"  {one}")
+        line.append(f"  {visible(str(one))}")
         console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 
