@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,7 +137,7 @@ def _one(kind: str, positional: Path | None, option: Path | None) -> Path | None
 
 def _print(report: LoadReport, *, as_json: bool) -> None:
     if as_json:
-        echo_json(report.model_dump_json(indent=2))
+        echo_json(json.dumps(report.to_json(), indent=2))
         return
     for file in report.files:
         if file.ignored_columns:
