@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter
-from rich.markup import escape
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console
+from invoicing.cli.output import console, echo_json
+from invoicing.errors import UsageError
 from invoicing.schemas.money import format_money
 from invoicing.schemas.portfolio import AccountSummary
-from invoicing.services import count_accounts, get_account_dashboard, list_accounts
+from invoicing.services import (
+    count_accounts,
+    find_account,
+    get_account_dashboard,
+    list_accounts,
+)
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from rich.console import RenderableType
 
+    from invoicing.db.session import AsyncSession
     from invoicing.schemas.dashboard import AccountDashboard
 
 app = typer.Typer()
 
+ACCOUNT_HELP = "An account's id, or its name, or a part of it that is no other's."
+
 
 @app.command()
 def dashboard(
-    account_id: Annotated[UUID, typer.Argument(help="The account's id.", show_default=False)],
+    account: Annotated[str, typer.Argument(help=ACCOUNT_HELP, show_default=False)],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
@@ -35,9 +44,9 @@ def dashboard(
 
     Example: invoicing dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea
     """
-    found = asyncio.run(_read_dashboard(account_id))
+    found = asyncio.run(_read_dashboard(account))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        echo_json(found.model_dump_json(indent=2))
     else:
         console.print(dashboard_table(found))
 
@@ -55,7 +64,7 @@ def accounts(
     """
     found, total = asyncio.run(_read_accounts(search, limit))
     if as_json:
-        typer.echo(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2))
+        echo_json(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2).decode())
         return
     console.print(_accounts_table(found))
     console.print(f"{len(found):,} of {total:,} accounts", style="dim")
@@ -66,7 +75,7 @@ def accounts(
 def dashboard_table(found: AccountDashboard) -> RenderableType:
     """Lay a dashboard out as a table, money to the right with its currency."""
     table = Table(
-        title=escape(f"{found.name}  ({found.plan})"),
+        title=f"{found.name}  ({found.plan})",
         caption=f"Account {found.id}; the last {len(found.invoices)} invoices, newest first",
         title_justify="left",
         caption_justify="left",
@@ -96,14 +105,25 @@ def _accounts_table(found: list[AccountSummary]) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("Invoices", justify="right")
     for account in found:
-        name, plan = escape(account.name), escape(account.plan)
-        table.add_row(str(account.id), name, plan, f"{account.invoices:,}")
+        table.add_row(str(account.id), account.name, account.plan, f"{account.invoices:,}")
     return table
 
 
-async def _read_dashboard(account_id: UUID) -> AccountDashboard:
+async def _read_dashboard(account: str) -> AccountDashboard:
     async with open_database() as database, database.read_only() as session:
-        return await get_account_dashboard(session, account_id)
+        return await get_account_dashboard(session, await find_named_account(session, account))
+
+
+async def find_named_account(session: AsyncSession, text: str) -> UUID:
+    """Return the account that the command line names.
+
+    Raises:
+        UsageError: the name is empty, as an unset variable of a script is.
+    """
+    if not text.strip():
+        message = "the account's name is empty. Nothing was done. Run: invoicing accounts"
+        raise UsageError(message)
+    return await find_account(session, text)
 
 
 async def _read_accounts(search: str | None, limit: int) -> tuple[list[AccountSummary], int]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
@@ -68,7 +67,7 @@ def status(*, as_json: AsJson = False) -> None:
     """
     facts = asyncio.run(database_facts(Settings.read()))
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        echo_json(json.dumps(facts, indent=2))
     else:
         table = Table("", "", show_header=False, box=None)
         for name, value in facts.items():
@@ -88,7 +87,7 @@ def url(
     Example: psql "$(invoicing db url)"
     """
     found = database_url().set(drivername="postgresql")
-    typer.echo(found.render_as_string(hide_password=not show_password))
+    echo_for_program(found.render_as_string(hide_password=not show_password))
 
 
 @app.command()
@@ -226,11 +225,11 @@ def _newest_revision() -> str | None:
         return None
 
 
-def _shown(name: str, value: object) -> Text:
+def _shown(name: str, value: object) -> str:
     if value is None:
-        return Text("-")
+        return "-"
     if isinstance(value, bool):
-        return Text("yes" if value else "no")
+        return "yes" if value else "no"
     if name == "size_bytes" and isinstance(value, int):
-        return Text(f"{value / 1024 / 1024:,.0f} MB")
-    return Text(str(value))  # a path may hold what rich takes for markup
+        return f"{value / 1024 / 1024:,.0f} MB"
+    return str(value)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from invoicing.cli.db import database_facts
-from invoicing.cli.output import console
+from invoicing.cli.output import console, echo_json
 from invoicing.policy import check, root_of
 from invoicing.postgres import home_folder
 from invoicing.settings import Settings
@@ -64,12 +65,12 @@ def doctor(
     """
     found = list(_diagnoses(Settings.read()))
     if as_json:
-        typer.echo(json.dumps([one._asdict() for one in found], indent=2))
+        echo_json(json.dumps([one._asdict() for one in found], indent=2))
     else:
         table = Table("", "", "", "run", box=None, pad_edge=False)
         for one in found:
             style = _STYLES[one.health]
-            table.add_row(one.subject, f"[{style}]{one.health}[/]", one.fact, one.run)
+            table.add_row(one.subject, Text(one.health, style), one.fact, one.run)
         console.print(table)
     if any(one.health is Health.BAD for one in found):
         raise typer.Exit(1)

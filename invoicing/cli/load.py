@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.schemas.load import LoadReport
@@ -48,7 +49,8 @@ there already is updated only where it differs. A column that a file does not ha
 the database holds. Nothing is deleted. References may also be to rows of the database.
 
 CSV files are UTF-8, with comma, semicolon, tab or bar, and may be gzip; the first line names the \
-columns, in any order.
+columns, in any order. In Parquet cents are integers (a decimal without a scale will do), bytes \
+are UTF-8 text, and 16 bytes of fixed length are a UUID.
 
 {columns_help()}
 """
@@ -135,35 +137,36 @@ def _one(kind: str, positional: Path | None, option: Path | None) -> Path | None
 
 def _print(report: LoadReport, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(report.model_dump_json(indent=2))
+        echo_json(json.dumps(report.to_json(), indent=2))
         return
     for file in report.files:
         if file.ignored_columns:
             ignored = ", ".join(file.ignored_columns)
             errors.print(
-                f"{file.path}: these columns were not loaded: {ignored}",
-                style="yellow",
-                markup=False,
-                highlight=False,
+                visible(f"{file.path}: these columns were not loaded: {ignored}"), style="yellow"
             )
     for row in report.first_rejected:
-        console.print(
-            f"{row.path}:{row.line}: {row.reason}", markup=False, highlight=False, soft_wrap=True
-        )
+        console.print(visible(f"{row.path}:{row.line}: {row.reason}"), soft_wrap=True)
     if report.rejected > len(report.first_rejected):
         console.print(f"... and {report.rejected - len(report.first_rejected):,} more bad rows")
     if report.reasons:
         console.print(_reasons_table(report))
     console.print(_files_table(report))
     if report.rejects is not None:
-        console.print(f"Every bad row is in {escape(str(report.rejects))}", soft_wrap=True)
+        console.print(visible(f"Every bad row is in {report.rejects}"), soft_wrap=True)
     console.print(_last_line(report))
 
 
 def _last_line(report: LoadReport) -> str:
-    done = "Loaded" if report.loaded else "Checked, and nothing loaded"
-    text = f"{done}: {report.rows:,} rows in {report.seconds:,.1f} s"
-    return f"{text}, {report.rows / report.seconds:,.0f} a second." if report.seconds > 1 else text
+    left = [("unchanged", report.unchanged), ("rejected", report.rejected)]
+    others = "".join(f", {count:,} {name}" for name, count in left if count)
+    read = f"{report.rows:,} read in {report.seconds:,.1f} s"
+    if report.seconds > 1:
+        read += f", {report.rows / report.seconds:,.0f} a second"
+    if report.loaded:
+        return f"Loaded: {report.written:,} rows{others}; {read}"
+    would = f": {report.written:,} rows would be" if report.dry_run else ""
+    return f"Checked, and nothing loaded{would}{others}; {read}"
 
 
 def _reasons_table(report: LoadReport) -> Table:
@@ -182,7 +185,7 @@ def _files_table(report: LoadReport) -> Table:
     for name in counts:
         table.add_column(name.capitalize(), justify="right", no_wrap=True)
     for file in report.files:
-        table.add_row(escape(str(file.path)), *(f"{getattr(file, name):,}" for name in counts))
+        table.add_row(str(file.path), *(f"{getattr(file, name):,}" for name in counts))
     return table
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from invoicing import __version__
 from invoicing.cli.output import errors
 from invoicing.errors import InvoicingError
+from invoicing.visible import visible
 
 BEGIN, LOOK, CODE, RENAME, DATA = (
     "Begin here",
@@ -82,7 +83,7 @@ _TOUR = """A tour, on the PostgreSQL that comes with it:
 
 [bold]invoicing demo[/]                       a sample, and the first dashboard
 
-[bold]invoicing accounts --search optics[/]   then: invoicing dashboard ACCOUNT_ID
+[bold]invoicing accounts --search optics[/]   then: invoicing dashboard ACCOUNT
 
 [bold]invoicing profile report.py[/]          which line sends too many statements
 
@@ -170,5 +171,5 @@ def main() -> None:
 
 
 def _end(message: str, exit_code: int) -> NoReturn:
-    errors.print(f"invoicing: {message}", style="red", markup=False, highlight=False)
+    errors.print(f"invoicing: {visible(message)}", style="red")
     sys.exit(exit_code)

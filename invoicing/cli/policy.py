@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from invoicing.cli.files import writable
-from invoicing.cli.output import errors
+from invoicing.cli.output import echo_json, echo_text, errors
 from invoicing.errors import UsageError
 from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of, rules_page
 from invoicing.policy.baseline import without_known, write_baseline
@@ -98,7 +97,8 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         report = Report(new, report.problems, report.files, report.lines, report.seconds)
         if gone:
             errors.print(f"{gone} findings of {baseline} are mended; write it anew")
-    sys.stdout.write(FORMATS[output](report, all_rules()) + "\n")
+    echo = echo_json if output in {"json", "sarif"} else echo_text
+    echo(FORMATS[output](report, all_rules()))
     raise typer.Exit(1 if report.findings or report.problems else 0)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from invoicing.cli.files import writable, write
+from invoicing.cli.output import LiteralConsole, echo_json
 from invoicing.errors import UsageError
 from invoicing.profiling import Thresholds
 from invoicing.profiling.report import html_report, json_report
@@ -73,7 +73,7 @@ def profile(
     if html is not None:
         write(html_report(run), html)
     if json_file == "-":
-        typer.echo(json.dumps(json_report(run)))
+        echo_json(json.dumps(json_report(run)))
     elif json_file is not None:
         write(json.dumps(json_report(run), indent=2), Path(json_file))
     findings = len(run.recorder.findings)
@@ -83,7 +83,7 @@ def profile(
 
 def _show(run: ProgramRun, findings: int) -> None:
     # A pipe or a log has no width of its own.
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
+    console = LiteralConsole(stderr=True, width=None if sys.stderr.isatty() else 140)
     console.print(f"\nQueries of {run.program}", style="bold", markup=False, highlight=False)
     console.print(run.recorder)
     said = f"{findings} finding{'' if findings == 1 else 's'}"

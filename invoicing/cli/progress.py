@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from invoicing.cli.output import errors
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +40,10 @@ def shown_progress() -> Iterator[Callable[[Step], None]]:
         yield _Lines()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[share]}"),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[share]}", markup=False),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=errors) as progress:
@@ -65,7 +66,7 @@ class _Bars:
             completed=step.done,
             total=step.total,
             share=_share(step),
-            note=step.note,
+            note=visible(step.note),
         )
 
     def _stop_pulsing(self) -> None:
@@ -88,7 +89,7 @@ class _Lines:
         self._label = step.label
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
         text = f"{step.label}: {_share(step)}" + (f"; {step.note}" if step.note else "")
-        errors.print(text, markup=False, highlight=False)
+        errors.print(visible(text))
 
 
 def _share(step: Step) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from invoicing.cli import rename_output as output
 from invoicing.cli import rename_practice
-from invoicing.cli.output import errors
+from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.rename_options import (
     USUAL,
     Accept,
@@ -46,6 +46,7 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.rename import Plan, Rename, Status
@@ -101,7 +102,7 @@ def plan(  # noqa: PLR0913 -- each is an option of the command
     if as_json:
         print_json(found.as_dict())
     elif sql:
-        typer.echo(output.plan_sql(found))
+        echo_for_program(output.plan_sql(found))
     else:
         output.print_plan(found, status, options)
     if found.refusals:
@@ -288,7 +289,7 @@ def contract(  # noqa: PLR0913 -- each is an option of the command
     if confirm is None and sys.stdin.isatty():
         warning = f"{table}.{old} ends for ever: nothing answers to that name any more."
         errors.print(warning, markup=False, highlight=False)
-        confirm = typer.prompt(f"Type {table}.{old} to confirm", err=True)
+        confirm = typer.prompt(visible(f"Type {table}.{old} to confirm"), err=True)
     run_phase(
         On(url, target, options),
         "contract",

@@ -14,6 +14,7 @@ from rich.text import Text
 from invoicing.cli.output import console
 from invoicing.cli.progress import Step
 from invoicing.rename import Phase
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.rename import (
@@ -181,7 +182,7 @@ def print_next(phase: Phase, target: Target, options: Options, *, restored: bool
 def status_table(status: Status) -> Table:
     """Return where a rename stands, a fact a line."""
     table = _facts()
-    table.add_row("rename", Text(str(status.target)))
+    table.add_row("rename", str(status.target))
     table.add_row("way", status.strategy)
     table.add_row("phase", status.phase)
     if status.rows_total:
@@ -196,9 +197,9 @@ def status_table(status: Status) -> Table:
     table.add_row("dead rows", f"{status.dead_rows:,}")
     table.add_row("writes by the old name", _old_writes(status))
     table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
-    table.add_row("operator", Text(str(status.operator or "nobody at work")))
+    table.add_row("operator", str(status.operator or "nobody at work"))
     for one in [str(one) for one in status.blockers] or ["nobody"]:
-        table.add_row("in the way", Text(one))
+        table.add_row("in the way", one)
     return table
 
 
@@ -285,7 +286,7 @@ def _print_findings(findings: list[Finding]) -> None:
     for one in findings:
         line = Text("  ")
         line.append(one.slug, style="bold")
-        line.append(f"  {one}")
+        line.append(f"  {visible(str(one))}")
         console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 

@@ -15,12 +15,13 @@ import typer
 from rich.live import Live
 
 from invoicing.cli import rename_output as output
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_json, echo_text, errors
 from invoicing.cli.progress import shown_progress
 from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.postgres import database_url
 from invoicing.rename import Options, Phase, Rename, Target
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -62,7 +63,7 @@ def ask(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         message = f"cannot ask «{question}»: there is no terminal. Nothing was changed. Add: --yes"
         raise UsageError(message)
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(visible(question), err=True):
         errors.print("Nothing was changed")
         raise typer.Exit(1)
 
@@ -119,7 +120,7 @@ async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> 
         elif watch is None:
             output.print_status(found, rename.options)
         else:
-            typer.echo(output.status_line(found))
+            echo_text(output.status_line(found))
         if watch is None:
             return
         await asyncio.sleep(watch)
@@ -197,4 +198,4 @@ async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
 
 def print_json(facts: dict[str, Any], *, indent: int | None = 2) -> None:
     """Print JSON; without an indent it is one line, as a program that follows reads it."""
-    typer.echo(json.dumps(facts, indent=indent, ensure_ascii=False))
+    echo_json(json.dumps(facts, indent=indent, ensure_ascii=False))

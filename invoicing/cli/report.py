@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 
 from invoicing.cli.files import writable
-from invoicing.cli.output import console, errors
+from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database
@@ -36,8 +36,9 @@ Out = Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The f
 
 @app.command()
 def dashboard(
-    account_ids: Annotated[
-        list[UUID] | None, typer.Argument(help="Whose: one id or more.", show_default=False)
+    accounts: Annotated[
+        list[str] | None,
+        typer.Argument(help="Whose: ids or names, one or more.", show_default=False),
     ] = None,
     *,
     out: Annotated[
@@ -53,17 +54,17 @@ def dashboard(
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 2,
 ) -> None:
-    """Write the dashboard notebook of one account or many as pages.
+    """Write the dashboard notebook of one account or many as pages for the customers.
 
-    One that fails is told, and does not stop the others; the exit code is then 1.
+    A page shows its account alone: no other customer, no code, no database. One that fails is told,
+    and does not stop the others; the exit code is then 1.
 
     Example: invoicing report dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea --out report.html
     """
     if as_of:
         _day(as_of)
-    asked = [*(account_ids or []), *_ids_in(from_file)]
     url = database_url()
-    names = asyncio.run(_existing(url, asked, everybody=everybody))
+    names = asyncio.run(_existing(url, accounts or [], _ids_in(from_file), everybody=everybody))
     asked = list(names)
     paths = _paths(asked, out, single=len(asked) == 1 and not (from_file or everybody))
     parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
@@ -139,7 +140,7 @@ async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bo
             write_rename_report(status, runs, _facts(database.url)["database"], out)
     if as_json:
         record = {"status": status.as_dict(), "runs": [asdict(run) for run in runs]}
-        typer.echo(json.dumps(record, indent=2, default=str))
+        echo_json(json.dumps(record, indent=2, default=str))
 
 
 def _write(
@@ -164,25 +165,28 @@ def _write(
             paths,
             _address(url),
             parameters=parameters,
-            facts=_facts(url),
             names=names,
             jobs=jobs,
             progress=progress,
         )
 
 
-async def _existing(url: URL, asked: list[UUID], *, everybody: bool) -> dict[UUID, str]:
+async def _existing(
+    url: URL, named: list[str], ids: list[UUID], *, everybody: bool
+) -> dict[UUID, str]:
     """Return whose reports to write, by their names, when all of them are there."""
+    from invoicing.cli.dashboard import find_named_account  # noqa: PLC0415
     from invoicing.services import get_account_dashboards, list_accounts  # noqa: PLC0415
 
-    if everybody == bool(asked):
+    if everybody == bool(named or ids):
         message = "name the accounts, or a file of them by --from-file, or --all: one of these"
         raise UsageError(message)
     async with Database(url) as database, database.read_only() as session:
         if everybody:
             found = await list_accounts(session, limit=_EVERYBODY)
             return {one.id: one.name for one in found}
-        dashboards = await get_account_dashboards(session, list(dict.fromkeys(asked)))
+        asked = [_as_uuid(text) or await find_named_account(session, text) for text in named]
+        dashboards = await get_account_dashboards(session, list(dict.fromkeys([*asked, *ids])))
     return {one.id: one.name for one in dashboards}
 
 
@@ -196,6 +200,13 @@ def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:
         message = f"{out} is a file, and many reports need a folder. Give --out a folder"
         raise UsageError(message)
     return {one: writable(out / f"{one}.html") for one in asked}
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _ids_in(path: Path | None) -> list[UUID]:

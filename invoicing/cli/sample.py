@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console
+from invoicing.cli.output import console, echo_json
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.sample import (
     DEFAULT_SEED,
@@ -67,7 +67,7 @@ def sample(
         )
     if as_json:
         facts = asdict(loaded) | {"rows_per_second": loaded.rows_per_second}
-        typer.echo(json.dumps(facts, indent=2))
+        echo_json(json.dumps(facts, indent=2))
     else:
         console.print(_counts_table(loaded))
         console.print(

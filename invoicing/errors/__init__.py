@@ -3,6 +3,8 @@
 InvoicingError
 ├── UsageError                   the caller asked for something that cannot be meant (exit code 2)
 │   ├── SettingsError            an environment variable holds a value that cannot be used
+│   ├── AmbiguousAccountError    a text that should name one account means several
+│   ├── NoSuchAccountNameError   no account's name contains this text
 │   ├── ConfirmationError        the contract was not confirmed by the column's name
 │   ├── ExplainError             statements of an async engine were to be explained without await
 │   ├── InputFileError           a file to load cannot be read, or lacks a column
@@ -25,7 +27,6 @@ InvoicingError
 │   └── LoadFailedError          the database refused, or the connection was lost
 ├── TablesNotEmptyError          a sample would have to replace rows that are there
 ├── AccountNotFoundError         no account has this id
-├── NoSuchAccountNameError       no account's name contains this text
 ├── PostgresError                the embedded server cannot do what was asked
 │   ├── InstallationNotFoundError   no PostgreSQL on this machine
 │   ├── UnprivilegedUserError       root has no user to run it as
@@ -72,6 +73,7 @@ Only the command line turns an error into one line on stderr and an exit code.
 
 from invoicing.errors.accounts import (
     AccountNotFoundError,
+    AmbiguousAccountError,
     NoSuchAccountNameError,
 )
 from invoicing.errors.database import (
@@ -158,6 +160,7 @@ from invoicing.errors.root import (
 
 __all__ = [
     "AccountNotFoundError",
+    "AmbiguousAccountError",
     "BadRowsError",
     "BaselineError",
     "ConfirmationError",

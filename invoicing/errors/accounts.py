@@ -1,12 +1,15 @@
-"""Accounts that are not there."""
+"""Accounts that are not there, or are not told apart."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from invoicing.errors.root import InvoicingError
+from invoicing.errors.root import InvoicingError, UsageError
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
 
@@ -24,7 +27,29 @@ class AccountNotFoundError(InvoicingError):
         super().__init__(f"{there} {ids}. Run: invoicing accounts, to list those there are")
 
 
-class NoSuchAccountNameError(InvoicingError):
+class AmbiguousAccountError(UsageError):
+    """A text that should name one account means several.
+
+    Attributes:
+        text: what was searched for.
+        matches: id and name of each account that it could mean, the first by name.
+        total: how many they are.
+    """
+
+    def __init__(self, text: str, matches: Sequence[tuple[UUID, str]], total: int) -> None:
+        self.text = text
+        self.matches = tuple(matches)
+        self.total = total
+        listed = ", ".join(f"'{visible(name)}' ({account_id})" for account_id, name in matches)
+        more = total - len(self.matches)
+        super().__init__(
+            f"{text!r} could mean {total:,} accounts: {listed}"
+            f"{f', and {more:,} more' if more else ''}. Name one by its id or its whole name. "
+            f"Run: invoicing accounts --search {shlex.quote(text)}"
+        )
+
+
+class NoSuchAccountNameError(UsageError):
     """No account's name contains a text.
 
     Attributes:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from invoicing.visible import visible
+
 
 class InvoicingError(Exception):
     """The root of the tree; `exit_code` is what the command line ends with."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message; what it quotes of names and queries cannot steer a terminal."""
+        return visible(super().__str__(), lines=True)
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: the message says what to do, and a traceback hides it."""

@@ -51,16 +51,16 @@ def open_source(path: Path, kind: Kind) -> Source:
         if start.startswith(magic):
             raise InputFileError(path, reason)
     known = [column.name for column in kind.columns]
-    source = _parquet(path) if start == _PARQUET else CsvSource(path, known)
+    source = _parquet(path, kind) if start == _PARQUET else CsvSource(path, known)
     _check_columns(source, kind)
     return source
 
 
-def _parquet(path: Path) -> Source:
+def _parquet(path: Path, kind: Kind) -> Source:
     # pyarrow takes long to import, and most files are CSV.
     from invoicing.load.parquet_source import ParquetSource  # noqa: PLC0415
 
-    return ParquetSource(path)
+    return ParquetSource(path, kind)
 
 
 def _check_columns(source: Source, kind: Kind) -> None:

@@ -6,7 +6,6 @@ What a widget's callback prints or raises is lost, and it may be called in anoth
 from __future__ import annotations
 
 import asyncio
-from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -14,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets
@@ -17,6 +16,7 @@ import ipywidgets
 from invoicing.notebook.callbacks import Callbacks
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.rename import Phase
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from invoicing.notebook.callbacks import Callbacks
-from invoicing.services import list_accounts
+from invoicing.services import count_accounts, list_accounts
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from invoicing.db import Database
+    from invoicing.services import AccountSummary
 
 SHOWN = 20
 
@@ -34,6 +37,7 @@ class AccountPicker:
         self._show = show
         self._callbacks = Callbacks()
         self.message = self._callbacks.message
+        self._advice = ""
         self.search = ipywidgets.Text(placeholder="part of a name", description="Search")
         self.accounts = ipywidgets.Dropdown(description="Account", layout={"width": "40em"})
         self.output = ipywidgets.Output()
@@ -49,11 +53,17 @@ class AccountPicker:
         return self.widget
 
     async def _find(self) -> None:
+        search = self.search.value or None
         async with self._database.read_only() as session:
-            found = await list_accounts(session, search=self.search.value or None, limit=SHOWN)
-        self._callbacks.tell("" if found else "no account has such a name")
+            found = await list_accounts(session, search=search, limit=SHOWN)
+            total = await count_accounts(session, search=search)
+        # The first is shown at once, which must not pass for the only match.
+        undecided = bool(search) and total > 1
+        self._advice = _advice(len(found), total) if undecided or not found else ""
+        self._callbacks.tell(self._advice)
+        names = Counter(account.name for account in found)
         self.accounts.options = [
-            (f"{account.name} ({account.invoices:,} invoices)", account.id) for account in found
+            (_label(account, alone=names[account.name] == 1), account.id) for account in found
         ]
         self.accounts.index = 0 if found else None
 
@@ -65,8 +75,21 @@ class AccountPicker:
         shown = await self._show(picked)
         if picked != self.accounts.value:
             return  # another one was picked meanwhile, and is shown or will be
-        self._callbacks.tell("")
+        self._callbacks.tell(self._advice)
         # Replaced as a whole: an output that is written to from a task would mix two answers.
         self.output.outputs = ()
         for one in shown if isinstance(shown, (list, tuple)) else [shown]:
             self.output.append_display_data(one)
+
+
+def _advice(shown: int, total: int) -> str:
+    if not total:
+        return "no account has such a name"
+    left = f", {shown} of them are listed" if shown < total else ""
+    return f"{total:,} accounts have such a name{left}; check which is picked"
+
+
+def _label(account: AccountSummary, *, alone: bool) -> str:
+    """Return what tells an account apart in the list; of two with one name, the id too."""
+    name = visible(account.name) if alone else f"{visible(account.name)}, {account.id}"
+    return f"{name} ({account.invoices:,} invoices)"

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from invoicing.schemas.money import format_money, minor_digits
 from invoicing.schemas.portfolio import AgeBucket
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,16 +86,18 @@ def _panels(
 ) -> Figure:
     """Give each currency a panel of its own: amounts of two currencies share no axis."""
     currencies = sorted({row.currency for row in rows}) or ["EUR"]
-    figure, all_axes = plt.subplots(
-        len(currencies), 1, figsize=(9, 3.4 * len(currencies)), squeeze=False, layout="constrained"
-    )
+    size = (9, 3.4 * len(currencies))
+    with plt.rc_context({"text.parse_math": False}):  # a title is no formula
+        figure, all_axes = plt.subplots(
+            len(currencies), 1, figsize=size, squeeze=False, layout="constrained"
+        )
     for axes, currency in zip(all_axes[:, 0], currencies, strict=True):
         of_currency = [row for row in rows if row.currency == currency]
         if of_currency:
-            axes.set_title(draw(axes, of_currency, currency), loc="left")
+            axes.set_title(visible(draw(axes, of_currency, currency)), loc="left")
         else:
             axes.set_title("There are no invoices to show", loc="left")
-        axes.set_ylabel(currency)
+        axes.set_ylabel(visible(currency))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.spines[["top", "right"]].set_visible(False)
     # Closed, so that the notebook shows it once: as the cell's result.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import ipywidgets
 from IPython.display import display
 
 from invoicing.notebook.confirm import is_attended
+from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         self.bar.bar_style = "success" if kind is None else "danger"
         if not self._attended:
-            print(f"{self.title}: {self.ending or self.counts}")  # noqa: T201 -- a notebook's output
+            print(visible(f"{self.title}: {self.ending or self.counts}"))  # noqa: T201 -- a notebook's output
 
     @property
     def counts(self) -> str:

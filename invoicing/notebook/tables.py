@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from invoicing.notebook.frames import frame
 from invoicing.schemas.money import format_money
+from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,9 @@ class Table:
     def __repr__(self) -> str:
         columns = [self._aligned(column) for column in self._columns()]
         lines = ["  ".join(texts).rstrip() for texts in zip(*columns, strict=True)]
-        return "\n".join(filter(None, [self.title, *lines, "" if len(self.data) else "(nothing)"]))
+        return "\n".join(
+            filter(None, [visible(self.title), *lines, "" if len(self.data) else "(nothing)"])
+        )
 
     def _repr_html_(self) -> str:
         columns = self._columns()
@@ -83,9 +85,9 @@ class Table:
             names = [name for name in names if name != "currency"]
         return [
             _Column(
-                _heading(name),
+                visible(_heading(name)),
                 pd.api.types.is_any_real_numeric_dtype(self.data[name]),
-                self._texts(name),
+                list(map(visible, self._texts(name))),
             )
             for name in names
         ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from invoicing.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 def as_text(report: Report, _rules: Mapping[str, Rule]) -> str:
     """Return a line for each finding and problem, and a count."""
-    lines = [*map(str, report.findings), *map(str, report.problems)]
+    lines = [visible(str(one)) for one in (*report.findings, *report.problems)]
     files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
     found = len(report.findings)
     said = f"{found:,} finding{'' if found == 1 else 's'} in {files}" if found else f"{files} clean"

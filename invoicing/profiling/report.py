@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from invoicing.profiling.tables import table_html, title_of
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from invoicing.profiling.findings.model import Finding

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,9 +90,11 @@ def _value(statement: Statement, name: str) -> Any:  # noqa: ANN401 -- of any co
 def lines_of(statements: list[Statement]) -> list[str]:
     """Return one line for each statement: number, line of code, why, and its shape."""
     return [
-        f"{one.number}. {one.caller or '(no line of your own)'}"
-        f"{' ' + one.caller.source if one.caller and one.caller.source else ''}"
-        f" -- {_why(one)}: {_cut(one.fingerprint)}"
+        visible(
+            f"{one.number}. {one.caller or '(no line of your own)'}"
+            f"{' ' + one.caller.source if one.caller and one.caller.source else ''}"
+            f" -- {_why(one)}: {_cut(one.fingerprint)}"
+        )
         for one in statements
     ]
 
@@ -107,7 +110,9 @@ def text_of(recorder: Recorder) -> str:
         ).rstrip()
         for row in rows
     )
-    return "\n".join([title_of(recorder), *lines, *map(str, recorder.findings)])
+    return "\n".join(
+        [title_of(recorder), *lines, *(visible(str(one)) for one in recorder.findings)]
+    )
 
 
 def table_of(recorder: Recorder, width: int) -> Table:
@@ -133,7 +138,7 @@ def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
     from rich.text import Text  # noqa: PLC0415
 
     yield table_of(recorder, width)
-    yield from (Text(f"{one}", style="yellow") for one in recorder.findings)
+    yield from (Text(visible(str(one)), style="yellow") for one in recorder.findings)
 
 
 def html_of(recorder: Recorder) -> str:
@@ -213,7 +218,7 @@ def _shown_alike(one: Statement, other: Statement) -> bool:
 
 def _row(run: _Run) -> tuple[str, ...]:
     one, last = run.first, run.all[-1]
-    return (
+    texts = (
         str(one.number) if one is last else f"{one.number}-{last.number}",
         f"{one.caller} {one.caller.source}".strip() if one.caller else "",
         _why(one) if one is last else f"{_why(one)} x {len(run.all):,}",
@@ -224,6 +229,7 @@ def _row(run: _Run) -> tuple[str, ...]:
         _ms(sum(each.database_seconds for each in run.all)),
         _ms(sum(each.orm_seconds for each in run.all)),
     )
+    return tuple(map(visible, texts))
 
 
 def _why(statement: Statement) -> str:

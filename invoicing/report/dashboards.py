@@ -1,4 +1,4 @@
-"""The dashboard notebook as a report, for many accounts at once."""
+"""The dashboard notebook as a page for a customer, for one account or many at once."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def write_dashboards(
     database_url: str,
     *,
     parameters: Mapping[str, Any] | None = None,
-    facts: Mapping[str, str] | None = None,
     names: Mapping[UUID, str] | None = None,
     jobs: int = 2,
     progress: Callable[[Written], None] = lambda _: None,
 ) -> list[Written]:
     """Write a page for each account; one that fails does not stop the others.
 
+    A page is for the customer: it shows that account alone, and nothing of how it was made.
+
     Args:
         reports: where the page of each account goes.
         database_url: of the kernels; it may hold a password, and is written nowhere.
         parameters: further ones of the notebook.
-        facts: for the foot of each page.
         names: of the accounts, for the titles.
         jobs: kernels at work at once.
         progress: called after each page, in any order.
@@ -70,10 +70,10 @@ def write_dashboards(
                         return
                     error = None
                     try:
-                        node = kernel.run({**(parameters or {}), "account": str(account_id)})
-                        told = {"account": str(account_id), **(facts or {})}
-                        about = (names or {}).get(account_id, "")
-                        write_whole(to_html(node, told, about), path)
+                        name = (names or {}).get(account_id, "")
+                        asked = {**(parameters or {}), "account": str(account_id)}
+                        node = kernel.run(asked, page=True)
+                        write_whole(to_html(node, {"account": str(account_id)}, name), path)
                     except (InvoicingError, OSError) as raised:
                         error, failed = str(raised), True
                     one = Written(account_id, path, error)

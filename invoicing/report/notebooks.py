@@ -33,6 +33,11 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIVE = "live"
 # What a reader of a page has no use for.
 HIDDEN = {LIVE, "parameters", "notebook-only"}
+# A page for one customer has the cells with this tag and no others: a tag that was forgotten shows
+# too little, never too much.
+PAGE = "page"
+# What those cells need to have run.
+_BEFORE_PAGE = {"parameters", "injected-parameters", "page-setup"}
 KERNEL = "python3"
 TIMEOUT = 600
 
@@ -47,8 +52,13 @@ class Runner:
         self._notebook = notebook
         self._client = client
 
-    def run(self, parameters: Mapping[str, Any]) -> NotebookNode:
+    def run(self, parameters: Mapping[str, Any], *, page: bool = False) -> NotebookNode:
         """Return the notebook as it is after a run.
+
+        Args:
+            parameters: by their names.
+            page: run and return only what belongs on a customer's page; what other cells would
+                read of other customers is not even asked for.
 
         Raises:
             NotebookFailedError: a cell raised.
@@ -56,9 +66,13 @@ class Runner:
         node: NotebookNode = parameterize_notebook(
             load_notebook_node(str(self._notebook)), dict(parameters)
         )
+        if page:
+            node.cells = [cell for cell in node.cells if _tags(cell) & {PAGE, *_BEFORE_PAGE}]
         self._client.nb = node
         self._client.reset_execution_trackers()
         run_cells(self._client, self._notebook.name)
+        if page:
+            node.cells = [cell for cell in node.cells if PAGE in _tags(cell)]
         return node
 
 
@@ -114,9 +128,13 @@ def refresh_outputs(notebook: Path, database_url: str) -> None:
         }
     )
     for cell in node.cells:
-        if cell.cell_type == "code" and LIVE in cell.metadata.get("tags", []):
+        if cell.cell_type == "code" and LIVE in _tags(cell):
             cell.outputs = []
     nbformat.write(node, notebook)
+
+
+def _tags(cell: NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", []))
 
 
 def _client(node: NotebookNode, notebook: Path) -> NotebookClient:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from html import escape
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from invoicing import __version__
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

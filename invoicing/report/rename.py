@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from invoicing.report.page import page, write_whole
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +103,7 @@ def _details(number: int, run: Run) -> str:
     for one in run.statements:
         tries = "" if one["tries"] == 1 else f", at the {one['tries']}. try for its lock"
         took = "" if one["seconds"] is None else f"\n-- {one['seconds']:,.3f} s{tries}"
-        parts.append(f"<pre>{escape(one['sql'])}{took}</pre>")
+        parts.append(f"<pre>{escape(one['sql'], lines=True)}{took}</pre>")
     return "\n".join(parts)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Annotated
+from math import isnan
+from typing import Annotated, LiteralString
 from uuid import UUID, uuid5
 
 from babel.numbers import list_currencies
@@ -27,10 +28,25 @@ ID_NAMESPACES = {
     "line": UUID("a9e1f3c4-5b0d-4c7e-9f53-1d6f0a3b7c03"),
 }
 MAX_CENTS = 2**63 - 1
+# From here on two whole numbers share a float.
+_EXACT_FLOAT = 2**53
 _UUID = re.compile(
     r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.IGNORECASE
 )
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_WRITE_CENTS = "Write whole cents with digits alone: 1900 for 19.00"
+_NO_CENTS: tuple[tuple[LiteralString, re.Pattern[str], LiteralString], ...] = (
+    (
+        "exponent",
+        re.compile(r"[+-]?[0-9.,]+e[+-]?[0-9]+", re.IGNORECASE),
+        "has an exponent: digits may be lost. Export it again as a number without decimals",
+    ),
+    (
+        "fractional-cents",
+        re.compile(r"[+-]?[0-9.,]*[.,][0-9.,]*"),
+        "has a decimal point or a separator, and may count cents or whole units. " + _WRITE_CENTS,
+    ),
+)
 
 
 def stable_id(kind: str, external: object) -> UUID:
@@ -47,9 +63,12 @@ def stable_id(kind: str, external: object) -> UUID:
         return external
     if isinstance(external, bytes) and len(external) == 16:  # noqa: PLR2004 -- a UUID's bytes
         return UUID(bytes=external)
-    if isinstance(external, float) and external.is_integer():
-        external = int(external)
-    return _id_of_text(kind, _text(str(external)))
+    if isinstance(external, float) and not isnan(external):
+        if abs(external) >= _EXACT_FLOAT:
+            rule = "inexact-id"
+            raise PydanticCustomError(rule, "is a float too large to be exact. Write it as text")
+        external = int(external) if external.is_integer() else external
+    return _id_of_text(kind, _text(external))
 
 
 # Lines of one invoice mostly stand together: their reference is worked out once.
@@ -60,7 +79,7 @@ def _id_of_text(kind: str, text: str) -> UUID:
 
 def _text(value: object) -> str:
     """Return the text of a cell that must have one."""
-    text = value.strip() if isinstance(value, str) else "" if value is None else str(value)
+    text = "" if _is_blank(value) else str(value).strip()
     if not text:
         rule = "empty-value"
         raise PydanticCustomError(rule, "is empty")
@@ -81,32 +100,30 @@ def _optional_text(value: object) -> str | None:
 
 
 def _cents(value: object) -> object:
-    """Return whole minor units; a fraction of zero ("12.0", as spreadsheets write it) is none."""
-    if type(value) is str and _INTEGER.fullmatch(text := value.strip()):
+    """Return whole minor units, written with digits alone.
+
+    Whatever could be read in two ways is refused: "1.000" is one unit here and a thousand there,
+    "19.00" may be cents or whole units, and an exponent has lost its last digits.
+    """
+    if type(value) is int or (isinstance(value, Decimal) and value.as_tuple().exponent == 0):
+        cents = int(value)
+    elif _INTEGER.fullmatch(text := _text(value)) and isinstance(value, str):
         # Longer than any BIGINT: int() refuses thousands of digits with an error of its own.
         cents = int(text) if len(text) < 40 else MAX_CENTS + 1  # noqa: PLR2004
     else:
-        cents = value if type(value) is int else _cents_of_number(value)
+        raise _no_cents(text)
     if not -MAX_CENTS - 1 <= cents <= MAX_CENTS:
         rule = "out-of-range"
         raise PydanticCustomError(rule, "is beyond what a BIGINT holds (about 9.2e18)")
     return cents
 
 
-def _cents_of_number(value: object) -> int:
-    try:
-        number = Decimal(_text(value).replace("_", "x"))
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite() or isinstance(value, bool):
-        rule = "not-a-number"
-        raise PydanticCustomError(rule, "is not a whole number of cents")
-    if number.adjusted() > 19:  # noqa: PLR2004 -- the digits of a BIGINT
-        return MAX_CENTS + 1
-    if number != number.to_integral_value():
-        rule = "fractional-cents"
-        raise PydanticCustomError(rule, "has a fraction: amounts are whole cents")
-    return int(number)
+def _no_cents(text: str) -> PydanticCustomError:
+    for rule, pattern, message in _NO_CENTS:
+        if pattern.fullmatch(text):
+            return PydanticCustomError(rule, message)
+    rule = "not-a-number"
+    return PydanticCustomError(rule, "is not a whole number of cents. " + _WRITE_CENTS)
 
 
 def _currency(value: object) -> str:
@@ -151,7 +168,9 @@ def _as_datetime(value: object) -> datetime:
 
 
 def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    # NaN is what pandas makes of a missing value among floats.
+    missing = value is None or (isinstance(value, float) and isnan(value))
+    return missing or (isinstance(value, str) and not value.strip())
 
 
 def _id_of(kind: str) -> BeforeValidator:

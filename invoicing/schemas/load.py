@@ -38,7 +38,7 @@ class InvoiceRow(BaseModel):
 
     id: InvoiceId = Field(description="any text or number; a UUID stays itself")
     account_id: AccountId = Field(description="an id of the accounts file or of the database")
-    amount_cents: Cents = Field(description="a whole number of minor units (cents)")
+    amount_cents: Cents = Field(description="whole minor units (cents), digits alone")
     currency: Currency = Field(description="an ISO 4217 code, three capitals")
     status: Status = Field(
         default=InvoiceStatus.DRAFT, description="draft (when empty), open, paid or void"
@@ -57,7 +57,7 @@ class LineRow(BaseModel):
     id: LineId = Field(description="any text or number; a UUID stays itself")
     invoice_id: InvoiceId = Field(description="an id of the invoices file or of the database")
     description: OptionalText = Field(default=None, description="what was sold")
-    total_cents: Cents = Field(description="a whole number of minor units of the invoice")
+    total_cents: Cents = Field(description="whole minor units of the invoice, digits alone")
 
 
 class FileReport(BaseModel):
@@ -117,6 +117,16 @@ class LoadReport(BaseModel):
     def rows(self) -> int:
         """All rows read."""
         return sum(file.rows for file in self.files)
+
+    @property
+    def written(self) -> int:
+        """All rows that were inserted or updated, or would have been."""
+        return sum(file.inserted + file.updated for file in self.files)
+
+    @property
+    def unchanged(self) -> int:
+        """All rows that the database held already, just so."""
+        return sum(file.unchanged for file in self.files)
 
     @property
     def rejected(self) -> int:

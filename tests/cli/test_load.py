@@ -43,6 +43,33 @@ async def test_the_three_files_load(database, tmp_path):
     assert len((await contents(database))["invoice_line"]) == 5
 
 
+async def test_what_was_loaded_is_what_was_written(database, tmp_path):
+    """Counted by the database: rows that are there, and rows that were written again (xmin)."""
+
+    def load(accounts: str, *options: str) -> str:
+        (tmp_path / "accounts.csv").write_text(f"id,name,plan\n{accounts}")
+        return invoicing_load(database.url, tmp_path, "accounts.csv", *options).stdout
+
+    async def written(before: list[tuple]) -> int:
+        return len({*(await contents(database))["account"]} - {*before})
+
+    def of(shown: str) -> str:
+        return shown.splitlines()[-1].partition(";")[0]
+
+    assert of(load("1,Acme,team\n2,Brandt,free\n")) == "Loaded: 2 rows"
+    before = (await contents(database))["account"]
+    assert of(load("1,Acme,team\n2,Brandt,free\n")) == "Loaded: 0 rows, 2 unchanged"
+    assert await written(before) == 0
+    changed = "1,Acme,team\n2,Brandt,team\n3,Cobalt,free\n3,Twice,free\n,Bad,free\n"
+    assert of(load(changed)) == "Checked, and nothing loaded, 2 rejected"
+    assert await written(before) == 0
+    shown = of(load(changed.replace("3,Twice,free\n,Bad,free\n", ""), "--dry-run"))
+    assert shown == "Checked, and nothing loaded: 2 rows would be, 1 unchanged"
+    assert await written(before) == 0
+    assert of(load(changed, "--skip-bad")) == "Loaded: 2 rows, 1 unchanged, 2 rejected"
+    assert await written(before) == 2
+
+
 async def test_json_is_all_of_stdout(database, tmp_path):
     ended = invoicing_load(database.url, tmp_path, *FILES, "--json", "--dry-run")
     report = json.loads(ended.stdout)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,7 +16,13 @@ import pytest
 from invoicing.db import Database
 from invoicing.rename import Rename, Target
 from invoicing.sample import load_sample
-from invoicing.services import list_accounts
+from invoicing.schemas.money import format_money
+from invoicing.services import (
+    get_account_with_invoices,
+    list_accounts,
+    monthly_totals,
+    status_breakdown,
+)
 from invoicing.settings import Settings
 from tests.conftest import execute
 
@@ -29,13 +36,16 @@ NOBODY = UUID(int=0)
 
 
 def report(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return invoicing(url, "report", *arguments)
+
+
+def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     address = url.render_as_string(hide_password=False)
     return subprocess.run(
         [
             sys.executable,
             "-c",
             "from invoicing.cli.main import main; main()",
-            "report",
             *map(str, arguments),
         ],
         # A password nobody asks for, which is still nobody's business.
@@ -60,6 +70,53 @@ async def accounts(migrated_database_url: URL) -> list[UUID]:
         await load_sample(database, accounts=3, invoices=90)
         async with database.read_only() as session:
             return [one.id for one in await list_accounts(session)]
+
+
+async def secrets_of(url: URL, account_id: UUID) -> set[str]:
+    """Return what tells of an account: its name, its ids, and its sums."""
+    async with Database(url, Settings()) as database, database.read_only() as session:
+        account = await get_account_with_invoices(session, account_id)
+        totals = await monthly_totals(session, account_id=account_id)
+        statuses = await status_breakdown(session, account_id=account_id)
+    amounts = {(one.billed_cents, one.currency) for one in totals}
+    amounts |= {(one.amount_cents, one.currency) for one in [*statuses, *account.invoices]}
+    return {
+        account.name,
+        str(account.id),
+        *(str(invoice.id) for invoice in account.invoices),
+        *(format_money(*amount) for amount in amounts if amount[0]),
+    }
+
+
+async def test_a_page_of_one_account_shows_no_other_and_nothing_for_developers(
+    migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
+) -> None:
+    own, *others = [await secrets_of(migrated_database_url, one) for one in accounts]
+    run = report(migrated_database_url, "dashboard", accounts[0], "--out", tmp_path / "page.html")
+    assert run.returncode == 0, run.stderr
+    page = unescape((tmp_path / "page.html").read_text())
+    assert sum(secret in page for secret in own) > 12
+    assert [secret for secret in set().union(*others) - own if secret in page] == []
+    for word in ("database", "statement", "session", "postgres", "Int64", "await", "import", "SQL"):
+        assert word not in page
+    assert "of all accounts" not in page
+    assert "largest accounts" not in page
+
+
+def test_an_ambiguous_name_is_listed_and_an_empty_one_refused(
+    migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
+) -> None:
+    listed = json.loads(invoicing(migrated_database_url, "accounts", "--json").stdout)
+    letter = min(set.intersection(*({*one["name"].lower()} - {" "} for one in listed)))
+    for command in (["report", "dashboard"], ["dashboard"]):
+        out = ["--out", tmp_path / "page.html"] if command[0] == "report" else []
+        run = invoicing(migrated_database_url, *command, letter, *out)
+        assert run.returncode == 2
+        assert all(str(account_id) in run.stderr for account_id in accounts)
+        assert run.stderr.count("\n") == 1
+        run = invoicing(migrated_database_url, *command, "", *out)
+        assert (run.returncode, "name is empty" in run.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pages_of_many_accounts_need_nothing(

@@ -10,6 +10,7 @@ from invoicing.errors import BadRowsError, UsageError
 from invoicing.load import load_files
 from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
 
+DIGITS = "Write whole cents with digits alone: 1900 for 19.00"
 NOTHING = {"account": [], "invoice": [], "invoice_line": []}
 
 
@@ -39,7 +40,10 @@ BAD_ROWS = [
     ("invoices", b"I-3,A-1,1_0,EUR,paid,,", ["not-a-number"], "amount_cents '1_0'"),
     ("invoices", b"I-3,A-1,nan,EUR,paid,,", ["not-a-number"], "amount_cents 'nan'"),
     ("invoices", b"I-3,A-1,inf,EUR,paid,,", ["not-a-number"], "amount_cents 'inf'"),
-    ("invoices", b"I-3,A-1,1e999999,EUR,paid,,", ["out-of-range"], "beyond what a BIGINT holds"),
+    ("invoices", b"I-3,A-1,1e999999,EUR,paid,,", ["exponent"], "amount_cents '1e999999'"),
+    ("invoices", b"I-3,A-1,1.23E+17,EUR,paid,,", ["exponent"], "digits may be lost"),
+    ("invoices", b"I-3,A-1,1.000,EUR,paid,,", ["fractional-cents"], "Write whole cents"),
+    ("invoices", b"I-3,A-1,19.00,EUR,paid,,", ["fractional-cents"], "1900 for 19.00"),
     ("invoices", b"I-3,A-1,9223372036854775808,EUR,paid,,", ["out-of-range"], "BIGINT"),
     ("invoices", b"I-3,A-1,-9223372036854775809,EUR,paid,,", ["out-of-range"], "BIGINT"),
     ("invoices", b"I-3,A-1," + b"9" * 5000 + b",EUR,paid,,", ["out-of-range"], "BIGINT"),
@@ -107,7 +111,7 @@ async def test_every_bad_row_of_every_file_is_told(database, files):
     assert told == [
         ("accounts.csv", 4, "name is empty"),
         ("invoices.csv", 4, "account_id 'A-3' was rejected on line 4 of accounts.csv"),
-        ("invoices.csv", 5, "amount_cents 'x' is not a whole number of cents"),
+        ("invoices.csv", 5, f"amount_cents 'x' is not a whole number of cents. {DIGITS}"),
         ("lines.csv", 5, "invoice_id 'I-3' was rejected on line 4 of invoices.csv"),
         ("lines.csv", 6, "invoice_id 'I-4' was rejected on line 5 of invoices.csv"),
     ]

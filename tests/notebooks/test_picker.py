@@ -41,10 +41,23 @@ async def test_searching_narrows_the_list_and_picking_shows(database: Database) 
     ]
     picker.search.value = "beta"
     await until(lambda: len(picker.accounts.options) == 2)
+    assert picker.message.value == "2 accounts have such a name; check which is picked"
     betamax = dict(picker.accounts.options)["Betamax (0 invoices)"]
     picker.accounts.value = betamax
     await until(lambda: shown[-1:] == [betamax] and len(picker.output.outputs) == 1)
     assert str(betamax) in picker.output.outputs[0]["data"]["text/plain"]
+
+
+async def test_two_accounts_of_one_name_are_told_apart_and_steer_nothing(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        session.add_all(create_account(name="Lab\x1b\u202e") for _ in range(2))
+    picker = AccountPicker(database, lambda _: asyncio.sleep(0))
+    await picker.open()
+    labels = dict(picker.accounts.options)
+    assert len(labels) == 2
+    assert all(rf"Lab\x1b\u202e, {id_} (" in label for label, id_ in labels.items())
 
 
 async def test_a_search_without_a_match_says_so(database: Database) -> None:

@@ -130,6 +130,14 @@ def test_plots_say_their_finding() -> None:
     assert plot_ageing(old).axes[0].get_title(loc="left") == "25% of 4.00 EUR is over 90 days"
 
 
+def test_a_title_is_no_formula() -> None:
+    status = StatusTotal(currency="$x", status=InvoiceStatus.OPEN, invoices=1, amount_cents=100)
+    axes = plot_statuses([status, status.model_copy(update={"amount_cents": 200})]).axes[0]
+    assert not axes.get_title(loc="left").startswith("There")
+    assert axes.yaxis.label.get_parse_math() is False
+    assert axes._left_title.get_parse_math() is False
+
+
 @pytest.mark.parametrize("plot", [plot_billed_and_paid, plot_statuses, plot_ageing])
 def test_a_plot_of_nothing_says_so(plot) -> None:
     assert plot([]).axes[0].get_title(loc="left") == "There are no invoices to show"

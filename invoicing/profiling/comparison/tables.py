@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from html import escape
 from typing import TYPE_CHECKING
+
+from invoicing.visible import escape
 
 if TYPE_CHECKING:
     import pandas as pd
