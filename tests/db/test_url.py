@@ -99,7 +99,6 @@ def random_url(rng: random.Random, server: Listening) -> str:
         "conect_timeout": ["3"],
         "channel_binding": ["prefer", "disable"],
         "gssencmode": ["disable"],
-        "load_balance_hosts": ["disable"],
     }
     chosen = rng.sample(sorted(choices), rng.choice([0, 0, 1, 1, 2, 3]))
     given = [f"{name}={rng.choice(choices[name])}" for name in chosen]
