@@ -16,7 +16,7 @@ from invoicing.cli.output import console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
-from invoicing.db.url import parse_url
+from invoicing.db.url import libpq_url, parse_url, shown_url
 from invoicing.errors import DatabaseUnavailableError, MigrationsMissingError, UsageError
 from invoicing.postgres import database_url, embedded_server, find_installation
 from invoicing.settings import Settings
@@ -42,6 +42,8 @@ def start() -> None:
     with console.status("Starting PostgreSQL"):
         report = server.ensure_running()
     console.print(f"{report}\nData in {server.data_dir}", markup=False, highlight=False)
+    if server.folder != server.data_dir:
+        console.print(f"which is kept in {server.folder}", markup=False, highlight=False)
 
 
 @app.command()
@@ -80,14 +82,16 @@ def status(*, as_json: AsJson = False) -> None:
 @app.command()
 def url(
     *,
-    show_password: Annotated[bool, typer.Option(help="Print the password, not ***.")] = False,
+    show_password: Annotated[bool, typer.Option(help="Print the password too.")] = False,
 ) -> None:
     """Print the database's URL; the embedded server is started if need be.
 
     Example: psql "$(invoicing db url)"
     """
-    found = database_url().set(drivername="postgresql")
-    echo_for_program(found.render_as_string(hide_password=not show_password))
+    found = database_url()
+    echo_for_program(libpq_url(found, password=show_password))
+    if found.password is not None and not show_password:
+        errors.print("The password was left out: set PGPASSWORD, or add --show-password")
 
 
 @app.command()
@@ -122,13 +126,13 @@ def psql(context: typer.Context) -> None:
 
     Example: invoicing db psql -c "SELECT count(*) FROM invoice"
     """
-    found = database_url().set(drivername="postgresql")
+    found = database_url()
     environment = dict(os.environ)
     if found.password is not None:
         # Not in the arguments: every user of the machine can read those.
         environment["PGPASSWORD"] = str(found.password)
     program = find_installation().program("psql")
-    target = found._replace(password=None).render_as_string(hide_password=False)
+    target = libpq_url(found, password=False)
     os.execve(program, [program, f"--dbname={target}", *context.args], environment)  # noqa: S606
 
 
@@ -191,6 +195,7 @@ async def database_facts(settings: Settings) -> dict[str, Any]:
         "version": found.version,
         "pid": found.pid,
         "data_folder": str(found.data_dir),
+        "kept_in": str(found.folder),
         "size_bytes": found.size,
         "log_file": str(found.log_file),
         "url": None,
@@ -202,9 +207,7 @@ async def database_facts(settings: Settings) -> dict[str, Any]:
 
 async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
     async with Database(target, settings) as database:
-        facts: dict[str, Any] = {
-            "url": target.set(drivername="postgresql").render_as_string(hide_password=True)
-        }
+        facts: dict[str, Any] = {"url": shown_url(target)}
         try:
             version = await database.server_version()
             revision = await current_revision(database)

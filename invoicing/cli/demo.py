@@ -11,7 +11,7 @@ import typer
 
 from invoicing.cli.dashboard import dashboard_table
 from invoicing.cli.output import console
-from invoicing.db import Database
+from invoicing.db import Database, libpq_url
 from invoicing.db.migrations import upgrade
 from invoicing.postgres import embedded_server, home_folder
 from invoicing.sample import load_sample
@@ -103,7 +103,7 @@ def _step(doing: str) -> Iterator[None]:
 
 def _address(url: URL) -> str:
     """Return the URL for a kernel to connect to, password and all; never to be shown."""
-    return url.render_as_string(hide_password=False)
+    return libpq_url(url, password=True)
 
 
 async def _prepare(url: URL) -> None:

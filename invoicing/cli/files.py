@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from invoicing.errors import UsageError
+from invoicing.files import make_private_folder, private_file
 
 Place = TypeVar("Place", Path, Path | None, str | None)
 
@@ -36,8 +37,9 @@ def writable(place: Place) -> Place:
 
 def write(text: str, path: Path) -> None:
     """Write a file, and make its folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    make_private_folder(path.parent)
+    with private_file(path) as file:
+        file.write(text)
 
 
 def _refused(path: Path, reason: str) -> UsageError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from invoicing.db.url import parse_url
+from invoicing.db.url import parse_url, shown_url
 from invoicing.rename import Options, Target
 
 Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
@@ -48,7 +48,7 @@ def make_target(table: str, old: str, new: str, schema: str | None, url: str | N
     """Return what to rename; its command lines name the database that was named."""
     if url is None:
         return Target(table, old, new, schema)
-    shown = parse_url(url).set(drivername="postgresql").render_as_string(hide_password=True)
+    shown = shown_url(parse_url(url))
     return Target(table, old, new, schema, shown)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from invoicing.cli.output import console
+from invoicing.db.url import shown_url
 from invoicing.postgres import database_url
 from invoicing.rename import Target
 
@@ -49,7 +50,7 @@ def practice(
     if drop:
         console.print(f"{url.database} is gone", markup=False, highlight=False)
         return
-    shown = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    shown = shown_url(url)
     target = Target(OLD_CODE.table, OLD_CODE.column, NEW_CODE.column, url=shown)
     console.print(
         f"{url.database} is there. Give its URL to each command. Next: {target.command('plan')}",

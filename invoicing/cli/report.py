@@ -17,7 +17,8 @@ from invoicing.cli.files import writable
 from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
 from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
-from invoicing.db import Database
+from invoicing.db import Database, libpq_url
+from invoicing.db.url import shown_url
 from invoicing.errors import UsageError
 from invoicing.postgres import database_url
 
@@ -237,8 +238,8 @@ def _day(text: str) -> None:
 
 def _address(url: URL) -> str:
     """Return the URL for a kernel to connect to, password and all; never to be shown."""
-    return url.render_as_string(hide_password=False)
+    return libpq_url(url, password=True)
 
 
 def _facts(url: URL) -> dict[str, str]:
-    return {"database": url.set(drivername="postgresql").render_as_string(hide_password=True)}
+    return {"database": shown_url(url)}

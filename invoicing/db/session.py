@@ -14,8 +14,8 @@ the time limit is the driver's.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
-from functools import cached_property
+from contextlib import asynccontextmanager
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import NullPool
 
+from invoicing.db.connecting import connect
 from invoicing.db.url import parse_url
 from invoicing.errors import DatabaseUnavailableError
 from invoicing.settings import Settings
@@ -138,20 +139,15 @@ class Database:
         return async_sessionmaker(self.read_only_engine, expire_on_commit=False)
 
     def _engine(self, **server_settings: str | float) -> AsyncEngine:
-        connect_args: dict[str, Any] = {
-            "async_creator_fn": self._connect,
-            "timeout": self.settings.connect_timeout,
-            "server_settings": {"application_name": self.settings.application_name},
-        }
         if self.settings.pgbouncer:
-            return self._pgbouncer_engine(connect_args)
-        connect_args["server_settings"] |= {
+            return self._pgbouncer_engine()
+        settings = {
             name: value if isinstance(value, str) else f"{round(value * 1000)}ms"
             for name, value in server_settings.items()
         }
         engine = create_async_engine(
             self.url,
-            connect_args=connect_args,
+            connect_args={"async_creator_fn": partial(self._connect, settings, {})},
             pool_size=self.settings.pool_size,
             max_overflow=self.settings.pool_size,
             pool_timeout=self.settings.pool_timeout,
@@ -161,42 +157,42 @@ class Database:
         event.listen(engine.sync_engine, "checkout", _refuse_closed_connection)
         return engine
 
-    async def _connect(self, *args: Any, **kwargs: Any) -> asyncpg.Connection:  # noqa: ANN401
+    async def _connect(
+        self,
+        settings: dict[str, str],
+        keywords: dict[str, Any],
+        **_what_the_dialect_makes_of_the_url: object,
+    ) -> asyncpg.Connection:
+        settings = {"application_name": self.settings.application_name} | settings
+        keywords = {"timeout": self.settings.connect_timeout} | keywords
         try:
-            return await asyncpg.connect(*args, connection_class=_Connection, **kwargs)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            return await connect(self.url, settings, **keywords)
+        except (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.TargetServerAttributeNotMatched,
+        ) as error:
             # "from None": the driver's own traceback carries its arguments, the password too.
             raise DatabaseUnavailableError(self.shown_url, _first_line(error)) from None
 
-    def _pgbouncer_engine(self, connect_args: dict[str, Any]) -> AsyncEngine:
+    def _pgbouncer_engine(self) -> AsyncEngine:
         # pgbouncer gives each transaction another server connection: it pools, so we do not, and
         # a prepared statement's name must not be met twice on one of them.
+        keywords = {
+            "command_timeout": self.settings.statement_timeout or None,
+            "statement_cache_size": 0,
+        }
         return create_async_engine(
             self.url,
-            connect_args=connect_args
-            | {
-                "command_timeout": self.settings.statement_timeout or None,
-                "statement_cache_size": 0,
+            connect_args={
+                "async_creator_fn": partial(self._connect, {}, keywords),
                 "prepared_statement_cache_size": 0,
                 "prepared_statement_name_func": lambda: f"__invoicing_{uuid4()}__",
             },
             poolclass=NullPool,
             hide_parameters=True,
         )
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that ends without complaint when the server has ended it already.
-
-    Otherwise a pool that is closed after its server died logs the driver's traceback.
-    """
-
-    __slots__ = ()
-
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the base's
-        """Close it; where nobody listens any more, there is nobody to say goodbye to."""
-        with suppress(ConnectionError, asyncpg.InternalClientError):
-            await super().close(timeout=timeout)
 
 
 def _first_line(error: BaseException) -> str:

@@ -36,6 +36,8 @@ InvoicingError
 │   ├── DataFolderVersionError      another major version made the data folder
 │   ├── DataFolderOwnerError        the data folder is another user's
 │   ├── DataFolderDamagedError      a part of the data folder is missing
+│   ├── DataFolderElsewhereError    the link to the data folder is another home's
+│   ├── DataFolderUnreachableError  the server's user cannot reach the data folder
 │   ├── SocketFolderError           no private folder for the socket
 │   ├── SocketInUseError            another server holds the socket
 │   ├── ServerStartError            it ended while it started
@@ -111,7 +113,9 @@ from invoicing.errors.policy import (
 )
 from invoicing.errors.postgres import (
     DataFolderDamagedError,
+    DataFolderElsewhereError,
     DataFolderOwnerError,
+    DataFolderUnreachableError,
     DataFolderVersionError,
     DiskFullError,
     FolderNotWritableError,
@@ -167,7 +171,9 @@ __all__ = [
     "ConnectionLostError",
     "ContractRefusedError",
     "DataFolderDamagedError",
+    "DataFolderElsewhereError",
     "DataFolderOwnerError",
+    "DataFolderUnreachableError",
     "DataFolderVersionError",
     "DatabaseUnavailableError",
     "DiskFullError",

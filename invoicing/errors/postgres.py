@@ -45,8 +45,49 @@ class UnprivilegedUserError(PostgresError):
         why = f"there is no user {user}" if path is None else f"user {user} cannot reach {path}"
         super().__init__(
             f"cannot run PostgreSQL: it refuses to run as root, and {why}. Nothing was changed. "
-            "Set INVOICING_HOME to a folder outside the home folder of root (and keep the checkout "
-            "outside it too), or run the command as an ordinary user"
+            "Set INVOICING_HOME to a folder outside the home folder of root, or run the command as "
+            "an ordinary user"
+        )
+
+
+class DataFolderUnreachableError(PostgresError):
+    """The server's user cannot reach the data folder, and is given no way round that.
+
+    Attributes:
+        data_dir: the data folder.
+        user: the user it would run as.
+    """
+
+    def __init__(self, data_dir: Path, user: str) -> None:
+        self.data_dir = data_dir
+        self.user = user
+        home = data_dir.parent
+        super().__init__(
+            f"cannot run PostgreSQL on {data_dir}: user {user}, as whom root runs it, cannot enter "
+            "the folders above it. Its data is safe, and nothing was changed. Move it where that "
+            f"user may go, such as: mkdir -m 711 /srv/invoicing; mv {home} /srv/invoicing/home; "
+            "export INVOICING_HOME=/srv/invoicing/home; then run: invoicing db start"
+        )
+
+
+class DataFolderElsewhereError(PostgresError):
+    """The link to the data folder is another home's: the home was moved, or copied.
+
+    Attributes:
+        link: the link.
+        found: the data folder it leads to.
+        expected: the data folder of this home.
+    """
+
+    def __init__(self, link: Path, found: Path, expected: Path) -> None:
+        self.link = link
+        self.found = found
+        self.expected = expected
+        super().__init__(
+            f"{link} leads to {found}, the data of another folder: this one was moved or copied. "
+            f"Nothing was changed. To take the data along, stop its server and run: mv "
+            f"{found.parent} {expected.parent}; rm {link}. To leave it there and start with an "
+            f"empty database, run: rm {link}"
         )
 
 

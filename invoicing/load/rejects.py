@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
+from invoicing.files import private_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
     from invoicing.load.kinds import Kind
     from invoicing.load.source import Source
@@ -50,7 +52,7 @@ def _reason(source: Source, cells: Sequence[object], field: str | None, message:
 class RejectsFile:
     """A CSV of bad rows: file, line, reason, then their cells under the names of their columns."""
 
-    def __init__(self, text: io.TextIOBase, sources: Sequence[Source]) -> None:
+    def __init__(self, text: TextIO, sources: Sequence[Source]) -> None:
         names = dict.fromkeys(name for source in sources for name in source.columns)
         self._columns = [name for name in names if name not in {*OWN_COLUMNS, UNPARSED}]
         self._writer = csv.writer(text)
@@ -75,18 +77,14 @@ def open_rejects(path: Path, sources: Sequence[Source]) -> Iterator[Callable[...
     Raises:
         UsageError: it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as text:
+        with private_file(path, newline="") as text:
             yield RejectsFile(text, sources).write
-        part.replace(path)
     except ConnectionError:
         raise
     except OSError as error:
         message = f"cannot write the rejects to {path}: {error.strerror}. Nothing was loaded"
         raise UsageError(message) from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _joined(cells: Sequence[object]) -> object:

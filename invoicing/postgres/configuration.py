@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invoicing.postgres.installation import Installation
+    from invoicing.postgres.owner import Owner
 
 FILE = "invoicing.conf"
 _MB = 1024 * 1024
@@ -30,17 +31,22 @@ def default_settings(installation: Installation) -> dict[str, str]:
         "lc_messages": "C",
         "log_line_prefix": "%m [%p] ",
         "log_checkpoints": "off",
+        # A failed ALTER ROLE ... PASSWORD would be in the log, password and all; so would its
+        # context, where a function ran it. The error itself is.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        "log_parameter_max_length_on_error": "0",
     }
     if installation.has_library("pg_stat_statements"):
         settings["shared_preload_libraries"] = "pg_stat_statements"
     return settings
 
 
-def write_settings(data_dir: Path, settings: Mapping[str, str]) -> None:
+def write_settings(data_dir: Path, settings: Mapping[str, str], owner: Owner) -> None:
     """Write `settings` where the server reads them; what ALTER SYSTEM has set still wins."""
     lines = (f"{name} = {_quoted(value)}" for name, value in settings.items())
     text = "# Written by every start: use ALTER SYSTEM to change a setting.\n" + "\n".join(lines)
-    (data_dir / FILE).write_text(f"{text}\n", encoding="utf-8")
+    owner.sh('cat >"$1.new"; mv -f "$1.new" "$1"', data_dir / FILE, text=f"{text}\n")
 
 
 def _quoted(value: str) -> str:

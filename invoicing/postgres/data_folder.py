@@ -6,7 +6,6 @@ import errno
 import glob
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from invoicing.errors import (
     FolderNotWritableError,
     InitdbError,
 )
+from invoicing.postgres.beside import make_folder, read_plain
 from invoicing.postgres.configuration import FILE
 from invoicing.postgres.processes import end_orphans
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from invoicing.postgres.owner import Owner
 
 SUPERUSER = "postgres"
+# Empties a folder, whose own place is its parent's owner's to give.
+_EMPTY = 'cd "$1"; find . -mindepth 1 -delete'
 _FAILURES = ("error:", "ERROR: ", "FATAL: ", "PANIC: ")
 
 
@@ -71,8 +73,8 @@ def initialise(
     """
     with _draft(data_dir, owner) as draft:
         run_program(installation, owner, draft, _initdb(installation, draft, sync=sync))
-        with (draft / "postgresql.conf").open("a", encoding="utf-8") as conf:
-            conf.write(f"\ninclude_if_exists = '{FILE}'\n")
+        include = f"\ninclude_if_exists = '{FILE}'\n"
+        owner.sh('cat >>"$1"', draft / "postgresql.conf", text=include)
         if database != SUPERUSER:
             _create_database(installation, owner, draft, database)
 
@@ -100,8 +102,8 @@ def check(data_dir: Path, installation: Installation) -> None:
         DataFolderDamagedError: a part without which it is none is missing.
     """
     try:
-        made_by = (data_dir / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
+        made_by = read_plain(data_dir / "PG_VERSION").strip()
+    except OSError:
         raise DataFolderDamagedError(data_dir, "PG_VERSION") from None
     if made_by != str(installation.major):
         raise DataFolderVersionError(data_dir, made_by, installation.version)
@@ -116,15 +118,23 @@ def discard_empty(data_dir: Path) -> None:
         data_dir.rmdir()
 
 
-def remove(data_dir: Path) -> None:
-    """Delete `data_dir` and everything in it.
+def check_is_one(data_dir: Path) -> None:
+    """Refuse to delete what does not look like a data folder.
 
     Raises:
-        DataFolderDamagedError: it does not look like a data folder, so its files are kept.
+        DataFolderDamagedError: it does not, so its files are kept.
     """
     if not any((data_dir / part).exists() for part in ("PG_VERSION", "base", "pg_wal")):
         raise DataFolderDamagedError(data_dir, "PG_VERSION")
-    shutil.rmtree(data_dir)
+
+
+def remove(data_dir: Path, owner: Owner) -> None:
+    """Delete `data_dir` and everything in it, as its owner."""
+    try:
+        owner.sh(_EMPTY, data_dir)
+        data_dir.rmdir()
+    except OSError as error:
+        raise folder_error(data_dir, error) from error
 
 
 def size(data_dir: Path) -> int:
@@ -178,26 +188,32 @@ def run_program(
 @contextmanager
 def _draft(data_dir: Path, owner: Owner) -> Iterator[Path]:
     """Yield a sibling that becomes `data_dir` at the end of the block, unless it raises."""
-    _clear_drafts(data_dir)
+    _clear_drafts(data_dir, owner)
     # A name of its own: the initdb of a killed starter works on until it notices.
     draft = data_dir.with_name(f"{data_dir.name}.new-{secrets.token_hex(4)}")
     try:
-        draft.mkdir(mode=0o700)
-        owner.take(draft)
+        make_folder(draft, owner)
         yield draft
         draft.rename(data_dir)
     except OSError as error:
         raise folder_error(data_dir.parent, error) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _discard(draft, owner)
 
 
-def _clear_drafts(data_dir: Path) -> None:
+def _clear_drafts(data_dir: Path, owner: Owner) -> None:
     for draft in data_dir.parent.glob(f"{glob.escape(data_dir.name)}.new-*"):
         # An initdb starts servers of its own, one after another: look again until none is left.
         while end_orphans(draft, patience=0):
             pass
-        shutil.rmtree(draft, ignore_errors=True)
+        _discard(draft, owner)
+
+
+def _discard(draft: Path, owner: Owner) -> None:
+    with suppress(OSError):
+        owner.sh(_EMPTY, draft)
+    with suppress(OSError):
+        draft.rmdir()
 
 
 def _initdb(installation: Installation, data_dir: Path, *, sync: bool) -> list[str]:

@@ -14,6 +14,7 @@ from invoicing.errors import (
     ServerStartTimeoutError,
     SocketInUseError,
 )
+from invoicing.postgres.beside import open_log, read_plain
 from invoicing.postgres.processes import is_alive, read_postmaster
 from invoicing.postgres.socket_folder import socket_path
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 # The shell starts it in the background, says its pid and ends: so it is never our child, and
 # neither our end nor a signal to our terminal reaches it. Arguments go through untouched.
-_DETACH = 'log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & echo $!'
+# The log, opened by us, is its standard input.
+_DETACH = 'exec 3>&0; "$@" >&3 2>&3 3>&- </dev/null & echo $!'
 _LOG_LIMIT = 10 * 1024 * 1024
 
 
@@ -55,7 +57,7 @@ class Launch:
             ServerStartTimeoutError: it is still not ready, and has said nothing new.
         """
         self._refuse_foreign_socket()
-        if log_file.exists() and log_file.stat().st_size > _LOG_LIMIT:
+        if log_file.exists() and log_file.lstat().st_size > _LOG_LIMIT:
             log_file.replace(log_file.with_name(f"{log_file.name}.1"))
         pid = self._spawn(log_file)
         wait_until_ready(self.data_dir, pid, log_file, timeout)
@@ -71,19 +73,21 @@ class Launch:
         full, keywords = self.owner.command(
             command, (self.installation.bin_dir, self.data_dir, self.socket_dir)
         )
-        log_file.touch()
-        self.owner.take(log_file)
-        done = subprocess.run(  # noqa: S603 -- a list of arguments
-            ["/bin/sh", "-c", _DETACH, "sh", log_file, *full],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            env={**os.environ, "LC_ALL": "C"},
-            cwd=self.installation.bin_dir,
-            start_new_session=True,
-            **keywords,
-        )
+        log = open_log(log_file, self.owner)
+        try:
+            done = subprocess.run(  # noqa: S603 -- a list of arguments
+                ["/bin/sh", "-c", _DETACH, "sh", *full],
+                stdin=log,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env={**os.environ, "LC_ALL": "C"},
+                cwd=self.installation.bin_dir,
+                start_new_session=True,
+                **keywords,
+            )
+        finally:
+            os.close(log)
         return int(done.stdout)
 
     def _refuse_foreign_socket(self) -> None:
@@ -91,7 +95,7 @@ class Launch:
         lock = socket_path(self.socket_dir, self.port)
         lock = lock.with_name(f"{lock.name}.lock")
         try:
-            pid, data_dir = lock.read_text(encoding="utf-8", errors="replace").splitlines()[:2]
+            pid, data_dir = read_plain(lock).splitlines()[:2]
         except (OSError, ValueError):
             return
         if pid.isdigit() and is_alive(int(pid)) and data_dir != str(self.data_dir):
@@ -132,8 +136,7 @@ def _last_line(log_file: Path) -> str:
 
 
 def _last_lines(log_file: Path) -> list[str]:
-    if not log_file.exists():
+    try:
+        return read_plain(log_file, last=4096).splitlines()
+    except OSError:
         return []
-    with log_file.open("rb") as log:
-        log.seek(max(0, log_file.stat().st_size - 4096))
-        return log.read().decode("utf-8", "replace").splitlines()

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from invoicing.postgres.beside import read_plain
+from invoicing.postgres.owner import of_uid
+
 _PID_FILE = "postmaster.pid"
 _PROGRAMS = ("postgres", "postmaster", "initdb")
 
@@ -41,18 +44,15 @@ class Postmaster:
 def read_postmaster(data_dir: Path) -> Postmaster | None:
     """Return what `postmaster.pid` says; None when there is none, or only an empty one."""
     try:
-        lines = (data_dir / _PID_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-        pid = int(lines[0])
-    except (FileNotFoundError, NotADirectoryError, IndexError, ValueError):
+        lines = read_plain(data_dir / _PID_FILE).splitlines() + [""] * 8
+        pid, port = int(lines[0]), int(lines[3] or 0)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
         return None
-    lines += [""] * 8
-    return Postmaster(
-        pid=pid,
-        port=int(lines[3] or 0),
-        socket_dir=lines[4].strip(),
-        status=lines[7].strip(),
-        alive=_serves(pid, data_dir),
-    )
+    if not 0 < pid < 2**31:
+        return None
+    return Postmaster(pid, port, lines[4].strip(), lines[7].strip(), _serves(pid, data_dir))
 
 
 def forget(data_dir: Path, gone: Postmaster) -> None:
@@ -64,10 +64,11 @@ def forget(data_dir: Path, gone: Postmaster) -> None:
     if not psutil.pid_exists(gone.pid):
         return
     socket = Path(gone.socket_dir, f".s.PGSQL.{gone.port}")
+    owner = of_uid(data_dir.stat().st_uid)
     for path in (data_dir / _PID_FILE, socket.with_name(f"{socket.name}.lock")):
         with suppress(OSError, IndexError):
-            if path.read_text(encoding="utf-8", errors="replace").split()[0] == str(gone.pid):
-                path.unlink()
+            if read_plain(path).split()[0] == str(gone.pid):
+                owner.sh('rm -f -- "$1"', path)
 
 
 def is_alive(pid: int) -> bool:
@@ -96,10 +97,12 @@ def end_orphans(data_dir: Path, patience: float = 2.0) -> list[int]:
     or the folder they were given, so no other server's process is touched.
     """
     orphans = [process for process in psutil.process_iter() if _works_on(process, data_dir)]
+    owner = of_uid(data_dir.stat().st_uid) if orphans else None
     for sent, wait in ((0, patience), (signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
         for process in orphans:
-            with suppress(psutil.NoSuchProcess):  # its number may be another's by now
-                process.send_signal(sent)
+            # Its number may be another's by now.
+            if owner is not None and sent and process.is_running():
+                owner.signal(process.pid, sent)
         deadline = time.monotonic() + wait
         while any(is_alive(process.pid) for process in orphans) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -129,6 +132,9 @@ def _works_on(process: psutil.Process, data_dir: Path) -> bool:
 
 def _is_of(process: psutil.Process, data_dir: Path) -> bool:
     if not process.name().lower().startswith(_PROGRAMS):
+        return False
+    # Anyone may give a process this name and this argument, in a folder of theirs a pid file too.
+    if not data_dir.exists() or process.uids().real != data_dir.stat().st_uid:
         return False
     # A backend's arguments are overwritten by its title, and initdb does not change its folder.
     return str(data_dir) in process.cmdline() or Path(process.cwd()) == data_dir

@@ -40,7 +40,7 @@ def embedded_server(settings: Settings | None = None) -> Server:
     """Return the project's embedded server, running or not; DATABASE_URL does not matter here."""
     settings = settings if settings is not None else Settings.read()
     home = home_folder(settings)
-    return Server(home / "postgres", database=DATABASE, port=settings.port)
+    return Server(home / "postgres", database=DATABASE, port=settings.port, of_home=True)
 
 
 def home_folder(settings: Settings) -> Path:

@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-from sqlalchemy.engine import URL
-
+from invoicing.db.url import DEFAULT_PORT, socket_url
 from invoicing.errors import (
+    DataFolderUnreachableError,
     PostgresError,
-    ServerBusyError,
     ServerNotRunningError,
     ServerStopError,
 )
 from invoicing.postgres import data_folder
-from invoicing.postgres.configuration import FILE, default_settings, write_settings
+from invoicing.postgres.beside import locked
+from invoicing.postgres.configuration import default_settings, write_settings
 from invoicing.postgres.installation import Installation, find_installation
 from invoicing.postgres.launch import Launch, wait_until_ready
 from invoicing.postgres.owner import server_owner
+from invoicing.postgres.place import ROOT, folder_of, prepare_home, reachable
 from invoicing.postgres.processes import (
     Postmaster,
     end_orphans,
@@ -46,9 +46,10 @@ from invoicing.postgres.socket_folder import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sqlalchemy.engine import URL
+
     from invoicing.postgres.owner import Owner
 
-DEFAULT_PORT = 5432
 # Seconds: longer than making a data folder takes on a slow disk.
 LOCK_TIMEOUT = 120.0
 
@@ -100,6 +101,7 @@ class ServerStatus:
         running: whether it takes connections.
         version: of the programs that serve it.
         data_dir: its data folder.
+        folder: where that is kept: elsewhere for root.
         log_file: its log.
         size: bytes of its data folder; None when there is none yet.
         pid: the postmaster's.
@@ -109,6 +111,7 @@ class ServerStatus:
     running: bool
     version: str
     data_dir: Path
+    folder: Path
     log_file: Path
     size: int | None
     pid: int | None
@@ -126,6 +129,8 @@ class Server:
         database: made with the data folder, and named by `url()`.
         port: names the socket.
         start_timeout: seconds without a new line in the log after which a start has failed.
+        of_home: whether the folder of `data_dir` is the project's own: it is kept for its owner
+            only, and root keeps a new data folder elsewhere, with a link to it.
     """
 
     data_dir: Path
@@ -134,11 +139,17 @@ class Server:
     database: str = data_folder.SUPERUSER
     port: int = DEFAULT_PORT
     start_timeout: float = 60.0
+    of_home: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the data is kept: `data_dir`, or where root keeps it."""
+        return folder_of(self.data_dir, of_home=self.of_home)
 
     @property
     def log_file(self) -> Path:
         """Where the server writes its log."""
-        return self.data_dir.with_name(f"{self.data_dir.name}.log")
+        return self.folder.with_name(f"{self.folder.name}.log")
 
     def ensure_running(self) -> StartReport:
         """Start the server unless it runs; make the data folder if there is none.
@@ -146,10 +157,10 @@ class Server:
         Raises:
             PostgresError: it cannot be started; the message says why and what to do.
         """
+        self._make_folders()
         found = self._postmaster()
         if found is not None and self._usable(found):
             return StartReport(Outcome.FOUND, found.pid)
-        data_folder.make_parent(self.data_dir)
         with self._lock():
             return self._start()
 
@@ -165,18 +176,20 @@ class Server:
             found = self._postmaster()
             pid = self._stop()
             if found is not None and pid is None:
-                end_orphans(self.data_dir)
-                forget(self.data_dir, found)
+                end_orphans(self.folder)
+                forget(self.folder, found)
             return pid
 
     def reset(self) -> StartReport:
         """Stop the server, delete its data folder and start afresh; everything in it is lost."""
-        data_folder.make_parent(self.data_dir)
+        self._make_folders()
         with self._lock():
-            if self.data_dir.is_dir():
+            if self.folder.is_dir():
+                data_folder.check_is_one(self.folder)
+                owner = server_owner(self.folder)
                 self._stop()
-                end_orphans(self.data_dir)
-                data_folder.remove(self.data_dir)
+                end_orphans(self.folder)
+                data_folder.remove(self.folder, owner)
             return self._start()
 
     def status(self) -> ServerStatus:
@@ -187,8 +200,9 @@ class Server:
             running=running,
             version=self.installation.version,
             data_dir=self.data_dir,
+            folder=self.folder,
             log_file=self.log_file,
-            size=data_folder.size(self.data_dir) if self.data_dir.is_dir() else None,
+            size=data_folder.size(self.folder) if self.folder.is_dir() else None,
             pid=found.pid if running and found else None,
             url=self.url() if running else None,
         )
@@ -201,47 +215,39 @@ class Server:
         """
         found = self._postmaster()
         if found is None or not self._usable(found):
-            raise ServerNotRunningError(self.data_dir)
-        query = {"host": found.socket_dir}
-        if found.port != DEFAULT_PORT:
-            query["port"] = str(found.port)
-        return URL.create(
-            "postgresql+asyncpg",
-            username=data_folder.SUPERUSER,
-            database=database if database is not None else self.database,
-            query=query,
-        )
+            raise ServerNotRunningError(self.folder)
+        name = database if database is not None else self.database
+        return socket_url(found.socket_dir, found.port, data_folder.SUPERUSER, name)
 
     @cached_property
     def _all_settings(self) -> dict[str, str]:
         return default_settings(self.installation) | dict(self.settings)
 
+    def _make_folders(self) -> None:
+        try:
+            if self.of_home:
+                prepare_home(self.data_dir, self.folder)
+        except OSError as error:
+            raise data_folder.folder_error(self.data_dir.parent, error) from error
+        data_folder.make_parent(self.folder)
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        path = self.data_dir.with_name(f"{self.data_dir.name}.lock")
-        lock = FileLock(path, timeout=LOCK_TIMEOUT)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ServerBusyError(self.data_dir, path) from None
-        except OSError as error:
-            raise data_folder.folder_error(path, error) from error
-        try:
-            if os.geteuid() == 0:
-                # What root leaves in a user's folder must not keep that user out.
-                home = path.parent.stat()
-                os.chown(path, home.st_uid, home.st_gid)
+        path = self.folder.with_name(f"{self.folder.name}.lock")
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(path, self.folder, LOCK_TIMEOUT))
+            except OSError as error:
+                raise data_folder.folder_error(path, error) from error
             yield
-        finally:
-            lock.release()
 
     def _postmaster(self) -> Postmaster | None:
         try:
-            return read_postmaster(self.data_dir)
+            return read_postmaster(self.folder)
         except PermissionError as error:
-            if os.access(self.data_dir.parent, os.X_OK):
-                server_owner(self.data_dir)  # says whose it is
-            raise data_folder.folder_error(self.data_dir.parent, error) from error
+            if os.access(self.folder.parent, os.X_OK):
+                server_owner(self.folder)  # says whose it is
+            raise data_folder.folder_error(self.folder.parent, error) from error
 
     def _usable(self, found: Postmaster | None) -> bool:
         if found is None or not found.ready:
@@ -253,48 +259,56 @@ class Server:
         if found is not None and found.alive:
             # Another process started it while we waited for the lock, and may have been killed
             # before it came up; or it is on its way down.
-            wait_until_ready(self.data_dir, found.pid, self.log_file, self.start_timeout)
+            wait_until_ready(self.folder, found.pid, self.log_file, self.start_timeout)
             found = self._postmaster()
             if found is not None and self._usable(found):
                 return StartReport(Outcome.FOUND, found.pid)
-        data_folder.discard_empty(self.data_dir)
-        owner = server_owner(self.data_dir)
-        if not self.data_dir.exists():
+        data_folder.discard_empty(self.folder)
+        owner = server_owner(self.folder)
+        if not self.folder.exists():
             sync = self.settings.get("fsync") != "off"
-            data_folder.initialise(
-                self.data_dir, self.installation, owner, database=self.database, sync=sync
-            )
+            programs = self._programs(owner)
+            data_folder.initialise(self.folder, programs, owner, database=self.database, sync=sync)
             return StartReport(Outcome.CREATED, self._launch(owner))
-        data_folder.check(self.data_dir, self.installation)
+        data_folder.check(self.folder, self.installation)
         if found is None:
             return StartReport(Outcome.STARTED, self._launch(owner))
         reason = "was unreachable" if found.alive else "had ended without shutting down"
         self._stop()
-        orphans = tuple(end_orphans(self.data_dir))
-        forget(self.data_dir, found)
+        orphans = tuple(end_orphans(self.folder))
+        forget(self.folder, found)
         return StartReport(Outcome.RECOVERED, self._launch(owner), found.pid, reason, orphans)
 
     def _launch(self, owner: Owner) -> int:
-        write_settings(self.data_dir, self._all_settings)
-        owner.take(self.data_dir / FILE)
-        socket_dir = make_socket_folder(self.data_dir, owner)
-        launch = Launch(self.installation, owner, self.data_dir, socket_dir, self.port)
+        if not owner.reaches(self.folder):
+            raise DataFolderUnreachableError(self.folder, owner.name)
+        programs = self._programs(owner)
+        try:
+            write_settings(self.folder, self._all_settings, owner)
+        except OSError as error:
+            raise data_folder.folder_error(self.folder, error) from error
+        socket_dir = make_socket_folder(self.folder, owner)
+        launch = Launch(programs, owner, self.folder, socket_dir, self.port)
         try:
             return launch.run(self.log_file, self.start_timeout)
         except PostgresError:
-            remove_socket_folder(socket_dir)
+            remove_socket_folder(socket_dir, owner)
             raise
+
+    def _programs(self, owner: Owner) -> Installation:
+        try:
+            return reachable(self.installation, owner)
+        except OSError as error:
+            raise data_folder.folder_error(ROOT, error) from error
 
     def _stop(self) -> int | None:
         found = self._postmaster()
         if found is None or not found.alive:
             return None
+        owner = server_owner(self.folder)
         for sent in (signal.SIGINT, signal.SIGQUIT):  # fast, then immediate
-            try:
-                os.kill(found.pid, sent)
-            except ProcessLookupError:
-                return found.pid
+            owner.signal(found.pid, sent)
             if wait_for_end(found.pid, 30):
-                remove_socket_folder(Path(found.socket_dir))
+                remove_socket_folder(Path(found.socket_dir), owner)
                 return found.pid
-        raise ServerStopError(self.data_dir, found.pid)
+        raise ServerStopError(self.folder, found.pid)

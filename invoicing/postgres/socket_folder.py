@@ -6,6 +6,7 @@ The server trusts whoever reaches its socket, so nobody else may: the folder is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -44,32 +45,35 @@ def make_socket_folder(data_dir: Path, owner: Owner) -> Path:
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 -- made private below
         folder = parent / name
         short = len(os.fsencode(socket_path(folder, 65535))) <= _MAX_PATH
-        if short and parent.is_dir() and owner.reaches(parent):
-            _make_private(folder, owner)
+        if short and parent.is_dir() and owner.reaches(parent) and _make_private(folder, owner):
             return folder
-    raise SocketFolderError(Path(tempfile.gettempdir()) / name, "its path is too long for a socket")
+    raise SocketFolderError(
+        Path(tempfile.gettempdir()) / name,
+        "no folder for it can be written, or its path is too long for a socket",
+    )
 
 
-def remove_socket_folder(folder: Path) -> None:
-    """Remove the folder of a server that has ended, unless it is not ours or not empty."""
+def remove_socket_folder(folder: Path, owner: Owner) -> None:
+    """Remove the folder of `owner`'s server that has ended, unless it is not empty."""
     if folder.name.startswith(_PREFIX):
         with suppress(OSError):
-            folder.rmdir()
+            owner.sh('rmdir -- "$1"', folder)
 
 
-def _make_private(folder: Path, owner: Owner) -> None:
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise SocketFolderError(folder, error.strerror or str(error)) from error
-    else:
-        owner.take(folder)
+def _make_private(folder: Path, owner: Owner) -> bool:
+    if not os.path.lexists(folder):
+        try:
+            owner.sh('mkdir -m 700 -- "$1"', folder)
+        except OSError as error:
+            if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+                return False  # a temporary folder of the caller's own
+            if error.errno != errno.EEXIST:
+                raise SocketFolderError(folder, error.strerror or str(error)) from error
     found = folder.lstat()  # not stat: a link leads where its maker likes
     if not stat.S_ISDIR(found.st_mode):
         raise SocketFolderError(folder, "something that is no folder has its name")
     if found.st_uid != owner.uid:
         raise SocketFolderError(folder, f"it belongs to user {found.st_uid}, not to {owner.name}")
     if found.st_mode & 0o077:
-        folder.chmod(0o700)
+        owner.sh('chmod 700 -- "$1"', folder)
+    return True

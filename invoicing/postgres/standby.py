@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.postgres import data_folder
 from invoicing.postgres.owner import server_owner
+from invoicing.postgres.place import reachable
 from invoicing.postgres.server import Server
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def make_standby(primary: Server, data_dir: Path) -> Server:
         quoted = host.replace("\\", "\\\\").replace("'", "\\'")
         source = f"host='{quoted}' port={port} user={url.username} application_name=standby"
         data_folder.make_parent(data_dir)
-        owner = server_owner(primary.data_dir)
-        data_folder.copy_running(data_dir, primary.installation, owner, source)
+        owner = server_owner(primary.folder)
+        data_folder.copy_running(data_dir, reachable(primary.installation, owner), owner, source)
     return Server(
         data_dir,
         primary.installation,

@@ -72,7 +72,9 @@ async def connected(database: Database, connections: int) -> AsyncIterator[Pool]
     own = settings.model_copy(
         update={"application_name": APPLICATION, "pool_size": connections, "lock_timeout": 0.0}
     )
-    async with Database(database.url, own) as private:
+    # Known by this name among other sessions, whatever name the URL gives.
+    url = database.url.update_query_dict({"application_name": APPLICATION})
+    async with Database(url, own) as private:
         yield Pool(private)
 
 

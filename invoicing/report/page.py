@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from invoicing import __version__
+from invoicing.files import make_private_folder, private_file
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -32,13 +31,9 @@ def page(title: str, body: str, facts: Mapping[str, str]) -> str:
 
 def write_whole(text: str, path: Path) -> None:
     """Write a file that nobody ever meets half written; one that was there stays until then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)  # noqa: PTH105 -- over a file that is there, on any system
-    finally:
-        unfinished.unlink(missing_ok=True)
+    make_private_folder(path.parent)
+    with private_file(path) as file:
+        file.write(text)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -32,7 +32,7 @@ INVOICES_AN_ACCOUNT = 80
 @pytest.fixture(scope="session")
 def bench_server() -> Iterator[URL]:
     """Yield the URL of a server with the embedded server's own settings, started for this run."""
-    server = Server(home_folder(Settings.read()) / "bench" / "postgres")
+    server = Server(home_folder(Settings.read()) / "bench" / "postgres", of_home=True)
     server.ensure_running()
     yield server.url()
     server.stop()

@@ -21,6 +21,7 @@ from invoicing.cli.main import app, main
 from invoicing.db.migrations import head_revision
 from invoicing.postgres import Server
 from invoicing.postgres.processes import is_alive
+from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     assert "PostgreSQL created (pid " in started.stdout
     assert f"Data in {home / 'postgres'}" in started.stdout
     yield command_line
-    Server(home / "postgres").stop()
+    discard(home)
 
 
 @pytest.fixture

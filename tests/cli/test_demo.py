@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from invoicing.postgres import Server
+from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ OUTSIDE = ('src="http', 'href="http', "url(http", "@import", "<script")
 def home(tmp_path: Path) -> Iterator[Path]:
     home = tmp_path / "a home"
     yield home
-    Server(home / "postgres").stop()
+    discard(home)
 
 
 def demo(home: Path) -> subprocess.CompletedProcess[str]:

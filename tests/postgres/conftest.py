@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.postgres import Server
+from invoicing.postgres import Server, embedded_server
 from invoicing.postgres.processes import read_postmaster, wait_for_end
 from invoicing.postgres.socket_folder import folder_name
+from invoicing.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,14 @@ def kill(pid: int) -> None:
     """Kill `pid` as a crash does, and return once it is dead."""
     os.kill(pid, signal.SIGKILL)
     assert wait_for_end(pid, 10)
+
+
+def discard(home: Path) -> None:
+    """Stop the server of a home, and remove what root keeps of it elsewhere."""
+    server = embedded_server(Settings(home=home))
+    server.stop()
+    if server.folder != server.data_dir:
+        shutil.rmtree(server.folder.parent, ignore_errors=True)
 
 
 def python(code: str, *arguments: object, **keywords: object) -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.errors import SettingsError
+from invoicing.errors import DataFolderUnreachableError, SettingsError
 from invoicing.postgres import Server, database_url, embedded_server, home_folder
 from invoicing.settings import Settings
 from tests.postgres.conftest import query
@@ -104,10 +104,12 @@ def test_a_port_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is in somebody else's place")
-def test_no_permission_of_a_parent_folder_is_changed(server: Server, folder: Path) -> None:
+def test_data_below_a_closed_folder_is_refused_and_no_permission_is_changed(
+    server: Server, folder: Path
+) -> None:
     folder.chmod(0o700)
     before = [(path, path.stat().st_mode, path.stat().st_uid) for path in folder.parents]
-    server.ensure_running()
-    assert query(server, "SELECT current_setting('data_directory')") == str(server.data_dir)
+    with pytest.raises(DataFolderUnreachableError, match="INVOICING_HOME"):
+        server.ensure_running()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [(path, path.stat().st_mode, path.stat().st_uid) for path in folder.parents] == before

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from invoicing.postgres import Outcome, Server, database_url, embedded_server
 from invoicing.postgres.processes import is_alive
 from invoicing.settings import Settings
-from tests.postgres.conftest import kill, query
+from tests.postgres.conftest import discard, kill, query
 
 if TYPE_CHECKING:
     import pytest
@@ -100,4 +100,4 @@ def test_whoever_only_asks_for_the_url_is_told_of_a_recovery(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert str(pid) in record.message
-    server.stop()
+    discard(folder)
