@@ -189,7 +189,9 @@ def test_a_baseline_lets_old_findings_be_and_new_ones_stand_out(tmp_path: Path) 
         ),
     ],
 )
-def test_an_unsafe_fix_is_made_where_it_is_asked_for(before: str, after: str, tmp_path: Path) -> None:
+def test_an_unsafe_fix_is_made_where_it_is_asked_for(
+    before: str, after: str, tmp_path: Path
+) -> None:
     head = "from app.base import Base, Mapped, relationship\nclass A(Base):\n    "
     report = report_of(tmp_path, {"app/models.py": f"{head}{before}\n"}, select=["lazy-raise"])
     assert fix(tmp_path, report.findings) == (0, [])
