@@ -134,8 +134,8 @@ def _fix(root: Path, findings: list[Finding], paths: list[Path], *, unsafe: bool
     for problem in problems:
         errors.print(f"{problem.path}: {problem.message}", markup=False, highlight=False)
     failed = {problem.path for problem in problems}
-    written = [one for one in fixes if one.path not in failed]
-    count = sum(len(one.findings) for one in written)
+    written = [file for file in fixes if file.path not in failed]
+    count = sum(len(file.findings) for file in written)
     errors.print(f"findings fixed: {count}, files changed: {len(written)}", highlight=False)
 
 

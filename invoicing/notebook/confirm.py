@@ -98,7 +98,7 @@ async def confirm(question: str, *, unattended: bool | str, typed: str | None = 
             return bool(unattended)
         if isinstance(unattended, str) and is_typed(unattended, typed):
             return True
-        why = f"nobody can be asked here, and {visible(typed)} was not named"
+        why = f"there is no one to ask here, and {visible(typed)} was not named"
         print(f"{visible(question)} No: {why}. Nothing was changed.")  # noqa: T201 -- an output
         return False
     asked = Question(question, typed)

@@ -45,15 +45,15 @@ async def whereabouts(database: Database) -> str:
     query = "SELECT current_database(), current_user, current_setting('server_version')"
     async with database.read_only() as session:
         name, user, version = (await session.execute(text(query))).one()
-    told = f"database {name} on {_server(database.url)} as {user}, PostgreSQL {version.split()[0]}"
-    return visible(told)
+    place = f"database {name} on {_server(database.url)} as {user}, PostgreSQL {version.split()[0]}"
+    return visible(place)
 
 
 def _server(url: URL) -> str:
     hosts = url.query.get("host") or url.host or ()
     names = [hosts] if isinstance(hosts, str) else list(hosts)
     port = url.port or url.query.get("port")
-    shown = [f"socket {one}" if one.startswith("/") else f"host {one}" for one in names]
+    shown = [f"socket {name}" if name.startswith("/") else f"host {name}" for name in names]
     return (", ".join(shown) or "the local socket") + (f", port {port}" if port else "")
 
 

@@ -48,15 +48,17 @@ def fix(root: Path, findings: list[Finding], *, unsafe: bool = False) -> tuple[i
     """Change the files; return how many findings are fixed and in which files."""
     fixes = find_fixes(root, findings, unsafe=unsafe)
     failed = {problem.path for problem in write_fixes(root, fixes)}
-    written = [one for one in fixes if one.path not in failed]
-    return sum(len(one.findings) for one in written), [one.path for one in written]
+    written = [file for file in fixes if file.path not in failed]
+    return sum(len(file.findings) for file in written), [file.path for file in written]
 
 
 def fixable(findings: Iterable[Finding], *, unsafe: bool) -> list[Finding]:
     """Return the findings that have a fix: a safe one, or with `unsafe` any."""
     rules = all_rules()
     kinds = {"safe", "unsafe"} if unsafe else {"safe"}
-    return [one for one in findings if one.is_fixable and rules[one.rule].fix in kinds]
+    return [
+        finding for finding in findings if finding.is_fixable and rules[finding.rule].fix in kinds
+    ]
 
 
 def find_fixes(
@@ -75,7 +77,7 @@ def find_fixes(
         unsafe: also make fixes that change what the code does.
     """
     wanted = set(fixable(findings, unsafe=unsafe))
-    texts = _read({one.path for one in wanted}, root)
+    texts = _read({finding.path for finding in wanted}, root)
     if not texts:
         return []
 
@@ -90,15 +92,15 @@ def find_fixes(
             by_path[finding.path].append(finding)
     fixes = {}
     for path, found in by_path.items():
-        after = _applied(texts[path], [edit for one in found for edit in one.edits])
+        after = _applied(texts[path], [edit for finding in found for edit in finding.edits])
         if after is not None:
             fixes[path] = FileFix(path, texts[path], after, found)
     while fixes:
-        after_all = check_again({one.path: one.after for one in fixes.values()})
+        after_all = check_again({path: file.after for path, file in fixes.items()})
         wrong = _not_proven(before, after_all, fixes)
         if not wrong:
             break
-        fixes = {path: one for path, one in fixes.items() if path not in wrong}
+        fixes = {path: file for path, file in fixes.items() if path not in wrong}
     return list(fixes.values())
 
 
@@ -112,11 +114,12 @@ def _read(names: Iterable[str], root: Path) -> dict[str, bytes]:
 
 def _not_proven(before: Report, after: Report, fixes: Mapping[str, FileFix]) -> set[str]:
     """Return the files in which a finding stays, or through which something new arises."""
-    expected = Counter(one.key for one in before.findings)
-    expected -= Counter(one.key for each in fixes.values() for one in each.findings)
-    unexpected = Counter(one.key for one in after.findings) - expected
+    expected = Counter(finding.key for finding in before.findings)
+    expected -= Counter(found.key for file in fixes.values() for found in file.findings)
+    unexpected = Counter(finding.key for finding in after.findings) - expected
     wrong = {path for path, _, _ in unexpected}
-    wrong |= {one.path for one in after.problems} - {one.path for one in before.problems}
+    wrong |= {problem.path for problem in after.problems}
+    wrong -= {problem.path for problem in before.problems}
     # What has arisen elsewhere may come from any of them.
     return wrong if wrong.issubset(fixes) else set(fixes)
 
@@ -151,7 +154,7 @@ def _imported_for_certain(tree: ast.Module) -> set[str]:
 def _bound(node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return [one.asname or one.name.partition(".")[0] for one in names]
+            return [alias.asname or alias.name.partition(".")[0] for alias in names]
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
             return [name]
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -166,17 +169,17 @@ def _bound(node: ast.AST) -> list[str]:
 def write_fixes(root: Path, fixes: Iterable[FileFix]) -> list[Problem]:
     """Write the files, each whole or not at all; return those that could not be written."""
     problems = []
-    for one in fixes:
-        path = (root / one.path).resolve()
+    for file in fixes:
+        path = (root / file.path).resolve()
         try:
-            if path.read_bytes() != one.before:
-                problems.append(Problem(one.path, 1, "changed while it was being checked"))
+            if path.read_bytes() != file.before:
+                problems.append(Problem(file.path, 1, "changed while it was being checked"))
             elif path.stat().st_mode & 0o222:
-                _replace(path, one.after)
+                _replace(path, file.after)
             else:
-                problems.append(Problem(one.path, 1, "read-only, so its fixes are not written"))
+                problems.append(Problem(file.path, 1, "read-only, so its fixes are not written"))
         except OSError as error:
-            problems.append(Problem(one.path, 1, f"its fixes are not written: {error.strerror}"))
+            problems.append(Problem(file.path, 1, f"its fixes are not written: {error.strerror}"))
     return problems
 
 
@@ -199,11 +202,11 @@ def as_diff(fixes: Iterable[FileFix]) -> str:
     """Return a unified diff of what would be written."""
     lines: list[str] = []
     unended = "\n\\ No newline at end of file\n"
-    for one in fixes:
-        encoding, _ = tokenize.detect_encoding(BytesIO(one.before).readline)
+    for file in fixes:
+        encoding, _ = tokenize.detect_encoding(BytesIO(file.before).readline)
         before, after = (
-            text.decode(encoding).splitlines(keepends=True) for text in (one.before, one.after)
+            text.decode(encoding).splitlines(keepends=True) for text in (file.before, file.after)
         )
-        changed = difflib.unified_diff(before, after, one.path, one.path)
+        changed = difflib.unified_diff(before, after, file.path, file.path)
         lines += [line if line.endswith("\n") else line + unended for line in changed]
     return "".join(lines)

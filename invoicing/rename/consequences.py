@@ -1,4 +1,4 @@
-"""What a phase will do, and what a rollback will cost: said before somebody decides on it."""
+"""What a phase will do, and what a rollback will cost: said before a decision."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _NOTHING = (Phase.NONE, Phase.CONTRACTED)
 def visible(text: str) -> str:
     """Return `text` with what would not be seen (escapes, bidi controls, line ends) written out."""
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
@@ -46,7 +47,7 @@ async def consequences(rename: Rename, verb: str) -> str:
     if verb == "rollback":
         said = await _rollback(rename, status)
     elif verb == "contract":
-        said = f"It drops {table}.{old}: nothing answers to that name any more."
+        said = f"It drops {table}.{old}: no statement that names it works from then on."
     elif verb == "restore":
         said = f"It adds {old} to {table} again, fills it from {new}, and keeps both equal."
     else:
@@ -69,12 +70,12 @@ async def _forward(rename: Rename, verb: str, status: Status) -> str:
         return f"{target.table} is a view in this rename: no row is written."
     if verb == "backfill":
         left = status.rows_left if status.rows_total else plan.rows
-        seconds = next(one.seconds for one in plan.estimates if one.strategy == "columns")
+        seconds = next(way.seconds for way in plan.estimates if way.strategy == "columns")
         share = left / max(status.rows_total or left, 1)
         return (
             f"It writes {new} in about {left:,} rows, about {_time(seconds * share)} of work, in "
             f"batches of at most {options.batch_size:,} rows. Locks: the rows of one batch at a "
-            "time; nobody waits for the whole table."
+            "time, none on the whole table."
         )
     return (
         f"It compares every row ({rows}), and builds on {new} the indexes and constraints of "
@@ -101,9 +102,9 @@ async def _rollback(rename: Rename, status: Status) -> str:
 async def _filled(rename: Rename, status: Status) -> str:
     if not status.rows_done:
         return "No row has been filled by a backfill yet."
-    runs = [one for one in await rename.runs() if one.phase == "backfill"]
-    seconds = sum(one.seconds or 0 for one in runs if one.new == rename.target.new)
-    at_least = "at least " if any(one.seconds is None for one in runs) else ""
+    runs = [run for run in await rename.runs() if run.phase == "backfill"]
+    seconds = sum(run.seconds or 0 for run in runs if run.new == rename.target.new)
+    at_least = "at least " if any(run.seconds is None for run in runs) else ""
     return (
         f"{status.rows_done:,} of {status.rows_total:,} rows have been filled, which took "
         f"{at_least}{_time(seconds)}: that work is lost, and another backfill begins with the "

@@ -90,19 +90,19 @@ def _chain(module: ModuleFacts, call: CallFacts) -> Iterator[CallFacts]:
 
 def _used_around(project: Project, module: ModuleFacts, call: CallFacts) -> set[str]:
     """Return the names of calls and keywords that its statement may be built with."""
-    outer = [one for one in module.calls if one is not call and _encloses(one, call)]
-    if any(one.expanded for one in outer):
+    outer = [other for other in module.calls if other is not call and _encloses(other, call)]
+    if any(other.expanded for other in outer):
         return {name for names in HAZARDS.values() for name in names}
-    for one in sorted(outer, key=lambda one: one.place, reverse=True):
-        if is_query(project, module, one):
-            return _names(inner for inner in module.calls if _encloses(one, inner))
-        if one.callee.rpartition(".")[2] not in BUILDERS | PLAIN:
+    for other in sorted(outer, key=lambda other: other.place, reverse=True):
+        if is_query(project, module, other):
+            return _names(inner for inner in module.calls if _encloses(other, inner))
+        if other.callee.rpartition(".")[2] not in BUILDERS | PLAIN:
             break
     return {
         name
-        for other in project.modules
-        if other is module or _imports(other, module) or _imports(module, other)
-        for name in _names_of(project, other)
+        for near in project.modules
+        if near is module or _imports(near, module) or _imports(module, near)
+        for name in _names_of(project, near)
     }
 
 
