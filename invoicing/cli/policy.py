@@ -8,9 +8,21 @@ from typing import Annotated
 import typer
 
 from invoicing.cli.files import writable
-from invoicing.cli.output import echo_json, echo_text, errors
+from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
 from invoicing.errors import UsageError
-from invoicing.policy import FORMATS, Report, all_rules, check, fix, root_of, rules_page
+from invoicing.policy import (
+    FORMATS,
+    Finding,
+    Report,
+    all_rules,
+    as_diff,
+    check,
+    find_fixes,
+    fixable,
+    root_of,
+    rules_page,
+    write_fixes,
+)
 from invoicing.policy.baseline import without_known, write_baseline
 
 app = typer.Typer(no_args_is_help=True, help="Hold SQLAlchemy code to its rules.")
@@ -37,7 +49,17 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     select: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="All rules but this.")] = None,
     strict: Annotated[bool, typer.Option(help="Also say what cannot be told.")] = False,
-    mend: Annotated[bool, typer.Option("--fix", help="Mend what can safely be mended.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the fixes that are safe.")] = False,
+    unsafe_fixes: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-fixes",
+            help="With --fix or --diff: also those that may change what the code does.",
+        ),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")
+    ] = False,
     baseline: Annotated[
         Path | None, typer.Option(help="Leave out the findings of this file.")
     ] = None,
@@ -83,9 +105,12 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         )
 
     report = run()
-    if mend:
-        mended, files = fix(root, report.findings)
-        errors.print(f"mended: {mended}, in files: {len(files)}", highlight=False)
+    if diff:
+        fixes = find_fixes(root, report.findings, paths=chosen, unsafe=unsafe_fixes)
+        echo_for_program(as_diff(fixes).removesuffix("\n"))
+        raise typer.Exit(1 if fixes else 0)
+    if fix:
+        _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
         report = run()
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +124,31 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
             errors.print(f"{gone} findings of {baseline} are mended; write it anew")
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
+    _hint(report.findings, unsafe=unsafe_fixes)
     raise typer.Exit(1 if report.findings or report.problems else 0)
+
+
+def _fix(root: Path, findings: list[Finding], paths: list[Path], *, unsafe: bool) -> None:
+    fixes = find_fixes(root, findings, paths=paths, unsafe=unsafe)
+    problems = write_fixes(root, fixes)
+    for problem in problems:
+        errors.print(f"{problem.path}: {problem.message}", markup=False, highlight=False)
+    failed = {problem.path for problem in problems}
+    written = [file for file in fixes if file.path not in failed]
+    count = sum(len(file.findings) for file in written)
+    errors.print(f"findings fixed: {count}, files changed: {len(written)}", highlight=False)
+
+
+def _hint(findings: list[Finding], *, unsafe: bool) -> None:
+    safe = len(fixable(findings, unsafe=False))
+    hidden = len(fixable(findings, unsafe=True)) - safe
+    shown = safe + hidden if unsafe else safe
+    if shown:
+        flags = "--fix --unsafe-fixes" if unsafe and hidden else "--fix"
+        errors.print(f"fixable with {flags}: {shown}", markup=False, highlight=False)
+    if hidden and not unsafe:
+        said = f"unsafe fixes, made with --fix --unsafe-fixes: {hidden}"
+        errors.print(said, markup=False, highlight=False)
 
 
 def explain_rule(slug: str) -> str:

@@ -38,6 +38,7 @@ from invoicing.cli.rename_options import (
 from invoicing.cli.rename_run import (
     On,
     ask,
+    ask_for_name,
     busy,
     print_json,
     resumable,
@@ -308,18 +309,24 @@ def rollback(  # noqa: PLR0913 -- each is an option of the command
     schema: Schema = None,
     lock_timeout: LockTimeout = USUAL.lock_timeout,
     lock_attempts: LockAttempts = USUAL.lock_attempts,
+    confirm: Annotated[
+        str | None, typer.Option(help="What is dropped, as table.new: asked for if not given.")
+    ] = None,
     url: Url = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go back to before the expand, from any phase before the contract.
+    """Go back to before the expand, from any phase before the contract. DESTRUCTIVE.
 
-    Example: invoicing rename rollback invoice amt amount_cents
+    It says what would be lost, and the name of the new column must be typed. In a script give
+    --confirm, or --yes.
+
+    Example: invoicing rename rollback invoice amt amount_cents --confirm invoice.amount_cents
     """
     target = make_target(table, old, new, schema, url)
     options = make_options(lock_timeout=lock_timeout, lock_attempts=lock_attempts)
-    ask(f"Roll back {target}: take {new} away again? Code that names it fails then.", yes=yes)
     on = On(url, target, options)
+    ask_for_name(on, "rollback", f"{table}.{new}", confirm, yes=yes)
     run_phase(on, "rollback", lambda rename: rename.rollback(), "Rolling back", as_json=as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.postgres import database_url
 from invoicing.rename import Options, Phase, Rename, Target
+from invoicing.rename.consequences import consequences, is_typed
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -65,6 +67,30 @@ def ask(question: str, *, yes: bool) -> None:
         raise UsageError(message)
     if not typer.confirm(visible(question), err=True):
         errors.print("Nothing was changed")
+        raise typer.Exit(1)
+
+
+def ask_for_name(on: On, verb: str, name: str, confirm: str | None, *, yes: bool) -> None:
+    """Go on only if the name of what is dropped is given or typed; say what would be lost first.
+
+    Raises:
+        UsageError: another name was given, or there is no terminal to ask on.
+    """
+    shown, target = visible(name), visible(str(on.target))
+    if confirm is not None and not is_typed(confirm, name):
+        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, and {shown} would be"
+        raise UsageError(f"{message} dropped. Nothing was changed. Give: --confirm {shown}")
+    if yes or confirm is not None:
+        return
+    if not sys.stdin.isatty():
+        message = f"cannot ask whether to drop {shown}: there is no terminal. Nothing was changed."
+        raise UsageError(f"{message} Add: --yes, or --confirm {shlex.quote(shown)}")
+    said = on.run(lambda rename: consequences(rename, verb))
+    if not said:
+        return
+    errors.print(f"{verb} of {target}: {said}", markup=False, highlight=False)
+    if not is_typed(typer.prompt(f"Type {shown} to confirm", err=True), name):
+        errors.print("That is not its name. Nothing was changed")
         raise typer.Exit(1)
 
 

@@ -57,14 +57,17 @@ class Callbacks:
 
     def tell(self, text: str) -> None:
         """Let the message be `text`."""
-        self.message.value = escape(text, quote=False)
+        self.message.value = _shown(text)
 
     def _fail(self, text: str) -> None:
-        said = escape(text, quote=False)
-        self.message.value = f'<span style="color: var(--jp-error-color1)">{said}</span>'
+        self.message.value = f'<span style="color: var(--jp-error-color1)">{_shown(text)}</span>'
 
     async def end(self) -> None:
         """Cancel what is still at work, and wait for its end."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _shown(text: str) -> str:
+    return escape(text.replace("\n", " "), quote=False)

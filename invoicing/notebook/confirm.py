@@ -10,6 +10,8 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from invoicing.notebook.waiting import interruptible
+from invoicing.rename.consequences import is_typed
+from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +36,10 @@ class Question:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[bool] = self._loop.create_future()
         self._typed = typed
-        self.text = ipywidgets.Text(placeholder=f"type {typed}")
+        self.text = ipywidgets.Text(placeholder=f"type {visible(typed or '')}")
         self.yes = ipywidgets.Button(description="Yes, go on", button_style="primary")
         self.no = ipywidgets.Button(description="No")
-        self.message = ipywidgets.Label(question)
+        self.message = ipywidgets.HTML(escape(question, quote=False))
         row = [self.yes, self.no] if typed is None else [self.text, self.yes, self.no]
         self.widget = ipywidgets.VBox([self.message, ipywidgets.HBox(row)])
         self.yes.disabled = typed is not None
@@ -48,18 +50,31 @@ class Question:
     async def answer(self) -> bool:
         """Wait for a click, and return whether it was yes."""
         async with interruptible():
-            answer = await self._answer
+            return await self.answered()
+
+    async def answered(self) -> bool:
+        """Wait for a click where no cell waits, so that there is nothing to interrupt."""
+        answer = await self._answer
         for part in (self.text, self.yes, self.no):
             part.disabled = True
         self.message.value = f"{self.message.value} -- {'yes' if answer else 'no'}"
         return answer
 
     def _compare(self, _: object) -> None:
-        self.yes.disabled = self.text.value.strip() != self._typed
+        self.yes.disabled = not self._may_be_yes
+
+    @property
+    def _may_be_yes(self) -> bool:
+        return self._typed is None or is_typed(self.text.value, self._typed)
+
+    def withdraw(self) -> None:
+        """Let the answer be no: the question does not arise any more."""
+        if not self._answer.done():
+            self._answer.set_result(False)
 
     def _settle(self, *, answer: bool) -> Callable[[object], None]:
         def settle() -> None:
-            if not self._answer.done():
+            if not self._answer.done() and (not answer or self._may_be_yes):
                 self._answer.set_result(answer)
 
         def clicked(_: object) -> None:
@@ -69,16 +84,23 @@ class Question:
         return clicked
 
 
-async def confirm(question: str, *, unattended: bool, typed: str | None = None) -> bool:
+async def confirm(question: str, *, unattended: bool | str, typed: str | None = None) -> bool:
     """Ask `question` by two buttons and return the answer; ask nothing where nobody can click.
 
     Args:
         question: what to ask.
-        unattended: the answer where nobody can click: a parameter of the notebook.
+        unattended: the answer where nobody can click: a parameter of the notebook. Where there is
+            a text to be typed, only that text is a yes.
         typed: a text that has to be typed before yes can be said.
     """
     if not is_attended():
-        return unattended
+        if typed is None:
+            return bool(unattended)
+        if isinstance(unattended, str) and is_typed(unattended, typed):
+            return True
+        why = f"there is no one to ask here, and {visible(typed)} was not named"
+        print(f"{visible(question)} No: {why}. Nothing was changed.")  # noqa: T201 -- an output
+        return False
     asked = Question(question, typed)
     display(asked.widget)  # type: ignore[no-untyped-call]
     return await asked.answer()

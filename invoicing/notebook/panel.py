@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from invoicing.notebook.callbacks import Callbacks
+from invoicing.notebook.confirm import Question
+from invoicing.notebook.connection import whereabouts
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.rename import Phase
-from invoicing.visible import escape
+from invoicing.rename.consequences import consequences, dropped, is_typed
+from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -57,6 +60,8 @@ _DONE = {
     Phase.CONTRACTING: 3,
     Phase.CONTRACTED: 4,
 }
+# What changes a table, and is asked about first where the table is a real one.
+_ASKED = ("expand", "backfill", "verify", "restore")
 _MB = 1_000_000
 
 
@@ -64,24 +69,33 @@ class RenamePanel:
     """Buttons for the phases of one rename, its rows counted live, and what went wrong.
 
     A phase that has begun goes on when the page is closed; Stop ends a backfill between two
-    batches. The contract is offered to who has typed the column's name.
+    batches. The contract is offered to who has typed the column's name; a rollback says what it
+    costs and asks for the name of what it drops. On a real database the other phases say what they
+    will do and ask as well.
 
     Args:
         rename: what is renamed, where and how.
+        practice: whether the database is one of our own, made to be tried on.
         interval: seconds between two looks at the database.
     """
 
-    def __init__(self, rename: Rename, *, interval: float = 1.0) -> None:
+    def __init__(self, rename: Rename, *, practice: bool = False, interval: float = 1.0) -> None:
         self.rename = rename
+        self.practice = practice
         self._interval = interval
         self._stop = asyncio.Event()
         self._working = ""
+        self._asking = ""
+        self._question: Question | None = None
+        self._place = ""
         self._callbacks = Callbacks()
         self.message = self._callbacks.message
+        self.where = ipywidgets.HTML()
         self.way = ipywidgets.HTML()
+        self.asked = ipywidgets.VBox()
         self.facts = ipywidgets.HTML()
         self.progress = ProgressDisplay("Backfill")
-        self.typed = ipywidgets.Text(placeholder=f"type {self._name} to contract")
+        self.typed = ipywidgets.Text(placeholder=visible(f"type {self._name} to contract"))
         self.buttons = {
             name: ipywidgets.Button(description=label, disabled=True)
             for name, label in _LABELS.items()
@@ -92,8 +106,8 @@ class RenamePanel:
         self.buttons["contract"].button_style = "danger"
         self.typed.observe(lambda _: self._callbacks.start(self.look()), names="value")
         row = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
-        parts = [self.way, row, self.typed, self.progress.widget, self.facts, self.message]
-        self.widget = ipywidgets.VBox(parts)
+        below = [self.progress.widget, self.facts, self.message]
+        self.widget = ipywidgets.VBox([self.where, self.way, row, self.typed, self.asked, *below])
 
     async def open(self) -> ipywidgets.VBox:
         """Look once, go on looking, and return the widget to show."""
@@ -108,7 +122,13 @@ class RenamePanel:
 
     async def look(self) -> None:
         """Show what the database says now."""
+        if not self._place:
+            self._place = await whereabouts(self.rename.database)
+            kind = "Practice" if self.practice else "Real"
+            self.where.value = f"<b>{kind}</b> {escape(self._place)}"
         status = await self.rename.status()
+        if self._question is not None and not self._is_offered(self._asking, status):
+            self._question.withdraw()
         self.way.value = _way(status)
         self.facts.value = _facts(status)
         self._offer(status)
@@ -119,8 +139,11 @@ class RenamePanel:
     def _name(self) -> str:
         return f"{self.rename.target.table}.{self.rename.target.old}"
 
+    def _is_offered(self, name: str, status: Status) -> bool:
+        return status.operator is None and name in _OFFERED[status.phase]
+
     def _offer(self, status: Status) -> None:
-        busy = bool(self._working) or status.operator is not None
+        busy = bool(self._working or self._asking) or status.operator is not None
         offered = () if busy else _OFFERED[status.phase]
         for name, button in self.buttons.items():
             button.disabled = name not in offered
@@ -128,7 +151,7 @@ class RenamePanel:
                 button.button_style = "primary" if offered[:1] == (name,) else ""
         self.buttons["stop"].disabled = self._working not in {"backfill", "restore"}
         self.typed.layout.display = "" if "contract" in offered else "none"
-        if self.typed.value.strip() != self._name:
+        if not is_typed(self.typed.value, self._name):
             self.buttons["contract"].disabled = True
 
     async def _follow(self) -> None:
@@ -162,7 +185,32 @@ class RenamePanel:
     async def _end_backfill(self) -> None:
         self._stop.set()
 
+    async def _agreed(self, name: str) -> bool:
+        """Ask, if that is to be asked; a yes counts while the rename stands where it stood."""
+        typed = dropped(self.rename, name) if name == "rollback" else None
+        if typed is None and (self.practice or name not in _ASKED):
+            return True
+        self._callbacks.tell("")
+        what = await consequences(self.rename, name)
+        question = f"{_LABELS[name]} {self.rename.target} in {self._place}? {what}"
+        self._question = Question(question, typed)
+        self.asked.children = (self._question.widget,)
+        yes = await self._question.answered()
+        return yes and self._is_offered(name, await self.rename.status())
+
     async def _run(self, name: str) -> None:
+        if self._working or self._asking:
+            return
+        self._asking = name
+        try:
+            await self.look()
+            agreed = await self._agreed(name)
+        finally:
+            self._asking, self._question, self.asked.children = "", None, ()
+        if not agreed:
+            self._callbacks.tell(f"{_LABELS[name]}: not done, and nothing was changed")
+            await self.look()
+            return
         self._working = name
         self._stop.clear()
         self._callbacks.tell(f"{_LABELS[name]} ...")
@@ -197,7 +245,8 @@ class RenamePanel:
         return "; ".join(map(str, report.objections)) or "The old column may go"
 
     async def _contract(self) -> str:
-        await self.rename.contract(confirm=self.typed.value.strip())
+        typed = self.typed.value.strip()
+        await self.rename.contract(confirm=self._name if is_typed(typed, self._name) else typed)
         self.typed.value = ""
         return f"{self._name} is gone"
 

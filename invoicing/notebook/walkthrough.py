@@ -1,8 +1,9 @@
 """A rename walked through in a notebook: each phase asked for, watched, and undone if need be.
 
 In practice it works on a database of its own, with clients of old and new code at work on it. On a
-real one there is no traffic but the real one, and each phase asks first. Either way the database
-knows how far it has come: a kernel that was restarted in the middle goes on from there.
+real one there is no traffic but the real one, and each phase asks first; where nobody can be asked,
+no column is dropped unless it is named. Either way the database knows how far it has come: a kernel
+that was restarted in the middle goes on from there.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from invoicing.db import Database
 from invoicing.errors import UsageError
-from invoicing.notebook.confirm import confirm
+from invoicing.notebook.confirm import confirm, is_attended
+from invoicing.notebook.connection import whereabouts
 from invoicing.notebook.panel import RenamePanel
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.waiting import interruptible, until_stopped
 from invoicing.postgres import database_url
 from invoicing.rename import Options, Rename, Target
+from invoicing.rename.consequences import PHASES, consequences, dropped
 from invoicing.sample import Traffic, drop_practice, open_practice, try_under_traffic
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -43,7 +47,9 @@ class Walkthrough:
         database: where.
         rename: what.
         practice: whether the database is one of our own, made for this.
-        unattended: on a real database, whether a phase may run where nobody can be asked.
+        unattended: on a real database, whether a phase may run where nobody can be asked; the
+            contract may not.
+        confirm_contract: what the contract may drop there all the same: `invoice.amt`.
         traffic: the clients at work; None on a real database, and before `start_traffic`.
         figures: how the traffic fared in each phase.
         began: when each phase began, in seconds since the traffic did.
@@ -53,6 +59,7 @@ class Walkthrough:
     rename: Rename
     practice: bool
     unattended: bool = False
+    confirm_contract: str = ""
     traffic: Traffic | None = None
     figures: dict[str, TrafficFigures] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
@@ -69,6 +76,7 @@ class Walkthrough:
         practice: str = "rename_practice",
         rows: int = 20_000,
         unattended: bool = False,
+        confirm_contract: str = "",
     ) -> Self:
         """Open a practice database, or a real one.
 
@@ -80,7 +88,9 @@ class Walkthrough:
             practice: the practice database's name; it is made if it is not there, and else opened
                 as it was left.
             rows: how many it is made with.
-            unattended: on a real database, whether a phase may run where nobody can be asked.
+            unattended: on a real database, whether a phase may run where nobody can be asked; it
+                stops before the contract.
+            confirm_contract: the column that the contract may drop there, as `invoice.amt`.
         """
         if database and database != "DATABASE_URL":
             opened = Database(database)
@@ -91,7 +101,8 @@ class Walkthrough:
             own = url.set(database=f"{url.database}_{practice}")
             opened = await open_practice(own, invoices=rows)
             options = replace(options or Options(), quiet=_PRACTICE_QUIET)
-        return cls(opened, Rename(opened, target, options), not database, unattended)
+        rename = Rename(opened, target, options)
+        return cls(opened, rename, not database, unattended, confirm_contract)
 
     async def try_ways(
         self, ways: Mapping[str, Sequence[str]], *, deploy: Collection[str] = ()
@@ -132,10 +143,11 @@ class Walkthrough:
         Args:
             phase: its name.
             work: what to await; an interrupt cancels it.
-            typed: a text to type before it can be said yes to.
+            typed: a text to type before it can be said yes to; for what drops a column it is that
+                column, as `table.column`, if none is given.
         """
         if not await self._may(phase, typed):
-            print(f"{phase}: not done")  # noqa: T201 -- a notebook's output
+            print(f"{phase}: not done{self._advice(phase)}")  # noqa: T201 -- a notebook's output
             return None
         mark = None
         if self.traffic is not None:
@@ -185,7 +197,7 @@ class Walkthrough:
         if self.practice and self._beside is None:
             target, options = self.rename.target, self.rename.options
             self._beside = await Walkthrough.open(target, options, practice=practice, rows=rows)
-        self._panel = RenamePanel((self._beside or self).rename)
+        self._panel = RenamePanel((self._beside or self).rename, practice=self.practice)
         return await self._panel.open()
 
     async def stop_traffic(self) -> None:
@@ -210,8 +222,21 @@ class Walkthrough:
     async def _may(self, phase: str, typed: str | None) -> bool:
         if self.practice:
             return True
-        question = f"{phase} of {self.rename.target} on {self.database.shown_url}?"
-        return await confirm(question, unattended=self.unattended, typed=typed)
+        typed = typed or dropped(self.rename, phase)
+        named = self.confirm_contract if phase == "contract" and self.unattended else ""
+        question = f"{phase} of {self.rename.target} in {await whereabouts(self.database)}?"
+        if phase in PHASES:
+            question = f"{question} {await consequences(self.rename, phase)}"
+        unattended = self.unattended if typed is None else named
+        return await confirm(question, unattended=unattended, typed=typed)
+
+    def _advice(self, phase: str) -> str:
+        name = dropped(self.rename, phase)
+        if name is None or is_attended():
+            return ""
+        command = self.rename.target.command(phase, self.rename.options, "--confirm", name)
+        also = f', or name it: confirm_contract = "{name}"' if phase == "contract" else ""
+        return visible(f". Decide on it where you can be asked, or run: {command}{also}")
 
     async def _filled(self, stop: asyncio.Event, batches: int | None) -> BackfillReport:
         with ProgressDisplay("Backfill") as display:

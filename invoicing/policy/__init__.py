@@ -1,6 +1,6 @@
 """The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
 
-from invoicing.policy.fix import fix
+from invoicing.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
 from invoicing.policy.model import Edit, Finding, Problem, Rule
 from invoicing.policy.output import FORMATS
 from invoicing.policy.page import rules_page
@@ -10,16 +10,21 @@ from invoicing.policy.settings import PolicySettings, read_settings
 __all__ = [
     "FORMATS",
     "Edit",
+    "FileFix",
     "Finding",
     "PolicySettings",
     "Problem",
     "Report",
     "Rule",
     "all_rules",
+    "as_diff",
     "assert_clean",
     "check",
+    "find_fixes",
     "fix",
+    "fixable",
     "read_settings",
     "root_of",
     "rules_page",
+    "write_fixes",
 ]

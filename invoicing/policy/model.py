@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from invoicing.policy.project import Project
 
+# As ruff has it: a safe fix keeps what the code does, an unsafe one is to be looked at.
+Applicability = Literal["safe", "unsafe"]
+
 
 class Edit(NamedTuple):
-    """A piece of text to be replaced: lines from 1, columns from 0 in UTF-8 bytes, as `ast` has."""
+    """A piece of text to be replaced: lines from 1, columns from 0 in UTF-8 bytes, as `ast` has.
+
+    `needs` are names that have to be bound at the module's top by an import, and by nothing else.
+    """
 
     line: int
     column: int
     end_line: int
     end_column: int
     text: str
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Finding:
         message: what is wrong.
         mend: how to mend it.
         strict: whether it could not be told for certain, and is said under `--strict` only.
-        edits: what would mend it, where that is safe.
+        edits: what would fix it, where that is known; whether it is safe is said by the rule.
     """
 
     path: str
@@ -47,6 +55,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: [{self.rule}] {self.message}; {self.mend}"
+
+    @property
+    def is_fixable(self) -> bool:
+        """Whether `--fix` can change it; the cells of a notebook are left to people."""
+        return bool(self.edits) and re.search(r"\.ipynb\[\d+\]$", self.path) is None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -77,6 +90,7 @@ class Rule:
         bad: an example that breaks it.
         good: the same, mended.
         check: finds the places that break it.
+        fix: whether the edits of its findings are safe or unsafe; None where it has none.
     """
 
     slug: str
@@ -85,3 +99,4 @@ class Rule:
     bad: str
     good: str
     check: Callable[[Project], Iterable[Finding]]
+    fix: Applicability | None = None

@@ -25,11 +25,11 @@ def as_text(report: Report, _rules: Mapping[str, Rule]) -> str:
     return "\n".join([*lines, said])
 
 
-def as_json(report: Report, _rules: Mapping[str, Rule]) -> str:
+def as_json(report: Report, rules: Mapping[str, Rule]) -> str:
     """Return one object with findings, problems and counts."""
     return json.dumps(
         {
-            "findings": [_plain(one) for one in report.findings],
+            "findings": [_plain(one, rules) for one in report.findings],
             "problems": [
                 {"path": one.path, "line": one.line, "message": one.message}
                 for one in report.problems
@@ -41,7 +41,7 @@ def as_json(report: Report, _rules: Mapping[str, Rule]) -> str:
     )
 
 
-def _plain(one: Finding) -> dict[str, Any]:
+def _plain(one: Finding, rules: Mapping[str, Rule]) -> dict[str, Any]:
     return {
         "path": one.path,
         "line": one.line,
@@ -49,7 +49,8 @@ def _plain(one: Finding) -> dict[str, Any]:
         "rule": one.rule,
         "message": one.message,
         "mend": one.mend,
-        "fixable": bool(one.edits),
+        "fixable": one.is_fixable,
+        "fix": rules[one.rule].fix if one.is_fixable else None,
     }
 
 

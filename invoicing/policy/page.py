@@ -22,9 +22,18 @@ def rules_page() -> str:
     return "\n".join([_HEAD, *map(_section, all_rules().values())])
 
 
+# How a rule's fix is made; None where it has none.
+HOW_FIXED = {
+    None: "",
+    "safe": "Its fix is safe: `--fix` makes it.",
+    "unsafe": "Its fix is unsafe: `--fix --unsafe-fixes` makes it.",
+}
+
+
 def _section(rule: Rule) -> str:
+    why = "\n\n".join(filter(None, (rule.why, HOW_FIXED[rule.fix])))
     return (
-        f"## {rule.slug}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\n{rule.why}\n\n"
+        f"## {rule.slug}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\n{why}\n\n"
         f"Not:\n\n{_code(rule.bad)}\nBut:\n\n{_code(rule.good)}"
     )
 

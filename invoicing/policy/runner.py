@@ -6,6 +6,7 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +19,11 @@ from invoicing.policy.project import Project
 from invoicing.policy.revisions import MIGRATION_RULES, check_locks, check_migration
 from invoicing.policy.rules import RULES
 from invoicing.policy.settings import PolicySettings, read_settings
-from invoicing.policy.source import find_files, read_sources
+from invoicing.policy.source import find_files, read_sources, relative_path
 from invoicing.policy.suppressions import UNUSED_SUPPRESSION, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from invoicing.policy.facts import ModuleFacts
     from invoicing.policy.model import Finding, Rule
@@ -73,6 +74,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     processes: int | None = None,
     models: str | None = None,
     sql: Path | None = None,
+    texts: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Check files and folders, without importing or running any of them.
 
@@ -87,6 +89,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         models: a package whose mappers to look at as well; this imports it.
         sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
             code, but no SQL.
+        texts: what to read in place of files, by their paths as they are shown.
 
     Raises:
         PolicyPathError: a path is not there.
@@ -102,7 +105,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     settings = settings or read_settings(root)
     chosen = _chosen(select, (*ignore, *settings.ignore))
     files = list(find_files(root, paths, settings))
-    checked = _read_all(files, root, settings, processes)
+    checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
     modules = list(chain.from_iterable(one.modules for one in checked))
     found = _find(Project(modules, settings), chosen)
     if models is not None:
@@ -137,33 +140,26 @@ def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
 
 
 def _read_all(
-    files: list[Path], root: Path, settings: PolicySettings, processes: int | None
+    files: list[Path], read: Callable[[Path], Checked], processes: int | None
 ) -> list[Checked]:
     size = sum(path.stat().st_size for path in files)
     wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
     if wanted < 2 or len(files) < 2:  # noqa: PLR2004
-        return [_read(path, root, settings) for path in files]
+        return [read(path) for path in files]
     with ProcessPoolExecutor(wanted) as pool:
-        work = pool.map(
-            _read,
-            files,
-            [root] * len(files),
-            [settings] * len(files),
-            chunksize=max(len(files) // (8 * wanted), 1),
-        )
-        return list(work)
+        return list(pool.map(read, files, chunksize=max(len(files) // (8 * wanted), 1)))
 
 
-def _read(path: Path, root: Path, settings: PolicySettings) -> Checked:
+def _read(root: Path, settings: PolicySettings, texts: Mapping[str, bytes], path: Path) -> Checked:
     try:
-        return _read_file(path, root, settings)
+        return _read_file(path, root, settings, texts.get(relative_path(path, root)))
     except Exception as error:  # noqa: BLE001 -- the other files are still to be checked
         what = f"the gate itself failed on it: {type(error).__name__}: {error}"
         return Checked([], Problem(path.as_posix(), 1, what))
 
 
-def _read_file(path: Path, root: Path, settings: PolicySettings) -> Checked:
-    sources = read_sources(path, root)
+def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | None) -> Checked:
+    sources = read_sources(path, root, text)
     if isinstance(sources, Problem):
         return Checked([], sources)
     modules = []

@@ -71,7 +71,7 @@ def find_files(root: Path, paths: Sequence[Path], settings: PolicySettings) -> I
     for path in paths:
         for found in [path] if path.is_file() else _below(path):
             real = found.resolve()
-            relative = _relative(found, root)
+            relative = relative_path(found, root)
             inside = real.is_relative_to(root.resolve()) or path.is_file()
             excluded = settings.matches(relative, settings.exclude) and not path.is_file()
             if inside and not excluded and real not in seen:
@@ -87,23 +87,32 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield Path(base) / name
 
 
-def _relative(path: Path, root: Path) -> str:
+def relative_path(path: Path, root: Path) -> str:
+    """Return a path as it is shown: from the root, with slashes."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         return path.as_posix()
 
 
-def read_sources(path: Path, root: Path) -> list[Source] | Problem:
-    """Return a file parsed, a notebook's cells as one file each; or why it cannot be."""
-    shown = _relative(path, root)
+def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[Source] | Problem:
+    """Return a file parsed, a notebook's cells as one file each; or why it cannot be.
+
+    Args:
+        path: the file.
+        root: the project's folder.
+        given: what to read in place of what the file holds.
+    """
+    shown = relative_path(path, root)
     try:
         if path.stat().st_size > LARGEST:
             return Problem(shown, 1, f"it is larger than {LARGEST // 1_000_000} MB")
         if path.suffix == ".ipynb":
             return _cells(path, shown)
-        with tokenize.open(path) as file:
-            text = file.read()
+        content = io.BytesIO(path.read_bytes() if given is None else given)
+        encoding, _ = tokenize.detect_encoding(content.readline)
+        content.seek(0)
+        text = io.TextIOWrapper(content, encoding).read()
         return [_parse(shown, _module_name(path, root), text)]
     except SyntaxError as error:
         return Problem(shown, error.lineno or 1, f"syntax error: {error.msg}")

@@ -66,6 +66,62 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     assert await notebook.troubles() == []
 
 
+async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
+    notebook = await lab.open("03_rename_walkthrough")
+    panel = await opened(notebook)
+    await expect(panel).to_contain_text(
+        re.compile(r"Practice database \S+ on .+ as \w+, PostgreSQL")
+    )
+    await button(panel, "Expand").click()
+    await expect(panel).to_contain_text("Both names are right")
+    await button(panel, "Backfill").click()
+    await expect(panel).to_contain_text("rows filled in")
+    await button(panel, "Roll back").click()
+    await expect(panel).to_contain_text("20,000 of 20,000 rows have been filled")
+    await expect(button(panel, "Verify")).to_be_disabled()
+    await lab.picture("rename-rollback")
+    await button(panel, "No").click()
+    await expect(panel).to_contain_text("nothing was changed")
+    await expect(panel).to_contain_text("(backfilled)")
+
+    # A page that is loaded again in the middle of the question shows it again.
+    await button(panel, "Roll back").click()
+    await expect(panel).to_contain_text("have been filled")
+    await lab.page.reload()
+    await lab.ready()
+    notebook = await lab.notebook()
+    await notebook.run("buttons")
+    panel = await notebook.show("buttons")
+    name, yes = panel.locator("input[type=text]:visible"), button(panel, "Yes, go on")
+    await name.fill("invoice.amt")
+    await name.press("Enter")
+    await expect(yes).to_be_disabled()
+    await expect(panel).to_contain_text("(backfilled)")
+    await name.fill(" invoice.amount_cents ")
+    await yes.click()
+    await expect(panel).to_contain_text("Everything is as it was before the expand")
+    await expect(panel).to_contain_text("(none)")
+    assert await notebook.troubles() == []
+    await notebook.run("close")
+
+
+async def test_on_a_real_database_a_phase_asks_first(lab: Lab) -> None:
+    notebook = await lab.open("03_rename_walkthrough")
+    # It is migrated: the name that old code knew is another column's here.
+    await notebook.replace("parameters", 'database = ""', 'database = "DATABASE_URL"')
+    names = '"invoice", "amt", "amount_cents"'
+    await notebook.replace("parameters", names, '"account", "name", "title"')
+    panel = await opened(notebook)
+    await expect(panel).to_contain_text(re.compile(r"Real database \S+ on .+ as \w+, PostgreSQL"))
+    await button(panel, "Expand").click()
+    await expect(panel).to_contain_text("It adds title to account")
+    await button(panel, "No").click()
+    await expect(panel).to_contain_text("nothing was changed")
+    await expect(panel).to_contain_text("(none)")
+    assert await notebook.troubles() == []
+    await notebook.run("close")
+
+
 async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> None:
     notebook = await lab.open("03_rename_walkthrough")
     await notebook.replace("setup", *MORE_SLOWLY)

@@ -181,6 +181,31 @@ def test_nothing_changes_where_nobody_can_be_asked(invoicing: CommandLine, verb:
     assert invoicing.phase() == "none"
 
 
+def test_a_rollback_says_what_is_lost_and_wants_the_name(invoicing: CommandLine) -> None:
+    for verb in ("expand", "backfill"):
+        assert invoicing.rename(verb, "--yes").returncode == 0
+    refused = {
+        ("rollback", None): (2, "--confirm invoice.amount_cents"),
+        ("rollback --confirm invoice.amt", None): (2, "Nothing was changed"),
+        ("rollback", "invoice.amt\n"): (1, "Nothing was changed"),
+        ("rollback", "\n\nyes\n"): (1, "Nothing was changed"),
+    }
+    for (arguments, typed), (code, said) in refused.items():
+        verb, *options = arguments.split()
+        ended = invoicing.rename(verb, *options, typed=typed)
+        assert (ended.returncode, said in " ".join(ended.stderr.split())) == (code, True), arguments
+        assert invoicing.phase() == "backfilled"
+    ended = invoicing.rename("rollback", typed=" invoice.amount_cents \n")
+    assert ended.returncode == 0
+    stated = " ".join(ended.stderr.split())
+    assert f"{ROWS:,} of {ROWS:,} rows have been filled, which took" in stated
+    assert "The record of this rename goes with it" in stated
+    assert invoicing.phase() == "none"
+    assert invoicing.rename("expand", "--yes").returncode == 0
+    ended = invoicing.rename("rollback", "--confirm", "invoice.amount_cents")
+    assert (ended.returncode, invoicing.phase()) == (0, "none")
+
+
 def test_the_contract_wants_the_name_and_the_gate_says_why_not_yet(invoicing: CommandLine) -> None:
     closed = invoicing.rename("gate", "--quiet", "0.1")
     assert closed.returncode == 1

@@ -75,6 +75,15 @@ def test_nobody_is_asked_where_no_prompt_can_be_shown(kernel: Kernel) -> None:
         assert (output, error) == (answer, "")
 
 
+def test_what_drops_something_needs_its_name_where_nobody_can_be_asked(kernel: Kernel) -> None:
+    for given, answer in (("True", False), ("'invoice'", False), ("'invoice.amt '", True)):
+        ask = f"print(await confirm('Drop it?', unattended={given}, typed='invoice.amt'))"
+        output, error, _ = kernel.run(ask, stdin=False)
+        *said, answered = output.splitlines()
+        assert (answered, error) == (str(answer), ""), given
+        assert answer or "invoice.amt was not named. Nothing was changed" in said[0]
+
+
 def test_somebody_is_asked_where_one_can_click(kernel: Kernel) -> None:
     ask = "print(await asyncio.wait_for(confirm('Drop?', unattended=True), 0.3))"
     output, error, _ = kernel.run(ask)
@@ -132,6 +141,9 @@ async def test_yes_needs_the_text_typed_first() -> None:
     assert question.yes.disabled
     question.text.value = "invoice.amount"
     assert question.yes.disabled
+    question.yes.click()
+    await asyncio.sleep(0)
+    assert not question._answer.done()
     question.text.value = "invoice.amt "
     assert not question.yes.disabled
 

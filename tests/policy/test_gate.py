@@ -189,10 +189,14 @@ def test_a_baseline_lets_old_findings_be_and_new_ones_stand_out(tmp_path: Path) 
         ),
     ],
 )
-def test_what_is_safe_is_mended(before: str, after: str, tmp_path: Path) -> None:
+def test_an_unsafe_fix_is_made_where_it_is_asked_for(
+    before: str, after: str, tmp_path: Path
+) -> None:
     head = "from app.base import Base, Mapped, relationship\nclass A(Base):\n    "
     report = report_of(tmp_path, {"app/models.py": f"{head}{before}\n"}, select=["lazy-raise"])
-    assert fix(tmp_path, report.findings) == (1, ["app/models.py"])
+    assert fix(tmp_path, report.findings) == (0, [])
+    assert (tmp_path / "app/models.py").read_text() == f"{head}{before}\n"
+    assert fix(tmp_path, report.findings, unsafe=True) == (1, ["app/models.py"])
     assert (tmp_path / "app/models.py").read_text() == f"{head}{after}\n"
     assert check([tmp_path], root=tmp_path, select=["lazy-raise"]).findings == []
 
@@ -209,7 +213,7 @@ def test_loaders_are_swapped_where_the_other_is_there(tmp_path: Path) -> None:
 def test_what_is_not_safe_is_left(tmp_path: Path) -> None:
     for name in ("by a constant", "by an expansion", "by a partial", "a backref by name"):
         report = report_of(tmp_path, BAD["lazy-raise"][name], select=["lazy-raise"])
-        assert fix(tmp_path, report.findings) == (0, []), name
+        assert fix(tmp_path, report.findings, unsafe=True) == (0, []), name
 
 
 def test_two_processes_say_the_same_as_one(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from invoicing.policy.rules.relationships import Relationship
 
 SLUG = "lazy-raise"
+# What loads by itself; dynamic, write_only and noload are used in ways of their own.
+LOADING = {"select", "joined", "selectin", "subquery", "immediate", "raise_on_sql"}
+LOADING |= {"True", "False", "None"}
 MEND = 'write lazy="raise", and load it where the query is'
 
 
@@ -66,7 +69,7 @@ def _backref(project: Project, one: Relationship) -> Iterator[Finding]:
 def _edits(call: CallFacts) -> tuple[Edit, ...]:
     given = call.keywords.get("lazy")
     if given is not None:
-        return (Edit(*given.place, '"raise"'),) if given.text is not None else ()
+        return (Edit(*given.place, '"raise"'),) if given.text in LOADING else ()
     place = call.place
     if place.line == place.end_line:
         empty = place.end_column - call.callee_place.end_column <= 2  # noqa: PLR2004
@@ -104,4 +107,6 @@ LAZY_RAISE = Rule(
     'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice")',
     'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice", lazy="raise")',
     check,
+    # What reads it without a loader fails from then on.
+    fix="unsafe",
 )

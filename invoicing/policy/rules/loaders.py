@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.policy.model import Edit, Finding, Rule
+from invoicing.policy.rules.loader_fixes import loader_edits
 from invoicing.policy.rules.relationships import collection_kind
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _check(project: Project, slug: str, *, collection: bool) -> Iterator[Finding
                     message = f"{loader} of {_argument(call)}: it cannot be told what it loads"
                     yield _finding(module, call, slug, message, "name the attribute", strict=True)
                 continue
-            name, is_collection = found
+            name, is_collection, relationship = found
             wanted = WANTED[collection]
             if is_collection is collection and loader != wanted:
                 what = "a collection" if collection else "a single object"
@@ -57,7 +58,7 @@ def _check(project: Project, slug: str, *, collection: bool) -> Iterator[Finding
                     slug,
                     f"{loader} of {name}, which is {what}",
                     f"use {wanted}",
-                    edits=_edits(module, call, loader, wanted),
+                    edits=loader_edits(project, module, call, relationship, wanted),
                 )
             elif is_collection is None and collection:
                 message = f"{loader} of {name}: nothing says whether it is a collection"
@@ -99,7 +100,7 @@ def _argument(call: CallFacts) -> str:
 
 def _attribute(
     project: Project, module: ModuleFacts, call: CallFacts
-) -> tuple[str, bool | None] | None:
+) -> tuple[str, bool | None, CallFacts] | None:
     written = call.arguments[0] if call.arguments else None
     if written is None:
         return None
@@ -129,18 +130,6 @@ def _class(project: Project, module: ModuleFacts, function: int, name: str) -> M
     return None
 
 
-def _edits(module: ModuleFacts, call: CallFacts, loader: str, wanted: str) -> tuple[Edit, ...]:
-    chained = call.callee.startswith(".") or "." in call.callee
-    # By its own name it has to be imported; a method or `orm.joinedload` is there already.
-    if call.callee == loader and module.imports.get(wanted) != f"sqlalchemy.orm.{wanted}":
-        return ()
-    if loader not in {"joinedload", "selectinload"}:
-        return ()
-    if chained or call.callee == loader:
-        return (Edit(*call.callee_place, wanted),)
-    return ()
-
-
 def _finding(
     module: ModuleFacts,
     call: CallFacts,
@@ -163,6 +152,7 @@ COLLECTION_SELECTIN = Rule(
     "select(Account).options(joinedload(Account.invoices))",
     "select(Account).options(selectinload(Account.invoices))",
     check_collections,
+    fix="safe",
 )
 SINGLE_JOINED = Rule(
     SINGLE,
@@ -171,4 +161,6 @@ SINGLE_JOINED = Rule(
     "select(Invoice).options(selectinload(Invoice.account))",
     "select(Invoice).options(joinedload(Invoice.account))",
     check_singles,
+    # A join more can fail where the statement is grouped, locked or built elsewhere.
+    fix="unsafe",
 )

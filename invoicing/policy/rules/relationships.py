@@ -73,8 +73,10 @@ def is_collection(
     return None
 
 
-def collection_kind(project: Project, owner: Mapped, name: str) -> tuple[str, bool | None] | None:
-    """Return `Model.attribute` and whether it is a collection; None if it is no relationship."""
+def collection_kind(
+    project: Project, owner: Mapped, name: str
+) -> tuple[str, bool | None, CallFacts] | None:
+    """Return `Model.attribute`, whether it is a collection, and what makes it; else None."""
     found = project.attribute(owner, name)
     if found is None:
         return None
@@ -82,4 +84,5 @@ def collection_kind(project: Project, owner: Mapped, name: str) -> tuple[str, bo
     call = relationship_of(project, where.module, attribute)
     if call is None:
         return None
-    return f"{where.facts.name}.{name}", is_collection(project, where.module, attribute, call)
+    kind = is_collection(project, where.module, attribute, call)
+    return f"{where.facts.name}.{name}", kind, call

@@ -1,0 +1,88 @@
+"""A walkthrough on a real database where nobody can be asked, as papermill runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.notebook import Walkthrough
+from invoicing.rename import Options, Target
+from tests.conftest import execute
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+ROWS = 500
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03_rename_walkthrough.ipynb"
+
+
+@pytest.fixture
+async def bills(empty_database_url: URL) -> str:
+    """Return the URL of a database that is not one for practice."""
+    await execute(
+        empty_database_url,
+        "CREATE TABLE bill (id bigint PRIMARY KEY, amt bigint NOT NULL)",
+        f"INSERT INTO bill SELECT n, n FROM generate_series(1, {ROWS}) AS n",
+    )
+    return empty_database_url.render_as_string(hide_password=False)
+
+
+async def phase_after(bills: str, **how: bool | str) -> str:
+    """Run the phases to the contract, and return how far that has come."""
+    target, options = Target("bill", "amt", "cents"), Options(quiet=0.1)
+    walk = await Walkthrough.open(target, options, database=bills, **how)
+    await walk.run("expand", walk.rename.expand)
+    if how.get("unattended"):
+        await walk.backfill()
+        await walk.run("verify", walk.rename.verify)
+        await walk.run("contract", lambda: walk.rename.contract(confirm="bill.amt"))
+    phase = (await walk.rename.status()).phase
+    await walk.close()
+    return phase
+
+
+@pytest.mark.parametrize(
+    ("how", "phase"),
+    [
+        ({}, "none"),
+        ({"confirm_contract": "bill.amt"}, "none"),
+        ({"unattended": True}, "verified"),
+        ({"unattended": True, "confirm_contract": "bill.cents"}, "verified"),
+        ({"unattended": True, "confirm_contract": "bill.amt"}, "contracted"),
+    ],
+    ids=["nothing", "the contract only", "unattended", "another column", "both"],
+)
+async def test_an_unattended_run_contracts_only_what_is_named(
+    how: dict[str, bool | str], phase: str, bills: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await phase_after(bills, **how) == phase
+    output = capsys.readouterr().out
+    assert ("contract: not done" in output) is (phase == "verified")
+    if phase == "verified":
+        assert "invoicing rename contract bill amt cents" in output
+        assert 'confirm_contract = "bill.amt"' in output
+
+
+async def test_an_unattended_run_takes_no_filled_column_away(
+    bills: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await phase_after(bills, unattended=True) == "verified"
+    walk = await Walkthrough.open(
+        Target("bill", "amt", "cents"), database=bills, unattended=True, confirm_contract="bill.amt"
+    )
+    await walk.run("rollback", walk.rename.rollback)
+    assert (await walk.rename.status()).phase == "verified"
+    await walk.close()
+    output = capsys.readouterr().out
+    assert f"{ROWS:,} of {ROWS:,} rows have been filled" in output
+    assert "rollback: not done" in output
+    assert "--confirm bill.cents" in output
+
+
+def test_the_notebook_has_the_contract_as_a_parameter_of_its_own() -> None:
+    cells = {one["id"]: "".join(one["source"]) for one in json.loads(NOTEBOOK.read_text())["cells"]}
+    assert 'confirm_contract = ""' in cells["parameters"]
+    assert '"confirm_contract": confirm_contract}' in cells["setup"]
