@@ -110,8 +110,11 @@ def contract_statements(
     """Return what runs in one transaction, under one lock: everything in it is only the catalog."""
     table, new = names.relation, quote(names.new)
     statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
-    if column.default:
+    if column.default is not None:
         statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {column.default}")
+    elif column.type_default is not None:
+        # From now on its type's own again, as the old column had it.
+        statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} DROP DEFAULT")
     # A sequence that the old column owns would go with it.
     statements += [f"ALTER SEQUENCE {one} OWNED BY {table}.{new}" for one in sequences]
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")

@@ -32,7 +32,10 @@ def add_column(names: Names, column: Column) -> list[str]:
     """
     table, new = names.relation, quote(names.new)
     collation = f" COLLATE {column.collation}" if column.collation else ""
-    changes = [f"ADD COLUMN IF NOT EXISTS {new} {column.type}{collation}"]
+    # Without a default of its own it would have its type's at once, in every row.
+    nothing = f" DEFAULT CASE WHEN true THEN NULL::{column.type} END"
+    empty = nothing if column.type_default is not None else ""
+    changes = [f"ADD COLUMN IF NOT EXISTS {new} {column.type}{collation}{empty}"]
     if column.storage:
         changes.append(f"ALTER COLUMN {new} SET STORAGE {column.storage}")
     if column.compression:
@@ -52,11 +55,10 @@ def add_column(names: Names, column: Column) -> list[str]:
 
 def set_default(names: Names, column: Column) -> list[str]:
     """Return the statement that gives the new column a default that both share, if it can."""
-    if not column.default or not column.default_is_steady:
+    default = column.steady_default
+    if default is None:
         return []
-    return [
-        f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)} SET DEFAULT {column.default}"
-    ]
+    return [f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)} SET DEFAULT {default}"]
 
 
 def expand_statements(names: Names, column: Column) -> list[str]:

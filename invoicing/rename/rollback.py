@@ -9,7 +9,7 @@ from invoicing.rename import state, sync
 from invoicing.rename.column import find_column
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, quote
-from invoicing.rename.sync import distinct
+from invoicing.rename.sync import distinct, present
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -50,7 +50,7 @@ async def _refuse_loss(operator: Operator, column: Column) -> None:
     names = operator.names
     old, new = quote(names.old), quote(names.new)
     rows, different = await operator.connection.fetchrow(
-        f"SELECT {MARK} count(*), count(*) FILTER (WHERE {new} IS NOT NULL"
+        f"SELECT {MARK} count(*), count(*) FILTER (WHERE {present(new)}"
         f" AND ({distinct(column, old, new)})) FROM {names.relation}"
     )
     if different:
