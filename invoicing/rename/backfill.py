@@ -288,10 +288,10 @@ def batch_statement(
     if skip_locked:
         fill, condition = f"{fill} FROM free", "t.ctid = free.ctid"
     if measured:
+        cut = "max(ctid) FILTER (WHERE bytes <= $11::bigint OR bytes = size) AS here"
         steps += [
             "sized AS (SELECT ctid, size, sum(size) OVER (ORDER BY ctid) AS bytes FROM free)",
-            "cut AS (SELECT max(ctid) FILTER (WHERE bytes <= $11::bigint OR bytes = size) AS here,"
-            " max(ctid) AS there FROM sized)",
+            f"cut AS (SELECT {cut}, max(ctid) AS there FROM sized)",
         ]
         condition += " AND t.ctid <= (SELECT here FROM cut)"
         left = "(SELECT here < there FROM cut)"

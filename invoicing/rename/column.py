@@ -22,7 +22,7 @@ _EXACT = frozenset(
 _STEADY = frozenset(
     {"now", "transaction_timestamp", "statement_timestamp", "timezone", "date_trunc"}
     | {"varying", "character", "numeric", "varchar", "char", "bpchar", "bit", "timestamp", "time"}
-    | {"interval", "precision", "in"}
+    | {"interval", "precision", "in", "row", "coalesce", "nullif", "greatest", "least"}
 )
 # The schemas that the client's session looks in: ours is pinned, and has kept them.
 _SCHEMAS = (

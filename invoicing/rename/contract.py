@@ -10,6 +10,7 @@ from invoicing.rename.carry import find_carried
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, literal, quote
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,8 +98,7 @@ async def tidy(operator: Operator) -> None:
     """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
     if not await state.has_state(operator.connection):
         return
-    for statement in sync.drop_functions(operator.names):
-        await operator.connection.execute(statement)
+    await write(operator.connection, *sync.drop_functions(operator.names))
     await operator.connection.execute(
         f"DELETE FROM {quote(STATE)}.range WHERE key = $1", operator.names.key
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.rename import ranges, state, sync
 from invoicing.rename.model import Phase
 from invoicing.rename.names import literal, quote
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -81,8 +82,7 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     found = await operator.state()
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, strategy, {"type": column.type})
-    for statement in sync.create_functions(names, column):
-        await connection.execute(statement)
+    await write(connection, *sync.create_functions(names, column))
     await operator.ddl.short(
         *expand_statements(names, column), state.set_phase(names, Phase.EXPANDED)
     )
@@ -102,8 +102,7 @@ async def repair(operator: Operator, column: Column) -> None:
     if found is None or found.strategy != "columns" or not await unguarded(operator):
         return
     connection, names = operator.connection, operator.names
-    for statement in sync.create_functions(names, column):
-        await connection.execute(statement)
+    await write(connection, *sync.create_functions(names, column))
     await operator.ddl.short(
         *sync.create_triggers(names, column), state.set_phase(names, Phase.EXPANDED)
     )

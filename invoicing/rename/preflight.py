@@ -225,7 +225,7 @@ def _column(column: Column, target: Target) -> list[Finding]:
         found.append(_refused("inherited", name, "is inherited. Rename it in the parent table"))
     if column.type_kind == "d" and column.constrained_type:
         message = (
-            f"its domain {column.type} has constraints, or is made of one that has: adding a column "
+            f"its domain {column.type} has constraints, or a domain under it has: adding a column "
             f"of it rewrites the table while nobody can read it. {way}"
         )
         found.append(_refused("domain", name, message))
@@ -239,8 +239,8 @@ def _column(column: Column, target: Target) -> list[Finding]:
             found.append(Finding("changing-default", name, "noted", message))
         else:
             message = (
-                f"may be NULL and has the default {column.usual_value}: a NULL that new code writes "
-                f"could not be told from nothing written. Drop the default first. {way}"
+                f"may be NULL and has the default {column.usual_value}: a NULL that new code "
+                f"writes could not be told from nothing written. Drop the default first. {way}"
             )
             found.append(_refused("changing-default", name, message))
     if column.owns_sequence:

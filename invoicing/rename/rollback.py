@@ -9,6 +9,7 @@ from invoicing.rename import state, sync
 from invoicing.rename.column import find_column
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, quote
+from invoicing.rename.session import write
 from invoicing.rename.sync import distinct, present
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ async def rollback(operator: Operator, column: Column) -> None:
         statements.append(state.set_phase(names, Phase.ROLLING_BACK))
     await operator.ddl.short(*statements)
     if await state.has_state(connection):
-        for statement in sync.drop_functions(names):
-            await connection.execute(statement)
+        await write(connection, *sync.drop_functions(names))
     await state.forget(connection, names)
 
 

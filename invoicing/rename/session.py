@@ -181,16 +181,19 @@ async def use_client_path(connection: Connection, *, local: bool) -> None:
 async def write(connection: Connection, *statements: str) -> None:
     """Run statements that may run code of the database's own: event triggers, checks, indexes.
 
-    In a transaction, which puts the path back by itself when a statement fails.
+    A transaction that they fail in has no path any more; the session has its own again.
     """
     local = connection.is_in_transaction()
     await use_client_path(connection, local=local)
+    back = f"SET {'LOCAL' if local else 'SESSION'} search_path = {_PATH}"
     try:
         for statement in statements:
             await connection.execute(statement)
-    finally:
-        if not local and not connection.is_closed():
-            await connection.execute(f"SET search_path = {_PATH}")
+    except asyncpg.PostgresError:
+        if not local:
+            await connection.execute(back)
+        raise
+    await connection.execute(back)
 
 
 @contextmanager

@@ -115,9 +115,9 @@ def _default_functions(names: Names, column: Column) -> list[str]:
     function, default = default_function(names), column.steady_default
     if default is None:
         return []
+    returns = f"RETURNS {column.type} LANGUAGE sql STABLE RETURN ({default})::{column.type}"
     return [
-        f"CREATE OR REPLACE FUNCTION {function}() RETURNS {column.type} LANGUAGE sql STABLE"
-        f" RETURN ({default})::{column.type}",
+        f"CREATE OR REPLACE FUNCTION {function}() {returns}",
         f"GRANT EXECUTE ON FUNCTION {function}() TO PUBLIC",
     ]
 
