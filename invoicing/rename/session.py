@@ -151,10 +151,7 @@ class Pool:
 
 @asynccontextmanager
 async def pinned(connection: Connection) -> AsyncIterator[None]:
-    """Read in a transaction whose settings are pinned, on a connection that others use as well.
-
-    Its timeouts stay as its owner has set them.
-    """
+    """Read in a transaction whose settings are pinned, on a connection that others use as well."""
     async with connection.transaction(isolation="read_committed", readonly=True):
         await _pin(connection, local=True)
         yield
@@ -164,7 +161,9 @@ async def _pin(connection: Connection, *, local: bool) -> None:
     schemas = await connection.fetchval("SELECT pg_catalog.current_schemas(true)::pg_catalog.text")
     await connection.execute(f"SET {'LOCAL' if local else 'SESSION'} search_path = {_PATH}")
     await connection.fetch(_KEEP, schemas, local)
-    names = [name for name in _PINNED if not (local and name.endswith("timeout"))]
+    # What only reads needs no right, and keeps the limits that its owner has set.
+    kept = ("timeout", "replication_role") if local else ()
+    names = [name for name in _PINNED if not name.endswith(kept)]
     await connection.fetch(_PIN, names, [_PINNED[name] for name in names], local)
 
 

@@ -58,6 +58,7 @@ COLUMNS = {
     "range": ("span", "'[1,9)'", "'empty'"),
     "row": ("two", "'(2,)'", "'(,)'"),
     "changing": ("chance NOT NULL", "0.5", "0.25"),
+    "current schema": ("text NOT NULL DEFAULT CURRENT_SCHEMA", "'x'", "'y'"),
     "type of C code": ("own", "'1'", "'2'"),
     "array of a domain": ("positive[]", "'{1}'", "'{2}'"),
     "row with a checked field": ("holds_positive", "'(1)'", "'(2)'"),
@@ -143,6 +144,17 @@ async def test_a_domain_that_would_rewrite_the_table_is_refused(
             await rename_of(database).expand()
         assert "--strategy view" in str(raised.value)
         assert "rewrites the table" in str(raised.value)
+
+
+@pytest.mark.parametrize("declared", ["seven", "choice", "own"])
+async def test_a_view_would_write_a_types_default_by_both_names(
+    empty_database_url: URL, declared: str
+) -> None:
+    await make(empty_database_url, declared, COLUMNS["enum"][1] if declared == "choice" else "'1'")
+    async with Database(empty_database_url, Settings()) as database:
+        with pytest.raises(RenameRefusedError) as raised:
+            await rename_of(database, strategy="view").expand()
+    assert "domain-default" in {finding.slug for finding in raised.value.findings}
 
 
 @pytest.mark.parametrize("old", ["new", "old", "tg_op", "found", "select", "Amt", "sqlstate", "r"])
