@@ -121,7 +121,7 @@ class Backfill:
         if counted:
             await state.save(operator.connection, operator.names, rows_total=self._total)
         self._ranges = await ranges.load_ranges(
-            operator.connection, operator.relation, operator.names
+            operator.connection, operator.relation, operator.names, operator.options
         )
         self._todo = [one for one in self._ranges if not one.done]
         self._todo.reverse()

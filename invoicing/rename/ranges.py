@@ -32,7 +32,7 @@ class Range:
     Attributes:
         stripe: passes that are done; the range is done when all are.
         page: where the present pass goes on.
-        measured: whether its values may lie outside the pages, so that a batch has to be measured.
+        measured: whether what lies outside the pages may be too much for one batch.
     """
 
     relation: int
@@ -90,7 +90,9 @@ async def plan_ranges(
     return counted
 
 
-async def load_ranges(connection: Connection, relation: Relation, names: Names) -> list[Range]:
+async def load_ranges(
+    connection: Connection, relation: Relation, names: Names, options: Options
+) -> list[Range]:
     """Return every range, as the database has it."""
     tables = {leaf.oid: leaf.sql for leaf in await leaves(connection, relation)}
     rows = await connection.fetch(
@@ -98,10 +100,11 @@ async def load_ranges(connection: Connection, relation: Relation, names: Names) 
         # What lies outside now: what clients write from now on is filled by the trigger.
         " EXISTS (SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
         " WHERE c.oid = relation AND a.attname = $2 AND a.attlen = -1 AND a.attstorage <> 'p'"
-        " AND c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > 0)"
+        " AND c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > $3)"
         f" FROM {_TABLE} WHERE key = $1 ORDER BY relation, first_page",
         names.key,
         names.old,
+        options.batch_bytes,
     )
     return [
         Range(row["relation"], tables[row["relation"]], *list(row)[1:])
