@@ -15,6 +15,7 @@ from invoicing.cli.rename_options import (
     USUAL,
     Accept,
     AsJson,
+    BatchBytes,
     BatchSize,
     BatchTarget,
     LockAttempts,
@@ -150,6 +151,7 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command
     *,
     schema: Schema = None,
     batch_size: BatchSize = USUAL.batch_size,
+    batch_bytes: BatchBytes = USUAL.batch_bytes,
     workers: Workers = USUAL.workers,
     stripes: Stripes = None,
     pause: Pause = USUAL.pause,
@@ -168,6 +170,7 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command
     target = make_target(table, old, new, schema, url)
     options = make_options(
         batch_size=batch_size,
+        batch_bytes=batch_bytes,
         workers=workers,
         stripes=stripes,
         pause=pause,
@@ -339,6 +342,7 @@ def restore(  # noqa: PLR0913 -- each is an option of the command
     schema: Schema = None,
     strategy: Way = USUAL.strategy,
     batch_size: BatchSize = USUAL.batch_size,
+    batch_bytes: BatchBytes = USUAL.batch_bytes,
     workers: Workers = USUAL.workers,
     stripes: Stripes = None,
     pause: Pause = USUAL.pause,
@@ -359,6 +363,7 @@ def restore(  # noqa: PLR0913 -- each is an option of the command
     options = make_options(
         strategy=strategy,
         batch_size=batch_size,
+        batch_bytes=batch_bytes,
         workers=workers,
         stripes=stripes,
         pause=pause,

@@ -30,6 +30,9 @@ Way = Annotated[
 LockTimeout = Annotated[float, typer.Option(help="Seconds a statement waits for its lock.")]
 LockAttempts = Annotated[int, typer.Option(help="How often it tries before it gives up.")]
 BatchSize = Annotated[int, typer.Option(help="Rows of one batch, committed by itself.")]
+BatchBytes = Annotated[
+    int, typer.Option(help="Bytes of the values of one batch; a larger value goes alone.")
+]
 Workers = Annotated[int, typer.Option(help="Connections that backfill at once.")]
 Stripes = Annotated[
     int | None, typer.Option(help="Passes over each range of pages; chosen if not given.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -22,7 +22,8 @@ from invoicing.rename.model import BackfillReport, Phase, Progress
 from invoicing.rename.names import MARK, STATE, quote
 from invoicing.rename.pace import Brake, Rate, Window
 from invoicing.rename.preflight import can_silence_triggers
-from invoicing.rename.session import explained
+from invoicing.rename.session import explained, use_client_path
+from invoicing.rename.sync import missing, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,12 @@ _TURNS = 3
 _TRIES = 3
 _ROUNDS = 5
 _REST = 0.1
-_LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+# Of the last: a row that a client has just moved to another partition.
+_LOCKED = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
 _SETTINGS = """
 SELECT set_config('lock_timeout', least(200, greatest(setting::int / 2, 1)) || 'ms', false),
     -- A crash may lose the last batches, with their progress: they are simply done again.
@@ -88,7 +94,7 @@ class Backfill:
     def _note_statement(self, one: Range) -> None:
         """Let the journal have the statement that every batch is, in its first form."""
         if not self._batches:
-            sql = batch_statement(self._operator.names, one.sql, one.stripes)
+            sql = batch_statement(self._operator.names, one.sql, one.stripes, measured=one.measured)
             self._operator.entry.ran(f"-- each batch:\n{sql.strip()}", None)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
@@ -115,7 +121,7 @@ class Backfill:
         if counted:
             await state.save(operator.connection, operator.names, rows_total=self._total)
         self._ranges = await ranges.load_ranges(
-            operator.connection, operator.relation, operator.names
+            operator.connection, operator.relation, operator.names, operator.options
         )
         self._todo = [one for one in self._ranges if not one.done]
         self._todo.reverse()
@@ -140,6 +146,8 @@ class Backfill:
         with explained(self._operator.target, "UPDATE"):
             async with self._operator.pool.connection() as connection:
                 await connection.fetch(_SETTINGS)
+                # Triggers, checks and indexes of the table may name things without their schemas.
+                await use_client_path(connection, local=False)
                 if await can_silence_triggers(connection):
                     await connection.execute("SET session_replication_role = replica")
                 await self._take_turns(connection)
@@ -183,34 +191,37 @@ class Backfill:
         names = self._operator.names
         values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
         values += [(one.page, 0), (end, 0), one.stripe]
-        updated = None
+        values += [self._operator.options.batch_bytes] if one.measured else []
+        done = None
         for _ in range(_TRIES):
             try:
-                statement = batch_statement(names, one.sql, one.stripes)
-                updated = await connection.fetchval(statement, *values)
+                statement = batch_statement(names, one.sql, one.stripes, measured=one.measured)
+                done = await connection.fetchrow(statement, *values)
             except _LOCKED:
                 continue
             break
         else:
             # Somebody keeps a row locked: take all the others, and come back for it.
-            statement = batch_statement(names, one.sql, one.stripes, skip_locked=True)
-            updated = await self._stubborn(connection, statement, values)
-        if updated is None:
+            statement = batch_statement(
+                names, one.sql, one.stripes, measured=one.measured, skip_locked=True
+            )
+            done = await self._stubborn(connection, statement, values)
+        if done is None:
             return False
-        one.stripe, one.page = stripe, page
+        updated, one.stripe, one.page = done
         self._updated += updated
         self._batches += 1
         return True
 
     async def _stubborn(
         self, connection: Connection, statement: str, values: list[Any]
-    ) -> int | None:
+    ) -> asyncpg.Record | None:
         """Run a batch that no locked row can stop; who stops it has the table locked."""
         operator, began = self._operator, time.monotonic()
         patience = operator.options.lock_timeout * operator.options.lock_attempts
         while not self._stop.is_set():
             try:
-                return cast("int | None", await connection.fetchval(statement, *values))
+                return await connection.fetchrow(statement, *values)
             except _LOCKED:
                 waited = time.monotonic() - began
             if waited > patience:
@@ -255,28 +266,43 @@ class Backfill:
         return BackfillReport(completed, self._updated, self._batches, seconds)
 
 
-def batch_statement(names: Names, table: str, stripes: int, *, skip_locked: bool = False) -> str:
+def batch_statement(
+    names: Names, table: str, stripes: int, *, measured: bool = False, skip_locked: bool = False
+) -> str:
     """Return the statement of a batch: the rows and the progress, in one transaction.
 
     Parameters: the stripe and page afterwards; key, relation, first page, stripe and page of the
-    range as we know it, so that two operators could not both move it; the pages; the stripe.
+    range as we know it, so that two operators could not both move it; the pages; the stripe; and
+    of a measured batch its bytes, which one row alone may exceed. What was left for them is taken
+    next time, for then the range has not moved.
     """
     old, new = quote(names.old), quote(names.new)
-    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {new} IS NULL AND {old} IS NOT NULL"
+    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {missing(new)} AND {present(old)}"
     rows += f" AND get_byte(tidsend(ctid), 5) % {stripes} = $10::int"
     fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {old}"
+    free = f"SELECT ctid, pg_column_size({old}) AS size FROM ONLY {table} WHERE {rows}"
+    steps, left, condition = [], "false", rows
+    if skip_locked or measured:
+        lock = " FOR NO KEY UPDATE SKIP LOCKED" if skip_locked else ""
+        steps.append(f"free AS MATERIALIZED ({free}{lock})")
     if skip_locked:
-        filled = (
-            f"free AS MATERIALIZED (SELECT ctid FROM ONLY {table} WHERE {rows}"
-            f" FOR NO KEY UPDATE SKIP LOCKED), filled AS ({fill} FROM free"
-            " WHERE t.ctid = free.ctid RETURNING 1)"
-        )
-    else:
-        filled = f"filled AS ({fill} WHERE {rows} RETURNING 1)"
+        fill, condition = f"{fill} FROM free", "t.ctid = free.ctid"
+    if measured:
+        cut = "max(ctid) FILTER (WHERE bytes <= $11::bigint OR bytes = size) AS here"
+        steps += [
+            "sized AS (SELECT ctid, size, sum(size) OVER (ORDER BY ctid) AS bytes FROM free)",
+            f"cut AS (SELECT {cut}, max(ctid) AS there FROM sized)",
+        ]
+        condition += " AND t.ctid <= (SELECT here FROM cut)"
+        left = "(SELECT here < there FROM cut)"
+    steps.append(f"filled AS ({fill} WHERE {condition} RETURNING 1)")
     return (
-        f"WITH {filled} UPDATE {quote(STATE)}.range SET stripe = $1, page = $2,"
+        f"WITH {', '.join(steps)} UPDATE {quote(STATE)}.range AS r"
+        f" SET stripe = CASE WHEN {left} THEN r.stripe ELSE $1 END,"
+        f" page = CASE WHEN {left} THEN r.page ELSE $2 END,"
         f" rows_updated = rows_updated + (SELECT count(*) FROM filled)"
         f"{', skipped = true' if skip_locked else ''}"
         " WHERE key = $3 AND relation = $4 AND first_page = $5 AND stripe = $6 AND page = $7"
-        " AND file = pg_relation_filenode(relation)::oid RETURNING (SELECT count(*) FROM filled)"
+        " AND file = pg_relation_filenode(relation)::oid"
+        " RETURNING (SELECT count(*) FROM filled), stripe, page"
     )

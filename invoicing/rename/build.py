@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.rename.names import literal, quote, shortened
+from invoicing.rename.sync import present
 
 if TYPE_CHECKING:
     import asyncpg
@@ -56,7 +57,7 @@ def not_null_statements(names: Names, version: int, name: str | None = None) -> 
     check = quote(names.not_null_check)
     validate = f"{alter} VALIDATE CONSTRAINT {check}"
     return [
-        [f"{alter} ADD CONSTRAINT {check} CHECK ({new} IS NOT NULL) NOT VALID"],
+        [f"{alter} ADD CONSTRAINT {check} CHECK ({present(new)}) NOT VALID"],
         [validate],
         # The valid check proves it: SET NOT NULL does not read the table.
         [f"{alter} ALTER COLUMN {new} SET NOT NULL", f"{alter} DROP CONSTRAINT {check}"],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.rename.model import Finding
 from invoicing.rename.names import quote, renamed, shortened
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -189,8 +190,8 @@ class _Clone:
         self._target = target
 
     async def make(self) -> None:
-        await self._connection.execute(
-            f"CREATE TEMP TABLE invoicing_rename_clone (LIKE {self._sql})"
+        await write(
+            self._connection, f"CREATE TEMP TABLE invoicing_rename_clone (LIKE {self._sql})"
         )
 
     async def index(self, row: asyncpg.Record) -> Carried:
@@ -252,13 +253,16 @@ class _Clone:
     async def _told(self, make: str, ask: str, drop: str) -> str:
         """Make a probe, rename the column, ask what the probe is called, and undo both."""
         old, new = quote(self._target.old), quote(self._target.new)
-        await self._connection.execute(make)
-        # The new column may be there already, when this is asked after the expand.
-        await self._connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new}")
-        await self._connection.execute(f"ALTER TABLE {_CLONE} RENAME COLUMN {old} TO {new}")
+        await write(
+            self._connection,
+            make,
+            # The new column may be there already, when this is asked after the expand.
+            f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new}",
+            f"ALTER TABLE {_CLONE} RENAME COLUMN {old} TO {new}",
+        )
         definition, prefix, suffix = await self._connection.fetchrow(ask)
-        await self._connection.execute(f"ALTER TABLE {_CLONE} RENAME COLUMN {new} TO {old}")
-        await self._connection.execute(drop)
+        undo = f"ALTER TABLE {_CLONE} RENAME COLUMN {new} TO {old}"
+        await write(self._connection, undo, drop)
         return str(definition).removeprefix(prefix).removesuffix(suffix)
 
     def _carried(

@@ -22,32 +22,41 @@ _EXACT = frozenset(
 _STEADY = frozenset(
     {"now", "transaction_timestamp", "statement_timestamp", "timezone", "date_trunc"}
     | {"varying", "character", "numeric", "varchar", "char", "bpchar", "bit", "timestamp", "time"}
-    | {"interval", "precision", "in"}
+    | {"interval", "precision", "in", "row", "coalesce", "nullif", "greatest", "least"}
 )
-_TABLE = """
+# The schemas that the client's session looks in: ours is pinned, and has kept them.
+_SCHEMAS = (
+    "coalesce(nullif(current_setting('invoicing.schemas', true), '')::name[], "
+    "current_schemas(true))"
+)
+_TABLE = f"""
 SELECT c.oid, n.nspname, c.relname, c.relkind = 'v' AS is_view
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = coalesce($2,
-    (SELECT s.name FROM unnest(current_schemas(true)) WITH ORDINALITY AS s (name, place)
+    (SELECT s.name FROM unnest({_SCHEMAS}) WITH ORDINALITY AS s (name, place)
      JOIN pg_catalog.pg_namespace AS sn ON sn.nspname = s.name
      JOIN pg_catalog.pg_class AS sc ON sc.relnamespace = sn.oid AND sc.relname = $1
      ORDER BY s.place LIMIT 1))
 """
 # The table behind the view that a rename has put in its place (see `view`).
-_BEHIND = """
+_BEHIND = f"""
 SELECT c.oid, r.schema_name, r.table_name, c.relname
 FROM invoicing_rename.rename AS r JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.schema_name
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.definition ->> 'base'
 WHERE r.strategy = 'view' AND r.phase <> 'contracted' AND r.table_name = $1
     AND c.relkind IN ('r', 'p') AND (r.schema_name = $2
-        OR $2::text IS NULL AND r.schema_name = ANY (current_schemas(true)))
-ORDER BY array_position(current_schemas(true), n.nspname) LIMIT 1
+        OR $2::text IS NULL AND r.schema_name = ANY ({_SCHEMAS}))
+ORDER BY array_position({_SCHEMAS}, n.nspname) LIMIT 1
 """
 _COLUMN = """
 SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-    t.typname::text AS type_name, t.typtype::text AS type_kind, a.attnotnull AS not_null,
+    CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END
+        AS type_name, t.typtype::text AS type_kind, a.attnotnull AS not_null,
     a.attidentity::text AS identity, a.attgenerated::text AS generated,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
+    -- A type of C code keeps its default as the text of a value, a domain as an expression.
+    coalesce(pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), quote_literal(t.typdefault)
+        || '::' || format_type(t.oid, NULL)) AS type_default,
     CASE WHEN a.attcollation <> t.typcollation THEN (
         SELECT quote_ident(cn.nspname) || '.' || quote_ident(cl.collname)
         FROM pg_catalog.pg_collation AS cl
@@ -59,8 +68,11 @@ SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     nullif(a.attstattarget, -1) AS statistics, a.attoptions AS options,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
     nullif(a.attcompression::text, '') AS compression, a.attinhcount AS inherited,
-    EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
-        WHERE k.contypid = a.atttypid) OR t.typnotnull AS constrained_type,
+    EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typbasetype, t.typnotnull UNION ALL
+            SELECT b.oid, b.typbasetype, b.typnotnull FROM pg_catalog.pg_type AS b
+            JOIN base ON b.oid = base.typbasetype)
+        SELECT FROM base WHERE typnotnull OR EXISTS (
+            SELECT FROM pg_catalog.pg_constraint WHERE contypid = base.oid)) AS constrained_type,
     EXISTS (SELECT FROM pg_catalog.pg_depend AS p WHERE p.refclassid = 'pg_class'::regclass
         AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum AND p.deptype = 'a'
         AND p.classid = 'pg_class'::regclass
@@ -86,7 +98,10 @@ class Column:
     """A column's definition: enough to make another one like it.
 
     Attributes:
+        type_name: as PostgreSQL has it; empty for a type that is not PostgreSQL's own.
         default: its expression; None where there is none.
+        type_default: what a column of this type has that has no default of its own.
+        constrained_type: whether a domain's values are checked, by it or by one that it is made of.
         grants: privileges on the column itself, as (grantee, privilege, grantable).
         owns_sequence: whether a sequence goes when the column goes.
     """
@@ -97,6 +112,7 @@ class Column:
     type_kind: str
     not_null: bool
     default: str | None = None
+    type_default: str | None = None
     identity: str = ""
     generated: str = ""
     collation: str | None = None
@@ -119,10 +135,23 @@ class Column:
         return self.type_kind == "e" or self.type_name in _EXACT
 
     @property
+    def usual_value(self) -> str | None:
+        """Return what a row has that names no value: the default, or else the type's."""
+        return self.default if self.default is not None else self.type_default
+
+    @property
+    def steady_default(self) -> str | None:
+        """Return what `usual_value` says, where it is the same for both columns of one row."""
+        return self.usual_value if self.default_is_steady else None
+
+    @property
     def default_is_steady(self) -> bool:
         """Return whether the default is the same for both columns of one row."""
-        bare = re.sub(r"'(?:[^']|'')*'", "''", self.default or "")
-        return all(name.lower() in _STEADY for name in re.findall(r"([\w\"]+)\s*\(", bare))
+        bare = re.sub(r"'(?:[^']|'')*'", "''", self.usual_value or "")
+        # Our functions have a path of their own, and so another current schema.
+        return "CURRENT_SCHEMA" not in bare and all(
+            name.lower() in _STEADY for name in re.findall(r"([\w\"]+)\s*\(", bare)
+        )
 
 
 @dataclass(frozen=True)
@@ -190,6 +219,7 @@ async def find_column(connection: Connection, relation: Relation, name: str) -> 
         type_kind=row["type_kind"],
         not_null=row["not_null"],
         default=row["expression"] if not row["generated"] else None,
+        type_default=row["type_default"],
         identity=row["identity"],
         generated=row["generated"],
         collation=row["collation"],

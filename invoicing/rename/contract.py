@@ -10,6 +10,7 @@ from invoicing.rename.carry import find_carried
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, literal, quote
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,8 +98,7 @@ async def tidy(operator: Operator) -> None:
     """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
     if not await state.has_state(operator.connection):
         return
-    for statement in sync.drop_functions(operator.names):
-        await operator.connection.execute(statement)
+    await write(operator.connection, *sync.drop_functions(operator.names))
     await operator.connection.execute(
         f"DELETE FROM {quote(STATE)}.range WHERE key = $1", operator.names.key
     )
@@ -110,8 +110,11 @@ def contract_statements(
     """Return what runs in one transaction, under one lock: everything in it is only the catalog."""
     table, new = names.relation, quote(names.new)
     statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
-    if column.default:
+    if column.default is not None:
         statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {column.default}")
+    elif column.type_default is not None:
+        # From now on its type's own again, as the old column had it.
+        statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} DROP DEFAULT")
     # A sequence that the old column owns would go with it.
     statements += [f"ALTER SEQUENCE {one} OWNED BY {table}.{new}" for one in sequences]
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")

@@ -15,7 +15,7 @@ import asyncpg
 from invoicing.errors import RenameBlockedError
 from invoicing.rename.blockers import Watch
 from invoicing.rename.model import Step
-from invoicing.rename.session import explained, shown
+from invoicing.rename.session import explained, shown, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,7 +107,7 @@ class Ddl:
             try:
                 began = asyncio.get_running_loop().time()
                 async with watch:
-                    await connection.execute(statement)
+                    await write(connection, statement)
                 self._ran(statement, asyncio.get_running_loop().time() - began, 1)
             except _NO_LOCK:
                 raise RenameBlockedError(
@@ -126,8 +126,7 @@ class Ddl:
                     f"SET LOCAL lock_timeout = '{max(round(wait * 1000), 1)}ms';"
                     f"SET LOCAL statement_timeout = '{round(wait * 2000) + 1000}ms'"
                 )
-                for statement in statements:
-                    await self._connection.execute(statement)
+                await write(self._connection, *statements)
         except (*_NO_LOCK, asyncpg.QueryCanceledError):
             raise RenameBlockedAttempt from None
 

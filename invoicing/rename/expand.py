@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.rename import ranges, state, sync
 from invoicing.rename.model import Phase
 from invoicing.rename.names import literal, quote
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -32,7 +33,10 @@ def add_column(names: Names, column: Column) -> list[str]:
     """
     table, new = names.relation, quote(names.new)
     collation = f" COLLATE {column.collation}" if column.collation else ""
-    changes = [f"ADD COLUMN IF NOT EXISTS {new} {column.type}{collation}"]
+    # Without a default of its own it would have its type's at once, in every row.
+    nothing = f" DEFAULT CASE WHEN true THEN NULL::{column.type} END"
+    empty = nothing if column.type_default is not None else ""
+    changes = [f"ADD COLUMN IF NOT EXISTS {new} {column.type}{collation}{empty}"]
     if column.storage:
         changes.append(f"ALTER COLUMN {new} SET STORAGE {column.storage}")
     if column.compression:
@@ -52,11 +56,10 @@ def add_column(names: Names, column: Column) -> list[str]:
 
 def set_default(names: Names, column: Column) -> list[str]:
     """Return the statement that gives the new column a default that both share, if it can."""
-    if not column.default or not column.default_is_steady:
+    default = column.steady_default
+    if default is None:
         return []
-    return [
-        f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)} SET DEFAULT {column.default}"
-    ]
+    return [f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)} SET DEFAULT {default}"]
 
 
 def expand_statements(names: Names, column: Column) -> list[str]:
@@ -79,8 +82,7 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     found = await operator.state()
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, strategy, {"type": column.type})
-    for statement in sync.create_functions(names, column):
-        await connection.execute(statement)
+    await write(connection, *sync.create_functions(names, column))
     await operator.ddl.short(
         *expand_statements(names, column), state.set_phase(names, Phase.EXPANDED)
     )
@@ -100,8 +102,7 @@ async def repair(operator: Operator, column: Column) -> None:
     if found is None or found.strategy != "columns" or not await unguarded(operator):
         return
     connection, names = operator.connection, operator.names
-    for statement in sync.create_functions(names, column):
-        await connection.execute(statement)
+    await write(connection, *sync.create_functions(names, column))
     await operator.ddl.short(
         *sync.create_triggers(names, column), state.set_phase(names, Phase.EXPANDED)
     )

@@ -14,7 +14,7 @@ Strategy = Literal["columns", "view"]
 
 
 _LOCKS = ("lock_timeout", "lock_attempts")
-_PACE = ("batch_size", "workers", "stripes", "pause", "target", "max_replica_lag")
+_PACE = ("batch_size", "batch_bytes", "workers", "stripes", "pause", "target", "max_replica_lag")
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
@@ -89,6 +89,7 @@ class Options:
     Attributes:
         strategy: `columns` fills a second column; `view` puts a view in the table's place.
         batch_size: rows of one batch, each committed by itself.
+        batch_bytes: bytes of one batch's values, whatever its rows; a larger value goes alone.
         workers: connections that backfill at once, each on its own part of the table.
         stripes: passes over each range of pages; None to choose by how full the pages are.
         pause: rest after each batch.
@@ -103,6 +104,7 @@ class Options:
 
     strategy: Strategy = "columns"
     batch_size: int = 5_000
+    batch_bytes: int = 16_000_000
     workers: int = 1
     stripes: int | None = None
     pause: float = 0.0
@@ -115,7 +117,8 @@ class Options:
     accept: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        least = {"batch_size": 1, "workers": 1, "pause": 0, "lock_attempts": 1, "quiet": 0}
+        least = {"batch_size": 1, "batch_bytes": 1, "workers": 1, "pause": 0}
+        least |= {"lock_attempts": 1, "quiet": 0}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 message = f"{name} is {getattr(self, name)}, and must be at least {lowest}"

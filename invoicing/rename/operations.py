@@ -3,10 +3,10 @@
 They run outside the migration's transaction, for batches commit by themselves; what was done stays
 when the migration is interrupted, and running it again goes on. With `--sql` they write a script.
 
-Options come from `-x name=value` (confirm, batch_size, workers, pause, quiet, lock_timeout,
-max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`, `options`,
-`progress` and `stop`. An `env.py` only has to import this module; its connection has to be that of
-an async engine.
+Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
+lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
+`options`, `progress` and `stop`. An `env.py` only has to import this module; its connection has to
+be that of an async engine.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def _seconds(text: str) -> float:
 
 _NUMBERS: dict[str, Callable[[str], float]] = {
     "batch_size": int,
+    "batch_bytes": int,
     "workers": int,
     "pause": _seconds,
     "quiet": _seconds,

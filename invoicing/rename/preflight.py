@@ -224,20 +224,23 @@ def _column(column: Column, target: Target) -> list[Finding]:
     if column.inherited:
         found.append(_refused("inherited", name, "is inherited. Rename it in the parent table"))
     if column.type_kind == "d" and column.constrained_type:
-        message = f"its domain {column.type} has constraints: adding it rewrites the table. {way}"
+        message = (
+            f"its domain {column.type} has constraints, or a domain under it has: adding a column "
+            f"of it rewrites the table while nobody can read it. {way}"
+        )
         found.append(_refused("domain", name, message))
-    if column.default and not column.default_is_steady:
+    if not column.default_is_steady:
         if column.not_null:
             message = (
-                f"its default {column.default} differs each time: an INSERT that names the old "
+                f"its default {column.usual_value} differs each time: an INSERT that names the old "
                 "column cannot be told from one that leaves it out, so only statements and "
                 "updates show whether old code is gone"
             )
             found.append(Finding("changing-default", name, "noted", message))
         else:
             message = (
-                f"may be NULL and has the default {column.default}: a NULL that new code writes "
-                f"could not be told from nothing written. Drop the default first. {way}"
+                f"may be NULL and has the default {column.usual_value}: a NULL that new code "
+                f"writes could not be told from nothing written. Drop the default first. {way}"
             )
             found.append(_refused("changing-default", name, message))
     if column.owns_sequence:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from invoicing.rename.session import Connection
 
 _MOST_STRIPES = 32
+_PAGE = 8192
 _TABLE = f"{quote(STATE)}.range"
 
 
@@ -31,6 +32,7 @@ class Range:
     Attributes:
         stripe: passes that are done; the range is done when all are.
         page: where the present pass goes on.
+        measured: whether what lies outside the pages may be too much for one batch.
     """
 
     relation: int
@@ -41,6 +43,7 @@ class Range:
     stripe: int
     page: int
     rows_expected: int
+    measured: bool = False
 
     @property
     def done(self) -> bool:
@@ -87,13 +90,21 @@ async def plan_ranges(
     return counted
 
 
-async def load_ranges(connection: Connection, relation: Relation, names: Names) -> list[Range]:
+async def load_ranges(
+    connection: Connection, relation: Relation, names: Names, options: Options
+) -> list[Range]:
     """Return every range, as the database has it."""
     tables = {leaf.oid: leaf.sql for leaf in await leaves(connection, relation)}
     rows = await connection.fetch(
-        "SELECT relation, first_page, end_page, stripes, stripe, page, rows_expected"
+        "SELECT relation, first_page, end_page, stripes, stripe, page, rows_expected,"
+        # What lies outside now: what clients write from now on is filled by the trigger.
+        " EXISTS (SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
+        " WHERE c.oid = relation AND a.attname = $2 AND a.attlen = -1 AND a.attstorage <> 'p'"
+        " AND c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > $3)"
         f" FROM {_TABLE} WHERE key = $1 ORDER BY relation, first_page",
         names.key,
+        names.old,
+        options.batch_bytes,
     )
     return [
         Range(row["relation"], tables[row["relation"]], *list(row)[1:])
@@ -152,5 +163,6 @@ def _stripes(rows: int, pages: int, options: Options) -> int:
 
 
 def window(options: Options, stripes: int, rows_in_page: float) -> int:
-    """Return how many pages hold one batch of one stripe."""
-    return max(math.ceil(options.batch_size * stripes / max(rows_in_page, 0.01)), 1)
+    """Return how many pages hold one batch of one stripe, by its rows and by its bytes."""
+    by_rows = math.ceil(options.batch_size * stripes / max(rows_in_page, 0.01))
+    return max(min(by_rows, options.batch_bytes * stripes // _PAGE), 1)

@@ -31,7 +31,7 @@ from invoicing.rename.journal import read_runs
 from invoicing.rename.model import Options, Phase, Target
 from invoicing.rename.operator import operate
 from invoicing.rename.plan import make_plan, old_column
-from invoicing.rename.session import connected, explained
+from invoicing.rename.session import connected, explained, pinned
 from invoicing.rename.status import read_status
 from invoicing.rename.view import phases as view
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         VerifyReport,
     )
     from invoicing.rename.operator import Operator
+    from invoicing.rename.session import Connection
 
 _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 
@@ -215,14 +216,18 @@ class Rename:
             async with self.database.read_only_engine.connect() as connection:
                 raw = await connection.get_raw_connection()
                 driver = raw.driver_connection
-                found = await read_status(driver, self.target, self.options)
+                found = await self._read_status(driver)
                 if found.operator is not None and found.phase is Phase.BACKFILLING:
                     if self._seen is None:
                         self._seen = (time.monotonic(), found.rows_done)
                         await asyncio.sleep(0.5)
-                        found = await read_status(driver, self.target, self.options)
+                        found = await self._read_status(driver)
                     return self._with_rate(found)
                 return found
+
+    async def _read_status(self, connection: Connection) -> Status:
+        async with pinned(connection):
+            return await read_status(connection, self.target, self.options)
 
     def _with_rate(self, found: Status) -> Status:
         """Tell the rate since this was last asked."""

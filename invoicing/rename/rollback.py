@@ -9,7 +9,8 @@ from invoicing.rename import state, sync
 from invoicing.rename.column import find_column
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, quote
-from invoicing.rename.sync import distinct
+from invoicing.rename.session import write
+from invoicing.rename.sync import distinct, present
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -41,8 +42,7 @@ async def rollback(operator: Operator, column: Column) -> None:
         statements.append(state.set_phase(names, Phase.ROLLING_BACK))
     await operator.ddl.short(*statements)
     if await state.has_state(connection):
-        for statement in sync.drop_functions(names):
-            await connection.execute(statement)
+        await write(connection, *sync.drop_functions(names))
     await state.forget(connection, names)
 
 
@@ -50,7 +50,7 @@ async def _refuse_loss(operator: Operator, column: Column) -> None:
     names = operator.names
     old, new = quote(names.old), quote(names.new)
     rows, different = await operator.connection.fetchrow(
-        f"SELECT {MARK} count(*), count(*) FILTER (WHERE {new} IS NOT NULL"
+        f"SELECT {MARK} count(*), count(*) FILTER (WHERE {present(new)}"
         f" AND ({distinct(column, old, new)})) FROM {names.relation}"
     )
     if different:

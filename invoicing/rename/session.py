@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from invoicing.rename.model import Target
 
-__all__ = ["Connection", "Pool", "connected", "explained", "is_lost", "shown"]
+__all__ = [
+    "Connection",
+    "Pool",
+    "connected",
+    "explained",
+    "is_lost",
+    "pinned",
+    "shown",
+    "use_client_path",
+    "write",
+]
 APPLICATION = "invoicing rename"
 # Seconds to say goodbye to a server that may be gone.
 _PATIENCE = 5.0
@@ -34,13 +44,52 @@ _TROUBLE = (
 )
 # The server ended our session, or is going down, or is not up yet.
 _LOST = ("08", "57P01", "57P02", "57P03")
-# Each where this server knows it. One session may run for hours, and another idle for as long; a
-# connection without a byte for minutes is forgotten by firewalls on its way.
-_SETTINGS = """
-SELECT set_config(name, v.value, false) FROM (VALUES ('statement_timeout', '0'),
-    ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'), ('row_security', 'off')
-) AS v (name, value) JOIN pg_catalog.pg_settings USING (name)
+# What a database, an account, a URL or PGOPTIONS may have set to anything, as pg_dump pins it: what
+# statements mean, how the catalog is printed, and how long a session may take. One session may run
+# for hours, and another idle for as long; a connection without a byte for minutes is forgotten by
+# firewalls on its way. A temporary table's name comes last, so that it can hide nothing.
+_PATH = "pg_catalog, pg_temp"
+_PINNED = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "array_nulls": "on",
+    "backslash_quote": "safe_encoding",
+    "bytea_output": "hex",
+    "check_function_bodies": "on",
+    "client_min_messages": "notice",
+    "default_table_access_method": "heap",
+    "default_tablespace": "",
+    "default_transaction_deferrable": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "exit_on_error": "off",
+    "extra_float_digits": "3",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "lc_monetary": "C",
+    "lock_timeout": "0",
+    "quote_all_identifiers": "off",
+    "row_security": "off",
+    "session_replication_role": "origin",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "tcp_keepalives_idle": "60",
+    "transaction_timeout": "0",
+    "transform_null_equals": "off",
+    "xmloption": "content",
+}
+# Each where this server knows it; one that stands as it has to may need a right to be set.
+_PIN = """
+SELECT set_config(s.name, v.value, $3) FROM unnest($1::text[], $2::text[]) AS v (name, value)
+JOIN pg_settings AS s ON s.name = v.name WHERE s.setting <> v.value
+"""
+# What a client's names mean: kept for the name of the table, and for what runs code of theirs.
+_KEEP = "SELECT pg_catalog.set_config('invoicing.schemas', $1, $2)"
+_CLIENT_PATH = """
+SELECT set_config('search_path', concat_ws(', ', 'pg_catalog', (SELECT string_agg(quote_ident(s),
+    ', ' ORDER BY place) FROM unnest(current_setting('invoicing.schemas')::name[])
+    WITH ORDINALITY AS u (s, place) WHERE s <> 'pg_catalog' AND s !~ '^pg_temp'), 'pg_temp'), $1)
 """
 _MEND = "Mend that, then run the same command again"
 _ADVICE = {
@@ -91,7 +140,7 @@ class Pool:
             raw = await connection.get_raw_connection()
             driver: Connection = raw.driver_connection
             try:
-                await driver.fetch(_SETTINGS)
+                await _pin(driver, local=False)
                 with suppress(asyncpg.InvalidParameterValueError):  # not on every platform
                     await driver.execute("SET client_connection_check_interval = '500ms'")
                 yield driver
@@ -100,6 +149,52 @@ class Pool:
                 with suppress(*_TROUBLE):
                     await driver.close(timeout=_PATIENCE)
                 await connection.invalidate()
+
+
+@asynccontextmanager
+async def pinned(connection: Connection) -> AsyncIterator[None]:
+    """Read in a transaction whose settings are pinned, on a connection that others use as well."""
+    async with connection.transaction(isolation="read_committed", readonly=True):
+        await _pin(connection, local=True)
+        yield
+
+
+async def _pin(connection: Connection, *, local: bool) -> None:
+    schemas = await connection.fetchval("SELECT pg_catalog.current_schemas(true)::pg_catalog.text")
+    await connection.execute(f"SET {'LOCAL' if local else 'SESSION'} search_path = {_PATH}")
+    await connection.fetch(_KEEP, schemas, local)
+    # What only reads needs no right, and keeps the limits that its owner has set.
+    kept = ("timeout", "replication_role") if local else ()
+    names = [name for name in _PINNED if not name.endswith(kept)]
+    await connection.fetch(_PIN, names, [_PINNED[name] for name in names], local)
+
+
+async def use_client_path(connection: Connection, *, local: bool) -> None:
+    """Let names be looked up where the client's are, after PostgreSQL's own.
+
+    For statements that run code of the database's own (triggers, checks, expressions of indexes),
+    which may name tables without their schemas; the statement itself has to name everything in
+    full.
+    """
+    await connection.fetch(_CLIENT_PATH, local)
+
+
+async def write(connection: Connection, *statements: str) -> None:
+    """Run statements that may run code of the database's own: event triggers, checks, indexes.
+
+    A transaction that they fail in has no path any more; the session has its own again.
+    """
+    local = connection.is_in_transaction()
+    await use_client_path(connection, local=local)
+    back = f"SET {'LOCAL' if local else 'SESSION'} search_path = {_PATH}"
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    except asyncpg.PostgresError:
+        if not local:
+            await connection.execute(back)
+        raise
+    await connection.execute(back)
 
 
 @contextmanager

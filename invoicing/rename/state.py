@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from invoicing.rename import journal
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, STATE, literal, quote
+from invoicing.rename.session import write
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,8 +90,7 @@ async def set_up(connection: Connection) -> None:
         return
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)
-        for statement in SETUP:
-            await connection.execute(statement)
+        await write(connection, *SETUP)
 
 
 async def load(connection: Connection, names: Names) -> State | None:
@@ -182,4 +182,4 @@ async def forget(connection: Connection, names: Names) -> None:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)
         if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(STATE)}.rename)"):
-            await connection.execute(f"DROP SCHEMA {quote(STATE)} CASCADE")
+            await write(connection, f"DROP SCHEMA {quote(STATE)} CASCADE")

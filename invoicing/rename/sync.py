@@ -12,6 +12,10 @@ Every one of them is ENABLE ALWAYS, so that logical replication and restores, wh
 `session_replication_role = replica`, do not slip past. A replicated row fires no statement trigger,
 so *sync* counts its writes.
 
+Their text is compiled in the sessions of clients, so nothing in it may depend on how those are set:
+every function, operator and type is named with its schema, the path is pinned as well, and the
+default is no text at all, but a function that was parsed when it was made (`default_function`).
+
 What they do not do: tell which column an INSERT named. They compare with the default instead: the
 side that has the default's value is the one that was left out.
 """
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.rename.names import STATE, literal, quote
+from invoicing.rename.names import STATE, literal, qualified, quote
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -30,12 +34,26 @@ if TYPE_CHECKING:
 def distinct(column: Column, left: str, right: str) -> str:
     """Return SQL that is true where two values differ in any byte.
 
-    `IS DISTINCT FROM` takes 1.0 and 1.00 for equal, and does not know json at all; comparing row
-    images does not, but costs more, so it is used only where the two can disagree.
+    `IS DISTINCT FROM` has no schema, so it is whatever `=` the path finds first. The type's own
+    `<>` takes 1.0 and 1.00 for equal, and does not know json at all; comparing row images does not,
+    but costs more, so it is used only where the two can disagree.
     """
     if column.equal_means_identical:
-        return f"{left} IS DISTINCT FROM {right}"
+        return (
+            f"(({left} IS NULL) OPERATOR(pg_catalog.<>) ({right} IS NULL)"
+            f" OR coalesce({left} OPERATOR(pg_catalog.<>) {right}, false))"
+        )
     return f"pg_catalog.record_image_ne(ROW({left}), ROW({right}))"
+
+
+def missing(value: str) -> str:
+    """Return SQL that is true of NULL alone; `IS NULL` is of a row of NULLs too."""
+    return f"{value} IS NOT DISTINCT FROM NULL"
+
+
+def present(value: str) -> str:
+    """Return SQL that is true of every value; `IS NOT NULL` is not of a row with a NULL in it."""
+    return f"{value} IS DISTINCT FROM NULL"
 
 
 def create_functions(names: Names, column: Column) -> list[str]:
@@ -45,6 +63,7 @@ def create_functions(names: Names, column: Column) -> list[str]:
         # The application's accounts write through the triggers, and may do nothing else here.
         f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
         f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
+        *_default_functions(names, column),
         _function(names, names.sync_trigger, _sync_body(names, column)),
         _function(names, names.early_trigger, _early_body(names)),
         _function(names, names.count_trigger, _count_body(names)),
@@ -59,7 +78,8 @@ def create_triggers(names: Names, column: Column) -> list[str]:
         names.sync_trigger: f"BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({differ})",
         names.early_trigger: (
             f"BEFORE UPDATE OF {new} ON {table} FOR EACH ROW"
-            f" WHEN (NEW.{new} IS NULL AND OLD.{new} IS NULL AND OLD.{old} IS NOT NULL)"
+            f" WHEN ({missing(f'NEW.{new}')} AND {missing(f'OLD.{new}')}"
+            f" AND {present(f'OLD.{old}')})"
         ),
         names.count_trigger: f"BEFORE UPDATE OF {old} ON {table} FOR EACH STATEMENT",
     }
@@ -81,14 +101,32 @@ def drop_triggers(names: Names) -> list[str]:
 def drop_functions(names: Names) -> list[str]:
     """Return the statements that drop what `create_functions` made."""
     functions = [f"DROP FUNCTION IF EXISTS {names.function(one)}()" for one in names.triggers]
+    functions.append(f"DROP FUNCTION IF EXISTS {default_function(names)}()")
     return [*functions, f"DROP SEQUENCE IF EXISTS {names.sequence}"]
+
+
+def default_function(names: Names) -> str:
+    """Return the function that returns the column's default."""
+    return qualified(STATE, f"{names.key}_default")
+
+
+def _default_functions(names: Names, column: Column) -> list[str]:
+    """Return what makes it: parsed here and now, and read by no client."""
+    function, default = default_function(names), column.steady_default
+    if default is None:
+        return []
+    returns = f"RETURNS {column.type} LANGUAGE sql STABLE RETURN ({default})::{column.type}"
+    return [
+        f"CREATE OR REPLACE FUNCTION {function}() {returns}",
+        f"GRANT EXECUTE ON FUNCTION {function}() TO PUBLIC",
+    ]
 
 
 def _function(names: Names, trigger: str, body: str) -> str:
     tag = f"$rename_{names.key}$"
     return (
         f"CREATE OR REPLACE FUNCTION {names.function(trigger)}() RETURNS trigger"
-        f" LANGUAGE plpgsql AS {tag}\n{body}{tag}"
+        f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n{body}{tag}"
     )
 
 
@@ -124,11 +162,11 @@ def _sync_body(names: Names, column: Column) -> str:
     )
     # A default that is another value each time cannot be recognised: the new side then wins.
     steady = column.default_is_steady
-    only_old = _left_out(column, new) if steady else f"NEW.{new} IS NULL"
-    only_new = _left_out(column, old) if steady else "true"
+    only_old = _left_out(names, column, new) if steady else missing(f"NEW.{new}")
+    only_new = _left_out(names, column, old) if steady else "true"
     counted = f"{_count(names)}\n            " if steady else ""
     return f"""BEGIN
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
         IF {only_old} THEN
             {counted}NEW.{new} := NEW.{old};
         ELSIF {only_new} THEN
@@ -137,7 +175,8 @@ def _sync_body(names: Names, column: Column) -> str:
             {_conflict(names, conflict)}
         END IF;
     ELSIF NOT ({distinct(column, f"NEW.{new}", f"OLD.{new}")}) THEN
-        IF current_setting('session_replication_role') = 'replica'
+        IF pg_catalog.current_setting('session_replication_role')
+            OPERATOR(pg_catalog.=) 'replica'
             AND ({distinct(column, f"NEW.{old}", f"OLD.{old}")})
         THEN
             {_count(names)}
@@ -153,10 +192,10 @@ END
 """
 
 
-def _left_out(column: Column, side: str) -> str:
-    if column.default is None:
-        return f"NEW.{side} IS NULL"
-    return f"NOT ({distinct(column, f'NEW.{side}', f'({column.default})::{column.type}')})"
+def _left_out(names: Names, column: Column, side: str) -> str:
+    if column.steady_default is None:
+        return missing(f"NEW.{side}")
+    return f"NOT ({distinct(column, f'NEW.{side}', f'{default_function(names)}()')})"
 
 
 def _conflict(names: Names, message: str) -> str:

@@ -10,7 +10,7 @@ from invoicing.rename.carry import find_carried
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.rename.names import MARK, quote
-from invoicing.rename.sync import distinct
+from invoicing.rename.sync import distinct, missing, present
 
 if TYPE_CHECKING:
     from invoicing.rename.carry import Carried
@@ -51,8 +51,8 @@ async def compare(connection: Connection, names: Names, column: Column) -> dict[
     row = await connection.fetchrow(
         f"SELECT {MARK} count(*) AS rows,"
         f" count(*) FILTER (WHERE NOT ({distinct(column, old, new)})) AS equal,"
-        f" count(*) FILTER (WHERE {new} IS NULL AND {old} IS NOT NULL) AS missing,"
-        f" count(*) FILTER (WHERE {new} IS NULL AND {old} IS NULL) AS nulls"
+        f" count(*) FILTER (WHERE {missing(new)} AND {present(old)}) AS missing,"
+        f" count(*) FILTER (WHERE {missing(new)} AND {missing(old)}) AS nulls"
         f" FROM {names.relation}"
     )
     counts = dict(row)

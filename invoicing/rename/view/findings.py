@@ -55,7 +55,7 @@ SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
         WHERE a.attrelid = c.oid AND x.privilege_type = 'SELECT'
             AND (x.grantee = 0 OR NOT has_table_privilege(x.grantee, c.oid, 'SELECT'))
         ORDER BY 1) AS column_readers,
-    coalesce((SELECT y.typtype = 'd' AND y.typdefault IS NOT NULL FROM pg_attribute AS a
+    coalesce((SELECT y.typdefault IS NOT NULL FROM pg_attribute AS a
         JOIN pg_type AS y ON y.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attname = $2
         AND NOT a.attisdropped), false) AS domain_default,
     ARRAY(SELECT d.objid::regclass::text FROM pg_depend AS d
@@ -196,8 +196,8 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
     name = quote(target.old)
     if facts["domain_default"]:
         message = (
-            f"its domain {column.type} has a default, which a view would write by both names at "
-            "once. Give the column the default itself, and drop the domain's"
+            f"its type {column.type} has a default, which a view would write by both names at "
+            "once. Give the column the default itself, and drop the type's"
         )
         return [_refused("domain-default", name, message)]
     if column.default is None:

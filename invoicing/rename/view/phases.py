@@ -26,6 +26,7 @@ from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import BackfillReport, Phase, Progress, VerifyReport
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.preflight import measure
+from invoicing.rename.session import write
 from invoicing.rename.view import sql as view_sql
 from invoicing.rename.view.gate import counts_writes, hanging_on_view, has_rows
 from invoicing.rename.view.shape import find_renamings, read_shape, seen
@@ -48,8 +49,7 @@ async def expand(operator: Operator, column: Column) -> None:
     found = await operator.state()
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, "view", {})
-    for statement in view_sql.count_functions(names, word(names.old)):
-        await connection.execute(statement)
+    await write(connection, *view_sql.count_functions(names, word(names.old)))
     sizes = await measure(connection, operator.relation, names.old)
 
     async def swap() -> None:
@@ -72,8 +72,7 @@ async def repair(operator: Operator) -> None:
     base = view_sql.base_name(names, shape)
     statements = [] if shape.view is not None else view_sql.view_statements(names, shape)
     if not await counts_writes(connection, shape.oid, names.count_trigger):
-        for statement in view_sql.count_functions(names, word(names.old)):
-            await connection.execute(statement)
+        await write(connection, *view_sql.count_functions(names, word(names.old)))
         statements += view_sql.count_trigger(names, base)
     if statements:
         lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
@@ -168,8 +167,7 @@ async def rollback(operator: Operator) -> None:
         )
 
     await _unless_changed(swap)
-    for statement in sync.drop_functions(names):
-        await connection.execute(statement)
+    await write(connection, *sync.drop_functions(names))
     await state.forget(connection, names)
 
 

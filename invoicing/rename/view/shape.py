@@ -49,7 +49,7 @@ GROUP BY 1, 2, 3 ORDER BY 2, 1 NULLS FIRST, 3
 # Everything that the statements of a swap are made from, in one number.
 _SEEN = """
 SELECT hashtextextended(coalesce(string_agg(concat_ws(' ', c.relname, c.relowner, c.relacl,
-    c.relrowsecurity, a.attnum, a.attname, a.atttypid, a.attacl, pg_get_expr(d.adbin, d.adrelid)),
+    c.relrowsecurity, a.attnum, a.attname, a.atttypid, a.attacl, d.adbin),
     ',' ORDER BY c.oid, a.attnum), ''), 0)
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
     AND a.attnum > 0 AND NOT a.attisdropped

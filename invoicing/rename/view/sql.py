@@ -214,11 +214,11 @@ def count_functions(names: Names, word: str) -> list[str]:
         f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
         (
             f"CREATE OR REPLACE FUNCTION {names.function(names.count_trigger)}() RETURNS trigger"
-            f" LANGUAGE plpgsql AS {tag}\n"
-            "DECLARE sent text := pg_catalog.left(pg_catalog.current_query(), "
+            f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n"
+            "DECLARE sent pg_catalog.text := pg_catalog.left(pg_catalog.current_query(), "
             f"{_LOOKED_AT});\nBEGIN\n"
-            f"    IF sent ~* {literal(word)}\n"
-            f"        AND pg_catalog.strpos(sent, {literal(MARK)}) = 0 THEN\n"
+            f"    IF sent OPERATOR(pg_catalog.~*) {literal(word)}\n"
+            f"        AND pg_catalog.strpos(sent, {literal(MARK)}) OPERATOR(pg_catalog.=) 0 THEN\n"
             f"        PERFORM pg_catalog.nextval({literal(names.sequence)});\n"
             f"    END IF;\n    RETURN NULL;\nEND\n{tag}"
         ),
