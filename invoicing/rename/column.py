@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
+from invoicing.rename.marks import original
 from invoicing.rename.names import Names, qualified
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 _EXACT = frozenset(
     {"bool", "int2", "int4", "int8", "oid", "uuid", "bytea", "money", "char", "name"}
     | {"date", "time", "timestamp", "timestamptz"}
-)
-# What may look like a call in a default that is the same twice in one statement.
-_STEADY = frozenset(
-    {"now", "transaction_timestamp", "statement_timestamp", "timezone", "date_trunc"}
-    | {"varying", "character", "numeric", "varchar", "char", "bpchar", "bit", "timestamp", "time"}
-    | {"interval", "precision", "in"}
 )
 _TABLE = """
 SELECT c.oid, n.nspname, c.relname, c.relkind = 'v' AS is_view
@@ -43,11 +37,11 @@ WHERE r.strategy = 'view' AND r.phase <> 'contracted' AND r.table_name = $1
         OR $2::text IS NULL AND r.schema_name = ANY (current_schemas(true)))
 ORDER BY array_position(current_schemas(true), n.nspname) LIMIT 1
 """
-_COLUMN = """
+_COLUMN = f"""
 SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     t.typname::text AS type_name, t.typtype::text AS type_kind, a.attnotnull AS not_null,
     a.attidentity::text AS identity, a.attgenerated::text AS generated,
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
+    {original("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")} AS expression,
     CASE WHEN a.attcollation <> t.typcollation THEN (
         SELECT quote_ident(cn.nspname) || '.' || quote_ident(cl.collname)
         FROM pg_catalog.pg_collation AS cl
@@ -86,7 +80,7 @@ class Column:
     """A column's definition: enough to make another one like it.
 
     Attributes:
-        default: its expression; None where there is none.
+        default: its expression, without what `marks` put around it; None where there is none.
         grants: privileges on the column itself, as (grantee, privilege, grantable).
         owns_sequence: whether a sequence goes when the column goes.
     """
@@ -117,12 +111,6 @@ class Column:
         if self.type_name in {"text", "varchar"}:
             return self.deterministic
         return self.type_kind == "e" or self.type_name in _EXACT
-
-    @property
-    def default_is_steady(self) -> bool:
-        """Return whether the default is the same for both columns of one row."""
-        bare = re.sub(r"'(?:[^']|'')*'", "''", self.default or "")
-        return all(name.lower() in _STEADY for name in re.findall(r"([\w\"]+)\s*\(", bare))
 
 
 @dataclass(frozen=True)
