@@ -21,7 +21,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Accept = Annotated[
     list[str] | None,
-    typer.Option(help="A refusal that you have seen to, by its name; may be given again."),
+    typer.Option(
+        help="A refusal that you take upon yourself, by its name, or all of a kind; may be given "
+        "again."
+    ),
 ]
 Way = Annotated[
     Literal["columns", "view"],

@@ -124,6 +124,9 @@ def print_gate(report: GateReport, target: Target, options: Options) -> None:
     """Print what stands in the way of the contract, and what nobody could see."""
     if report.unseen:
         _print_findings(report.unseen)
+    if report.accepted:
+        _say("Accepted", style="bold")
+        _print_findings(report.accepted)
     if report.open:
         confirm = f"{target.table}.{target.old}"
         command = target.command("contract", options, "--confirm", confirm)
@@ -198,6 +201,8 @@ def status_table(status: Status) -> Table:
     table.add_row("writes by the old name", _old_writes(status))
     table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
     table.add_row("operator", str(status.operator or "nobody at work"))
+    for one in status.accepted:
+        table.add_row("accepted", one)
     for one in [str(one) for one in status.blockers] or ["nobody"]:
         table.add_row("in the way", one)
     return table

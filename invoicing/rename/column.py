@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
+from invoicing.rename.marks import original
 from invoicing.rename.names import Names, qualified
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 _EXACT = frozenset(
     {"bool", "int2", "int4", "int8", "oid", "uuid", "bytea", "money", "char", "name"}
     | {"date", "time", "timestamp", "timestamptz"}
-)
-# What may look like a call in a default that is the same twice in one statement.
-_STEADY = frozenset(
-    {"now", "transaction_timestamp", "statement_timestamp", "timezone", "date_trunc"}
-    | {"varying", "character", "numeric", "varchar", "char", "bpchar", "bit", "timestamp", "time"}
-    | {"interval", "precision", "in", "row", "coalesce", "nullif", "greatest", "least"}
 )
 # The schemas that the client's session looks in: ours is pinned, and has kept them.
 _SCHEMAS = (
@@ -48,12 +42,12 @@ WHERE r.strategy = 'view' AND r.phase <> 'contracted' AND r.table_name = $1
         OR $2::text IS NULL AND r.schema_name = ANY ({_SCHEMAS}))
 ORDER BY array_position({_SCHEMAS}, n.nspname) LIMIT 1
 """
-_COLUMN = """
+_COLUMN = f"""
 SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END
         AS type_name, t.typtype::text AS type_kind, a.attnotnull AS not_null,
     a.attidentity::text AS identity, a.attgenerated::text AS generated,
-    pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
+    {original("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")} AS expression,
     -- A type of C code keeps its default as the text of a value, a domain as an expression.
     coalesce(pg_get_expr(t.typdefaultbin, 'pg_type'::regclass), quote_literal(t.typdefault)
         || '::' || format_type(t.oid, NULL)) AS type_default,
@@ -99,7 +93,7 @@ class Column:
 
     Attributes:
         type_name: as PostgreSQL has it; empty for a type that is not PostgreSQL's own.
-        default: its expression; None where there is none.
+        default: its expression, without what `marks` put around it; None where there is none.
         type_default: what a column of this type has that has no default of its own.
         constrained_type: whether a domain's values are checked, by it or by one that it is made of.
         grants: privileges on the column itself, as (grantee, privilege, grantable).
@@ -133,25 +127,6 @@ class Column:
         if self.type_name in {"text", "varchar"}:
             return self.deterministic
         return self.type_kind == "e" or self.type_name in _EXACT
-
-    @property
-    def usual_value(self) -> str | None:
-        """Return what a row has that names no value: the default, or else the type's."""
-        return self.default if self.default is not None else self.type_default
-
-    @property
-    def steady_default(self) -> str | None:
-        """Return what `usual_value` says, where it is the same for both columns of one row."""
-        return self.usual_value if self.default_is_steady else None
-
-    @property
-    def default_is_steady(self) -> bool:
-        """Return whether the default is the same for both columns of one row."""
-        bare = re.sub(r"'(?:[^']|'')*'", "''", self.usual_value or "")
-        # Our functions have a path of their own, and so another current schema.
-        return "CURRENT_SCHEMA" not in bare and all(
-            name.lower() in _STEADY for name in re.findall(r"([\w\"]+)\s*\(", bare)
-        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.errors import ConfirmationError, ContractRefusedError, RenameFailedError
-from invoicing.rename import state, sync
+from invoicing.rename import marks, state, sync
 from invoicing.rename.carry import find_carried
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Finding, Phase
@@ -45,7 +45,7 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     gate = await ask_gate(operator, column)
     if not gate.open:
         raise ContractRefusedError(str(operator.target), gate.objections)
-    operator.entry.result = {"gate": "open", "rows": rows} | {
+    operator.entry.result |= {"gate": "open", "rows": rows} | {
         "unseen": [str(one) for one in gate.unseen]
     }
     carried = await find_carried(connection, operator.relation, operator.target)
@@ -54,7 +54,7 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in carried]}
     await state.save(connection, names, definition=definition)
-    await end_old_name(operator, contract_statements(names, column, carried, sequences))
+    await end_old_name(operator, contract_statements(names, carried, sequences))
     await tidy(operator)
     if not rows:
         # Nothing was lost, so that nobody will ask for a way back.
@@ -83,7 +83,7 @@ async def end_old_name(operator: Operator, statements: list[str], also: Iterable
 async def _last_look(operator: Operator) -> list[str]:
     """Return what refuses the contract if old code wrote while it waited for its lock."""
     found = await operator.state()
-    if found is None or not found.watch:
+    if found is None or not found.watch or "old-writes" in operator.options.accept:
         return []
     body = (
         f"BEGIN IF (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM"
@@ -104,17 +104,11 @@ async def tidy(operator: Operator) -> None:
     )
 
 
-def contract_statements(
-    names: Names, column: Column, carried: list[Carried], sequences: list[str]
-) -> list[str]:
+def contract_statements(names: Names, carried: list[Carried], sequences: list[str]) -> list[str]:
     """Return what runs in one transaction, under one lock: everything in it is only the catalog."""
     table, new = names.relation, quote(names.new)
     statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
-    if column.default is not None:
-        statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} SET DEFAULT {column.default}")
-    elif column.type_default is not None:
-        # From now on its type's own again, as the old column had it.
-        statements.append(f"ALTER TABLE {table} ALTER COLUMN {new} DROP DEFAULT")
+    statements.append(marks.unmark_statement(names, names.new))
     # A sequence that the old column owns would go with it.
     statements += [f"ALTER SEQUENCE {one} OWNED BY {table}.{new}" for one in sequences]
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")

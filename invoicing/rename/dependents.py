@@ -16,7 +16,7 @@ from invoicing.rename.model import Finding
 from invoicing.rename.names import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from invoicing.rename.column import Relation
     from invoicing.rename.model import Target
@@ -152,16 +152,12 @@ def word(name: str) -> str:
     return rf"(^|[^\w$]){re.escape(name)}([^\w$]|$)"
 
 
-def judge(
-    dependents: Iterable[Dependent], target: Target, accepted: Collection[str] = ()
-) -> list[Finding]:
+def judge(dependents: Iterable[Dependent], target: Target) -> list[Finding]:
     """Return what becomes of each of them in the three steps."""
     old, new = quote(target.old), quote(target.new)
     found = []
     for one in dependents:
         verdict, message = _VERDICTS[one.kind]
-        if verdict == "refused" and one.kind == "publication" and one.kind in accepted:
-            verdict, message = "noted", "accepted: " + message
         said = message.format(
             kind=one.kind, old=old, new=new, subject=one.subject, table=quote(target.table)
         )
@@ -218,3 +214,5 @@ _VERDICTS = {
         "subscribers stop at a row with a column they lack. Add it there, then: --accept {kind}",
     ),
 }
+# What an operator may accept at the gate, by the kind alone.
+KINDS = frozenset(_VERDICTS)

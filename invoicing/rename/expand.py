@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.rename import ranges, state, sync
+from invoicing.rename import marks, ranges, state, sync
 from invoicing.rename.model import Phase
 from invoicing.rename.names import literal, quote
 from invoicing.rename.session import write
@@ -14,15 +14,35 @@ if TYPE_CHECKING:
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
 
-_UNGUARDED = """
-SELECT $2::text || ': ' || quote_ident(w.name) FROM unnest($3::text[]) AS w (name)
-LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = $1 AND g.tgname = w.name
-WHERE g.tgenabled IS DISTINCT FROM 'A'
-UNION ALL
-SELECT g.tgrelid::regclass::text || ': ' || quote_ident(g.tgname) FROM pg_catalog.pg_trigger AS g
-WHERE g.tgname = ANY ($3::text[]) AND g.tgenabled <> 'A' AND g.tgrelid <> $1
-    AND g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass))
+_UNGUARDED = f"""
+WITH tree AS (SELECT $1::oid AS relid UNION
+    SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
+missing AS (
+    SELECT relid, quote_ident(w.name) AS name, w.name <> ALL ($4::text[]) AS of_rows
+    FROM tree CROSS JOIN unnest($3::text[]) AS w (name)
+    LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = relid AND g.tgname = w.name
+    WHERE g.tgenabled IS DISTINCT FROM 'A'
+    UNION ALL
+    SELECT relid, 'default of ' || quote_ident(a.attname), false
+    FROM tree JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relid
+        AND a.attname = ANY ($5::text[])
+    LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
+SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
+    of_rows
+FROM missing
 """
+
+
+class Unguarded(NamedTuple):
+    """A trigger or a default that is missing or switched off, as `table: trigger`.
+
+    Attributes:
+        of_rows: whether rows may differ for the want of it; the others only count.
+    """
+
+    subject: str
+    of_rows: bool
 
 
 def add_column(names: Names, column: Column) -> list[str]:
@@ -54,23 +74,15 @@ def add_column(names: Names, column: Column) -> list[str]:
     return statements
 
 
-def set_default(names: Names, column: Column) -> list[str]:
-    """Return the statement that gives the new column a default that both share, if it can."""
-    default = column.steady_default
-    if default is None:
-        return []
-    return [f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)} SET DEFAULT {default}"]
-
-
 def expand_statements(names: Names, column: Column) -> list[str]:
     """Return what runs in one transaction, under one lock: the column first, then the triggers.
 
-    The default comes last: from then on a row that names one side has the default in the other.
+    The defaults come last: they say which of the columns an INSERT has left out.
     """
     return [
         *add_column(names, column),
         *sync.create_triggers(names, column),
-        *set_default(names, column),
+        marks.mark_statement(names),
     ]
 
 
@@ -88,22 +100,38 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     )
 
 
-async def unguarded(operator: Operator) -> list[str]:
-    """Return the triggers that are missing or switched off, as `table: trigger`."""
+async def unguarded(operator: Operator) -> list[Unguarded]:
+    """Return the triggers and defaults that are missing or switched off."""
+    names = operator.names
     rows = await operator.connection.fetch(
-        _UNGUARDED, operator.relation.oid, operator.relation.sql, operator.names.triggers
+        _UNGUARDED,
+        operator.relation.oid,
+        operator.relation.sql,
+        names.triggers,
+        names.statement_triggers,
+        [names.old, names.new],
     )
-    return [row[0] for row in rows]
+    return [Unguarded(*row) for row in rows]
 
 
 async def repair(operator: Operator, column: Column) -> None:
-    """Put the triggers on again where somebody took them off; every row is then looked at anew."""
+    """Put the triggers on again where they were taken off, and on partitions that came since.
+
+    Where rows may differ meanwhile, every row is looked at anew.
+    """
     found = await operator.state()
-    if found is None or found.strategy != "columns" or not await unguarded(operator):
+    if found is None or found.strategy != "columns":
+        return
+    missing = await unguarded(operator)
+    if not missing:
         return
     connection, names = operator.connection, operator.names
     await write(connection, *sync.create_functions(names, column))
+    anew = any(trigger.of_rows for trigger in missing)
     await operator.ddl.short(
-        *sync.create_triggers(names, column), state.set_phase(names, Phase.EXPANDED)
+        *sync.create_triggers(names, column),
+        marks.mark_statement(names),
+        *([state.set_phase(names, Phase.EXPANDED)] if anew else []),
     )
-    await ranges.again(connection, names, only_skipped=False)
+    if anew:
+        await ranges.again(connection, names, only_skipped=False)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from invoicing.rename import state
+from invoicing.rename.acceptance import advice, check, check_kinds, is_accepted, named
 from invoicing.rename.carry import find_carried
-from invoicing.rename.dependents import find_dependents, judge, word
+from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
-from invoicing.rename.names import MARK, quote
+from invoicing.rename.names import quote
 from invoicing.rename.verify import compare, describe
 from invoicing.rename.view.gate import has_rows, standing_objections
+from invoicing.rename.workload import Workload, shown
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -32,50 +35,63 @@ SELECT DISTINCT quote_ident(s.subname) FROM pg_subscription_rel AS r
 JOIN pg_subscription AS s ON s.oid = r.srsubid
 WHERE r.srrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
 """
-_RUNNING = """
-SELECT format('pid %s (%s)', pid, coalesce(nullif(application_name, ''), 'no application_name')),
-    left(regexp_replace(query, '\\s+', ' ', 'g'), 120)
-FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND state = 'active' AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0
-"""
-_STATEMENTS = """
-SELECT queryid::text, sum(calls)::bigint AS calls,
-    min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) AS query
-FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0
-    AND query ~* '^\\s*(with|select|insert|update|delete|merge|copy)\\M'
-GROUP BY queryid
-"""
 
 
 async def ask_gate(operator: Operator, column: Column) -> GateReport:
-    """Look at everything at once, then watch for `quiet` seconds whether old code still writes."""
-    connection, names = operator.connection, operator.names
+    """Look at everything at once, then watch for `quiet` seconds whether old code still writes.
+
+    Raises:
+        UsageError: something is accepted that does not exist.
+    """
+    accept = operator.options.accept
+    check_kinds(accept)
     found = await operator.state()
     phase = found.phase if found is not None else Phase.NONE
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
         command = operator.target.command("verify")
         message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: {command}"
         return GateReport([_objection("phase", str(operator.target), message)])
-    if found is not None and found.strategy == "view":
-        objections = await standing_objections(operator)
-        rows = await has_rows(operator)
-    else:
-        counts = await compare(connection, names, column)
-        rows = counts["rows"] > 0
-        objections = [
-            *_rows(counts, operator.target),
-            *await _triggers(operator),
-            *await _unfinished(operator, column, counts),
-        ]
-    objections += [
+    by_view = found is not None and found.strategy == "view"
+    standing, rows = await (_of_view(operator) if by_view else _of_columns(operator, column))
+    workload = await Workload.of(operator)
+    seen = await _seen(operator, workload)
+    standing += [
         *await _dependents(operator),
         *await _unseen(operator),
-        *await _running(operator),
+        *await _running(operator, workload),
     ]
+    check(accept, [*standing, *_everything_used(seen)])
+    objections = [one for one in standing if not is_accepted(one, accept)]
+    let_through = [one for one in standing if is_accepted(one, accept)]
     if not objections and rows:
-        objections += await _watch(operator, found.watch if found is not None else {})
-    return GateReport(objections, await _blind_spots(operator))
+        before = found.watch if found is not None else {}
+        used = await _watch(operator, workload, before, seen)
+        objections = [one for one in used if not is_accepted(one, accept)]
+        let_through += [one for one in used if is_accepted(one, accept)]
+    _keep_record(operator, let_through)
+    return GateReport(objections, await _blind_spots(operator), let_through)
+
+
+def _keep_record(operator: Operator, let_through: list[Finding]) -> None:
+    """Let the journal say what was accepted: a look at the gate has no row there otherwise."""
+    if let_through:
+        operator.entry.phase = operator.entry.phase or "gate"
+        said = [f"{one.name} ({one})" for one in let_through]
+        operator.entry.result["accepted"] = said
+
+
+async def _of_view(operator: Operator) -> tuple[list[Finding], bool]:
+    return await standing_objections(operator), await has_rows(operator)
+
+
+async def _of_columns(operator: Operator, column: Column) -> tuple[list[Finding], bool]:
+    counts = await compare(operator.connection, operator.names, column)
+    objections = [
+        *_rows(counts, operator.target),
+        *await _triggers(operator),
+        *await _unfinished(operator, column, counts),
+    ]
+    return objections, counts["rows"] > 0
 
 
 def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
@@ -90,11 +106,13 @@ def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
 
 
 async def _triggers(operator: Operator) -> list[Finding]:
-    message = (
-        "is missing or switched off, so that new writes may differ. Run: "
-        f"{operator.target.command('expand')}; then backfill and verify it"
-    )
-    return [_objection("triggers", name, message) for name in await unguarded(operator)]
+    run = f"Run: {operator.target.command('expand')}"
+    rows = f"is missing or switched off, so that new writes may differ. {run}; then backfill and"
+    counts = f"is missing, so that old code that writes there is not seen. {run}"
+    return [
+        _objection("triggers", subject, f"{rows} verify it" if of_rows else counts)
+        for subject, of_rows in await unguarded(operator)
+    ]
 
 
 async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:
@@ -112,7 +130,7 @@ async def _dependents(operator: Operator) -> list[Finding]:
     return [
         _objection(one.slug, one.subject, one.message)
         for one in judge(dependents, operator.target)
-        if one.verdict in {"later", "refused"} and one.slug not in operator.options.accept
+        if one.verdict in {"later", "refused"}
     ]
 
 
@@ -122,17 +140,17 @@ async def _unseen(operator: Operator) -> list[Finding]:
     for row in await operator.connection.fetch(_SUBSCRIPTIONS, operator.relation.oid):
         message = (
             f"writes the table, and stops when it is sent {quote(operator.names.old)}. Rename the "
-            "column at the publisher first, then: --accept subscription"
+            "column at the publisher first"
         )
         found.append(_objection("subscription", row[0], message))
     view, may_read = await _statistics(operator)
     if view is not None and not may_read:
         message = (
             "this account may not read what others ran. Run: GRANT pg_read_all_stats TO it; or see "
-            "for yourself, then: --accept statement"
+            "for yourself"
         )
         found.append(_objection("statement", view, message))
-    return [one for one in found if one.slug not in operator.options.accept]
+    return found
 
 
 async def _blind_spots(operator: Operator) -> list[Finding]:
@@ -159,35 +177,42 @@ async def _statistics(operator: Operator) -> tuple[str | None, bool]:
     return (None, False) if row is None else (row[0], row[1])
 
 
-async def _running(operator: Operator) -> list[Finding]:
-    names = operator.names
-    rows = await operator.connection.fetch(_RUNNING, word(names.old), word(names.table), MARK)
-    return [_objection("running", row[0], f"is running: {row[1]}") for row in rows]
+async def _running(operator: Operator, workload: Workload) -> list[Finding]:
+    found = []
+    for one in await workload.running():
+        said = f"is running: {shown(one.query)}"
+        if one.cut:
+            said = (
+                f"is running a statement of which track_activity_query_size keeps only the first "
+                f"part, so that {quote(operator.names.old)} in it cannot be told from a column of "
+                f"another table: {shown(one.query)}"
+            )
+        subject = f"pid {one.pid} ({one.application})"
+        found.append(_objection("running", subject, said, one.digest))
+    return found
 
 
-async def _watch(operator: Operator, before: dict[str, Any]) -> list[Finding]:
+async def _watch(
+    operator: Operator, workload: Workload, before: dict[str, Any], seen: dict[str, Any]
+) -> list[Finding]:
     """Compare with what was seen before, then keep looking until it has been quiet for long enough.
 
     What is seen is kept, so that the gate can be asked today and again tomorrow: whatever named
-    the old column in between stands in the way.
+    the old column in between stands in the way, unless it is accepted.
     """
-    quiet = operator.options.quiet
-    seen = await _seen(operator)
-    if before:
-        used = _used(before, seen)
-        if used:
-            await _remember(operator, seen)
-            return used
-    else:
+    quiet, accept = operator.options.quiet, operator.options.accept
+    if not before:
         before = await _remember(operator, seen)
-    while (left := before["at"] + quiet - seen["at"]) > 0:
-        await asyncio.sleep(min(left, max(quiet / _LOOKS, 0.01)))
-        seen = await _seen(operator)
+    while True:
         used = _used(before, seen)
-        if used:
+        if any(not is_accepted(one, accept) for one in used):
             await _remember(operator, seen)
             return used
-    return []
+        left = before["at"] + quiet - seen["at"]
+        if left <= 0:
+            return used
+        await asyncio.sleep(min(left, max(quiet / _LOOKS, 0.01)))
+        seen = await _seen(operator, workload)
 
 
 def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
@@ -199,15 +224,20 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
             f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code is still "
             "at work. End it first"
         )
-        found.append(_objection("old-writes", "old code", message))
+        found.append(_old_writes(message))
     for number, (calls, query) in seen["statements"].items():
         known = before["statements"].get(number, (0, ""))[0]
         # Fewer than before: they were reset meanwhile, and all of these are new.
         more = calls - known if calls >= known else calls
         if more:
             message = f"ran {more:,} times in the last {ago:,.0f} s, and names the old column"
-            found.append(_objection("statement", f"«{query}»", message))
+            found.append(_objection("statement", f"«{query}»", message, number))
     return found
+
+
+def _everything_used(seen: dict[str, Any]) -> list[Finding]:
+    """Return what may be accepted before it is seen again."""
+    return [_old_writes(""), *_used(seen | {"writes": 0, "statements": {}}, seen)]
 
 
 async def _remember(operator: Operator, seen: dict[str, Any]) -> dict[str, Any]:
@@ -215,31 +245,20 @@ async def _remember(operator: Operator, seen: dict[str, Any]) -> dict[str, Any]:
     return seen
 
 
-async def _seen(operator: Operator) -> dict[str, Any]:
+async def _seen(operator: Operator, workload: Workload) -> dict[str, Any]:
     connection, names = operator.connection, operator.names
     at, writes = await connection.fetchrow(
         "SELECT extract(epoch FROM clock_timestamp())::float8,"
         f" (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {names.sequence})"
     )
-    return {"at": at, "writes": writes, "statements": await _statements(operator)}
-
-
-async def _statements(operator: Operator) -> dict[str, tuple[int, str]]:
-    connection, names = operator.connection, operator.names
     view, _ = await _statistics(operator)
-    if view is None or "statement" in operator.options.accept:
-        return {}
-    try:
-        rows = await connection.fetch(
-            _STATEMENTS.format(view=view),
-            word(names.old),
-            word(names.table),
-            MARK,
-        )
-    except asyncpg.ObjectNotInPrerequisiteStateError:
-        return {}  # the extension is there, but was not loaded when the server started
-    return {row["queryid"]: (row["calls"], row["query"]) for row in rows}
+    return {"at": at, "writes": writes, "statements": await workload.statements(view)}
 
 
-def _objection(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)
+def _old_writes(message: str) -> Finding:
+    return replace(_objection("old-writes", "old code", message), name="old-writes")
+
+
+def _objection(slug: str, subject: str, message: str, key: str | None = None) -> Finding:
+    finding = named(Finding(slug, subject, "refused", message), key)
+    return replace(finding, message=message + advice(finding)) if finding.name else finding

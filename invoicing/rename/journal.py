@@ -105,6 +105,12 @@ class Run:
     statements: list[dict[str, Any]]
 
     @property
+    def accepted(self) -> list[str]:
+        """What was accepted at the gate, and by whom."""
+        who = f"by {self.operator} as {self.role}, {self.began_at:%Y-%m-%d %H:%M:%S} UTC"
+        return [f"{one}, {who}" for one in self.result.get("accepted", [])]
+
+    @property
     def seconds(self) -> float | None:
         """How long it took; None where its end is not known."""
         return None if self.ended_at is None else (self.ended_at - self.began_at).total_seconds()

@@ -99,7 +99,7 @@ class Options:
         lock_attempts: how often it tries before it names who blocks it and gives up.
         quiet: how long old-style writes must have stood still before the contract.
         max_transaction_age: a transaction older than this is named by the plan.
-        accept: slugs of findings that the operator has seen to, or takes upon himself.
+        accept: names or kinds of findings that the operator takes upon himself (`acceptance`).
     """
 
     strategy: Strategy = "columns"
@@ -162,12 +162,14 @@ class Finding:
         verdict: `carried` over to the new column; `noted`; `later`: its owner has to change it
             before the contract; `refused`: nothing can begin.
         message: what it means, and for a refusal what to do.
+        name: what `--accept` takes for it alone; empty where it cannot be accepted.
     """
 
     slug: str
     subject: str
     verdict: Verdict
     message: str
+    name: str = ""
 
     def __str__(self) -> str:
         """Return what it is about and what that means."""
@@ -302,10 +304,12 @@ class GateReport:
     Attributes:
         objections: every reason.
         unseen: what the gate could not look at, so that the operator has to know it.
+        accepted: objections that the operator has accepted by name.
     """
 
     objections: list[Finding]
     unseen: list[Finding] = field(default_factory=list)
+    accepted: list[Finding] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -344,6 +348,7 @@ class Status:
         old_write_at: when it was first noticed that there had been so many; an age in seconds.
         blockers: sessions the operator waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
+        accepted: what was accepted at the gate, by whom and when.
     """
 
     target: Target
@@ -361,6 +366,7 @@ class Status:
     operator: Blocker | None
     blockers: list[Blocker]
     lag: float | None
+    accepted: list[str] = field(default_factory=list)
 
     @property
     def rows_left(self) -> int:

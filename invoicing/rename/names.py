@@ -91,23 +91,57 @@ class Names:
     # Triggers fire in the order of their names: ours has to see what the others have made of a row.
     @property
     def sync_trigger(self) -> str:
-        """Return the trigger that keeps both columns equal."""
-        return f"zz_rename_{self.key}_sync"
+        """Return the trigger that keeps both columns equal in an update."""
+        return self._trigger("sync")
+
+    @property
+    def insert_trigger(self) -> str:
+        """Return the trigger that keeps both columns equal in an insert."""
+        return self._trigger("insert")
 
     @property
     def early_trigger(self) -> str:
         """Return the trigger that refuses what new code writes to a row not filled yet."""
-        return f"zz_rename_{self.key}_early"
+        return self._trigger("early")
 
     @property
     def count_trigger(self) -> str:
         """Return the trigger that counts statements which name the old column."""
-        return f"zz_rename_{self.key}_count"
+        return self._trigger("count")
+
+    @property
+    def both_trigger(self) -> str:
+        """Return the trigger that refuses an update which gives both columns, and two values."""
+        return self._trigger("old")
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Return the triggers that only note something, by what they note."""
+        return {what: self._trigger(what) for what in ("begin", "end", "new")}
+
+    @property
+    def functions(self) -> list[str]:
+        """Return the triggers that have a function of their own."""
+        return [
+            self.sync_trigger,
+            self.insert_trigger,
+            self.early_trigger,
+            self.count_trigger,
+            self.both_trigger,
+        ]
+
+    @property
+    def statement_triggers(self) -> list[str]:
+        """Return those that fire once for a statement, on each table of the tree."""
+        return [self.count_trigger, self.notes["begin"], self.notes["end"]]
 
     @property
     def triggers(self) -> list[str]:
         """Return all of them."""
-        return [self.sync_trigger, self.early_trigger, self.count_trigger]
+        return [*self.functions, *self.notes.values()]
+
+    def _trigger(self, what: str) -> str:
+        return f"zz_rename_{self.key}_{what}"
 
     def function(self, trigger: str) -> str:
         """Return the function of one of the triggers, qualified."""

@@ -11,6 +11,7 @@ be that of an async engine.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,14 @@ from invoicing.rename.session import connected
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL
     from sqlalchemy.types import TypeEngine
 
     from invoicing.rename.model import Progress
 
 _SECONDS_BETWEEN_LINES = 5.0
+_NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
 
 def _seconds(text: str) -> float:
@@ -200,11 +203,20 @@ def _run(operations: Operations, operation: _RenameOp) -> _Run:
     except ValueError as error:
         message = f"cannot read -x: {error}. Each of {', '.join(_NUMBERS)} is a number"
         raise UsageError(message) from None
-    if "accept" in arguments:
-        numbers["accept"] = frozenset(arguments["accept"].split(","))  # type: ignore[assignment]
+    if accepted := _accepted(environment):
+        numbers["accept"] = accepted  # type: ignore[assignment]
     given["options"] = replace(options, **numbers)
     given.setdefault("confirm", arguments.get("confirm"))
     return _Run(operations, operation, **given)
+
+
+def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
+    """Read every `-x accept=`: names with commas between, but for those within (...) and "..."."""
+    given = environment.get_x_argument() if environment is not None else []
+    texts = [text.partition("=")[2] for text in given if text.startswith("accept=")]
+    return frozenset(
+        name.strip() for text in texts for name in re.findall(_NAME, text) if name.strip()
+    )
 
 
 @Operations.implementation_for(ExpandRenameOp)

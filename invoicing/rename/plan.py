@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.rename import build, carry, contract, expand, rollback, sync
+from invoicing.rename.acceptance import PLAN, accepted
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.ddl import first_step
 from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
-from invoicing.rename.preflight import accepted, measure, preflight
+from invoicing.rename.preflight import measure, preflight
 from invoicing.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
@@ -77,13 +78,16 @@ async def _columns_way(
     findings = [
         *await preflight(connection, relation, column, target, options),
         *carry.findings(carried),
-        *judge(await find_dependents(connection, relation, target), target, options.accept),
+        *(
+            accepted(one, options.accept, PLAN)
+            for one in judge(await find_dependents(connection, relation, target), target)
+        ),
     ]
     estimate = _columns_estimate(sizes, carried, options)
     if await find_column(connection, relation, target.new) is None:
         findings += await carry.taken_names(connection, carried)
         room = await disk_space(connection, relation, sizes, estimate)
-        findings.append(accepted(room, options))
+        findings.append(accepted(room, options.accept, PLAN))
     refused = [f"{one.subject} ({one.slug})" for one in findings if one.verdict == "refused"]
     version = connection.get_server_version().major
     steps = _steps(relation.names(target), column, carried, version)
@@ -134,7 +138,7 @@ def _steps(names: Names, column: Column, carried: list[Carried], version: int) -
     steps.append(first_step("contract", names.relation))
     steps += [
         Step("contract", one, _SHORT, _WAITS)
-        for one in contract.contract_statements(names, column, carried, [])
+        for one in contract.contract_statements(names, carried, [])
     ]
     steps.append(first_step("rollback", names.relation))
     steps += [Step("rollback", one, _SHORT, _WAITS) for one in rollback.rollback_statements(names)]

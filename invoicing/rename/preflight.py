@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.rename import state
+from invoicing.rename.acceptance import PLAN, accepted
 from invoicing.rename.blockers import long_transactions
 from invoicing.rename.column import leaves
 from invoicing.rename.model import Finding, Phase
@@ -132,7 +133,7 @@ async def preflight(
     found += _column(column, target)
     found += await _triggers(connection, relation)
     found += await _company(connection, relation, facts, options)
-    return [accepted(one, options) for one in found]
+    return [accepted(one, options.accept, PLAN) for one in found]
 
 
 def _account(facts: asyncpg.Record, relation: Relation) -> list[Finding]:
@@ -229,20 +230,6 @@ def _column(column: Column, target: Target) -> list[Finding]:
             f"of it rewrites the table while nobody can read it. {way}"
         )
         found.append(_refused("domain", name, message))
-    if not column.default_is_steady:
-        if column.not_null:
-            message = (
-                f"its default {column.usual_value} differs each time: an INSERT that names the old "
-                "column cannot be told from one that leaves it out, so only statements and "
-                "updates show whether old code is gone"
-            )
-            found.append(Finding("changing-default", name, "noted", message))
-        else:
-            message = (
-                f"may be NULL and has the default {column.usual_value}: a NULL that new code "
-                f"writes could not be told from nothing written. Drop the default first. {way}"
-            )
-            found.append(_refused("changing-default", name, message))
     if column.owns_sequence:
         message = "goes over to the new column before the old one is dropped"
         found.append(Finding("owned-sequence", name, "carried", message))
@@ -311,14 +298,3 @@ async def _company(
 
 def _refused(slug: str, subject: str, message: str) -> Finding:
     return Finding(slug, subject, "refused", message)
-
-
-def accepted(finding: Finding, options: Options) -> Finding:
-    """Return the finding, no refusal any more where the operator has taken it upon himself."""
-    if finding.verdict == "refused" and finding.slug in options.accept & ACCEPTABLE:
-        return Finding(finding.slug, finding.subject, "noted", "accepted: " + finding.message)
-    return finding
-
-
-# What only the operator can know to be harmless; all other refusals stand.
-ACCEPTABLE = frozenset({"update-trigger", "publication", "disk-space"})

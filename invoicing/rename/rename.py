@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import RenamePhaseError, RenameRefusedError
 from invoicing.rename import contract, expand, rollback, verify
+from invoicing.rename.acceptance import check_plan
 from invoicing.rename.backfill import Backfill
 from invoicing.rename.column import find_relation
 from invoicing.rename.gate import ask_gate
@@ -71,6 +72,7 @@ class Rename:
         with explained(self.target):
             async with connected(self.database, 1) as pool, pool.connection() as connection:
                 plan, _ = await make_plan(connection, self.target, self.options)
+                check_plan(self.options.accept, plan.findings)
                 return plan
 
     async def expand(self) -> None:
@@ -90,6 +92,7 @@ class Rename:
                 again = view.repair(operator) if strategy == "view" else None
                 await (again or expand.repair(operator, column))
                 return
+            check_plan(self.options.accept, plan.findings)
             if plan.refusals:
                 raise RenameRefusedError(
                     self.target, plan.refusals, self.target.command("plan", self.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RowsDifferError
-from invoicing.rename import state, sync
+from invoicing.rename import marks, state, sync
 from invoicing.rename.column import find_column
 from invoicing.rename.model import Phase
 from invoicing.rename.names import MARK, quote
@@ -23,6 +23,7 @@ def rollback_statements(names: Names) -> list[str]:
     return [
         f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE",
         *sync.drop_triggers(names),
+        marks.unmark_statement(names, names.old),
         f"ALTER TABLE {names.relation} DROP COLUMN IF EXISTS {quote(names.new)}",
     ]
 

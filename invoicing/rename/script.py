@@ -59,7 +59,7 @@ def contract_script(
         _refuse_difference(names, column),
         _watch(names, options),
         *_transaction(
-            *contract.contract_statements(names, column, [], []),
+            *contract.contract_statements(names, [], []),
             state.set_phase(names, Phase.CONTRACTED),
         ),
         *sync.drop_functions(names),
@@ -129,6 +129,9 @@ def _preflight(names: Names) -> str:
         f" AND d.refclassid = 'pg_class'::regclass AND a.attname = {literal(names.old)}"
         f" AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger AS t"
         f" WHERE t.oid = d.objid AND t.tgname ~ '^zz_rename_'))"
+        # The column's own default goes over to the new one when the script runs.
+        " AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS f"
+        " WHERE f.oid = d.objid AND (f.adrelid, f.adnum) = (d.refobjid, d.refobjsubid)))"
         " AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS k"
         " WHERE k.oid = d.objid AND k.contype = 'n')))"
     )

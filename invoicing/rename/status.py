@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.rename import state
 from invoicing.rename.blockers import blocking, long_transactions, session
 from invoicing.rename.column import find_relation, leaves
+from invoicing.rename.journal import read_runs
 from invoicing.rename.model import Phase, Status
 from invoicing.rename.names import STATE, quote
 from invoicing.rename.operator import holder, phase_of
@@ -65,6 +66,7 @@ async def read_status(connection: Connection, target: Target, options: Options) 
         operator=operator,
         blockers=await _blockers(connection, relation, options),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
+        accepted=[line for run in await read_runs(connection, names) for line in run.accepted],
     )
 
 

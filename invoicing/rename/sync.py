@@ -1,30 +1,38 @@
 """The triggers that keep both columns equal, in both directions, from the expand to the contract.
 
+- *insert* (row, before): the side that the statement did not name follows the other; `marks` says
+  which that is. Both named, with two values, is an error.
 - *sync* (row, before): an update that changes one side wins over the other; one that changes both
-  to different values is an error, not a guess. An insert that names one side fills the other.
+  to different values is an error, not a guess.
+- *new*, *old* (row, before, in this order, then *sync*): an update that names both columns and
+  gives two values is an error even where one of them is the value that was there.
 - *early* (row, before): new code that writes NULL to a row that is not filled yet has computed it
   from the NULL it found (`SET new = new + 1`): an error, for else the write would be lost.
-- *count* (statement, before): counts the statements that name the old column, by a sequence:
-  `nextval` waits for nobody and is no row to contend for. A transaction that rolls back has
-  counted too, so it may count too many and never too few.
+- *count* (statement, before): counts the updates that name the old column; *insert* counts the
+  rows that do. It is a sequence: `nextval` waits for nobody and is no row to contend for. A
+  transaction that rolls back has counted too, so it may count too many and never too few.
+- *begin*, *end* (statement): a row that an update moves to another partition is inserted there by
+  no INSERT, and counts for nothing.
 
 Every one of them is ENABLE ALWAYS, so that logical replication and restores, which run with
 `session_replication_role = replica`, do not slip past. A replicated row fires no statement trigger,
-so *sync* counts its writes.
+so *sync* and *insert* count its writes.
 
 Their text is compiled in the sessions of clients, so nothing in it may depend on how those are set:
-every function, operator and type is named with its schema, the path is pinned as well, and the
-default is no text at all, but a function that was parsed when it was made (`default_function`).
+every function, operator and type is named with its schema, and the path is pinned as well.
 
-What they do not do: tell which column an INSERT named. They compare with the default instead: the
-side that has the default's value is the one that was left out.
+What they do not see: an INSERT that names the old column and has no row to insert. The update that
+a foreign key runs (ON DELETE SET NULL, ON UPDATE CASCADE) names the column by itself, and is told
+from old code by its text, which nothing but PostgreSQL writes so. A MERGE that names one column in
+one branch and the other in another names both in each: there *old* lets *sync* decide.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.rename.names import STATE, literal, qualified, quote
+from invoicing.rename.marks import letters, setting
+from invoicing.rename.names import STATE, literal, quote
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
@@ -63,10 +71,11 @@ def create_functions(names: Names, column: Column) -> list[str]:
         # The application's accounts write through the triggers, and may do nothing else here.
         f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
         f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
-        *_default_functions(names, column),
         _function(names, names.sync_trigger, _sync_body(names, column)),
+        _function(names, names.insert_trigger, _insert_body(names, column)),
         _function(names, names.early_trigger, _early_body(names)),
         _function(names, names.count_trigger, _count_body(names)),
+        _function(names, names.both_trigger, _both_body(names)),
     ]
 
 
@@ -74,52 +83,97 @@ def create_triggers(names: Names, column: Column) -> list[str]:
     """Return the statements that put the triggers on the table; one short lock serves all."""
     old, new, table = quote(names.old), quote(names.new), names.relation
     differ = distinct(column, f"NEW.{old}", f"NEW.{new}")
+    noted = literal(setting(names))
+    unfilled = f"{missing(f'NEW.{new}')} AND {missing(f'OLD.{new}')} AND {present(f'OLD.{old}')}"
+    # The row's next trigger reads it, and the one after that takes it away.
+    note_new = f"pg_catalog.set_config({noted}, 'new', true) IS NULL"
+    new_noted = f"pg_catalog.starts_with(pg_catalog.current_setting({noted}, true), 'new')"
     events = {
-        names.sync_trigger: f"BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({differ})",
+        names.insert_trigger: ("BEFORE INSERT", "ROW"),
         names.early_trigger: (
-            f"BEFORE UPDATE OF {new} ON {table} FOR EACH ROW"
-            f" WHEN ({missing(f'NEW.{new}')} AND {missing(f'OLD.{new}')}"
-            f" AND {present(f'OLD.{old}')})"
+            f"BEFORE UPDATE OF {new}",
+            f"ROW WHEN ({unfilled})",
         ),
-        names.count_trigger: f"BEFORE UPDATE OF {old} ON {table} FOR EACH STATEMENT",
+        names.notes["new"]: (
+            f"BEFORE UPDATE OF {new}",
+            f"ROW WHEN (CASE WHEN {differ} THEN {note_new} ELSE false END)",
+        ),
+        names.both_trigger: (
+            f"BEFORE UPDATE OF {old}",
+            f"ROW WHEN (CASE WHEN {differ} THEN {new_noted} ELSE false END)",
+        ),
+        names.sync_trigger: ("BEFORE UPDATE", f"ROW WHEN ({differ})"),
     }
-    statements = []
-    for trigger, event in events.items():
-        function = f"EXECUTE FUNCTION {names.function(trigger)}()"
-        statements.append(f"CREATE OR REPLACE TRIGGER {quote(trigger)} {event} {function}")
-        statements.append(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {quote(trigger)}")
-    return statements
+    return [
+        *(
+            statement
+            for trigger, (when, rest) in events.items()
+            for statement in _trigger(names, trigger, when, table, rest)
+        ),
+        _statement_triggers(names),
+    ]
+
+
+def _trigger(names: Names, trigger: str, when: str, table: str, rest: str) -> tuple[str, str]:
+    # What only notes something has done so when its condition, never true, was looked at.
+    function = names.function(trigger if trigger in names.functions else names.count_trigger)
+    create = f"CREATE OR REPLACE TRIGGER {quote(trigger)} {when} ON {table} FOR EACH {rest}"
+    return (
+        f"{create} EXECUTE FUNCTION {function}()",
+        f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {quote(trigger)}",
+    )
+
+
+def _statement_triggers(names: Names) -> str:
+    """Return what puts the statements' triggers on each table: partitions do not inherit them."""
+    place, old = letters(names), quote(names.old).replace("%", "%%")
+    now = f"pg_catalog.translate(pg_catalog.current_setting({place}, true), 'on', '')"
+    begin = f"pg_catalog.set_config({place}, pg_catalog.concat('i', {now}), true) IS NULL"
+    end = f"pg_catalog.set_config({place}, pg_catalog.substr({now}, 2), true) IS NULL"
+    events = {
+        names.count_trigger: (f"BEFORE UPDATE OF {old}", "STATEMENT"),
+        names.notes["begin"]: ("BEFORE INSERT", f"STATEMENT WHEN ({begin})"),
+        names.notes["end"]: ("AFTER INSERT", f"STATEMENT WHEN ({end})"),
+    }
+    return _each_table(
+        names,
+        [
+            statement
+            for trigger, (when, rest) in events.items()
+            for statement in _trigger(names, trigger, when, "%s", rest)
+        ],
+    )
 
 
 def drop_triggers(names: Names) -> list[str]:
-    """Return the statements that take the triggers off the table."""
-    return [
-        f"DROP TRIGGER IF EXISTS {quote(trigger)} ON {names.relation}" for trigger in names.triggers
-    ]
+    """Return the statement that takes the triggers off the table and its partitions."""
+    drops = [f"DROP TRIGGER IF EXISTS {quote(trigger)} ON %s" for trigger in names.triggers]
+    return [_each_table(names, drops)]
+
+
+def _each_table(names: Names, statements: list[str]) -> str:
+    """Return a statement that runs others for each table of the tree, the root first."""
+    root = f"{literal(names.relation)}::pg_catalog.regclass"
+    body = "".join(
+        f"        EXECUTE pg_catalog.format({literal(statement)}, relation);\n"
+        for statement in statements
+    )
+    return f"""DO $rename_{names.key}$
+DECLARE
+    relation pg_catalog.regclass;
+BEGIN
+    FOR relation IN SELECT {root} UNION ALL SELECT relid
+        FROM pg_catalog.pg_partition_tree({root}) WHERE relid <> {root}
+    LOOP
+{body}    END LOOP;
+END
+$rename_{names.key}$"""
 
 
 def drop_functions(names: Names) -> list[str]:
     """Return the statements that drop what `create_functions` made."""
-    functions = [f"DROP FUNCTION IF EXISTS {names.function(one)}()" for one in names.triggers]
-    functions.append(f"DROP FUNCTION IF EXISTS {default_function(names)}()")
+    functions = [f"DROP FUNCTION IF EXISTS {names.function(name)}()" for name in names.functions]
     return [*functions, f"DROP SEQUENCE IF EXISTS {names.sequence}"]
-
-
-def default_function(names: Names) -> str:
-    """Return the function that returns the column's default."""
-    return qualified(STATE, f"{names.key}_default")
-
-
-def _default_functions(names: Names, column: Column) -> list[str]:
-    """Return what makes it: parsed here and now, and read by no client."""
-    function, default = default_function(names), column.steady_default
-    if default is None:
-        return []
-    returns = f"RETURNS {column.type} LANGUAGE sql STABLE RETURN ({default})::{column.type}"
-    return [
-        f"CREATE OR REPLACE FUNCTION {function}() {returns}",
-        f"GRANT EXECUTE ON FUNCTION {function}() TO PUBLIC",
-    ]
 
 
 def _function(names: Names, trigger: str, body: str) -> str:
@@ -135,7 +189,20 @@ def _count(names: Names) -> str:
 
 
 def _count_body(names: Names) -> str:
-    return f"BEGIN\n    {_count(names)}\n    RETURN NULL;\nEND\n"
+    # What the referential triggers run: every name quoted, and the operator qualified.
+    name = '"(?:[^"]|"")+"'
+    cascade = (
+        rf"^[^\n]*\n[^\n]*UPDATE (?:ONLY )?{name}\.{name} SET"
+        rf" (?:{name} = (?:NULL|DEFAULT|\$\d+)(?:, )?)+ WHERE \$\d+[^\n]* OPERATOR\("
+    )
+    return (
+        "DECLARE\n    stack text;\nBEGIN\n"
+        "    IF pg_catalog.pg_trigger_depth() > 1 THEN\n"
+        "        GET DIAGNOSTICS stack = PG_CONTEXT;\n"
+        f"        IF stack OPERATOR(pg_catalog.~) {literal(cascade)} THEN\n"
+        "            RETURN NULL;\n        END IF;\n    END IF;\n"
+        f"    {_count(names)}\n    RETURN NULL;\nEND\n"
+    )
 
 
 def _early_body(names: Names) -> str:
@@ -154,27 +221,65 @@ def _early_body(names: Names) -> str:
     )
 
 
+def _insert_body(names: Names, column: Column) -> str:
+    old, new = quote(names.old), quote(names.new)
+    place = letters(names, "pg_catalog.pg_trigger_depth() - 1")
+    differ = distinct(column, f"NEW.{old}", f"NEW.{new}")
+    replica = "pg_catalog.current_setting('session_replication_role') = 'replica'"
+    return f"""DECLARE
+    place text := {place};
+    noted text := coalesce(pg_catalog.current_setting(place, true), '');
+    without_old boolean := pg_catalog.strpos(noted, 'o') > 0;
+    without_new boolean := pg_catalog.strpos(noted, 'n') > 0;
+    counted boolean := true;
+BEGIN
+    IF noted = '' THEN
+        -- No INSERT began: the row was replicated, or moved by an update; or a partition came since
+        -- and has no marks yet.
+        without_new := {missing(f"NEW.{new}")};
+        without_old := {missing(f"NEW.{old}")};
+        counted := {replica} OR {differ};
+    ELSIF without_old OR without_new THEN
+        PERFORM pg_catalog.set_config(place, pg_catalog.translate(noted, 'on', ''), true);
+    END IF;
+    IF without_new THEN
+        NEW.{new} := NEW.{old};
+    ELSIF without_old THEN
+        NEW.{old} := NEW.{new};
+    ELSIF {differ} THEN
+        {_conflict(names)}
+    END IF;
+    IF counted AND NOT without_old THEN
+        {_count(names)}
+    END IF;
+    RETURN NEW;
+END
+"""
+
+
+def _both_body(names: Names) -> str:
+    merge = literal(r"\mmerge\M")
+    return f"""DECLARE
+    stack text;
+BEGIN
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    IF pg_catalog.concat(pg_catalog.current_query(), stack) OPERATOR(pg_catalog.~*) {merge}
+    THEN
+        RETURN NEW;
+    END IF;
+    {_conflict(names)}
+END
+"""
+
+
 def _sync_body(names: Names, column: Column) -> str:
     old, new = quote(names.old), quote(names.new)
-    conflict = (
-        f"{names.table}.{names.old} and {names.table}.{names.new} are one value by two names, and"
-        " were given two values"
-    )
-    # A default that is another value each time cannot be recognised: the new side then wins.
-    steady = column.default_is_steady
-    only_old = _left_out(names, column, new) if steady else missing(f"NEW.{new}")
-    only_new = _left_out(names, column, old) if steady else "true"
-    counted = f"{_count(names)}\n            " if steady else ""
+    noted = literal(setting(names))
     return f"""BEGIN
-    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-        IF {only_old} THEN
-            {counted}NEW.{new} := NEW.{old};
-        ELSIF {only_new} THEN
-            NEW.{old} := NEW.{new};
-        ELSE
-            {_conflict(names, conflict)}
-        END IF;
-    ELSIF NOT ({distinct(column, f"NEW.{new}", f"OLD.{new}")}) THEN
+    IF pg_catalog.current_setting({noted}, true) OPERATOR(pg_catalog.<>) '' THEN
+        PERFORM pg_catalog.set_config({noted}, '', true);
+    END IF;
+    IF NOT ({distinct(column, f"NEW.{new}", f"OLD.{new}")}) THEN
         IF pg_catalog.current_setting('session_replication_role')
             OPERATOR(pg_catalog.=) 'replica'
             AND ({distinct(column, f"NEW.{old}", f"OLD.{old}")})
@@ -185,20 +290,18 @@ def _sync_body(names: Names, column: Column) -> str:
     ELSIF NOT ({distinct(column, f"NEW.{old}", f"OLD.{old}")}) THEN
         NEW.{old} := NEW.{new};
     ELSE
-        {_conflict(names, conflict)}
+        {_conflict(names)}
     END IF;
     RETURN NEW;
 END
 """
 
 
-def _left_out(names: Names, column: Column, side: str) -> str:
-    if column.steady_default is None:
-        return missing(f"NEW.{side}")
-    return f"NOT ({distinct(column, f'NEW.{side}', f'{default_function(names)}()')})"
-
-
-def _conflict(names: Names, message: str) -> str:
+def _conflict(names: Names) -> str:
+    message = (
+        f"{names.table}.{names.old} and {names.table}.{names.new} are one value by two names, and"
+        " were given two values"
+    )
     return (
         f"RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = {literal(message)},"
         f" HINT = {literal('Write one of them: the other follows.')},"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RowsDifferError
-from invoicing.rename import build, ranges, state
+from invoicing.rename import build, expand, ranges, state
 from invoicing.rename.carry import find_carried
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.model import Phase, RowCounts, VerifyReport
@@ -28,6 +28,8 @@ async def verify(operator: Operator, column: Column) -> VerifyReport:
         RowsDifferError: rows differ; those not filled are filled by another backfill.
     """
     connection, names = operator.connection, operator.names
+    if not any(one.of_rows for one in await expand.unguarded(operator)):
+        await expand.repair(operator, column)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(operator, column)
     carried = await find_carried(connection, operator.relation, operator.target)

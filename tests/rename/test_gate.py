@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from invoicing.errors import ContractRefusedError
+from invoicing.db import Database
+from invoicing.errors import ContractRefusedError, UsageError
 from invoicing.postgres import find_installations
-from invoicing.rename import Phase
+from invoicing.rename import Phase, Rename
+from invoicing.settings import Settings
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected, idle_transaction
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.postgres import Server
-    from invoicing.rename import Rename
 
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
 WATCHED = UNSAFE | {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical"}
@@ -168,3 +169,133 @@ async def test_a_subscriber_keeps_both_columns_equal_and_the_gate_closed(
             assert slot in (await objections(rename))["subscription"]
         finally:
             await client.execute(f"DROP SUBSCRIPTION {slot}")
+
+
+async def names(rename: Rename) -> set[str]:
+    return {one.name for one in (await rename.gate()).objections}
+
+
+async def test_a_join_with_a_column_of_that_name_in_another_table_is_no_old_code(
+    watched_url: URL,
+) -> None:
+    await execute(watched_url, "CREATE TABLE payment (id bigint, amt bigint)")
+    join = "SELECT p.amt FROM bill AS b JOIN payment AS p ON p.id = b.id"
+    async with renaming(watched_url) as rename, connected(watched_url) as client:
+        await verified(rename)
+        assert await objections(rename) == {}
+        await execute(watched_url, join)
+        assert await objections(rename) == {}
+        running = asyncio.create_task(client.execute(f"{join}, pg_sleep(20)"))
+        await seen_running(watched_url, "p.amt")
+        assert await objections(rename) == {}
+        await end(watched_url, running)
+
+
+async def seen_running(url: URL, text: str) -> None:
+    """Return once another session runs a statement with `text` in it."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND strpos(query, $1) > 0"
+    async with connected(url) as watcher, asyncio.timeout(20):
+        while not await watcher.fetchval(f"{query} AND pid <> pg_backend_pid()", text):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def end(url: URL, running: asyncio.Task[str]) -> None:
+    """Cancel what sleeps on the server."""
+    await execute(
+        url,
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep'"
+        " AND pid <> pg_backend_pid() AND datname = current_database()",
+    )
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_running_statement_is_accepted_by_its_own_name(url: URL) -> None:
+    async with renaming(url) as rename, connected(url) as client:
+        await verified(rename)
+        running = asyncio.create_task(client.execute("SELECT amt FROM bill, pg_sleep(30)"))
+        await seen_running(url, "amt")
+        (name,) = await names(rename)
+        assert name.startswith("running:")
+        async with renaming(url, accept=frozenset({name})) as accepting:
+            assert (await accepting.gate()).open
+        await end(url, running)
+
+
+async def test_a_text_that_the_server_cut_off_is_no_clean_one(url: URL) -> None:
+    long = "SELECT amt" + ", 1" * 600 + " FROM bill, pg_sleep(30)"
+    async with renaming(url) as rename, connected(url) as client:
+        await verified(rename)
+        running = asyncio.create_task(client.execute(long))
+        await seen_running(url, "amt")
+        assert "track_activity_query_size" in (await objections(rename))["running"]
+        await end(url, running)
+
+
+async def test_a_statement_is_accepted_by_its_queryid(watched_url: URL) -> None:
+    async with renaming(watched_url) as rename:
+        await verified(rename)
+        assert await names(rename) == set()
+        for read in ("SELECT amt FROM bill", "SELECT sum(amt) FROM bill"):
+            await execute(watched_url, read)
+        found = await names(rename)
+        assert len(found) == 2
+        one, other = sorted(found)
+        await execute(watched_url, "SELECT amt FROM bill", "SELECT sum(amt) FROM bill")
+        async with renaming(watched_url, accept=frozenset({one})) as accepting:
+            assert await names(accepting) == {other}
+
+
+async def test_old_writes_are_accepted_and_the_record_says_by_whom(url: URL) -> None:
+    accept = frozenset({"old-writes"})
+    async with renaming(url) as rename, renaming(url, accept=accept) as accepting:
+        await verified(rename)
+        assert await names(rename) == set()
+        await execute(url, "UPDATE bill SET amt = amt")
+        report = await accepting.gate()
+        assert report.open
+        assert [one.name for one in report.accepted] == ["old-writes"]
+        (line,) = (await rename.status()).accepted
+        assert "1 writes named the old column" in line
+        assert " as postgres, " in line
+        await execute(url, "UPDATE bill SET amt = amt")
+        await accepting.contract(confirm=CONFIRM)
+        assert len((await rename.status()).accepted) == 2
+
+
+@pytest.mark.parametrize("kind", ["function", "function:f(integer,text)"])
+async def test_a_function_is_accepted_by_its_signature_or_its_kind(url: URL, kind: str) -> None:
+    body = "'SELECT sum(amt) FROM bill'"
+    await execute(url, f"CREATE FUNCTION f(int, text) RETURNS numeric LANGUAGE sql AS {body}")
+    async with renaming(url) as rename, renaming(url, accept=frozenset({kind})) as accepting:
+        await verified(rename)
+        assert await names(rename) == {"function:f(integer,text)"}
+        assert (await accepting.gate()).open
+
+
+@pytest.mark.parametrize("name", ["nonsense", "function:gone()", "statement:4711", "rows"])
+async def test_accepting_what_does_not_exist_is_an_error_that_lists_what_does(
+    url: URL, name: str
+) -> None:
+    async with renaming(url, accept=frozenset({name})) as rename:
+        with pytest.raises(UsageError, match="there is no such finding"):
+            await walked(rename)
+
+
+async def walked(rename: Rename) -> None:
+    async with Database(rename.database.url, Settings()) as database:
+        await verified(Rename(database, rename.target))
+    await rename.gate()
+
+
+async def test_what_would_lose_values_is_never_accepted(url: URL) -> None:
+    accept = frozenset({"old-writes", "statement", "running", "subscription", "function"})
+    async with renaming(url, accept=accept) as rename:
+        await verified(rename)
+        await execute(
+            url,
+            "ALTER TABLE bill DISABLE TRIGGER USER",
+            "UPDATE bill SET amt = 1 WHERE id = 1",
+        )
+        found = (await rename.gate()).objections
+        assert {one.slug for one in found} == {"rows", "triggers"}
+        assert {one.name for one in found} == {""}

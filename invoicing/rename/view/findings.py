@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.rename.acceptance import VIEW, accepted
 from invoicing.rename.dependents import find_dependents, word
 from invoicing.rename.model import Finding
 from invoicing.rename.names import qualified, quote
@@ -34,11 +35,6 @@ _GENERAL = frozenset(
     {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
     | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
     | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
-)
-# What only the operator can know to be harmless; all other refusals stand.
-ACCEPTABLE = frozenset(
-    {"inheritance", "logical-slot", "null-default", "partitioned", "row-type", "table-name"}
-    | {"view-statement"}
 )
 # The first version with views that ask for the client's own rights.
 _INVOKER = 15
@@ -107,7 +103,7 @@ async def find_for_view(
         *await uses_of_row_type(connection, relation),
         *await statements_no_view_takes(connection, relation),
     ]
-    return Found([_accepted(one, options) for one in findings], shape, renamings)
+    return Found([accepted(one, options.accept, VIEW) for one in findings], shape, renamings)
 
 
 def always(relation: Relation, version: int) -> list[str]:
@@ -283,12 +279,6 @@ def _judged(one: Dependent, kind: str, target: Target) -> Finding:
     verdict, message = _VERDICTS.get(kind, _FOLLOWS)
     said = message.format(old=quote(target.old), new=quote(target.new), subject=one.subject)
     return Finding(one.kind, one.subject, verdict, said)
-
-
-def _accepted(finding: Finding, options: Options) -> Finding:
-    if finding.verdict == "refused" and finding.slug in options.accept & ACCEPTABLE:
-        return Finding(finding.slug, finding.subject, "noted", "accepted: " + finding.message)
-    return finding
 
 
 def _refused(slug: str, subject: str, message: str) -> Finding:

@@ -126,7 +126,7 @@ async def end(operator: Operator, column: Column, confirm: str | None) -> None:
     gate = await ask_gate(operator, column)
     if not gate.open:
         raise ContractRefusedError(str(operator.target), gate.objections)
-    operator.entry.result = {"gate": "open", "unseen": [str(one) for one in gate.unseen]}
+    operator.entry.result |= {"gate": "open", "unseen": [str(one) for one in gate.unseen]}
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
 
     async def swap() -> None:

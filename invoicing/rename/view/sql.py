@@ -205,7 +205,8 @@ def count_functions(names: Names, word: str) -> list[str]:
     """Return what makes the counter; it locks nothing.
 
     No trigger can tell by which name a column was written through a view, for it is the table's
-    one column that is written. So it looks for the old name in the text that the client sent.
+    one column that is written. So it looks for the old name in the text of the statement: of what
+    a function runs, that is in its context; of EXECUTE, in what was prepared.
     """
     tag = f"$rename_{names.key}$"
     return [
@@ -215,10 +216,15 @@ def count_functions(names: Names, word: str) -> list[str]:
         (
             f"CREATE OR REPLACE FUNCTION {names.function(names.count_trigger)}() RETURNS trigger"
             f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n"
-            "DECLARE sent pg_catalog.text := pg_catalog.left(pg_catalog.current_query(), "
-            f"{_LOOKED_AT});\nBEGIN\n"
-            f"    IF sent OPERATOR(pg_catalog.~*) {literal(word)}\n"
-            f"        AND pg_catalog.strpos(sent, {literal(MARK)}) OPERATOR(pg_catalog.=) 0 THEN\n"
+            "DECLARE\n    stack pg_catalog.text;\n    sent pg_catalog.text;\nBEGIN\n"
+            "    GET DIAGNOSTICS stack = PG_CONTEXT;\n"
+            "    sent := pg_catalog.left(coalesce(pg_catalog.substring(stack, E'\\n.*'),"
+            f" pg_catalog.current_query()), {_LOOKED_AT});\n"
+            "    IF pg_catalog.strpos(sent, " + literal(MARK) + ") OPERATOR(pg_catalog.=) 0 AND ("
+            f"sent OPERATOR(pg_catalog.~*) {literal(word)}\n"
+            "        OR sent OPERATOR(pg_catalog.~*) '^[[:space:]]*execute[[:space:]]' AND EXISTS ("
+            "SELECT FROM pg_catalog.pg_prepared_statements AS p\n"
+            f"            WHERE p.statement OPERATOR(pg_catalog.~*) {literal(word)})) THEN\n"
             f"        PERFORM pg_catalog.nextval({literal(names.sequence)});\n"
             f"    END IF;\n    RETURN NULL;\nEND\n{tag}"
         ),
