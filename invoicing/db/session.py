@@ -89,6 +89,10 @@ class Database:
         )
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
+    def with_settings(self, settings: Settings) -> Database:
+        """Return the same database with other settings, and engines of its own."""
+        return Database(self.url, settings)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session in one transaction: commit at the end, roll back on any exception."""
