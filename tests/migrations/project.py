@@ -87,7 +87,7 @@ def write_script(config: Config, revisions: str, *, confirm: str | None = "loan.
     config.attributes["rename"]["confirm"] = confirm
     config.output_buffer = io.StringIO()
     first, last = revisions.split(":")
-    run = command.upgrade if first < last else command.downgrade
+    run = command.upgrade if first == "base" or first < last else command.downgrade
     with redirect_stdout(config.output_buffer):
         run(config, revisions, sql=True)
     return config.output_buffer.getvalue()
