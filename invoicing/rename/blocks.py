@@ -153,14 +153,14 @@ def execute(*statements: str) -> str:
 def execute_typed(exact: list[str], image: list[str]) -> str:
     """Run statements made for `EXACT` or for `IMAGE`, whichever the column is, with its type."""
     return "".join(
-        f"    EXECUTE replace(CASE WHEN col.exact THEN {literal(one)} ELSE {literal(other)} END,"
-        f" {literal(_TYPE)}, col.type);\n"
-        for one, other in zip(exact, image, strict=True)
+        f"    EXECUTE replace(CASE WHEN col.exact THEN {literal(by_value)}"
+        f" ELSE {literal(by_image)} END, {literal(_TYPE)}, col.type);\n"
+        for by_value, by_image in zip(exact, image, strict=True)
     )
 
 
 def lock(names: Names, options: Options, mode: str) -> str:
-    """Take a lock on the table; between its tries nobody waits behind it."""
+    """Take a lock on the table; between its tries no session waits behind it."""
     longest = round(options.lock_timeout * 1000)
     message = f"cannot lock {names.relation}: another session uses it"
     hint = f"To see which: {names.command('status')}. Then run the script again."

@@ -5,7 +5,7 @@ it runs: the column's type, whether it may be NULL, how far the rename has come.
 carry over it refuses (see `obstacles`).
 
 Every step is one statement that asks for what it needs before it does anything: psql goes on after
-an error unless told otherwise. The last step, which drops a column or says that every row is equal,
+an error by default. The last step, which drops a column or says that every row is equal,
 belongs to the transaction in which Alembic writes the version (see `stamp`). Each may be run again:
 a script that was interrupted is started anew, and goes on at the batch where it was.
 """

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 
 from tests.conftest import execute
+from tests.migrations.loans import (
+    ROWS,
+    STOPS,
+    SUM,
+    columns,
+    fetch,
+    first_step,
+    total,
+    version,
+    without_stop,
+)
 from tests.migrations.project import make_project, psql, rename_of, write_script
 
 if TYPE_CHECKING:
@@ -16,63 +27,6 @@ if TYPE_CHECKING:
 
     from alembic.config import Config
     from sqlalchemy.engine import URL
-
-ROWS = 500
-TABLE = (
-    "CREATE TABLE loan (id bigserial PRIMARY KEY, fee bigint NOT NULL)",
-    f"INSERT INTO loan (fee) SELECT n FROM generate_series(1, {ROWS}) AS n",
-    "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
-    "INSERT INTO alembic_version VALUES ('001')",
-)
-STOPS = "\\set ON_ERROR_STOP on\n"
-
-
-@pytest.fixture
-async def loans(empty_database_url: URL) -> URL:
-    """Return a database with loans, as they are before the rename."""
-    await execute(empty_database_url, *TABLE)
-    return empty_database_url
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Config:
-    return make_project(tmp_path / "project")
-
-
-async def fetch(url: URL, query: str) -> Any:
-    connection = await asyncpg.connect(
-        url.set(drivername="postgresql").render_as_string(hide_password=False)
-    )
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
-
-
-async def version(url: URL) -> str:
-    return await fetch(url, "SELECT string_agg(version_num, ',') FROM alembic_version")
-
-
-async def columns(url: URL, table: str = "loan") -> dict[str, tuple[str, bool]]:
-    rows = await fetch(
-        url,
-        "SELECT array_agg(ARRAY[attname, format_type(atttypid, atttypmod), attnotnull::text])"
-        f" FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0"
-        " AND NOT attisdropped",
-    )
-    return {name: (kind, null == "true") for name, kind, null in rows}
-
-
-async def total(url: URL, column: str) -> int:
-    return int(await fetch(url, f"SELECT sum({column}) FROM loan"))
-
-
-SUM = ROWS * (ROWS + 1) // 2
-
-
-def without_stop(sql: str) -> str:
-    """Return the script for what goes on after an error, as programs other than psql do."""
-    return "\n".join(line for line in sql.splitlines() if not line.startswith("\\set"))
 
 
 def test_the_first_line_stops_psql_at_an_error(tmp_path: Path) -> None:
@@ -129,92 +83,6 @@ async def test_a_rename_goes_back_before_the_contract(loans: URL, project: Confi
     assert await fetch(loans, "SELECT to_regnamespace('invoicing_rename')") is None
 
 
-OBSTACLES = {
-    "index": "CREATE INDEX ON loan (fee)",
-    "default": "ALTER TABLE loan ALTER fee SET DEFAULT 7",
-    "view": "CREATE VIEW v AS SELECT sum(fee) FROM loan",
-    "whole row": "CREATE VIEW v AS SELECT id, to_jsonb(l) AS whole FROM loan AS l",
-    "row type": "CREATE FUNCTION f(l loan) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "stored row": "CREATE TABLE other (l loan)",
-    "rule": "CREATE RULE r AS ON DELETE TO loan DO INSTEAD NOTHING",
-    "comment": "COMMENT ON COLUMN loan.fee IS 'money'",
-    "privilege": "GRANT SELECT (fee) ON loan TO PUBLIC",
-    "statistics": "ALTER TABLE loan ALTER fee SET STATISTICS 500",
-    "publication": "CREATE PUBLICATION p FOR TABLE loan",
-    "child": "CREATE TABLE child () INHERITS (loan)",
-    "trigger's argument": (
-        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-        "CREATE TRIGGER t BEFORE UPDATE ON loan FOR EACH ROW EXECUTE FUNCTION t('id', 'FEE')"
-    ),
-    "trigger's function": (
-        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql"
-        " AS 'BEGIN NEW.FEE := 1; RETURN NEW; END';"
-        "CREATE TRIGGER t BEFORE UPDATE ON loan FOR EACH ROW EXECUTE FUNCTION t()"
-    ),
-    "name taken": "ALTER TABLE loan ADD fee_cents bigint",
-    "domain": (
-        "CREATE DOMAIN base AS bigint CHECK (VALUE > 0); CREATE DOMAIN d AS base;"
-        "ALTER TABLE loan ALTER fee TYPE d"
-    ),
-    "domain's default": ("CREATE DOMAIN d AS bigint DEFAULT 1; ALTER TABLE loan ALTER fee TYPE d"),
-    "partitioned": ("DROP TABLE loan; CREATE TABLE loan (id int, fee int) PARTITION BY LIST (id)"),
-}
-
-
-@pytest.mark.parametrize("stop", [True, False])
-@pytest.mark.parametrize("obstacle", OBSTACLES.values(), ids=OBSTACLES)
-async def test_the_expand_adds_and_stamps_nothing_after_a_preflight_error(
-    loans: URL, project: Config, obstacle: str, stop: bool
-) -> None:
-    await execute(loans, obstacle)
-    before = await columns(loans)
-    sql = write_script(project, "001:003")
-    ran = psql(loans, sql if stop else without_stop(sql))
-    assert "ERROR" in ran.stderr
-    assert await columns(loans) == before
-    assert await version(loans) == "001"
-    assert await fetch(loans, "SELECT to_regnamespace('invoicing_rename')") is None
-
-
-TYPES = {
-    "numeric": ("", "numeric(12,2)"),
-    "domain": ("CREATE DOMAIN money_amount AS numeric(10,4)", "money_amount"),
-    "enum": ("CREATE TYPE odd AS ENUM ('1', '2')", "odd"),
-    "quoted": (
-        'CREATE SCHEMA "A b"; CREATE TYPE "A b"."T y" AS ENUM (\'1\', \'2\')',
-        '"A b"."T y"',
-    ),
-    "collation": ("", 'varchar(30) COLLATE "C"'),
-    "array": ("", "integer[]"),
-    "json": ("", "json"),
-    "rows of nulls": ("CREATE TYPE pair AS (a int, b int)", "pair"),
-}
-
-
-@pytest.mark.parametrize(("setup", "type_"), TYPES.values(), ids=TYPES)
-async def test_the_type_is_the_catalogs_and_not_the_revisions(
-    loans: URL, project: Config, setup: str, type_: str
-) -> None:
-    values = {"json": "'[1]'::text", "integer[]": "'{1}'::text", "pair": "'(,)'::text"}
-    plain, value = type_.split(" COLLATE", maxsplit=1)[0], values.get(type_, "'1'::text")
-    await execute(
-        loans,
-        f"{setup}; ALTER TABLE loan DROP fee, ADD fee {type_};"
-        f"UPDATE loan SET fee = ({value})::{plain} WHERE id % 7 > 0",
-    )
-    images = "SELECT string_agg(id || ':' || coalesce({}::text, '-'), ',' ORDER BY id) FROM loan"
-    before, kind = await fetch(loans, images.format("fee")), (await columns(loans))["fee"]
-    collation = (
-        "SELECT attcollation FROM pg_attribute WHERE attrelid = 'loan'::regclass AND attname = '{}'"
-    )
-    was = await fetch(loans, collation.format("fee"))
-    ran = psql(loans, write_script(project, "001:003"), PGOPTIONS="-c search_path=public")
-    assert (ran.stderr, ran.returncode) == ("", 0)
-    assert (await columns(loans))["fee_cents"] == kind
-    assert await fetch(loans, collation.format("fee_cents")) == was
-    assert await fetch(loans, images.format("fee_cents")) == before
-
-
 async def test_an_own_statement_timeout_does_not_end_the_backfill(
     loans: URL, tmp_path: Path
 ) -> None:
@@ -235,11 +103,6 @@ async def test_an_own_statement_timeout_does_not_end_the_backfill(
     assert ran.stdout.strip() == "1s"
     assert await version(loans) == "003", ran.stderr
     assert await total(loans, "fee_cents") == 40 * 41 // 2
-
-
-def first_step(sql: str) -> str:
-    """Return the script as far as the column and the triggers: killed before the backfill."""
-    return sql.split("DECLARE\n    part record;", maxsplit=1)[0].rpartition("DO $")[0]
 
 
 async def test_a_locked_row_is_waited_for(loans: URL, tmp_path: Path) -> None:
@@ -356,17 +219,6 @@ async def test_a_contract_from_another_version_drops_nothing(loans: URL, project
     assert await total(loans, "fee") == SUM
 
 
-async def test_another_table_of_the_search_path_ends_the_script(
-    loans: URL, project: Config
-) -> None:
-    await execute(loans, "CREATE SCHEMA tenant", "CREATE TABLE tenant.loan (id int, fee bigint)")
-    sql = write_script(project, "001:003")
-    ran = psql(loans, without_stop(sql), PGOPTIONS="-c search_path=tenant,public")
-    assert "search path" in ran.stderr
-    assert await total(loans, "fee") == SUM
-    assert await version(loans) == "001"
-
-
 async def test_a_script_without_transactions_is_not_written(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", offline=", transactional_ddl=False")
     with pytest.raises(Exception, match="transactional_ddl"):
@@ -389,31 +241,6 @@ async def test_old_code_that_writes_during_the_quiet_time_keeps_its_column(
     assert "old code" in (await running).stderr
     assert await total(loans, "fee") == SUM
     assert await version(loans) == "002"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        "-c default_transaction_isolation=serializable",
-        "-c standard_conforming_strings=off -c quote_all_identifiers=on",
-        "-c lock_timeout=1ms -c idle_in_transaction_session_timeout=50ms -c DateStyle=German",
-        "-c search_path=hostile,pg_catalog,public",
-    ],
-)
-async def test_the_operators_session_changes_nothing(
-    loans: URL, project: Config, options: str
-) -> None:
-    await execute(
-        loans,
-        "CREATE SCHEMA hostile",
-        "CREATE FUNCTION hostile.never(bigint, bigint) RETURNS bool LANGUAGE sql AS 'SELECT false'",
-        "CREATE OPERATOR hostile.> (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = hostile.never)",
-    )
-    await execute(loans, "UPDATE loan SET fee = -fee WHERE id = 7")
-    ran = psql(loans, write_script(project, "001:003"), PGOPTIONS=options)
-    assert (ran.stderr, ran.returncode) == ("", 0)
-    assert await version(loans) == "003"
-    assert await total(loans, "fee_cents") == SUM - 14
 
 
 HABITS = ("--set", "ON_ERROR_ROLLBACK=on", "--set", "AUTOCOMMIT=off")
@@ -458,28 +285,3 @@ async def test_a_killed_script_goes_on_where_it_was(loans: URL, project: Config)
     ran = psql(loans, sql)
     assert (ran.stderr, ran.returncode) == ("", 0)
     assert await total(loans, "fee_cents") == SUM
-
-
-async def test_odd_names_are_renamed_like_any(loans: URL, tmp_path: Path) -> None:
-    table, old, new, schema = 'lo"an :x', "counted", "$rel{0}'\\", "S $invoicing_rename$ x"
-    rename = f"{table!r}, {old!r}, {new!r}, sa.Integer(), schema={schema!r}"
-    project = make_project(
-        tmp_path / "project",
-        ("pass", "pass"),
-        (f"op.expand_rename({rename})", "pass"),
-        (f"op.contract_rename({rename})", "pass"),
-    )
-    await execute(
-        loans,
-        f'CREATE SCHEMA "{schema}"',
-        f'CREATE TABLE "{schema}"."lo""an :x" (id int, counted numeric(12, 2))',
-        f'INSERT INTO "{schema}"."lo""an :x" SELECT n, n / 3.0 FROM generate_series(1, 99) AS n',
-    )
-    sums = f'SELECT sum("{{}}")::text FROM "{schema}"."lo""an :x"'
-    before = await fetch(loans, sums.format(old))
-    assert psql(loans, write_script(project, "001:002")).stderr == ""
-    psql(loans, write_script(project, "002:003"))
-    assert await version(loans) == "002"  # nothing confirmed this one
-    ran = psql(loans, write_script(project, "002:003", confirm=f"{table}.{old}"))
-    assert (ran.stderr, await version(loans)) == ("", "003")
-    assert await fetch(loans, sums.format(new)) == before

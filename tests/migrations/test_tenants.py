@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from invoicing.errors import InvoicingError, UsageError
 from tests.conftest import execute
+from tests.migrations.loans import fetch
 from tests.migrations.project import make_project, rename_of
-from tests.migrations.test_script import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
