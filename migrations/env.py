@@ -20,7 +20,7 @@ from invoicing.db import Base, Database
 from invoicing.db.migrations import MIGRATION_LOCK
 from invoicing.errors import InvoicingError, MigrationInProgressError
 from invoicing.postgres import database_url
-from invoicing.rename import operations  # noqa: F401 -- op.expand_rename and its like
+from invoicing.rename import operations  # op.expand_rename and its like
 
 LIMITS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 LOCK_NOT_AVAILABLE = "55P03"
@@ -36,6 +36,7 @@ def main() -> None:
             literal_binds=True,
             transaction_per_migration=True,
         )
+        operations.begin_script(context.get_context())
         with context.begin_transaction():
             context.run_migrations()
     elif connection is not None:

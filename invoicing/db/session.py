@@ -90,6 +90,14 @@ class Database:
         )
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
+    def with_settings(self, settings: Settings) -> Database:
+        """Return the same database with other settings, and engines of its own.
+
+        The application name is that of the settings, whatever name the URL gives.
+        """
+        url = self.url.update_query_dict({"application_name": settings.application_name})
+        return Database(url, settings)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session in one transaction: commit at the end, roll back on any exception."""

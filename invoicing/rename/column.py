@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from invoicing.rename.session import Connection
 
 # Types whose `=` says true only of values that are the same byte by byte.
-_EXACT = frozenset(
+EXACT = frozenset(
     {"bool", "int2", "int4", "int8", "oid", "uuid", "bytea", "money", "char", "name"}
     | {"date", "time", "timestamp", "timestamptz"}
 )
@@ -126,7 +126,7 @@ class Column:
         """Return whether `=` on this type is true only of the same bytes."""
         if self.type_name in {"text", "varchar"}:
             return self.deterministic
-        return self.type_kind == "e" or self.type_name in _EXACT
+        return self.type_kind == "e" or self.type_name in EXACT
 
 
 @dataclass(frozen=True)

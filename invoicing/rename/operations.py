@@ -6,7 +6,8 @@ when the migration is interrupted, and running it again goes on. With `--sql` th
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
 lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
 `options`, `progress` and `stop`. An `env.py` only has to import this module; its connection has to
-be that of an async engine.
+be that of an async engine. The table is the one that this connection finds (see `migration`);
+offline, `begin_script` lets psql stop at an error from the first line on.
 """
 
 from __future__ import annotations
@@ -17,27 +18,31 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import MigrateOperation, Operations
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.util import await_only
 
-from invoicing.db.session import Database
 from invoicing.errors import RenameInterruptedError, RenamePhaseError, UsageError
-from invoicing.rename import script, state
-from invoicing.rename.column import Column, find_relation
+from invoicing.rename import stamp, state
+from invoicing.rename.column import find_relation
+from invoicing.rename.migration import MigrationDatabase, find_table
 from invoicing.rename.model import Options, Phase, Target
 from invoicing.rename.names import Names
 from invoicing.rename.operator import operate
 from invoicing.rename.rename import Rename
+from invoicing.rename.script import Script
 from invoicing.rename.session import connected
+from invoicing.rename.stamp import begin_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import URL
     from sqlalchemy.types import TypeEngine
 
+    from invoicing.db.session import Database
     from invoicing.rename.model import Progress
+    from invoicing.rename.script import Statements
+
+__all__ = ["begin_script"]
 
 _SECONDS_BETWEEN_LINES = 5.0
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
@@ -64,8 +69,8 @@ class _RenameOp(MigrateOperation):
     """One step of a rename.
 
     Attributes:
-        column_type: the column's type, for a script, which cannot look it up.
-        nullable: whether the column may be NULL, for a script.
+        column_type: the column's type, for whoever reads the revision: what runs takes it, and
+            whether it may be NULL, from the catalog.
         batch_size: rows of one batch, unless the operator gives another number.
     """
 
@@ -99,20 +104,6 @@ class _RenameOp(MigrateOperation):
     @property
     def names(self) -> Names:
         return Names(self.schema or "public", self.table, self.old, self.new)
-
-    @property
-    def column(self) -> Column:
-        sql = self.column_type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
-        # The type's own name decides how values are compared; of an unknown one, byte by byte.
-        name = {"bigint": "int8", "integer": "int4", "smallint": "int2", "boolean": "bool"}
-        lower = sql.lower()
-        return Column(
-            number=0,
-            type=sql,
-            type_name=name.get(lower, lower.split("(")[0]),
-            type_kind="b",
-            not_null=not self.nullable,
-        )
 
 
 @Operations.register_operation("expand_rename", "invoke")
@@ -150,26 +141,36 @@ class _Run:
     def do(self, work: Callable[[Database, _Run], Coroutine[Any, Any, None]]) -> None:
         """Run `work` on connections of its own, outside the migration's transaction."""
         context = self.operations.migration_context
+        connection = context.connection
+        if connection is None:  # pragma: no cover -- only a script has none
+            return
+        if context._in_external_transaction:  # noqa: SLF001 -- else Alembic only asserts it
+            message = (
+                "cannot rename inside a transaction that env.py began: every batch commits by "
+                "itself. Commit before context.configure(), after SET search_path for instance"
+            )
+            raise UsageError(message)
         with context.autocommit_block():
-            connection = context.connection
-            if connection is None:  # pragma: no cover -- only a script has none
-                return
-            await_only(self._work(connection.engine.url, work))
+            table = find_table(connection, self.operation.table, self.operation.schema)
+            self.operation = replace(self.operation, schema=table.schema)
+            await_only(self._work(MigrationDatabase(connection.engine, table), work))
 
     async def _work(
         self,
-        url: URL,
+        database: Database,
         work: Callable[[Database, _Run], Coroutine[Any, Any, None]],
     ) -> None:
-        async with Database(url) as database:
+        async with database:
             await work(database, self)
 
-    def write(self, statements: list[str]) -> None:
-        """Write a script's statements, outside the migration's transaction."""
-        context = self.operations.migration_context
-        with context.autocommit_block():
-            for statement in statements:
-                context.impl.static_output(statement + ";\n")
+    def script(self) -> Script:
+        """Return what writes the rename down."""
+        searched = self.operation.schema is None
+        return Script(self.operation.names, self.options, searched)
+
+    def write(self, statements: Statements) -> None:
+        """Write a script's statements, the last of them with the version row."""
+        stamp.write(self.operations.migration_context, *statements)
 
     def tell(self, progress: Progress) -> None:
         """Print where a backfill stands, every few seconds."""
@@ -224,7 +225,7 @@ def expand_rename(operations: Operations, operation: _RenameOp) -> None:
     """Expand, backfill, verify; or write them down."""
     run = _run(operations, operation)
     if operations.migration_context.as_sql:
-        run.write(script.expand_script(operation.names, operation.column, run.options))
+        run.write(run.script().expand())
     else:
         run.do(_expand)
 
@@ -234,7 +235,7 @@ def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
     """Drop the new column; or write it down."""
     run = _run(operations, operation)
     if operations.migration_context.as_sql:
-        run.write(script.rollback_script(operation.names, operation.column, run.options))
+        run.write(run.script().rollback())
     else:
         run.do(_rollback)
 
@@ -245,11 +246,7 @@ def contract_rename(operations: Operations, operation: _RenameOp) -> None:
     run = _run(operations, operation)
     if operations.migration_context.as_sql:
         confirmed = run.confirm == f"{operation.table}.{operation.old}"
-        run.write(
-            script.contract_script(
-                operation.names, operation.column, run.options, confirmed=confirmed
-            )
-        )
+        run.write(run.script().contract(confirmed=confirmed))
     else:
         run.do(_contract)
 
@@ -258,9 +255,9 @@ def contract_rename(operations: Operations, operation: _RenameOp) -> None:
 def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
     """Add the old column again; or write it down."""
     run = _run(operations, operation)
-    back = replace(operation, old=operation.new, new=operation.old)
     if operations.migration_context.as_sql:
-        run.write(script.readd_script(back.names, back.column, run.options))
+        run.operation = replace(operation, old=operation.new, new=operation.old)
+        run.write(run.script().readd())
     else:
         run.do(_readd)
 

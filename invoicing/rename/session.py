@@ -13,12 +13,12 @@ import asyncpg
 from asyncpg import Connection
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.db.session import Database
 from invoicing.errors import RenameFailedError, RenameInterruptedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from invoicing.db.session import Database
     from invoicing.rename.model import Target
 
 __all__ = [
@@ -121,9 +121,7 @@ async def connected(database: Database, connections: int) -> AsyncIterator[Pool]
     own = settings.model_copy(
         update={"application_name": APPLICATION, "pool_size": connections, "lock_timeout": 0.0}
     )
-    # Known by this name among other sessions, whatever name the URL gives.
-    url = database.url.update_query_dict({"application_name": APPLICATION})
-    async with Database(url, own) as private:
+    async with database.with_settings(own) as private:
         yield Pool(private)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from invoicing.rename.session import Connection
 
 # Two operators may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
-_CREATION_LOCK = 0x72656E616D65
+CREATION_LOCK = 0x72656E616D65
 SETUP = (
     f"CREATE SCHEMA IF NOT EXISTS {quote(STATE)}",
     f"""CREATE TABLE IF NOT EXISTS {quote(STATE)}.rename (
@@ -89,7 +89,7 @@ async def set_up(connection: Connection) -> None:
     if await has_state(connection):
         return
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
         await write(connection, *SETUP)
 
 
@@ -180,6 +180,6 @@ async def forget(connection: Connection, names: Names) -> None:
     await connection.execute(f"DELETE FROM {quote(STATE)}.rename WHERE key = $1", names.key)
     await journal.forget(connection, names)
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _CREATION_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
         if not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(STATE)}.rename)"):
             await write(connection, f"DROP SCHEMA {quote(STATE)} CASCADE")
