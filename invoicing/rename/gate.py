@@ -23,7 +23,7 @@ from invoicing.rename.view.gate import has_rows, standing_objections
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
-    from invoicing.rename.model import Target
+    from invoicing.rename.model import Strategy, Target
     from invoicing.rename.operator import Operator
 
 _LOOKS = 10
@@ -69,7 +69,7 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
             *await _unfinished(operator, column, counts),
         ]
     objections += [
-        *await _dependents(operator),
+        *await _dependents(operator, by_view=found is not None and found.strategy == "view"),
         *await _unseen(operator),
         *await _running(operator),
     ]
@@ -107,11 +107,12 @@ async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]
     return [_objection("unfinished", name, message) for name in unready]
 
 
-async def _dependents(operator: Operator) -> list[Finding]:
+async def _dependents(operator: Operator, *, by_view: bool) -> list[Finding]:
     dependents = await find_dependents(operator.connection, operator.relation, operator.target)
+    strategy: Strategy = "view" if by_view else "columns"
     return [
         _objection(one.slug, one.subject, one.message)
-        for one in judge(dependents, operator.target)
+        for one in judge(dependents, operator.target, strategy, at_gate=True)
         if one.verdict in {"later", "refused"} and one.slug not in operator.options.accept
     ]
 

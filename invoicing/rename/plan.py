@@ -14,7 +14,7 @@ from invoicing.rename import build, carry, contract, expand, rollback, sync
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.ddl import first_step
-from invoicing.rename.dependents import find_dependents, judge
+from invoicing.rename.dependents import dependents_of
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
 from invoicing.rename.preflight import accepted, measure, preflight
@@ -77,7 +77,7 @@ async def _columns_way(
     findings = [
         *await preflight(connection, relation, column, target, options),
         *carry.findings(carried),
-        *judge(await find_dependents(connection, relation, target), target, options.accept),
+        *await dependents_of(connection, relation, target, "columns", options.accept),
     ]
     estimate = _columns_estimate(sizes, carried, options)
     if await find_column(connection, relation, target.new) is None:

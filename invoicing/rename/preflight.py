@@ -318,4 +318,4 @@ def accepted(finding: Finding, options: Options) -> Finding:
 
 
 # What only the operator can know to be harmless; all other refusals stand.
-ACCEPTABLE = frozenset({"update-trigger", "publication", "disk-space"})
+ACCEPTABLE = frozenset({"update-trigger", "disk-space"})

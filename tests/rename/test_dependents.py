@@ -277,6 +277,10 @@ REFUSED = {
         ),
         "ALTER TABLE renamed.thing REPLICA IDENTITY DEFAULT",
     ),
+    "rule": (
+        "CREATE RULE r AS ON UPDATE TO renamed.thing WHERE OLD.amt < 0 DO INSTEAD NOTHING",
+        "DROP RULE r ON renamed.thing",
+    ),
     "inheritance": (
         "CREATE TABLE renamed.child () INHERITS (renamed.thing)",
         "ALTER TABLE renamed.child NO INHERIT renamed.thing",
@@ -370,10 +374,6 @@ LATER = {
             "CREATE OR REPLACE FUNCTION renamed.total() RETURNS bigint LANGUAGE sql AS"
             " 'SELECT sum(cents)::bigint FROM renamed.thing'"
         ),
-    ),
-    "rule": (
-        "CREATE RULE r AS ON UPDATE TO renamed.thing WHERE OLD.amt < 0 DO INSTEAD NOTHING",
-        "DROP RULE r ON renamed.thing",
     ),
 }
 
