@@ -18,6 +18,7 @@ from invoicing.rename.dependents import dependents_of
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
 from invoicing.rename.preflight import accepted, measure, preflight
+from invoicing.rename.unvalidated import unvalidated_findings
 from invoicing.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ async def _columns_way(
     findings = [
         *await preflight(connection, relation, column, target, options),
         *carry.findings(carried),
+        *await unvalidated_findings(connection, relation, target),
         *await dependents_of(connection, relation, target, "columns", options.accept),
     ]
     estimate = _columns_estimate(sizes, carried, options)

@@ -14,6 +14,7 @@ from invoicing.rename.blockers import long_transactions
 from invoicing.rename.column import leaves
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, quote
+from invoicing.rename.storage import storage_findings
 
 if TYPE_CHECKING:
     import asyncpg
@@ -120,6 +121,7 @@ async def preflight(
     begun = await state.load(connection, relation.names(target))
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
     found = [*_account(facts, relation), *_table(facts, relation, target, options)]
+    found += await storage_findings(connection, relation)
     if facts["new_exists"] and not unfinished:
         advice = (
             "Drop it, or choose another name; what a rename had begun is gone on with by itself"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.rename import storage
 from invoicing.rename.dependents import dependents_of
 from invoicing.rename.model import Finding
 from invoicing.rename.names import qualified, quote
@@ -32,6 +33,7 @@ _GENERAL = frozenset(
     {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
     | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
     | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
+    | storage.SLUGS
 )
 # What only the operator can know to be harmless; all other refusals stand.
 ACCEPTABLE = frozenset({"logical-slot", "null-default", "partitioned", "view-statement"})
