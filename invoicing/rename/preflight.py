@@ -179,7 +179,12 @@ def _table(
             f"version {major} reads a range of pages only with the whole table; 14 is needed",
         ),
         (facts["in_recovery"], "replica-server", "server", "is a replica. Connect to the primary"),
-        (facts["kind"] not in {"r", "p"}, "no-table", relation.sql, "is a view or a foreign table"),
+        (
+            facts["kind"] not in {"r", "p"},
+            "no-table",
+            relation.sql,
+            "is no table: a view or a foreign table",
+        ),
         (
             facts["is_partition"],
             "partition",

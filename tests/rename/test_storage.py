@@ -42,8 +42,8 @@ REFUSED = {
     "a hypertable": (
         (
             f"{BILL}; CREATE SCHEMA _timescaledb_catalog;"
-            "CREATE TABLE _timescaledb_catalog.hypertable (id int, schema_name name, table_name name);"
-            "INSERT INTO _timescaledb_catalog.hypertable VALUES (1, 'public', 'bill')"
+            "CREATE TABLE _timescaledb_catalog.hypertable (schema_name name, table_name name);"
+            "INSERT INTO _timescaledb_catalog.hypertable VALUES ('public', 'bill')"
         ),
         "distributed-table",
     ),

@@ -166,6 +166,19 @@ SEEN = {
         "row-type",
         (REFUSED, REFUSED),
     ),
+    "a row that is built by a cast": (
+        SQL.format(result="text", body="SELECT to_jsonb((1, 2, 'x', NULL, NULL)::item)::text"),
+        "row-type",
+        (REFUSED, REFUSED),
+    ),
+    "a row that is returned by its values": (
+        (
+            "CREATE FUNCTION f() RETURNS item LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN (1::int8, 2::int8, ''x'', NULL, NULL); END'"
+        ),
+        "row-type",
+        (REFUSED, REFUSED),
+    ),
     "row type in another table": (
         "CREATE TABLE log (entry item)",
         ("stored-row-type", "row-type"),
@@ -259,10 +272,15 @@ SEEN = {
         "row-copy",
         (REFUSED, REFUSED),
     ),
+    "rows archived by TABLE": (
+        SQL.format(result="void", body="INSERT INTO archive TABLE item"),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
     "rows of a fixed result": (
         (
-            "CREATE FUNCTION f() RETURNS TABLE (a bigint, b bigint, c text, d tsvector, e timestamptz)"
-            " LANGUAGE sql AS 'SELECT * FROM item'"
+            "CREATE FUNCTION f() RETURNS TABLE (a bigint, b bigint, c text, d text, e date)"
+            " LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT * FROM item; END'"
         ),
         "row-copy",
         (REFUSED, REFUSED),
@@ -378,6 +396,13 @@ CLEAN = {
     "function that counts": SQL.format(result="bigint", body="SELECT count(*) FROM item"),
     "function that inserts from a star": SQL.format(
         result="void", body="INSERT INTO item SELECT * FROM archive"
+    ),
+    "function that copies rows of another table": SQL.format(
+        result="void",
+        body="INSERT INTO audit SELECT * FROM audit WHERE EXISTS (SELECT FROM item)",
+    ),
+    "function that returns what it has inserted": SQL.format(
+        result="SETOF audit", body="INSERT INTO audit (at) SELECT seen_at FROM item RETURNING *"
     ),
     "a message that says the word": "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS"
     " $$ BEGIN IF EXISTS (SELECT FROM item) THEN RETURN; END IF; RAISE 'no amt'; END $$",

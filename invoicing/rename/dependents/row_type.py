@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from invoicing.rename.dependents.kind import NOTHING, Kind, Reaction, lines
@@ -55,15 +56,28 @@ async def _functions(scope: Scope, *, building: bool) -> Rows:
 def _builds(scope: Scope, function: Function) -> bool:
     if not function.returns_row:
         return False
-    words = {one.text for one in function.body.tokens}
-    return bool({"row", "values"} & words or function.body.lines_naming(scope.names(function)))
+    words = [one.text for one in function.body.tokens]
+    returned = ("return", "(") in pairwise(words)
+    return (
+        returned
+        or not {"row", "values"}.isdisjoint(words)
+        or bool(function.body.lines_naming(scope.names(function)))
+    )
 
 
 async def _in_text(scope: Scope) -> Rows:
+    return _typed(scope, built=False)
+
+
+async def _casts(scope: Scope) -> Rows:
+    return _typed(scope, built=True)
+
+
+def _typed(scope: Scope, *, built: bool) -> Rows:
     return [
         (function.subject, "pg_proc", function.oid, f" ({lines(used)})")
         for function in scope.functions
-        if (used := function.body.lines_of_row_type(scope.names(function)))
+        if (used := function.body.lines_of_row_type(scope.names(function), built=built))
     ]
 
 
@@ -124,4 +138,15 @@ KINDS = (
         _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'other'",
     ),
     Kind("row-type", NOTHING, _OTHER, find=_in_text),
+    Kind(
+        "row-type",
+        Reaction(
+            "refused",
+            "builds a row of the table by position{detail}: from the expand on a row has one "
+            "column more. Let it name the columns, then begin",
+            acceptable=True,
+        ),
+        NOTHING,
+        find=_casts,
+    ),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ _NO_ALIAS = frozenset(
 )
 _BEFORE_TABLE = frozenset({"from", "join", "update", "into", "using", "only", "table", "lateral"})
 _SPREADS = frozenset({"select", "returning", "all", "distinct"})
+# Before TABLE, where that is no query of its own.
+_DDL = frozenset(
+    {"create", "alter", "drop", "truncate", "temp", "temporary", "unlogged", "lock", "foreign"}
+    | {"new", "old", "on"}
+)
 _PARTS = frozenset({"then", "else", "loop", "begin"})
 
 
@@ -124,8 +130,13 @@ class Body:
                 found.append(one.line)
         return found
 
-    def lines_of_row_type(self, names: Names) -> list[int]:
-        """Return where the type of the table's rows is used: `item%ROWTYPE`, `NULL::item`."""
+    def lines_of_row_type(self, names: Names, *, built: bool = False) -> list[int]:
+        """Return where the type of the table's rows is used: `item%ROWTYPE`, `NULL::item`.
+
+        Args:
+            names: whose.
+            built: only where a row is built of its values: `ROW(1, 2)::item`.
+        """
         found = []
         marks = [one.text for one in self.tokens]
         for place, one in enumerate(self.tokens):
@@ -133,7 +144,9 @@ class Body:
                 continue
             head = place - 2 if marks[place - 1 : place] == ["."] else place
             cast = marks[max(head - 2, 0) : head] == [":", ":"]
-            if cast or marks[place + 1 : place + 3] == ["%", "rowtype"]:
+            if built and cast:
+                cast = marks[head - 3] == ")" or self.tokens[head - 3].in_literal
+            if cast or (not built and marks[place + 1 : place + 3] == ["%", "rowtype"]):
                 found.append(one.line)
         return found
 
@@ -196,6 +209,8 @@ class _Statement:
                 calls.append(calls[-1] or (word and not self._is_list(before)))
             elif one.text == ")" and len(calls) > 1:
                 calls.pop()
+            elif one.text == "table" and before.text not in _DDL and after.text in self._ours:
+                found.append((one.line, after.text not in self._names.given))
             elif one.text == "*" and not calls[-1] and after.text not in {"is", "=", "<"}:
                 row = self._row_of_star(before, one)
                 if row is not None:
@@ -242,10 +257,21 @@ class _Statement:
                 return name
             return None
         spread = before.text in _SPREADS or before.text == ","
-        if not spread or not self.is_ours:
+        if not spread or not self.is_ours or self._is_of_another(place, before):
             return None
         near = [name for name in self._relations if name in self._ours]
         return near[0] if near else self._names.table
+
+    def _is_of_another(self, place: int, before: Token) -> bool:
+        """Tell whether a star without a name is about another table than ours."""
+        if before.text == "returning":
+            written = [one for one in self._texts[:place] if one in {"insert", "update", "delete"}]
+            return written[-1:] == ["insert"]
+        if self._texts[place + 1 : place + 2] != ["from"] or "join" in self._texts:
+            return False
+        last = self._qualified(place + 2)
+        table = self._texts[last] if last < len(self._texts) else "("
+        return table != "(" and not self._is_ours(last) and table not in self._defined()
 
     def _means_ours(self, place: int, *, ours: bool) -> bool:
         token = self._tokens[place]
@@ -271,7 +297,7 @@ class _Statement:
         """Tell whether it may be SQL that is put together for a table known only when it runs."""
         if not {"execute", "format"} & set(self._texts):
             return False
-        pairs = list(zip(self._texts, self._texts[1:], strict=False))
+        pairs = set(pairwise(self._texts))
         return ("|", "|") in pairs or ("%", "i") in pairs or ("%", "s") in pairs
 
     def _is_ours(self, place: int) -> bool:
