@@ -353,6 +353,34 @@ async def test_it_is_refused_by_name_until_the_advice_is_followed(
 
 # What its owner has to change before the contract: made, and changed.
 LATER = {
+    "trigger-function": (
+        (
+            "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM sum(amt) FROM new_rows; RETURN NULL; END';"
+            "CREATE TRIGGER g AFTER INSERT ON renamed.thing REFERENCING NEW TABLE AS new_rows"
+            " FOR EACH STATEMENT EXECUTE FUNCTION renamed.f()"
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM sum(cents) FROM new_rows; RETURN NULL; END'"
+        ),
+    ),
+    "trigger-argument": (
+        (
+            "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NULL; END';"
+            "CREATE TRIGGER g AFTER INSERT ON renamed.thing FOR EACH ROW"
+            " EXECUTE FUNCTION renamed.f('amt')"
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER g AFTER INSERT ON renamed.thing FOR EACH ROW"
+            " EXECUTE FUNCTION renamed.f('cents')"
+        ),
+    ),
+    "whole-row": (
+        "CREATE VIEW renamed.v AS SELECT to_jsonb(t) AS data FROM renamed.thing AS t",
+        "DROP VIEW renamed.v",
+    ),
     "view": (
         "CREATE VIEW renamed.v AS SELECT id, amt FROM renamed.thing",
         "CREATE OR REPLACE VIEW renamed.v AS SELECT id, cents AS amt FROM renamed.thing",

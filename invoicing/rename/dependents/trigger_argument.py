@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.rename.dependents.kind import Kind, Reaction
-from invoicing.rename.dependents.text import identifiers
+from invoicing.rename.dependents.tokens import identifiers
 
 if TYPE_CHECKING:
     from invoicing.rename.dependents.kind import Scope
