@@ -14,6 +14,7 @@ from invoicing.db import Database
 from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
 from tests.conftest import execute
+from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -340,6 +341,14 @@ SEEN = {
         "unknown-dependent",
         (REFUSED, REFUSED),
     ),
+    "a trigger of contrib": (
+        (
+            "CREATE EXTENSION moddatetime; CREATE TRIGGER t BEFORE UPDATE ON item FOR EACH ROW"
+            " EXECUTE FUNCTION moddatetime('amt')"
+        ),
+        "trigger-argument",
+        (REFUSED, REFUSED),
+    ),
     "a trigger in C": (
         (
             "CREATE FUNCTION f() RETURNS trigger LANGUAGE internal AS"
@@ -351,6 +360,13 @@ SEEN = {
     ),
 }
 CLEAN = {
+    "triggers of contrib that name other columns": (
+        "CREATE EXTENSION moddatetime; CREATE EXTENSION lo;"
+        "CREATE TRIGGER a BEFORE UPDATE ON item FOR EACH ROW"
+        " EXECUTE FUNCTION moddatetime('seen_at');"
+        "CREATE TRIGGER b BEFORE UPDATE OR DELETE ON item FOR EACH ROW"
+        " EXECUTE FUNCTION lo_manage('title')"
+    ),
     "trigger that sets another column": BEFORE.format(
         body="NEW.seen_at := now(); -- not the amt\n /* nor NEW.amt */ RETURN NEW;"
     ),
@@ -449,3 +465,55 @@ async def test_its_clean_twin_is_not_refused(empty_database_url: URL, name: str)
         verdicts = await found(url, strategy, accept=accept)
         bad = {slug for slug, verdict in verdicts.items() if verdict in {REFUSED, LATER}}
         assert bad == set(), strategy
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+@pytest.mark.parametrize(
+    ("make", "slug"),
+    [
+        (
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                "CREATE TRIGGER t BEFORE INSERT ON part_1 FOR EACH ROW EXECUTE FUNCTION f('amt')"
+            ),
+            "trigger-argument",
+        ),
+        ("CREATE TABLE log (entry part_1)", "row-type"),
+        ("CREATE RULE r AS ON UPDATE TO part_1 DO ALSO NOTIFY x", "rule"),
+        ("ALTER TABLE part_1 ADD CHECK (part_1 IS NOT NULL)", "whole-row"),
+    ],
+)
+async def test_what_is_on_a_partition_is_seen(
+    empty_database_url: URL, make: str, slug: str, strategy: Strategy
+) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE item (id bigint PRIMARY KEY, amt bigint) PARTITION BY RANGE (id)",
+        "CREATE TABLE part_1 PARTITION OF item DEFAULT",
+        make,
+    )
+    verdicts = await found(empty_database_url, strategy)
+    assert REFUSED in {verdicts.get(slug), verdicts.get(f"stored-{slug}")}
+
+
+async def test_a_trigger_that_reads_either_name_is_accepted_for_a_view(
+    empty_database_url: URL,
+) -> None:
+    url, target = empty_database_url, Target("item", "amt", "cents")
+    await execute(
+        url,
+        TABLES,
+        AFTER.format(
+            body="INSERT INTO audit (data) VALUES (coalesce(to_jsonb(NEW) -> 'amt',"
+            " to_jsonb(NEW) -> 'cents')); RETURN NULL;"
+        ),
+    )
+    options = Options(strategy="view", quiet=0.1, accept=frozenset({"trigger-function"}))
+    async with Database(url, Settings()) as database, connected(url) as client:
+        rename = Rename(database, target, options)
+        await rename.expand()
+        await client.execute("UPDATE item SET cents = 7 WHERE id = 1")
+        await rename.backfill()
+        await rename.verify()
+        await rename.contract(confirm="item.amt")
+        assert await client.fetchval("SELECT data::text FROM audit") == "7"

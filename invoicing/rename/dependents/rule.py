@@ -22,7 +22,7 @@ KINDS = (
         Reaction(
             "refused",
             "it is run before the two columns are made equal, and would write the wrong value. "
-            "Drop it, or replace it by a trigger, first",
+            "Drop it, or replace it with a trigger, first",
         ),
         _VIEW,
         _RULES + "on_table AND names_it",
@@ -32,7 +32,7 @@ KINDS = (
         Reaction(
             "refused",
             "it would run for every row of the backfill, or instead of it. Drop it, or replace it "
-            "by a trigger, first",
+            "with a trigger, first",
             acceptable=True,
         ),
         _VIEW,

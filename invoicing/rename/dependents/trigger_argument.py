@@ -42,7 +42,7 @@ def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
 
 
 _REPLACE = (
-    "Replace it by a trigger whose function takes either name (to_jsonb(NEW) ->> ...), or drop it, "
+    "Replace it with a trigger whose function takes either name (to_jsonb(NEW) ->> ...), or drop it, "
     "first"
 )
 _NO_SUCH = Reaction(
