@@ -41,14 +41,11 @@ def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
     return found
 
 
-_REPLACE = (
-    "Replace it with a trigger whose function takes either name (to_jsonb(NEW) ->> ...), or drop it, "
-    "first"
-)
 _NO_SUCH = Reaction(
     "refused",
     "its arguments ({detail}) name {old}, which no row has from the expand on: each write would "
-    "fail. " + _REPLACE,
+    "fail. Drop it first, or replace its function with one that takes either name: to_jsonb(NEW) ->> "
+    "...",
 )
 _LATER = Reaction(
     "later",
@@ -61,7 +58,9 @@ KINDS = (
         Reaction(
             "refused",
             "its arguments ({detail}) name {old}. It runs before the two columns are made equal, "
-            "and would see no {old} in what new code writes. " + _REPLACE,
+            "and would see no {old} in what new code writes. Drop it first. Or replace its "
+            "function with one that takes either name (to_jsonb(NEW) ->> ...), and use --strategy "
+            "view",
         ),
         _NO_SUCH,
         find=_before,
