@@ -44,8 +44,8 @@ def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
 _NO_SUCH = Reaction(
     "refused",
     "its arguments ({detail}) name {old}, which no row has from the expand on: each write would "
-    "fail. Drop it first, or replace its function with one that takes either name: to_jsonb(NEW) ->> "
-    "...",
+    "fail. Drop it first, or replace its function with one that takes either name: "
+    "to_jsonb(NEW) ->> ...",
 )
 _LATER = Reaction(
     "later",
