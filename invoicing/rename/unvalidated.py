@@ -27,7 +27,7 @@ SELECT quote_ident(k.conname) AS name, format('%I.%I', n.nspname, c.relname) AS 
         WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]))
         ELSE pg_get_expr(k.conbin, k.conrelid) END AS expression
 FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_namespace AS n ON n.oid = c.relnamespace AND c.relkind IN ('r', 'p')
 WHERE k.conrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
     AND k.contype IN ('c', 'n') AND NOT k.convalidated AND k.coninhcount = 0
     AND coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
@@ -65,7 +65,7 @@ async def _violations(connection: Connection, violated: str) -> str | None:
             rows: int = await connection.fetchval(query)
     except asyncpg.QueryCanceledError:
         return f"{_PATIENCE} s are not enough to see whether rows violate it"
-    except (asyncpg.DataError, asyncpg.PostgresSyntaxError, asyncpg.RaiseError):
-        return "it cannot be evaluated for every row"
+    except asyncpg.PostgresError as error:
+        return f"it cannot be evaluated for every row ({error})"
     more = " or more" if rows == _ROWS else ""
     return f"{rows:,}{more} rows violate it" if rows else None
