@@ -96,6 +96,16 @@ def test_a_row_that_stays_whole_is_not_found(text: str) -> None:
     assert read_body(text, "plpgsql").lines_copying(names(**ROW), fixed_result=False) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["", "'", "$$", "FROM item.", "INSERT INTO", "(*", "CREATE TABLE", "x::item"]
+)
+def test_a_text_that_ends_anywhere_is_read(text: str) -> None:
+    body = read_body(text, "plpgsql")
+    assert body.lines_naming(names(**ROW)) == []
+    assert body.lines_copying(names(**ROW), fixed_result=True) == []
+    assert body.lines_of_row_type(names(), built=True) == []
+
+
 def test_rows_of_a_transition_table_are_the_tables() -> None:
     body = read_body("INSERT INTO h SELECT n.* FROM new_rows n", "plpgsql")
     assert body.lines_copying(names(**NEW_ROWS), fixed_result=False) == [(1, False)]

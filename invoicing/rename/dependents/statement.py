@@ -190,7 +190,7 @@ class Statement:
 
     def _qualified(self, place: int) -> int:
         """Return the place of a name's last part."""
-        while self._texts[place + 1 : place + 2] == ["."]:
+        while self._texts[place + 1 : place + 2] == ["."] and place + 2 < len(self._texts):
             place += 2
         return place
 
