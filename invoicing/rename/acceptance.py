@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
-from invoicing.rename.dependents import KINDS
+from invoicing.rename.dependents import slugs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -26,7 +26,7 @@ VIEW = frozenset(
 )
 # Of the gate, beside what depends on the column.
 GATE = frozenset({"old-writes", "running", "statement", "subscription"})
-_KINDS = GATE | PLAN | VIEW | KINDS
+_KINDS = GATE | PLAN | VIEW | slugs()
 NEVER = frozenset({"phase", "rows", "triggers", "unfinished", "view-missing", "on-the-view"})
 
 
@@ -70,8 +70,10 @@ def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
 def check_plan(accept: Collection[str], findings: Iterable[Finding]) -> None:
     """Refuse the same of the plan, which does not know what only the gate will find."""
     check_kinds(accept)
-    planned = {one for one in accept if one.partition(":")[0] in PLAN | VIEW}
-    check(planned, findings)
+    # What its owner has to change before the contract is accepted at the gate, by the same name.
+    names = {finding.name or f"{finding.slug}:{finding.subject}" for finding in findings}
+    of_plan = {name for name in accept if ":" in name and name.partition(":")[0] not in GATE}
+    _refuse(of_plan - names, names)
 
 
 def check_kinds(accept: Collection[str]) -> None:

@@ -26,7 +26,7 @@ from invoicing.rename.workload import Workload, shown
 
 if TYPE_CHECKING:
     from invoicing.rename.column import Column
-    from invoicing.rename.model import Target
+    from invoicing.rename.model import Strategy, Target
     from invoicing.rename.operator import Operator
 
 _LOOKS = 10
@@ -56,7 +56,7 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
     workload = await Workload.of(operator)
     seen = await _seen(operator, workload)
     standing += [
-        *await _dependents(operator),
+        *await _dependents(operator, by_view=by_view),
         *await _unseen(operator),
         *await _running(operator, workload),
     ]
@@ -125,11 +125,12 @@ async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]
     return [_objection("unfinished", name, message) for name in unready]
 
 
-async def _dependents(operator: Operator) -> list[Finding]:
+async def _dependents(operator: Operator, *, by_view: bool) -> list[Finding]:
     dependents = await find_dependents(operator.connection, operator.relation, operator.target)
+    strategy: Strategy = "view" if by_view else "columns"
     return [
         _objection(one.slug, one.subject, one.message)
-        for one in judge(dependents, operator.target)
+        for one in judge(dependents, operator.target, strategy, at_gate=True)
         if one.verdict in {"later", "refused"}
     ]
 

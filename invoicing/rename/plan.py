@@ -15,10 +15,11 @@ from invoicing.rename.acceptance import PLAN, accepted
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
 from invoicing.rename.ddl import first_step
-from invoicing.rename.dependents import find_dependents, judge
+from invoicing.rename.dependents import dependents_of
 from invoicing.rename.disk import disk_space
 from invoicing.rename.model import Estimate, Plan, Step
 from invoicing.rename.preflight import measure, preflight
+from invoicing.rename.unvalidated import unvalidated_findings
 from invoicing.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
@@ -78,10 +79,8 @@ async def _columns_way(
     findings = [
         *await preflight(connection, relation, column, target, options),
         *carry.findings(carried),
-        *(
-            accepted(one, options.accept, PLAN)
-            for one in judge(await find_dependents(connection, relation, target), target)
-        ),
+        *await unvalidated_findings(connection, relation, target),
+        *await dependents_of(connection, relation, target, "columns", options.accept),
     ]
     estimate = _columns_estimate(sizes, carried, options)
     if await find_column(connection, relation, target.new) is None:

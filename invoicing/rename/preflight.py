@@ -15,6 +15,7 @@ from invoicing.rename.blockers import long_transactions
 from invoicing.rename.column import leaves
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, quote
+from invoicing.rename.storage import storage_findings
 
 if TYPE_CHECKING:
     import asyncpg
@@ -121,6 +122,7 @@ async def preflight(
     begun = await state.load(connection, relation.names(target))
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
     found = [*_account(facts, relation), *_table(facts, relation, target, options)]
+    found += await storage_findings(connection, relation)
     if facts["new_exists"] and not unfinished:
         advice = (
             "Drop it, or choose another name; what a rename had begun is gone on with by itself"
@@ -178,7 +180,12 @@ def _table(
             f"version {major} reads a range of pages only with the whole table; 14 is needed",
         ),
         (facts["in_recovery"], "replica-server", "server", "is a replica. Connect to the primary"),
-        (facts["kind"] not in {"r", "p"}, "no-table", relation.sql, "is a view or a foreign table"),
+        (
+            facts["kind"] not in {"r", "p"},
+            "no-table",
+            relation.sql,
+            "is no table: a view or a foreign table",
+        ),
         (
             facts["is_partition"],
             "partition",

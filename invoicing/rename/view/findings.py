@@ -10,23 +10,22 @@ to read, and whatever tools outside the database do to a table of that name.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.rename import storage
 from invoicing.rename.acceptance import VIEW, accepted
-from invoicing.rename.dependents import find_dependents, word
+from invoicing.rename.dependents import dependents_of
 from invoicing.rename.model import Finding
 from invoicing.rename.names import qualified, quote
 from invoicing.rename.preflight import preflight
 from invoicing.rename.view.shape import find_renamings, read_shape
-from invoicing.rename.view.statements import MERGE, statements_no_view_takes, uses_of_row_type
+from invoicing.rename.view.statements import MERGE, statements_no_view_takes
 
 if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.rename.column import Column, Relation
-    from invoicing.rename.dependents import Dependent
-    from invoicing.rename.model import Options, Target, Verdict
+    from invoicing.rename.model import Options, Target
     from invoicing.rename.session import Connection
     from invoicing.rename.view.shape import Renaming, Shape
 
@@ -35,6 +34,7 @@ _GENERAL = frozenset(
     {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
     | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
     | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
+    | storage.SLUGS
 )
 # The first version with views that ask for the client's own rights.
 _INVOKER = 15
@@ -57,23 +57,9 @@ SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
     ARRAY(SELECT d.objid::regclass::text FROM pg_depend AS d
         JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
         WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass
-            AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
-    ARRAY(SELECT quote_ident(rulename) FROM pg_rewrite WHERE ev_class = c.oid ORDER BY 1) AS rules,
-    ARRAY(SELECT DISTINCT quote_ident(s.subname) FROM pg_subscription_rel AS r
-        JOIN pg_subscription AS s ON s.oid = r.srsubid WHERE r.srrelid = c.oid) AS subscriptions
+            AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences
 FROM pg_class AS c WHERE c.oid = $1
 """
-# Bodies and arguments are kept as text: the old name in them is not renamed with the column.
-_TRIGGERS = """
-SELECT DISTINCT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
-    p.prosrc ~ $2 OR encode(t.tgargs, 'escape') ~ $3 AS names_column,
-    p.prosrc ~* 'TG_(TABLE_NAME|RELNAME|RELID)' AS names_table
-FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
-    AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
-ORDER BY 1
-"""
-_ATOMIC = "SELECT oid FROM pg_proc WHERE oid = ANY ($1::oid[]) AND prosqlbody IS NOT NULL"
 
 
 class Found(NamedTuple):
@@ -98,9 +84,7 @@ async def find_for_view(
         *_table(facts, relation, connection.get_server_version().major),
         *_column(facts, column, target),
         *await _names(connection, relation, shape, renamings),
-        *await _triggers(connection, relation, target),
-        *await _hanging(connection, relation, target),
-        *await uses_of_row_type(connection, relation),
+        *await dependents_of(connection, relation, target, "view", options.accept),
         *await statements_no_view_takes(connection, relation),
     ]
     return Found([accepted(one, options.accept, VIEW) for one in findings], shape, renamings)
@@ -182,10 +166,7 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
         found += [Finding("sequence", one, "noted", said) for one in facts["sequences"]]
-    rule = "rules and views do not mix well. Drop it first"
-    found += [_refused("rule", f"{one} ON {table}", rule) for one in facts["rules"]]
-    fed = "writes the table by its name, and stops at a view"
-    return found + [_refused("subscription", one, fed) for one in facts["subscriptions"]]
+    return found
 
 
 def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Finding]:
@@ -243,76 +224,5 @@ async def _is_taken(connection: Connection, one: Renaming) -> bool:
     )
 
 
-async def _triggers(connection: Connection, relation: Relation, target: Target) -> list[Finding]:
-    found = []
-    # Arguments are kept with a zero byte behind each, which `encode` shows as \000.
-    argument = rf"(^|\\000){re.escape(target.old)}\\000"
-    for row in await connection.fetch(_TRIGGERS, relation.oid, word(target.old), argument):
-        if row["names_column"]:
-            message = (
-                f"its function names {quote(target.old)}, which no row has from the first moment "
-                "on. Let it read either name: to_jsonb(NEW) ->> ..., then begin"
-            )
-            found.append(_refused("trigger-function", row["subject"], message))
-        if row["names_table"]:
-            message = (
-                "its function asks for the table's name, and would hear another while the view "
-                "stands. Know that it does no harm, then: --accept table-name"
-            )
-            found.append(_refused("table-name", row["subject"], message))
-    return found
-
-
-async def _hanging(connection: Connection, relation: Relation, target: Target) -> list[Finding]:
-    dependents = await find_dependents(connection, relation, target)
-    functions = [one.oid for one in dependents if one.kind == "function"]
-    atomic = {row[0] for row in await connection.fetch(_ATOMIC, functions)}
-    found = []
-    for one in dependents:
-        kind = "atomic-function" if one.oid in atomic else one.kind
-        if kind not in {"trigger-function", "before-trigger-function"}:
-            found.append(_judged(one, kind, target))
-    return found
-
-
-def _judged(one: Dependent, kind: str, target: Target) -> Finding:
-    verdict, message = _VERDICTS.get(kind, _FOLLOWS)
-    said = message.format(old=quote(target.old), new=quote(target.new), subject=one.subject)
-    return Finding(one.kind, one.subject, verdict, said)
-
-
 def _refused(slug: str, subject: str, message: str) -> Finding:
     return Finding(slug, subject, "refused", message)
-
-
-_FOLLOWS: tuple[Verdict, str] = ("carried", "follows the column")
-_VERDICTS: dict[str, tuple[Verdict, str]] = {
-    "view": ("carried", "follows the table, and goes on to show {old}"),
-    "materialized-view": ("carried", "follows the table, and goes on to show {old}"),
-    "function": (
-        "later",
-        (
-            "the contract is refused until it does not name {old}; from the expand on it may name "
-            "{new}: CREATE OR REPLACE FUNCTION"
-        ),
-    ),
-    "inheritance": (
-        "refused",
-        (
-            "it inherits from the table, and ONLY means nothing to a view: rows of both would be "
-            "read and changed. Know that nobody says ONLY, then: --accept inheritance"
-        ),
-    ),
-    "foreign-partition": (
-        "refused",
-        (
-            "it is on another server, whose column has a name of its own: the partition would ask "
-            "for {new} there. Set its column_name first"
-        ),
-    ),
-    "publication": (
-        "refused",
-        "subscribers are told the table's and the column's new names, and stop at what they lack",
-    ),
-    "publication-columns": ("refused", "subscribers are told the new names, and stop"),
-}

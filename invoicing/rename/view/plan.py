@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.rename.ddl import first_step
-from invoicing.rename.dependents import word
+from invoicing.rename.dependents import slugs, word
 from invoicing.rename.model import Estimate, Finding, Step
 from invoicing.rename.view import sql as view_sql
 from invoicing.rename.view.findings import always, find_for_view
@@ -82,9 +82,11 @@ def _steps(relation: Relation, target: Target, found: Found) -> list[Step]:
 
 
 # What somebody would notice; the rest is about the server, the account, and names.
-_BREAKING = frozenset(
-    {"row-security", "column-privileges", "owner-privileges", "partitioned", "sequence", "rule"}
-    | {"subscription", "domain-default", "null-default", "trigger-function", "table-name"}
-    | {"function", "inheritance", "foreign-partition", "publication", "publication-columns"}
-    | {"row-type", "view-statement", "logical-slot"}
+_BREAKING = (
+    frozenset(
+        {"row-security", "column-privileges", "owner-privileges", "partitioned", "sequence"}
+        | {"domain-default", "null-default"}
+        | {"view-statement", "logical-slot"}
+    )
+    | slugs()
 )

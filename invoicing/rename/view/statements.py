@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 
 # The first version with MERGE into views.
 MERGE = 17
-_ROW_TYPE = """
-SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid)
-FROM pg_class AS c JOIN pg_type AS y ON y.oid = c.reltype
-JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray)
-WHERE c.oid = $1 AND d.deptype = 'n'
-UNION
-SELECT p.oid::regprocedure::text FROM pg_proc AS p
-JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
-    AND p.prosrc ~* $2
-ORDER BY 1
-"""
 _FUNCTIONS = """
 SELECT p.oid::regprocedure::text AS subject, p.prosrc AS body
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -49,17 +37,6 @@ _UNABLE = (
     "{ran} something that cannot be done to a view, and would fail while it stands. Keep it still, "
     "or let it do without, then: --accept view-statement"
 )
-
-
-async def uses_of_row_type(connection: Connection, relation: Relation) -> list[Finding]:
-    """Find what was made of the type of the table's rows, which a view does not have."""
-    pattern = rf'(^|[^\w$]){re.escape(relation.table)}"?\s*%\s*rowtype'
-    message = (
-        "uses the type of the table's rows, which goes with the table: a row of the view is of "
-        "another type, with one column more. Know that nobody calls it, then: --accept row-type"
-    )
-    rows = await connection.fetch(_ROW_TYPE, relation.oid, pattern)
-    return [_refused("row-type", row[0], message) for row in rows]
 
 
 async def statements_no_view_takes(connection: Connection, relation: Relation) -> list[Finding]:

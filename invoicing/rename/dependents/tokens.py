@@ -1,0 +1,85 @@
+"""The text of functions, cut into tokens as PostgreSQL's own lexer does.
+
+Comments go, identifiers fold outside quotes, and what stands in a literal is cut once more, for it
+may be dynamic SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_TOKEN = re.compile(
+    r"""(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
+    |(?P<dollar>(?P<tag>\$(?:[^\W\d]\w*)?\$)(?P<inner>.*?)(?:(?P=tag)|\Z))
+    |(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
+    |(?P<string>'(?:[^']|'')*(?:'|\Z))
+    |(?P<quoted>"(?:[^"]|"")*(?:"|\Z))
+    |(?P<word>[^\W\d][\w$]*)
+    |(?P<number>\d+)
+    |(?P<mark>\S)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Token(NamedTuple):
+    """A word or a mark: `text` as PostgreSQL takes it, `raw` as it is written."""
+
+    text: str
+    raw: str
+    line: int
+    is_name: bool
+    in_literal: bool
+
+
+def identifiers(text: str) -> set[str]:
+    """Return the names in a text, as written and as PostgreSQL folds them."""
+    return {name for one in cut(text, 1, in_literal=True) for name in (one.text, one.raw)} | {text}
+
+
+def cut(text: str, line: int, *, in_literal: bool) -> Iterator[Token]:
+    """Yield the tokens of a text that begins on `line`."""
+    last, end = 0, 0
+    while match := _TOKEN.search(text, end):
+        line += text.count("\n", last, match.start())
+        last, end = match.start(), match.end()
+        kind, raw = match.lastgroup, match[0]
+        if kind == "comment":
+            end = _end_of_comment(text, match.start(), end)
+            continue
+        if kind in {"string", "escaped"} or match["dollar"] is not None:
+            inner = match["inner"] if match["dollar"] is not None else raw[raw.index("'") + 1 : -1]
+            if kind == "escaped":
+                inner = re.sub(r"\\(.)", r" \1", inner)
+            inner = inner.replace("''", "'")
+            if not inner.isidentifier():  # a name all the same, for format('%I') or a JSON key
+                yield Token(inner, inner, line, is_name=True, in_literal=True)
+            yield from cut(inner, line, in_literal=True)
+        elif kind == "quoted":
+            name = raw[1:-1].replace('""', '"')
+            yield Token(name, name, line, is_name=True, in_literal=in_literal)
+        else:
+            is_name = kind == "word"
+            yield Token(raw.lower() if is_name else raw, raw, line, is_name, in_literal)
+
+
+def windows(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token, Token, Token]]:
+    """Yield each token with the token before it and the two after it."""
+    nothing = Token("", "", 0, is_name=False, in_literal=False)
+    padded = [nothing, *tokens, nothing, nothing]
+    return zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
+
+
+def _end_of_comment(text: str, start: int, end: int) -> int:
+    """Return where a comment ends: those of PostgreSQL can be nested."""
+    while text.startswith("/*", start) and text.count("/*", start, end) > text.count(
+        "*/", start, end
+    ):
+        closed = text.find("*/", end)
+        if closed < 0:
+            return len(text)
+        end = closed + 2
+    return end

@@ -1,0 +1,113 @@
+"""The text of functions, read as PostgreSQL reads it: whose column a name is, and on which line."""
+
+from __future__ import annotations
+
+import pytest
+
+from invoicing.rename.dependents.text import Names, read_body
+
+ROW = {"rows": frozenset({"new", "old"}), "is_trigger": True}
+NEW_ROWS = {"tables": frozenset({"new_rows"}), "is_trigger": True}
+# Texts that name amt of item; the language is sql, plpgsql alike.
+NAMING = [
+    "SELECT 1,\n amt FROM item",
+    'SELECT 1,\n AMT FROM "public"."item"',
+    "SELECT public.item.\namt FROM public.item",
+    "EXECUTE $q$ update item\n set amt = 1 $q$",
+    "EXECUTE E'update item set \\'x\\' = 1,\n amt=1'",
+    "EXECUTE 'DO ''BEGIN UPDATE item\n SET amt = 0; END'''",
+    "MERGE INTO item t USING payment p ON t.id = p.id WHEN MATCHED THEN\n UPDATE SET amt = p.x",
+    "SELECT\n s.amt FROM (SELECT * FROM item) s",
+    "SELECT 1\n + CASE WHEN true THEN amt ELSE 0 END FROM item",
+    "INSERT INTO item (id) VALUES (1) ON CONFLICT (id) DO UPDATE\n SET x = excluded.amt",
+    "DECLARE c CURSOR FOR SELECT * FROM item; BEGIN FOR r IN c LOOP\n x := r.amt; END LOOP; END",
+]
+NOT_NAMING = [
+    "SELECT payment.amt FROM payment, item",
+    "SELECT amt FROM other.item",
+    "SELECT i.amt FROM other.item AS i",
+    "SELECT amt_total, famt, amt2 FROM item",
+    "SELECT /* a /* b */ amt */ id FROM item -- amt",
+    'SELECT "Amt", "AMT" FROM item',
+    "UPDATE payment SET amt = 1; SELECT 1 FROM item",
+]
+COPYING = [
+    "INSERT INTO h SELECT now(), NEW.*",
+    "INSERT INTO h VALUES ((OLD).*)",
+    "EXECUTE format('INSERT INTO %I SELECT ($1).*', t) USING NEW",
+    "EXECUTE 'INSERT INTO ' || quote_ident(t) || ' VALUES ($1.*)' USING NEW",
+    "CREATE TEMP TABLE x AS SELECT * FROM item; INSERT INTO h SELECT * FROM x",
+]
+NOT_COPYING = [
+    "INSERT INTO h VALUES (hstore(OLD.*))",
+    "INSERT INTO h (d) VALUES (row_to_json(ROW(NEW.*)))",
+    "IF (OLD.*) <> (NEW.*) THEN INSERT INTO h (x) VALUES (1); END IF",
+    "INSERT INTO h SELECT id * 2, (id) * 3 FROM item",
+    "INSERT INTO h SELECT 1 WHERE EXISTS (SELECT * FROM item)",
+    "SELECT * INTO r FROM item",
+]
+
+
+def names(column: str = "amt", **more: object) -> Names:
+    return Names(column, "item", "public", **more)
+
+
+@pytest.mark.parametrize("text", NAMING)
+def test_a_use_of_the_column_is_found_on_its_line(text: str) -> None:
+    assert read_body(text, "plpgsql").lines_naming(names()) == [2]
+
+
+@pytest.mark.parametrize("text", NOT_NAMING)
+def test_a_word_that_is_not_the_column_is_not_found(text: str) -> None:
+    assert read_body(text, "plpgsql").lines_naming(names()) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "lines"),
+    [
+        ("Amt", 'NEW."Amt" := 1', [1]),
+        ("Amt", "NEW.Amt := 1", []),
+        ("Amt", "x := to_jsonb(NEW) ->> 'Amt'", [1]),
+        ("Bet räg", "x := to_jsonb(NEW) ->> 'Bet räg'", [1]),
+        ('be"t', 'NEW."be""t" := 1', [1]),
+        ("amt", "r := NEW; x := r.amt", [1]),
+        ("amt", "INSERT INTO payment (id, amt) VALUES (NEW.id, 1)", []),
+    ],
+)
+def test_a_row_of_a_trigger_is_the_tables(column: str, text: str, lines: list[int]) -> None:
+    assert read_body(text, "plpgsql").lines_naming(names(column, **ROW)) == lines
+
+
+@pytest.mark.parametrize("language", ["plpython3u", "plperl", "plv8"])
+def test_other_languages_are_searched_for_words(language: str) -> None:
+    body = read_body("plpy.execute('UPDATE item\nSET AMT = 1')", language)
+    assert body.lines_naming(names()) == [2]
+    body = read_body("plpy.execute('UPDATE payment SET amt = 1')", language)
+    assert body.lines_naming(names()) == []
+
+
+@pytest.mark.parametrize("text", COPYING)
+def test_a_row_that_is_spread_where_columns_are_fixed_is_found(text: str) -> None:
+    assert read_body(text, "plpgsql").lines_copying(names(**ROW), fixed_result=False)
+
+
+@pytest.mark.parametrize("text", NOT_COPYING)
+def test_a_row_that_stays_whole_is_not_found(text: str) -> None:
+    assert read_body(text, "plpgsql").lines_copying(names(**ROW), fixed_result=False) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "'", "$$", "FROM item.", "INSERT INTO", "(*", "CREATE TABLE", "x::item"]
+)
+def test_a_text_that_ends_anywhere_is_read(text: str) -> None:
+    body = read_body(text, "plpgsql")
+    assert body.lines_naming(names(**ROW)) == []
+    assert body.lines_copying(names(**ROW), fixed_result=True) == []
+    assert body.lines_of_row_type(names(), built=True) == []
+
+
+def test_rows_of_a_transition_table_are_the_tables() -> None:
+    body = read_body("INSERT INTO h SELECT n.* FROM new_rows n", "plpgsql")
+    assert body.lines_copying(names(**NEW_ROWS), fixed_result=False) == [(1, False)]
+    body = read_body("INSERT INTO h (d) SELECT to_jsonb(n.*) FROM new_rows n", "plpgsql")
+    assert body.lines_copying(names(**NEW_ROWS), fixed_result=False) == []

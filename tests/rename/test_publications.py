@@ -1,0 +1,121 @@
+"""What a publication sends on: the table, and the tables in which a rename keeps its progress."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from invoicing.postgres import find_installations
+from tests.conftest import UNSAFE, execute, throw_away_server
+from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.faults import connected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
+
+    from invoicing.postgres import Server
+
+ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
+
+
+@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
+def logical_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Yield a server that can replicate a table."""
+    with throw_away_server(request.param, UNSAFE | {"wal_level": "logical"}) as server:
+        yield server
+
+
+@pytest.fixture
+async def url(logical_server: Server) -> URL:
+    url = logical_server.url(f"test_{uuid4().hex[:12]}")
+    await execute(logical_server.url(), f"CREATE DATABASE {url.database}")
+    return await make_bills(url)
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+@pytest.mark.parametrize(
+    "published",
+    ["FOR ALL TABLES", "FOR ALL TABLES WITH (publish = 'insert')"],
+)
+async def test_a_publication_of_all_tables_is_refused_with_the_steps(
+    url: URL, strategy: str, published: str
+) -> None:
+    await execute(url, f"CREATE PUBLICATION everything {published}")
+    async with renaming(url, strategy=strategy) as rename:
+        refusals = {one.slug: one for one in (await rename.plan()).refusals}
+        message = refusals["published-state"].message
+        assert "CREATE TABLE IF NOT EXISTS invoicing_rename.rename (" in message.replace('"', "")
+        assert "--accept published-state" in message
+        assert "CREATE PUBLICATION everything FOR TABLE" in message
+
+
+async def test_a_publication_of_the_states_schema_is_refused(url: URL) -> None:
+    async with connected(url) as connection:
+        if connection.get_server_version().major < 15:
+            pytest.skip("PostgreSQL 15 brought it")
+        await connection.execute(
+            "CREATE SCHEMA invoicing_rename;"
+            "CREATE PUBLICATION state FOR TABLES IN SCHEMA invoicing_rename"
+        )
+    async with renaming(url) as rename:
+        assert {one.slug for one in (await rename.plan()).refusals} == {"published-state"}
+
+
+async def test_a_publication_of_another_table_is_no_objection(url: URL) -> None:
+    await execute(url, "CREATE TABLE other (id int)", "CREATE PUBLICATION p FOR TABLE other")
+    async with renaming(url) as rename:
+        assert (await rename.plan()).refusals == []
+
+
+async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: URL) -> None:
+    await execute(
+        url,
+        "ALTER TABLE bill DROP CONSTRAINT bill_pkey",
+        "CREATE PUBLICATION p FOR TABLE bill",
+    )
+    async with renaming(url, accept=frozenset({"publication"})) as rename:
+        (refusal,) = (await rename.plan()).refusals
+        assert refusal.slug == "no-replica-identity"
+        await execute(url, "ALTER TABLE bill REPLICA IDENTITY FULL")
+        await verified(rename)
+
+
+async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
+    logical_server: Server, url: URL
+) -> None:
+    there = logical_server.url(f"{url.database}_subscriber")
+    name = f"sub_{url.database}"
+    source = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    await execute(logical_server.url(), f"CREATE DATABASE {there.database}")
+    await make_bills(there)
+    await execute(
+        url,
+        "CREATE PUBLICATION everything FOR ALL TABLES",
+        f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')",
+    )
+    accept = frozenset({"publication", "published-state"})
+    async with renaming(url) as asking, renaming(url, accept=accept) as rename:
+        (advice,) = [one for one in (await asking.plan()).refusals if one.slug == "published-state"]
+        steps = re.search(r"Run on each subscriber: (.*); without ALTER", advice.message)
+        await execute(there, steps[1], "ALTER TABLE bill ADD amount_cents bigint")
+        await execute(
+            there,
+            f"CREATE SUBSCRIPTION {name} CONNECTION '{source}' PUBLICATION everything"
+            " WITH (create_slot = false, copy_data = false)",
+        )
+        try:
+            await verified(rename)
+            await execute(url, "INSERT INTO bill (id, amount_cents) VALUES (2001, 7)")
+            async with connected(there) as client, asyncio.timeout(60):
+                while not await client.fetchval("SELECT 1 FROM bill WHERE id = 2001"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                row = await client.fetchrow("SELECT amt, amount_cents FROM bill WHERE id = 7")
+                assert tuple(row) == (70, 70)
+        finally:
+            await execute(there, f"DROP SUBSCRIPTION {name}")

@@ -1,0 +1,182 @@
+"""What names a column without PostgreSQL knowing it is seen by both strategies; its twin is not.
+
+Each thing is found by the plan, before anything is changed: `refused` where the window itself would
+break, `later` where only the contract would. The clean twins name the word, and not the column.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.rename import Options, Rename, Target
+from invoicing.settings import Settings
+from tests.conftest import execute
+from tests.rename.faults import connected
+from tests.rename.seen import AFTER, BEFORE, LATER, REFUSED, SEEN, SQL, STATEMENT, TABLES, TRIGGER
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.rename.model import Strategy
+
+CLEAN = {
+    "triggers of contrib that name other columns": (
+        "CREATE EXTENSION moddatetime; CREATE EXTENSION lo;"
+        "CREATE TRIGGER a BEFORE UPDATE ON item FOR EACH ROW"
+        " EXECUTE FUNCTION moddatetime('seen_at');"
+        "CREATE TRIGGER b BEFORE UPDATE OR DELETE ON item FOR EACH ROW"
+        " EXECUTE FUNCTION lo_manage('title')"
+    ),
+    "trigger that sets another column": BEFORE.format(
+        body="NEW.seen_at := now(); -- not the amt\n /* nor NEW.amt */ RETURN NEW;"
+    ),
+    "audit trigger": AFTER.format(
+        body="IF OLD.* IS DISTINCT FROM NEW.* THEN INSERT INTO audit (data)"
+        " VALUES (to_jsonb(NEW)); END IF; RETURN NULL;"
+    ),
+    "audit trigger that calls with a star": AFTER.format(
+        body="INSERT INTO audit (data) VALUES (row_to_json(NEW.*)); RETURN NULL;"
+    ),
+    "trigger that writes another table's column": AFTER.format(
+        body="UPDATE payment SET amt = 0 WHERE payment.item_id = NEW.id; RETURN NULL;"
+    ),
+    "trigger with WHEN on whole rows": TRIGGER.format(body="RETURN NEW;")
+    + "CREATE TRIGGER t AFTER UPDATE ON item FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)"
+    " EXECUTE FUNCTION f()",
+    "arguments that name other columns": "CREATE TRIGGER t BEFORE INSERT ON item FOR EACH ROW"
+    " EXECUTE FUNCTION tsvector_update_trigger('tsv', 'pg_catalog.english', 'title')",
+    "arguments of a trigger on a table with the same column": TRIGGER.format(body="RETURN NEW;")
+    + "CREATE TRIGGER t BEFORE INSERT ON payment FOR EACH ROW EXECUTE FUNCTION f('amt')",
+    "transition table that is counted": STATEMENT.format(
+        body="INSERT INTO audit (data) SELECT to_jsonb(count(*)) FROM new_rows; RETURN NULL;"
+    ),
+    "trigger of another table": TRIGGER.format(
+        body="UPDATE item SET title = 'x' WHERE id = NEW.item_id AND NEW.amt > 0; RETURN NEW;"
+    )
+    + "CREATE TRIGGER t BEFORE INSERT ON payment FOR EACH ROW EXECUTE FUNCTION f()",
+    "function on another table": SQL.format(result="void", body="UPDATE payment SET amt = 0"),
+    "function that joins another table": SQL.format(
+        result="bigint",
+        body="SELECT sum(p.amt)::bigint FROM item AS i JOIN payment p ON p.item_id = i.id",
+    ),
+    "function that has both in two statements": SQL.format(
+        result="void", body="UPDATE payment SET amt = 0; UPDATE item SET title = ''"
+    ),
+    "function over a table of that name elsewhere": "CREATE SCHEMA other; CREATE TABLE other.item"
+    " (amt int); " + SQL.format(result="void", body="UPDATE other.item SET amt = 0"),
+    "function that returns rows by a star": SQL.format(
+        result="SETOF item", body="SELECT * FROM item"
+    ),
+    "function that takes a row": "CREATE FUNCTION f(i item) RETURNS text LANGUAGE sql"
+    " AS 'SELECT i.title'",
+    "function that counts": SQL.format(result="bigint", body="SELECT count(*) FROM item"),
+    "function that inserts from a star": SQL.format(
+        result="void", body="INSERT INTO item SELECT * FROM archive"
+    ),
+    "function that copies rows of another table": SQL.format(
+        result="void",
+        body="INSERT INTO audit SELECT * FROM audit WHERE EXISTS (SELECT FROM item)",
+    ),
+    "function that returns what it has inserted": SQL.format(
+        result="SETOF audit", body="INSERT INTO audit (at) SELECT seen_at FROM item RETURNING *"
+    ),
+    "a message that says the word": "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS"
+    " $$ BEGIN IF EXISTS (SELECT FROM item) THEN RETURN; END IF; RAISE 'no amt'; END $$",
+    "view of other columns": "CREATE VIEW v AS SELECT id, title FROM item",
+    "view that counts": "CREATE VIEW v AS SELECT count(*) FROM item",
+    "policy on another column": "CREATE POLICY p ON item USING (id > 0)",
+    "rule against deletes": "CREATE RULE r AS ON DELETE TO item DO INSTEAD NOTHING",
+    "event trigger": "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS"
+    " 'BEGIN END'; CREATE EVENT TRIGGER {name} ON ddl_command_end EXECUTE FUNCTION f()",
+}
+# Not with a view, which its advice says.
+NOT_BY_VIEW = {
+    "rule against deletes",
+    "function that takes a row",
+    "function that returns rows by a star",
+}
+
+
+async def found(url: URL, strategy: Strategy, **options: frozenset[str]) -> dict[str, str]:
+    async with Database(url, Settings()) as database:
+        chosen = Options(strategy=strategy, **options)
+        plan = await Rename(database, Target("item", "amt", "cents"), chosen).plan()
+    return {
+        one.slug: one.verdict
+        for one in sorted(plan.findings, key=lambda one: one.verdict == "refused")
+    }
+
+
+@pytest.mark.parametrize("name", SEEN)
+async def test_it_is_seen_by_both_strategies(empty_database_url: URL, name: str) -> None:
+    make, slug, verdicts = SEEN[name]
+    await execute(empty_database_url, TABLES, make)
+    slugs = (slug, slug) if isinstance(slug, str) else slug
+    for strategy, called, verdict in zip(("columns", "view"), slugs, verdicts, strict=True):
+        assert (await found(empty_database_url, strategy)).get(called) == verdict, strategy
+
+
+@pytest.mark.parametrize("name", CLEAN)
+async def test_its_clean_twin_is_not_refused(empty_database_url: URL, name: str) -> None:
+    url = empty_database_url
+    await execute(url, TABLES, CLEAN[name].replace("{name}", f"e_{url.database}"))
+    accept = frozenset({"update-trigger"})
+    for strategy in ("columns", *(() if name in NOT_BY_VIEW else ("view",))):
+        verdicts = await found(url, strategy, accept=accept)
+        bad = {slug for slug, verdict in verdicts.items() if verdict in {REFUSED, LATER}}
+        assert bad == set(), strategy
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+@pytest.mark.parametrize(
+    ("make", "slug"),
+    [
+        (
+            (
+                "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                "CREATE TRIGGER t BEFORE INSERT ON part_1 FOR EACH ROW EXECUTE FUNCTION f('amt')"
+            ),
+            "trigger-argument",
+        ),
+        ("CREATE TABLE log (entry part_1)", "row-type"),
+        ("CREATE RULE r AS ON UPDATE TO part_1 DO ALSO NOTIFY x", "rule"),
+        ("ALTER TABLE part_1 ADD CHECK (part_1 IS NOT NULL)", "whole-row"),
+    ],
+)
+async def test_what_is_on_a_partition_is_seen(
+    empty_database_url: URL, make: str, slug: str, strategy: Strategy
+) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE item (id bigint PRIMARY KEY, amt bigint) PARTITION BY RANGE (id)",
+        "CREATE TABLE part_1 PARTITION OF item DEFAULT",
+        make,
+    )
+    verdicts = await found(empty_database_url, strategy)
+    assert REFUSED in {verdicts.get(slug), verdicts.get(f"stored-{slug}")}
+
+
+async def test_a_trigger_that_reads_either_name_is_accepted_for_a_view(
+    empty_database_url: URL,
+) -> None:
+    url, target = empty_database_url, Target("item", "amt", "cents")
+    await execute(
+        url,
+        TABLES,
+        AFTER.format(
+            body="INSERT INTO audit (data) VALUES (coalesce(to_jsonb(NEW) -> 'amt',"
+            " to_jsonb(NEW) -> 'cents')); RETURN NULL;"
+        ),
+    )
+    options = Options(strategy="view", quiet=0.1, accept=frozenset({"trigger-function"}))
+    async with Database(url, Settings()) as database, connected(url) as client:
+        rename = Rename(database, target, options)
+        await rename.expand()
+        await client.execute("UPDATE item SET cents = 7 WHERE id = 1")
+        await rename.backfill()
+        await rename.verify()
+        await rename.contract(confirm="item.amt")
+        assert await client.fetchval("SELECT data::text FROM audit") == "7"
