@@ -77,6 +77,13 @@ FROM pg_catalog.pg_attribute AS a, pg_catalog.aclexplode(a.attacl) AS x
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee
 WHERE a.attrelid = $1 AND a.attnum = $2 ORDER BY 1, 2
 """
+_PARTITION_DEFAULTS = """
+SELECT a.attrelid, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) AS t
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.relid AND a.attname = $2 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE t.relid <> $1 AND t.isleaf ORDER BY a.attrelid
+"""
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
@@ -89,6 +96,7 @@ class Column:
         default: its expression; None where there is none.
         grants: privileges on the column itself, as (grantee, privilege, grantable).
         owns_sequence: whether a sequence goes when the column goes.
+        partition_defaults: the defaults of the partitions, by their oids.
     """
 
     number: int
@@ -110,6 +118,7 @@ class Column:
     constrained_type: bool = False
     owns_sequence: bool = False
     grants: tuple[tuple[str, str, bool], ...] = ()
+    partition_defaults: tuple[tuple[int, str | None], ...] = ()
 
     @property
     def equal_means_identical(self) -> bool:
@@ -204,6 +213,14 @@ async def find_column(connection: Connection, relation: Relation, name: str) -> 
         owns_sequence=row["owns_sequence"],
         grants=tuple((g["grantee"], g["privilege"], g["grantable"]) for g in grants),
     )
+
+
+async def partition_defaults(
+    connection: Connection, relation: Relation, name: str
+) -> tuple[tuple[int, str | None], ...]:
+    """Return what the column is by default in each partition, which may differ."""
+    rows = await connection.fetch(_PARTITION_DEFAULTS, relation.oid, name)
+    return tuple((row[0], row[1]) for row in rows)
 
 
 async def leaves(connection: Connection, relation: Relation) -> list[Relation]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from invoicing.rename import state
-from invoicing.rename.carry import find_carried
 from invoicing.rename.dependents import find_dependents, judge, word
 from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
@@ -66,7 +65,7 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         objections = [
             *_rows(counts, operator.target),
             *await _triggers(operator),
-            *await _unfinished(operator, column, counts),
+            *await _unfinished(operator, counts),
         ]
     objections += [
         *await _dependents(operator),
@@ -97,9 +96,8 @@ async def _triggers(operator: Operator) -> list[Finding]:
     return [_objection("triggers", name, message) for name in await unguarded(operator)]
 
 
-async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:
-    carried = await find_carried(operator.connection, operator.relation, operator.target)
-    report = await describe(operator, column, carried, counts)
+async def _unfinished(operator: Operator, counts: dict[str, int]) -> list[Finding]:
+    report = await describe(operator, counts)
     unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
     if report.not_null is False:
         unready.append(f"NOT NULL of {quote(operator.names.new)}")

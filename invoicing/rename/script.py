@@ -12,7 +12,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from invoicing.rename import contract, expand, rollback, state, sync
-from invoicing.rename.build import NAMED_NOT_NULL, not_null_statements
+from invoicing.rename.copies.not_null import by_check
 from invoicing.rename.model import Phase
 from invoicing.rename.names import STATE, literal, quote
 from invoicing.rename.sync import distinct
@@ -218,7 +218,7 @@ def _not_null(names: Names, column: Column) -> list[str]:
     """Return what makes the column NOT NULL on any version: by a check that proves it."""
     if not column.not_null:
         return []
-    add, validate, settle = not_null_statements(names, NAMED_NOT_NULL - 1)
+    add, validate, settle = by_check(names.relation, names.new, names.not_null_check)
     drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS {quote(names.not_null_check)}"
     return [drop, *add, *validate, *_transaction(*settle)]
 

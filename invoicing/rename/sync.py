@@ -18,6 +18,7 @@ side that has the default's value is the one that was left out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.rename.names import STATE, literal, quote
@@ -125,7 +126,7 @@ def _sync_body(names: Names, column: Column) -> str:
     # A default that is another value each time cannot be recognised: the new side then wins.
     steady = column.default_is_steady
     only_old = _left_out(column, new) if steady else f"NEW.{new} IS NULL"
-    only_new = _left_out(column, old) if steady else "true"
+    only_new = _old_left_out(column, old) if steady else "true"
     counted = f"{_count(names)}\n            " if steady else ""
     return f"""BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -157,6 +158,20 @@ def _left_out(column: Column, side: str) -> str:
     if column.default is None:
         return f"NEW.{side} IS NULL"
     return f"NOT ({distinct(column, f'NEW.{side}', f'({column.default})::{column.type}')})"
+
+
+def _old_left_out(column: Column, old: str) -> str:
+    """Return SQL that is true where an INSERT left the old side out.
+
+    One of a partition itself has the partition's default, not the table's.
+    """
+    conditions = [_left_out(column, old)]
+    for relation, default in column.partition_defaults:
+        if default != column.default:
+            own = replace(column, default=default)
+            of_value = f" AND {_left_out(own, old)}" if own.default_is_steady else ""
+            conditions.append(f"TG_RELID = {relation}{of_value}")
+    return " OR ".join(conditions)
 
 
 def _conflict(names: Names, message: str) -> str:
