@@ -39,7 +39,8 @@ _LOST = ("08", "57P01", "57P02", "57P03")
 _SETTINGS = """
 SELECT set_config(name, v.value, false) FROM (VALUES ('statement_timeout', '0'),
     ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'), ('row_security', 'off')
+    ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '60'), ('row_security', 'off'),
+    ('default_tablespace', '')
 ) AS v (name, value) JOIN pg_catalog.pg_settings USING (name)
 """
 _MEND = "Mend that, then run the same command again"

@@ -8,7 +8,8 @@ column's in them, which we rename with it.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from invoicing.db import Database
 from invoicing.rename import Options, Rename, Target
@@ -68,16 +69,17 @@ async def make_twins(url: URL, statements: Iterable[str]) -> None:
             await connection.execute(f"CREATE SCHEMA {quote(schema)}")
             await connection.execute(f"SET search_path = {quote(schema)}, public")
             for statement in statements:
-                await connection.execute(statement)
+                await connection.execute(statement.replace("{schema}", schema))
 
 
 async def described(url: URL, schema: str) -> Description:
     """Return what the catalog says of every table of a schema, whatever its name is."""
     async with connected(url, search_path=quote(schema)) as connection:
         rows = await connection.fetch(_DESCRIBED, quote(schema))
+    texts = [["" if part is None else part for part in row] for row in rows]
     return sorted(
-        tuple("" if part is None else part.replace(quote(schema), "s") for part in row)
-        for row in rows
+        tuple(text.replace(quote(schema), "s").replace(schema, "s") for text in row)
+        for row in texts
     )
 
 
@@ -106,10 +108,12 @@ def without_names(rows: Description) -> list[tuple[str, ...]]:
 
 
 @asynccontextmanager
-async def renaming(url: URL, old: str = "amt", new: str = "cents") -> AsyncIterator[Rename]:
+async def renaming(
+    url: URL, old: str = "amt", new: str = "cents", **options: Any
+) -> AsyncIterator[Rename]:
     """Yield the rename of our table's column."""
     async with Database(url, Settings()) as database:
-        yield Rename(database, Target("thing", old, new, OURS), OPTIONS)
+        yield Rename(database, Target("thing", old, new, OURS), replace(OPTIONS, **options))
 
 
 async def to_the_gate(rename: Rename) -> None:

@@ -129,10 +129,13 @@ class NotNullCopy(TableConstraintCopy):
 
 
 async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
-    """Return the copies of NOT NULL: a partition's own first, for the table's takes it over."""
+    """Return the copies of NOT NULL: a partition's own first, for the table's takes it over.
+
+    What a partition inherits comes last, when it has its name.
+    """
     target, by_table = search.target, {row["relation"]: row for row in rows}
     named = search.connection.get_server_version().major >= NAMED_NOT_NULL
-    made: list[Copy] = []
+    made: list[NotNullCopy] = []
     for row in rows:
         table, old_name = search.tables[row["relation"]], row["name"]
         above = by_table.get(table.parent) if table.parent is not None else None
@@ -141,9 +144,9 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
         state = await search.connection.fetchrow(_STATE, table.oid, target.new, "")
         if state is not None and state["name"] is not None:
             name = state["name"]
-        inherited = above is not None and above["name"] == old_name
-        mixed = len({one["name"] for one in rows}) > 1 and (table.partitioned or inherited)
-        if usual or mixed or (above is not None and not inherited):
+        follows = above is not None and above["name"] == old_name
+        mixed = len({one["name"] for one in rows}) > 1 and (table.partitioned or follows)
+        if usual or mixed or (above is not None and not follows):
             # Renaming the table's renames its partitions', which have to have the same name.
             final_name = name
         made.append(
@@ -156,11 +159,12 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
                 final_name=final_name,
                 valid=row["valid"],
                 comment=row["comment"],
-                inherited=inherited,
+                inherited=follows,
                 column=target.new,
                 check=None if named else search.not_null_check,
                 usual=usual,
                 no_inherit=row["no_inherit"],
             )
         )
-    return list(reversed(made))
+    inherited = [copy for copy in made if copy.inherited]
+    return [*reversed([copy for copy in made if not copy.inherited]), *inherited]
