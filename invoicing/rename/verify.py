@@ -85,9 +85,11 @@ async def describe(operator: Operator, counts: dict[str, int]) -> VerifyReport:
         if isinstance(copy, NotNullCopy) and copy.table.oid == relation.oid:
             not_null = ready
         elif isinstance(copy, IndexCopy):
-            indexes[copy.name] = ready
+            indexes[copy.name] = ready and indexes.get(copy.name, True)
         elif not isinstance(copy, StatisticsCopy):
-            constraints[copy.name] = ready and constraints.get(copy.name, True)
+            unnamed = f"NOT NULL of {copy.table.sql}"
+            name = unnamed if isinstance(copy, NotNullCopy) else copy.name
+            constraints[name] = ready and constraints.get(name, True)
     return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
 
 

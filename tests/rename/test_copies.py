@@ -100,6 +100,13 @@ ON_18 = {
         "ALTER TABLE thing ADD CONSTRAINT must NOT NULL amt",
         "COMMENT ON CONSTRAINT must ON low IS 'why'",
     ),
+    "what is not enforced": on(
+        PARTITIONED,
+        "CREATE TABLE list (id bigint PRIMARY KEY)",
+        "ALTER TABLE thing ADD FOREIGN KEY (amt) REFERENCES list NOT ENFORCED",
+        "ALTER TABLE high ADD FOREIGN KEY (amt) REFERENCES list ON DELETE CASCADE NOT ENFORCED",
+        "ALTER TABLE low ADD CONSTRAINT small CHECK (amt < 0) NOT ENFORCED",
+    ),
     "NOT NULL that rows violate": on(
         PLAIN,
         "INSERT INTO thing VALUES (0, NULL)",
