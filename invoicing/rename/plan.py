@@ -154,10 +154,12 @@ def _step_of(phase: str, statement: str) -> Step:
 
 
 def _columns_estimate(sizes: Sizes, made: list[Copy], options: Options) -> Estimate:
-    indexes = sum(isinstance(copy, copies.IndexCopy) for copy in made)
+    # The parts of a partitioned index are together as big as one of the whole.
+    whole = [copy for copy in made if copy.message is not None]
+    indexes = sum(isinstance(copy, copies.IndexCopy) for copy in whole)
     seconds = sizes.rows / _FILL_RATE / min(options.workers, 2)
     # Counted, compared three times, and read once for each index and constraint.
-    seconds += (4 + len(made)) * sizes.heap / _SCAN_RATE
+    seconds += (4 + len(whole)) * sizes.heap / _SCAN_RATE
     return Estimate(
         strategy="columns",
         seconds=round(seconds, 1),

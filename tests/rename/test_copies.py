@@ -37,7 +37,7 @@ PLAIN = ["CREATE TABLE thing (id int, amt {type})", *PARTITIONED[-1:]]
 
 def on(tables: list[str], *statements: str, type_: str = "bigint") -> list[str]:
     """Return what makes the tables, and what is on them."""
-    return [one.replace("{type}", type_) for one in tables] + list(statements)
+    return [table.replace("{type}", type_) for table in tables] + list(statements)
 
 
 # What was lost, broke off half-way or was refused; each by the statements that make it.
@@ -128,7 +128,7 @@ async def assert_as_the_twin(url: URL, statements: Iterable[str]) -> None:
     async with renaming(url) as rename:
         await to_the_gate(rename)
         during = without_names(await described(url, OURS))
-        assert not [one for one in without_names(expected) if one not in during]
+        assert not [row for row in without_names(expected) if row not in during]
         await rename.rollback()
         assert await described(url, OURS) == before
         await to_the_gate(rename)
@@ -161,13 +161,13 @@ async def test_it_is_as_its_twin(empty_database_url: URL, shape: str) -> None:
     await assert_as_the_twin(empty_database_url, (SHAPES | ON_18)[shape])
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(3))
 async def test_a_table_behind_a_view_is_as_its_twin(empty_database_url: URL, number: int) -> None:
     shape = Shape(number, await version_of(empty_database_url))
     await assert_view_as_the_twin(empty_database_url, shape.statements)
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(6))
 async def test_a_table_made_by_chance_is_as_its_twin(empty_database_url: URL, number: int) -> None:
     shape = Shape(number, await version_of(empty_database_url))
     await assert_as_the_twin(empty_database_url, shape.statements)

@@ -230,7 +230,7 @@ async def assert_refused(url: URL, slug: str, *statements: str) -> None:
     await make_twins(url, on(PLAIN, *statements))
     before = await described(url, OURS)
     async with renaming(url) as rename:
-        assert slug in {one.slug for one in (await rename.plan()).refusals}
+        assert slug in {finding.slug for finding in (await rename.plan()).refusals}
         with pytest.raises(RenameRefusedError):
             await rename.expand()
     assert await described(url, OURS) == before

@@ -51,7 +51,7 @@ INDEX_KEYS = """(
 INDEX_PREDICATE = "pg_catalog.pg_get_expr(i.indpred, i.indrelid)"
 _CLONE = "pg_temp.invoicing_rename_clone"
 _MAKE = {
-    "index": "CREATE INDEX {probe} ON {clone} {text}",
+    "index": "CREATE INDEX {probe} ON {clone} {text}{where}",
     "check": "ALTER TABLE {clone} ADD CONSTRAINT {probe} CHECK ({text})",
     "statistics": "CREATE STATISTICS pg_temp.{probe} ON {text} FROM {clone}",
 }
@@ -101,28 +101,29 @@ class Definitions:
         if not unknown:
             return
         async with _undone(self._connection):
-            await self._ask(table, {f"invoicing_{n}": one for n, one in enumerate(unknown)})
+            await self._ask(table, {f"invoicing_{n}": text for n, text in enumerate(unknown)})
 
     async def _ask(self, table: Table, probes: dict[str, Text]) -> None:
         connection, old, new = self._connection, quote(self._target.old), quote(self._target.new)
         await connection.execute(f"CREATE TEMP TABLE invoicing_rename_clone (LIKE {table.sql})")
         clone = await connection.fetchval(f"SELECT '{_CLONE}'::pg_catalog.regclass::oid")
-        for probe, one in probes.items():
-            make = _MAKE[one.kind].format(probe=probe, clone=_CLONE, text=one.text) + one.where
+        for probe, original in probes.items():
+            parts = {"text": original.text, "where": original.where}
+            make = _MAKE[original.kind].format(probe=probe, clone=_CLONE, **parts)
             try:
                 async with connection.transaction():
                     await connection.execute(make)
             except asyncpg.PostgresError as error:
-                self._reasons[one] = str(error).splitlines()[0]
+                self._reasons[original] = str(error).splitlines()[0]
         # The new column may be there already, when this is asked after the expand.
         await connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new}")
         await connection.execute(f"ALTER TABLE {_CLONE} RENAME COLUMN {old} TO {new}")
-        for probe, one in probes.items():
-            row = await connection.fetchrow(_ASK[one.kind], clone, probe)
+        for probe, original in probes.items():
+            row = await connection.fetchrow(_ASK[original.kind], clone, probe)
             if row is not None:
-                self._renamed[one] = Text(one.kind, *row)
+                self._renamed[original] = Text(original.kind, *row)
             else:
-                self._reasons.setdefault(one, f"it is on {new} as well")
+                self._reasons.setdefault(original, f"it is on {new} as well")
 
 
 @asynccontextmanager

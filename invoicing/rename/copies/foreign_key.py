@@ -154,7 +154,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
 
 def _definition(search: Search, row: asyncpg.Record) -> str:
     old, new = search.target.old, search.target.new
-    columns = ", ".join(quote(new if one == old else one) for one in row["columns"])
+    columns = ", ".join(quote(new if name == old else name) for name in row["columns"])
     referred = ", ".join(map(quote, row["referred_columns"]))
     table = qualified(row["referred_schema"], row["referred_table"])
     return f"FOREIGN KEY ({columns}) REFERENCES {table} ({referred}){row['rules']}"

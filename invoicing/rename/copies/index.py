@@ -267,7 +267,7 @@ def _copy(
         unsupported=period if row["exclusion"] else search.definitions.unsupported(original),
         keys=copied.text,
         predicate=copied.predicate,
-        columns=tuple(new if one == old else one for one in row["columns"]),
+        columns=tuple(new if name == old else name for name in row["columns"]),
         key_columns=row["key_columns"],
         unique=row["unique"],
         nulls_not_distinct=row["nulls_not_distinct"],
@@ -276,7 +276,7 @@ def _copy(
         is_constraint=row["is_constraint"],
         timing=row["timing"],
         constraint_comment=row["constraint_comment"],
-        targets=tuple((one[0], one[1]) for one in row["targets"]),
+        targets=tuple((column, target) for column, target in row["targets"]),
         clustered=row["clustered"],
         parent=parent,
     )

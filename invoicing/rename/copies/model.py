@@ -71,7 +71,7 @@ class Search:
         if with_column is not None:
             return with_column, with_column
         name = shortened(f"{old_name}_{new}")
-        if any(renamed(one, old, new) == name for one in self.originals):
+        if any(renamed(original, old, new) == name for original in self.originals):
             name = shortened(f"{old_name}_{new}_copy")
         return name, old_name
 

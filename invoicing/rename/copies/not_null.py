@@ -145,7 +145,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
         if state is not None and state["name"] is not None:
             name = state["name"]
         follows = above is not None and above["name"] == old_name
-        mixed = len({one["name"] for one in rows}) > 1 and (table.partitioned or follows)
+        mixed = len({other["name"] for other in rows}) > 1 and (table.partitioned or follows)
         if usual or mixed or (above is not None and not follows):
             # Renaming the table's renames its partitions', which have to have the same name.
             final_name = name

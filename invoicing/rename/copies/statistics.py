@@ -50,7 +50,7 @@ class StatisticsCopy(Copy):
         columns: what they are of: columns and expressions.
         kinds: which of them are gathered; empty where there is no choice.
         target: how finely they are gathered; None for the default.
-        owner: whom they belong to, if to somebody else.
+        owner: the role that owns them, where it is another than ours.
     """
 
     kind: ClassVar[str] = "statistics"
