@@ -74,6 +74,15 @@ SHAPES = {
         "ALTER TABLE high ADD CONSTRAINT own FOREIGN KEY (amt) REFERENCES list",
         "ALTER TABLE thing ADD CONSTRAINT listed FOREIGN KEY (amt) REFERENCES list DEFERRABLE",
     ),
+    "foreign keys to a partitioned table": on(
+        PARTITIONED,
+        "CREATE TABLE list (id bigint PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE list_1 PARTITION OF list FOR VALUES FROM (0) TO (50)",
+        "CREATE TABLE list_2 PARTITION OF list FOR VALUES FROM (50) TO (100)",
+        "INSERT INTO list VALUES (1)",
+        "ALTER TABLE thing ADD CONSTRAINT listed FOREIGN KEY (amt) REFERENCES list",
+        "ALTER TABLE high ADD CONSTRAINT own FOREIGN KEY (amt) REFERENCES list ON DELETE CASCADE",
+    ),
     "an own sequence of a partition": on(
         PARTITIONED,
         "CREATE SEQUENCE numbers OWNED BY low.amt",

@@ -47,8 +47,10 @@ UNION ALL SELECT 'index', t.relname, c.relname, (SELECT relname FROM pg_inherits
 FROM t JOIN pg_index AS i ON indrelid = t.oid JOIN pg_class AS c ON c.oid = i.indexrelid
 UNION ALL SELECT format('constraint %s', contype), t.relname, conname,
     (SELECT conname FROM pg_constraint AS p WHERE p.oid = k.conparentid),
-    format('%s valid %s comment %s', pg_get_constraintdef(k.oid), convalidated,
-        obj_description(k.oid, 'pg_constraint'))
+    -- Before 18 nothing validates a key to a partition of the referred table.
+    CASE WHEN (SELECT p.confrelid FROM pg_constraint AS p WHERE p.oid = k.conparentid) <> confrelid
+        THEN confrelid::regclass::text ELSE format('%s valid %s comment %s',
+        pg_get_constraintdef(k.oid), convalidated, obj_description(k.oid, 'pg_constraint')) END
 FROM t JOIN pg_constraint AS k ON conrelid = t.oid
 UNION ALL SELECT 'statistics', t.relname, format('%s of %s', stxname, stxnamespace::regnamespace),
     '', format('%s %s %s target %s comment %s owner %s', (SELECT string_agg(attname, ', ' ORDER BY

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from invoicing.rename.copies.model import Copy, Search
     from invoicing.rename.operator import Operator
+    from invoicing.rename.session import Connection
 
-# A key to a partitioned table has rows for its partitions too, which follow by themselves.
+# A key to a partitioned table has constraints to its partitions too, which PostgreSQL makes.
 QUERY = """
 SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid, q.oid AS parent,
+    coalesce(q.confrelid <> k.confrelid, false) AS referred_part,
     k.confrelid AS refers, rn.nspname AS referred_schema, r.relname AS referred_table,
     ARRAY(SELECT a.attname FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
@@ -46,13 +48,12 @@ JOIN pg_catalog.pg_class AS r ON r.oid = k.confrelid
 JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace,
     (VALUES ('{"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}'::jsonb)
     ) AS w (actions)
-WHERE k.contype = 'f' AND t.attnum = ANY (k.conkey) AND (q.oid IS NULL OR q.confrelid = k.confrelid)
+WHERE k.contype = 'f' AND t.attnum = ANY (k.conkey)
 ORDER BY t.place, k.oid
 """
 _PARTS = """
-SELECT q.conrelid, q.conname, k.conrelid, k.conname FROM pg_catalog.pg_constraint AS k
-JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid AND q.confrelid = k.confrelid
-WHERE k.conrelid = ANY ($1::oid[])
+SELECT q.conrelid, q.conname, k.conrelid, k.confrelid, k.conname FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid WHERE k.conrelid = ANY ($1::oid[])
 """
 
 
@@ -63,6 +64,7 @@ class ForeignKeyCopy(TableConstraintCopy):
     Attributes:
         definition: what follows its name, but for its last words.
         refers: the table that it refers to.
+        referred_part: whether it refers to a partition of what `parent` refers to.
         parent: the copy of which it is a partition's part.
     """
 
@@ -70,6 +72,7 @@ class ForeignKeyCopy(TableConstraintCopy):
     definition: str
     refers: int
     not_enforced: bool
+    referred_part: bool
     parent: ForeignKeyCopy | None
 
     @property
@@ -85,7 +88,9 @@ class ForeignKeyCopy(TableConstraintCopy):
     @property
     def by_itself(self) -> bool:
         """Return whether it is made by itself, not with the table's or for its partitions."""
-        return self.parent is None or (self.valid and not self.table.partitioned)
+        if self.parent is None or self.referred_part:
+            return not self.referred_part
+        return self.valid and not self.table.partitioned
 
     @property
     def add(self) -> str:
@@ -114,6 +119,15 @@ class ForeignKeyCopy(TableConstraintCopy):
         if self.valid and not validated and not whole:
             await operator.ddl.long(self.validate)
 
+    async def is_ready(self, connection: Connection) -> bool:
+        """Tell whether it is there, and validated if its original is.
+
+        Before 18 a key to a partition of the referred table stays as it was added: its rows are
+        checked by the key to the whole.
+        """
+        validated = await self.validated(connection)
+        return validated is self.valid or (self.referred_part and validated is not None)
+
 
 async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     """Return the copies of foreign keys: of the parts of each the deepest first.
@@ -121,7 +135,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     A partition's own comes after the table's, which would take an equal one over.
     """
     found = await search.connection.fetch(_PARTS, list(search.tables)) if rows else []
-    parts = {(table, parent, relation): name for table, parent, relation, name in found}
+    parts = {tuple(row)[:4]: row["conname"] for row in found}
     made: dict[int, ForeignKeyCopy] = {}
     groups: dict[int, list[ForeignKeyCopy]] = {}
     for row in rows:
@@ -129,7 +143,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
         name, final_name = search.names(row["name"])
         table = search.tables[row["relation"]]
         if parent is not None:
-            name = parts.get((parent.table.oid, parent.name, table.oid), name)
+            name = parts.get((parent.table.oid, parent.name, table.oid, row["refers"]), name)
         reason = "its ON DELETE names columns, or it is about a PERIOD"
         made[row["oid"]] = ForeignKeyCopy(
             oid=row["oid"],
@@ -144,6 +158,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
             definition=_definition(search, row),
             refers=row["refers"],
             not_enforced=row["not_enforced"],
+            referred_part=row["referred_part"],
             parent=parent,
         )
         groups[row["oid"]] = groups[row["parent"]] if parent is not None else []
