@@ -6,23 +6,39 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import ConfirmationError, ContractRefusedError, RenameFailedError
 from invoicing.rename import marks, state, sync
-from invoicing.rename.carry import find_carried
+from invoicing.rename.copies import find_copies
+from invoicing.rename.copies.partition import missing_properties
 from invoicing.rename.gate import ask_gate
 from invoicing.rename.model import Finding, Phase
 from invoicing.rename.names import STATE, literal, quote
 from invoicing.rename.session import write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from invoicing.rename.carry import Carried
     from invoicing.rename.column import Column
+    from invoicing.rename.copies import Copy
     from invoicing.rename.model import Target
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
 
 # Not one of PostgreSQL's own codes, so that nothing else can mean it.
 _WRITTEN_AGAIN = "RN001"
+# Of the table and its partitions: each may have a sequence of its own.
+_OWNED = """
+SELECT pg_catalog.format('%I.%I', sn.nspname, s.relname),
+    pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM (SELECT $1::oid AS relid UNION SELECT relid
+    FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
+JOIN pg_catalog.pg_depend AS d ON d.refobjid = c.oid AND d.refobjsubid = a.attnum
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'a'
+    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_catalog.pg_namespace AS sn ON sn.oid = s.relnamespace ORDER BY s.oid
+"""
 
 
 def confirmation(target: Target) -> str:
@@ -48,13 +64,14 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     operator.entry.result |= {"gate": "open", "rows": rows} | {
         "unseen": [str(one) for one in gate.unseen]
     }
-    carried = await find_carried(connection, operator.relation, operator.target)
+    copies = await find_copies(connection, operator.relation, operator.target)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
-    sequences = await owned_sequences(operator)
+    settled = await owned_sequences(operator)
+    settled += await missing_properties(connection, operator.relation, operator.target)
     definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
-    definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in carried]}
+    definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in copies]}
     await state.save(connection, names, definition=definition)
-    await end_old_name(operator, contract_statements(names, carried, sequences))
+    await end_old_name(operator, contract_statements(names, copies, settled))
     await tidy(operator)
     if not rows:
         # Nothing was lost, so that nobody will ask for a way back.
@@ -104,58 +121,29 @@ async def tidy(operator: Operator) -> None:
     )
 
 
-def contract_statements(names: Names, carried: list[Carried], sequences: list[str]) -> list[str]:
-    """Return what runs in one transaction, under one lock: everything in it is only the catalog."""
-    table, new = names.relation, quote(names.new)
+def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[str]) -> list[str]:
+    """Return what runs in one transaction, under one lock: everything in it is only the catalog.
+
+    Args:
+        names: the rename's.
+        copies: what was made on the new column.
+        settled: what else goes over to it before the old one is dropped.
+    """
+    table = names.relation
     statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
     statements.append(marks.unmark_statement(names, names.new))
-    # A sequence that the old column owns would go with it.
-    statements += [f"ALTER SEQUENCE {one} OWNED BY {table}.{new}" for one in sequences]
+    statements += settled
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")
-    for one in carried:
-        statements += _settle(one)
+    for copy in copies:
+        statements += copy.settle()
     return statements
 
 
 async def owned_sequences(operator: Operator) -> list[str]:
-    """Return the sequences that would be dropped with the old column."""
-    rows = await operator.connection.fetch(
-        "SELECT c.oid::regclass::text FROM pg_depend AS d JOIN pg_class AS c ON c.oid = d.objid"
-        " JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
-        " WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass"
-        " AND c.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = $1 AND a.attname = $2",
-        operator.relation.oid,
-        operator.names.old,
-    )
-    return [row[0] for row in rows]
-
-
-def _settle(one: Carried) -> list[str]:
-    """Return what gives a copy its final name and place, now that the original is gone."""
-    alter = f"ALTER TABLE {one.relation}"
-    name, final = quote(one.name), quote(one.final_name)
-    statements = []
-    if one.kind == "unique":
-        statements.append(f"{alter} ADD CONSTRAINT {final} UNIQUE USING INDEX {name}{one.suffix}")
-    elif one.name != one.final_name:
-        statements.append(
-            {
-                "index": f"ALTER INDEX {one.sql_name} RENAME TO {final}",
-                "statistics": f"ALTER STATISTICS {one.sql_name} RENAME TO {final}",
-            }.get(one.kind, f"{alter} RENAME CONSTRAINT {name} TO {final}")
-        )
-    if one.clustered:
-        statements.append(f"{alter} CLUSTER ON {final}")
-    of_the_schema = f"{quote(one.schema)}.{final}"
-    if one.comment is not None:
-        what = {
-            "index": f"INDEX {of_the_schema}",
-            "statistics": f"STATISTICS {of_the_schema}",
-        }.get(one.kind, f"CONSTRAINT {final} ON {one.relation}")
-        statements.append(f"COMMENT ON {what} IS {literal(one.comment)}")
-    if one.target is not None:
-        statements.append(f"ALTER STATISTICS {of_the_schema} SET STATISTICS {one.target}")
-    return statements
+    """Return what keeps the sequences that the old column owns: they would go with it."""
+    relation, names = operator.relation, operator.names
+    rows = await operator.connection.fetch(_OWNED, relation.oid, names.old)
+    return [f"ALTER SEQUENCE {row[0]} OWNED BY {row[1]}.{quote(names.new)}" for row in rows]
 
 
 def way_back(target: Target) -> str:

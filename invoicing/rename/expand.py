@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.rename import marks, ranges, state, sync
+from invoicing.rename.copies.partition import own_properties, properties
 from invoicing.rename.model import Phase
-from invoicing.rename.names import literal, quote
+from invoicing.rename.names import quote
 from invoicing.rename.session import write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoicing.rename.column import Column
     from invoicing.rename.names import Names
     from invoicing.rename.operator import Operator
@@ -51,36 +54,30 @@ def add_column(names: Names, column: Column) -> list[str]:
     No default yet: with one, the rows that are there would have it at once, and could not be told
     from filled ones.
     """
-    table, new = names.relation, quote(names.new)
     collation = f" COLLATE {column.collation}" if column.collation else ""
     # Without a default of its own it would have its type's at once, in every row.
     nothing = f" DEFAULT CASE WHEN true THEN NULL::{column.type} END"
     empty = nothing if column.type_default is not None else ""
-    changes = [f"ADD COLUMN IF NOT EXISTS {new} {column.type}{collation}{empty}"]
-    if column.storage:
-        changes.append(f"ALTER COLUMN {new} SET STORAGE {column.storage}")
-    if column.compression:
-        changes.append(f"ALTER COLUMN {new} SET COMPRESSION {column.compression}")
-    if column.statistics is not None:
-        changes.append(f"ALTER COLUMN {new} SET STATISTICS {column.statistics}")
-    if column.options:
-        changes.append(f"ALTER COLUMN {new} SET ({', '.join(column.options)})")
-    statements = [f"ALTER TABLE {table} {change}" for change in changes]
-    if column.comment is not None:
-        statements.append(f"COMMENT ON COLUMN {table}.{new} IS {literal(column.comment)}")
-    for grantee, privilege, grantable in column.grants:
-        option = " WITH GRANT OPTION" if grantable else ""
-        statements.append(f"GRANT {privilege} ({new}) ON {table} TO {grantee}{option}")
-    return statements
+    add = f"ADD COLUMN IF NOT EXISTS {quote(names.new)} {column.type}{collation}{empty}"
+    return [
+        f"ALTER TABLE {names.relation} {add}",
+        *properties(names.relation, names.new, column),
+    ]
 
 
-def expand_statements(names: Names, column: Column) -> list[str]:
+def expand_statements(names: Names, column: Column, own: Sequence[str] = ()) -> list[str]:
     """Return what runs in one transaction, under one lock: the column first, then the triggers.
 
     The defaults come last: they say which of the columns an INSERT has left out.
+
+    Args:
+        names: the rename's.
+        column: the old one.
+        own: what gives the partitions' columns what theirs have of their own.
     """
     return [
         *add_column(names, column),
+        *own,
         *sync.create_triggers(names, column),
         marks.mark_statement(names),
     ]
@@ -95,8 +92,9 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     if found is None or found.phase is Phase.CONTRACTED:
         await state.begin(connection, names, strategy, {"type": column.type})
     await write(connection, *sync.create_functions(names, column))
+    own = await own_properties(connection, operator.relation, operator.target)
     await operator.ddl.short(
-        *expand_statements(names, column), state.set_phase(names, Phase.EXPANDED)
+        *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)
     )
 
 

@@ -15,7 +15,6 @@ import asyncpg
 
 from invoicing.rename import state
 from invoicing.rename.acceptance import advice, check, check_kinds, is_accepted, named
-from invoicing.rename.carry import find_carried
 from invoicing.rename.dependents import find_dependents, judge
 from invoicing.rename.expand import unguarded
 from invoicing.rename.model import Finding, GateReport, Phase
@@ -89,7 +88,7 @@ async def _of_columns(operator: Operator, column: Column) -> tuple[list[Finding]
     objections = [
         *_rows(counts, operator.target),
         *await _triggers(operator),
-        *await _unfinished(operator, column, counts),
+        *await _unfinished(operator, counts),
     ]
     return objections, counts["rows"] > 0
 
@@ -115,9 +114,8 @@ async def _triggers(operator: Operator) -> list[Finding]:
     ]
 
 
-async def _unfinished(operator: Operator, column: Column, counts: dict[str, int]) -> list[Finding]:
-    carried = await find_carried(operator.connection, operator.relation, operator.target)
-    report = await describe(operator, column, carried, counts)
+async def _unfinished(operator: Operator, counts: dict[str, int]) -> list[Finding]:
+    report = await describe(operator, counts)
     unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
     if report.not_null is False:
         unready.append(f"NOT NULL of {quote(operator.names.new)}")

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
-from invoicing.rename import build, carry, contract, expand, rollback, sync
+from invoicing.rename import contract, copies, expand, rollback, sync
 from invoicing.rename.acceptance import PLAN, accepted
 from invoicing.rename.backfill import batch_statement
 from invoicing.rename.column import find_column, find_relation
+from invoicing.rename.copies.partition import own_properties
 from invoicing.rename.ddl import first_step
 from invoicing.rename.dependents import dependents_of
 from invoicing.rename.disk import disk_space
@@ -23,8 +24,8 @@ from invoicing.rename.unvalidated import unvalidated_findings
 from invoicing.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
-    from invoicing.rename.carry import Carried
     from invoicing.rename.column import Column, Relation
+    from invoicing.rename.copies import Copy
     from invoicing.rename.model import Options, Strategy, Target
     from invoicing.rename.names import Names
     from invoicing.rename.preflight import Sizes
@@ -74,22 +75,22 @@ async def make_plan(
 async def _columns_way(
     connection: Connection, relation: Relation, column: Column, target: Target, options: Options
 ) -> Way:
-    carried = await carry.find_carried(connection, relation, target)
+    made = await copies.find_copies(connection, relation, target)
     sizes = await measure(connection, relation, target.old)
     findings = [
         *await preflight(connection, relation, column, target, options),
-        *carry.findings(carried),
+        *copies.findings(made),
         *await unvalidated_findings(connection, relation, target),
         *await dependents_of(connection, relation, target, "columns", options.accept),
     ]
-    estimate = _columns_estimate(sizes, carried, options)
+    estimate = _columns_estimate(sizes, made, options)
     if await find_column(connection, relation, target.new) is None:
-        findings += await carry.taken_names(connection, carried)
+        findings += await copies.taken_names(connection, made)
         room = await disk_space(connection, relation, sizes, estimate)
         findings.append(accepted(room, options.accept, PLAN))
     refused = [f"{one.subject} ({one.slug})" for one in findings if one.verdict == "refused"]
-    version = connection.get_server_version().major
-    steps = _steps(relation.names(target), column, carried, version)
+    own = await own_properties(connection, relation, target)
+    steps = _steps(relation.names(target), column, made, own)
     return Way(findings, steps, replace(estimate, breaks=refused, safe=not refused))
 
 
@@ -111,14 +112,14 @@ async def old_column(connection: Connection, target: Target) -> Column:
     return column
 
 
-def _steps(names: Names, column: Column, carried: list[Carried], version: int) -> list[Step]:
+def _steps(names: Names, column: Column, made: list[Copy], own: list[str]) -> list[Step]:
     steps = [
         Step("expand", one, "none on the table", _NOBODY)
         for one in sync.create_functions(names, column)
     ]
     steps.append(first_step("expand", names.relation))
     steps += [
-        Step("expand", one, _SHORT, _WAITS) for one in expand.expand_statements(names, column)
+        Step("expand", one, _SHORT, _WAITS) for one in expand.expand_statements(names, column, own)
     ]
     steps.append(
         Step(
@@ -128,29 +129,17 @@ def _steps(names: Names, column: Column, carried: list[Carried], version: int) -
             "writers of those rows, for one batch",
         )
     )
-    if column.not_null:
-        for transaction in build.not_null_statements(names, version):
-            steps += _verify_steps(names.relation, transaction)
-    for one in carried:
-        for statement in _build_statements(one):
-            steps += _verify_steps(one.relation, [statement])
+    for copy in made:
+        for statement in copy.statements():
+            steps += _verify_steps(copy.table.sql, [statement])
     steps.append(first_step("contract", names.relation))
     steps += [
         Step("contract", one, _SHORT, _WAITS)
-        for one in contract.contract_statements(names, carried, [])
+        for one in contract.contract_statements(names, made, [])
     ]
     steps.append(first_step("rollback", names.relation))
     steps += [Step("rollback", one, _SHORT, _WAITS) for one in rollback.rollback_statements(names)]
     return steps
-
-
-def _build_statements(one: Carried) -> list[str]:
-    if one.kind in {"index", "unique"}:
-        return [build.create_index(one)]
-    if one.kind == "statistics":
-        return [build.create_statistics(one)]
-    added = [build.add_constraint(one)]
-    return [*added, build.validate_constraint(one)] if one.valid else added
 
 
 def _verify_steps(table: str, transaction: list[str]) -> list[Step]:
@@ -167,11 +156,13 @@ def _step_of(phase: str, statement: str) -> Step:
     return Step(phase, statement, _SHORT, _WAITS)
 
 
-def _columns_estimate(sizes: Sizes, carried: list[Carried], options: Options) -> Estimate:
-    indexes = sum(one.kind in {"index", "unique"} for one in carried)
+def _columns_estimate(sizes: Sizes, made: list[Copy], options: Options) -> Estimate:
+    # The parts of a partitioned index are together as big as one of the whole.
+    whole = [copy for copy in made if copy.message is not None]
+    indexes = sum(isinstance(copy, copies.IndexCopy) for copy in whole)
     seconds = sizes.rows / _FILL_RATE / min(options.workers, 2)
     # Counted, compared three times, and read once for each index and constraint.
-    seconds += (4 + len(carried)) * sizes.heap / _SCAN_RATE
+    seconds += (4 + len(whole)) * sizes.heap / _SCAN_RATE
     return Estimate(
         strategy="columns",
         seconds=round(seconds, 1),

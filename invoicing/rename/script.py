@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.rename import batches, blocks, contract, expand, rollback, state, sync
 from invoicing.rename.blocks import EXACT, IMAGE, execute, execute_typed, lock, raise_if
-from invoicing.rename.build import NAMED_NOT_NULL, not_null_statements
+from invoicing.rename.copies.not_null import by_check
 from invoicing.rename.model import Phase
 from invoicing.rename.names import STATE, literal, quote
 from invoicing.rename.obstacles import obstacles
@@ -174,7 +174,7 @@ class Script:
     def _not_null(self) -> list[str]:
         """Return what makes the column NOT NULL on any version: by a check that proves it."""
         names, options = self.names, self.options
-        add, validate, settle = not_null_statements(names, NAMED_NOT_NULL - 1)
+        add, validate, settle = by_check(names.relation, names.new, names.not_null_check)
         drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS"
         add = [f"{drop} {quote(names.not_null_check)}", *add]
         needed = f"    IF col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))} THEN\n"

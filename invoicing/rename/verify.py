@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.errors import RowsDifferError
-from invoicing.rename import build, expand, ranges, state
-from invoicing.rename.carry import find_carried
+from invoicing.rename import expand, ranges, state
 from invoicing.rename.column import find_column, find_relation
+from invoicing.rename.copies import IndexCopy, NotNullCopy, StatisticsCopy, find_copies
+from invoicing.rename.copies.partition import missing_properties
 from invoicing.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.rename.names import MARK, quote
 from invoicing.rename.sync import distinct, missing, present
 
 if TYPE_CHECKING:
-    from invoicing.rename.carry import Carried
     from invoicing.rename.column import Column
     from invoicing.rename.model import Target
     from invoicing.rename.names import Names
@@ -32,16 +32,16 @@ async def verify(operator: Operator, column: Column) -> VerifyReport:
         await expand.repair(operator, column)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(operator, column)
-    carried = await find_carried(connection, operator.relation, operator.target)
-    if column.not_null:
-        await build.make_not_null(operator)
-    for one in carried:
-        await build.build(operator, one)
-    if any(one.kind in {"index", "statistics"} for one in carried):
+    await _adopt_partitions(operator)
+    copies = await find_copies(connection, operator.relation, operator.target)
+    for copy in copies:
+        if copy.unsupported is None:
+            await copy.build(operator)
+    if any(isinstance(copy, IndexCopy | StatisticsCopy) for copy in copies):
         # Expressions of indexes have statistics of their own.
         await operator.ddl.long(f"ANALYZE {names.relation}")
     counts = await _equal_counts(operator, column)
-    report = await describe(operator, column, carried, counts)
+    report = await describe(operator, counts)
     if report.ok:
         await connection.execute(state.set_phase(names, Phase.VERIFIED))
     return report
@@ -75,22 +75,31 @@ async def count_rows(connection: Connection, target: Target) -> RowCounts:
     return RowCounts(rows, 0, rows, 0) if old is not None else RowCounts(rows, rows, 0, 0)
 
 
-async def describe(
-    operator: Operator, column: Column, carried: list[Carried], counts: dict[str, int]
-) -> VerifyReport:
+async def describe(operator: Operator, counts: dict[str, int]) -> VerifyReport:
     """Return the report: the counts, and what is built and valid."""
-    connection = operator.connection
+    connection, relation = operator.connection, operator.relation
     not_null = None
-    if column.not_null:
-        relation, new = operator.relation.oid, operator.names.new
-        not_null = bool(await build.is_not_null(connection, relation, new))
-    indexes, constraints = {}, {}
-    for one in carried:
-        if one.kind in {"index", "unique"}:
-            indexes[one.name] = bool(await build.index_is_valid(connection, one))
-        elif one.kind != "statistics":
-            constraints[one.name] = await build.is_validated(connection, one) is one.valid
+    indexes: dict[str, bool] = {}
+    constraints: dict[str, bool] = {}
+    # Found once more: a partition's part may have been named by PostgreSQL.
+    for copy in await find_copies(connection, relation, operator.target):
+        ready = await copy.is_ready(connection)
+        if isinstance(copy, NotNullCopy) and copy.table.oid == relation.oid:
+            not_null = ready
+        elif isinstance(copy, IndexCopy):
+            indexes[copy.name] = ready and indexes.get(copy.name, True)
+        elif not isinstance(copy, StatisticsCopy):
+            unnamed = f"NOT NULL of {copy.table.sql}"
+            name = unnamed if isinstance(copy, NotNullCopy) else copy.name
+            constraints[name] = ready and constraints.get(name, True)
     return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
+
+
+async def _adopt_partitions(operator: Operator) -> None:
+    """Give partitions that were attached since the expand what theirs have of their own."""
+    lacking = await missing_properties(operator.connection, operator.relation, operator.target)
+    if lacking:
+        await operator.ddl.short(*lacking)
 
 
 async def _equal_counts(operator: Operator, column: Column) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """What is part of the table, copied with the column, or names neither column nor row.
 
-Indexes, constraints and extended statistics are copied (see `carry`); those that are not have
+Indexes, constraints and extended statistics are copied (see `copies`); those that are not have
 kinds of their own.
 """
 

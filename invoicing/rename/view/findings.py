@@ -198,7 +198,7 @@ async def _names(
         found.append(_refused("name-taken", relation.sql, message))
     for one in renamings:
         said = f"is called {quote(one.new_name)} from the contract on"
-        subject = f"{quote(one.name)} ON {qualified(one.schema, one.table)}"
+        subject = f"{quote(one.name)} ON {one.table}"
         if await _is_taken(connection, one):
             said = f"is to be called {quote(one.new_name)}, and something else is. Rename that"
             found.append(_refused("name-taken", subject, said))

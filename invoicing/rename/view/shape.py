@@ -56,33 +56,39 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = 
 LEFT JOIN pg_catalog.pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
 WHERE c.oid IN ({relations})
 """
+# A partition's name of NOT NULL or of a CHECK is the table's, but for a NOT NULL that it had before
+# it was attached: the table's cannot be renamed then. An index's name is its constraint's too.
 _NAMED = """
 WITH tree AS (
-    SELECT t.relid, a.attnum FROM (SELECT $1::oid AS relid UNION
-        SELECT relid FROM pg_partition_tree($1::oid::regclass)) AS t
-    JOIN pg_attribute AS a ON a.attrelid = t.relid AND a.attname = $2 AND NOT a.attisdropped)
-SELECT k.conrelid AS relation, 'CONSTRAINT' AS kind, k.conname AS name
-FROM tree JOIN pg_constraint AS k ON k.conrelid = tree.relid
-WHERE tree.attnum = ANY (k.conkey) AND k.contype <> 't' AND k.conparentid = 0
-    AND k.coninhcount = 0
-UNION SELECT i.indrelid, 'INDEX', x.relname
-FROM tree JOIN pg_index AS i ON i.indrelid = tree.relid
-JOIN pg_class AS x ON x.oid = i.indexrelid
-WHERE NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid
-        AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'))
-    AND (tree.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend AS d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-        AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum))
-UNION SELECT s.stxrelid, 'STATISTICS', s.stxname
-FROM tree JOIN pg_statistic_ext AS s ON s.stxrelid = tree.relid
-WHERE tree.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_depend AS d
-    WHERE d.classid = 'pg_statistic_ext'::regclass AND d.objid = s.oid
+    SELECT t.relid, a.attnum, pg_catalog.format('%I.%I', n.nspname,
+        CASE WHEN c.oid = $1 THEN $3 ELSE c.relname END) AS sql, n.nspname
+    FROM (SELECT $1::oid AS relid UNION
+        SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.relid AND a.attname = $2
+        AND NOT a.attisdropped)
+SELECT tree.relid, tree.sql, 'CONSTRAINT' AS kind, tree.nspname AS schema, k.conname AS name
+FROM tree JOIN pg_catalog.pg_constraint AS k ON k.conrelid = tree.relid
+LEFT JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid
+WHERE tree.attnum = ANY (k.conkey) AND (k.contype IN ('c', 'n') AND k.coninhcount = 0
+        OR k.contype = 'f' AND (q.oid IS NULL OR q.confrelid = k.confrelid))
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS o JOIN tree AS t ON t.relid = o.conrelid
+        WHERE k.contype = 'n' AND o.contype = 'n' AND t.attnum = ANY (o.conkey)
+            AND o.conname <> k.conname)
+UNION SELECT tree.relid, tree.sql, 'INDEX', tree.nspname, x.relname
+FROM tree JOIN pg_catalog.pg_index AS i ON i.indrelid = tree.relid
+JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+WHERE tree.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
     AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
-ORDER BY 1, 2, 3
-"""
-_WHERE = """
-SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = $1
+UNION SELECT tree.relid, tree.sql, 'STATISTICS', n.nspname, s.stxname
+FROM tree JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = tree.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
+WHERE tree.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
+    AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
+ORDER BY 1, 3, 5
 """
 # A type of that name would be in the way of the table's row type.
 _FREE = """
@@ -109,12 +115,18 @@ class ShownColumn(NamedTuple):
 
 
 class Renaming(NamedTuple):
-    """An index, a constraint or statistics whose name has the column's in it."""
+    """An index, a constraint or statistics whose name has the column's in it.
+
+    Attributes:
+        relation: the table that it is on.
+        table: that table as SQL names it once the view is gone.
+        schema: where its own name is.
+    """
 
     relation: int
-    schema: str
     table: str
     kind: str
+    schema: str
     name: str
     new_name: str
 
@@ -192,15 +204,12 @@ async def find_renamings(
     connection: Connection, relation: int, names: Names, column: str
 ) -> list[Renaming]:
     """Return what gets another name with the column, which is called `column` now."""
+    rows = await connection.fetch(_NAMED, relation, column, names.table)
     found = []
-    for row in await connection.fetch(_NAMED, relation, column):
+    for row in rows:
         new_name = renamed(row["name"], names.old, names.new)
-        if new_name is None or new_name == row["name"]:
-            continue
-        schema, table = await connection.fetchrow(_WHERE, row["relation"])
-        if row["relation"] == relation:
-            table = names.table
-        found.append(Renaming(row["relation"], schema, table, row["kind"], row["name"], new_name))
+        if new_name not in {None, row["name"]}:
+            found.append(Renaming._make((*row, new_name)))
     return found
 
 
@@ -208,6 +217,5 @@ def rename_statement(one: Renaming) -> str:
     """Return the statement that renames an index, a constraint or statistics."""
     new_name = quote(one.new_name)
     if one.kind == "CONSTRAINT":
-        table = qualified(one.schema, one.table)
-        return f"ALTER TABLE {table} RENAME CONSTRAINT {quote(one.name)} TO {new_name}"
+        return f"ALTER TABLE {one.table} RENAME CONSTRAINT {quote(one.name)} TO {new_name}"
     return f"ALTER {one.kind} {qualified(one.schema, one.name)} RENAME TO {new_name}"

@@ -1,0 +1,182 @@
+"""Whatever is on the column or on a partition's is on the new one as PostgreSQL would have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.rename.faults import connected
+from tests.rename.shapes import Shape
+from tests.rename.twin import (
+    OURS,
+    described,
+    make_twins,
+    of_the_twin,
+    renaming,
+    to_the_gate,
+    without_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import URL
+
+
+PARTITIONED = [
+    "CREATE TABLE thing (id int NOT NULL, amt {type}) PARTITION BY RANGE (id)",
+    "CREATE TABLE low PARTITION OF thing FOR VALUES FROM (0) TO (50)",
+    "CREATE TABLE high (note text, amt {type}, id int NOT NULL)",
+    "ALTER TABLE high DROP note",
+    "ALTER TABLE thing ATTACH PARTITION high FOR VALUES FROM (50) TO (100)",
+    "INSERT INTO thing SELECT n, '1' FROM generate_series(1, 99) AS n",
+]
+PLAIN = ["CREATE TABLE thing (id int, amt {type})", *PARTITIONED[-1:]]
+
+
+def on(tables: list[str], *statements: str, type_: str = "bigint") -> list[str]:
+    """Return what makes the tables, and what is on them."""
+    return [table.replace("{type}", type_) for table in tables] + list(statements)
+
+
+# What was lost, broke off half-way or was refused; each by the statements that make it.
+SHAPES = {
+    "NOT NULL by another name in a partition": on(PARTITIONED, type_="bigint NOT NULL"),
+    "NOT NULL of one partition": on(PARTITIONED, "ALTER TABLE high ALTER amt SET NOT NULL"),
+    "statistics in another schema": on(
+        PLAIN,
+        'CREATE SCHEMA "Of {schema}"',
+        'CREATE STATISTICS "Of {schema}"."s t" ON id, amt FROM thing',
+    ),
+    "names that are one another's with the column's": on(
+        PLAIN,
+        'CREATE INDEX "by" ON thing (amt)',
+        "CREATE INDEX by_amt ON thing (amt DESC)",
+        "ALTER TABLE thing ADD CONSTRAINT ck CHECK (amt > 0)",
+        "ALTER TABLE thing ADD CONSTRAINT ck_amt CHECK (amt > 0)",
+    ),
+    "an index that one partition has no part of": on(
+        PARTITIONED,
+        "CREATE INDEX whole ON ONLY thing (amt)",
+        "CREATE INDEX part ON low (amt DESC) WITH (fillfactor = 70)",
+        "ALTER INDEX whole ATTACH PARTITION part",
+    ),
+    "a unique constraint of a partitioned table": on(
+        PARTITIONED,
+        "ALTER TABLE thing ADD CONSTRAINT once UNIQUE (amt, id) DEFERRABLE INITIALLY DEFERRED",
+        "COMMENT ON CONSTRAINT high_amt_id_key ON high IS 'why'",
+    ),
+    "a foreign key of a partitioned table": on(
+        PARTITIONED,
+        "CREATE TABLE list (id bigint PRIMARY KEY)",
+        "INSERT INTO list VALUES (1)",
+        "ALTER TABLE high ADD CONSTRAINT own FOREIGN KEY (amt) REFERENCES list",
+        "ALTER TABLE thing ADD CONSTRAINT listed FOREIGN KEY (amt) REFERENCES list DEFERRABLE",
+    ),
+    "foreign keys to a partitioned table": on(
+        PARTITIONED,
+        "CREATE TABLE list (id bigint PRIMARY KEY) PARTITION BY RANGE (id)",
+        "CREATE TABLE list_1 PARTITION OF list FOR VALUES FROM (0) TO (50)",
+        "CREATE TABLE list_2 PARTITION OF list FOR VALUES FROM (50) TO (100)",
+        "INSERT INTO list VALUES (1)",
+        "ALTER TABLE thing ADD CONSTRAINT listed FOREIGN KEY (amt) REFERENCES list",
+        "ALTER TABLE high ADD CONSTRAINT own FOREIGN KEY (amt) REFERENCES list ON DELETE CASCADE",
+    ),
+    "an own sequence of a partition": on(
+        PARTITIONED,
+        "CREATE SEQUENCE numbers OWNED BY low.amt",
+        "ALTER TABLE ONLY low ALTER amt SET DEFAULT nextval('numbers')",
+        "ALTER TABLE ONLY high ALTER amt SET DEFAULT 7",
+    ),
+    "storage of a partition": on(
+        PARTITIONED,
+        "ALTER TABLE thing ALTER amt SET STORAGE EXTERNAL, ALTER amt SET STATISTICS 70",
+        "ALTER TABLE low ALTER amt SET STORAGE MAIN, ALTER amt SET COMPRESSION pglz",
+        "ALTER TABLE high ALTER amt SET STORAGE EXTENDED, ALTER amt SET STATISTICS -1",
+        type_='text COLLATE "C"',
+    ),
+    "an operator class with options": on(
+        PLAIN,
+        "CREATE INDEX words ON thing USING gist (amt tsvector_ops (siglen = 100))",
+        "CREATE INDEX more ON thing USING gin (amt) WITH (fastupdate = off)",
+        type_="tsvector",
+    ),
+}
+ON_18 = {
+    "NOT NULL that has a name and a comment": on(
+        PARTITIONED,
+        "ALTER TABLE thing ADD CONSTRAINT must NOT NULL amt",
+        "COMMENT ON CONSTRAINT must ON low IS 'why'",
+    ),
+    "what is not enforced": on(
+        PARTITIONED,
+        "CREATE TABLE list (id bigint PRIMARY KEY)",
+        "ALTER TABLE thing ADD FOREIGN KEY (amt) REFERENCES list NOT ENFORCED",
+        "ALTER TABLE high ADD FOREIGN KEY (amt) REFERENCES list ON DELETE CASCADE NOT ENFORCED",
+        "ALTER TABLE low ADD CONSTRAINT small CHECK (amt < 0) NOT ENFORCED",
+    ),
+    "NOT NULL that rows violate": on(
+        PLAIN,
+        "INSERT INTO thing VALUES (0, NULL)",
+        "ALTER TABLE thing ADD CONSTRAINT amt_must NOT NULL amt NO INHERIT NOT VALID",
+    ),
+}
+
+
+async def version_of(url: URL) -> int:
+    async with connected(url) as connection:
+        return connection.get_server_version().major
+
+
+async def assert_as_the_twin(url: URL, statements: Iterable[str]) -> None:
+    """Walk to the gate and back, then there and beyond, and all the way back."""
+    await make_twins(url, statements)
+    before = await described(url, OURS)
+    expected = await of_the_twin(url, "amt", "cents")
+    async with renaming(url) as rename:
+        await to_the_gate(rename)
+        during = without_names(await described(url, OURS))
+        assert not [row for row in without_names(expected) if row not in during]
+        await rename.rollback()
+        assert await described(url, OURS) == before
+        await to_the_gate(rename)
+        await rename.contract(confirm="thing.amt")
+        assert await described(url, OURS) == expected
+        assert (await rename.restore()).completed
+    async with renaming(url, "cents", "amt") as back:
+        await back.contract(confirm="thing.cents")
+    assert await described(url, OURS) == before
+
+
+async def assert_view_as_the_twin(url: URL, statements: Iterable[str]) -> None:
+    await make_twins(url, statements)
+    before = await described(url, OURS)
+    expected = await of_the_twin(url, "amt", "cents")
+    accept = frozenset({"partitioned", "null-default"})
+    async with renaming(url, strategy="view", accept=accept) as rename:
+        await to_the_gate(rename)
+        await rename.rollback()
+        assert await described(url, OURS) == before
+        await to_the_gate(rename)
+        await rename.contract(confirm="thing.amt")
+    assert await described(url, OURS) == expected
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *ON_18])
+async def test_it_is_as_its_twin(empty_database_url: URL, shape: str) -> None:
+    if shape in ON_18 and await version_of(empty_database_url) < 18:
+        pytest.skip("PostgreSQL 18 brought it")
+    await assert_as_the_twin(empty_database_url, (SHAPES | ON_18)[shape])
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_a_table_behind_a_view_is_as_its_twin(empty_database_url: URL, number: int) -> None:
+    shape = Shape(number, await version_of(empty_database_url))
+    await assert_view_as_the_twin(empty_database_url, shape.statements)
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_a_table_made_by_chance_is_as_its_twin(empty_database_url: URL, number: int) -> None:
+    shape = Shape(number, await version_of(empty_database_url))
+    await assert_as_the_twin(empty_database_url, shape.statements)
