@@ -3,7 +3,7 @@
 The connection comes from `config.attributes["connection"]` when the caller has one (tests, a
 notebook cell, `invoicing db upgrade`); else from `-x url=...`, DATABASE_URL or the embedded server.
 `-x lock_timeout=2s` and `-x statement_timeout=15min` change the two limits; those of a
-rename are in invoicing/rename/operations.py.
+rename are in invoicing/toolkit/rename/operations.py.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing import models  # noqa: F401 -- fills Base.metadata
 from invoicing.db import Base, Database
+from invoicing.db.errors import MigrationInProgressError
 from invoicing.db.migrations import MIGRATION_LOCK
-from invoicing.errors import InvoicingError, MigrationInProgressError
-from invoicing.postgres import database_url
-from invoicing.rename import operations  # op.expand_rename and its like
+from invoicing.errors import InvoicingError
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import operations  # op.expand_rename and its like
 
 LIMITS = {"lock_timeout": "5s", "statement_timeout": "15min"}
 LOCK_NOT_AVAILABLE = "55P03"

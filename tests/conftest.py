@@ -21,15 +21,15 @@ import pytest
 
 from invoicing.db import Database, parse_url
 from invoicing.db.migrations import upgrade
-from invoicing.postgres import Server, find_installation, find_installations
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server, find_installation, find_installations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Installation
+    from invoicing.toolkit.postgres import Installation
 
 TEMPLATE = "invoicing_test_template"
 

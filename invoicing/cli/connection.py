@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from invoicing.db.session import Database
-from invoicing.postgres import database_url
+from invoicing.toolkit.postgres import database_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,12 +14,13 @@ from rich.table import Table
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
+from invoicing.db.errors import MigrationsMissingError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
 from invoicing.db.url import libpq_url, parse_url, shown_url
-from invoicing.errors import DatabaseUnavailableError, MigrationsMissingError, UsageError
-from invoicing.postgres import database_url, embedded_server, find_installation
+from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import database_url, embedded_server, find_installation
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

@@ -12,12 +12,12 @@ import typer
 from invoicing.cli.dashboard import dashboard_table
 from invoicing.cli.output import console
 from invoicing.db import Database, libpq_url
+from invoicing.db.databases import run_on_server
 from invoicing.db.migrations import upgrade
-from invoicing.postgres import embedded_server, home_folder
 from invoicing.sample import load_sample
-from invoicing.sample.practice import run_on_server
 from invoicing.services import count_accounts, find_account, get_account_dashboard
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import embedded_server, home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from invoicing.cli.db import database_facts
 from invoicing.cli.output import console, echo_json
-from invoicing.policy import check, root_of
-from invoicing.postgres import home_folder
 from invoicing.settings import Settings
+from invoicing.toolkit.policy import check, root_of
+from invoicing.toolkit.postgres import home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,9 @@ from rich.table import Table
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
-from invoicing.errors import BadRowsError, UsageError
+from invoicing.errors import UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
+from invoicing.load.errors import BadRowsError
 from invoicing.visible import visible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 from invoicing.cli.files import writable
 from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
 from invoicing.errors import UsageError
-from invoicing.policy import (
+from invoicing.toolkit.policy import (
     FORMATS,
     Finding,
     Report,
@@ -23,7 +23,7 @@ from invoicing.policy import (
     rules_page,
     write_fixes,
 )
-from invoicing.policy.baseline import without_known, write_baseline
+from invoicing.toolkit.policy.baseline import without_known, write_baseline
 
 app = typer.Typer(no_args_is_help=True, help="Hold SQLAlchemy code to its rules.")
 

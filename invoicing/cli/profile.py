@@ -13,9 +13,9 @@ import typer
 from invoicing.cli.files import writable, write
 from invoicing.cli.output import LiteralConsole, echo_json
 from invoicing.errors import UsageError
-from invoicing.profiling import Thresholds
-from invoicing.profiling.report import html_report, json_report
-from invoicing.profiling.running import ProgramRun, run_program
+from invoicing.toolkit.profiling import Thresholds
+from invoicing.toolkit.profiling.report import html_report, json_report
+from invoicing.toolkit.profiling.running import ProgramRun, run_program
 
 app = typer.Typer()
 

@@ -51,7 +51,7 @@ from invoicing.errors import UsageError
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.rename import Plan, Rename, Status
+    from invoicing.toolkit.rename import Plan, Rename, Status
 
 app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from invoicing.db.url import parse_url, shown_url
-from invoicing.rename import Options, Target
+from invoicing.toolkit.rename import Options, Target
 
 Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
 Old = Annotated[str, typer.Argument(help="The column's name now.", show_default=False)]

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from invoicing.cli.output import console
 from invoicing.cli.progress import Step
-from invoicing.rename import Phase
+from invoicing.toolkit.rename import Phase
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.rename import (
+    from invoicing.toolkit.rename import (
         BackfillReport,
         Finding,
         GateReport,

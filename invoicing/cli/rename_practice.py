@@ -9,8 +9,8 @@ import typer
 
 from invoicing.cli.output import console
 from invoicing.db.url import shown_url
-from invoicing.postgres import database_url
-from invoicing.rename import Target
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import Target
 
 app = typer.Typer()
 
@@ -28,12 +28,7 @@ def practice(
     Example: invoicing rename practice --rows 200000
     """
     # Its numpy is needed by no other verb of a rename.
-    from invoicing.sample import (  # noqa: PLC0415
-        NEW_CODE,
-        OLD_CODE,
-        drop_practice,
-        open_practice,
-    )
+    from invoicing.practice import NEW_CODE, OLD_CODE, drop_practice, open_practice
 
     url = database_url()
     url = url.set(database=f"{url.database}_rename_practice")

@@ -20,15 +20,15 @@ from invoicing.cli.output import console, echo_json, echo_text, errors
 from invoicing.cli.progress import shown_progress
 from invoicing.db import Database
 from invoicing.errors import UsageError
-from invoicing.postgres import database_url
-from invoicing.rename import Options, Phase, Rename, Target
-from invoicing.rename.consequences import consequences, is_typed
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename.consequences import consequences, is_typed
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from invoicing.rename import BackfillReport, Status
+    from invoicing.toolkit.rename import BackfillReport, Status
 
 Result = TypeVar("Result")
 

@@ -20,7 +20,7 @@ from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_targ
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
 from invoicing.errors import UsageError
-from invoicing.postgres import database_url
+from invoicing.toolkit.postgres import database_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -125,8 +125,8 @@ def rename(
 
 
 async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bool) -> None:  # noqa: ANN401
-    from invoicing.rename import Rename  # noqa: PLC0415
     from invoicing.report import write_rename_report  # noqa: PLC0415 -- takes seconds
+    from invoicing.toolkit.rename import Rename  # noqa: PLC0415
 
     async with Database(url or database_url()) as database:
         rename = Rename(database, target)

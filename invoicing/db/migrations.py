@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from invoicing.errors import MigrationsMissingError
+from invoicing.db.errors import MigrationsMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ async def upgrade(
         database: where.
         revision: how far.
         rename: what a revision that renames a column may need: `confirm`, `options`, `progress`
-            and `stop`, as `invoicing.rename` knows them.
+            and `stop`, as `invoicing.toolkit.rename` knows them.
     """
     async with database.engine.connect() as connection:
         await connection.run_sync(partial(_run, command.upgrade, revision, rename))

@@ -11,7 +11,7 @@ import io
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from invoicing.errors import InputFileError
+from invoicing.load.errors import InputFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,14 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import UNDEFINED_COLUMN, UNDEFINED_OBJECT, UNDEFINED_TABLE
-from invoicing.errors import (
-    BadRowsError,
-    InputFileError,
-    LoadFailedError,
-    SchemaMissingError,
-    UsageError,
-)
+from invoicing.errors import SchemaMissingError, UsageError
 from invoicing.load.checking import Check, Problems
+from invoicing.load.errors import BadRowsError, InputFileError, LoadFailedError
 from invoicing.load.kinds import KINDS
 from invoicing.load.rejects import open_rejects, rejected_rows
 from invoicing.load.source import open_source

@@ -12,7 +12,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from invoicing.errors import InputFileError
+from invoicing.load.errors import InputFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

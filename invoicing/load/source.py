@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from invoicing.errors import InputFileError
 from invoicing.load.csv_source import CsvSource
+from invoicing.load.errors import InputFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

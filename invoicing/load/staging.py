@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoicing.db.copying import unless_lost
-from invoicing.errors import LoadInProgressError
+from invoicing.load.errors import LoadInProgressError
 from invoicing.load.kinds import KINDS
 
 if TYPE_CHECKING:

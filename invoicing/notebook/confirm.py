@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from invoicing.notebook.waiting import interruptible
-from invoicing.rename.consequences import is_typed
+from invoicing.toolkit.rename.consequences import is_typed
 from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:

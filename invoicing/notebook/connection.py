@@ -13,7 +13,7 @@ from invoicing.db import Database
 from invoicing.db.migrations import current_revision
 from invoicing.db.refusal import UNDEFINED_TABLE, explain
 from invoicing.errors import SchemaMissingError
-from invoicing.postgres import database_url
+from invoicing.toolkit.postgres import database_url
 from invoicing.visible import visible
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 from sqlalchemy import Select, select
 
-from invoicing.postgres import database_url
-from invoicing.profiling import Strategy
 from invoicing.sample import drop_stage, open_stage
 from invoicing.sample.stage_models import Customer
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.profiling import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from invoicing.db import Database
-    from invoicing.profiling import LoadingComparison, Measured
+    from invoicing.toolkit.profiling import LoadingComparison, Measured
 
 # Told apart by shape where colours do not print.
 _MARKERS = {

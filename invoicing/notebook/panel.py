@@ -17,14 +17,14 @@ from invoicing.notebook.callbacks import Callbacks
 from invoicing.notebook.confirm import Question
 from invoicing.notebook.connection import whereabouts
 from invoicing.notebook.progress import ProgressDisplay
-from invoicing.rename import Phase
-from invoicing.rename.consequences import consequences, dropped, is_typed
+from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename.consequences import consequences, dropped, is_typed
 from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from invoicing.rename import BackfillReport, Progress, Rename, Status
+    from invoicing.toolkit.rename import BackfillReport, Progress, Rename, Status
 
 # What may be clicked in each phase; the first is what comes next.
 _OFFERED = {

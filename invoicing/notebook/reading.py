@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import refused
-from invoicing.errors import FrameError
+from invoicing.notebook.errors import FrameError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

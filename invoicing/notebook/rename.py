@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from invoicing.rename import Finding, GateReport, Plan, RowCounts, Status
-    from invoicing.sample import LedgerReport, TrafficFigures, Trial
+    from invoicing.practice import LedgerReport, TrafficFigures, Trial
+    from invoicing.toolkit.rename import Finding, GateReport, Plan, RowCounts, Status
 
 _MB = 1_000_000
 

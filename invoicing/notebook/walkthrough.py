@@ -19,10 +19,10 @@ from invoicing.notebook.connection import whereabouts
 from invoicing.notebook.panel import RenamePanel
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.waiting import interruptible, until_stopped
-from invoicing.postgres import database_url
-from invoicing.rename import Options, Rename, Target
-from invoicing.rename.consequences import PHASES, consequences, dropped
-from invoicing.sample import Traffic, drop_practice, open_practice, try_under_traffic
+from invoicing.practice import Traffic, drop_practice, open_practice, try_under_traffic
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.consequences import PHASES, consequences, dropped
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from ipywidgets import VBox
 
-    from invoicing.rename import BackfillReport, Progress, Status
-    from invoicing.sample import CodeVersion, TrafficFigures, Trial
+    from invoicing.practice import CodeVersion, TrafficFigures, Trial
+    from invoicing.toolkit.rename import BackfillReport, Progress, Status
 
 Result = TypeVar("Result")
 _MB = 1_000_000

@@ -20,7 +20,8 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
-from invoicing.errors import NotebookFailedError, UsageError
+from invoicing.errors import UsageError
+from invoicing.report.errors import NotebookFailedError
 from invoicing.report.page import page, write_whole
 
 if TYPE_CHECKING:

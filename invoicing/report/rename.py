@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from invoicing.rename import Run, Status
+    from invoicing.toolkit.rename import Run, Status
 
 # What of a phase's report is a figure to be read in one line.
 _FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")

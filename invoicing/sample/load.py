@@ -24,9 +24,10 @@ from sqlalchemy.exc import DBAPIError
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import explain
-from invoicing.errors import TablesNotEmptyError, UsageError
+from invoicing.errors import UsageError
 from invoicing.models import Account, Invoice, InvoiceLine
 from invoicing.sample.copy_format import HEADER, TRAILER, encode
+from invoicing.sample.errors import TablesNotEmptyError
 from invoicing.sample.generate import DEFAULT_SEED, count_lines, generate
 from invoicing.sample.hashing import SEED_LIMIT
 from invoicing.sample.rebuild import Removable, find_removable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from invoicing.db import Database
-from invoicing.sample.practice import drop_practice, quoted_name, run_on_server
+from invoicing.db.databases import drop_database, quoted_name, run_on_server
 from invoicing.sample.stage_models import StageBase
 
 if TYPE_CHECKING:
@@ -85,4 +85,4 @@ async def _drop_abandoned(server: URL) -> None:
 
 async def drop_stage(database: Database) -> None:
     """Close a stage and remove its database."""
-    await drop_practice(database)
+    await drop_database(database)

@@ -8,10 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import func, or_, select, true
 
-from invoicing.errors import AccountNotFoundError, AmbiguousAccountError, NoSuchAccountNameError
 from invoicing.models import Account, Invoice
 from invoicing.schemas.cells import stable_id
 from invoicing.schemas.portfolio import AccountSummary
+from invoicing.services.errors import (
+    AccountNotFoundError,
+    AmbiguousAccountError,
+    NoSuchAccountNameError,
+)
 from invoicing.services.portfolio import top_accounts
 
 if TYPE_CHECKING:

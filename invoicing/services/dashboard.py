@@ -8,9 +8,9 @@ from sqlalchemy import BigInteger, Uuid, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import selectinload
 
-from invoicing.errors import AccountNotFoundError
 from invoicing.models import Account, Invoice, InvoiceLine
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
+from invoicing.services.errors import AccountNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ import pytest
 
 from invoicing.db import Database
 from invoicing.db.migrations import upgrade
-from invoicing.postgres import Server, home_folder
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server, home_folder
 from tests.conftest import execute
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from invoicing.notebook import Stage, plot_loading
-from invoicing.profiling import Strategy, compare_loading
 from invoicing.sample import drop_stage, open_stage
 from invoicing.sample.stage_models import Customer
+from invoicing.toolkit.profiling import Strategy, compare_loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.profiling import LoadingComparison
+    from invoicing.toolkit.profiling import LoadingComparison
 
 CUSTOMERS, ORDERS = 20, (1, 10, 100, 1000)
 FIGURES = ("rows", "bytes_received", "seconds", "peak_memory")

@@ -64,7 +64,7 @@ class TimeStampedMixin:
 """
 MEASURE = """
 import json, sys
-from invoicing.policy import check
+from invoicing.toolkit.policy import check
 root = Path(sys.argv[1])
 report = check([root], root=root, processes=int(sys.argv[2]))
 found = len(report.findings), len(report.problems)

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from invoicing.profiling import record_queries
+from invoicing.toolkit.profiling import record_queries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -24,9 +24,10 @@ from rich.table import Table
 
 from invoicing.db import Database
 from invoicing.db.migrations import upgrade
-from invoicing.rename import Options, Rename, Target
-from invoicing.sample import NEW_CODE, Traffic, load_sample
+from invoicing.practice import NEW_CODE, Traffic
+from invoicing.sample import load_sample
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
 from tests.benchmarks.conftest import INVOICES, INVOICES_AN_ACCOUNT
 from tests.benchmarks.naive_renames import (
     connect,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.sample import TrafficFigures
+    from invoicing.practice import TrafficFigures
 
 TARGET = Target("invoice", "amt", "amount_cents")
 OPTIONS = Options(workers=2)

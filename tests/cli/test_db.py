@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from invoicing.cli.main import app, main
 from invoicing.db.migrations import head_revision
-from invoicing.postgres import Server
-from invoicing.postgres.processes import is_alive
+from invoicing.toolkit.postgres import Server
+from invoicing.toolkit.postgres.processes import is_alive
 from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from invoicing.postgres import Server
+from invoicing.toolkit.postgres import Server
 from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from invoicing.cli import main
-from invoicing.rename import Options
-from invoicing.rename.model import TAKEN
+from invoicing.toolkit.rename import Options
+from invoicing.toolkit.rename.model import TAKEN
 from tests.cli.rename_line import NAMES, ROWS, CommandLine, hinted
 from tests.conftest import execute
 

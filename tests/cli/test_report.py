@@ -14,7 +14,6 @@ from uuid import UUID
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Rename, Target
 from invoicing.sample import load_sample
 from invoicing.schemas.money import format_money
 from invoicing.services import (
@@ -24,6 +23,7 @@ from invoicing.services import (
     status_breakdown,
 )
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Rename, Target
 from tests.conftest import execute
 
 if TYPE_CHECKING:

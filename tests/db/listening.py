@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from invoicing.db import Database
-from invoicing.postgres import Server
-from invoicing.postgres.owner import server_owner
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server
+from invoicing.toolkit.postgres.owner import server_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from invoicing.postgres import Installation
+    from invoicing.toolkit.postgres import Installation
 
 PASSWORD = r"p@:/#?% w\+é"
 ODD_DATABASE = "odd/db ä+?"

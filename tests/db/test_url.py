@@ -11,8 +11,8 @@ import pytest
 
 from invoicing.db import Database, libpq_url, parse_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
-from invoicing.postgres import find_installation
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import find_installation
 from tests.conftest import server_names
 from tests.db.listening import ODD_DATABASE, PASSWORD, Listening, listening, seen
 

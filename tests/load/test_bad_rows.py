@@ -6,8 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from invoicing.errors import BadRowsError, UsageError
+from invoicing.errors import UsageError
 from invoicing.load import load_files
+from invoicing.load.errors import BadRowsError
 from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
 
 DIGITS = "Write whole cents with digits alone: 1900 for 19.00"

@@ -12,15 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from invoicing.db import Database
-from invoicing.errors import (
-    BadRowsError,
-    InputFileError,
-    LoadFailedError,
-    LoadInProgressError,
-    SchemaMissingError,
-    UsageError,
-)
+from invoicing.errors import SchemaMissingError, UsageError
 from invoicing.load import load_files
+from invoicing.load.errors import BadRowsError, InputFileError, LoadFailedError, LoadInProgressError
 from invoicing.load.staging import LOAD_LOCK
 from invoicing.schemas.cells import stable_id
 from invoicing.settings import Settings

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from invoicing.errors import BadRowsError, InputFileError
 from invoicing.load import load_files
+from invoicing.load.errors import BadRowsError, InputFileError
 from tests.load.conftest import contents, rows
 
 OWN = UUID("0b4ac3f1-7f0e-4c5e-8f43-1c2f1f6f5a10")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from alembic import command
 from alembic.config import Config
 
-from invoicing.postgres import find_installation
-from invoicing.rename import Options
+from invoicing.toolkit.postgres import find_installation
+from invoicing.toolkit.rename import Options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What `alembic init` writes for an offline run, and the one line that a rename needs.
 ENV = """
 from alembic import context
-from invoicing.rename import operations
+from invoicing.toolkit.rename import operations
 
 if context.is_offline_mode():
     context.configure(url="postgresql://", literal_binds=True{offline})

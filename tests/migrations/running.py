@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoicing.db import migrations
-from invoicing.rename import Options
+from invoicing.toolkit.rename import Options
 
 if TYPE_CHECKING:
     from invoicing.db import Database

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from invoicing.db import Database
+from invoicing.db.errors import MigrationInProgressError
 from invoicing.db.migrations import (
     MIGRATION_LOCK,
     alembic_config,
@@ -23,10 +24,9 @@ from invoicing.db.migrations import (
     head_revision,
     upgrade,
 )
-from invoicing.errors import MigrationInProgressError
-from invoicing.postgres import find_installation
-from invoicing.rename import Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import find_installation
+from invoicing.toolkit.rename import Rename, Target
 from tests.factories import create_account, create_invoice
 from tests.migrations.running import QUICK, downgrade
 

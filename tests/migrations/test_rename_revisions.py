@@ -15,15 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
 from invoicing.db.migrations import alembic_config, current_revision
-from invoicing.errors import (
+from invoicing.settings import Settings
+from invoicing.toolkit.postgres import find_installation
+from invoicing.toolkit.rename import Rename, Target
+from invoicing.toolkit.rename.errors import (
     ConfirmationError,
     ContractRefusedError,
     RenameInterruptedError,
     RenamePhaseError,
 )
-from invoicing.postgres import find_installation
-from invoicing.rename import Rename, Target
-from invoicing.settings import Settings
 from tests.conftest import execute
 from tests.migrations.running import QUICK, downgrade, upgrade
 from tests.migrations.test_migrations import catalog

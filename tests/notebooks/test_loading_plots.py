@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invoicing.notebook import plot_loading
-from invoicing.profiling import LoadingComparison, Measured, Strategy
+from invoicing.toolkit.profiling import LoadingComparison, Measured, Strategy
 
 
 def measured(strategy: Strategy, size: int, received: int | None, rows: int) -> Measured:

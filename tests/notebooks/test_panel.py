@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.notebook import RenamePanel
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, bindparam, func, literal, select, text
 
 from invoicing.db import Database
-from invoicing.errors import ConnectionLostError, FrameError, StatementFailedError
+from invoicing.errors import ConnectionLostError, StatementFailedError
 from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.notebook import read_frame
+from invoicing.notebook.errors import FrameError
 from invoicing.sample import load_sample
 from tests.factories import create_account
 

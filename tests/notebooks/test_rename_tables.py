@@ -12,8 +12,17 @@ from invoicing.notebook import (
     show_traffic,
     show_ways,
 )
-from invoicing.rename import Estimate, Finding, GateReport, Phase, Plan, Status, Step, Target
-from invoicing.sample import Outcome, TrafficFigures
+from invoicing.practice import Outcome, TrafficFigures
+from invoicing.toolkit.rename import (
+    Estimate,
+    Finding,
+    GateReport,
+    Phase,
+    Plan,
+    Status,
+    Step,
+    Target,
+)
 
 TARGET = Target("invoice", "amt", "amount_cents")
 INDEX = Finding("index", "ix_invoice_amt", "carried", "is built again on the new column")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.notebook import Walkthrough
-from invoicing.rename import Options, Target
+from invoicing.toolkit.rename import Options, Target
 from tests.conftest import execute
 
 if TYPE_CHECKING:

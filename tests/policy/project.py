@@ -5,12 +5,12 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from invoicing.policy import check
+from invoicing.toolkit.policy import check
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoicing.policy import Finding, Report
+    from invoicing.toolkit.policy import Finding, Report
 
 # What most snippets need around them.
 BASE = """

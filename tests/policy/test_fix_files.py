@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.policy import check, find_fixes, fix, write_fixes
+from invoicing.toolkit.policy import check, find_fixes, fix, write_fixes
 from tests.policy.project import MODELS, write
 from tests.policy.test_gate import BROKEN, policy
 

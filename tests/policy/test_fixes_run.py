@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from invoicing.policy import check, fix
+from invoicing.toolkit.policy import check, fix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.errors import PolicyPathError, PolicySettingsError, UnknownRuleError
-from invoicing.policy import FORMATS, all_rules, assert_clean, check, fix
+from invoicing.toolkit.policy import FORMATS, all_rules, assert_clean, check, fix
+from invoicing.toolkit.policy.errors import PolicyPathError, PolicySettingsError, UnknownRuleError
 from tests.policy.project import found, report_of, write
 from tests.policy.snippets import BAD, GOOD, OPTIONS
 

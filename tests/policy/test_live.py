@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from invoicing.errors import ModelsImportError
-from invoicing.policy import check, rules_page
+from invoicing.toolkit.policy import check, rules_page
+from invoicing.toolkit.policy.errors import ModelsImportError
 from tests.policy.project import write
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,6 @@ def test_the_locks_of_this_projects_revisions_are_judged() -> None:
 
 
 def test_the_page_of_the_rules_is_current() -> None:
-    page = (ROOT / "invoicing/policy/RULES.md").read_text(encoding="utf-8")
-    # If not: invoicing policy rules --markdown > invoicing/policy/RULES.md
+    page = (ROOT / "invoicing/toolkit/policy/RULES.md").read_text(encoding="utf-8")
+    # If not: invoicing policy rules --markdown > invoicing/toolkit/policy/RULES.md
     assert page == rules_page()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.policy.migrations import (
+from invoicing.toolkit.policy.migrations import (
     RULES,
     MigrationSettings,
     Revision,
@@ -17,7 +17,7 @@ from invoicing.policy.migrations import (
     check_history,
     check_revision,
 )
-from invoicing.policy.migrations.examples.writing import HEADER, migration
+from invoicing.toolkit.policy.migrations.examples.writing import HEADER, migration
 
 ROOT = Path(__file__).parents[2]
 CASES = [

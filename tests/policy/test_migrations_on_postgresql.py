@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
-from invoicing.policy.migrations import RULES
+from invoicing.toolkit.policy.migrations import RULES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

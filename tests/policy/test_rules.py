@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.policy import all_rules
-from invoicing.policy.revisions import MIGRATION_RULES
+from invoicing.toolkit.policy import all_rules
+from invoicing.toolkit.policy.revisions import MIGRATION_RULES
 from tests.policy.project import found, report_of
 from tests.policy.snippets import BAD, GOOD
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.errors import OfflineSqlError, SquawkMissingError
-from invoicing.policy.migrations import RULES, MigrationSettings, check_sql, safe
+from invoicing.toolkit.policy.migrations import RULES, MigrationSettings, check_sql, safe
+from invoicing.toolkit.policy.migrations.errors import OfflineSqlError, SquawkMissingError
 
 ROOT = Path(__file__).parents[2]
 RULE = next(rule for rule in RULES if rule.slug == "safe-migration")

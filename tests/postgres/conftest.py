@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.postgres import Server, embedded_server
-from invoicing.postgres.processes import read_postmaster, wait_for_end
-from invoicing.postgres.socket_folder import folder_name
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server, embedded_server
+from invoicing.toolkit.postgres.processes import read_postmaster, wait_for_end
+from invoicing.toolkit.postgres.socket_folder import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import (
+from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server, embedded_server
+from invoicing.toolkit.postgres.errors import (
     DataFolderElsewhereError,
     DataFolderOwnerError,
     DataFolderUnreachableError,
     PostgresError,
 )
-from invoicing.postgres import Server, embedded_server
-from invoicing.postgres.owner import of_uid, server_owner
-from invoicing.postgres.processes import is_alive
-from invoicing.settings import Settings
+from invoicing.toolkit.postgres.owner import of_uid, server_owner
+from invoicing.toolkit.postgres.processes import is_alive
 from tests.postgres.conftest import discard, query
 
 if TYPE_CHECKING:

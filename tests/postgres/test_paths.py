@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.errors import DataFolderUnreachableError, SettingsError
-from invoicing.postgres import Server, database_url, embedded_server, home_folder
+from invoicing.errors import SettingsError
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Server, database_url, embedded_server, home_folder
+from invoicing.toolkit.postgres.errors import DataFolderUnreachableError
 from tests.postgres.conftest import query
 
 if TYPE_CHECKING:

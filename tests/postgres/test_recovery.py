@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoicing.postgres import Outcome, Server, database_url, embedded_server
-from invoicing.postgres.processes import is_alive
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import Outcome, Server, database_url, embedded_server
+from invoicing.toolkit.postgres.processes import is_alive
 from tests.postgres.conftest import discard, kill, query
 
 if TYPE_CHECKING:

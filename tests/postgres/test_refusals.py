@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import (
+from invoicing.toolkit.postgres import Installation, Server, find_installation, find_installations
+from invoicing.toolkit.postgres.errors import (
     DataFolderDamagedError,
     DataFolderVersionError,
     DiskFullError,
@@ -23,9 +24,8 @@ from invoicing.errors import (
     SocketFolderError,
     SocketInUseError,
 )
-from invoicing.postgres import Installation, Server, find_installation, find_installations
-from invoicing.postgres.owner import server_owner
-from invoicing.postgres.socket_folder import make_socket_folder
+from invoicing.toolkit.postgres.owner import server_owner
+from invoicing.toolkit.postgres.socket_folder import make_socket_folder
 from tests.postgres.conftest import python, query
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_folder_without_write_permission(folder: Path) -> None:
 import os, sys
 from pathlib import Path
 from invoicing.errors import FolderNotWritableError
-from invoicing.postgres import Server
+from invoicing.toolkit.postgres import Server
 server = Server(Path(sys.argv[1]))
 server.installation.version
 if os.geteuid() == 0:
@@ -163,7 +163,7 @@ def test_a_lock_that_another_process_keeps(
     )
     assert holder.stdout is not None
     holder.stdout.readline()
-    monkeypatch.setattr("invoicing.postgres.server.LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr("invoicing.toolkit.postgres.server.LOCK_TIMEOUT", 0.2)
     try:
         with pytest.raises(ServerBusyError, match="invoicing db status"):
             server.ensure_running()
@@ -204,7 +204,7 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 def test_a_machine_without_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invoicing.postgres.installation._folders", lambda: iter(()))
+    monkeypatch.setattr("invoicing.toolkit.postgres.installation._folders", lambda: iter(()))
     assert list(find_installations()) == []
     with pytest.raises(InstallationNotFoundError, match="DATABASE_URL"):
         find_installation()

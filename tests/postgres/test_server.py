@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import ServerNotRunningError
-from invoicing.postgres import Installation, Outcome, Server, find_installations
-from invoicing.postgres.processes import is_alive
+from invoicing.toolkit.postgres import Installation, Outcome, Server, find_installations
+from invoicing.toolkit.postgres.errors import ServerNotRunningError
+from invoicing.toolkit.postgres.processes import is_alive
 from tests.postgres.conftest import kill, python, query
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 START = """
 import sys
 from pathlib import Path
-from invoicing.postgres import Server
+from invoicing.toolkit.postgres import Server
 report = Server(Path(sys.argv[1]), settings={"fsync": "off"}).ensure_running()
 print(report.outcome, report.pid, flush=True)
 """
@@ -148,7 +148,7 @@ def test_status_says_what_a_stopped_and_a_running_server_are(new_server: Server)
 
 def test_the_servers_of_the_tests_end_with_a_killed_test_run(folder: Path) -> None:
     run = python(
-        "import sys, time; from invoicing.postgres import find_installation\n"
+        "import sys, time; from invoicing.toolkit.postgres import find_installation\n"
         "from tests.conftest import throw_away_server\n"
         "with throw_away_server(find_installation()) as server:\n"
         "    print(server.status().pid, server.data_dir, flush=True); time.sleep(600)",

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import InitdbError, ServerNotRunningError
-from invoicing.postgres import Installation, Outcome, Server, find_installations, make_standby
+from invoicing.toolkit.postgres import (
+    Installation,
+    Outcome,
+    Server,
+    find_installations,
+    make_standby,
+)
+from invoicing.toolkit.postgres.errors import InitdbError, ServerNotRunningError
 from tests.postgres.conftest import kill, query
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import DataFolderOwnerError
-from invoicing.postgres import Installation, Outcome, Server, find_installation
+from invoicing.toolkit.postgres import Installation, Outcome, Server, find_installation
+from invoicing.toolkit.postgres.errors import DataFolderOwnerError
 from tests.postgres.conftest import query
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ RUN = """
 import os, sys
 from pathlib import Path
 from invoicing.errors import PostgresError
-from invoicing.postgres import Server
+from invoicing.toolkit.postgres import Server
 server = Server(Path(sys.argv[1]), settings={"fsync": "off"})
 try:
     print(server.ensure_running().outcome, server.data_dir.stat().st_uid == os.geteuid())
@@ -44,7 +44,7 @@ def users_python() -> list[str]:
     for program in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         command = ["env", f"PYTHONPATH={os.pathsep.join(filter(None, sys.path))}", program]
         with suppress(OSError):
-            check = [*command, "-c", "import invoicing.postgres"]
+            check = [*command, "-c", "import invoicing.toolkit.postgres"]
             if subprocess.run(check, check=False, capture_output=True, **AS_USER).returncode == 0:
                 return command
     pytest.skip("no Python here can be run by an ordinary user")

@@ -8,8 +8,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import lazyload
 
-from invoicing.errors import QueryBudgetError, TooManyStatementsError, WastefulQueriesError
-from invoicing.profiling import QueryBudget
+from invoicing.toolkit.profiling import QueryBudget
+from invoicing.toolkit.profiling.errors import (
+    QueryBudgetError,
+    TooManyStatementsError,
+    WastefulQueriesError,
+)
 from tests.profiling.conftest import Shelf
 
 if TYPE_CHECKING:
@@ -158,7 +162,7 @@ def test_the_plugin_imports_nothing_that_no_test_needs(pytester: pytest.Pytester
 
         def test_nothing():
             assert "invoicing.pytest_plugin" in sys.modules
-            assert not {"sqlalchemy", "pandas", "invoicing.profiling"} & sys.modules.keys()
+            assert not {"sqlalchemy", "pandas", "invoicing.toolkit.profiling"} & sys.modules.keys()
         """
     )
     pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=1)

@@ -20,9 +20,9 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
-from invoicing.errors import LoadingPathError, StrategiesDifferError
-from invoicing.profiling import Strategy, compare_loading
-from invoicing.profiling.comparison.growth import Extent, Growth, Law, growth_of
+from invoicing.toolkit.profiling import Strategy, compare_loading
+from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, Law, growth_of
+from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
 from tests.conftest import execute
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from invoicing.profiling import SLUGS, record_queries
+from invoicing.toolkit.profiling import SLUGS, record_queries
 from tests.conftest import execute
 from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
 from tests.profiling.corpus.cases import CASES, Case, Place, World
@@ -32,7 +32,7 @@ from tests.profiling.corpus.schema import Base, library
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.profiling import Finding
+    from invoicing.toolkit.profiling import Finding
 
 # Their programs register themselves.
 assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}

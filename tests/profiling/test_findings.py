@@ -10,8 +10,8 @@ from sqlalchemy import create_engine, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, defer, joinedload, lazyload, selectinload
 
-from invoicing.errors import ExplainError, UnknownFindingError
-from invoicing.profiling import Thresholds, record_queries
+from invoicing.toolkit.profiling import Thresholds, record_queries
+from invoicing.toolkit.profiling.errors import ExplainError, UnknownFindingError
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from invoicing.profiling import Finding, Recorder
+    from invoicing.toolkit.profiling import Finding, Recorder
     from tests.profiling.conftest import Sessions
 
 LAZY = select(Shelf).options(lazyload(Shelf.books))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.profiling import fingerprint_of
-from invoicing.profiling.fingerprint import operation_of
+from invoicing.toolkit.profiling import fingerprint_of
+from invoicing.toolkit.profiling.fingerprint import operation_of
 
 ALIKE = {
     "literals": ("SELECT 'it''s', 1.5e3 FROM t", "SELECT  'b' ,\n 2 FROM t".replace(" ,", ",")),

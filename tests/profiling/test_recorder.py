@@ -21,11 +21,15 @@ from sqlalchemy.orm import (
 )
 
 from invoicing.db import Database
-from invoicing.errors import ProfilingTargetError, RecorderInUseError, TooManyStatementsError
-from invoicing.profiling import Cause, Identity, record_queries
-from invoicing.profiling.recording import Recording
-from invoicing.profiling.tables import table_of
 from invoicing.settings import Settings
+from invoicing.toolkit.profiling import Cause, Identity, record_queries
+from invoicing.toolkit.profiling.errors import (
+    ProfilingTargetError,
+    RecorderInUseError,
+    TooManyStatementsError,
+)
+from invoicing.toolkit.profiling.recording import Recording
+from invoicing.toolkit.profiling.tables import table_of
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
 if TYPE_CHECKING:

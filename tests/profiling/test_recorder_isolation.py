@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
-from invoicing.profiling import record_queries
-from invoicing.profiling.listening import EARS, HERE, events_of_engine, events_of_sessions
+from invoicing.toolkit.profiling import record_queries
+from invoicing.toolkit.profiling.listening import EARS, HERE, events_of_engine, events_of_sessions
 from tests.profiling.conftest import Book, Shelf
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from invoicing.profiling import Recorder
+    from invoicing.toolkit.profiling import Recorder
     from tests.profiling.conftest import Sessions
 
 

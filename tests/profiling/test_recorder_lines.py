@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from sqlalchemy import event, select, text
 from sqlalchemy.orm import lazyload
 
-from invoicing.profiling import record_queries
+from invoicing.toolkit.profiling import record_queries
 from tests.profiling.conftest import SHELVES, Book, Shelf
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
     from sqlalchemy.orm import ORMExecuteState, Session
 
-    from invoicing.profiling import Recorder
+    from invoicing.toolkit.profiling import Recorder
     from tests.profiling.conftest import Sessions
 
 MEANT = {
@@ -191,7 +191,7 @@ async def test_modules_can_be_skipped(engine: AsyncEngine, sessions: Sessions) -
 def test_a_program_started_by_itself(tmp_path: Path, path: str) -> None:
     program = (
         "from sqlalchemy import create_engine, text\n"
-        "from invoicing.profiling import record_queries\n"
+        "from invoicing.toolkit.profiling import record_queries\n"
         "engine = create_engine('sqlite://')\n"
         "with record_queries() as recorder, engine.connect() as connection:\n"
         "    connection.execute(text('SELECT 1'))\n"
@@ -209,7 +209,7 @@ CELLS = [
     """\
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
-from invoicing.profiling import record_queries
+from invoicing.toolkit.profiling import record_queries
 engine = create_async_engine({url!r})""",
     """\
 async def ask():

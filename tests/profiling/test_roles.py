@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.profiling.findings.roles import Role, roles_of
+from invoicing.toolkit.profiling.findings.roles import Role, roles_of
 
 E, R, P, L, O = Role.EQUAL, Role.RANGE, Role.PAGE, Role.LIST, Role.OTHER  # noqa: E741
 

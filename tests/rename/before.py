@@ -13,7 +13,7 @@ from tests.rename.faults import own_sample
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 # What names itself after the column has to be as old as the column: since 18 NOT NULL does.
 _NOT_NULL = """

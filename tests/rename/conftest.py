@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.postgres import find_installations
+from invoicing.toolkit.postgres import find_installations
 from tests.conftest import UNSAFE, throw_away_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
 # What is acknowledged has to be there after a kill; only the machine itself may not stop.

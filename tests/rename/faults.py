@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server, StartReport
+    from invoicing.toolkit.postgres import Server, StartReport
 
 
 async def connect(url: URL, **settings: str) -> asyncpg.Connection:

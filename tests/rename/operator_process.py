@@ -15,8 +15,8 @@ import time
 
 from invoicing.db import Database
 from invoicing.errors import InvoicingError
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 
 FAILED = 1
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 KILLS = int(os.environ.get("INVOICING_TEST_KILLS", "3"))
 KINDS = ("operator", "connections", "server")

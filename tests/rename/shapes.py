@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from invoicing.rename.names import quote
+from invoicing.toolkit.rename.names import quote
 
 _NAMES = ("by {n}", "ix_thing_amt_{n}", 'x"y.{n}', "Ünïque amt {n}", "a.amt.{n}", "z" * 58 + "_{n}")
 _PLAIN = ["CREATE TABLE thing (id int NOT NULL, amt bigint, other int DEFAULT 3, note text)"]

@@ -11,7 +11,7 @@ from tests.rename.faults import connected
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename import Rename
+    from invoicing.toolkit.rename import Rename
 
 _CATALOG = """
     SELECT 'column', format('%s %s%s %s', attname, format_type(atttypid, atttypmod),

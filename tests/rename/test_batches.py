@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
 from tests.conftest import execute
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename import BackfillReport
+    from invoicing.toolkit.rename import BackfillReport
 
 TARGET = Target("page", "body", "content")
 SIZE = 50_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import ContractRefusedError
+from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
 from tests.rename.test_dependents import make_both, renaming, to_the_gate
 

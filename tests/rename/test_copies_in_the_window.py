@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import RenameRefusedError
-from invoicing.rename import Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Rename, Target
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.faults import connected
 from tests.rename.test_copies import PARTITIONED, PLAIN, assert_as_the_twin, on, version_of

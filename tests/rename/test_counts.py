@@ -15,7 +15,7 @@ from tests.rename.state import gate_opens
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename import Rename
+    from invoicing.toolkit.rename import Rename
 
 # The default of the column, where the default is another value each time, or is none.
 DEFAULTS = {

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import RenameRefusedError
-from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.faults import connected
 

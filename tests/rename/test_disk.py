@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import RenameRefusedError
-from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.faults import own_sample, small_disk, small_tablespace
 
 if TYPE_CHECKING:
-    from invoicing.postgres import Server
-    from invoicing.rename import Finding
+    from invoicing.toolkit.postgres import Server
+    from invoicing.toolkit.rename import Finding
 
 TARGET = Target("invoice", "amt", "amount_cents")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.postgres import Outcome
-from invoicing.sample import CodeVersion, Traffic
-from invoicing.sample import Outcome as RequestOutcome
+from invoicing.practice import CodeVersion, Traffic
+from invoicing.practice import Outcome as RequestOutcome
+from invoicing.toolkit.postgres import Outcome
 from tests.conftest import execute
 from tests.rename.faults import (
     account_without_rights,
@@ -23,7 +23,7 @@ from tests.rename.faults import (
 )
 
 if TYPE_CHECKING:
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 KILLS = 3
 CODE = CodeVersion("old", "amount_cents")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.rename.dependents.text import Names, read_body
+from invoicing.toolkit.rename.dependents.text import Names, read_body
 
 ROW = {"rows": frozenset({"new", "old"}), "is_trigger": True}
 NEW_ROWS = {"tables": frozenset({"new_rows"}), "is_trigger": True}

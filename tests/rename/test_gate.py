@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import ContractRefusedError, UsageError
-from invoicing.postgres import find_installations
-from invoicing.rename import Phase, Rename
+from invoicing.errors import UsageError
 from invoicing.settings import Settings
+from invoicing.toolkit.postgres import find_installations
+from invoicing.toolkit.rename import Phase, Rename
+from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected, idle_transaction
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
 WATCHED = UNSAFE | {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
 from tests.rename.faults import connected
 from tests.rename.state import gate_opens
@@ -20,7 +20,7 @@ from tests.rename.state import gate_opens
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename.session import Connection
+    from invoicing.toolkit.rename.session import Connection
 
 TARGET = Target("bill", "amt", "amount", "public")
 # Every `=` is true and every `<>` false; what has the name of PostgreSQL's own is of no use.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.sample import NEW_CODE, Traffic
+from invoicing.practice import NEW_CODE, Traffic
 from tests.rename.before import own_sample_before
 from tests.rename.faults import own_sample
 from tests.rename.operators import KILLS, KINDS, kill, operator
@@ -21,7 +21,7 @@ from tests.rename.state import catalog_of, counts_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 INVOICES = 10_000
 # Seconds that the walk to the contract takes about: the kills fall into every phase of it.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
 from tests.rename.before import own_sample_before
 from tests.rename.faults import connected, idle_transaction, own_sample
@@ -20,7 +20,7 @@ from tests.rename.state import catalog_of, checksum_of
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 INVOICES = 5_000
 TARGET = Target("invoice", "amt", "amount_cents")

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import literal_column
 
 from invoicing.db import Database
-from invoicing.rename import Options, Phase, Rename, Target
-from invoicing.sample import NEW_CODE, OLD_CODE, CodeVersion, Outcome, Traffic
+from invoicing.practice import NEW_CODE, OLD_CODE, CodeVersion, Outcome, Traffic
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.rename.before import load_before
 from tests.rename.state import catalog_of, counts_of, gate_opens
 

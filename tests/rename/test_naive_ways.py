@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.sample import NEW_CODE, OLD_CODE, Traffic
+from invoicing.practice import NEW_CODE, OLD_CODE, Traffic
 from tests.conftest import execute
 from tests.rename.before import load_before
 from tests.rename.faults import connect, foreign_lock, terminate_backends

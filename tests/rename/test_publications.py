@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from invoicing.postgres import find_installations
+from invoicing.toolkit.postgres import find_installations
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import make_bills, renaming, verified
 from tests.rename.faults import connected
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
 

@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.errors import RenameInterruptedError
-from invoicing.rename import Target
-from invoicing.rename.session import explained
+from invoicing.toolkit.rename import Target
+from invoicing.toolkit.rename.errors import RenameInterruptedError
+from invoicing.toolkit.rename.session import explained
 
 CONFUSED = asyncpg.InternalClientError(
     "cannot switch to state 12; another operation is in progress"

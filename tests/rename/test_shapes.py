@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Options, Phase, Rename, Target
-from invoicing.rename.names import quote
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename.names import quote
 from tests.conftest import execute
 from tests.rename.faults import connected
 

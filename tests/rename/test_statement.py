@@ -6,8 +6,8 @@ import importlib.util
 
 import pytest
 
-from invoicing.rename import statement_pglast, statement_sqlglot
-from invoicing.rename.statement_names import Meaning, Names
+from invoicing.toolkit.rename import statement_pglast, statement_sqlglot
+from invoicing.toolkit.rename.statement_names import Meaning, Names
 
 MEANING = Meaning(
     "public",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.errors import RenameRefusedError, UsageError
+from invoicing.errors import UsageError
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.bills import make_bills, renaming, verified
 from tests.rename.faults import connected

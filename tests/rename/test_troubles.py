@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import (
+from invoicing.settings import Settings
+from invoicing.toolkit.postgres import make_standby
+from invoicing.toolkit.rename import Options, Phase, Progress, Rename, Target
+from invoicing.toolkit.rename.errors import (
     RenameBlockedError,
     RenameError,
     RenameFailedError,
@@ -19,9 +22,6 @@ from invoicing.errors import (
     RenameInterruptedError,
     RenameRefusedError,
 )
-from invoicing.postgres import make_standby
-from invoicing.rename import Options, Phase, Progress, Rename, Target
-from invoicing.settings import Settings
 from tests.conftest import execute
 from tests.rename.before import load_before, own_sample_before
 from tests.rename.faults import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
+    from invoicing.toolkit.postgres import Server
 
 INVOICES = 5_000
 TARGET = Target("invoice", "amt", "amount_cents")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import RenameRefusedError
-from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.faults import connected
 from tests.rename.state import gate_opens
@@ -17,7 +17,7 @@ from tests.rename.state import gate_opens
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename.session import Connection
+    from invoicing.toolkit.rename.session import Connection
 
 TYPES = """
 CREATE TYPE st AS ENUM ('a', 'b');

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.rename import Options, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
 from tests.conftest import execute
 from tests.rename.faults import connected
 from tests.rename.seen import AFTER, BEFORE, LATER, REFUSED, SEEN, SQL, STATEMENT, TABLES, TRIGGER
@@ -20,7 +20,7 @@ from tests.rename.seen import AFTER, BEFORE, LATER, REFUSED, SEEN, SQL, STATEMEN
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename.model import Strategy
+    from invoicing.toolkit.rename.model import Strategy
 
 CLEAN = {
     "triggers of contrib that name other columns": (

@@ -10,13 +10,9 @@ import asyncpg
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import (
-    ConfirmationError,
-    RenameBlockedError,
-    RenamePhaseError,
-)
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename.errors import ConfirmationError, RenameBlockedError, RenamePhaseError
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected, idle_transaction

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from invoicing.errors import ContractRefusedError, RenameRefusedError
-from invoicing.postgres import find_installations
-from invoicing.rename import Phase
+from invoicing.toolkit.postgres import find_installations
+from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.postgres import Server
-    from invoicing.rename import Rename
+    from invoicing.toolkit.postgres import Server
+    from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.2}
 ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from invoicing.errors import RenameRefusedError
+from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.bills import make_bills, renaming, verified
 from tests.rename.faults import connected
@@ -16,7 +16,7 @@ from tests.rename.whole import RICH, contracted, everything
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename import Rename
+    from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.1}
 

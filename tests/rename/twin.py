@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoicing.db import Database
-from invoicing.rename import Options, Rename, Target
-from invoicing.rename.names import quote, renamed
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.names import quote, renamed
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.rename.state import gate_opens
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.rename import Rename
+    from invoicing.toolkit.rename import Rename
 
 # Everything there is to know of the table, and of what else has a name in its schema.
 _EVERYTHING = """

@@ -8,8 +8,8 @@ from uuid import uuid4
 import nbformat
 import pytest
 
-from invoicing.errors import NotebookFailedError
 from invoicing.report import dashboards, notebooks
+from invoicing.report.errors import NotebookFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path

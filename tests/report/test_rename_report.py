@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.errors import RowsDifferError
-from invoicing.rename import Options, Phase, Rename, Target
 from invoicing.report import rename_page
 from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename.errors import RowsDifferError
 from tests.conftest import execute
 
 if TYPE_CHECKING:

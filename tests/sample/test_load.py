@@ -13,13 +13,9 @@ from iso4217 import Currency
 from sqlalchemy import text
 
 from invoicing.db import Database
-from invoicing.errors import (
-    SchemaMissingError,
-    StatementFailedError,
-    TablesNotEmptyError,
-    UsageError,
-)
+from invoicing.errors import SchemaMissingError, StatementFailedError, UsageError
 from invoicing.sample import SAMPLE_AS_OF, Progress, load_sample
+from invoicing.sample.errors import TablesNotEmptyError
 from invoicing.settings import Settings
 from tests.conftest import execute
 from tests.pgbouncer import pgbouncer

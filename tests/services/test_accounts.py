@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from invoicing.errors import (
+from invoicing.schemas.cells import stable_id
+from invoicing.services import find_account
+from invoicing.services.errors import (
     AccountNotFoundError,
     AmbiguousAccountError,
     NoSuchAccountNameError,
 )
-from invoicing.schemas.cells import stable_id
-from invoicing.services import find_account
 from tests.factories import create_account, create_invoice
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from invoicing.db import Database
-from invoicing.errors import AccountNotFoundError
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.services import (
@@ -20,6 +19,7 @@ from invoicing.services import (
     get_account_dashboards,
     get_account_with_invoices,
 )
+from invoicing.services.errors import AccountNotFoundError
 from invoicing.settings import Settings
 from tests.factories import CREATED_AT, create_account, create_invoice
 from tests.wire import counted_wire

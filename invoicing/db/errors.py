@@ -1,0 +1,47 @@
+"""The database: no connection, a refused statement, a migration that cannot run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.errors import InvoicingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class MigrationError(InvoicingError):
+    """The database's schema cannot be migrated."""
+
+
+class MigrationsMissingError(MigrationError):
+    """The folder of migrations is not beside the package.
+
+    Attributes:
+        folder: where it was looked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(
+            f"cannot migrate: there is no {folder}. The migrations come with the project's "
+            "checkout, not with the installed package. Run the command from a checkout"
+        )
+
+
+class MigrationInProgressError(MigrationError):
+    """Another operator is migrating this database.
+
+    Attributes:
+        pid: the server process that holds the lock; None when it has just let go.
+        application: its application_name.
+    """
+
+    def __init__(self, pid: int | None, application: str | None) -> None:
+        self.pid = pid
+        self.application = application
+        holder = f"pid {pid} ({application or 'no application_name'})" if pid else "another process"
+        super().__init__(
+            f"cannot migrate: {holder} is migrating this database. Nothing was changed. "
+            "Wait until it has ended, then run the command again"
+        )

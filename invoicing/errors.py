@@ -1,0 +1,99 @@
+"""The root of the tree, and what the caller got wrong."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from invoicing.visible import visible
+
+
+class InvoicingError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message; what it quotes of names and queries cannot steer a terminal."""
+        return visible(super().__str__(), lines=True)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the message says what to do, and a traceback hides it."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(InvoicingError):
+    """What was asked for cannot be meant; nothing was done."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SettingsError(UsageError):
+    """An environment variable holds a value that cannot be used.
+
+    Attributes:
+        problems: one line for each variable, without the value (it may be a secret).
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(
+            f"cannot read the settings: {'; '.join(problems)}. "
+            "Nothing was started. Correct or unset the variable, then run the command again"
+        )
+
+
+class DatabaseUnavailableError(InvoicingError):
+    """No connection to the database could be made.
+
+    Attributes:
+        target: the database's URL without its password.
+        reason: the driver's first line.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        self.target = target
+        self.reason = reason
+        super().__init__(
+            f"cannot connect to {target}: {reason}. "
+            "Check DATABASE_URL, or unset it to use the embedded server. Run: invoicing db status"
+        )
+
+
+class StatementFailedError(InvoicingError):
+    """The server refused a statement.
+
+    Attributes:
+        sqlstate: PostgreSQL's five-character code; None when the driver gave none.
+        reason: the first line of the server's message.
+        hint: the server's hint, if it gave one.
+    """
+
+    advice: ClassVar[str] = "Nothing of the transaction was kept"
+
+    def __init__(self, sqlstate: str | None, reason: str, hint: str | None = None) -> None:
+        self.sqlstate = sqlstate
+        self.reason = reason
+        self.hint = hint
+        said = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
+        super().__init__(f"the database refused: {said}. {hint or self.advice}")
+
+
+class ConnectionLostError(StatementFailedError):
+    """The server ended the connection, or went away, while or before a statement ran."""
+
+    def __init__(self, sqlstate: str | None, reason: str) -> None:
+        self.sqlstate = sqlstate
+        self.reason = reason
+        self.hint = None
+        InvoicingError.__init__(
+            self,
+            f"the connection to the database was lost: {reason.rstrip('.')}. Nothing of an open "
+            "transaction was kept. Run it again, for a new connection is made; if that fails, "
+            "run: invoicing doctor",
+        )
+
+
+class SchemaMissingError(StatementFailedError):
+    """The tables are not there, or not those of this version."""
+
+    advice = "The database's schema is not this version's. Run: invoicing db upgrade"

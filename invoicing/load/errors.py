@@ -1,0 +1,84 @@
+"""Filling the database: from files, or with a sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoicing.errors import InvoicingError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class InputFileError(UsageError):
+    """A file to load cannot be read, or lacks a column; nothing was loaded.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"cannot load {path}: {reason}. Nothing was loaded. "
+            "Run: invoicing load --help, for the columns of each file"
+        )
+
+
+class LoadError(InvoicingError):
+    """Files could not be loaded; the database is as it was before."""
+
+
+class BadRowsError(LoadError):
+    """Some rows of the files are bad, and nothing was loaded.
+
+    Attributes:
+        report: the `LoadReport`: counts by reason, the first bad rows, the rejects file.
+        rows: how many rows were read.
+        rejected: how many of them are bad.
+    """
+
+    def __init__(self, report: Any, *, rows: int, rejected: int) -> None:  # noqa: ANN401 -- schemas are a layer above
+        self.report = report
+        self.rows = rows
+        self.rejected = rejected
+        super().__init__(
+            f"cannot load: {rejected:,} of {rows:,} rows are bad. Nothing was loaded. Correct "
+            "them, or run the command again with --skip-bad, to load the others"
+        )
+
+
+class LoadInProgressError(LoadError):
+    """Another load is writing to this database.
+
+    Attributes:
+        pid: the server process of the other load; None when it has just ended.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+        holder = f"pid {pid}" if pid else "another process"
+        super().__init__(
+            f"cannot load: {holder} is loading files into this database. Nothing was loaded. "
+            "Wait until it has ended, then run the command again"
+        )
+
+
+class LoadFailedError(LoadError):
+    """The database refused, or the connection was lost; the transaction was rolled back.
+
+    Attributes:
+        reason: the driver's first line.
+        sqlstate: PostgreSQL's code; None when the connection was lost.
+    """
+
+    def __init__(self, reason: str, sqlstate: str | None) -> None:
+        self.reason = reason
+        self.sqlstate = sqlstate
+        code = f" (SQLSTATE {sqlstate})" if sqlstate else ""
+        super().__init__(
+            f"cannot load: {reason}{code}. Nothing was loaded. "
+            "Run: invoicing db status, then load again"
+        )

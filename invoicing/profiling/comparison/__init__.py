@@ -1,8 +1,0 @@
-"""The same work by each loading strategy, and how what it costs grows."""
-
-from invoicing.profiling.comparison.compare import compare_loading
-from invoicing.profiling.comparison.growth import Growth
-from invoicing.profiling.comparison.model import LoadingComparison, Measured
-from invoicing.profiling.comparison.strategies import Strategy
-
-__all__ = ["Growth", "LoadingComparison", "Measured", "Strategy", "compare_loading"]

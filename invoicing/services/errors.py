@@ -1,0 +1,66 @@
+"""Accounts that are not there, or are not told apart."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from invoicing.errors import InvoicingError, UsageError
+from invoicing.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+
+class AccountNotFoundError(InvoicingError):
+    """No account has one of the ids asked for.
+
+    Attributes:
+        account_ids: the ids that are not there, in the order asked.
+    """
+
+    def __init__(self, *account_ids: UUID) -> None:
+        self.account_ids = account_ids
+        ids = ", ".join(str(account_id) for account_id in account_ids)
+        there = "no account has the id" if len(account_ids) == 1 else "no accounts have the ids"
+        super().__init__(f"{there} {ids}. Run: invoicing accounts, to list those there are")
+
+
+class AmbiguousAccountError(UsageError):
+    """A text that should name one account means several.
+
+    Attributes:
+        text: what was searched for.
+        matches: id and name of each account that it could mean, the first by name.
+        total: how many they are.
+    """
+
+    def __init__(self, text: str, matches: Sequence[tuple[UUID, str]], total: int) -> None:
+        self.text = text
+        self.matches = tuple(matches)
+        self.total = total
+        listed = ", ".join(f"'{visible(name)}' ({account_id})" for account_id, name in matches)
+        more = total - len(self.matches)
+        super().__init__(
+            f"{text!r} could mean {total:,} accounts: {listed}"
+            f"{f', and {more:,} more' if more else ''}. Name one by its id or its whole name. "
+            f"Run: invoicing accounts --search {shlex.quote(text)}"
+        )
+
+
+class NoSuchAccountNameError(UsageError):
+    """No account's name contains a text.
+
+    Attributes:
+        text: what was searched for; empty when there is no account at all.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"no account's name contains {text!r}. Run: invoicing accounts, to list those there are"
+            if text
+            else "there are no accounts in this database. "
+            "Run: invoicing sample --accounts 200 --invoices 20000, or: invoicing load --help"
+        )

@@ -1,0 +1,1 @@
+"""The machinery: any table of any database, any SQLAlchemy project."""

@@ -1,0 +1,30 @@
+"""The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
+
+from invoicing.toolkit.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
+from invoicing.toolkit.policy.model import Edit, Finding, Problem, Rule
+from invoicing.toolkit.policy.output import FORMATS
+from invoicing.toolkit.policy.page import rules_page
+from invoicing.toolkit.policy.runner import Report, all_rules, assert_clean, check, root_of
+from invoicing.toolkit.policy.settings import PolicySettings, read_settings
+
+__all__ = [
+    "FORMATS",
+    "Edit",
+    "FileFix",
+    "Finding",
+    "PolicySettings",
+    "Problem",
+    "Report",
+    "Rule",
+    "all_rules",
+    "as_diff",
+    "assert_clean",
+    "check",
+    "find_fixes",
+    "fix",
+    "fixable",
+    "read_settings",
+    "root_of",
+    "rules_page",
+    "write_fixes",
+]

@@ -1,0 +1,48 @@
+"""A baseline: the findings that an old code base begins with, so that new ones stand out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.errors import BaselineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from invoicing.toolkit.policy.model import Finding
+
+Key = tuple[str, str, str]
+
+
+def write_baseline(path: Path, findings: list[Finding]) -> None:
+    """Write findings down; without their lines, so that other changes don't disturb them."""
+    counted = Counter(one.key for one in findings)
+    rows = [
+        {"path": key[0], "rule": key[1], "message": key[2], "count": count}
+        for key, count in sorted(counted.items())
+    ]
+    path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def without_known(path: Path, findings: list[Finding]) -> tuple[list[Finding], int]:
+    """Return the findings that a baseline does not have, and how many it has that are mended.
+
+    Raises:
+        BaselineError: the file is not there, or is no baseline.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        known: Counter[Key] = Counter()
+        for row in rows:
+            known[row["path"], row["rule"], row["message"]] += int(row["count"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaselineError(str(path), f"{type(error).__name__}: {error}") from None
+    new = []
+    for one in findings:
+        if known[one.key] > 0:
+            known[one.key] -= 1
+        else:
+            new.append(one)
+    return new, sum(known.values())

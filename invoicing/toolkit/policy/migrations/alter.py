@@ -1,0 +1,121 @@
+"""Read ALTER TABLE, action by action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.actions import Action
+from invoicing.toolkit.policy.migrations.narrowing import sql_type
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy.migrations.reader import Words
+
+# What ADD may be followed by that is no column.
+CONSTRAINTS = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE"}
+KEYS = {"INDEX", "KEY", "FULLTEXT", "SPATIAL"}
+PARTS = {"EXPRESSION", "IDENTITY", "DEFAULT", "NOT", "PARTITION", "PERIOD", "SYSTEM"}
+
+
+def alter_table(words: Words) -> list[Action]:
+    """List the actions of one ALTER TABLE."""
+    words.skip("IF", "EXISTS")
+    words.skip("ONLY")
+    table = words.name()
+    words.skip("*")
+    if words.peek() == "RENAME":
+        return [rename(words, table)]
+    return [action for part in words.parts() for action in alter(part, table)]
+
+
+def rename(words: Words, table: str) -> Action:
+    """RENAME of the table, of a constraint or of a column."""
+    words.take()
+    if words.skip("TO") or words.skip("AS"):
+        return Action("rename", "table", table, becomes=words.name(), said="ALTER TABLE RENAME")
+    kind = "column"
+    if words.skip("CONSTRAINT"):
+        kind = "constraint"
+    elif words.skip("INDEX") or words.skip("KEY"):
+        kind = "index"
+    else:
+        words.skip("COLUMN")
+    name = words.name()
+    words.skip("TO")
+    return Action("rename", kind, name, table, becomes=words.name(), said="ALTER TABLE RENAME")
+
+
+def alter(words: Words, table: str) -> list[Action]:
+    """Read one action."""
+    word = words.take()
+    if word == "ADD":
+        return add(words, table)
+    if word == "DROP":
+        return drop(words, table)
+    if word in {"ALTER", "MODIFY"}:
+        words.skip("COLUMN")
+        name = words.name()
+        if word == "MODIFY" or words.skip("SET", "DATA", "TYPE") or words.skip("TYPE"):
+            text = " ".join(token.text for token in words.found[words.at :])
+            return [
+                Action(
+                    "retype", "column", name, table, new=sql_type(text), said="ALTER COLUMN TYPE"
+                )
+            ]
+    return [Action("change", "table", table, said="ALTER TABLE")]
+
+
+def add(words: Words, table: str) -> list[Action]:
+    """ADD a constraint or a column."""
+    if words.peek() in KEYS:
+        words.take()
+        return [Action("create", "index", words.name(), table, said="ADD INDEX")]
+    if words.peek() in CONSTRAINTS:
+        name = words.name() if words.skip("CONSTRAINT") else None
+        if words.has("USING", "INDEX"):
+            index = words.after("INDEX")
+            return [
+                Action("drop", "index", index, table, lenient=True, said="USING INDEX"),
+                Action("create", "constraint", name or index, table, said="ADD CONSTRAINT"),
+            ]
+        uses = tuple(("table", other) for other in words.all_after("REFERENCES"))
+        check = words.has("CHECK") or words.has("EXCLUDE")
+        columns = None if check else words.parenthesis()
+        return [Action("create", "constraint", name, table, columns, uses, said="ADD CONSTRAINT")]
+    words.skip("COLUMN")
+    words.skip("IF", "NOT", "EXISTS")
+    name = words.name()
+    text = " ".join(token.text for token in words.found[words.at :])
+    uses = tuple(("type", other) for other in words.names()[:1])
+    uses += tuple(("table", other) for other in words.all_after("REFERENCES"))
+    return [
+        Action("create", "column", name, table, uses=uses, new=sql_type(text), said="ADD COLUMN")
+    ]
+
+
+def drop(words: Words, table: str) -> list[Action]:
+    """DROP a constraint or a column."""
+    kind = "column"
+    if words.skip("CONSTRAINT") or words.skip("FOREIGN", "KEY") or words.skip("CHECK"):
+        kind = "constraint"
+    elif words.peek() in KEYS:
+        words.take()
+        kind = "index"
+    elif words.skip("PRIMARY", "KEY"):
+        return [Action("drop", "constraint", None, table, said="DROP PRIMARY KEY")]
+    elif words.peek() in PARTS:
+        return [Action("change", "table", table, said="ALTER TABLE DROP")]
+    else:
+        words.skip("COLUMN")
+    lenient = words.skip("IF", "EXISTS")
+    name = words.name()
+    return [
+        Action(
+            "drop",
+            kind,
+            name,
+            table,
+            lenient=lenient,
+            cascade=words.has("CASCADE"),
+            said=f"DROP {kind.upper()}",
+        )
+    ]

@@ -1,0 +1,107 @@
+"""Examples of `destructive-flagged`."""
+
+from __future__ import annotations
+
+from invoicing.toolkit.policy.migrations.examples.writing import HEADER, migration
+
+BACK = 'op.add_column("invoice", sa.Column("note", sa.Text()))'
+FLAGGED = f"{HEADER}\nDESTRUCTIVE: the notes are gone\n"
+DROP = 'op.drop_column("invoice", "note")'
+
+
+def narrow(old: str, new: str, table: str = "op.alter_column", first: str = '"invoice", ') -> str:
+    """Write a change of type."""
+    return migration(f'{table}({first}"a", existing_type={old}, type_={new})', BACK)
+
+
+BAD = {
+    "a table": migration('op.drop_table("note")', BACK),
+    "a column": migration(DROP, BACK),
+    "a column in a batch": migration(
+        'with op.batch_alter_table("invoice") as batch:\n    batch.drop_column("note")', BACK
+    ),
+    "the word in a comment": migration(f"# DESTRUCTIVE\n{DROP}", BACK),
+    "the word in the function's docstring": migration(f'"""DESTRUCTIVE"""\n{DROP}', BACK),
+    "the word denied": migration(DROP, BACK, f"{HEADER}\nDESTRUCTIVE: no\n"),
+    "the word in lower case": migration(DROP, BACK, f"{HEADER}\nnot destructive\n"),
+    "a shorter text": narrow("sa.String(50)", "sa.String(length=20)"),
+    "a text with a limit": narrow("sa.Text()", "sa.String(20)"),
+    "a smaller integer": narrow("sa.BigInteger()", "sa.Integer"),
+    "fewer digits": narrow("sa.Numeric(12, 4)", "sa.Numeric(12, 2)"),
+    "a date without its time": narrow("sa.DateTime()", "sa.Date()"),
+    "fewer labels": narrow('sa.Enum("a", "b", name="e")', 'sa.Enum("a", name="e")'),
+    "a narrower type in a batch": migration(
+        'with op.batch_alter_table("invoice") as batch:\n'
+        '    batch.alter_column("a", existing_type=sa.Float(), type_=sa.Integer())',
+        BACK,
+    ),
+    "TRUNCATE": migration('op.execute("TRUNCATE invoice, account")', BACK),
+    "DELETE in a constant": migration(
+        "op.execute(SQL)", BACK, before='SQL = "DELETE FROM invoice"\n'
+    ),
+    "DELETE in an f-string": migration('op.execute(f"DELETE FROM {table()}")', BACK),
+    "DELETE by text()": migration('op.get_bind().execute(sa.text("delete from invoice"))', BACK),
+    "DELETE in a WITH": migration(
+        'op.execute("WITH old AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM old")',
+        BACK,
+    ),
+    "DELETE by an expression": migration(
+        'invoice = sa.table("invoice")\nop.execute(invoice.delete())', BACK
+    ),
+    "DELETE in a block": migration(
+        'op.execute("DO $$ BEGIN IF true THEN DELETE FROM invoice; END IF; END $$")', BACK
+    ),
+    "EXECUTE in a block": migration(
+        "op.execute(\"DO $$ BEGIN EXECUTE format('DROP TABLE %I', 'invoice'); END $$\")", BACK
+    ),
+    "DROP TABLE": migration('op.execute("DROP TABLE IF EXISTS invoice")', BACK),
+    "DROP COLUMN": migration('op.execute("ALTER TABLE invoice ADD a int, DROP note")', BACK),
+    "the second of two statements": migration(
+        "op.execute(\"UPDATE a SET b = ';'; -- ;\\n DROP TABLE invoice\")", BACK
+    ),
+    "a schema": migration('op.execute("DROP SCHEMA old CASCADE")', BACK),
+    "a type with its columns": migration('op.execute("DROP TYPE status CASCADE")', BACK),
+    "in a function of the file": migration(
+        "clear()", BACK, before='def clear():\n    op.execute("TRUNCATE invoice")\n'
+    ),
+}
+
+GOOD = {
+    "flagged": migration(DROP, BACK, FLAGGED),
+    "a drop in the downgrade": migration(BACK, DROP),
+    "a drop of what this upgrade made": migration(
+        'op.create_table("t", sa.Column("a", sa.Text()))\n'
+        'op.drop_column("t", "a")\nop.drop_table("t")',
+        "pass",
+    ),
+    "a narrower type in a table this upgrade made": migration(
+        'op.execute("CREATE TABLE t AS SELECT 1 AS a")\nop.execute("ALTER TABLE t DROP a")\n'
+        'op.alter_column("t", "b", existing_type=sa.Text(), type_=sa.Integer())',
+        'op.drop_table("t")',
+    ),
+    "rows of a temporary table": migration(
+        'op.execute("CREATE TEMP TABLE t (a int)")\nop.execute("DELETE FROM t; DROP TABLE t")',
+        "pass",
+    ),
+    "a longer text": narrow("sa.String(20)", "sa.String(50)"),
+    "a text without a limit": narrow("sa.String(20)", "sa.Text()"),
+    "a larger integer": narrow("sa.Integer()", "sa.BigInteger()"),
+    "more digits": narrow("sa.Numeric(10, 2)", "sa.Numeric(12, 2)"),
+    "more labels": narrow('sa.Enum("a", name="e")', 'sa.Enum("a", "b", name="e")'),
+    "ON DELETE": migration(
+        'op.execute("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c ON DELETE CASCADE")', BACK
+    ),
+    "DELETE in a function's body": migration(
+        'op.execute("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM a $$")', BACK
+    ),
+    "a trigger on DELETE": migration(
+        'op.execute("CREATE TRIGGER t BEFORE DELETE OR TRUNCATE ON a EXECUTE FUNCTION f()")', BACK
+    ),
+    "DELETE in a text and in a comment": migration(
+        "op.execute(\"UPDATE a SET b = 'x; DELETE FROM a' /* ; DROP TABLE a */ -- ; TRUNCATE a\")",
+        BACK,
+    ),
+    "an index, a view, a default": migration(
+        'op.drop_index("ix")\nop.execute("DROP VIEW v; ALTER TABLE a ALTER b DROP DEFAULT")', BACK
+    ),
+}

@@ -1,0 +1,107 @@
+"""Read a revision file: its docstring, its variables, and what its two functions do."""
+
+from __future__ import annotations
+
+import ast
+from collections import ChainMap
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from invoicing.toolkit.policy.migrations.run import Run
+from invoicing.toolkit.policy.migrations.settings import MigrationSettings
+from invoicing.toolkit.policy.migrations.values import UNKNOWN, Function, Value
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision file, parsed; nothing of it is run."""
+
+    path: str
+    source: str
+    tree: ast.Module
+    settings: MigrationSettings = field(default_factory=MigrationSettings)
+
+    @cached_property
+    def names(self) -> dict[str, Value]:
+        """Give what the file's own names are."""
+        reader = Run({}, self.settings.dialect)
+        scope: ChainMap[str, Value] = ChainMap({})
+        todo = list(self.tree.body)
+        kept = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign)
+        while todo:
+            node = todo.pop(0)
+            if isinstance(node, FunctionNode):
+                scope[node.name] = Function(node)
+            elif isinstance(node, ast.ClassDef):
+                scope[node.name] = UNKNOWN
+            elif isinstance(node, ast.If | ast.Try):
+                todo = [*node.body, *node.orelse, *todo]
+            elif isinstance(node, kept):
+                reader.body([node], scope)
+        return dict(scope)
+
+    @property
+    def header(self) -> str:
+        """Give the docstring, empty where there is none."""
+        return ast.get_docstring(self.tree, clean=False) or ""
+
+    @cached_property
+    def is_migration(self) -> bool:
+        """Tell whether Alembic would take it for a revision."""
+        return "revision" in self.names and "down_revision" in self.names
+
+    @property
+    def identifier(self) -> str | None:
+        """Give the revision's own id."""
+        value = self.names.get("revision")
+        return value if isinstance(value, str) else None
+
+    @property
+    def parents(self) -> tuple[str, ...] | None:
+        """Give the ids it comes after; None where they are not written as constants."""
+        value = self.names.get("down_revision")
+        if value is None:
+            return ()
+        found = value if isinstance(value, list) else [value]
+        return tuple(found) if all(isinstance(one, str) for one in found) else None
+
+    def node(self, name: str) -> FunctionNode | None:
+        """Give a function of the file."""
+        value = self.names.get(name)
+        return (
+            value.node
+            if isinstance(value, Function) and isinstance(value.node, FunctionNode)
+            else None
+        )
+
+    def pairs(self) -> list[tuple[FunctionNode, FunctionNode]]:
+        """Give each upgrade with its downgrade: one pair, or one for each database."""
+        found = []
+        for name in self.names:
+            suffix = name.removeprefix("upgrade")
+            there, back = self.node(name), self.node(f"downgrade{suffix}")
+            if not name.startswith("upgrade") or there is None or back is None:
+                continue
+            if not suffix or (suffix.startswith("_") and self.by_database):
+                found.append((there, back))
+        return found
+
+    @cached_property
+    def by_database(self) -> bool:
+        """Tell whether upgrade() only picks the function of one of several databases."""
+        there = self.node("upgrade")
+        calls = ast.walk(there) if there is not None else ()
+        return any(isinstance(one, ast.Name) and one.id == "globals" for one in calls)
+
+    def run(self, node: FunctionNode) -> Run:
+        """Follow one of its functions."""
+        if node.name not in self.runs:
+            self.runs[node.name] = Run(self.names, self.settings.dialect).function(node)
+        return self.runs[node.name]
+
+    @cached_property
+    def runs(self) -> dict[str, Run]:
+        """Keep what was followed."""
+        return {}

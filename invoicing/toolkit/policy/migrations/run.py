@@ -1,0 +1,303 @@
+"""Follow `upgrade()` and `downgrade()` step by step, without running them.
+
+Loops over what is known are unrolled, functions of the file are entered, both branches of an `if`
+are followed unless its test is about the dialect. What a helper from another file does is not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import ChainMap
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.actions import Action
+from invoicing.toolkit.policy.migrations.calls import EXITS, of_method, of_name
+from invoicing.toolkit.policy.migrations.values import (
+    UNKNOWN,
+    Evaluator,
+    Function,
+    Made,
+    Method,
+    Ref,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ROUNDS = 200
+DEEPEST = 8
+STEPS = 20_000
+
+
+class Run:
+    """The steps of one function, in order.
+
+    Attributes:
+        actions: what it does.
+        raises: the `raise` that every run of it comes to.
+    """
+
+    def __init__(self, module: dict[str, Value], dialect: str) -> None:
+        self.evaluator = Evaluator(dialect)
+        self.module = module
+        self.actions: list[Action] = []
+        self.raises: ast.stmt | None = None
+        self.guards = 0
+        self.inside: list[ast.AST] = []
+        self.whole: ast.AST | None = None
+        self.steps = 0
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Run:
+        """Follow a function called without arguments."""
+        self.inside.append(node)
+        try:
+            self.body(node.body, ChainMap({}, self.module))
+        except RecursionError:
+            self.actions.append(Action("opaque", said=f"{node.name}()", line=node.lineno, column=1))
+        return self
+
+    def body(self, body: Iterable[ast.stmt], scope: ChainMap[str, Value]) -> bool:
+        """Follow statements; True where none that comes after them is reached."""
+        guards = self.guards
+        try:
+            for statement in body:
+                self.steps += 1
+                if self.steps > STEPS:
+                    return True
+                follow = FOLLOW.get(type(statement))
+                if follow is None:
+                    self.calls(statement, scope)
+                elif follow(self, statement, scope):
+                    return True
+        finally:
+            self.guards = guards
+        return False
+
+    def on_function_def(self, node: ast.FunctionDef, scope: ChainMap[str, Value]) -> None:
+        """Note a function."""
+        scope[node.name] = Function(node)
+
+    def on_class_def(self, node: ast.ClassDef, scope: ChainMap[str, Value]) -> None:
+        """Note a class, which is not followed."""
+        scope[node.name] = UNKNOWN
+
+    def on_import(self, node: ast.Import, scope: ChainMap[str, Value]) -> None:
+        """Note what a name stands for."""
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            scope[name] = Ref(alias.name if alias.asname else name)
+
+    def on_import_from(self, node: ast.ImportFrom, scope: ChainMap[str, Value]) -> None:
+        """Note what each name stands for."""
+        module = "." * node.level + (node.module or "")
+        for alias in node.names:
+            scope[alias.asname or alias.name] = Ref(f"{module}.{alias.name}")
+
+    def on_return(self, node: ast.Return, scope: ChainMap[str, Value]) -> bool:
+        """Follow what is returned, and stop."""
+        self.calls(node, scope)
+        return True
+
+    def on_break(self, _node: ast.Break, _scope: ChainMap[str, Value]) -> bool:
+        """Stop this round of a loop."""
+        return True
+
+    def on_raise(self, node: ast.Raise, _scope: ChainMap[str, Value]) -> bool:
+        """Stop; note it where nothing guards it."""
+        if not self.guards and self.raises is None:
+            self.raises = node
+        return True
+
+    def on_assert(self, node: ast.Assert, scope: ChainMap[str, Value]) -> bool:
+        """Stop at `assert False`."""
+        if self.evaluator.value(node.test, scope) is False:
+            self.raises = self.raises or (None if self.guards else node)
+            return True
+        return False
+
+    def on_assign(self, node: ast.Assign, scope: ChainMap[str, Value]) -> None:
+        """Give names their value."""
+        self.calls(node.value, scope)
+        value = self.evaluator.value(node.value, scope)
+        for target in node.targets:
+            bind(target, value, scope)
+
+    def on_ann_assign(self, node: ast.AnnAssign, scope: ChainMap[str, Value]) -> None:
+        """Give a name its value."""
+        if node.value is not None:
+            self.calls(node.value, scope)
+            bind(node.target, self.evaluator.value(node.value, scope), scope)
+
+    def on_aug_assign(self, node: ast.AugAssign, scope: ChainMap[str, Value]) -> None:
+        """Add to a name's value."""
+        self.calls(node.value, scope)
+        if isinstance(node.target, ast.Name):
+            left = ast.Name(id=node.target.id, ctx=ast.Load())
+            sum_ = ast.BinOp(left=left, op=node.op, right=node.value)
+            scope[node.target.id] = self.evaluator.value(sum_, scope)
+
+    def on_if(self, node: ast.If, scope: ChainMap[str, Value]) -> bool:
+        """Follow both branches, or the one that the dialect leads to."""
+        self.calls(node.test, scope)
+        test = self.evaluator.value(node.test, scope)
+        if isinstance(test, bool):
+            return self.body(node.body if test else node.orelse, scope)
+        guards, self.guards = self.guards, self.guards + 1
+        first = self.body(node.body, scope)
+        second = self.body(node.orelse, scope)
+        # One branch ends here: what comes after is reached only sometimes.
+        self.guards = guards + (first != second)
+        return first and second
+
+    def on_match(self, node: ast.Match, scope: ChainMap[str, Value]) -> None:
+        """Follow every case."""
+        for case in node.cases:
+            self.guarded(case.body, scope)
+
+    def on_for(self, node: ast.For, scope: ChainMap[str, Value]) -> None:
+        """Go over the values that are known, or once over what is not."""
+        self.calls(node.iter, scope)
+        values = self.evaluator.value(node.iter, scope)
+        if isinstance(values, dict):
+            values = list(values)
+        if isinstance(values, list) and len(values) <= ROUNDS:
+            for value in values:
+                bind(node.target, value, scope)
+                self.body(node.body, scope)
+        else:
+            bind(node.target, UNKNOWN, scope)
+            self.guarded(node.body, scope)
+        self.body(node.orelse, scope)
+
+    def on_while(self, node: ast.While, scope: ChainMap[str, Value]) -> None:
+        """Go through once."""
+        self.calls(node.test, scope)
+        self.guarded(node.body, scope)
+
+    def on_with(self, node: ast.With, scope: ChainMap[str, Value]) -> bool:
+        """Follow what is inside, with its name."""
+        for item in node.items:
+            self.calls(item.context_expr, scope)
+            if item.optional_vars is not None:
+                bind(item.optional_vars, self.evaluator.value(item.context_expr, scope), scope)
+        return self.body(node.body, scope)
+
+    def on_try(self, node: ast.Try, scope: ChainMap[str, Value]) -> bool:
+        """Follow the body, which may stop anywhere, and the handlers."""
+        self.guards += bool(node.handlers)
+        ended = self.body(node.body, scope)
+        self.body(node.orelse, scope)
+        for handler in node.handlers:
+            self.guarded(handler.body, scope)
+        self.guards -= bool(node.handlers)
+        return self.body(node.finalbody, scope) or (ended and not node.handlers)
+
+    def guarded(self, body: list[ast.stmt], scope: ChainMap[str, Value]) -> None:
+        """Follow what runs only sometimes."""
+        self.guards += 1
+        self.body(body, scope)
+        self.guards -= 1
+
+    def calls(self, node: ast.AST, scope: ChainMap[str, Value]) -> None:
+        """Follow every call of an expression, inner ones first."""
+        self.whole = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(self.whole, ast.Await):
+            self.whole = self.whole.value
+        found: list[ast.Call] = []
+        todo = [node]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, ast.Lambda):
+                continue
+            if isinstance(one, ast.Call):
+                found.append(one)
+            todo += list(ast.iter_child_nodes(one))[::-1]
+        for call in reversed(found):
+            self.call(call, scope)
+
+    def call(self, node: ast.Call, scope: ChainMap[str, Value]) -> None:
+        """Follow one call."""
+        callee, alone = self.evaluator.value(node.func, scope), node is self.whole
+        if isinstance(callee, Function):
+            self.enter(callee, node, scope)
+        elif isinstance(callee, Ref):
+            made = self.made(callee.dotted, node, scope)
+            self.do(of_name(callee.dotted, made, alone=alone), node)
+            if callee.dotted in EXITS and not self.guards and self.raises is None:
+                self.raises = ast.copy_location(ast.Expr(value=node), node)
+        elif isinstance(callee, Method):
+            made = self.made(callee.name, node, scope)
+            self.do(of_method(callee.owner, callee.name, made, alone=alone), node)
+        elif alone:
+            self.do([Action("opaque", said="a call")], node)
+
+    def made(self, dotted: str, node: ast.Call, scope: ChainMap[str, Value]) -> Made:
+        """Give a call's arguments."""
+        plain = ast.Call(
+            func=ast.Name(id="\0", ctx=ast.Load()), args=node.args, keywords=node.keywords
+        )
+        value = self.evaluator.value(plain, scope)
+        return (
+            Made(dotted, value.args, value.kwargs) if isinstance(value, Made) else Made(dotted, [])
+        )
+
+    def enter(self, function: Function, node: ast.Call, scope: ChainMap[str, Value]) -> None:
+        """Follow a function of the file with its arguments bound."""
+        target = function.node
+        if isinstance(target, ast.Lambda) or target in self.inside or len(self.inside) > DEEPEST:
+            return
+        made = self.made(target.name, node, scope)
+        names = [one.arg for one in [*target.args.posonlyargs, *target.args.args]]
+        bound: dict[str, Value] = dict.fromkeys(
+            [*names, *(one.arg for one in target.args.kwonlyargs)], UNKNOWN
+        )
+        for name, default in zip(names[::-1], target.args.defaults[::-1], strict=False):
+            bound[name] = self.evaluator.value(default, scope)
+        bound |= dict(zip(names, made.args, strict=False)) | made.kwargs
+        self.inside.append(target)
+        whole = self.whole
+        self.body(target.body, ChainMap(bound, *scope.maps))
+        self.inside.pop()
+        self.whole = whole
+
+    def do(self, actions: list[Action], node: ast.Call) -> None:
+        """Note steps at the place of their call."""
+        self.actions += [
+            one.at(node.lineno, node.col_offset + 1, guarded=self.guards > 0) for one in actions
+        ]
+
+
+def bind(target: ast.expr, value: Value, scope: ChainMap[str, Value]) -> None:
+    """Give a name its value; several at once from a list."""
+    if isinstance(target, ast.Name):
+        scope[target.id] = value
+    elif isinstance(target, ast.Tuple | ast.List):
+        known = isinstance(value, list) and len(value) == len(target.elts)
+        for index, one in enumerate(target.elts):
+            bind(one, value[index] if known else UNKNOWN, scope)
+
+
+FOLLOW: dict[type[ast.stmt], Callable[[Run, Value, ChainMap[str, Value]], bool | None]] = {
+    ast.FunctionDef: Run.on_function_def,
+    ast.ClassDef: Run.on_class_def,
+    ast.Import: Run.on_import,
+    ast.ImportFrom: Run.on_import_from,
+    ast.Return: Run.on_return,
+    ast.Break: Run.on_break,
+    ast.Raise: Run.on_raise,
+    ast.Assert: Run.on_assert,
+    ast.Assign: Run.on_assign,
+    ast.AnnAssign: Run.on_ann_assign,
+    ast.AugAssign: Run.on_aug_assign,
+    ast.If: Run.on_if,
+    ast.Match: Run.on_match,
+    ast.For: Run.on_for,
+    ast.While: Run.on_while,
+    ast.With: Run.on_with,
+    ast.Try: Run.on_try,
+    ast.AsyncFunctionDef: Run.on_function_def,
+    ast.Continue: Run.on_break,
+    ast.AsyncFor: Run.on_for,
+    ast.AsyncWith: Run.on_with,
+}

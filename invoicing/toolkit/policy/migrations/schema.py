@@ -1,0 +1,308 @@
+"""What Alembic's operations do to the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.actions import HOLE, Action, ColumnType
+from invoicing.toolkit.policy.migrations.narrowing import family
+from invoicing.toolkit.policy.migrations.sql import read_sql
+from invoicing.toolkit.policy.migrations.values import Made, Ref, Value, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ENUMS = {"Enum", "ENUM"}
+SIZED = {"varchar", "numeric"}
+
+
+def name_of(value: Value) -> str | None:
+    """Give a name, None for none, a hole for one that is not known."""
+    return None if value is None else text_of(value)
+
+
+def names_of(value: Value) -> tuple[str, ...] | None:
+    """Give the names of columns, None where they are not known."""
+    if not isinstance(value, list):
+        return None
+    return tuple(text_of(one) for one in value)
+
+
+def type_of(value: Value) -> ColumnType | None:
+    """Give a SQLAlchemy type as far as it says what fits, called or not."""
+    made = Made(value.dotted, []) if isinstance(value, Ref) else value
+    if not isinstance(made, Made):
+        return None
+    if made.word in ENUMS:
+        labels = made.args if all(isinstance(one, str) for one in made.args) else []
+        return ColumnType("enum", labels=tuple(labels) or None)
+    found = family(made.word)
+    if found is None or not known(made):
+        return None
+    size = made.get(0, "precision" if found == "numeric" else "length") if found in SIZED else None
+    scale = made.get(1, "scale") if found == "numeric" else None
+    if not isinstance(size, int | None) or not isinstance(scale, int | None):
+        return None
+    return ColumnType(found, size, scale)
+
+
+def known(made: Made) -> bool:
+    """Tell SQLAlchemy's types from a class of one's own by the same name."""
+    return made.dotted.startswith(("sqlalchemy.", "citext.")) or made.dotted == made.word
+
+
+def enum_name(value: Value) -> str | None:
+    """Give the name of the database's type behind an enumeration that is kept as one."""
+    if isinstance(value, Made) and value.word == "ARRAY":
+        return enum_name(value.get(0, "item_type"))
+    if (
+        not (isinstance(value, Made) and value.word in ENUMS)
+        or value.kwargs.get("native_enum") is False
+    ):
+        return None
+    return name_of(value.kwargs.get("name"))
+
+
+def makes_type(value: Value) -> bool:
+    """Tell whether a table's creation also creates the type of its column."""
+    return isinstance(value, Made) and value.kwargs.get("create_type") is not False
+
+
+def columns_in(values: list[Value]) -> Iterator[Made]:
+    """Give the columns among what a table is made of."""
+    yield from (one for one in values if isinstance(one, Made) and one.word == "Column")
+
+
+def column_type(column: Made) -> Value:
+    """Give a column's type argument."""
+    return column.kwargs.get("type_", column.args[1] if len(column.args) > 1 else None)
+
+
+def references(values: list[Value], *, named: bool = True) -> tuple[tuple[str, str], ...]:
+    """Give the tables that foreign keys in a list of columns and constraints point to."""
+    targets: list[str] = []
+    for one in values:
+        if not isinstance(one, Made):
+            continue
+        if one.word == "Column":
+            targets += [target for _, target in references(one.args)]
+        elif one.word == "ForeignKey":
+            targets.append(text_of(one.get(0, "column")).rpartition(".")[0])
+        elif one.word == "ForeignKeyConstraint" and (named or "name" not in one.kwargs):
+            remote = one.get(1, "refcolumns")
+            targets += (
+                [text_of(key).rpartition(".")[0] for key in remote]
+                if isinstance(remote, list)
+                else []
+            )
+    return tuple(("table", target) for target in targets if target)
+
+
+def create_table(made: Made) -> list[Action]:
+    """Read a table, its columns, and the enumeration types that are made with it."""
+    name, parts = name_of(made.get(0, "table_name")), made.args[1:]
+    types = [column_type(column) for column in columns_in(parts)]
+    enums = [(enum, makes_type(kind)) for kind in types if (enum := enum_name(kind))]
+    uses = (*references(parts, named=False), *(("type", enum) for enum, _ in enums))
+    temporary = "TEMPORARY" in str(made.kwargs.get("prefixes", ""))
+    said = "op.create_table"
+    return [
+        *(Action("create", "type", enum, said=said, implied=True) for enum, new in enums if new),
+        Action("create", "table", name, uses=uses, temporary=temporary, said=said),
+        *parts_of_table(name, parts),
+    ]
+
+
+def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
+    """Give the named foreign keys and the columns, which come and go with their table."""
+    said = "op.create_table"
+    for one in parts:
+        word = one.word if isinstance(one, Made) else ""
+        if word == "ForeignKeyConstraint" and one.kwargs.get("name"):
+            name, columns = name_of(one.kwargs["name"]), names_of(one.get(0, "columns"))
+            yield Action(
+                "create",
+                "constraint",
+                name,
+                table,
+                columns,
+                references([one]),
+                implied=True,
+                said=said,
+            )
+        elif word == "Column":
+            name, kind = name_of(one.get(0, "name")), type_of(column_type(one))
+            yield Action("create", "column", name, table, new=kind, implied=True, said=said)
+
+
+def drop_table(made: Made) -> list[Action]:
+    """Read op.drop_table."""
+    lenient = made.kwargs.get("if_exists") is True
+    return [
+        Action(
+            "drop",
+            "table",
+            name_of(made.get(0, "table_name")),
+            lenient=lenient,
+            said="op.drop_table",
+        )
+    ]
+
+
+def rename_table(made: Made) -> list[Action]:
+    """Read op.rename_table."""
+    old, new = name_of(made.get(0, "old_table_name")), name_of(made.get(1, "new_table_name"))
+    return [Action("rename", "table", old, becomes=new, said="op.rename_table")]
+
+
+def add_column(made: Made) -> list[Action]:
+    """Read a column; SQLAlchemy makes no type for it."""
+    table, column = name_of(made.get(0, "table_name")), made.get(1, "column")
+    if not isinstance(column, Made):
+        return [Action("create", "column", HOLE, table, said="op.add_column")]
+    enum = enum_name(column_type(column))
+    uses = references([column]) + ((("type", enum),) if enum else ())
+    return [
+        Action(
+            "create",
+            "column",
+            name_of(column.get(0, "name")),
+            table,
+            uses=uses,
+            new=type_of(column_type(column)),
+            said="op.add_column",
+        )
+    ]
+
+
+def drop_column(made: Made) -> list[Action]:
+    """Read op.drop_column."""
+    table, name = name_of(made.get(0, "table_name")), name_of(made.get(1, "column_name"))
+    lenient = made.kwargs.get("if_exists") is True
+    return [Action("drop", "column", name, table, lenient=lenient, said="op.drop_column")]
+
+
+def alter_column(made: Made) -> list[Action]:
+    """Read a new type, a new name, or another change."""
+    table, name = name_of(made.get(0, "table_name")), name_of(made.get(1, "column_name"))
+    becomes = made.kwargs.get("new_column_name", made.kwargs.get("name"))
+    actions = [Action("change", "column", name, table, said="op.alter_column")]
+    if made.kwargs.get("type_") is not None:
+        old, new = type_of(made.kwargs.get("existing_type")), type_of(made.kwargs["type_"])
+        actions = [
+            Action("retype", "column", name, table, old=old, new=new, said="op.alter_column")
+        ]
+    if becomes is not None:
+        actions.append(
+            Action(
+                "rename", "column", name, table, becomes=name_of(becomes), said="op.alter_column"
+            )
+        )
+    return actions
+
+
+def create_index(made: Made) -> list[Action]:
+    """Read op.create_index."""
+    name, table = name_of(made.get(0, "index_name")), name_of(made.get(1, "table_name"))
+    columns = names_of(made.get(2, "columns"))
+    return [Action("create", "index", name, table, columns, said="op.create_index")]
+
+
+def drop_index(made: Made) -> list[Action]:
+    """Read op.drop_index."""
+    lenient = made.kwargs.get("if_exists") is True
+    name, table = name_of(made.get(0, "index_name")), name_of(made.get(1, "table_name"))
+    return [Action("drop", "index", name, table, lenient=lenient, said="op.drop_index")]
+
+
+def create_constraint(made: Made) -> list[Action]:
+    """Read a constraint of any kind, with the columns it covers and the table it points to."""
+    first = "constraint_name"
+    table = name_of(made.get(1, "source_table" if "foreign" in made.word else "table_name"))
+    uses: tuple[tuple[str, str], ...] = ()
+    columns = None
+    if made.word == "create_foreign_key":
+        uses = (("table", text_of(made.get(2, "referent_table"))),)
+        columns = names_of(made.get(3, "local_cols"))
+    elif made.word in {"create_unique_constraint", "create_primary_key"}:
+        columns = names_of(made.get(2, "columns"))
+    name = name_of(made.get(0, first))
+    return [Action("create", "constraint", name, table, columns, uses, said=f"op.{made.word}")]
+
+
+def drop_constraint(made: Made) -> list[Action]:
+    """Read op.drop_constraint."""
+    name, table = name_of(made.get(0, "constraint_name")), name_of(made.get(1, "table_name"))
+    lenient = made.kwargs.get("if_exists") is True
+    if name is None and made.get(2, "type_") == "primary":
+        # A naming convention can name it: a table has one.
+        name = HOLE
+    return [Action("drop", "constraint", name, table, lenient=lenient, said="op.drop_constraint")]
+
+
+def execute(made: Made) -> list[Action]:
+    """Read SQL, as a text or as an expression."""
+    given = made.get(0, "sqltext", made.kwargs.get("statement"))
+    if isinstance(given, str):
+        return read_sql(given)
+    if isinstance(given, Made):
+        return expression(given)
+    return [Action("opaque", said="SQL that is not known before it runs")]
+
+
+def expression(given: Made) -> list[Action]:
+    """Read an expression: DELETE loses rows, SELECT reads, and the rest changes something."""
+    parts = given.dotted.split(".")
+    if "delete" in parts:
+        start = given.args[0] if given.args and isinstance(given.args[0], Made | Ref) else None
+        table = name_of(start.get(0, "name")) if isinstance(start, Made) else None
+        return [Action("lose", "table", table or HOLE, said="DELETE")]
+    if parts[-1] == "select" or "select" in parts:
+        return []
+    if "insert" in parts or "update" in parts:
+        return [Action("change", "data", said="execute")]
+    if given.word in {
+        "CreateTable",
+        "DropTable",
+        "CreateSequence",
+        "DropSequence",
+        "CreateSchema",
+        "DropSchema",
+    }:
+        verb = "create" if given.word.startswith("Create") else "drop"
+        kind = given.word.removeprefix("Create").removeprefix("Drop").lower()
+        first = given.get(0, "element")
+        name = name_of(first.get(0, "name") if isinstance(first, Made) else first)
+        return [Action("create" if verb == "create" else "drop", kind, name, said=given.word)]
+    return [Action("opaque", said="SQL that is not known before it runs")]
+
+
+OPERATIONS: dict[str, Callable[[Made], list[Action]]] = {
+    "create_table": create_table,
+    "drop_table": drop_table,
+    "rename_table": rename_table,
+    "add_column": add_column,
+    "drop_column": drop_column,
+    "alter_column": alter_column,
+    "create_index": create_index,
+    "drop_index": drop_index,
+    "drop_constraint": drop_constraint,
+    "create_foreign_key": create_constraint,
+    "create_unique_constraint": create_constraint,
+    "create_check_constraint": create_constraint,
+    "create_primary_key": create_constraint,
+    "create_exclude_constraint": create_constraint,
+    "execute": execute,
+    "bulk_insert": lambda _: [Action("change", "data", said="op.bulk_insert")],
+    "create_table_comment": lambda _: [Action("change", "table", said="comment")],
+    "drop_table_comment": lambda _: [Action("change", "table", said="comment")],
+}
+# They look, or give the means to.
+LOOKING = {
+    "get_bind",
+    "get_context",
+    "f",
+    "batch_alter_table",
+    "inline_literal",
+    "implementation_for",
+}

@@ -1,0 +1,302 @@
+"""All files together: what a name leads to, which classes are mapped, and what they inherit.
+
+Names are followed through imports, aliases, re-exports and star imports. What leads out of the
+checked files is known by its dotted name only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy.facts import (
+        AttributeFacts,
+        CallFacts,
+        ClassFacts,
+        Keyword,
+        ModuleFacts,
+    )
+    from invoicing.toolkit.policy.settings import PolicySettings
+
+# A chain of re-exports longer than this goes in a circle.
+LONGEST = 30
+DECLARATIVE = {
+    "sqlalchemy.orm.DeclarativeBase",
+    "sqlalchemy.orm.DeclarativeBaseNoMeta",
+    "sqlalchemy.orm.decl_api.DeclarativeBase",
+    "sqlalchemy.orm.MappedAsDataclass",
+}
+MAKES_BASES = {
+    "sqlalchemy.orm.declarative_base",
+    "sqlalchemy.ext.declarative.declarative_base",
+    "sqlalchemy.ext.automap.automap_base",
+}
+# Where sqlalchemy's public names are made, to be known by either.
+HOMES = (
+    ("sqlalchemy.orm._orm_constructors.", "sqlalchemy.orm."),
+    ("sqlalchemy.orm.relationships.", "sqlalchemy.orm."),
+    ("sqlalchemy.orm.strategy_options.", "sqlalchemy.orm."),
+    ("sqlalchemy.orm.session.", "sqlalchemy.orm."),
+    ("sqlalchemy.ext.asyncio.session.", "sqlalchemy.ext.asyncio."),
+    ("sqlalchemy.ext.asyncio.engine.", "sqlalchemy.ext.asyncio."),
+    ("sqlalchemy.engine.create.", "sqlalchemy."),
+)
+
+
+class Mapped(NamedTuple):
+    """A class and the module it is in."""
+
+    module: ModuleFacts
+    facts: ClassFacts
+
+    @property
+    def name(self) -> str:
+        """Its dotted name."""
+        return f"{self.module.module}.{self.facts.name}"
+
+
+class Project:
+    """The checked files.
+
+    Attributes:
+        modules: what is kept of each.
+        settings: where things are.
+        notes: what a rule works out once, by its own name and keys.
+    """
+
+    def __init__(self, modules: list[ModuleFacts], settings: PolicySettings) -> None:
+        self.modules = modules
+        self.settings = settings
+        self.notes: dict[str, dict[Any, Any]] = {}
+        self._by_name = {one.module: one for one in modules}
+        self._resolved: dict[tuple[str, str], str | None] = {}
+
+    def module(self, name: str) -> ModuleFacts | None:
+        """Return the checked module of a dotted name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def classes(self) -> dict[str, Mapped]:
+        """Every class by its dotted name."""
+        return {
+            f"{module.module}.{one.name}": Mapped(module, one)
+            for module in self.modules
+            for one in module.classes
+        }
+
+    def is_migration(self, module: ModuleFacts) -> bool:
+        """Return whether a module is a revision: what it says of models was true once."""
+        return self.settings.matches(module.path, self.settings.migrations)
+
+    @cached_property
+    def model_files(self) -> set[str]:
+        """The paths of the files of models in which a class is mapped."""
+        return {
+            one.module.path
+            for one in self.mapped
+            if self.settings.matches(one.module.path, self.settings.models)
+        }
+
+    def resolve(self, module: ModuleFacts, name: str | None) -> str | None:
+        """Return the dotted name of what a name in a module stands for, wherever it is made."""
+        if name is None or name.startswith("."):
+            return None
+        key = (module.path, name)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(module, name)
+        return self._resolved[key]
+
+    def _resolve(self, module: ModuleFacts, name: str) -> str | None:
+        head, _, rest = name.partition(".")
+        target = module.imports.get(head)
+        if target is None:
+            local = f"{module.module}.{name}"
+            if local in self.classes or f"{module.module}.{head}" in self.classes:
+                return local
+            alias = module.functions[0].names.get(head)
+            if isinstance(alias, str) and alias != head and not rest:
+                return self.resolve(module, alias)
+            for star in module.stars:
+                starred = f"{star}.{name}"
+                found = self._follow(starred)
+                # Followed to where it is made, or said by a module that is not checked.
+                if found != starred or found in self.classes or star.startswith("sqlalchemy"):
+                    return _public(found)
+            return local
+        return _public(self._follow(f"{target}.{rest}" if rest else target))
+
+    def _follow(self, name: str, depth: int = 0) -> str:
+        """Return where a dotted name leads, through the checked modules that re-export it."""
+        if name in self.classes or depth > LONGEST:
+            return name
+        parts = name.split(".")
+        for length in range(len(parts) - 1, 0, -1):
+            module = self._by_name.get(".".join(parts[:length]))
+            if module is None:
+                continue
+            head, *rest = parts[length:]
+            target = module.imports.get(head)
+            if target is None:
+                alias = module.functions[0].names.get(head)
+                if not isinstance(alias, str):
+                    return self._by_star(module, parts[length:], depth) or name
+                target = module.imports.get(alias.partition(".")[0], f"{module.module}.{alias}")
+            following = ".".join([target, *rest])
+            return following if following == name else self._follow(following, depth + 1)
+        return name
+
+    def _by_star(self, module: ModuleFacts, parts: list[str], depth: int) -> str | None:
+        for star in module.stars:
+            found = self._follow(".".join([star, *parts]), depth + 1)
+            if found in self.classes:
+                return found
+        return None
+
+    def class_of(self, module: ModuleFacts, name: str | None) -> Mapped | None:
+        """Return the checked class that a name stands for."""
+        return self.classes.get(self.resolve(module, name) or "")
+
+    def ancestors(self, one: Mapped) -> tuple[list[Mapped], list[str]]:
+        """Return the checked classes it inherits from, itself first, and the others' names."""
+        found: dict[str, Mapped] = {}
+        outside: list[str] = []
+        waiting = [one]
+        while waiting:
+            current = waiting.pop(0)
+            if current.name in found:
+                continue
+            found[current.name] = current
+            for base in current.facts.bases:
+                target = self.class_of(current.module, base)
+                if target is not None:
+                    waiting.append(target)
+                else:
+                    outside.append(self._outside(current.module, base))
+        return list(found.values()), outside
+
+    def _outside(self, module: ModuleFacts, base: str | None) -> str:
+        resolved = self.resolve(module, base) or "?"
+        made = self._made_by(module, base, resolved)
+        return "sqlalchemy.orm.DeclarativeBase" if made in MAKES_BASES else resolved
+
+    def _made_by(self, module: ModuleFacts, base: str | None, resolved: str) -> str | None:
+        """Return what was called to make a base: `Base = declarative_base()`."""
+        owner, _, name = resolved.rpartition(".")
+        home = self._by_name.get(owner, module)
+        call = home.functions[0].names.get(name or base or "")
+        if call is None or isinstance(call, str):
+            return None
+        if call.callee.endswith(".generate_base"):
+            return "sqlalchemy.orm.declarative_base"
+        return self.resolve(home, call.callee)
+
+    @cached_property
+    def mapped(self) -> list[Mapped]:
+        """The mapped classes: declarative, with a table of their own or of their parent's."""
+        return [one for one in self.classes.values() if self.is_mapped(one)]
+
+    def is_declarative(self, one: Mapped) -> bool:
+        """Return whether a class leads to a declarative base, or is mapped by a decorator."""
+        classes, outside = self.ancestors(one)
+        return bool(DECLARATIVE & {*outside} - {"sqlalchemy.orm.MappedAsDataclass"}) or any(
+            _is_decorated(each.facts) for each in classes
+        )
+
+    def is_mapped(self, one: Mapped) -> bool:
+        """Return whether a class is mapped to a table; abstract classes and bases are not."""
+        if not self.is_declarative(one) or _is_abstract(one.facts):
+            return False
+        classes, _ = self.ancestors(one)
+        return any(_has_table(each.facts) for each in classes)
+
+    def attribute(self, one: Mapped, name: str) -> tuple[Mapped, AttributeFacts] | None:
+        """Return a class's attribute, its own or the nearest it inherits."""
+        for each in self.ancestors(one)[0]:
+            if name in each.facts.attributes:
+                return each, each.facts.attributes[name]
+        return None
+
+    def constant(self, module: ModuleFacts, name: str | None) -> str | dict[str, str] | None:
+        """Return the constant that a module-level name is bound to, in whatever checked module."""
+        if name is None:
+            return None
+        if name in module.constants:
+            return module.constants[name]
+        owner, _, last = (self.resolve(module, name) or "").rpartition(".")
+        home = self._by_name.get(owner)
+        return home.constants.get(last) if home is not None else None
+
+    def keyword(self, module: ModuleFacts, call: CallFacts, name: str) -> Value:
+        """Return what a keyword argument is, also by a constant, an expansion or a `partial`."""
+        given = call.keywords.get(name)
+        if given is not None:
+            return self._value(module, given)
+        unknown = False
+        for expanded in call.expanded:
+            constants = self.constant(module, expanded)
+            if isinstance(constants, dict):
+                if name in constants:
+                    return Value(constants[name])
+            else:
+                unknown = True
+        return Value(None, is_known=not unknown, is_given=False)
+
+    def _value(self, module: ModuleFacts, given: Keyword) -> Value:
+        if given.text is not None:
+            return Value(given.text)
+        constant = self.constant(module, given.name)
+        return Value(constant) if isinstance(constant, str) else Value(None, is_known=False)
+
+    def calls_of(self, module: ModuleFacts, call: CallFacts) -> tuple[str | None, CallFacts]:
+        """Return what a call calls; through `partial`, that, with its keywords added."""
+        bound = module.functions[0].names.get(call.callee)
+        if bound is not None and not isinstance(bound, str):
+            made = self.resolve(module, bound.callee)
+            if made == "functools.partial" and bound.arguments:
+                merged = {**bound.keywords, **call.keywords}
+                facts = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
+                return self.resolve(module, bound.arguments[0]), facts
+        return self.resolve(module, call.callee), call
+
+
+class Value(NamedTuple):
+    """What an argument is.
+
+    Attributes:
+        text: its constant value.
+        is_known: whether it could be told.
+        is_given: whether it was given at all.
+    """
+
+    text: str | None
+    is_known: bool = True
+    is_given: bool = True
+
+
+def _with_keywords(
+    call: CallFacts, keywords: dict[str, Keyword], expanded: tuple[str | None, ...]
+) -> CallFacts:
+    return replace(call, keywords=keywords, expanded=expanded)
+
+
+def _public(name: str) -> str:
+    for home, public in HOMES:
+        if name.startswith(home):
+            return public + name.removeprefix(home)
+    return name
+
+
+def _is_decorated(facts: ClassFacts) -> bool:
+    last = {(one or "").rpartition(".")[2] for one in facts.decorators}
+    return bool(last & {"mapped", "mapped_as_dataclass"})
+
+
+def _is_abstract(facts: ClassFacts) -> bool:
+    abstract = facts.attributes.get("__abstract__")
+    return abstract is not None and abstract.constant == "True"
+
+
+def _has_table(facts: ClassFacts) -> bool:
+    return bool({"__tablename__", "__table__"} & facts.attributes.keys())

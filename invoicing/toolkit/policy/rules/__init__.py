@@ -1,0 +1,5 @@
+"""The rules for models, loaders, queries and sessions."""
+
+from invoicing.toolkit.policy.rules.registry import RULES
+
+__all__ = ["RULES"]

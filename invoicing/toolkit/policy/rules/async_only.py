@@ -1,0 +1,88 @@
+"""`async-only`: async engines and sessions only, made in the session module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.model import Finding, Rule
+from invoicing.toolkit.policy.rules.sessions import session_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts, Place
+    from invoicing.toolkit.policy.project import Project
+
+SLUG = "async-only"
+SYNC = {
+    "sqlalchemy.create_engine": "create_async_engine",
+    "sqlalchemy.engine.create_engine": "create_async_engine",
+    "sqlalchemy.engine_from_config": "async_engine_from_config",
+    "sqlalchemy.orm.Session": "AsyncSession",
+    "sqlalchemy.orm.sessionmaker": "async_sessionmaker",
+    "sqlalchemy.orm.scoped_session": "async_scoped_session",
+    "sqlmodel.Session": "AsyncSession",
+    "sqlmodel.create_engine": "create_async_engine",
+}
+MADE_IN_ONE_PLACE = {
+    "sqlalchemy.ext.asyncio.create_async_engine": "an engine",
+    "sqlalchemy.ext.asyncio.AsyncSession": "a session",
+    "sqlalchemy.ext.asyncio.async_sessionmaker": "a sessionmaker",
+    "sqlalchemy.ext.asyncio.async_scoped_session": "a session registry",
+}
+SYNC_DRIVERS = {"psycopg2", "pg8000", "pymysql", "MySQLdb", "cx_Oracle", "pyodbc"}
+
+
+def check(project: Project) -> Iterator[Finding]:
+    """Find sync engines, sessions, queries and drivers, and sessions made elsewhere."""
+    settings = project.settings
+    for module in project.modules:
+        if project.is_migration(module):
+            # Alembic runs it by a connection that is sync, in whatever project.
+            continue
+        makes = settings.matches(module.path, settings.session_module)
+        for call in module.calls:
+            yield from _call(project, module, call, makes=makes)
+        for name, place in module.imported:
+            driver = name.partition(".")[0]
+            if driver in SYNC_DRIVERS:
+                yield _finding(
+                    module,
+                    place,
+                    f"{driver} is a driver that blocks",
+                    "use asyncpg, or another async driver",
+                )
+
+
+def _call(
+    project: Project, module: ModuleFacts, call: CallFacts, *, makes: bool
+) -> Iterator[Finding]:
+    made = project.resolve(module, call.callee) or ""
+    if made in SYNC:
+        name = made.rpartition(".")[2]
+        yield _finding(module, call.place, f"{name} is not async", f"use {SYNC[made]}")
+    elif made in MADE_IN_ONE_PLACE and not makes:
+        yield _finding(
+            module,
+            call.place,
+            f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module",
+            f"take it from {project.settings.session_module[0]}",
+        )
+    receiver, _, method = call.callee.rpartition(".")
+    if method == "query" and receiver in session_names(project, module, call.function):
+        yield _finding(module, call.place, f"{call.callee} is the legacy query", "use select()")
+
+
+def _finding(module: ModuleFacts, place: Place, message: str, mend: str) -> Finding:
+    return Finding(module.path, place.line, place.column + 1, SLUG, message, mend)
+
+
+ASYNC_ONLY = Rule(
+    SLUG,
+    "engines and sessions are async, and come from the session module",
+    "One blocking call stops every task of the event loop for as long as the database takes. "
+    "Engines that are made here and there have pools, time limits and settings of their own.",
+    "engine = create_engine(url)\nwith Session(engine) as session: ...",
+    "async with database.transaction() as session: ...",
+    check,
+)

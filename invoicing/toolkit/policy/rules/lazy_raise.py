@@ -1,0 +1,112 @@
+"""`lazy-raise`: every relationship says that reading it unloaded is an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.model import Edit, Finding, Rule
+from invoicing.toolkit.policy.rules.relationships import BACKREF, relationships
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
+    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.rules.relationships import Relationship
+
+SLUG = "lazy-raise"
+# What loads by itself; dynamic, write_only and noload are used in ways of their own.
+LOADING = {"select", "joined", "selectin", "subquery", "immediate", "raise_on_sql"}
+LOADING |= {"True", "False", "None"}
+MEND = 'write lazy="raise", and load it where the query is'
+
+
+def check(project: Project) -> Iterator[Finding]:
+    """Find relationships that load by themselves."""
+    for one in relationships(project):
+        if one.attribute.annotation in {"write_only", "dynamic"}:
+            continue
+        yield from _relationship(project, one)
+        yield from _backref(project, one)
+
+
+def _relationship(project: Project, one: Relationship) -> Iterator[Finding]:
+    lazy = project.keyword(one.module, one.call, "lazy")
+    if lazy.text == "raise":
+        return
+    if not lazy.is_known:
+        yield _finding(one.module, one.call, f"{one.name}: its lazy= cannot be told", strict=True)
+        return
+    what = f'has lazy="{lazy.text}"' if lazy.is_given or lazy.text else "has no lazy="
+    # Where it is written elsewhere, in a constant or a partial, others use that too.
+    edits = _edits(one.call) if one.attribute.call is one.call and not one.call.expanded else ()
+    yield _finding(one.module, one.call, f"relationship {one.name} {what}", edits=edits)
+
+
+def _backref(project: Project, one: Relationship) -> Iterator[Finding]:
+    backref = one.call.keywords.get("backref")
+    if backref is None:
+        return
+    made = next(
+        (
+            call
+            for call in one.module.calls
+            if project.resolve(one.module, call.callee) == BACKREF and call.place == backref.place
+        ),
+        None,
+    )
+    if made is not None and project.keyword(one.module, made, "lazy").text == "raise":
+        return
+    name = backref.text or (made.arguments[0] if made and made.arguments else None) or "..."
+    yield _finding(
+        one.module,
+        made or one.call,
+        f"the backref {name} of {one.name} has no lazy=",
+        mend='write a relationship with lazy="raise" on both sides, by back_populates',
+    )
+
+
+def _edits(call: CallFacts) -> tuple[Edit, ...]:
+    given = call.keywords.get("lazy")
+    if given is not None:
+        return (Edit(*given.place, '"raise"'),) if given.text in LOADING else ()
+    place = call.place
+    if place.line == place.end_line:
+        empty = place.end_column - call.callee_place.end_column <= 2  # noqa: PLR2004
+        text = 'lazy="raise"' if empty else ', lazy="raise"'
+        return (
+            Edit(place.end_line, place.end_column - 1, place.end_line, place.end_column - 1, text),
+        )
+    # Right behind the bracket: what comes last may be a comma or a comment.
+    end = call.callee_place
+    if call.arguments:
+        return ()
+    at = end.end_column + 1
+    return (Edit(end.end_line, at, end.end_line, at, 'lazy="raise", '),)
+
+
+def _finding(
+    module: ModuleFacts,
+    call: CallFacts,
+    message: str,
+    *,
+    mend: str = MEND,
+    strict: bool = False,
+    edits: tuple[Edit, ...] = (),
+) -> Finding:
+    place = call.place
+    return Finding(module.path, place.line, place.column + 1, SLUG, message, mend, strict, edits)
+
+
+LAZY_RAISE = Rule(
+    SLUG,
+    'every relationship has lazy="raise"',
+    "A relationship that loads by itself sends one statement for each parent as soon as somebody "
+    "reads it in a loop, and under asyncio it fails at a place that has no await. With "
+    'lazy="raise" a missing loader is an error in the first test.',
+    'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice")',
+    'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice", lazy="raise")',
+    check,
+    # What reads it without a loader fails from then on.
+    fix="unsafe",
+)

@@ -1,0 +1,102 @@
+"""Which names are sessions, and which calls are queries: by annotations and by what made them.
+
+A name that only sounds like a session is none: `requests` and `aiohttp` have sessions too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
+    from invoicing.toolkit.policy.project import Project
+
+SYNC_SESSIONS = {"sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session"}
+ASYNC_SESSIONS = {
+    "sqlalchemy.ext.asyncio.AsyncSession",
+    "sqlalchemy.ext.asyncio.async_scoped_session",
+    "sqlalchemy.ext.asyncio.AsyncConnection",
+    "sqlmodel.ext.asyncio.session.AsyncSession",
+}
+SESSIONS = (
+    SYNC_SESSIONS | ASYNC_SESSIONS | {"sqlalchemy.Connection", "sqlalchemy.engine.Connection"}
+)
+MAKERS = {
+    "sqlalchemy.orm.sessionmaker",
+    "sqlalchemy.ext.asyncio.async_sessionmaker",
+    "sqlalchemy.orm.scoped_session",
+}
+QUERIES = {
+    "execute", "scalar", "scalars", "stream", "stream_scalars", "get", "get_one", "query",
+    "refresh", "merge", "exec", "exec_driver_sql", "scalar_one", "run_sync",
+}  # fmt: skip
+# Methods that nothing but a session has.
+UNMISTAKABLE = {"scalars", "stream_scalars", "execute", "scalar", "stream", "exec"}
+EXPRESSIONS = {
+    f"sqlalchemy.{name}" for name in ("select", "insert", "update", "delete", "text", "exists")
+} | {"sqlalchemy.future.select", "sqlmodel.select", "sqlalchemy.dialects.postgresql.insert"}
+
+
+def session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
+    """Return the names that are sessions in a function, its own and the module's."""
+    known = project.notes.setdefault("sessions", {})
+    key = (module.path, function)
+    if key not in known:
+        known[key] = _session_names(project, module, function)
+    found: set[str] = known[key]
+    return found
+
+
+def _session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
+    found: set[str] = set()
+    for facts in {0, function}:
+        names = module.functions[facts]
+        for name, told in names.sessions.items():
+            if _is_session(project, module, told):
+                found.add(name)
+        for name, bound in names.names.items():
+            if not isinstance(bound, str) and _is_session(project, module, f"{bound.callee}()"):
+                found.add(name)
+    return found
+
+
+def _is_session(project: Project, module: ModuleFacts, told: str) -> bool:
+    name, is_call, _ = told.partition("()")
+    resolved = project.resolve(module, name)
+    if resolved in SESSIONS:
+        return True
+    if not is_call:
+        return False
+    # `sessions = async_sessionmaker(...)`, then `async with sessions() as session`.
+    owner, _, last = (resolved or "").rpartition(".")
+    home = project.module(owner) or module
+    maker = home.functions[0].names.get(last or name.removesuffix(".begin"))
+    if maker is None:
+        maker = module.functions[0].names.get(name.removesuffix(".begin"))
+    if maker is None or isinstance(maker, str):
+        return False
+    return project.resolve(home, maker.callee) in MAKERS
+
+
+def is_query(project: Project, module: ModuleFacts, call: CallFacts) -> bool:
+    """Return whether a call sends a query by a session or a connection."""
+    receiver, _, method = call.callee.rpartition(".")
+    if method not in QUERIES or not receiver:
+        return False
+    if receiver in session_names(project, module, call.function):
+        return method != "run_sync"
+    # `self.session.scalars(select(...))`: what it is given tells.
+    return method in UNMISTAKABLE and any(
+        project.resolve(module, one.callee) in EXPRESSIONS or _built_of(project, module, one)
+        for one in call.inner
+    )
+
+
+def _built_of(project: Project, module: ModuleFacts, call: CallFacts, depth: int = 0) -> bool:
+    """Return whether a call goes on from an SQL expression: `select(...).where(...)`."""
+    if not call.callee.startswith(".") or depth > 30 or not call.inner:  # noqa: PLR2004
+        return False
+    first = call.inner[0]
+    return project.resolve(module, first.callee) in EXPRESSIONS or _built_of(
+        project, module, first, depth + 1
+    )

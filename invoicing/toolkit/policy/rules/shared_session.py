@@ -1,0 +1,73 @@
+"""`shared-session`: one session is used by one task at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.model import Finding, Rule
+from invoicing.toolkit.policy.rules.sessions import session_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
+    from invoicing.toolkit.policy.project import Project
+
+SLUG = "shared-session"
+TOGETHER = {"asyncio.gather", "asyncio.wait", "asyncio.as_completed", "anyio.gather"}
+STARTS = {"create_task", "start_soon"}
+
+
+def check(project: Project) -> Iterator[Finding]:
+    """Find sessions that are given to several tasks at once."""
+    for module in project.modules:
+        tasks: dict[tuple[int, str], list[CallFacts]] = {}
+        for call in module.calls:
+            sessions = session_names(project, module, call.function)
+            if not sessions:
+                continue
+            if project.resolve(module, call.callee) in TOGETHER:
+                yield from _gathered(module, call, sessions)
+            elif call.callee.rpartition(".")[2] in STARTS:
+                for name in _used(call, sessions):
+                    tasks.setdefault((call.function, name), []).append(call)
+        for (_, name), calls in tasks.items():
+            if len(calls) > 1:
+                yield _finding(module, calls[1], name)
+
+
+def _gathered(module: ModuleFacts, call: CallFacts, sessions: set[str]) -> Iterator[Finding]:
+    used = [name for one in call.inner for name in _used(one, sessions)]
+    for name in sorted({name for name in used if used.count(name) > 1}):
+        yield _finding(module, call, name)
+
+
+def _used(call: CallFacts, sessions: set[str]) -> set[str]:
+    """Return the sessions that a call is given, or whose method it is."""
+    words = {call.callee.partition(".")[0], *filter(None, call.arguments)}
+    words |= {one.name for one in call.keywords.values() if one.name}
+    for one in call.inner:
+        words |= _used(one, sessions)
+    return words & sessions
+
+
+def _finding(module: ModuleFacts, call: CallFacts, name: str) -> Finding:
+    return Finding(
+        module.path,
+        call.place.line,
+        call.place.column + 1,
+        SLUG,
+        f"several tasks use {name} at once",
+        "open a session in each task, or await one after the other",
+    )
+
+
+SHARED_SESSION = Rule(
+    SLUG,
+    "a session is used by one task at a time",
+    "Two tasks on one AsyncSession share its transaction and its objects. Sometimes it raises, "
+    "sometimes it succeeds silently, with one task's rollback undoing the other's work.",
+    "await asyncio.gather(list_invoices(session), list_accounts(session))",
+    "invoices = await list_invoices(session)\naccounts = await list_accounts(session)",
+    check,
+)

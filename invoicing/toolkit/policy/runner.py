@@ -1,0 +1,188 @@
+"""Check files: read each by itself, on as many processors as are worth it, then all together."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.policy.collect import collect
+from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
+from invoicing.toolkit.policy.live import live_findings
+from invoicing.toolkit.policy.model import Problem
+from invoicing.toolkit.policy.project import Project
+from invoicing.toolkit.policy.revisions import MIGRATION_RULES, check_locks, check_migration
+from invoicing.toolkit.policy.rules import RULES
+from invoicing.toolkit.policy.settings import PolicySettings, read_settings
+from invoicing.toolkit.policy.source import find_files, read_sources, relative_path
+from invoicing.toolkit.policy.suppressions import UNUSED_SUPPRESSION, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from invoicing.toolkit.policy.facts import ModuleFacts
+    from invoicing.toolkit.policy.model import Finding, Rule
+
+# Fewer bytes than this are checked before another process has started.
+WORTH_A_PROCESS = 1_500_000
+
+
+class Checked(NamedTuple):
+    """What reading one file has brought."""
+
+    modules: list[ModuleFacts]
+    problem: Problem | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check has found.
+
+    Attributes:
+        findings: in the order of files and lines.
+        problems: files that could not be checked.
+        files: how many were.
+        lines: how many lines they have.
+        seconds: how long it took.
+    """
+
+    findings: list[Finding]
+    problems: list[Problem]
+    files: int
+    lines: int
+    seconds: float
+
+
+def all_rules() -> dict[str, Rule]:
+    """Return every rule by its slug."""
+    return {one.slug: one for one in (*RULES, *MIGRATION_RULES, UNUSED_SUPPRESSION)}
+
+
+def check(  # noqa: PLR0913 -- each by its name, and none needed
+    paths: Sequence[Path],
+    *,
+    root: Path | None = None,
+    settings: PolicySettings | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    strict: bool = False,
+    processes: int | None = None,
+    models: str | None = None,
+    sql: Path | None = None,
+    texts: Mapping[str, bytes] | None = None,
+) -> Report:
+    """Check files and folders, without importing or running any of them.
+
+    Args:
+        paths: what to check.
+        root: the project's folder, to which paths are relative; the nearest with a pyproject.toml.
+        settings: where things are; of the root's pyproject.toml if None.
+        select: only these rules.
+        ignore: all rules but these.
+        strict: also say what cannot be told.
+        processes: how many at once; as many as there are processors, if it is worth it.
+        models: a package whose mappers to look at as well; this imports it.
+        sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
+            code, but no SQL.
+        texts: what to read in place of files, by their paths as they are shown.
+
+    Raises:
+        PolicyPathError: a path is not there.
+        UnknownRuleError: a rule is not there.
+        PolicySettingsError: the settings cannot be used.
+        ModelsImportError: the package cannot be imported.
+    """
+    began = time.perf_counter()
+    for path in paths:
+        if not path.exists():
+            raise PolicyPathError(str(path))
+    root = root or root_of(paths[0] if paths else Path())
+    settings = settings or read_settings(root)
+    chosen = _chosen(select, (*ignore, *settings.ignore))
+    files = list(find_files(root, paths, settings))
+    checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
+    modules = list(chain.from_iterable(one.modules for one in checked))
+    found = _find(Project(modules, settings), chosen)
+    if models is not None:
+        found += [one for one in live_findings(models, root, settings, found) if one.rule in chosen]
+    if sql is not None:
+        found += [one for one in check_locks(sql, root, settings) if one.rule in chosen]
+    kept, told = judge(modules, found, chosen)
+    findings = [one for one in (*kept, *told) if strict or not one.strict]
+    return Report(
+        sorted(findings, key=lambda one: (one.path, one.line, one.column, one.rule)),
+        [one.problem for one in checked if one.problem is not None],
+        len(files),
+        sum(one.lines for one in modules),
+        time.perf_counter() - began,
+    )
+
+
+def root_of(path: Path) -> Path:
+    """Return the nearest folder above with a pyproject.toml; else the path's own."""
+    start = path.resolve() if path.is_dir() else path.resolve().parent
+    return next(
+        (one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), start
+    )
+
+
+def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
+    rules = all_rules()
+    for slug in (*select, *ignore):
+        if slug not in rules:
+            raise UnknownRuleError(slug, tuple(rules))
+    return (set(select) or set(rules)) - set(ignore)
+
+
+def _read_all(
+    files: list[Path], read: Callable[[Path], Checked], processes: int | None
+) -> list[Checked]:
+    size = sum(path.stat().st_size for path in files)
+    wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
+    if wanted < 2 or len(files) < 2:  # noqa: PLR2004
+        return [read(path) for path in files]
+    with ProcessPoolExecutor(wanted) as pool:
+        return list(pool.map(read, files, chunksize=max(len(files) // (8 * wanted), 1)))
+
+
+def _read(root: Path, settings: PolicySettings, texts: Mapping[str, bytes], path: Path) -> Checked:
+    try:
+        return _read_file(path, root, settings, texts.get(relative_path(path, root)))
+    except Exception as error:  # noqa: BLE001 -- the other files are still to be checked
+        what = f"the gate itself failed on it: {type(error).__name__}: {error}"
+        return Checked([], Problem(path.as_posix(), 1, what))
+
+
+def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | None) -> Checked:
+    sources = read_sources(path, root, text)
+    if isinstance(sources, Problem):
+        return Checked([], sources)
+    modules = []
+    for source in sources:
+        facts = collect(source)
+        if settings.matches(source.path, settings.migrations):
+            facts.own = check_migration(source, settings)
+        modules.append(facts)
+    return Checked(modules, None)
+
+
+def _find(project: Project, chosen: set[str]) -> list[Finding]:
+    found = [one for rule in RULES if rule.slug in chosen for one in rule.check(project)]
+    return found + [one for module in project.modules for one in module.own if one.rule in chosen]
+
+
+def assert_clean(*paths: Path | str, strict: bool = False) -> None:
+    """Check files in a test.
+
+    Raises:
+        AssertionError: there are findings, or files that could not be checked; it lists them.
+    """
+    report = check([Path(one) for one in paths], strict=strict)
+    said = [*map(str, report.findings), *map(str, report.problems)]
+    if said:
+        raise AssertionError("\n".join([f"{len(said)} findings:", *said]))

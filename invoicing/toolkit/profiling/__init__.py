@@ -1,0 +1,46 @@
+"""Record what code asks of its database: which statements, from which lines, at what cost."""
+
+from invoicing.toolkit.profiling.budget import QueryBudget
+from invoicing.toolkit.profiling.comparison import (
+    Growth,
+    LoadingComparison,
+    Measured,
+    Strategy,
+    compare_loading,
+)
+from invoicing.toolkit.profiling.findings import SLUGS, Cost, Finding, Thresholds
+from invoicing.toolkit.profiling.fingerprint import fingerprint_of
+from invoicing.toolkit.profiling.magic import load_ipython_extension, unload_ipython_extension
+from invoicing.toolkit.profiling.model import (
+    Caller,
+    Cause,
+    EntityRows,
+    Identity,
+    Statement,
+    Transaction,
+)
+from invoicing.toolkit.profiling.recorder import Recorder, record_queries
+
+__all__ = [
+    "SLUGS",
+    "Caller",
+    "Cause",
+    "Cost",
+    "EntityRows",
+    "Finding",
+    "Growth",
+    "Identity",
+    "LoadingComparison",
+    "Measured",
+    "QueryBudget",
+    "Recorder",
+    "Statement",
+    "Strategy",
+    "Thresholds",
+    "Transaction",
+    "compare_loading",
+    "fingerprint_of",
+    "load_ipython_extension",
+    "record_queries",
+    "unload_ipython_extension",
+]

@@ -1,0 +1,96 @@
+"""Query budgets: how many statements a piece of code may send, and whether it may waste any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from invoicing.toolkit.profiling.errors import QueryBudgetError, WastefulQueriesError
+from invoicing.toolkit.profiling.recorder import Recorder, record_queries
+from invoicing.toolkit.profiling.tables import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from invoicing.toolkit.profiling.findings.model import Thresholds
+
+
+class QueryBudget:
+    """A block of code that may send so many statements; a `with` or an `async with`.
+
+    Args:
+        max_statements: how many; None for any number.
+        target: whose statements count, as of `record_queries`; those of all engines if None.
+        no_findings: whether a finding fails it, whatever the number of statements.
+        allow: slugs of findings that do not.
+        thresholds: from which size on something is a finding.
+        everywhere: count every task and thread, not only the block's own.
+
+    Attributes:
+        recorder: what was sent.
+
+    Raises:
+        QueryBudgetError: the budget allows nothing to be checked, or less than nothing.
+    """
+
+    def __init__(
+        self,
+        max_statements: int | None = None,
+        *,
+        target: object = None,
+        no_findings: bool = False,
+        allow: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        everywhere: bool = False,
+    ) -> None:
+        if max_statements is None and not no_findings:
+            raise QueryBudgetError("neither a number of statements nor no_findings=True is given")
+        if max_statements is not None and (
+            isinstance(max_statements, bool) or int(max_statements) < 0
+        ):
+            raise QueryBudgetError(f"{max_statements!r} is no number of statements")
+        self._max = max_statements
+        self._no_findings = no_findings
+        self.recorder: Recorder = record_queries(
+            target, allow=allow, thresholds=thresholds, everywhere=everywhere
+        )
+
+    def check(self) -> None:
+        """Compare what was sent with what is allowed.
+
+        Raises:
+            TooManyStatementsError: more was; it is an AssertionError and lists statements and
+                findings.
+            WastefulQueriesError: there are findings; an AssertionError too.
+        """
+        findings = [str(one) for one in self.recorder.findings]
+        statements = lines_of(self.recorder.statements)
+        if self._max is not None:
+            self.recorder.assert_max_statements(self._max)
+        if self._no_findings and findings:
+            raise WastefulQueriesError(findings, statements)
+
+    def __enter__(self) -> Self:
+        self.recorder.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.recorder.__exit__(kind, error, traceback)
+        if error is None:
+            self.check()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)

@@ -1,0 +1,204 @@
+"""What is noted of a statement while the program waits, and the `Statement` made of it later.
+
+Noting has to cost next to nothing; whatever can be worked out afterwards is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from threading import get_ident
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from invoicing.toolkit.profiling.entities import count_rows, large_columns, new_counts, size_of
+from invoicing.toolkit.profiling.meter import NOTHING, total_of
+from invoicing.toolkit.profiling.model import Statement
+from invoicing.toolkit.profiling.origin import cause_of, steps_on
+from invoicing.toolkit.profiling.parameters import hashes_of_literals, hashes_of_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoicing.toolkit.profiling.callers import CallerFinder, Lines
+    from invoicing.toolkit.profiling.entities import EntityColumns
+    from invoicing.toolkit.profiling.meter import Meter
+    from invoicing.toolkit.profiling.model import EntityRows, Transaction
+    from invoicing.toolkit.profiling.origin import Origin
+    from invoicing.toolkit.profiling.recording import Recording
+
+FOLDED = 1000
+# Rows from which on it is worth while to see how large the values are, and who reads them.
+SEVERAL, MANY = 10, 100
+
+
+class Draft:
+    """One statement, as it is noted.
+
+    Attributes:
+        began, ended: nanoseconds of `perf_counter_ns`; ended is 0 while it runs.
+        fetching: nanoseconds spent fetching rows after that.
+        marks: the tap's counts: before and after it ran, then around each fetch of a stream.
+        making: nanoseconds spent making objects of its rows, up to the last fetch.
+        only_row: whether it is known to have one row at the most, whose fetching is not watched.
+        only_key: the identity key of the object made of it, if one was.
+        fetched_at, made_at: when rows were last fetched, when an object was last made of them.
+    """
+
+    # Defaults of the class: most drafts never say otherwise, and are quicker made.
+    ended = fetching = fetches = counted = fetched_at = made_at = making = 0
+    parameter_count = began = 0
+    # Of each parameter, or of all of an executemany; salted only in the end.
+    hashes: tuple[int, ...] = ()
+    values: tuple[set[int], ...] = ()
+    executions = 1
+    rowcount = -1
+    origin: Origin | None = None
+    returns_rows = streamed = only_row = False
+    only_key: Any = None
+    parameters: tuple[tuple[str, Any], ...] | None = None
+    columns: tuple[EntityColumns, ...] = ()
+    lines: Lines = ([], [])
+    keys: list[list[Any]] | None = None
+    wide: Counter[tuple[int, str]] | None = None
+    entities: tuple[EntityRows, ...] = ()
+    error: str | None = None
+    sqlstate: str | None = None
+
+    def __init__(
+        self, text: str, transaction: Transaction, meter: Meter, recording: Recording
+    ) -> None:
+        self.text = text
+        self.transaction = transaction
+        self.meter = meter
+        self.marks = [meter.marks()]
+        self._recording = recording
+
+    def asks(self) -> int:
+        """Note that rows are about to be fetched, and return the time."""
+        if self.streamed:
+            self.marks.append(self.meter.marks())
+        return perf_counter_ns()
+
+    def fetched(self, asked: int, rows: Sequence[Any]) -> None:
+        """Note `rows`, which were asked for at `asked`."""
+        try:
+            now = perf_counter_ns()
+            self.fetching += now - asked
+            self.fetches += 1
+            self.counted += len(rows)
+            if self.streamed:
+                self.marks.append(self.meter.marks())
+            if rows:
+                if self.columns:
+                    self._note_keys(rows)
+                    if len(rows) >= SEVERAL:
+                        self._note_sizes(rows)
+                if len(rows) > 1 and not self.values:
+                    self.values = hashes_of_values(rows)
+                now = perf_counter_ns()
+            if self.made_at:
+                self._end_of_making()
+            self.fetched_at = now
+            self._recording.making[get_ident()] = self
+        except Exception:  # noqa: BLE001 -- the program must not notice
+            self._recording.lose()
+
+    def _end_of_making(self) -> None:
+        if self.made_at > self.fetched_at:
+            self.making += self.made_at - self.fetched_at
+            self.fetched_at = self.made_at
+
+    def _note_keys(self, rows: Sequence[Any]) -> None:
+        if self.keys is None:
+            self.keys = [[*map(one.key, rows)] for one in self.columns]
+        else:
+            for one, keys in zip(self.columns, self.keys, strict=True):
+                keys.extend(map(one.key, rows))
+        if len(self.keys[0]) > FOLDED:
+            self.fold()
+
+    def _note_sizes(self, rows: Sequence[Any]) -> None:
+        # Who has loaded so many rows, or large values, may look at few of them.
+        large = large_columns(rows)
+        if self.wide is None:
+            self.wide = Counter()
+        for place, one in enumerate(self.columns):
+            for column in large & one.columns.keys():
+                self.wide[place, one.columns[column]] += size_of(rows, column)
+            if large or len(rows) >= MANY:
+                self._recording.reads.watch(one.mapper)
+
+    def fold(self) -> None:
+        """Count the keys noted so far."""
+        if len(self.entities) < len(self.columns):
+            self.entities = new_counts(self.columns)
+        if self.only_row and self.columns:
+            (entity,) = self.entities
+            entity.rows = entity.distinct = self.rowcount
+            if self.only_key is not None and entity.keys is not None:
+                entity.keys.add(tuple(self.only_key[1]))
+        if self.keys is not None:
+            count_rows(self.columns, self.entities, self.keys)
+            self.keys = None
+
+    def statement(
+        self, number: int, recording_began: int, salt: int, finder: CallerFinder
+    ) -> Statement:
+        """Return what is known so far."""
+        self.fold()
+        self._end_of_making()
+        origin = self.origin
+        statement = Statement(number, self.text, (self.began - recording_began) / 1e9)
+        statement.stack, statement.within = finder.named(self.lines)
+        statement.connection = self.transaction.connection
+        statement.transaction = self.transaction.number
+        statement.session = self.transaction.session
+        if origin is not None:
+            statement.relationship, statement.parent = origin.relationship, origin.parent
+            statement.parent_root, statement.steps = origin.parent_root, steps_on(origin.path)
+            statement.collection = bool(statement.steps and statement.steps[-1].collection)
+        statement.cause = cause_of(statement, origin)
+        statement.parameter_count = self.parameter_count
+        statement.parameters = self.parameters
+        hashes = self.hashes or hashes_of_literals(self.text)
+        statement.parameters_key = hash((salt, *hashes))
+        if self.executions == 1:
+            statement.parameter_keys = tuple(hash((salt, one)) for one in hashes)
+        statement.values = tuple(
+            frozenset(hash((salt, one)) for one in column) for column in self.values
+        )
+        statement.executions = self.executions
+        statement.fetches = 1 if self.only_row else self.fetches
+        for (place, attribute), size in (self.wide or {}).items():
+            self.entities[place].wide[attribute] = size
+        statement.entities = self.entities
+        statement.streamed = self.streamed
+        statement.error, statement.sqlstate = self.error, self.sqlstate
+        if self.ended:
+            statement.database_seconds = (self.ended - self.began + self.fetching) / 1e9
+        statement.orm_seconds = self.making / 1e9
+        self._rows(statement)
+        self._wire(statement)
+        return statement
+
+    def _rows(self, statement: Statement) -> None:
+        rowcount = self.rowcount if self.rowcount >= 0 else None
+        if self.returns_rows:
+            # A driver that reads rows one by one may count those it has read.
+            statement.rows = max(rowcount or 0, self.counted)
+            if not statement.rows and rowcount is None and not self.fetches:
+                statement.rows = None
+        elif self.ended and self.error is None:
+            statement.rows, statement.affected = 0, rowcount
+
+    def _wire(self, statement: Statement) -> None:
+        if not self.meter.counts_bytes:
+            return
+        # Of a statement that still runs only the first mark is there.
+        traffic = total_of(self.marks[: len(self.marks) // 2 * 2] or [NOTHING])
+        statement.bytes_received = traffic.received
+        if not self.meter.counts_requests:
+            return
+        statement.round_trips, statement.bytes_sent = traffic.requests, traffic.sent
+        server = traffic.waited - traffic.requests * self.meter.latency
+        statement.server_seconds = max(server, 0) / 1e9

@@ -1,0 +1,176 @@
+"""What a profile refuses or finds too much of."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from invoicing.errors import InvoicingError, UsageError
+
+
+class ProfilingTargetError(UsageError):
+    """What was to be recorded leads to no engine.
+
+    Attributes:
+        given: the type of what was given.
+    """
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        super().__init__(
+            f"cannot record the statements of a {given}: it leads to no engine. Give an engine, a "
+            "connection, a session, a sessionmaker or a Database; or nothing, for all engines"
+        )
+
+
+class RecorderInUseError(UsageError):
+    """A recorder was entered while it records."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this recorder is recording already. Make one for each block: record_queries(...)"
+        )
+
+
+class ExplainError(UsageError):
+    """Statements of an async engine were to be explained where nothing can be awaited."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "statements of an async engine are explained by awaiting the server. Write: "
+            "async with record_queries(engine, explain=True)"
+        )
+
+
+class LoadingPathError(UsageError):
+    """A path is no path of relationships.
+
+    Attributes:
+        step: what is wrong in it.
+        reason: why.
+    """
+
+    def __init__(self, step: str, reason: str) -> None:
+        self.step = step
+        self.reason = reason
+        super().__init__(
+            f"cannot compare the loading of {step}: {reason}. Give a relationship "
+            "(Invoice.lines), a tuple for a chain of them, or a list of siblings; and a statement "
+            "that has no loader options for them"
+        )
+
+
+class StrategiesDifferError(InvoicingError):
+    """Two loading strategies did not bring the same objects, so they cannot be compared.
+
+    Attributes:
+        strategy: the one that differs from the first.
+        parents: objects it brought.
+        expected: objects the first brought.
+    """
+
+    def __init__(self, strategy: str, parents: int, expected: int) -> None:
+        self.strategy = strategy
+        self.parents = parents
+        self.expected = expected
+        super().__init__(
+            f"{strategy} did not bring the same objects as the first strategy ({parents:,} parents "
+            f"against {expected:,}): the statement does not always select the same. Give it an "
+            "ORDER BY that says which rows come first, and a database at rest"
+        )
+
+
+class UnknownFindingError(UsageError):
+    """A slug is no finding's.
+
+    Attributes:
+        slug: what was given.
+        known: the slugs there are.
+    """
+
+    def __init__(self, slug: str, known: tuple[str, ...]) -> None:
+        self.slug = slug
+        self.known = known
+        near = get_close_matches(slug, known, 1)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        super().__init__(f"{slug!r} is no finding. {meant}There are: {', '.join(known)}")
+
+
+class TooManyStatementsError(InvoicingError, AssertionError):
+    """A block of code sent more statements than it may.
+
+    Attributes:
+        limit: how many it may send.
+        statements: one line for each it sent.
+        findings: one line for each finding among them.
+    """
+
+    def __init__(self, limit: int, statements: list[str], findings: list[str]) -> None:
+        self.limit = limit
+        self.statements = statements
+        self.findings = findings
+        head = f"{len(statements)} statements were sent, {limit} are allowed"
+        super().__init__(_listed(head, statements, findings))
+
+
+class WastefulQueriesError(InvoicingError, AssertionError):
+    """A block of code that may waste nothing did.
+
+    Attributes:
+        findings: one line for each finding.
+        statements: one line for each statement it sent.
+    """
+
+    def __init__(self, findings: list[str], statements: list[str]) -> None:
+        self.findings = findings
+        self.statements = statements
+        head = f"{len(statements)} statements were sent, and they are wasteful"
+        super().__init__(_listed(head, statements, findings))
+
+
+class QueryBudgetError(UsageError):
+    """A query budget does not say what it allows.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"this query budget allows nothing to be checked: {reason}. Write for example "
+            "query_budget(2) or query_budget(no_findings=True)"
+        )
+
+
+class QueriesMagicError(UsageError):
+    """The line of %%queries is not understood.
+
+    Attributes:
+        reason: what is wrong in it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"%%queries: {reason}. Write %%queries [--allow SLUG] [--parameters]")
+
+
+class ProgramMissingError(UsageError):
+    """A program that was to be profiled is not there.
+
+    Attributes:
+        program: its name.
+        kind: script or module.
+    """
+
+    def __init__(self, program: str, kind: str) -> None:
+        self.program = program
+        self.kind = kind
+        other = "a module is named after -m" if kind == "script" else "a script is named without -m"
+        super().__init__(f"there is no {kind} {program}; {other}. Run: invoicing profile --help")
+
+
+def _listed(head: str, statements: list[str], findings: list[str]) -> str:
+    lines = [f"{head}:", *(f"  {line}" for line in statements)]
+    if findings:
+        lines += ["Findings:", *(f"  {line}" for line in findings)]
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""`chunked-n-plus-one`: an eager loader that asks for a few parents at a time.
+
+Judged by how many parents each of its statements was for, between two statements of the program's
+own: pages that are loaded one after the other are a loader's work each.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.facts import cost_of, numbers
+from invoicing.toolkit.profiling.findings.model import Finding
+from invoicing.toolkit.profiling.findings.options import leader_of
+from invoicing.toolkit.profiling.model import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.facts import Facts
+    from invoicing.toolkit.profiling.model import Statement
+
+
+def chunks(facts: Facts) -> Iterator[Finding]:
+    """Find selectin loaders whose chunks are tiny."""
+    leaders = {
+        one.number: leader_of(facts, one)
+        for one in facts.statements
+        if one.cause is Cause.EAGER_LOAD and one.loader == "selectin"
+    }
+    groups = facts.groups(
+        lambda one: one.number in leaders and one.relationship is not None,
+        # A loader that recurses goes one step deeper with each level, and is as deep in each part.
+        lambda one: (one.session, _number(leaders[one.number]), one.relationship, len(one.steps)),
+    )
+    for group in groups:
+        parents = [one.parameter_count for one in group]
+        # The last chunk has what is left.
+        tiny = median(parents) < facts.thresholds.chunk
+        if len(group) < facts.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:
+            continue
+        yield _finding(group, leaders[group[0].number], parents)
+
+
+def _number(leader: Statement | None) -> int:
+    return leader.number if leader is not None else 0
+
+
+def _finding(group: list[Statement], leader: Statement | None, parents: list[int]) -> Finding:
+    relationship = str(group[0].relationship)
+    streamed = leader is not None and leader.streamed
+    knob = "yield_per" if streamed else "chunksize"
+    fix = (
+        "a yield_per of 500 or more: the loader runs once for each part of the stream"
+        if streamed
+        else f"selectinload({relationship}) without chunksize: 500 parents a statement by default"
+    )
+    return Finding(
+        "chunked-n-plus-one",
+        f"selectinload of {relationship} sent {len(group)} statements for {sum(parents):,} "
+        f"parents, {parents[0]} at a time: a tiny {knob} is an N+1 inside the loader",
+        fix,
+        relationship,
+        (leader or group[0]).caller,
+        cost_of(group, kept=-(-sum(parents) // 500)),
+        numbers(group),
+    )

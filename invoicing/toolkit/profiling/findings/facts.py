@@ -1,0 +1,138 @@
+"""A recording as the findings ask of it: who brought an object, what belongs together."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.profiling.findings.model import Cost
+from invoicing.toolkit.profiling.model import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from invoicing.toolkit.profiling.findings.model import Thresholds
+    from invoicing.toolkit.profiling.model import Caller, EntityRows, Statement, Transaction
+    from invoicing.toolkit.profiling.reads import Reads
+
+LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
+UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
+
+
+class Source(NamedTuple):
+    """The statement that brought an object, and as what."""
+
+    statement: Statement
+    entity: EntityRows
+
+
+class Facts:
+    """What is known of a recording.
+
+    Attributes:
+        statements: in the order they were sent.
+        transactions: its units of work.
+        reads: what the program has read of the objects it loaded.
+        thresholds: from which size on something is a finding.
+        plans: for statements that were explained, by number, the plan as PostgreSQL gives it.
+    """
+
+    def __init__(
+        self,
+        statements: list[Statement],
+        transactions: list[Transaction],
+        reads: Reads,
+        thresholds: Thresholds,
+        plans: dict[int, dict[str, object]],
+    ) -> None:
+        self.statements = statements
+        self.transactions = transactions
+        self.reads = reads
+        self.thresholds = thresholds
+        self.plans = plans
+
+    @cached_property
+    def _bringing(self) -> dict[str, list[Source]]:
+        # What a lazy load brings is the part of one parent; it is a source as good as any.
+        found: dict[str, list[Source]] = defaultdict(list)
+        for statement in self.statements:
+            for entity in statement.entities:
+                found[entity.root].append(Source(statement, entity))
+        return found
+
+    @cached_property
+    def writing(self) -> frozenset[int | None]:
+        """Numbers of the units of work in which something was written."""
+        return frozenset(one.transaction for one in self.statements if is_write(one))
+
+    def sources(self, root: str, keys: set[tuple[object, ...]], before: int) -> list[Source]:
+        """Return the statements before a number that brought objects with these primary keys."""
+        return [
+            source
+            for source in self._bringing[root]
+            if source.statement.number < before
+            and source.entity.keys is not None
+            and source.entity.keys & keys
+        ]
+
+    def groups(
+        self,
+        wanted: Callable[[Statement], bool],
+        key: Callable[[Statement], Hashable],
+    ) -> list[list[Statement]]:
+        """Return the wanted statements, those with equal keys together."""
+        found: dict[Hashable, list[Statement]] = defaultdict(list)
+        for one in self.statements:
+            if wanted(one):
+                found[key(one)].append(one)
+        return list(found.values())
+
+
+def unit(statement: Statement) -> tuple[str, int | None]:
+    """Return whose objects a statement's rows become: a session's, or a transaction's."""
+    if statement.session is not None:
+        return "session", statement.session
+    return "transaction", statement.transaction
+
+
+def is_write(statement: Statement) -> bool:
+    """Return whether a statement writes, as far as its first keyword tells."""
+    return statement.operation in {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
+
+
+def is_unasked(statement: Statement) -> bool:
+    """Return whether the session sent it by itself: while it wrote, or to follow a cascade."""
+    return not UNASKED.isdisjoint(statement.within)
+
+
+def main_caller(statements: Iterable[Statement]) -> Caller | None:
+    """Return the line that most of the statements come from."""
+    lines = Counter(one.caller for one in statements if one.caller is not None)
+    return lines.most_common(1)[0][0] if lines else None
+
+
+def is_repeated_line(statements: list[Statement]) -> bool:
+    """Return whether any line sent more than one of them: a loop, or a function called again.
+
+    Where no line of the program's own is known, it may have been.
+    """
+    lines = Counter(one.caller for one in statements)
+    return any(count > 1 for count in lines.values())
+
+
+def cost_of(statements: list[Statement], kept: int = 0) -> Cost:
+    """Return what all of the statements but `kept` of them cost."""
+    received = [one.bytes_received for one in statements]
+    known = sum(one for one in received if one is not None)
+    return Cost(
+        max(len(statements) - kept, 0),
+        0,
+        None if None in received else known,
+        sum(one.database_seconds for one in statements),
+    )
+
+
+def numbers(statements: Iterable[Statement]) -> tuple[int, ...]:
+    """Return the numbers of statements."""
+    return tuple(one.number for one in statements)

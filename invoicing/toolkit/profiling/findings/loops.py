@@ -1,0 +1,157 @@
+"""`n-plus-one` by the program's own hand: a query, or `session.get`, for one thing after another.
+
+Judged by which parameters differ. Those that look rows up (`column = ?`) belong to one thing each;
+those that cut a range, a page or a list belong to paging and to batches. In one unit of work a line
+that comes again is enough. Across several of them (a session for each, as under `gather`), equal
+shapes may be independent requests: there the values must have come from the rows of one earlier
+statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.facts import (
+    cost_of,
+    is_repeated_line,
+    main_caller,
+    numbers,
+)
+from invoicing.toolkit.profiling.findings.model import Finding
+from invoicing.toolkit.profiling.findings.roles import Role, roles_of
+from invoicing.toolkit.profiling.model import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.facts import Facts
+    from invoicing.toolkit.profiling.model import Statement
+
+_LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)\b", re.IGNORECASE)
+_FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
+
+
+def loops(facts: Facts) -> Iterator[Finding]:
+    """Find queries that were sent for one thing after the other."""
+    taken: set[int] = set()
+    for group in facts.groups(_is_query, lambda one: (one.transaction, one.fingerprint)):
+        if _looks_up_one_by_one(facts, group) and is_repeated_line(group):
+            taken.update(numbers(group))
+            yield _finding(facts, group)
+    elsewhere = facts.groups(
+        lambda one: (
+            _is_query(one) and one.number not in taken and one.transaction not in facts.writing
+        ),
+        lambda one: one.fingerprint,
+    )
+    for group in elsewhere:
+        several = len({one.transaction for one in group}) >= facts.thresholds.repeats
+        if several and _looks_up_one_by_one(facts, group) and _came_from_one(facts, group):
+            yield _finding(facts, group)
+
+
+def _is_query(one: Statement) -> bool:
+    return (
+        one.cause in {Cause.STATEMENT, Cause.GET}
+        and one.operation in {"SELECT", "WITH"}
+        and one.error is None
+        and one.executions == 1
+        and bool(one.parameter_keys)
+        and _FROM.search(one.text) is not None
+        and _LOCKS.search(one.text) is None
+    )
+
+
+def _differing(group: list[Statement]) -> list[int]:
+    # Lists of different lengths have one fingerprint, and differ as a whole.
+    length = min(len(one.parameter_keys) for one in group)
+    return [
+        place for place in range(length) if len({one.parameter_keys[place] for one in group}) > 1
+    ]
+
+
+def _looks_up_one_by_one(facts: Facts, group: list[Statement]) -> bool:
+    if len({one.parameters_key for one in group}) < facts.thresholds.repeats:
+        return False
+    if len({len(one.parameter_keys) for one in group}) > 1:
+        return False
+    roles = roles_of(group[0].text)
+    if len(roles) != len(group[0].parameter_keys):
+        return False
+    differing = {role for place in _differing(group) for role in roles[place]}
+    if Role.LIST in differing and sum(Role.LIST in role for role in roles) == 1:
+        # A list of one. An array is one parameter too: of one, if what is in it stood in some row.
+        array = re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is not None
+        single = not array or _came_from_one(facts, group)
+        differing = (differing - {Role.LIST}) | ({Role.EQUAL} if single else set())
+    if differing & {Role.RANGE, Role.PAGE}:
+        return Role.EQUAL in differing and _came_from_one(facts, group)
+    return Role.EQUAL in differing and Role.LIST not in differing
+
+
+def _looking_up(group: list[Statement]) -> list[int]:
+    roles = roles_of(group[0].text)
+    return [place for place in _differing(group) if roles[place] & {Role.EQUAL, Role.LIST}]
+
+
+def _origin(facts: Facts, group: list[Statement]) -> Statement | None:
+    """Return the one earlier statement in whose rows the looked-up values stood, if any."""
+    shapes = [one.fingerprint for one in facts.statements]
+    for place in _looking_up(group):
+        wanted = {one.parameter_keys[place] for one in group}
+        for one in facts.statements[: group[0].number - 1]:
+            if one.fingerprint == group[0].fingerprint:
+                continue
+            # What runs as often itself is a part of the same work, not what the work is a list of.
+            if shapes.count(one.fingerprint) * facts.thresholds.repeats > len(group):
+                continue
+            for column in one.values:
+                if len(wanted & column) >= min(len(wanted), facts.thresholds.repeats):
+                    return one
+    return None
+
+
+def _came_from_one(facts: Facts, group: list[Statement]) -> bool:
+    return _origin(facts, group) is not None
+
+
+def _finding(facts: Facts, group: list[Statement]) -> Finding:
+    one, origin = group[0], _origin(facts, group)
+    things = len({each.parameters_key for each in group})
+    entity = one.entities[0].entity if one.entities else None
+    by_get = one.cause is Cause.GET and entity is not None
+    what = f"session.get({entity}, ...)" if by_get else "one query"
+    source = f", for the rows of the statement at {origin.caller}" if origin else ""
+    relationship = _relationship(origin, entity) if origin and by_get else None
+    return Finding(
+        "n-plus-one",
+        f"{what} was sent {len(group)} times, for {things} different values{source}",
+        _fix(entity, by_get, relationship, origin),
+        relationship,
+        main_caller(group),
+        cost_of(group, kept=1),
+        numbers(group),
+    )
+
+
+def _relationship(origin: Statement, entity: str | None) -> str | None:
+    """Return the relationship to `entity` of the objects that `origin` brought, if it is one."""
+    for one in origin.entities:
+        if entity in one.targets:
+            return one.targets[entity]
+    return None
+
+
+def _fix(
+    entity: str | None, by_get: bool, relationship: str | None, origin: Statement | None
+) -> str:
+    if relationship is not None and origin is not None:
+        return f"add .options(joinedload({relationship})) to the statement at {origin.caller}"
+    if by_get:
+        return f"one select({entity}).where({entity}.<primary key>.in_(...)) before the loop"
+    name = f"select({entity})" if entity else "statement"
+    return (
+        f"one {name} with .in_(...) of all the values before the loop, or a join with what gave"
+        " them; then group the rows by that column"
+    )

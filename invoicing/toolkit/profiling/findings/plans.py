@@ -1,0 +1,51 @@
+"""`server-side-n-plus-one`: one statement that the server answers by one inner query for each row.
+
+From EXPLAIN (ANALYZE) of the statements, on request. A SubPlan that PostgreSQL could hash, or an
+InitPlan, runs once; one that depends on the row runs as often as there are rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoicing.toolkit.profiling.findings.model import Cost, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.facts import Facts
+
+
+def plans(facts: Facts) -> Iterator[Finding]:
+    """Find SubPlans that ran once for each row."""
+    for number, plan in facts.plans.items():
+        statement = facts.statements[number - 1]
+        for node in _nodes(plan):
+            loops = int(node.get("Actual Loops", 0))
+            if node.get("Parent Relationship") != "SubPlan" or loops < facts.thresholds.loops:
+                continue
+            seconds = float(node.get("Actual Total Time", 0)) * loops / 1000
+            table = _table(node)
+            yield Finding(
+                "server-side-n-plus-one",
+                f"the plan runs {node.get('Subplan Name', 'a SubPlan')} on {table} {loops:,} times,"
+                " once for each row",
+                "a join with a grouped subquery (GROUP BY), or a LATERAL join on the few rows that"
+                f" are shown, in place of the scalar subquery on {table}",
+                None,
+                statement.caller,
+                Cost(seconds=seconds),
+                (number,),
+            )
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def _table(node: dict[str, Any]) -> str:
+    return next(
+        (str(one["Relation Name"]) for one in _nodes(node) if "Relation Name" in one), "its rows"
+    )

@@ -1,0 +1,149 @@
+"""Hear SQLAlchemy's public events, and pass each to the recordings it belongs to.
+
+All recordings of one engine share one set of listeners: the first puts them on, the last takes
+them off. An event belongs to the recordings of the context (task or thread) it happens in; tasks
+inherit the context they were made in, and SQLAlchemy's greenlets share that of their task.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.pool import Pool
+
+from invoicing.toolkit.profiling.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+HERE: ContextVar[tuple[Recording, ...]] = ContextVar("invoicing_profiling", default=())
+
+
+class Event(NamedTuple):
+    """One of SQLAlchemy's events, and what a recording does of it."""
+
+    target: Any
+    name: str
+    heard: Callable[..., None]
+    # Whether those are told too in whose context it does not happen.
+    by_all: bool = False
+    options: tuple[tuple[str, bool], ...] = ()
+
+
+def events_of_sessions() -> list[Event]:
+    """Return what every session tells: an engine does not know which sessions will use it."""
+    raw = (("raw", True),)
+    return [
+        Event(Session, "after_begin", Recording.session_begins),
+        Event(Mapper, "load", Recording.made, options=raw),
+        Event(Mapper, "refresh", Recording.made, options=raw),
+    ]
+
+
+def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
+    """Return what an engine, its dialect and its pool tell; for the class `Engine`, all of them."""
+    pool = engine.pool if isinstance(engine, Engine) else Pool
+    return [
+        Event(engine, "commit", Recording.commit),
+        Event(engine, "commit_twophase", Recording.commit),
+        Event(engine, "rollback", Recording.rollback),
+        Event(engine, "rollback_twophase", Recording.rollback),
+        Event(engine, "before_cursor_execute", Recording.before),
+        Event(engine, "after_cursor_execute", Recording.after),
+        Event(engine, "handle_error", Recording.failed),
+        Event(pool, "connect", Recording.opened),
+        # By all: what others have done on a connection must not be taken for the recording's.
+        Event(pool, "checkin", Recording.checked_in, by_all=True),
+    ]
+
+
+class Ear:
+    """Listeners to some events, put on as long as somebody records them.
+
+    Attributes:
+        recordings: those the events are passed to; replaced as a whole, so that one thread can
+            walk through it while another changes it.
+    """
+
+    def __init__(self, events: list[Event]) -> None:
+        self.recordings: frozenset[Recording] = frozenset()
+        self._everywhere: tuple[Recording, ...] = ()
+        self._listeners = [(one, self._listener(one.heard, one.by_all)) for one in events]
+
+    def add(self, recording: Recording, *, everywhere: bool) -> None:
+        """Pass what is heard to `recording` too."""
+        first = not self.recordings
+        self.recordings |= {recording}
+        if everywhere:
+            self._everywhere = (*self._everywhere, recording)
+        if first:
+            for one, listener in self._listeners:
+                event.listen(one.target, one.name, listener, **dict(one.options))
+
+    def discard(self, recording: Recording) -> None:
+        """Pass nothing to `recording` any more."""
+        self.recordings -= {recording}
+        self._everywhere = tuple(one for one in self._everywhere if one is not recording)
+        if not self.recordings:
+            for one, listener in self._listeners:
+                event.remove(one.target, one.name, listener)
+
+    def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
+        here = HERE.get
+
+        def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
+            recordings = self.recordings
+            concerned: Iterable[Recording] = recordings if by_all else here()
+            if self._everywhere:
+                concerned = {*concerned, *self._everywhere}
+            for recording in concerned:
+                if recording in recordings:
+                    try:
+                        heard(recording, *args)
+                    except Exception:  # noqa: BLE001 -- the program must not notice
+                        recording.lose()
+
+        return listener
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Keep what a recorder itself does out of the recordings around it."""
+    around = HERE.get()
+    HERE.set(())
+    try:
+        yield
+    finally:
+        HERE.set(around)
+
+
+LOCK = threading.Lock()
+EARS: dict[Engine | type[Engine] | None, Ear] = {}
+
+
+def listen(
+    recording: Recording, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
+) -> None:
+    """Pass the events of `engines`, and of the sessions on them, to `recording`."""
+    with LOCK:
+        for target in (None, *engines):
+            if target not in EARS:
+                EARS[target] = Ear(
+                    events_of_sessions() if target is None else events_of_engine(target)
+                )
+            EARS[target].add(recording, everywhere=everywhere)
+
+
+def stop_listening(recording: Recording) -> None:
+    """Pass nothing to `recording` any more."""
+    with LOCK:
+        for target, ear in tuple(EARS.items()):
+            if recording in ear.recordings:
+                ear.discard(recording)
+            if not ear.recordings:
+                del EARS[target]

@@ -1,0 +1,117 @@
+"""Tell from what the session hands to the connection why it sends a statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
+
+from invoicing.toolkit.profiling.model import Cause, Identity, Step
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExecutionContext
+    from sqlalchemy.orm import InstanceState
+
+    from invoicing.toolkit.profiling.model import Statement
+
+LOADERS = ("selectin", "subquery", "immediate")
+WRITES = ("flush", "autoflush")
+
+
+class Origin(NamedTuple):
+    """Why the ORM sends a statement.
+
+    Attributes:
+        relationship: `Model.attribute`, for the load of a relationship or of a single column.
+        parent: whose relationship is loaded lazily, or whose columns are.
+        is_column_load: whether columns of an object that is there are loaded.
+        path: the loader's path, a row of mappers and relationships.
+        parent_root: the topmost mapped class that `parent` inherits from.
+    """
+
+    relationship: str | None = None
+    parent: Identity | None = None
+    is_column_load: bool = False
+    path: tuple[Any, ...] = ()
+    parent_root: str = ""
+
+
+PLAIN = Origin()
+
+
+def origin_of(context: ExecutionContext) -> Origin | None:
+    """Return why the ORM sends the SELECT that `context` executes; None for any other statement.
+
+    These are the facts behind `ORMExecuteState.lazy_loaded_from`, `loader_strategy_path` and
+    `is_column_load`. They are read here, and not in `do_orm_execute`, because a listener to that
+    event makes the session prepare every statement twice.
+    """
+    options: Any = context.execution_options.get("_sa_orm_load_options")
+    compiling: Any = getattr(context.invoked_statement, "_compile_options", None)
+    if options is None or compiling is None:
+        return None
+    path = getattr(compiling, "_current_path", None)
+    if path is None:
+        # A SELECT of nothing mapped, that a session executes.
+        return PLAIN
+    if path.is_root:
+        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN  # noqa: SLF001
+    lazy = options._lazy_loaded_from  # noqa: SLF001
+    if lazy is None:
+        return Origin(relationship_at(path), path=path.path)
+    root = lazy.mapper.base_mapper.class_.__name__
+    return Origin(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
+
+
+def _column_load(options: Any, compiling: Any) -> Origin:  # noqa: ANN401 -- as the ORM has them
+    state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
+    if state is None:
+        return Origin(is_column_load=True)
+    name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None
+    root = state.mapper.base_mapper.class_.__name__
+    return Origin(name, identity_of(state), is_column_load=True, parent_root=root)
+
+
+def cause_of(statement: Statement, origin: Origin | None) -> Cause:
+    """Return why `statement` ran: what the session said, and which of its operations were on."""
+    within = statement.within
+    if origin is None:
+        return Cause.FLUSH if any(one in WRITES for one in within) else Cause.STATEMENT
+    loader = next((one for one in within if one in LOADERS), None)
+    if loader is not None:
+        statement.loader = loader
+        return Cause.EAGER_LOAD
+    if origin.is_column_load:
+        return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
+    if origin.parent is not None:
+        statement.loader = "lazy"
+        return Cause.LAZY_LOAD
+    return Cause.GET if any(one in {"get", "merge"} for one in within[:1]) else Cause.STATEMENT
+
+
+def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], ...]:
+    """Return the relationships on a loader's path."""
+    return tuple(one for one in path if isinstance(one, RelationshipProperty))
+
+
+def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
+    """Return them by name."""
+    return tuple(
+        Step(f"{one.parent.class_.__name__}.{one.key}", bool(one.uselist))
+        for one in relationships_on(path)
+    )
+
+
+def relationship_at(path: Any) -> str | None:  # noqa: ANN401 -- a PathRegistry or its plain path
+    """Return the last relationship on a loader's path as `Model.attribute`; None for none."""
+    for part in reversed(tuple(getattr(path, "path", path) or ())):
+        if isinstance(part, MapperProperty):
+            return f"{part.parent.class_.__name__}.{part.key}"
+    return None
+
+
+def identity_of(state: InstanceState[Any]) -> Identity:
+    """Return which row an object stands for; without a key while it is pending."""
+    key = state.identity
+    mapper: Mapper[Any] = state.mapper
+    return Identity(mapper.class_.__name__, tuple(key) if key is not None else ())

@@ -1,0 +1,303 @@
+"""`record_queries`: what a block of code asks of its database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Engine
+
+from invoicing.toolkit.profiling.callers import CallerFinder
+from invoicing.toolkit.profiling.errors import (
+    ExplainError,
+    RecorderInUseError,
+    TooManyStatementsError,
+    UnknownFindingError,
+)
+from invoicing.toolkit.profiling.explain import explain, explain_async
+from invoicing.toolkit.profiling.findings.facts import Facts
+from invoicing.toolkit.profiling.findings.find import SLUGS, find
+from invoicing.toolkit.profiling.findings.model import Thresholds
+from invoicing.toolkit.profiling.listening import HERE, listen, stop_listening, unrecorded
+from invoicing.toolkit.profiling.recording import Recording
+from invoicing.toolkit.profiling.tables import frame_of, html_of, lines_of, shown_of, text_of
+from invoicing.toolkit.profiling.targets import engines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType, TracebackType
+
+    import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from invoicing.toolkit.profiling.explain import Plan, Question
+    from invoicing.toolkit.profiling.findings.model import Finding
+    from invoicing.toolkit.profiling.model import Statement, Transaction
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The statements of a block of code; make one with `record_queries`.
+
+    Attributes:
+        lost: how often the recorder itself failed; the program did not notice, the first time is
+            in the log.
+        plans: with `explain`, the plan of each shape's first statement, by its number.
+    """
+
+    def __init__(  # noqa: PLR0913 -- see record_queries
+        self,
+        target: object = None,
+        *,
+        parameters: bool = False,
+        skip: tuple[str, ...] = (),
+        depth: int = 5,
+        everywhere: bool = False,
+        wire: bool = True,
+        thresholds: Thresholds | None = None,
+        allow: Iterable[str] = (),
+        explain: bool = False,
+    ) -> None:
+        self.plans: dict[int, Plan] = {}
+        self._explain = explain
+        self.thresholds = thresholds or Thresholds()
+        self.allow = tuple(allow)
+        for slug in self.allow:
+            if slug not in SLUGS:
+                raise UnknownFindingError(slug, SLUGS)
+        self._everywhere = everywhere
+        self.lost = 0
+        self._engines = engines_of(target)
+        self._parameters = parameters
+        self._skip = skip
+        self._depth = depth
+        self._wire = wire
+        self._recording = self._new_recording(None)
+        self._open = False
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements so far, in the order they were sent; made anew while it records."""
+        return self._recording.statements
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """The units of work so far, in the order they began."""
+        return self._recording.transactions
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections the recorded code had to make; what that took on the wire is not counted."""
+        return self._recording.connections_opened
+
+    @property
+    def round_trips(self) -> int | None:
+        """Times the server had to answer, BEGIN, ROLLBACK, COMMIT, prepare and ping included.
+
+        None where a driver does not let it be known.
+        """
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.requests
+
+    @property
+    def bytes_received(self) -> int | None:
+        """Bytes the server sent; None where a driver does not let it be known."""
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.received
+
+    @property
+    def bytes_sent(self) -> int | None:
+        """Bytes the server got; None where a driver does not let it be known."""
+        traffic = self._recording.traffic
+        return None if traffic is None else traffic.sent
+
+    @property
+    def rows(self) -> int:
+        """Rows that came back, of all statements of which it is known."""
+        return sum(one.rows or 0 for one in self.statements)
+
+    @property
+    def database_seconds(self) -> float:
+        """Time the program waited for statements; COMMIT and ROLLBACK are not in it."""
+        return sum(one.database_seconds for one in self.statements)
+
+    @property
+    def server_seconds(self) -> float | None:
+        """The server's part of it; None where it is not known of every statement."""
+        parts = [one.server_seconds for one in self.statements]
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+    @property
+    def driver_seconds(self) -> float | None:
+        """The driver's and the wire's part of it; None where the server's is not known."""
+        server = self.server_seconds
+        return None if server is None else max(self.database_seconds - server, 0.0)
+
+    @property
+    def orm_seconds(self) -> float:
+        """Time spent making objects of rows."""
+        return sum(one.orm_seconds for one in self.statements)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wasteful in it, each with its line and the option to add."""
+        recording = self._recording
+        facts = Facts(
+            self.statements, recording.transactions, recording.reads, self.thresholds, self.plans
+        )
+        return find(facts, self.allow)
+
+    def assert_max_statements(self, limit: int) -> None:
+        """Check that at most `limit` statements were sent.
+
+        Raises:
+            TooManyStatementsError: more were; it is an AssertionError too, and lists them.
+        """
+        if len(self.statements) > limit:
+            findings = [str(one) for one in self.findings]
+            raise TooManyStatementsError(limit, lines_of(self.statements), findings)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with a row for each statement; what is not known is missing."""
+        return frame_of(self.statements)
+
+    def _lose(self) -> None:
+        # Said once, where logs are read: a warning might be an error to the program.
+        self.lost += 1
+        if self.lost == 1:
+            _log.warning("a statement was not recorded completely", exc_info=True)
+
+    def __len__(self) -> int:
+        return self._recording.count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return text_of(self)
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        return shown_of(self, options.max_width)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
+    def __enter__(self) -> Self:
+        engines = [one for one in self._engines if isinstance(one, Engine)]
+        if self._explain and any(one.dialect.is_async for one in engines):
+            raise ExplainError
+        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
+
+    def _enter(self, opener: FrameType) -> Self:
+        if self._open:
+            raise RecorderInUseError
+        self._recording = self._new_recording(opener)
+        self.lost = 0
+        self.plans = {}
+        listen(self._recording, self._engines, everywhere=self._everywhere)
+        self._open = True
+        HERE.set((*HERE.get(), self._recording))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open = False
+        # Not by a token: a fixture may be left in another context than it was entered in.
+        recording = self._recording
+        HERE.set(tuple(one for one in HERE.get() if one is not recording))
+        stop_listening(recording)
+        try:
+            recording.close()
+        except Exception:  # noqa: BLE001 -- the program must not notice
+            self._lose()
+        with unrecorded():
+            self.plans = explain(self._questions(is_async=False))
+
+    async def __aenter__(self) -> Self:
+        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+        with unrecorded():
+            self.plans |= await explain_async(self._questions(is_async=True))
+
+    def _questions(self, *, is_async: bool) -> list[Question]:
+        questions = self._recording.questions
+        return [one for one in questions if one.engine.dialect.is_async is is_async]
+
+    def _new_recording(self, frame: Any) -> Recording:  # noqa: ANN401 -- a frame or None
+        try:
+            owner = asyncio.current_task()
+        except RuntimeError:
+            owner = None
+        finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
+        return Recording(
+            finder,
+            parameters=self._parameters,
+            wire=self._wire,
+            explain=self._explain,
+            lose=self._lose,
+        )
+
+
+def record_queries(  # noqa: PLR0913 -- each by its name, and none needed
+    target: object = None,
+    *,
+    parameters: bool = False,
+    skip: tuple[str, ...] = (),
+    depth: int = 5,
+    everywhere: bool = False,
+    wire: bool = True,
+    thresholds: Thresholds | None = None,
+    allow: Iterable[str] = (),
+    explain: bool = False,
+) -> Recorder:
+    """Record the statements of a block of code.
+
+    Use it as `async with record_queries(engine) as recorder:`; a plain `with` does as well.
+
+    What belongs to the block is what its task does, the tasks it starts (`gather`, `create_task`)
+    and `asyncio.to_thread`; a thread made by hand does not, nor a task that was there before. Two
+    blocks in two tasks do not mix; nested blocks both record.
+
+    Args:
+        target: whose statements: an engine, connection, session, sessionmaker (all of them async
+            or not) or a Database; every engine's if None.
+        parameters: whether to keep values, of parameters that have a name which sounds harmless.
+        skip: modules whose lines are never the caller's, with all that is below them.
+        depth: how many of the caller's own lines to keep for each statement.
+        everywhere: record every task and thread, instead of this block's.
+        wire: whether to count requests and bytes, where the driver lets itself be listened to.
+        thresholds: from which size on something is a finding.
+        allow: slugs of findings to leave out; a comment `# profile: allow SLUG -- why` leaves out
+            one at its line.
+        explain: whether to ask PostgreSQL afterwards, on another connection, how it answered each
+            shape of what was read; each runs once more for that. See `Recorder.plans`.
+
+    Raises:
+        ProfilingTargetError: `target` leads to no engine.
+        UnknownFindingError: `allow` has a slug that is none.
+    """
+    return Recorder(
+        target,
+        parameters=parameters,
+        skip=skip,
+        depth=depth,
+        everywhere=everywhere,
+        wire=wire,
+        thresholds=thresholds,
+        allow=allow,
+        explain=explain,
+    )

@@ -1,0 +1,322 @@
+"""Write down what SQLAlchemy's events tell, for one recording.
+
+Each method is called by `listening` while the program waits, so each is short; whatever is wrong
+in one of them is caught there.
+"""
+
+from __future__ import annotations
+
+from secrets import randbits
+from threading import get_ident
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from invoicing.toolkit.profiling.draft import Draft
+from invoicing.toolkit.profiling.entities import entity_columns
+from invoicing.toolkit.profiling.explain import Question
+from invoicing.toolkit.profiling.fetching import CountingStrategy
+from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
+from invoicing.toolkit.profiling.meter import Meter, Traffic
+from invoicing.toolkit.profiling.model import Transaction
+from invoicing.toolkit.profiling.origin import origin_of, relationships_on
+from invoicing.toolkit.profiling.parameters import hashes_of, shown_parameters
+from invoicing.toolkit.profiling.reads import Reads
+from invoicing.toolkit.profiling.wire import WireTap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext, ExecutionContext
+    from sqlalchemy.orm import InstanceState, Session
+
+    from invoicing.toolkit.profiling.callers import CallerFinder
+    from invoicing.toolkit.profiling.entities import EntityColumns
+    from invoicing.toolkit.profiling.model import Statement
+
+
+class Unit:
+    """A unit of work that is under way: what is known of it, and how its traffic is counted."""
+
+    __slots__ = ("meter", "transaction")
+
+    def __init__(self, transaction: Transaction, meter: Meter) -> None:
+        self.transaction = transaction
+        self.meter = meter
+
+
+class Recording:
+    """The statements of one recording, and what is needed to write down more of them.
+
+    Attributes:
+        transactions: units of work, in the order they began.
+        connections_opened: connections made by the recorded code.
+        making: for each thread the statement whose rows were fetched last.
+        reads: what the program has read of the objects it loaded.
+        lose: called when something is wrong in here.
+    """
+
+    def __init__(
+        self,
+        finder: CallerFinder,
+        *,
+        parameters: bool,
+        wire: bool,
+        explain: bool,
+        lose: Callable[[], None],
+    ) -> None:
+        self.transactions: list[Transaction] = []
+        self.connections_opened = 0
+        self.making: dict[int, Draft] = {}
+        self.reads = Reads()
+        self.lose = lose
+        self._began = perf_counter_ns()
+        self._finder = finder
+        self._parameters = parameters
+        self._wire = wire
+        self._explain = explain
+        self._questions: dict[str, Question] = {}
+        self._salt = randbits(64)
+        self._drafts: list[Draft] = []
+        self._statements: list[Statement] | None = None
+        self._meters: dict[int, Meter] = {}
+        self._units: dict[Connection, Unit] = {}
+        self._running: dict[ExecutionContext, Draft] = {}
+        self._columns: dict[str, tuple[EntityColumns, ...]] = {}
+        self._autocommit: dict[Engine, bool] = {}
+
+    # what the session says
+
+    def session_begins(
+        self, session: Session, _transaction: object, connection: Connection
+    ) -> None:
+        """Note whose unit of work it is."""
+        self._unit(connection).transaction.session = session.hash_key
+
+    def made(self, state: InstanceState[Any], _context: object, _attributes: object = None) -> None:
+        """Note that an object has just been made or filled of a row.
+
+        It is made at once of the rows its thread fetched last; nothing else comes between.
+        """
+        draft = self.making.get(get_ident())
+        if draft is not None:
+            draft.made_at = perf_counter_ns()
+            if draft.only_row:
+                draft.only_key = state.key
+
+    # what the connection says
+
+    def commit(self, connection: Connection, *_: object) -> None:
+        """Close a unit of work; the server is told of it only after this."""
+        self._end(connection, "commit")
+
+    def rollback(self, connection: Connection, *_: object) -> None:
+        """Close a unit of work; the server is told of it only after this."""
+        self._end(connection, "rollback")
+
+    def _end(self, connection: Connection, outcome: str) -> None:
+        unit = self._units.pop(connection, None)
+        if unit is not None:
+            unit.transaction.outcome = outcome
+
+    def before(
+        self,
+        connection: Connection,
+        _cursor: object,
+        text: str,
+        parameters: Any,  # noqa: ANN401 -- as any driver takes them
+        context: ExecutionContext,
+        executemany: bool,
+    ) -> None:
+        """Write down a statement that is about to be sent."""
+        unit = self._unit(connection)
+        draft = Draft(text, unit.transaction, unit.meter, self)
+        draft.lines = self._finder.find(text)
+        draft.origin = origin = origin_of(context)
+        if origin is not None and origin.path:
+            # The first relationship that is loaded by itself: who asks for the others?
+            for one in relationships_on(origin.path):
+                self.reads.watch(one.parent)
+                self.reads.watch(one.mapper)
+        draft.hashes = hashes_of(parameters)
+        # The rows of one INSERT ... VALUES are told as an executemany, with one set of parameters.
+        executemany = executemany and isinstance(parameters, list)
+        if executemany:
+            draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
+        else:
+            draft.parameter_count = len(parameters or ())
+        if self._parameters:
+            draft.parameters = shown_parameters(context, parameters, executemany)
+        self._drafts.append(draft)
+        if self._explain and not executemany:
+            self._ask(connection.engine, text, parameters)
+        self._running[context] = draft
+        draft.began = perf_counter_ns()
+
+    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:  # noqa: ANN401
+        reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
+        if reads and fingerprint_of(text) not in self._questions:
+            question = Question(len(self._drafts), engine, text, parameters)
+            self._questions[fingerprint_of(text)] = question
+
+    @property
+    def questions(self) -> list[Question]:
+        """What is to be explained."""
+        return [*self._questions.values()]
+
+    def after(
+        self,
+        _connection: Connection,
+        cursor: Any,  # noqa: ANN401 -- any driver's
+        _text: str,
+        _parameters: object,
+        context: Any,  # noqa: ANN401 -- an ExecutionContext, with what a dialect may set of it
+        _executemany: bool,
+    ) -> None:
+        """Write down that it has been executed."""
+        now = perf_counter_ns()
+        draft = self._running.pop(context, None)
+        if draft is None:
+            return
+        draft.ended = now
+        draft.marks.append(draft.meter.marks())
+        draft.rowcount = cursor.rowcount
+        if cursor.description is None:
+            return
+        draft.returns_rows = True
+        draft.columns = columns = self._entity_columns(context)
+        if len(columns) > 1:
+            for one in columns:
+                self.reads.watch(one.mapper)
+        if 0 <= draft.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
+            # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
+            draft.only_row = True
+            draft.fetched_at = now
+            self.making[get_ident()] = draft
+            return
+        # What a dialect sets here too, when it has its own way of fetching.
+        context.cursor_fetch_strategy = CountingStrategy(context, draft)
+
+    def failed(self, error: ExceptionContext) -> None:
+        """Write down that it has failed."""
+        now = perf_counter_ns()
+        context = error.execution_context
+        draft = self._running.pop(context, None) if context is not None else None
+        if draft is None:
+            return
+        draft.ended = now
+        draft.marks.append(draft.meter.marks())
+        original = error.original_exception
+        cause = original.__cause__ or original
+        draft.error = type(cause).__name__
+        draft.sqlstate = next(
+            (
+                str(state)
+                for one in (original, cause)
+                for state in (getattr(one, "sqlstate", None), getattr(one, "pgcode", None))
+                if state
+            ),
+            None,
+        )
+
+    # what the pool says
+
+    def opened(self, _dbapi_connection: object, _record: object) -> None:
+        """Count a connection made."""
+        self.connections_opened += 1
+
+    def checked_in(self, dbapi_connection: object, _record: object) -> None:
+        """Count what ended the use of the connection, such as a COMMIT or a ROLLBACK.
+
+        It is heard of what others do too: their traffic is not this recording's.
+        """
+        meter = self._meters.get(id(dbapi_connection))
+        if meter is not None:
+            meter.check_in()
+
+    # what is known
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The statements so far."""
+        if self._statements is not None:
+            return self._statements
+        return [
+            draft.statement(number, self._began, self._salt, self._finder)
+            for number, draft in enumerate(self._drafts, 1)
+        ]
+
+    @property
+    def count(self) -> int:
+        """How many statements there are so far."""
+        return len(self._drafts if self._statements is None else self._statements)
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """What passed on the wire; None where it is not known of every connection."""
+        meters = self._meters.values()
+        if not all(meter.counts_requests for meter in meters):
+            return None
+        totals = [sum(column) for column in zip(*(meter.total() for meter in meters), strict=True)]
+        return Traffic(*totals)
+
+    def close(self) -> None:
+        """Leave every connection as it was found, and keep nothing but the result."""
+        for draft in self._running.values():
+            draft.error = "unfinished"
+        self.reads.stop()
+        for meter in self._meters.values():
+            meter.release()
+        self._statements = self.statements
+        self._drafts.clear()
+        self.making.clear()
+        self._units.clear()
+        self._running.clear()
+        self._columns.clear()
+
+    # details
+
+    def _unit(self, connection: Connection) -> Unit:
+        unit = self._units.get(connection)
+        if unit is None:
+            dbapi_connection = connection.connection.dbapi_connection
+            meter = self._meters.get(id(dbapi_connection)) or self._new_meter(dbapi_connection)
+            meter.held = True
+            autocommit = self._autocommit.get(connection.engine)
+            if autocommit is None or "isolation_level" in connection.get_execution_options():
+                autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
+            transaction = Transaction(
+                len(self.transactions) + 1, meter.connection, None, autocommit
+            )
+            self.transactions.append(transaction)
+            unit = self._units[connection] = Unit(transaction, meter)
+        return unit
+
+    def _new_meter(self, dbapi_connection: Any) -> Meter:  # noqa: ANN401 -- any driver's
+        driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+        tap = WireTap.on(driver) if self._wire else None
+        meter = Meter(len(self._meters) + 1, dbapi_connection, tap)
+        self._meters[id(dbapi_connection)] = meter
+        return meter
+
+    def _entity_columns(self, context: ExecutionContext) -> tuple[EntityColumns, ...]:
+        compiled: Any = context.compiled
+        if compiled is None:
+            return ()
+        found = self._columns.get(compiled.string)
+        if found is None:
+            found = entity_columns(context, context.dialect)
+            self._columns[compiled.string] = found
+        return found
+
+
+def _is_autocommit(connection: Connection) -> bool:
+    level = connection.get_execution_options().get("isolation_level")
+    if level is not None:
+        return str(level).upper() == "AUTOCOMMIT"
+    try:
+        return connection.dialect.detect_autocommit_setting(
+            connection.connection.dbapi_connection  # type: ignore[arg-type]
+        )
+    except NotImplementedError:
+        return False

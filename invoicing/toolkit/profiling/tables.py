@@ -1,0 +1,268 @@
+"""A recording as people read it: in a terminal, in a notebook, as a DataFrame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from invoicing.visible import escape, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from rich.table import Table
+    from rich.text import Text
+
+    from invoicing.toolkit.profiling.findings.model import Finding
+    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.recorder import Recorder
+
+SHOWN = 100
+# Columns of a terminal in which a statement has room beside its line.
+WIDE = 120
+COLUMNS = ("#", "Line", "Why", "Statement", "Rows", "Round trips", "KB", "DB ms", "ORM ms")
+TO_THE_RIGHT = frozenset({"#", "Rows", "Round trips", "KB", "DB ms", "ORM ms"})
+# Columns of the DataFrame, with the dtype that keeps what is not known apart from nothing.
+DTYPES = {
+    "number": "Int64",
+    "caller": "str",
+    "function": "str",
+    "source": "str",
+    "cause": "str",
+    "relationship": "str",
+    "parent": "str",
+    "loader": "str",
+    "operation": "str",
+    "fingerprint": "str",
+    "transaction": "Int64",
+    "connection": "Int64",
+    "session": "Int64",
+    "started": "float64",
+    "database_seconds": "float64",
+    "server_seconds": "float64",
+    "driver_seconds": "float64",
+    "orm_seconds": "float64",
+    "rows": "Int64",
+    "duplicate_rows": "Int64",
+    "affected": "Int64",
+    "fetches": "Int64",
+    "round_trips": "Int64",
+    "bytes_received": "Int64",
+    "bytes_sent": "Int64",
+    "parameter_count": "Int64",
+    "executions": "Int64",
+    "sqlstate": "str",
+    "error": "str",
+}
+
+
+class _Run(NamedTuple):
+    """Statements that follow each other and differ in nothing that is shown but their cost."""
+
+    first: Statement
+    all: list[Statement]
+
+
+def frame_of(statements: list[Statement]) -> pd.DataFrame:
+    """Return a row for each statement."""
+    import pandas as pd  # noqa: PLC0415 -- half a second that no recording has to wait for
+
+    return pd.DataFrame(
+        {
+            name: pd.array([_value(one, name) for one in statements], dtype=dtype)  # type: ignore[call-overload]
+            for name, dtype in DTYPES.items()
+        }
+    )
+
+
+def _value(statement: Statement, name: str) -> Any:  # noqa: ANN401 -- of any column
+    caller = statement.caller
+    match name:
+        case "caller" | "parent" | "cause":
+            value = getattr(statement, name)
+            return None if value is None else str(value)
+        case "function" | "source":
+            return getattr(caller, name, None)
+        case _:
+            return getattr(statement, name)
+
+
+def lines_of(statements: list[Statement]) -> list[str]:
+    """Return one line for each statement: number, line of code, why, and its shape."""
+    return [
+        visible(
+            f"{one.number}. {one.caller or '(no line of your own)'}"
+            f"{' ' + one.caller.source if one.caller and one.caller.source else ''}"
+            f" -- {_why(one)}: {_cut(one.fingerprint)}"
+        )
+        for one in statements
+    ]
+
+
+def text_of(recorder: Recorder) -> str:
+    """Return the table in plain text."""
+    rows = [COLUMNS, *_rows(recorder.statements)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
+    lines = (
+        "  ".join(
+            text.rjust(width) if name in TO_THE_RIGHT else text.ljust(width)
+            for name, text, width in zip(COLUMNS, row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+    return "\n".join(
+        [title_of(recorder), *lines, *(visible(str(one)) for one in recorder.findings)]
+    )
+
+
+def table_of(recorder: Recorder, width: int) -> Table:
+    """Return the table for a terminal of so many columns; a narrow one goes without statements."""
+    from rich.table import Table  # noqa: PLC0415 -- only a terminal needs it
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = [name for name in COLUMNS if name != "Statement" or width >= WIDE]
+    table = Table(title=title_of(recorder), title_justify="left")
+    for name in shown:
+        # Folded, and never cut: where it comes from is what one looks for.
+        justify: Literal["left", "right"] = "right" if name in TO_THE_RIGHT else "left"
+        table.add_column(name, justify=justify, overflow="fold")
+    for row in _rows(recorder.statements):
+        # Text, not a string: brackets in a statement are no markup.
+        cells = dict(zip(COLUMNS, map(Text, row), strict=True))
+        table.add_row(*(cells[name] for name in shown))
+    return table
+
+
+def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
+    """Return the table and the findings for a terminal."""
+    from rich.text import Text  # noqa: PLC0415
+
+    yield table_of(recorder, width)
+    yield from (Text(visible(str(one)), style="yellow") for one in recorder.findings)
+
+
+def html_of(recorder: Recorder) -> str:
+    """Return the table and the findings for a notebook."""
+    findings = "".join(map(_finding_html, recorder.findings))
+    return table_html(recorder) + (f"<ul>{findings}</ul>" if findings else "")
+
+
+def _finding_html(finding: Finding) -> str:
+    where = f"{finding.caller}: " if finding.caller is not None else ""
+    return (
+        f"<li>{escape(where)}<b>{escape(finding.slug)}</b>: {escape(finding.message)}."
+        f" Cost: {escape(str(finding.cost))}. Fix: <code>{escape(finding.fix)}</code></li>"
+    )
+
+
+def table_html(recorder: Recorder) -> str:
+    """Return the table alone."""
+    head = "".join(_cell("th", name, name) for name in COLUMNS)
+    body = "".join(
+        f"<tr>{''.join(_cell('td', *pair) for pair in zip(COLUMNS, row, strict=True))}</tr>"
+        for row in _rows(recorder.statements)
+    )
+    return (
+        f"<table><caption>{escape(title_of(recorder))}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def title_of(recorder: Recorder) -> str:
+    """Return the totals in one line; what is not known is left out."""
+    parts = [_plural(len(recorder.statements), "statement")]
+    if recorder.round_trips is not None:
+        parts.append(_plural(recorder.round_trips, "round trip"))
+    parts.append(_plural(recorder.rows, "row"))
+    if recorder.bytes_received is not None:
+        parts.append(f"{recorder.bytes_received / 1000:,.1f} KB received")
+    if recorder.server_seconds is None:
+        parts.append(f"database {_ms(recorder.database_seconds)} ms")
+    else:
+        parts.append(f"server {_ms(recorder.server_seconds)} ms")
+        parts.append(f"driver and wire {_ms(recorder.driver_seconds)} ms")
+    parts.append(f"objects {_ms(recorder.orm_seconds)} ms")
+    if recorder.lost:
+        parts.append(f"{recorder.lost} events lost")
+    return ", ".join(parts)
+
+
+def _rows(statements: list[Statement]) -> list[tuple[str, ...]]:
+    runs = _runs(statements)
+    rows = [_row(run) for run in runs[:SHOWN]]
+    if len(runs) > SHOWN:
+        left = sum(len(run.all) for run in runs[SHOWN:])
+        rows.append(("", f"and {left:,} more statements", *[""] * (len(COLUMNS) - 2)))
+    return rows
+
+
+def _runs(statements: list[Statement]) -> list[_Run]:
+    runs: list[_Run] = []
+    for one in statements:
+        if runs and _shown_alike(runs[-1].first, one):
+            runs[-1].all.append(one)
+        else:
+            runs.append(_Run(one, [one]))
+    return runs
+
+
+def _shown_alike(one: Statement, other: Statement) -> bool:
+    return (one.caller, one.cause, one.relationship, one.fingerprint, one.error) == (
+        other.caller,
+        other.cause,
+        other.relationship,
+        other.fingerprint,
+        other.error,
+    )
+
+
+def _row(run: _Run) -> tuple[str, ...]:
+    one, last = run.first, run.all[-1]
+    texts = (
+        str(one.number) if one is last else f"{one.number}-{last.number}",
+        f"{one.caller} {one.caller.source}".strip() if one.caller else "",
+        _why(one) if one is last else f"{_why(one)} x {len(run.all):,}",
+        _cut(one.fingerprint),
+        _sum([each.rows for each in run.all]),
+        _sum([each.round_trips for each in run.all]),
+        _sum([each.bytes_received for each in run.all], 1000),
+        _ms(sum(each.database_seconds for each in run.all)),
+        _ms(sum(each.orm_seconds for each in run.all)),
+    )
+    return tuple(map(visible, texts))
+
+
+def _why(statement: Statement) -> str:
+    words = [str(statement.cause)]
+    if statement.relationship is not None:
+        words.append(f"of {statement.relationship}")
+    if statement.error is not None:
+        words.append(f"({statement.sqlstate or statement.error})")
+    return " ".join(words)
+
+
+def _sum(values: list[int | None], unit: int = 1) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "?"
+    return f"{sum(known):,}" if unit == 1 else f"{sum(known) / unit:,.1f}"
+
+
+def _ms(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds * 1000:,.1f}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _cut(text: str, width: int = 100) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _cell(tag: str, column: str, text: str) -> str:
+    # The style stands in each cell: a notebook that is not trusted loses its style sheets.
+    side = "right" if column in TO_THE_RIGHT else "left"
+    long = column in {"Line", "Why", "Statement"}
+    wrap = "; min-width: 8em; overflow-wrap: anywhere" if long else "; white-space: nowrap"
+    return f'<{tag} style="text-align: {side}{wrap}">{escape(text)}</{tag}>'

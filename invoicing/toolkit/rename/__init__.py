@@ -1,0 +1,39 @@
+"""Rename a column of a live table: plan, expand, backfill, verify, contract; or roll back."""
+
+from invoicing.toolkit.rename.journal import Run
+from invoicing.toolkit.rename.model import (
+    BackfillReport,
+    Blocker,
+    Estimate,
+    Finding,
+    GateReport,
+    Options,
+    Phase,
+    Plan,
+    Progress,
+    RowCounts,
+    Status,
+    Step,
+    Target,
+    VerifyReport,
+)
+from invoicing.toolkit.rename.rename import Rename
+
+__all__ = [
+    "BackfillReport",
+    "Blocker",
+    "Estimate",
+    "Finding",
+    "GateReport",
+    "Options",
+    "Phase",
+    "Plan",
+    "Progress",
+    "Rename",
+    "RowCounts",
+    "Run",
+    "Status",
+    "Step",
+    "Target",
+    "VerifyReport",
+]

@@ -1,0 +1,95 @@
+"""What an operator takes upon himself: objections and findings by their names.
+
+A name is the kind alone, for all of that kind, or the kind and the subject (`function:f()`,
+`statement:4711`). What would lose values cannot be accepted, and has no name.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from invoicing.errors import UsageError
+from invoicing.toolkit.rename.dependents import slugs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from invoicing.toolkit.rename.model import Finding
+
+# Of the plan of either strategy: what only the operator can know to be harmless.
+PLAN = frozenset({"update-trigger", "publication", "disk-space"})
+VIEW = frozenset(
+    {"row-type", "view-statement", "logical-slot", "partitioned", "null-default"}
+    | {"table-name", "inheritance"}
+)
+# Of the gate, beside what depends on the column.
+GATE = frozenset({"old-writes", "running", "statement", "subscription"})
+_KINDS = GATE | PLAN | VIEW | slugs()
+NEVER = frozenset({"phase", "rows", "triggers", "unfinished", "view-missing", "on-the-view"})
+
+
+def named(finding: Finding, key: str | None = None) -> Finding:
+    """Return the finding with its name, if it may be accepted; `key` is for an unsteady subject."""
+    if finding.slug in NEVER:
+        return finding
+    return replace(finding, name=f"{finding.slug}:{finding.subject if key is None else key}")
+
+
+def is_accepted(finding: Finding, accept: Collection[str]) -> bool:
+    """Return whether an operator has accepted the finding, by its name or with all of its kind."""
+    return bool(finding.name) and (finding.slug in accept or finding.name in accept)
+
+
+def accepted(finding: Finding, accept: Collection[str], kinds: Collection[str]) -> Finding:
+    """Return a finding of the plan, no refusal any more where the operator has accepted it."""
+    if finding.slug not in kinds or finding.verdict != "refused":
+        return finding
+    finding = named(finding)
+    if not is_accepted(finding, accept):
+        return finding
+    return replace(finding, verdict="noted", message=f"accepted: {finding.message}")
+
+
+def advice(finding: Finding) -> str:
+    """Return how to accept a finding, for the end of its message."""
+    return f". To accept it: --accept {shlex.quote(finding.name)}"
+
+
+def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
+    """Refuse to accept by its name what is not there; a kind alone may be there at another time.
+
+    Raises:
+        UsageError: there is no such finding.
+    """
+    names = {one.name for one in findings if one.name}
+    _refuse({one for one in accept if one not in names and one not in _KINDS}, names)
+
+
+def check_plan(accept: Collection[str], findings: Iterable[Finding]) -> None:
+    """Refuse the same of the plan, which does not know what only the gate will find."""
+    check_kinds(accept)
+    # What its owner has to change before the contract is accepted at the gate, by the same name.
+    names = {finding.name or f"{finding.slug}:{finding.subject}" for finding in findings}
+    of_plan = {name for name in accept if ":" in name and name.partition(":")[0] not in GATE}
+    _refuse(of_plan - names, names)
+
+
+def check_kinds(accept: Collection[str]) -> None:
+    """Refuse to accept what can never be found.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    _refuse({one for one in accept if one.partition(":")[0] not in _KINDS}, _KINDS)
+
+
+def _refuse(unknown: Iterable[str], names: Iterable[str]) -> None:
+    if listed := ", ".join(map(repr, sorted(unknown))):
+        expected = ", ".join(sorted(names)) or "nothing; there is nothing to accept now"
+        message = (
+            f"cannot accept {listed}: there is no such finding. Nothing was changed. Expected one "
+            f"of: {expected}"
+        )
+        raise UsageError(message)

@@ -1,0 +1,255 @@
+"""One kind of thing that names a column or its table: how it is found, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.rename.dependents.text import Body, Names, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import asyncpg
+
+    from invoicing.toolkit.rename.column import Relation
+    from invoicing.toolkit.rename.model import Target, Verdict
+    from invoicing.toolkit.rename.session import Connection
+
+# Oldest version that is served at all.
+_ANY = 14
+# The column in every table of the tree: partitions number their columns as they like.
+TREE = """
+tree AS (
+    SELECT t.relid, a.attnum FROM (SELECT $1::oid AS relid UNION
+        SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)) AS t
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.relid AND a.attname = $2
+        AND NOT a.attisdropped
+), hanging AS (
+    SELECT DISTINCT d.classid, d.objid, d.objsubid, tree.relid, tree.attnum
+    FROM pg_catalog.pg_depend AS d JOIN tree ON d.refobjid = tree.relid
+        AND d.refobjsubid = tree.attnum AND d.refclassid = 'pg_class'::regclass
+), row_type AS (
+    SELECT y.oid, c.oid AS relid FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid
+    JOIN pg_catalog.pg_type AS r ON r.oid = c.reltype
+    JOIN pg_catalog.pg_type AS y ON y.oid IN (r.oid, r.typarray)
+)"""
+
+
+class Reaction(NamedTuple):
+    """What one strategy does with a dependent.
+
+    Attributes:
+        verdict: None where there is nothing to say: it follows by itself.
+        message: may name {old}, {new}, {subject}, {table}, {slug} and {detail}.
+        acceptable: whether only the person who runs it can know it to be harmless.
+        at_gate: whether what is refused in the plan matters to the contract, too.
+    """
+
+    verdict: Verdict | None
+    message: str = ""
+    acceptable: bool = False
+    at_gate: bool = True
+
+
+NOTHING = Reaction(None)
+FOLLOWS = Reaction("carried", "follows the column")
+
+
+class Dependent(NamedTuple):
+    """One object that names the column or its table; `catalog` and `oid` say which."""
+
+    kind: Kind
+    subject: str
+    catalog: str
+    oid: int
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of dependent.
+
+    Attributes:
+        slug: what a finding of it is called, and accepted by.
+        columns: what the strategy with a second column does with it.
+        view: what the strategy with a view in the table's place does with it.
+        query: finds it: rows of subject, catalog, oid and (if any) detail, below `TREE`.
+        find: finds it where a query is not enough.
+        since: the first version of PostgreSQL that has it.
+    """
+
+    slug: str
+    columns: Reaction
+    view: Reaction
+    query: str = ""
+    find: Callable[[Scope], Awaitable[list[tuple[str, str, int, str]]]] | None = None
+    since: int = _ANY
+
+    async def look(self, scope: Scope) -> list[Dependent]:
+        """Return what there is of this kind."""
+        if scope.version < self.since:
+            return []
+        if self.find is not None:
+            return [Dependent(self, *row) for row in await self.find(scope)]
+        return [Dependent(self, *row) for row in await scope.fetch(self.query)]
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger on the table or a partition, or one with arguments on another table."""
+
+    oid: int
+    subject: str
+    on_table: bool
+    before_row: bool
+    each_row: bool
+    arguments: tuple[str, ...]
+    function: int
+    language: str
+    known: bool
+    tables: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function whose body is text."""
+
+    oid: int
+    subject: str
+    body: Body
+    is_trigger: bool
+    takes_row: bool
+    returns_row: bool
+    fixed_result: bool
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is looked at: the column's name now, and the old one, which texts may have."""
+
+    connection: Connection
+    relation: Relation
+    target: Target
+    column: str
+    triggers: list[Trigger] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        """Return the server's major version."""
+        return int(self.connection.get_server_version().major)
+
+    async def fetch(self, query: str) -> list[asyncpg.Record]:
+        """Run a query below the common part; $1 is the table, $2 the column."""
+        rows: list[asyncpg.Record] = await self.connection.fetch(
+            f"WITH {TREE} {query}", self.relation.oid, self.column
+        )
+        return rows
+
+    def names(self, function: Function) -> Names:
+        """Return whose uses are looked for in this function."""
+        triggers = self.triggers_of(function)
+        return Names(
+            column=self.target.old,
+            table=self.relation.table,
+            schema=self.relation.schema,
+            rows=frozenset({"new", "old"} if any(one.each_row for one in triggers) else ()),
+            tables=frozenset(name for one in triggers for name in one.tables),
+            row_known=function.takes_row,
+            is_trigger=function.is_trigger,
+        )
+
+    def triggers_of(self, function: Function) -> list[Trigger]:
+        """Return the triggers on the table that call this function."""
+        return [one for one in self.triggers if one.function == function.oid and one.on_table]
+
+
+async def read_scope(
+    connection: Connection, relation: Relation, target: Target, column: str
+) -> Scope:
+    """Read the triggers and the functions once, for all kinds."""
+    scope = Scope(connection, relation, target, column)
+    for row in await scope.fetch(_TRIGGERS):
+        scope.triggers.append(_trigger(row))
+    oids = [one.function for one in scope.triggers if one.on_table]
+    rows = await connection.fetch(
+        f"WITH {TREE} {_FUNCTIONS}", relation.oid, column, target.old, relation.table, oids
+    )
+    for row in rows:
+        body = read_body(row["body"], row["language"])
+        flags = (row["is_trigger"], row["takes_row"], row["returns_row"], row["fixed_result"])
+        scope.functions.append(Function(row["oid"], row["subject"], body, *flags))
+    return scope
+
+
+def lines(numbers: list[int]) -> str:
+    """Return where in a body, for a message."""
+    shown = ", ".join(map(str, numbers[:5]))
+    return f"line {shown}" if len(numbers) == 1 else f"lines {shown}"
+
+
+def _trigger(row: asyncpg.Record) -> Trigger:
+    return Trigger(
+        oid=row["oid"],
+        subject=row["subject"],
+        on_table=row["on_table"],
+        before_row=row["type"] & 3 == 3,  # noqa: PLR2004 -- ROW and BEFORE
+        each_row=bool(row["type"] & 1),
+        arguments=tuple(_decoded(one) for one in row["arguments"].split(b"\0")[:-1]),
+        function=row["function"],
+        language=row["language"],
+        known=row["known"],
+        tables=frozenset(name for name in (row["old_table"], row["new_table"]) if name),
+    )
+
+
+def _decoded(argument: bytes) -> str:
+    """Return a trigger's argument; it is in the database's encoding."""
+    try:
+        return argument.decode()
+    except UnicodeDecodeError:
+        return argument.decode("latin-1")
+
+
+# Of contrib's functions in C it is known that they name a column by their arguments only.
+_TRIGGERS = """
+SELECT t.oid, quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
+    t.tgrelid IN (SELECT relid FROM tree) AS on_table, t.tgtype::int AS type,
+    t.tgargs AS arguments, t.tgfoid AS function, l.lanname::text AS language,
+    t.tgoldtable::text AS old_table, t.tgnewtable::text AS new_table,
+    l.lanname NOT IN ('c', 'internal') OR p.pronamespace = 'pg_catalog'::regnamespace
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+            JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+            AND e.extname IN ('autoinc', 'insert_username', 'lo', 'moddatetime', 'refint', 'tcn'))
+        AS known
+FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
+    AND (t.tgnargs > 0 OR t.tgrelid IN (SELECT relid FROM tree))
+ORDER BY 2
+"""
+# Those that can matter at all; bodies of extensions' functions are not ours to change.
+_FUNCTIONS = """
+SELECT p.oid, p.oid::regprocedure::text AS subject, l.lanname::text AS language, p.prosrc AS body,
+    p.prorettype = 'trigger'::regtype AS is_trigger,
+    EXISTS (SELECT FROM row_type AS r WHERE r.oid = ANY (p.proargtypes::oid[])
+        OR r.oid = ANY (p.proallargtypes)) AS takes_row,
+    p.prorettype IN (SELECT oid FROM row_type) AS returns_row,
+    p.prorettype NOT IN (SELECT oid FROM row_type) AND (p.proargmodes && '{o,b,t}'::"char"[]
+        OR EXISTS (SELECT FROM pg_catalog.pg_type AS y WHERE y.oid = p.prorettype
+            AND y.typtype = 'c')) IS TRUE AS fixed_result
+FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang,
+LATERAL (SELECT lower(replace(p.prosrc, '""', '"')) AS text) AS s
+WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
+    AND (p.oid = ANY ($5::oid[]) OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
+    AND (p.oid = ANY ($5::oid[]) OR strpos(s.text, lower($3)) > 0 OR strpos(s.text, lower($4)) > 0
+        OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_proc'::regclass
+            AND d.objid = p.oid AND d.refclassid = 'pg_type'::regclass
+            AND d.refobjid IN (SELECT oid FROM row_type)))
+ORDER BY 2
+"""

@@ -1,0 +1,109 @@
+"""Publications: of the table, of lists of its columns, and of this toolkit's own state."""
+
+from __future__ import annotations
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction
+from invoicing.toolkit.rename.names import STATE
+
+_COLUMN_LISTS_SINCE = 15
+# What a subscriber needs; braces are the message's own.
+_STATE = "; ".join(
+    " ".join(one.split()).replace("{", "{{").replace("}", "}}")
+    for one in state.SETUP
+    if one.startswith("CREATE")
+)
+_PUBLISHED_STATE = Reaction(
+    "refused",
+    "publishes the tables in which a rename keeps its progress (schema " + STATE + "), too: "
+    "a subscriber that lacks them stops at their first row. Run on each subscriber: "
+    + _STATE
+    + "; without ALTER SUBSCRIPTION ... REFRESH PUBLICATION until the rename is over; then: "
+    "--accept published-state. Or publish a list of tables instead: DROP PUBLICATION {subject}; "
+    "CREATE PUBLICATION {subject} FOR TABLE ...",
+    acceptable=True,
+    at_gate=False,
+)
+_STATE_BY_ALL = """
+SELECT quote_ident(p.pubname), 'pg_publication', p.oid FROM pg_catalog.pg_publication AS p
+WHERE p.puballtables AND EXISTS (SELECT FROM tree)
+"""
+_STATE_BY_SCHEMA = f"""
+SELECT quote_ident(p.pubname), 'pg_publication', p.oid
+FROM pg_catalog.pg_publication AS p
+JOIN pg_catalog.pg_publication_namespace AS m ON m.pnpubid = p.oid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = m.pnnspid AND n.nspname = '{STATE}'
+WHERE EXISTS (SELECT FROM tree)
+"""
+_TABLES = """
+SELECT DISTINCT quote_ident(t.pubname), 'pg_publication', p.oid
+FROM pg_catalog.pg_publication_tables AS t
+JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
+JOIN pg_catalog.pg_class AS c ON c.relname = t.tablename
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = t.schemaname
+WHERE c.oid IN (SELECT relid FROM tree)
+"""
+_COLUMN_LISTS = """
+SELECT quote_ident(p.pubname), 'pg_publication_rel', r.oid
+FROM tree JOIN pg_catalog.pg_publication_rel AS r ON r.prrelid = tree.relid
+JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
+WHERE tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
+    WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid)
+"""
+_NO_IDENTITY = """
+SELECT DISTINCT format('%s in %I', c.oid::regclass, t.pubname), 'pg_class', c.oid
+FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid AND c.relkind = 'r'
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname
+JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname AND p.pubupdate
+WHERE (t.tablename = c.relname OR EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a
+        JOIN pg_catalog.pg_class AS r ON r.oid = a.relid AND r.relname = t.tablename))
+    AND CASE c.relreplident WHEN 'n' THEN true WHEN 'd' THEN NOT EXISTS (SELECT FROM
+        pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) ELSE false END
+"""
+KINDS = (
+    Kind("published-state", _PUBLISHED_STATE, _PUBLISHED_STATE, _STATE_BY_ALL),
+    Kind(
+        "published-state",
+        _PUBLISHED_STATE,
+        _PUBLISHED_STATE,
+        _STATE_BY_SCHEMA,
+        since=_COLUMN_LISTS_SINCE,
+    ),
+    Kind(
+        "publication",
+        Reaction(
+            "refused",
+            "subscribers stop at a row with a column they lack. Add it there, then: --accept "
+            "{slug}",
+            acceptable=True,
+        ),
+        Reaction(
+            "refused",
+            "subscribers are sent the table's and the column's new names, and stop at what they "
+            "lack",
+        ),
+        _TABLES,
+    ),
+    Kind(
+        "publication-columns",
+        Reaction(
+            "later",
+            "the contract is refused until it does not name {old}. After the backfill run: ALTER "
+            "PUBLICATION {subject} SET TABLE {table} (... {new} ...)",
+        ),
+        Reaction("refused", "subscribers are sent the new names, and stop"),
+        _COLUMN_LISTS,
+        since=_COLUMN_LISTS_SINCE,
+    ),
+    Kind(
+        "no-replica-identity",
+        Reaction(
+            "refused",
+            "is published without a replica identity, so that no row of it can be updated, nor "
+            "filled. Run: ALTER TABLE ... REPLICA IDENTITY FULL",
+        ),
+        NOTHING,
+        _NO_IDENTITY,
+    ),
+)

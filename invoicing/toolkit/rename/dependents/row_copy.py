@@ -1,0 +1,47 @@
+"""Functions that copy whole rows to where the number of columns is fixed.
+
+`INSERT INTO archive SELECT OLD.*` fails as soon as the table has one column more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.dependents.kind import Scope
+
+    Rows = list[tuple[str, str, int, str]]
+
+
+async def _rows(scope: Scope) -> Rows:
+    return _copying(scope, from_table=False)
+
+
+async def _tables(scope: Scope) -> Rows:
+    return _copying(scope, from_table=True)
+
+
+def _copying(scope: Scope, *, from_table: bool) -> Rows:
+    found = []
+    for function in scope.functions:
+        copying = function.body.lines_copying(
+            scope.names(function), fixed_result=function.fixed_result
+        )
+        if copying and any(named for _, named in copying) is from_table:
+            where = lines([line for line, _ in copying])
+            found.append((function.subject, "pg_proc", function.oid, where))
+    return found
+
+
+_FAILS = Reaction(
+    "refused",
+    "it copies whole rows of the table ({detail}) to where the number of columns is fixed: from "
+    "the expand on there is one more, and it would fail. Let it name the columns, then begin",
+    acceptable=True,
+)
+KINDS = (
+    Kind("row-copy", _FAILS, NOTHING, find=_rows),
+    Kind("row-copy", _FAILS, _FAILS, find=_tables),
+)

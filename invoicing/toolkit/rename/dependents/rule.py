@@ -1,0 +1,57 @@
+"""Rules: they see what a statement names, not what triggers make of the row."""
+
+from __future__ import annotations
+
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+
+_RULES = """
+, rule AS (
+    SELECT quote_ident(r.rulename) || ' ON ' || r.ev_class::regclass AS subject, r.oid, r.ev_type,
+        r.ev_class IN (SELECT relid FROM tree) AS on_table,
+        EXISTS (SELECT FROM hanging AS h WHERE h.classid = 'pg_rewrite'::regclass
+            AND h.objid = r.oid) OR concat(r.ev_action, r.ev_qual) ~ (
+            SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' FROM row_type) AS names_it
+    FROM pg_catalog.pg_rewrite AS r WHERE r.rulename <> '_RETURN'
+)
+SELECT subject, 'pg_rewrite', oid FROM rule WHERE
+"""
+_VIEW = Reaction("refused", "rules and views do not mix well. Drop it first", at_gate=False)
+KINDS = (
+    Kind(
+        "rule",
+        Reaction(
+            "refused",
+            "it is run before the two columns are made equal, and would write the wrong value. "
+            "Drop it, or replace it with a trigger, first",
+        ),
+        _VIEW,
+        _RULES + "on_table AND names_it",
+    ),
+    Kind(
+        "rule",
+        Reaction(
+            "refused",
+            "it would run for every row of the backfill, or instead of it. Drop it, or replace it "
+            "with a trigger, first",
+            acceptable=True,
+        ),
+        _VIEW,
+        _RULES + "on_table AND NOT names_it AND ev_type = '2'",
+    ),
+    Kind(
+        "rule",
+        Reaction("noted", "it does not name {old}, and goes on as it is"),
+        _VIEW,
+        _RULES + "on_table AND NOT names_it AND ev_type <> '2'",
+    ),
+    Kind(
+        "rule",
+        Reaction(
+            "later",
+            "the contract is refused until it does not name {old}. After the backfill create it "
+            "again with {new}",
+        ),
+        FOLLOWS,
+        _RULES + "NOT on_table AND names_it",
+    ),
+)

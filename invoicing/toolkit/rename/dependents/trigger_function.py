@@ -1,0 +1,101 @@
+"""Functions of the table's triggers: what they name of a row, and where they use it whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.dependents.kind import Scope
+
+    Rows = list[tuple[str, str, int, str]]
+
+
+async def _before(scope: Scope) -> Rows:
+    return _naming(scope, before=True)
+
+
+async def _after(scope: Scope) -> Rows:
+    return _naming(scope, before=False)
+
+
+def _naming(scope: Scope, *, before: bool) -> Rows:
+    found = []
+    for function in scope.functions:
+        triggers = scope.triggers_of(function)
+        if triggers and any(one.before_row for one in triggers) is before:
+            named = function.body.lines_naming(scope.names(function))
+            if named:
+                found.append((function.subject, "pg_proc", function.oid, lines(named)))
+    return found
+
+
+async def _whole(scope: Scope) -> Rows:
+    return [
+        (function.subject, "pg_proc", function.oid, lines(used))
+        for function in scope.functions
+        if scope.triggers_of(function) and (used := function.body.lines_of_whole_rows())
+    ]
+
+
+async def _opaque(scope: Scope) -> Rows:
+    return [
+        (one.subject, "pg_trigger", one.oid, one.language)
+        for one in scope.triggers
+        if one.on_table and not one.known
+    ]
+
+
+_NO_SUCH = Reaction(
+    "refused",
+    "names {old} ({detail}), which no row has from the expand on. Let it read either name: "
+    "to_jsonb(NEW) ->> ..., then: --accept trigger-function",
+    acceptable=True,
+    at_gate=False,
+)
+_OPAQUE = Reaction(
+    "refused",
+    "its function is in {detail}, and cannot be looked into. If it does not name {old}: --accept "
+    "opaque-trigger",
+    acceptable=True,
+)
+KINDS = (
+    Kind(
+        "before-trigger-function",
+        Reaction(
+            "refused",
+            "it names {old} ({detail}), runs before the two columns are made equal, and would see "
+            "no {old} in what new code writes. Let it not name {old}, then begin. Or use "
+            "--strategy view",
+        ),
+        NOTHING,
+        find=_before,
+    ),
+    Kind("trigger-function", NOTHING, _NO_SUCH, find=_before),
+    Kind(
+        "trigger-function",
+        Reaction(
+            "later",
+            "the contract is refused until it does not name {old} ({detail}). After the backfill "
+            "run: CREATE OR REPLACE FUNCTION with {new}",
+            acceptable=True,
+        ),
+        _NO_SUCH,
+        find=_after,
+    ),
+    Kind(
+        "whole-row-trigger",
+        Reaction(
+            "noted",
+            "uses the row as a whole ({detail}): by both names from the expand on, by {new} alone "
+            "after the contract",
+        ),
+        Reaction(
+            "noted",
+            "uses the row as a whole ({detail}): by {new} alone from the expand on",
+        ),
+        find=_whole,
+    ),
+    Kind("opaque-trigger", _OPAQUE, _OPAQUE, find=_opaque),
+)

@@ -1,0 +1,378 @@
+"""What a rename is asked to do, and what it reports: plain data, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from invoicing.errors import UsageError
+from invoicing.toolkit.rename.names import command
+
+Verdict = Literal["carried", "noted", "later", "refused"]
+Strategy = Literal["columns", "view"]
+
+
+_LOCKS = ("lock_timeout", "lock_attempts")
+_PACE = ("batch_size", "batch_bytes", "workers", "stripes", "pause", "target", "max_replica_lag")
+# Which of the options each command takes.
+TAKEN = {
+    "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
+    "expand": ("strategy", *_LOCKS, "accept"),
+    "backfill": (*_PACE, *_LOCKS),
+    "verify": _LOCKS,
+    "status": ("max_transaction_age",),
+    "gate": ("quiet", "accept"),
+    "contract": ("quiet", *_LOCKS, "accept"),
+    "rollback": _LOCKS,
+    "restore": ("strategy", *_PACE, *_LOCKS, "accept"),
+}
+
+
+class Phase(StrEnum):
+    """How far a rename has come; `status` reads it from the database, from any connection."""
+
+    NONE = "none"
+    EXPANDING = "expanding"
+    EXPANDED = "expanded"
+    BACKFILLING = "backfilling"
+    BACKFILLED = "backfilled"
+    VERIFYING = "verifying"
+    VERIFIED = "verified"
+    CONTRACTING = "contracting"
+    CONTRACTED = "contracted"
+    ROLLING_BACK = "rolling back"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The column to rename.
+
+    Attributes:
+        schema: None for the first of the search path that has `table`.
+        url: the database, without a password, as the command lines that are printed have to name
+            it; None where they find it by themselves.
+    """
+
+    table: str
+    old: str
+    new: str
+    schema: str | None = None
+    url: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.old == self.new:
+            message = f"cannot rename {self.table}.{self.old}: the new name is the old one"
+            raise UsageError(message)
+        for name in (self.table, self.old, self.new, self.schema):
+            if name is not None and not 0 < len(name.encode()) <= 63:  # noqa: PLR2004 -- NAMEDATALEN
+                message = f"cannot rename: {name!r} is no name of 1 to 63 bytes"
+                raise UsageError(message)
+
+    def __str__(self) -> str:
+        where = f"{self.schema}.{self.table}" if self.schema else self.table
+        return f"{where}.{self.old} -> {self.new}"
+
+    def command(self, verb: str, options: Options | None = None, *more: str) -> str:
+        """Return the command line of a phase, to tell an operator what to run."""
+        words = []
+        for name, value in (("--schema", self.schema), ("--url", self.url)):
+            words += [name, value] if value is not None else []
+        words += options.words(verb) if options is not None else []
+        return command(verb, [self.table, self.old, self.new], [*words, *more])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to go about it; every time is in seconds.
+
+    Attributes:
+        strategy: `columns` fills a second column; `view` puts a view in the table's place.
+        batch_size: rows of one batch, each committed by itself.
+        batch_bytes: bytes of one batch's values, whatever its rows; a larger value goes alone.
+        workers: connections that backfill at once, each on its own part of the table.
+        stripes: passes over each range of pages; None to choose by how full the pages are.
+        pause: rest after each batch.
+        target: a batch that takes longer makes the next one smaller, down to a tenth.
+        max_replica_lag: wait while a replica is further behind; None for no such limit.
+        lock_timeout: how long a DDL statement waits for its lock, and others behind it.
+        lock_attempts: how often it tries before it names who blocks it and gives up.
+        quiet: how long old-style writes must have stood still before the contract.
+        max_transaction_age: a transaction older than this is named by the plan.
+        accept: names or kinds of findings that the operator takes upon himself (`acceptance`).
+    """
+
+    strategy: Strategy = "columns"
+    batch_size: int = 5_000
+    batch_bytes: int = 16_000_000
+    workers: int = 1
+    stripes: int | None = None
+    pause: float = 0.0
+    target: float = 0.15
+    max_replica_lag: float | None = None
+    lock_timeout: float = 2.0
+    lock_attempts: int = 10
+    quiet: float = 60.0
+    max_transaction_age: float = 300.0
+    accept: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        least = {"batch_size": 1, "batch_bytes": 1, "workers": 1, "pause": 0}
+        least |= {"lock_attempts": 1, "quiet": 0}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                message = f"{name} is {getattr(self, name)}, and must be at least {lowest}"
+                raise UsageError(message)
+        if self.lock_timeout <= 0 or self.target <= 0:
+            message = "lock_timeout and target must be more than 0 seconds"
+            raise UsageError(message)
+        if self.stripes is not None and not 1 <= self.stripes <= 256:  # noqa: PLR2004 -- one byte
+            message = f"stripes is {self.stripes}, and must be from 1 to 256"
+            raise UsageError(message)
+
+    def words(self, verb: str) -> list[str]:
+        """Return what a command line of `verb` needs to go about it in the same way."""
+        usual, words = Options(), []
+        for name in TAKEN[verb]:
+            value = getattr(self, name)
+            if value != getattr(usual, name):
+                option = "--" + name.replace("_", "-")
+                for one in sorted(value) if name == "accept" else [value]:
+                    words += [option, str(one).removesuffix(".0")]
+        return words
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a plan: `lock` and `blocks` say who waits, and for how long."""
+
+    phase: str
+    sql: str
+    lock: str
+    blocks: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something the preflight found.
+
+    Attributes:
+        slug: its kind, in kebab case.
+        subject: what it is about, as SQL would name it.
+        verdict: `carried` over to the new column; `noted`; `later`: its owner has to change it
+            before the contract; `refused`: nothing can begin.
+        message: what it means, and for a refusal what to do.
+        name: what `--accept` takes for it alone; empty where it cannot be accepted.
+    """
+
+    slug: str
+    subject: str
+    verdict: Verdict
+    message: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """Return what it is about and what that means."""
+        return f"{self.subject}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Time and space of one strategy, and what it would break."""
+
+    strategy: Strategy
+    seconds: float
+    extra_bytes: int
+    longest_lock: str
+    breaks: list[str]
+    safe: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would happen, and whether it can."""
+
+    target: Target
+    strategy: Strategy
+    server_version: int
+    rows: int
+    pages: int
+    table_bytes: int
+    index_bytes: int
+    findings: list[Finding]
+    steps: list[Step]
+    estimates: list[Estimate]
+
+    @property
+    def refusals(self) -> list[Finding]:
+        """Return the findings that stand in the way."""
+        return [one for one in self.findings if one.verdict == "refused"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self) | {"possible": not self.refusals}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a backfill stands, told after every batch and while it waits.
+
+    Attributes:
+        rows_done: rows that have been looked at and are right, as far as this rename has come.
+        rows_total: the server's estimate when the rename began.
+        rate: rows a second, over the last seconds.
+        eta: seconds left at that rate; None while nobody can say.
+        waiting: why it rests (a long pause, a replica's lag, a lock of somebody's); None while it
+            works.
+    """
+
+    rows_done: int
+    rows_total: int
+    rate: float
+    eta: float | None
+    batch_size: int
+    waiting: str | None = None
+
+    @property
+    def rows_left(self) -> int:
+        """Return how many rows are still to do."""
+        return max(self.rows_total - self.rows_done, 0)
+
+
+@dataclass(frozen=True)
+class BackfillReport:
+    """What a backfill did: `completed` is False after a planned stop."""
+
+    completed: bool
+    rows_updated: int
+    batches: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """The rows by state, counted on one snapshot.
+
+    Attributes:
+        rows: how many there are.
+        equal: rows with the same value by both names.
+        missing: rows without a value in the new column, and with one in the old.
+        different: rows with two values.
+    """
+
+    rows: int
+    equal: int
+    missing: int
+    different: int
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """Every row compared, on one snapshot.
+
+    Attributes:
+        rows: how many there are.
+        equal: rows with the same value in both columns.
+        different: rows with two values.
+        missing: rows without a value in the new column, and with one in the old.
+        nulls: rows without a value in either, which count as equal too.
+        not_null: whether the new column is NOT NULL, if the old one was; None where it was not.
+        constraints: copied constraints, and whether each is validated.
+        indexes: copied indexes, and whether each is valid.
+    """
+
+    rows: int
+    equal: int
+    different: int
+    missing: int
+    nulls: int
+    not_null: bool | None
+    constraints: dict[str, bool] = field(default_factory=dict)
+    indexes: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing is left to do before the contract."""
+        rest = [*self.constraints.values(), *self.indexes.values(), self.not_null is not False]
+        return self.equal == self.rows and all(rest)
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """Whether the contract may run: `objections` names every reason why it may not.
+
+    Attributes:
+        objections: every reason.
+        unseen: what the gate could not look at, so that the operator has to know it.
+        accepted: objections that the operator has accepted by name.
+    """
+
+    objections: list[Finding]
+    unseen: list[Finding] = field(default_factory=list)
+    accepted: list[Finding] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Return whether the contract may run."""
+        return not self.objections
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A session in the way; ages are in seconds.
+
+    A prepared transaction has no session: its `pid` is 0, and `application` names it.
+    """
+
+    pid: int
+    application: str
+    state: str
+    age: float
+    query: str
+
+    def __str__(self) -> str:
+        since = f"{self.state} for {self.age:,.0f} s"
+        if not self.pid:
+            return f"{self.application} ({since}): {self.query}"
+        who = self.application or "no application_name"
+        return f"pid {self.pid} ({who}, {since}): {self.query}"
+
+
+@dataclass(frozen=True)
+class Status:
+    """A rename as any connection sees it, while it runs or not.
+
+    Attributes:
+        operator: the session that is at work on it; None when nobody is.
+        old_writes: how often the trigger has seen a write by the old name.
+        old_write_at: when it was first noticed that there had been so many; an age in seconds.
+        blockers: sessions the operator waits for, and long transactions that hold back pruning.
+        lag: the furthest replica's replay lag in seconds; None when there is no replica.
+        accepted: what was accepted at the gate, by whom and when.
+    """
+
+    target: Target
+    strategy: Strategy
+    phase: Phase
+    rows_done: int
+    rows_total: int
+    rate: float | None
+    eta: float | None
+    table_bytes: int
+    index_bytes: int
+    dead_rows: int
+    old_writes: int
+    old_write_age: float | None
+    operator: Blocker | None
+    blockers: list[Blocker]
+    lag: float | None
+    accepted: list[str] = field(default_factory=list)
+
+    @property
+    def rows_left(self) -> int:
+        """Return how many rows the backfill still has to do."""
+        return max(self.rows_total - self.rows_done, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self) | {"rows_left": self.rows_left}

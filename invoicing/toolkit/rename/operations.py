@@ -1,0 +1,322 @@
+"""A rename as Alembic operations: `op.expand_rename`, `op.contract_rename` and their ways back.
+
+They run outside the migration's transaction, for batches commit by themselves; what was done stays
+when the migration is interrupted, and running it again goes on. With `--sql` they write a script.
+
+Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
+lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
+`options`, `progress` and `stop`. An `env.py` only has to import this module; its connection has to
+be that of an async engine. The table is the one that this connection finds (see `migration`);
+offline, `begin_script` lets psql stop at an error from the first line on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations import MigrateOperation, Operations
+from sqlalchemy.util import await_only
+
+from invoicing.errors import UsageError
+from invoicing.toolkit.rename import stamp, state
+from invoicing.toolkit.rename.column import find_relation
+from invoicing.toolkit.rename.errors import RenameInterruptedError, RenamePhaseError
+from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
+from invoicing.toolkit.rename.model import Options, Phase, Target
+from invoicing.toolkit.rename.names import Names
+from invoicing.toolkit.rename.operator import operate
+from invoicing.toolkit.rename.rename import Rename
+from invoicing.toolkit.rename.script import Script
+from invoicing.toolkit.rename.session import connected
+from invoicing.toolkit.rename.stamp import begin_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.types import TypeEngine
+
+    from invoicing.db.session import Database
+    from invoicing.toolkit.rename.model import Progress
+    from invoicing.toolkit.rename.script import Statements
+
+__all__ = ["begin_script"]
+
+_SECONDS_BETWEEN_LINES = 5.0
+_NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
+
+
+def _seconds(text: str) -> float:
+    """Read `2`, `2s` or `500ms`: a server's own setting has a unit."""
+    return float(text[:-2]) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))
+
+
+_NUMBERS: dict[str, Callable[[str], float]] = {
+    "batch_size": int,
+    "batch_bytes": int,
+    "workers": int,
+    "pause": _seconds,
+    "quiet": _seconds,
+    "lock_timeout": _seconds,
+    "max_replica_lag": _seconds,
+}
+
+
+@dataclass
+class _RenameOp(MigrateOperation):
+    """One step of a rename.
+
+    Attributes:
+        column_type: the column's type, for whoever reads the revision: what runs takes it, and
+            whether it may be NULL, from the catalog.
+        batch_size: rows of one batch, unless the operator gives another number.
+    """
+
+    table: str
+    old: str
+    new: str
+    column_type: TypeEngine[Any]
+    nullable: bool = False
+    schema: str | None = None
+    batch_size: int = 5_000
+
+    @classmethod
+    def invoke(
+        cls,
+        operations: Operations,
+        table: str,
+        old: str,
+        new: str,
+        column_type: TypeEngine[Any],
+        *,
+        nullable: bool = False,
+        schema: str | None = None,
+        batch_size: int = 5_000,
+    ) -> None:
+        operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
+
+    @property
+    def target(self) -> Target:
+        return Target(self.table, self.old, self.new, self.schema)
+
+    @property
+    def names(self) -> Names:
+        return Names(self.schema or "public", self.table, self.old, self.new)
+
+
+@Operations.register_operation("expand_rename", "invoke")
+class ExpandRenameOp(_RenameOp):
+    """Add the new column, keep both equal, fill it in batches, and make it NOT NULL."""
+
+
+@Operations.register_operation("rollback_rename", "invoke")
+class RollbackRenameOp(_RenameOp):
+    """Drop the new column; refused while it has values that the old one has not."""
+
+
+@Operations.register_operation("contract_rename", "invoke")
+class ContractRenameOp(_RenameOp):
+    """Drop the old column; refused unless confirmed, and while anything still uses it."""
+
+
+@Operations.register_operation("readd_renamed", "invoke")
+class ReaddRenamedOp(_RenameOp):
+    """Add the old column again, empty, and keep it equal from now on."""
+
+
+@dataclass
+class _Run:
+    """What the operator has given, and where to run."""
+
+    operations: Operations
+    operation: _RenameOp
+    confirm: str | None = None
+    options: Options = field(default_factory=Options)
+    progress: Callable[[Progress], None] | None = None
+    stop: Any = None
+    tell_next: float = 0.0
+
+    def do(self, work: Callable[[Database, _Run], Coroutine[Any, Any, None]]) -> None:
+        """Run `work` on connections of its own, outside the migration's transaction."""
+        context = self.operations.migration_context
+        connection = context.connection
+        if connection is None:  # pragma: no cover -- only a script has none
+            return
+        if context._in_external_transaction:  # noqa: SLF001 -- else Alembic only asserts it
+            message = (
+                "cannot rename inside a transaction that env.py began: every batch commits by "
+                "itself. Commit before context.configure(), after SET search_path for instance"
+            )
+            raise UsageError(message)
+        with context.autocommit_block():
+            table = find_table(connection, self.operation.table, self.operation.schema)
+            self.operation = replace(self.operation, schema=table.schema)
+            await_only(self._work(MigrationDatabase(connection.engine, table), work))
+
+    async def _work(
+        self,
+        database: Database,
+        work: Callable[[Database, _Run], Coroutine[Any, Any, None]],
+    ) -> None:
+        async with database:
+            await work(database, self)
+
+    def script(self) -> Script:
+        """Return what writes the rename down."""
+        searched = self.operation.schema is None
+        return Script(self.operation.names, self.options, searched)
+
+    def write(self, statements: Statements) -> None:
+        """Write a script's statements, the last of them with the version row."""
+        stamp.write(self.operations.migration_context, *statements)
+
+    def tell(self, progress: Progress) -> None:
+        """Print where a backfill stands, every few seconds."""
+        environment = self.operations.migration_context.environment_context
+        soon = time.monotonic() < self.tell_next
+        if environment is None or soon or not progress.rows_total:
+            return
+        self.tell_next = time.monotonic() + _SECONDS_BETWEEN_LINES
+        environment.config.print_stdout(
+            "Backfill: %s of %s rows; %s rows/s",
+            f"{progress.rows_done:,}",
+            f"{progress.rows_total:,}",
+            f"{progress.rate:,.0f}",
+        )
+
+    def rename(self, database: Database) -> Rename:
+        """Return the rename on `database`."""
+        return Rename(database, self.operation.target, self.options)
+
+
+def _run(operations: Operations, operation: _RenameOp) -> _Run:
+    environment = operations.migration_context.environment_context
+    given: dict[str, Any] = {}
+    arguments: dict[str, str] = {}
+    if environment is not None:
+        given = dict(environment.config.attributes.get("rename", {}))
+        arguments = environment.get_x_argument(as_dictionary=True)
+    options = given.pop("options", Options(batch_size=operation.batch_size))
+    try:
+        numbers = {name: _NUMBERS[name](arguments[name]) for name in _NUMBERS if name in arguments}
+    except ValueError as error:
+        message = f"cannot read -x: {error}. Each of {', '.join(_NUMBERS)} is a number"
+        raise UsageError(message) from None
+    if accepted := _accepted(environment):
+        numbers["accept"] = accepted  # type: ignore[assignment]
+    given["options"] = replace(options, **numbers)
+    given.setdefault("confirm", arguments.get("confirm"))
+    return _Run(operations, operation, **given)
+
+
+def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
+    """Read every `-x accept=`: names with commas between, but for those within (...) and "..."."""
+    given = environment.get_x_argument() if environment is not None else []
+    texts = [text.partition("=")[2] for text in given if text.startswith("accept=")]
+    return frozenset(
+        name.strip() for text in texts for name in re.findall(_NAME, text) if name.strip()
+    )
+
+
+@Operations.implementation_for(ExpandRenameOp)
+def expand_rename(operations: Operations, operation: _RenameOp) -> None:
+    """Expand, backfill, verify; or write them down."""
+    run = _run(operations, operation)
+    if operations.migration_context.as_sql:
+        run.write(run.script().expand())
+    else:
+        run.do(_expand)
+
+
+@Operations.implementation_for(RollbackRenameOp)
+def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
+    """Drop the new column; or write it down."""
+    run = _run(operations, operation)
+    if operations.migration_context.as_sql:
+        run.write(run.script().rollback())
+    else:
+        run.do(_rollback)
+
+
+@Operations.implementation_for(ContractRenameOp)
+def contract_rename(operations: Operations, operation: _RenameOp) -> None:
+    """Drop the old column; or write it down."""
+    run = _run(operations, operation)
+    if operations.migration_context.as_sql:
+        confirmed = run.confirm == f"{operation.table}.{operation.old}"
+        run.write(run.script().contract(confirmed=confirmed))
+    else:
+        run.do(_contract)
+
+
+@Operations.implementation_for(ReaddRenamedOp)
+def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
+    """Add the old column again; or write it down."""
+    run = _run(operations, operation)
+    if operations.migration_context.as_sql:
+        run.operation = replace(operation, old=operation.new, new=operation.old)
+        run.write(run.script().readd())
+    else:
+        run.do(_readd)
+
+
+async def _expand(database: Database, run: _Run) -> None:
+    rename = run.rename(database)
+    if (await rename.status()).phase is Phase.CONTRACTED:
+        return  # the table was made by later code, with the new name alone
+    await rename.expand()
+    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
+    if not report.completed:
+        raise RenameInterruptedError(str(rename.target), "stopped between two batches")
+    await rename.verify()
+
+
+async def _rollback(database: Database, run: _Run) -> None:
+    rename = run.rename(database)
+    back = rename.reversed()
+    if (await back.status()).phase in {Phase.NONE, Phase.CONTRACTED}:
+        await rename.rollback()
+        return
+    # After a contract that was taken back: the old column has to have every value first.
+    await _fill_if_empty(database, back)
+    phase = (await back.status()).phase
+    if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
+        advice = (
+            f"{rename.target.old} is not filled, and {rename.target.new} has the only values. Run: "
+            + rename.target.command("restore")
+        )
+        raise RenamePhaseError(str(back.target), phase, "downgrade", advice)
+    await back.contract(confirm=f"{back.target.table}.{back.target.old}")
+    # The table is as it was before the expand: nothing is left to tell of either way.
+    for done in (rename, back):
+        async with operate(database, done.target, done.options) as operator:
+            await state.forget(operator.connection, operator.names)
+
+
+async def _contract(database: Database, run: _Run) -> None:
+    rename = run.rename(database)
+    back = rename.reversed()
+    if (await back.status()).phase not in {Phase.NONE, Phase.CONTRACTED}:
+        # The old column was added again and is a copy: it goes without loss.
+        await back.rollback()
+        return
+    await rename.contract(confirm=run.confirm)
+
+
+async def _readd(database: Database, run: _Run) -> None:
+    back = run.rename(database).reversed()
+    await back.expand()
+    await _fill_if_empty(database, back)
+
+
+async def _fill_if_empty(database: Database, rename: Rename) -> None:
+    """Go on to the end where there is nothing to fill, and so nothing for an operator to decide."""
+    async with connected(database, 1) as pool, pool.connection() as connection:
+        relation = await find_relation(connection, rename.target)
+        if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {relation.sql})"):
+            return
+    await rename.backfill()
+    await rename.verify()

@@ -1,0 +1,228 @@
+"""What the instant way means for the table at hand: what follows it, and what a view cannot do.
+
+While the view stands, PostgreSQL itself carries everything that hangs on the table or the column,
+for neither changes but in name. What breaks is what names the table as a table, its row type, or
+the column in text that the catalog does not look into. Measured on PostgreSQL 15 and 18.
+
+What it does not detect: statements of clients, where pg_stat_statements is not kept or not for us
+to read, and whatever tools outside the database do to a table of that name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.rename import storage
+from invoicing.toolkit.rename.acceptance import VIEW, accepted
+from invoicing.toolkit.rename.dependents import dependents_of
+from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.names import qualified, quote
+from invoicing.toolkit.rename.preflight import preflight
+from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
+from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from invoicing.toolkit.rename.column import Column, Relation
+    from invoicing.toolkit.rename.model import Options, Target
+    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.view.shape import Renaming, Shape
+
+# What the general preflight finds that matters here too; the rest is about a second column.
+_GENERAL = frozenset(
+    {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
+    | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
+    | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
+    | storage.SLUGS
+)
+# The first version with views that ask for the client's own rights.
+_INVOKER = 15
+_FACTS = """
+SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
+    quote_ident(pg_get_userbyid(c.relowner)) AS owner,
+    has_schema_privilege(c.relowner, c.relnamespace, 'CREATE')
+        OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS owner_creates,
+    ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
+        WHERE NOT has_table_privilege(c.relowner, c.oid, p)) AS owner_lacks,
+    ARRAY(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC'
+            ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+        FROM pg_attribute AS a, aclexplode(a.attacl) AS x
+        WHERE a.attrelid = c.oid AND x.privilege_type = 'SELECT'
+            AND (x.grantee = 0 OR NOT has_table_privilege(x.grantee, c.oid, 'SELECT'))
+        ORDER BY 1) AS column_readers,
+    coalesce((SELECT y.typdefault IS NOT NULL FROM pg_attribute AS a
+        JOIN pg_type AS y ON y.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attname = $2
+        AND NOT a.attisdropped), false) AS domain_default,
+    ARRAY(SELECT d.objid::regclass::text FROM pg_depend AS d
+        JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+        WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass
+            AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences
+FROM pg_class AS c WHERE c.oid = $1
+"""
+
+
+class Found(NamedTuple):
+    """What was found, and what the statements are made from."""
+
+    findings: list[Finding]
+    shape: Shape
+    renamings: list[Renaming]
+
+
+async def find_for_view(
+    connection: Connection, relation: Relation, column: Column, target: Target, options: Options
+) -> Found:
+    """Look at the catalog for everything that the view would carry, or break."""
+    names = relation.names(target)
+    name = target.new if relation.base else target.old
+    facts = await connection.fetchrow(_FACTS, relation.oid, name)
+    shape = await read_shape(connection, relation.oid, names)
+    renamings = await find_renamings(connection, relation.oid, names, name)
+    findings = [
+        *_general(await preflight(connection, relation, column, target, options)),
+        *_table(facts, relation, connection.get_server_version().major),
+        *_column(facts, column, target),
+        *await _names(connection, relation, shape, renamings),
+        *await dependents_of(connection, relation, target, "view", options.accept),
+        *await statements_no_view_takes(connection, relation),
+    ]
+    return Found([accepted(one, options.accept, VIEW) for one in findings], shape, renamings)
+
+
+def always(relation: Relation, version: int) -> list[str]:
+    """Return what no view can do, whatever the table."""
+    table = quote(relation.table)
+    merge = [] if version >= MERGE else [f"MERGE INTO {table}"]
+    return [
+        f"COPY {table}, TRUNCATE {table}, pg_dump -t {table}, a new foreign key to it",
+        f"ALTER TABLE, CREATE INDEX, CREATE TRIGGER on {table}; VACUUM and ANALYZE pass it over",
+        f"ON CONFLICT ON CONSTRAINT, TABLESAMPLE, WHERE CURRENT OF, ctid and xmin of {table}",
+        f"SELECT other columns of {table} with GROUP BY its primary key alone",
+        "one statement that sets the column by both names",
+        f"tools that look for a table called {table}, and read its rows by SELECT *",
+        *merge,
+    ]
+
+
+def _general(findings: list[Finding]) -> list[Finding]:
+    found = [one for one in findings if one.slug in _GENERAL and one.subject != "temporary tables"]
+    logical = (
+        "sends changes under the table's own name, which would be another. Let its consumer know "
+        "both names, then: --accept logical-slot"
+    )
+    return [
+        _refused(one.slug, one.subject, logical) if one.slug == "logical-slot" else one
+        for one in found
+    ]
+
+
+def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Finding]:
+    table = relation.sql
+    invoker = facts["row_security"] and version >= _INVOKER
+    checks = [
+        (
+            facts["row_security"] and version < _INVOKER,
+            "row-security",
+            f"before PostgreSQL {_INVOKER} a view shows its owner's rows to everybody",
+        ),
+        (
+            invoker and facts["column_readers"],
+            "column-privileges",
+            (
+                f"{', '.join(facts['column_readers'])} may read only some columns, and with row "
+                "security a view can be read only by who may read all of them"
+            ),
+        ),
+        (
+            not invoker and facts["owner_lacks"],
+            "owner-privileges",
+            (
+                f"its owner {facts['owner']} was denied {', '.join(facts['owner_lacks'])}, with "
+                "whose rights everybody would use the view. Run: GRANT ALL ON "
+                f"{table} TO {facts['owner']}"
+            ),
+        ),
+        (
+            not facts["owner_creates"],
+            "privilege",
+            (
+                f"its owner {facts['owner']} may not own a view there. Run: GRANT CREATE ON SCHEMA "
+                f"{quote(relation.schema)} TO {facts['owner']}"
+            ),
+        ),
+        (
+            facts["partitioned"],
+            "partitioned",
+            (
+                "no partition can be added or taken off by its name while the view stands. Keep "
+                "whatever does that still, then: --accept partitioned"
+            ),
+        ),
+    ]
+    found = [_refused(slug, table, said) for wrong, slug, said in checks if wrong]
+    if facts["row_security"]:
+        found.append(Finding("row-security", table, "carried", "the view asks for the client's"))
+    if facts["sequences"]:
+        said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
+        found += [Finding("sequence", one, "noted", said) for one in facts["sequences"]]
+    return found
+
+
+def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Finding]:
+    name = quote(target.old)
+    if facts["domain_default"]:
+        message = (
+            f"its type {column.type} has a default, which a view would write by both names at "
+            "once. Give the column the default itself, and drop the type's"
+        )
+        return [_refused("domain-default", name, message)]
+    if column.default is None:
+        return []
+    if column.not_null:
+        message = "UPDATE ... SET it = DEFAULT fails while the view stands; an INSERT does not"
+        return [Finding("null-default", name, "noted", message)]
+    message = (
+        "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
+        "default). Know that nobody does, then: --accept null-default"
+    )
+    return [_refused("null-default", name, message)]
+
+
+async def _names(
+    connection: Connection, relation: Relation, shape: Shape, renamings: list[Renaming]
+) -> list[Finding]:
+    found = []
+    if shape.base is None:
+        message = "its second name is taken, and that with a digest, too. Rename what has them"
+        found.append(_refused("name-taken", relation.sql, message))
+    for one in renamings:
+        said = f"is called {quote(one.new_name)} from the contract on"
+        subject = f"{quote(one.name)} ON {one.table}"
+        if await _is_taken(connection, one):
+            said = f"is to be called {quote(one.new_name)}, and something else is. Rename that"
+            found.append(_refused("name-taken", subject, said))
+        else:
+            found.append(Finding(one.kind.lower(), subject, "carried", said))
+    return found
+
+
+async def _is_taken(connection: Connection, one: Renaming) -> bool:
+    if one.kind == "CONSTRAINT":
+        query = "SELECT true FROM pg_constraint WHERE conrelid = $1 AND conname = $2"
+        return bool(await connection.fetchval(query, one.relation, one.new_name))
+    if one.kind == "STATISTICS":
+        query = (
+            "SELECT true FROM pg_statistic_ext WHERE stxnamespace = $1::text::regnamespace"
+            " AND stxname = $2"
+        )
+        return bool(await connection.fetchval(query, quote(one.schema), one.new_name))
+    return bool(
+        await connection.fetchval(
+            "SELECT to_regclass($1) IS NOT NULL", qualified(one.schema, one.new_name)
+        )
+    )
+
+
+def _refused(slug: str, subject: str, message: str) -> Finding:
+    return Finding(slug, subject, "refused", message)

@@ -1,0 +1,72 @@
+"""What the gate asks while a view stands in the table's place: what the contract would break."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.names import qualified
+from invoicing.toolkit.rename.view.shape import read_shape
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.operator import Operator
+    from invoicing.toolkit.rename.session import Connection
+
+# What would be dropped with the view, or keeps it from being dropped.
+_ON_THE_VIEW = """
+SELECT pg_describe_object(t.classid, t.objid, t.objsubid) FROM (
+    SELECT 'pg_trigger'::regclass::oid AS classid, oid AS objid, 0 AS objsubid
+    FROM pg_trigger WHERE tgrelid = $1
+    UNION SELECT 'pg_rewrite'::regclass, oid, 0 FROM pg_rewrite
+    WHERE ev_class = $1 AND rulename <> '_RETURN'
+    UNION SELECT d.classid, d.objid, d.objsubid FROM pg_depend AS d
+    JOIN pg_class AS v ON v.oid = $1
+    JOIN pg_type AS y ON y.oid = v.reltype
+    WHERE d.deptype = 'n' AND (d.refclassid, d.refobjid) IN (('pg_class'::regclass, v.oid),
+        ('pg_type'::regclass, y.oid), ('pg_type'::regclass, y.typarray))
+        AND NOT (d.classid = 'pg_rewrite'::regclass
+            AND EXISTS (SELECT FROM pg_rewrite WHERE oid = d.objid AND ev_class = $1))) AS t
+ORDER BY 1
+"""
+_COUNTS = """
+SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tgenabled = 'A')
+"""
+
+
+async def standing_objections(operator: Operator) -> list[Finding]:
+    """Return what is missing, and what hangs on the view itself."""
+    connection, names = operator.connection, operator.names
+    shape = await read_shape(connection, operator.relation.oid, names)
+    again = f"Run: {operator.target.command('expand')}; then verify it"
+    found = []
+    if shape.view is None:
+        message = f"somebody dropped the view that stood in its place. {again}"
+        found.append(Finding("view-missing", names.relation, "refused", message))
+    if not await counts_writes(connection, shape.oid, names.count_trigger):
+        message = f"is missing or switched off, so that nobody knows who writes. {again}"
+        found.append(Finding("triggers", names.count_trigger, "refused", message))
+    return found + await hanging_on_view(connection, shape.view)
+
+
+async def has_rows(operator: Operator) -> bool:
+    """Tell whether there is anything in the table; statistics may not know yet."""
+    shape = await read_shape(operator.connection, operator.relation.oid, operator.names)
+    base = qualified(operator.names.schema, shape.name)
+    return bool(await operator.connection.fetchval(f"SELECT EXISTS (SELECT FROM {base})"))
+
+
+async def counts_writes(connection: Connection, relation: int, trigger: str) -> bool:
+    """Tell whether the counter of old-style writes is on."""
+    return bool(await connection.fetchval(_COUNTS, relation, trigger))
+
+
+async def hanging_on_view(connection: Connection, view: int | None) -> list[Finding]:
+    """Return what was made on the view while it stood, and would go with it."""
+    if view is None:
+        return []
+    message = (
+        "was made while the view stood in the table's place, and hangs on the view. Drop it, and "
+        "make it again when the table is back"
+    )
+    rows = await connection.fetch(_ON_THE_VIEW, view)
+    return [Finding("on-the-view", row[0], "refused", message) for row in rows]

@@ -1,0 +1,221 @@
+"""A table as a view in its place has to show it: columns, defaults, owner, privileges, comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.rename.names import qualified, quote, renamed, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import Connection
+
+_FACTS = """
+SELECT c.relname AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner,
+    pg_get_userbyid(c.relowner) = current_user AS ours, c.relrowsecurity AS row_security,
+    c.relacl IS NULL AS untouched, obj_description(c.oid, 'pg_class') AS comment,
+    (SELECT v.oid FROM pg_class AS v WHERE v.relnamespace = c.relnamespace AND v.relname = $2
+        AND v.relkind = 'v') AS view,
+    ARRAY(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC'
+            ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+        FROM pg_default_acl AS d, aclexplode(d.defaclacl) AS x
+        WHERE d.defaclobjtype = 'r' AND d.defaclnamespace IN (0, c.relnamespace)
+            AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+        ORDER BY 1) AS by_default
+FROM pg_class AS c WHERE c.oid = $1
+"""
+_COLUMNS = """
+SELECT a.attname AS name, col_description(a.attrelid, a.attnum) AS comment,
+    CASE WHEN a.attgenerated = '' AND a.attidentity = ''
+        THEN pg_get_expr(d.adbin, d.adrelid) END AS default
+FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_GRANTS = """
+SELECT g.column_name, CASE WHEN g.grantee = 0 THEN 'PUBLIC'
+        ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS grantee,
+    g.privilege_type, bool_or(g.is_grantable)
+FROM (
+    SELECT NULL AS column_name, x.* FROM pg_class AS c,
+        aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS x WHERE c.oid = $1
+    UNION ALL
+    SELECT a.attname, x.* FROM pg_attribute AS a, aclexplode(a.attacl) AS x
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped) AS g
+GROUP BY 1, 2, 3 ORDER BY 2, 1 NULLS FIRST, 3
+"""
+# Everything that the statements of a swap are made from, in one number.
+_SEEN = """
+SELECT hashtextextended(coalesce(string_agg(concat_ws(' ', c.relname, c.relowner, c.relacl,
+    c.relrowsecurity, a.attnum, a.attname, a.atttypid, a.attacl, d.adbin),
+    ',' ORDER BY c.oid, a.attnum), ''), 0)
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+    AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+WHERE c.oid IN ({relations})
+"""
+# A partition's name of NOT NULL or of a CHECK is the table's, but for a NOT NULL that it had before
+# it was attached: the table's cannot be renamed then. An index's name is its constraint's too.
+_NAMED = """
+WITH tree AS (
+    SELECT t.relid, a.attnum, pg_catalog.format('%I.%I', n.nspname,
+        CASE WHEN c.oid = $1 THEN $3 ELSE c.relname END) AS sql, n.nspname
+    FROM (SELECT $1::oid AS relid UNION
+        SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.relid AND a.attname = $2
+        AND NOT a.attisdropped)
+SELECT tree.relid, tree.sql, 'CONSTRAINT' AS kind, tree.nspname AS schema, k.conname AS name
+FROM tree JOIN pg_catalog.pg_constraint AS k ON k.conrelid = tree.relid
+LEFT JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid
+WHERE tree.attnum = ANY (k.conkey) AND (k.contype IN ('c', 'n') AND k.coninhcount = 0
+        OR k.contype = 'f' AND (q.oid IS NULL OR q.confrelid = k.confrelid))
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS o JOIN tree AS t ON t.relid = o.conrelid
+        WHERE k.contype = 'n' AND o.contype = 'n' AND t.attnum = ANY (o.conkey)
+            AND o.conname <> k.conname)
+UNION SELECT tree.relid, tree.sql, 'INDEX', tree.nspname, x.relname
+FROM tree JOIN pg_catalog.pg_index AS i ON i.indrelid = tree.relid
+JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+WHERE tree.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+    AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
+UNION SELECT tree.relid, tree.sql, 'STATISTICS', n.nspname, s.stxname
+FROM tree JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = tree.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
+WHERE tree.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
+    AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
+ORDER BY 1, 3, 5
+"""
+# A type of that name would be in the way of the table's row type.
+_FREE = """
+SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NULL
+    AND to_regtype(format('%I.%I', $1::text, $2::text)) IS NULL
+"""
+
+
+class Grant(NamedTuple):
+    """A privilege; `column` is None for one on the whole table."""
+
+    column: str | None
+    grantee: str
+    privilege: str
+    grantable: bool
+
+
+class ShownColumn(NamedTuple):
+    """A column, and what a view keeps beside it."""
+
+    name: str
+    comment: str | None
+    default: str | None
+
+
+class Renaming(NamedTuple):
+    """An index, a constraint or statistics whose name has the column's in it.
+
+    Attributes:
+        relation: the table that it is on.
+        table: that table as SQL names it once the view is gone.
+        schema: where its own name is.
+    """
+
+    relation: int
+    table: str
+    kind: str
+    schema: str
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table or a view as it is now.
+
+    Attributes:
+        name: its name now.
+        base: the name it has, or would get, while a view stands in its place; None if none is free.
+        view: the oid of the view in its place; None while there is none.
+        ours: whether its owner is this very account.
+        row_security: whether rows are hidden from some accounts.
+        untouched: whether nobody ever granted or revoked anything on the whole of it.
+        by_default: accounts that are granted something on each new table or view of ours.
+        seen: a number that changes when any of this does.
+    """
+
+    oid: int
+    name: str
+    base: str | None
+    view: int | None
+    owner: str
+    ours: bool
+    row_security: bool
+    untouched: bool
+    comment: str | None
+    by_default: tuple[str, ...]
+    columns: tuple[ShownColumn, ...]
+    grants: tuple[Grant, ...]
+    seen: int
+
+    @property
+    def comments(self) -> dict[str, str | None]:
+        """Return the columns' comments."""
+        return {one.name: one.comment for one in self.columns}
+
+
+async def read_shape(connection: Connection, oid: int, names: Names) -> Shape:
+    """Return what the catalog has of a table, or of the view in its place."""
+    facts = await connection.fetchrow(_FACTS, oid, names.table)
+    standing = facts["name"] != names.table
+    return Shape(
+        oid=oid,
+        name=facts["name"],
+        base=facts["name"] if standing else await _free_name(connection, names),
+        view=facts["view"],
+        owner=facts["owner"],
+        ours=facts["ours"],
+        row_security=facts["row_security"],
+        untouched=facts["untouched"],
+        comment=facts["comment"],
+        by_default=tuple(facts["by_default"]),
+        columns=tuple(ShownColumn(*row) for row in await connection.fetch(_COLUMNS, oid)),
+        grants=tuple(Grant(*row) for row in await connection.fetch(_GRANTS, oid)),
+        seen=await connection.fetchval(seen([oid])),
+    )
+
+
+def seen(relations: Iterable[int]) -> str:
+    """Return the query for a number that changes when what is read here does."""
+    return _SEEN.format(relations=", ".join(str(int(oid)) for oid in relations))
+
+
+async def _free_name(connection: Connection, names: Names) -> str | None:
+    for suffix in ("base", f"base_{names.key}"):
+        name = shortened(f"{names.table}_{suffix}")
+        if await connection.fetchval(_FREE, names.schema, name):
+            return name
+    return None
+
+
+async def find_renamings(
+    connection: Connection, relation: int, names: Names, column: str
+) -> list[Renaming]:
+    """Return what gets another name with the column, which is called `column` now."""
+    rows = await connection.fetch(_NAMED, relation, column, names.table)
+    found = []
+    for row in rows:
+        new_name = renamed(row["name"], names.old, names.new)
+        if new_name not in {None, row["name"]}:
+            found.append(Renaming._make((*row, new_name)))
+    return found
+
+
+def rename_statement(one: Renaming) -> str:
+    """Return the statement that renames an index, a constraint or statistics."""
+    new_name = quote(one.new_name)
+    if one.kind == "CONSTRAINT":
+        return f"ALTER TABLE {one.table} RENAME CONSTRAINT {quote(one.name)} TO {new_name}"
+    return f"ALTER {one.kind} {qualified(one.schema, one.name)} RENAME TO {new_name}"

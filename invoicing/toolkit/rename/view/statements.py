@@ -1,0 +1,78 @@
+"""What cannot be done to a view, looked for in the database's functions and in what was run."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from invoicing.toolkit.rename.dependents import word
+from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.names import MARK
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.column import Relation
+    from invoicing.toolkit.rename.session import Connection
+
+# The first version with MERGE into views.
+MERGE = 17
+_FUNCTIONS = """
+SELECT p.oid::regprocedure::text AS subject, p.prosrc AS body
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
+    AND p.prosrc ~* $1 AND p.prosrc ~* $2 ORDER BY 1
+"""
+_STATEMENTS = """
+SELECT '«' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '»' AS subject,
+    sum(calls)::bigint AS calls
+FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
+"""
+_STATISTICS = """
+SELECT quote_ident(n.nspname) || '.pg_stat_statements' FROM pg_extension AS e
+JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
+"""
+_UNABLE = (
+    "{ran} something that cannot be done to a view, and would fail while it stands. Keep it still, "
+    "or let it do without, then: --accept view-statement"
+)
+
+
+async def statements_no_view_takes(connection: Connection, relation: Relation) -> list[Finding]:
+    """Find what cannot be done to a view, in functions and in statements that ran."""
+    table = word(relation.table)
+    cannot = _cannot(relation.table, connection.get_server_version().major)
+    found = [
+        _refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
+        for row in await connection.fetch(_FUNCTIONS, table, cannot)
+    ]
+    view = await connection.fetchval(_STATISTICS)
+    try:
+        rows = (
+            await connection.fetch(_STATEMENTS.format(view=view), table, cannot, MARK)
+            if view is not None
+            else []
+        )
+    except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError):
+        rows = []
+    for row in rows:
+        said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
+        found.append(_refused("view-statement", row["subject"], said))
+    return found
+
+
+def _cannot(table: str, version: int) -> str:
+    name = rf'(\w+\.|"[^"]*"\.)?"?{re.escape(table)}"?([^\w$]|$)'
+    choices = [
+        rf"\m(truncate|copy|cluster)\s+(table\s+|only\s+)*{name}",
+        r"\mon\s+conflict\s+on\s+constraint\M|\mtablesample\M|\mcurrent\s+of\M",
+        r"\m(ctid|xmin|tableoid|pg_get_serial_sequence)\M",
+    ]
+    if version < MERGE:
+        choices.append(rf"\mmerge\s+into\s+(only\s+)?{name}")
+    return "|".join(choices)
+
+
+def _refused(slug: str, subject: str, message: str) -> Finding:
+    return Finding(slug, subject, "refused", message)
