@@ -1,5 +1,7 @@
 """A Jupyter-driven data and operations toolkit for invoices kept in PostgreSQL."""
 
-__all__ = ["__version__"]
+from invoicing.extension import load_ipython_extension, unload_ipython_extension
+
+__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
 
 __version__ = "0.1.0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,10 @@ import typer
 
 from invoicing.cli.files import writable, write
 from invoicing.cli.output import LiteralConsole, echo_json
-from invoicing.errors import UsageError
 from invoicing.toolkit.profiling import Thresholds
+from invoicing.toolkit.profiling.errors import UnknownFindingError
+from invoicing.toolkit.profiling.findings import KINDS, SLUGS, findings_page
+from invoicing.toolkit.profiling.findings.page import section
 from invoicing.toolkit.profiling.report import html_report, json_report
 from invoicing.toolkit.profiling.running import ProgramRun, run_program
 
@@ -33,6 +34,20 @@ not 0, else 1 if there are findings, else 0. Leave a finding out by a comment on
 `# profile: allow n-plus-one -- why`, or by --allow. A program that ends by os._exit or by a \
 signal takes the report with it.
 """
+
+
+def _print_explanation(slug: str | None) -> None:
+    """Print what one finding, or each of them, means.
+
+    Raises:
+        UnknownFindingError: there is no such finding.
+    """
+    if slug is None:
+        return
+    if slug != "all" and slug not in KINDS:
+        raise UnknownFindingError(slug, SLUGS)
+    typer.echo(findings_page() if slug == "all" else section(KINDS[slug]), nl=False)
+    raise typer.Exit
 
 
 @app.command(
@@ -56,6 +71,16 @@ def profile(
         ),
     ] = None,
     allow: Annotated[list[str] | None, typer.Option(help="A finding to leave out.")] = None,
+    _explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="SLUG",
+            callback=_print_explanation,
+            is_eager=True,
+            help="Say what a finding means, with examples, and end; `all` for every one.",
+        ),
+    ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="From which size on something is a finding."),
@@ -66,7 +91,7 @@ def profile(
         program,
         arguments or [],
         module=module,
-        thresholds=_thresholds(threshold or []),
+        thresholds=Thresholds.parse(threshold or []),
         allow=allow or [],
     )
     sys.stdout.flush()
@@ -88,25 +113,3 @@ def _show(run: ProgramRun, findings: int) -> None:
     console.print(run.recorder)
     said = f"{findings} finding{'' if findings == 1 else 's'}"
     console.print(said if findings else "No findings.", style="red" if findings else "green")
-
-
-def _thresholds(given: list[str]) -> Thresholds:
-    """Return the thresholds with what was given in place of the defaults.
-
-    Raises:
-        UsageError: there is no such threshold, or it is no number.
-    """
-    thresholds = Thresholds()
-    known = {one.name: type(getattr(thresholds, one.name)) for one in fields(thresholds)}
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in known:
-            raise UsageError(f"{name!r} is no threshold. There are: {', '.join(known)}")
-        try:
-            thresholds = replace(thresholds, **{name: known[name](value)})
-        except ValueError:
-            raise UsageError(
-                f"--threshold {text}: {value!r} is no {known[name].__name__}. "
-                f"Write for example --threshold {name}={getattr(thresholds, name)}"
-            ) from None
-    return thresholds

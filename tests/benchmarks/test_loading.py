@@ -1,6 +1,6 @@
 """Loading strategies as collections grow: rows, bytes, time and memory, and the factor to the best.
 
-Facts (statements, rows) are asserted; of times and memory only that the factors are printed.
+Evidence (statements, rows) are asserted; of times and memory only that the factors are printed.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SET_UP = """
-%load_ext invoicing.toolkit.profiling
+%load_ext invoicing
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import StaticPool
 engine = create_engine("sqlite://", poolclass=StaticPool)
@@ -84,9 +84,9 @@ def test_a_wrong_option_is_told(kernel: Kernel) -> None:
 
 
 def test_it_can_be_unloaded(kernel: Kernel) -> None:
-    _, error, _ = kernel.run("%unload_ext invoicing.toolkit.profiling")
+    _, error, _ = kernel.run("%unload_ext invoicing")
     assert error == ""
     _, error, _ = kernel.run("%%queries\nask(1)")
     output, _, _ = kernel.run("print('_invoicing_queries' in globals())")
     assert output == "False"
-    kernel.run("%load_ext invoicing.toolkit.profiling")
+    kernel.run("%load_ext invoicing")

@@ -23,12 +23,12 @@ from sqlalchemy.orm import (
 from invoicing.db import Database
 from invoicing.settings import Settings
 from invoicing.toolkit.profiling import Cause, Identity, record_queries
+from invoicing.toolkit.profiling.capture.capture import Capture
 from invoicing.toolkit.profiling.errors import (
     ProfilingTargetError,
     RecorderInUseError,
     TooManyStatementsError,
 )
-from invoicing.toolkit.profiling.recording import Recording
 from invoicing.toolkit.profiling.tables import table_of
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
@@ -365,7 +365,7 @@ async def test_a_bug_in_a_listener_is_swallowed_counted_and_told_once(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Recording, "_entity_columns", broken)
+    monkeypatch.setattr(Capture, "_entity_columns", broken)
     with caplog.at_level(logging.WARNING):
         async with record_queries(engine) as recorder, engine.connect() as connection:
             for _ in range(3):

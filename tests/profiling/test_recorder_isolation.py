@@ -18,7 +18,12 @@ from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
 from invoicing.toolkit.profiling import record_queries
-from invoicing.toolkit.profiling.listening import EARS, HERE, events_of_engine, events_of_sessions
+from invoicing.toolkit.profiling.capture.events import (
+    EARS,
+    HERE,
+    events_of_engine,
+    events_of_sessions,
+)
 from tests.profiling.conftest import Book, Shelf
 
 if TYPE_CHECKING:

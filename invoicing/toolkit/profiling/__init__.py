@@ -10,8 +10,8 @@ from invoicing.toolkit.profiling.comparison import (
 )
 from invoicing.toolkit.profiling.findings import SLUGS, Cost, Finding, Thresholds
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of
-from invoicing.toolkit.profiling.magic import load_ipython_extension, unload_ipython_extension
-from invoicing.toolkit.profiling.model import (
+from invoicing.toolkit.profiling.recorder import Recorder, record_queries
+from invoicing.toolkit.profiling.statement import (
     Caller,
     Cause,
     EntityRows,
@@ -19,7 +19,6 @@ from invoicing.toolkit.profiling.model import (
     Statement,
     Transaction,
 )
-from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 
 __all__ = [
     "SLUGS",
@@ -40,7 +39,5 @@ __all__ = [
     "Transaction",
     "compare_loading",
     "fingerprint_of",
-    "load_ipython_extension",
     "record_queries",
-    "unload_ipython_extension",
 ]

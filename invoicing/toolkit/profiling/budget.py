@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from invoicing.toolkit.profiling.findings.model import Thresholds
+    from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
 
 class QueryBudget:

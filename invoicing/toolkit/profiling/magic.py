@@ -1,6 +1,6 @@
 """`%%queries`: what a notebook's cell asks of its databases.
 
-    %load_ext invoicing.toolkit.profiling
+    %load_ext invoicing
 
     %%queries
     dashboard = await get_account_dashboard(session, account_id)
@@ -32,8 +32,8 @@ class _Parser(ArgumentParser):
         raise QueriesMagicError(message)
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Make `%%queries` known to a shell; IPython calls it for `%load_ext invoicing.toolkit.profiling`."""
+def load(shell: InteractiveShell) -> None:
+    """Make `%%queries` known to a shell."""
     if NAME not in shell.user_ns_hidden:
         extension = QueriesMagic(shell)
         shell.user_ns[NAME] = shell.user_ns_hidden[NAME] = extension
@@ -42,7 +42,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         shell.events.register("post_run_cell", extension.end)
 
 
-def unload_ipython_extension(shell: InteractiveShell) -> None:
+def unload(shell: InteractiveShell) -> None:
     """Take it away again."""
     extension = shell.user_ns_hidden.pop(NAME, None)
     if extension is not None:

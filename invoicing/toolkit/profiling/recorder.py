@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Engine
 
-from invoicing.toolkit.profiling.callers import CallerFinder
+from invoicing.toolkit.profiling.capture.capture import Capture
+from invoicing.toolkit.profiling.capture.events import HERE, listen, stop_listening, unrecorded
+from invoicing.toolkit.profiling.capture.explain import explain, explain_async
+from invoicing.toolkit.profiling.capture.stack import CallerFinder
+from invoicing.toolkit.profiling.capture.targets import engines_of
 from invoicing.toolkit.profiling.errors import (
     ExplainError,
     RecorderInUseError,
     TooManyStatementsError,
     UnknownFindingError,
 )
-from invoicing.toolkit.profiling.explain import explain, explain_async
-from invoicing.toolkit.profiling.findings.facts import Facts
-from invoicing.toolkit.profiling.findings.find import SLUGS, find
-from invoicing.toolkit.profiling.findings.model import Thresholds
-from invoicing.toolkit.profiling.listening import HERE, listen, stop_listening, unrecorded
-from invoicing.toolkit.profiling.recording import Recording
+from invoicing.toolkit.profiling.findings.evidence import Evidence
+from invoicing.toolkit.profiling.findings.registry import SLUGS, find
+from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 from invoicing.toolkit.profiling.tables import frame_of, html_of, lines_of, shown_of, text_of
-from invoicing.toolkit.profiling.targets import engines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from invoicing.toolkit.profiling.explain import Plan, Question
-    from invoicing.toolkit.profiling.findings.model import Finding
-    from invoicing.toolkit.profiling.model import Statement, Transaction
+    from invoicing.toolkit.profiling.capture.explain import Plan, Question
+    from invoicing.toolkit.profiling.findings.finding import Finding
+    from invoicing.toolkit.profiling.statement import Statement, Transaction
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Recorder:
     def findings(self) -> list[Finding]:
         """What is wasteful in it, each with its line and the option to add."""
         recording = self._recording
-        facts = Facts(
+        facts = Evidence(
             self.statements, recording.transactions, recording.reads, self.thresholds, self.plans
         )
         return find(facts, self.allow)
@@ -237,13 +237,13 @@ class Recorder:
         questions = self._recording.questions
         return [one for one in questions if one.engine.dialect.is_async is is_async]
 
-    def _new_recording(self, frame: Any) -> Recording:  # noqa: ANN401 -- a frame or None
+    def _new_recording(self, frame: Any) -> Capture:  # noqa: ANN401 -- a frame or None
         try:
             owner = asyncio.current_task()
         except RuntimeError:
             owner = None
         finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
-        return Recording(
+        return Capture(
             finder,
             parameters=self._parameters,
             wire=self._wire,

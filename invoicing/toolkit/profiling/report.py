@@ -8,9 +8,9 @@ from invoicing.toolkit.profiling.tables import table_html, title_of
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.findings.model import Finding
-    from invoicing.toolkit.profiling.model import Caller
+    from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.running import ProgramRun
+    from invoicing.toolkit.profiling.statement import Caller
 
 # Nothing from outside: it opens offline, prints, and follows the reader's light or dark theme.
 _STYLE = """

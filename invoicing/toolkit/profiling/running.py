@@ -15,7 +15,7 @@ from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from invoicing.toolkit.profiling.findings.model import Thresholds
+    from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
 INTERRUPTED = 130
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from invoicing.toolkit.profiling.findings.model import Finding
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.recorder import Recorder
+    from invoicing.toolkit.profiling.statement import Statement
 
 SHOWN = 100
 # Columns of a terminal in which a statement has room beside its line.

@@ -8,7 +8,7 @@ from invoicing.toolkit.profiling.comparison.growth import Law
 from invoicing.toolkit.profiling.comparison.strategies import Strategy
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.comparison.model import LoadingComparison, Measured
+    from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
 
 # How many times the bytes of another strategy saving one round trip is worth.
 WORTH = 2

@@ -12,7 +12,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoicing.db import Database
-from invoicing.toolkit.profiling.comparison.model import LoadingComparison, Measured
+from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
 from invoicing.toolkit.profiling.comparison.strategies import (
     LOADERS,
     Strategy,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from invoicing.toolkit.profiling.comparison.model import LoadingComparison, Measured
+    from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
 
 COLUMNS = (
     "Size",

@@ -1,6 +1,19 @@
-"""What a recording shows to be wasteful: which line, what it cost, and the option to add."""
+"""What a capture shows to be wasteful: which line, what it cost, and the option to add."""
 
-from invoicing.toolkit.profiling.findings.find import SLUGS, find
-from invoicing.toolkit.profiling.findings.model import Cost, Finding, Thresholds
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.page import findings_page
+from invoicing.toolkit.profiling.findings.registry import KINDS, SLUGS, find
+from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
-__all__ = ["SLUGS", "Cost", "Finding", "Thresholds", "find"]
+__all__ = [
+    "KINDS",
+    "SLUGS",
+    "Cost",
+    "Finding",
+    "Kind",
+    "Threshold",
+    "Thresholds",
+    "find",
+    "findings_page",
+]

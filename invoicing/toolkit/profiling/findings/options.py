@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.model import Cause, Step
+from invoicing.toolkit.profiling.statement import Cause, Step
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.findings.facts import Facts, Source
-    from invoicing.toolkit.profiling.model import Caller, Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
+    from invoicing.toolkit.profiling.statement import Caller, Statement
 
 
 def option_for(step: Step, before: tuple[Step, ...] = ()) -> str:
@@ -16,25 +16,27 @@ def option_for(step: Step, before: tuple[Step, ...] = ()) -> str:
     return ".".join(f"{_loader(one)}({one.relationship})" for one in (*before, step))
 
 
-def path_to(facts: Facts, source: Source, depth: int = 0) -> tuple[Statement, tuple[Step, ...]]:
+def path_to(
+    evidence: Evidence, source: Source, depth: int = 0
+) -> tuple[Statement, tuple[Step, ...]]:
     """Return the program's own statement behind a source, and the way from its top to there."""
     statement, entity = source
     if statement.cause not in {Cause.LAZY_LOAD, Cause.EAGER_LOAD} or depth > 20:  # noqa: PLR2004
         return statement, entity.steps
     if statement.cause is Cause.EAGER_LOAD or statement.parent is None:
-        leader = leader_of(facts, statement)
+        leader = leader_of(evidence, statement)
         # The steps of an eager loader begin at its leader, and its rows' at the last of them.
         return leader or statement, statement.steps + entity.steps
-    above = facts.sources(statement.parent_root, {statement.parent.key}, statement.number)
+    above = evidence.sources(statement.parent_root, {statement.parent.key}, statement.number)
     if not above:
         return statement, entity.steps
-    first, steps = path_to(facts, above[0], depth + 1)
+    first, steps = path_to(evidence, above[0], depth + 1)
     return first, (*steps, *statement.steps[-1:], *entity.steps)
 
 
-def leader_of(facts: Facts, statement: Statement) -> Statement | None:
+def leader_of(evidence: Evidence, statement: Statement) -> Statement | None:
     """Return the statement whose eager loader sent this one."""
-    for one in reversed(facts.statements[: statement.number - 1]):
+    for one in reversed(evidence.statements[: statement.number - 1]):
         if one.cause is not Cause.EAGER_LOAD and one.session == statement.session:
             return one
     return None

@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
-    from invoicing.toolkit.profiling.findings.model import Finding
-    from invoicing.toolkit.profiling.model import Caller
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.finding import Finding
+    from invoicing.toolkit.profiling.statement import Caller
 
 _COMMENT = re.compile(r"#\s*profile:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)\s+--\s*\S")
 
 
 def without_suppressed(
-    facts: Facts, findings: Iterable[Finding], allow: Iterable[str]
+    evidence: Evidence, findings: Iterable[Finding], allow: Iterable[str]
 ) -> list[Finding]:
     """Return the findings that are neither in `allow` nor allowed by a comment."""
     allowed = set(allow)
-    return [one for one in findings if one.slug not in allowed and not _is_allowed(facts, one)]
+    return [one for one in findings if one.slug not in allowed and not _is_allowed(evidence, one)]
 
 
-def _is_allowed(facts: Facts, finding: Finding) -> bool:
+def _is_allowed(evidence: Evidence, finding: Finding) -> bool:
     lines = {finding.caller} if finding.caller is not None else set()
     # Each statement may have come another way; the comment has to stand on all of them.
     for number in finding.statements[:1]:
-        lines.update(facts.statements[number - 1].stack)
+        lines.update(evidence.statements[number - 1].stack)
     return any(finding.slug in _slugs(line) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""`n-plus-one` by the program's own hand: a query, or `session.get`, for one thing after another.
+"""A part of `n-plus-one`: a query, or `session.get`, that the program sends in a loop.
 
 Judged by which parameters differ. Those that look rows up (`column = ?`) belong to one thing each;
 those that cut a range, a page or a list belong to paging and to batches. In one unit of work a line
@@ -12,43 +12,43 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.facts import (
+from invoicing.toolkit.profiling.findings.evidence import (
     cost_of,
     is_repeated_line,
     main_caller,
     numbers,
 )
-from invoicing.toolkit.profiling.findings.model import Finding
-from invoicing.toolkit.profiling.findings.roles import Role, roles_of
-from invoicing.toolkit.profiling.model import Cause
+from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Statement
 
 _LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)\b", re.IGNORECASE)
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
 
 
-def loops(facts: Facts) -> Iterator[Finding]:
+def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     """Find queries that were sent for one thing after the other."""
     taken: set[int] = set()
-    for group in facts.groups(_is_query, lambda one: (one.transaction, one.fingerprint)):
-        if _looks_up_one_by_one(facts, group) and is_repeated_line(group):
+    for group in evidence.groups(_is_query, lambda one: (one.transaction, one.fingerprint)):
+        if _looks_up_one_by_one(evidence, group) and is_repeated_line(group):
             taken.update(numbers(group))
-            yield _finding(facts, group)
-    elsewhere = facts.groups(
+            yield _finding(evidence, group)
+    elsewhere = evidence.groups(
         lambda one: (
-            _is_query(one) and one.number not in taken and one.transaction not in facts.writing
+            _is_query(one) and one.number not in taken and one.transaction not in evidence.writing
         ),
         lambda one: one.fingerprint,
     )
     for group in elsewhere:
-        several = len({one.transaction for one in group}) >= facts.thresholds.repeats
-        if several and _looks_up_one_by_one(facts, group) and _came_from_one(facts, group):
-            yield _finding(facts, group)
+        several = len({one.transaction for one in group}) >= evidence.thresholds.repeats
+        if several and _looks_up_one_by_one(evidence, group) and _came_from_one(evidence, group):
+            yield _finding(evidence, group)
 
 
 def _is_query(one: Statement) -> bool:
@@ -71,53 +71,59 @@ def _differing(group: list[Statement]) -> list[int]:
     ]
 
 
-def _looks_up_one_by_one(facts: Facts, group: list[Statement]) -> bool:
-    if len({one.parameters_key for one in group}) < facts.thresholds.repeats:
+def _looks_up_one_by_one(evidence: Evidence, group: list[Statement]) -> bool:
+    if len({one.parameters_key for one in group}) < evidence.thresholds.repeats:
         return False
     if len({len(one.parameter_keys) for one in group}) > 1:
         return False
-    roles = roles_of(group[0].text)
+    roles = parameter_roles(group[0].text)
     if len(roles) != len(group[0].parameter_keys):
         return False
     differing = {role for place in _differing(group) for role in roles[place]}
-    if Role.LIST in differing and sum(Role.LIST in role for role in roles) == 1:
+    if ParameterRole.LIST in differing and sum(ParameterRole.LIST in role for role in roles) == 1:
         # A list of one. An array is one parameter too: of one, if what is in it stood in some row.
         array = re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is not None
-        single = not array or _came_from_one(facts, group)
-        differing = (differing - {Role.LIST}) | ({Role.EQUAL} if single else set())
-    if differing & {Role.RANGE, Role.PAGE}:
-        return Role.EQUAL in differing and _came_from_one(facts, group)
-    return Role.EQUAL in differing and Role.LIST not in differing
+        single = not array or _came_from_one(evidence, group)
+        differing = (differing - {ParameterRole.LIST}) | (
+            {ParameterRole.EQUAL} if single else set()
+        )
+    if differing & {ParameterRole.RANGE, ParameterRole.PAGE}:
+        return ParameterRole.EQUAL in differing and _came_from_one(evidence, group)
+    return ParameterRole.EQUAL in differing and ParameterRole.LIST not in differing
 
 
 def _looking_up(group: list[Statement]) -> list[int]:
-    roles = roles_of(group[0].text)
-    return [place for place in _differing(group) if roles[place] & {Role.EQUAL, Role.LIST}]
+    roles = parameter_roles(group[0].text)
+    return [
+        place
+        for place in _differing(group)
+        if roles[place] & {ParameterRole.EQUAL, ParameterRole.LIST}
+    ]
 
 
-def _origin(facts: Facts, group: list[Statement]) -> Statement | None:
+def _origin(evidence: Evidence, group: list[Statement]) -> Statement | None:
     """Return the one earlier statement in whose rows the looked-up values stood, if any."""
-    shapes = [one.fingerprint for one in facts.statements]
+    shapes = [one.fingerprint for one in evidence.statements]
     for place in _looking_up(group):
         wanted = {one.parameter_keys[place] for one in group}
-        for one in facts.statements[: group[0].number - 1]:
+        for one in evidence.statements[: group[0].number - 1]:
             if one.fingerprint == group[0].fingerprint:
                 continue
             # What runs as often itself is a part of the same work, not what the work is a list of.
-            if shapes.count(one.fingerprint) * facts.thresholds.repeats > len(group):
+            if shapes.count(one.fingerprint) * evidence.thresholds.repeats > len(group):
                 continue
             for column in one.values:
-                if len(wanted & column) >= min(len(wanted), facts.thresholds.repeats):
+                if len(wanted & column) >= min(len(wanted), evidence.thresholds.repeats):
                     return one
     return None
 
 
-def _came_from_one(facts: Facts, group: list[Statement]) -> bool:
-    return _origin(facts, group) is not None
+def _came_from_one(evidence: Evidence, group: list[Statement]) -> bool:
+    return _origin(evidence, group) is not None
 
 
-def _finding(facts: Facts, group: list[Statement]) -> Finding:
-    one, origin = group[0], _origin(facts, group)
+def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
+    one, origin = group[0], _origin(evidence, group)
     things = len({each.parameters_key for each in group})
     entity = one.entities[0].entity if one.entities else None
     by_get = one.cause is Cause.GET and entity is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.wire import WireTap
+    from invoicing.toolkit.profiling.capture.wire import WireTap
 
 
 class Traffic(NamedTuple):
@@ -27,7 +27,7 @@ def total_of(marks: list[Marks]) -> Traffic:
     return Traffic(*(sum(column[1::2]) - sum(column[::2]) for column in columns))
 
 
-class Meter:
+class ConnectionTraffic:
     """One connection's traffic, as one recording sees it.
 
     Attributes:

@@ -9,26 +9,27 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.facts import cost_of, numbers
-from invoicing.toolkit.profiling.findings.model import Finding
+from invoicing.toolkit.profiling.findings.evidence import cost_of, numbers
+from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
 from invoicing.toolkit.profiling.findings.options import leader_of
-from invoicing.toolkit.profiling.model import Cause
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Statement
 
 
-def chunks(facts: Facts) -> Iterator[Finding]:
+def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find selectin loaders whose chunks are tiny."""
     leaders = {
-        one.number: leader_of(facts, one)
-        for one in facts.statements
+        one.number: leader_of(evidence, one)
+        for one in evidence.statements
         if one.cause is Cause.EAGER_LOAD and one.loader == "selectin"
     }
-    groups = facts.groups(
+    groups = evidence.groups(
         lambda one: one.number in leaders and one.relationship is not None,
         # A loader that recurses goes one step deeper with each level, and is as deep in each part.
         lambda one: (one.session, _number(leaders[one.number]), one.relationship, len(one.steps)),
@@ -36,8 +37,8 @@ def chunks(facts: Facts) -> Iterator[Finding]:
     for group in groups:
         parents = [one.parameter_count for one in group]
         # The last chunk has what is left.
-        tiny = median(parents) < facts.thresholds.chunk
-        if len(group) < facts.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:
+        tiny = median(parents) < evidence.thresholds.chunk
+        if len(group) < evidence.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:
             continue
         yield _finding(group, leaders[group[0].number], parents)
 
@@ -65,3 +66,24 @@ def _finding(group: list[Statement], leader: Statement | None, parents: list[int
         cost_of(group, kept=-(-sum(parents) // 500)),
         numbers(group),
     )
+
+
+KIND = Kind(
+    slug="chunked-n-plus-one",
+    title="an eager loader with a tiny `chunksize` or `yield_per`",
+    why=(
+        "selectinload asks for 500 parents at a time; with a chunk of two it is an N+1 inside the "
+        "loader. Judged between two statements of the program's own, so pages are none."
+    ),
+    bad="""
+tiny = select(Author).options(selectinload(Author.books, chunksize=2))
+for author in await session.scalars(tiny):
+    [book.title for book in author.books]
+""",
+    good="""
+for author in await session.scalars(select(Author).options(selectinload(Author.books))):
+    [book.title for book in author.books]
+""",
+    detect=detect,
+    thresholds=(Threshold("chunk", 50, "parents for each statement of an eager loader"),),
+)

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
 
-from invoicing.toolkit.profiling.model import Cause, Identity, Step
+from invoicing.toolkit.profiling.statement import Cause, Identity, Step
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExecutionContext
     from sqlalchemy.orm import InstanceState
 
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.statement import Statement
 
 LOADERS = ("selectin", "subquery", "immediate")
 WRITES = ("flush", "autoflush")
 
 
-class Origin(NamedTuple):
+class LoadCause(NamedTuple):
     """Why the ORM sends a statement.
 
     Attributes:
@@ -36,10 +36,10 @@ class Origin(NamedTuple):
     parent_root: str = ""
 
 
-PLAIN = Origin()
+PLAIN = LoadCause()
 
 
-def origin_of(context: ExecutionContext) -> Origin | None:
+def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     """Return why the ORM sends the SELECT that `context` executes; None for any other statement.
 
     These are the facts behind `ORMExecuteState.lazy_loaded_from`, `loader_strategy_path` and
@@ -58,21 +58,21 @@ def origin_of(context: ExecutionContext) -> Origin | None:
         return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN  # noqa: SLF001
     lazy = options._lazy_loaded_from  # noqa: SLF001
     if lazy is None:
-        return Origin(relationship_at(path), path=path.path)
+        return LoadCause(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__
-    return Origin(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
+    return LoadCause(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
 
 
-def _column_load(options: Any, compiling: Any) -> Origin:  # noqa: ANN401 -- as the ORM has them
+def _column_load(options: Any, compiling: Any) -> LoadCause:  # noqa: ANN401 -- as the ORM has them
     state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
     if state is None:
-        return Origin(is_column_load=True)
+        return LoadCause(is_column_load=True)
     name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None
     root = state.mapper.base_mapper.class_.__name__
-    return Origin(name, identity_of(state), is_column_load=True, parent_root=root)
+    return LoadCause(name, identity_of(state), is_column_load=True, parent_root=root)
 
 
-def cause_of(statement: Statement, origin: Origin | None) -> Cause:
+def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
     """Return why `statement` ran: what the session said, and which of its operations were on."""
     within = statement.within
     if origin is None:

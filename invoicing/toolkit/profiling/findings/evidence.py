@@ -6,15 +6,15 @@ from collections import Counter, defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.profiling.findings.model import Cost
-from invoicing.toolkit.profiling.model import Cause
+from invoicing.toolkit.profiling.findings.finding import Cost
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from invoicing.toolkit.profiling.findings.model import Thresholds
-    from invoicing.toolkit.profiling.model import Caller, EntityRows, Statement, Transaction
-    from invoicing.toolkit.profiling.reads import Reads
+    from invoicing.toolkit.profiling.capture.attribute_reads import Reads
+    from invoicing.toolkit.profiling.findings.thresholds import Thresholds
+    from invoicing.toolkit.profiling.statement import Caller, EntityRows, Statement, Transaction
 
 LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
@@ -27,7 +27,7 @@ class Source(NamedTuple):
     entity: EntityRows
 
 
-class Facts:
+class Evidence:
     """What is known of a recording.
 
     Attributes:

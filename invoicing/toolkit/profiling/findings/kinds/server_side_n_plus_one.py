@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.findings.model import Cost, Finding
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
 
 
-def plans(facts: Facts) -> Iterator[Finding]:
+def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find SubPlans that ran once for each row."""
-    for number, plan in facts.plans.items():
-        statement = facts.statements[number - 1]
+    for number, plan in evidence.plans.items():
+        statement = evidence.statements[number - 1]
         for node in _nodes(plan):
             loops = int(node.get("Actual Loops", 0))
-            if node.get("Parent Relationship") != "SubPlan" or loops < facts.thresholds.loops:
+            if node.get("Parent Relationship") != "SubPlan" or loops < evidence.thresholds.loops:
                 continue
             seconds = float(node.get("Actual Total Time", 0)) * loops / 1000
             table = _table(node)
@@ -49,3 +50,24 @@ def _table(node: dict[str, Any]) -> str:
     return next(
         (str(one["Relation Name"]) for one in _nodes(node) if "Relation Name" in one), "its rows"
     )
+
+
+KIND = Kind(
+    slug="server-side-n-plus-one",
+    title="an inner query for each row, from the plan (`explain=True`)",
+    why=(
+        "One statement, one round trip, and still the server runs the scalar subquery once for "
+        "each row. Only the plan shows it."
+    ),
+    bad="""
+count = select(func.count()).where(Review.id <= Job.id, Review.id > 0).scalar_subquery()
+(await session.execute(select(Job.id, count))).all()
+""",
+    good="""
+counts = select(Review.book_id, func.count().label("reviews")).group_by(Review.book_id).subquery()
+(await session.execute(select(Book.id, counts.c.reviews).outerjoin(counts))).all()
+""",
+    detect=detect,
+    thresholds=(Threshold("loops", 100, "runs of one SubPlan in one statement"),),
+    needs_plans=True,
+)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Column
 
-from invoicing.toolkit.profiling.model import KEPT_KEYS, EntityRows
-from invoicing.toolkit.profiling.origin import relationship_at, relationships_on, steps_on
+from invoicing.toolkit.profiling.capture.cause import relationship_at, relationships_on, steps_on
+from invoicing.toolkit.profiling.statement import KEPT_KEYS, EntityRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,12 +16,12 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
-from invoicing.toolkit.profiling.recording import Recording
+from invoicing.toolkit.profiling.capture.capture import Capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-HERE: ContextVar[tuple[Recording, ...]] = ContextVar("invoicing_profiling", default=())
+HERE: ContextVar[tuple[Capture, ...]] = ContextVar("invoicing_profiling", default=())
 
 
 class Event(NamedTuple):
@@ -39,9 +39,9 @@ def events_of_sessions() -> list[Event]:
     """Return what every session tells: an engine does not know which sessions will use it."""
     raw = (("raw", True),)
     return [
-        Event(Session, "after_begin", Recording.session_begins),
-        Event(Mapper, "load", Recording.made, options=raw),
-        Event(Mapper, "refresh", Recording.made, options=raw),
+        Event(Session, "after_begin", Capture.session_begins),
+        Event(Mapper, "load", Capture.made, options=raw),
+        Event(Mapper, "refresh", Capture.made, options=raw),
     ]
 
 
@@ -49,16 +49,16 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
     """Return what an engine, its dialect and its pool tell; for the class `Engine`, all of them."""
     pool = engine.pool if isinstance(engine, Engine) else Pool
     return [
-        Event(engine, "commit", Recording.commit),
-        Event(engine, "commit_twophase", Recording.commit),
-        Event(engine, "rollback", Recording.rollback),
-        Event(engine, "rollback_twophase", Recording.rollback),
-        Event(engine, "before_cursor_execute", Recording.before),
-        Event(engine, "after_cursor_execute", Recording.after),
-        Event(engine, "handle_error", Recording.failed),
-        Event(pool, "connect", Recording.opened),
+        Event(engine, "commit", Capture.commit),
+        Event(engine, "commit_twophase", Capture.commit),
+        Event(engine, "rollback", Capture.rollback),
+        Event(engine, "rollback_twophase", Capture.rollback),
+        Event(engine, "before_cursor_execute", Capture.before),
+        Event(engine, "after_cursor_execute", Capture.after),
+        Event(engine, "handle_error", Capture.failed),
+        Event(pool, "connect", Capture.opened),
         # By all: what others have done on a connection must not be taken for the recording's.
-        Event(pool, "checkin", Recording.checked_in, by_all=True),
+        Event(pool, "checkin", Capture.checked_in, by_all=True),
     ]
 
 
@@ -71,11 +71,11 @@ class Ear:
     """
 
     def __init__(self, events: list[Event]) -> None:
-        self.recordings: frozenset[Recording] = frozenset()
-        self._everywhere: tuple[Recording, ...] = ()
+        self.recordings: frozenset[Capture] = frozenset()
+        self._everywhere: tuple[Capture, ...] = ()
         self._listeners = [(one, self._listener(one.heard, one.by_all)) for one in events]
 
-    def add(self, recording: Recording, *, everywhere: bool) -> None:
+    def add(self, recording: Capture, *, everywhere: bool) -> None:
         """Pass what is heard to `recording` too."""
         first = not self.recordings
         self.recordings |= {recording}
@@ -85,7 +85,7 @@ class Ear:
             for one, listener in self._listeners:
                 event.listen(one.target, one.name, listener, **dict(one.options))
 
-    def discard(self, recording: Recording) -> None:
+    def discard(self, recording: Capture) -> None:
         """Pass nothing to `recording` any more."""
         self.recordings -= {recording}
         self._everywhere = tuple(one for one in self._everywhere if one is not recording)
@@ -98,7 +98,7 @@ class Ear:
 
         def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
             recordings = self.recordings
-            concerned: Iterable[Recording] = recordings if by_all else here()
+            concerned: Iterable[Capture] = recordings if by_all else here()
             if self._everywhere:
                 concerned = {*concerned, *self._everywhere}
             for recording in concerned:
@@ -127,7 +127,7 @@ EARS: dict[Engine | type[Engine] | None, Ear] = {}
 
 
 def listen(
-    recording: Recording, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
+    recording: Capture, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
 ) -> None:
     """Pass the events of `engines`, and of the sessions on them, to `recording`."""
     with LOCK:
@@ -139,7 +139,7 @@ def listen(
             EARS[target].add(recording, everywhere=everywhere)
 
 
-def stop_listening(recording: Recording) -> None:
+def stop_listening(recording: Capture) -> None:
     """Pass nothing to `recording` any more."""
     with LOCK:
         for target, ear in tuple(EARS.items()):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenlet import getcurrent
 
-from invoicing.toolkit.profiling.model import Caller
+from invoicing.toolkit.profiling.statement import Caller
 
 if TYPE_CHECKING:
     from asyncio import Task

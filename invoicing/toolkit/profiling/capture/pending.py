@@ -10,28 +10,33 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.entities import count_rows, large_columns, new_counts, size_of
-from invoicing.toolkit.profiling.meter import NOTHING, total_of
-from invoicing.toolkit.profiling.model import Statement
-from invoicing.toolkit.profiling.origin import cause_of, steps_on
-from invoicing.toolkit.profiling.parameters import hashes_of_literals, hashes_of_values
+from invoicing.toolkit.profiling.capture.cause import cause_of, steps_on
+from invoicing.toolkit.profiling.capture.entities import (
+    count_rows,
+    large_columns,
+    new_counts,
+    size_of,
+)
+from invoicing.toolkit.profiling.capture.parameters import hashes_of_literals, hashes_of_values
+from invoicing.toolkit.profiling.capture.traffic import NOTHING, total_of
+from invoicing.toolkit.profiling.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.profiling.callers import CallerFinder, Lines
-    from invoicing.toolkit.profiling.entities import EntityColumns
-    from invoicing.toolkit.profiling.meter import Meter
-    from invoicing.toolkit.profiling.model import EntityRows, Transaction
-    from invoicing.toolkit.profiling.origin import Origin
-    from invoicing.toolkit.profiling.recording import Recording
+    from invoicing.toolkit.profiling.capture.capture import Capture
+    from invoicing.toolkit.profiling.capture.cause import LoadCause
+    from invoicing.toolkit.profiling.capture.entities import EntityColumns
+    from invoicing.toolkit.profiling.capture.stack import CallerFinder, Lines
+    from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic
+    from invoicing.toolkit.profiling.statement import EntityRows, Transaction
 
 FOLDED = 1000
 # Rows from which on it is worth while to see how large the values are, and who reads them.
 SEVERAL, MANY = 10, 100
 
 
-class Draft:
+class PendingStatement:
     """One statement, as it is noted.
 
     Attributes:
@@ -44,7 +49,7 @@ class Draft:
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
 
-    # Defaults of the class: most drafts never say otherwise, and are quicker made.
+    # Defaults of the class: most pending never say otherwise, and are quicker made.
     ended = fetching = fetches = counted = fetched_at = made_at = making = 0
     parameter_count = began = 0
     # Of each parameter, or of all of an executemany; salted only in the end.
@@ -52,7 +57,7 @@ class Draft:
     values: tuple[set[int], ...] = ()
     executions = 1
     rowcount = -1
-    origin: Origin | None = None
+    origin: LoadCause | None = None
     returns_rows = streamed = only_row = False
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
@@ -65,7 +70,7 @@ class Draft:
     sqlstate: str | None = None
 
     def __init__(
-        self, text: str, transaction: Transaction, meter: Meter, recording: Recording
+        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Capture
     ) -> None:
         self.text = text
         self.transaction = transaction

@@ -11,17 +11,17 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.draft import Draft
-from invoicing.toolkit.profiling.entities import entity_columns
-from invoicing.toolkit.profiling.explain import Question
-from invoicing.toolkit.profiling.fetching import CountingStrategy
+from invoicing.toolkit.profiling.capture.attribute_reads import Reads
+from invoicing.toolkit.profiling.capture.cause import load_cause_of, relationships_on
+from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
+from invoicing.toolkit.profiling.capture.entities import entity_columns
+from invoicing.toolkit.profiling.capture.explain import Question
+from invoicing.toolkit.profiling.capture.parameters import hashes_of, shown_parameters
+from invoicing.toolkit.profiling.capture.pending import PendingStatement
+from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic, Traffic
+from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
-from invoicing.toolkit.profiling.meter import Meter, Traffic
-from invoicing.toolkit.profiling.model import Transaction
-from invoicing.toolkit.profiling.origin import origin_of, relationships_on
-from invoicing.toolkit.profiling.parameters import hashes_of, shown_parameters
-from invoicing.toolkit.profiling.reads import Reads
-from invoicing.toolkit.profiling.wire import WireTap
+from invoicing.toolkit.profiling.statement import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
     from sqlalchemy.orm import InstanceState, Session
 
-    from invoicing.toolkit.profiling.callers import CallerFinder
-    from invoicing.toolkit.profiling.entities import EntityColumns
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.capture.entities import EntityColumns
+    from invoicing.toolkit.profiling.capture.stack import CallerFinder
+    from invoicing.toolkit.profiling.statement import Statement
 
 
 class Unit:
@@ -40,12 +40,12 @@ class Unit:
 
     __slots__ = ("meter", "transaction")
 
-    def __init__(self, transaction: Transaction, meter: Meter) -> None:
+    def __init__(self, transaction: Transaction, meter: ConnectionTraffic) -> None:
         self.transaction = transaction
         self.meter = meter
 
 
-class Recording:
+class Capture:
     """The statements of one recording, and what is needed to write down more of them.
 
     Attributes:
@@ -67,7 +67,7 @@ class Recording:
     ) -> None:
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
-        self.making: dict[int, Draft] = {}
+        self.making: dict[int, PendingStatement] = {}
         self.reads = Reads()
         self.lose = lose
         self._began = perf_counter_ns()
@@ -77,11 +77,11 @@ class Recording:
         self._explain = explain
         self._questions: dict[str, Question] = {}
         self._salt = randbits(64)
-        self._drafts: list[Draft] = []
+        self._pending: list[PendingStatement] = []
         self._statements: list[Statement] | None = None
-        self._meters: dict[int, Meter] = {}
+        self._meters: dict[int, ConnectionTraffic] = {}
         self._units: dict[Connection, Unit] = {}
-        self._running: dict[ExecutionContext, Draft] = {}
+        self._running: dict[ExecutionContext, PendingStatement] = {}
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
         self._autocommit: dict[Engine, bool] = {}
 
@@ -98,11 +98,11 @@ class Recording:
 
         It is made at once of the rows its thread fetched last; nothing else comes between.
         """
-        draft = self.making.get(get_ident())
-        if draft is not None:
-            draft.made_at = perf_counter_ns()
-            if draft.only_row:
-                draft.only_key = state.key
+        pending = self.making.get(get_ident())
+        if pending is not None:
+            pending.made_at = perf_counter_ns()
+            if pending.only_row:
+                pending.only_key = state.key
 
     # what the connection says
 
@@ -130,33 +130,33 @@ class Recording:
     ) -> None:
         """Write down a statement that is about to be sent."""
         unit = self._unit(connection)
-        draft = Draft(text, unit.transaction, unit.meter, self)
-        draft.lines = self._finder.find(text)
-        draft.origin = origin = origin_of(context)
+        pending = PendingStatement(text, unit.transaction, unit.meter, self)
+        pending.lines = self._finder.find(text)
+        pending.origin = origin = load_cause_of(context)
         if origin is not None and origin.path:
             # The first relationship that is loaded by itself: who asks for the others?
             for one in relationships_on(origin.path):
                 self.reads.watch(one.parent)
                 self.reads.watch(one.mapper)
-        draft.hashes = hashes_of(parameters)
+        pending.hashes = hashes_of(parameters)
         # The rows of one INSERT ... VALUES are told as an executemany, with one set of parameters.
         executemany = executemany and isinstance(parameters, list)
         if executemany:
-            draft.executions, draft.parameter_count = len(parameters), sum(map(len, parameters))
+            pending.executions, pending.parameter_count = len(parameters), sum(map(len, parameters))
         else:
-            draft.parameter_count = len(parameters or ())
+            pending.parameter_count = len(parameters or ())
         if self._parameters:
-            draft.parameters = shown_parameters(context, parameters, executemany)
-        self._drafts.append(draft)
+            pending.parameters = shown_parameters(context, parameters, executemany)
+        self._pending.append(pending)
         if self._explain and not executemany:
             self._ask(connection.engine, text, parameters)
-        self._running[context] = draft
-        draft.began = perf_counter_ns()
+        self._running[context] = pending
+        pending.began = perf_counter_ns()
 
     def _ask(self, engine: Engine, text: str, parameters: Any) -> None:  # noqa: ANN401
         reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
         if reads and fingerprint_of(text) not in self._questions:
-            question = Question(len(self._drafts), engine, text, parameters)
+            question = Question(len(self._pending), engine, text, parameters)
             self._questions[fingerprint_of(text)] = question
 
     @property
@@ -175,41 +175,41 @@ class Recording:
     ) -> None:
         """Write down that it has been executed."""
         now = perf_counter_ns()
-        draft = self._running.pop(context, None)
-        if draft is None:
+        pending = self._running.pop(context, None)
+        if pending is None:
             return
-        draft.ended = now
-        draft.marks.append(draft.meter.marks())
-        draft.rowcount = cursor.rowcount
+        pending.ended = now
+        pending.marks.append(pending.meter.marks())
+        pending.rowcount = cursor.rowcount
         if cursor.description is None:
             return
-        draft.returns_rows = True
-        draft.columns = columns = self._entity_columns(context)
+        pending.returns_rows = True
+        pending.columns = columns = self._entity_columns(context)
         if len(columns) > 1:
             for one in columns:
                 self.reads.watch(one.mapper)
-        if 0 <= draft.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
+        if 0 <= pending.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
             # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
-            draft.only_row = True
-            draft.fetched_at = now
-            self.making[get_ident()] = draft
+            pending.only_row = True
+            pending.fetched_at = now
+            self.making[get_ident()] = pending
             return
         # What a dialect sets here too, when it has its own way of fetching.
-        context.cursor_fetch_strategy = CountingStrategy(context, draft)
+        context.cursor_fetch_strategy = CountingStrategy(context, pending)
 
     def failed(self, error: ExceptionContext) -> None:
         """Write down that it has failed."""
         now = perf_counter_ns()
         context = error.execution_context
-        draft = self._running.pop(context, None) if context is not None else None
-        if draft is None:
+        pending = self._running.pop(context, None) if context is not None else None
+        if pending is None:
             return
-        draft.ended = now
-        draft.marks.append(draft.meter.marks())
+        pending.ended = now
+        pending.marks.append(pending.meter.marks())
         original = error.original_exception
         cause = original.__cause__ or original
-        draft.error = type(cause).__name__
-        draft.sqlstate = next(
+        pending.error = type(cause).__name__
+        pending.sqlstate = next(
             (
                 str(state)
                 for one in (original, cause)
@@ -242,14 +242,14 @@ class Recording:
         if self._statements is not None:
             return self._statements
         return [
-            draft.statement(number, self._began, self._salt, self._finder)
-            for number, draft in enumerate(self._drafts, 1)
+            pending.statement(number, self._began, self._salt, self._finder)
+            for number, pending in enumerate(self._pending, 1)
         ]
 
     @property
     def count(self) -> int:
         """How many statements there are so far."""
-        return len(self._drafts if self._statements is None else self._statements)
+        return len(self._pending if self._statements is None else self._statements)
 
     @property
     def traffic(self) -> Traffic | None:
@@ -262,13 +262,13 @@ class Recording:
 
     def close(self) -> None:
         """Leave every connection as it was found, and keep nothing but the result."""
-        for draft in self._running.values():
-            draft.error = "unfinished"
+        for pending in self._running.values():
+            pending.error = "unfinished"
         self.reads.stop()
         for meter in self._meters.values():
             meter.release()
         self._statements = self.statements
-        self._drafts.clear()
+        self._pending.clear()
         self.making.clear()
         self._units.clear()
         self._running.clear()
@@ -292,10 +292,10 @@ class Recording:
             unit = self._units[connection] = Unit(transaction, meter)
         return unit
 
-    def _new_meter(self, dbapi_connection: Any) -> Meter:  # noqa: ANN401 -- any driver's
+    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:  # noqa: ANN401 -- any driver's
         driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
         tap = WireTap.on(driver) if self._wire else None
-        meter = Meter(len(self._meters) + 1, dbapi_connection, tap)
+        meter = ConnectionTraffic(len(self._meters) + 1, dbapi_connection, tap)
         self._meters[id(dbapi_connection)] = meter
         return meter
 

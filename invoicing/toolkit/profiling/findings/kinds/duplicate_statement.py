@@ -1,4 +1,4 @@
-"""`duplicate-statement` and `missing-limit`: rows asked for again, and rows asked for without end.
+"""`duplicate-statement`: rows asked for again.
 
 Reading again is meant where something was written in between, where the first attempt failed, and
 where the program waited for a change.
@@ -11,15 +11,16 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.facts import is_unasked, is_write, main_caller, numbers
-from invoicing.toolkit.profiling.findings.model import Cost, Finding
-from invoicing.toolkit.profiling.model import Cause
+from invoicing.toolkit.profiling.findings.evidence import is_unasked, is_write, main_caller, numbers
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Statement
 
 SEVERAL = 3
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
@@ -28,17 +29,16 @@ _CHANGING = re.compile(
     r"\b(?:FOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)|nextval|clock_timestamp|random|pg_\w+)\b",
     re.IGNORECASE,
 )
-_LIMIT = re.compile(r"\b(?:LIMIT|FETCH (?:FIRST|NEXT)|TOP)\b", re.IGNORECASE)
 
 
-def duplicates(facts: Facts) -> Iterator[Finding]:
+def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements sent again with the same parameters in one unit of work."""
-    groups = facts.groups(
+    groups = evidence.groups(
         _is_read, lambda one: (one.transaction, one.connection, one.text, one.parameters_key)
     )
     for group in groups:
-        again = _in_one_go(facts, group)
-        if len(again) >= facts.thresholds.duplicates:
+        again = _in_one_go(evidence, group)
+        if len(again) >= evidence.thresholds.duplicates:
             yield _duplicate(again)
 
 
@@ -54,36 +54,36 @@ def _is_read(one: Statement) -> bool:
     )
 
 
-def _in_one_go(facts: Facts, group: list[Statement]) -> list[Statement]:
+def _in_one_go(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     """Return the longest part of `group` between which nothing changed and nobody waited."""
-    pauses = [_pause(facts, *pair) for pair in pairwise(group)]
+    pauses = [_pause(evidence, *pair) for pair in pairwise(group)]
     # One pause may be the machine's; where there are several, their median is the program's.
-    if len(pauses) >= SEVERAL and median(pauses) > facts.thresholds.pause / 4:
+    if len(pauses) >= SEVERAL and median(pauses) > evidence.thresholds.pause / 4:
         return []
     parts = [[group[0]]]
     for pause, (before, one) in zip(pauses, pairwise(group), strict=True):
         # A savepoint or a rollback to one says that what was read may not count any more.
         changed = any(
             is_write(each) or "SAVEPOINT" in each.text.upper()
-            for each in _between(facts, before, one)
+            for each in _between(evidence, before, one)
         )
-        if changed or pause > facts.thresholds.pause:
+        if changed or pause > evidence.thresholds.pause:
             parts.append([])
         parts[-1].append(one)
     return max(parts, key=len)
 
 
-def _between(facts: Facts, before: Statement, one: Statement) -> list[Statement]:
+def _between(evidence: Evidence, before: Statement, one: Statement) -> list[Statement]:
     return [
         each
-        for each in facts.statements[before.number : one.number - 1]
+        for each in evidence.statements[before.number : one.number - 1]
         if each.transaction == one.transaction
     ]
 
 
-def _pause(facts: Facts, before: Statement, one: Statement) -> float:
+def _pause(evidence: Evidence, before: Statement, one: Statement) -> float:
     """Return the seconds between two statements in which nothing of theirs was going on."""
-    statements = (before, *_between(facts, before, one))
+    statements = (before, *_between(evidence, before, one))
     busy = sum(each.database_seconds + each.orm_seconds for each in statements)
     return one.started - before.started - busy
 
@@ -114,30 +114,26 @@ def _lines(group: list[Statement]) -> str:
     return " and ".join(lines[:3]) or "no line of your own"
 
 
-def limits(facts: Facts) -> Iterator[Finding]:
-    """Find statements that brought very many rows at once, and might bring any number."""
-    groups = facts.groups(
-        lambda one: (
-            one.cause is Cause.STATEMENT
-            and one.operation in {"SELECT", "WITH"}
-            and not one.streamed
-            and (one.rows or 0) > facts.thresholds.rows
-            and _LIMIT.search(one.text) is None
-        ),
-        lambda one: one.fingerprint,
-    )
-    for group in groups:
-        worst = max(group, key=lambda one: one.rows or 0)
-        yield Finding(
-            "missing-limit",
-            f"a statement without LIMIT brought {worst.rows:,} rows at once",
-            ".limit(...) and pages; or .execution_options(yield_per=1000) with session.stream(...)",
-            None,
-            worst.caller,
-            Cost(
-                rows=(worst.rows or 0) - facts.thresholds.rows,
-                bytes=worst.bytes_received,
-                seconds=worst.database_seconds,
-            ),
-            numbers(group),
-        )
+KIND = Kind(
+    slug="duplicate-statement",
+    title="the same statement with the same parameters again in one unit of work",
+    why=(
+        "The answer was there already. Reading again is meant where something was written in "
+        "between, where the first attempt failed, and where the program waited for a change."
+    ),
+    bad="""
+for _ in range(2):
+    (await session.scalars(select(Tag.word))).all()
+""",
+    good="""
+words = (await session.scalars(select(Tag.word))).all()
+for _ in range(2):
+    len(words)
+""",
+    detect=detect,
+    thresholds=(
+        Threshold("duplicates", 2, "times a statement was sent in one unit of work"),
+        Threshold("pause", 0.01, "seconds between two equal statements that make it polling"),
+    ),
+    covered_by=frozenset({"n-plus-one"}),
+)

@@ -1,4 +1,4 @@
-"""`n-plus-one` and `hidden-load`: loads that came one by one because nothing asked for them before.
+"""Loads that came one by one because nothing asked for them before: a part of `n-plus-one`.
 
 Judged by what was loaded for whom: a relationship (or the columns) of several objects of one
 session, one statement each. Where few of the objects that came together were asked, reading was
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.facts import (
+from invoicing.toolkit.profiling.findings.evidence import (
     cost_of,
     is_repeated_line,
     is_unasked,
@@ -17,20 +17,20 @@ from invoicing.toolkit.profiling.findings.facts import (
     numbers,
     unit,
 )
-from invoicing.toolkit.profiling.findings.model import Finding
+from invoicing.toolkit.profiling.findings.finding import Finding
 from invoicing.toolkit.profiling.findings.options import option_for, path_to, place
-from invoicing.toolkit.profiling.model import Cause, Step
+from invoicing.toolkit.profiling.statement import Cause, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.facts import Facts
-    from invoicing.toolkit.profiling.model import Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Statement
 
 
-def lazy_loads(facts: Facts) -> Iterator[Finding]:
+def lazy_loads(evidence: Evidence) -> Iterator[Finding]:
     """Find relationships that were loaded for one parent after the other."""
-    loads = facts.groups(
+    loads = evidence.groups(
         lambda one: (
             one.parent is not None
             and (one.cause is Cause.LAZY_LOAD or one.loader == "immediate")
@@ -40,40 +40,41 @@ def lazy_loads(facts: Facts) -> Iterator[Finding]:
     )
     for group in loads:
         parents = {one.parent for one in group}
-        if len(parents) >= facts.thresholds.repeats and _is_systematic(facts, group):
-            yield _lazy_finding(facts, group, len(parents))
+        if len(parents) >= evidence.thresholds.repeats and _is_systematic(evidence, group):
+            yield _lazy_finding(evidence, group, len(parents))
 
 
-def _keys(group: list[Statement]) -> set[tuple[object, ...]]:
+def keys_of(group: list[Statement]) -> set[tuple[object, ...]]:
+    """Return the primary keys of the parents whose parts were loaded."""
     return {one.parent.key for one in group if one.parent is not None}
 
 
-def _is_systematic(facts: Facts, group: list[Statement]) -> bool:
-    keys = _keys(group)
-    if len(keys) >= facts.thresholds.many or group[0].loader == "immediate":
+def _is_systematic(evidence: Evidence, group: list[Statement]) -> bool:
+    keys = keys_of(group)
+    if len(keys) >= evidence.thresholds.many or group[0].loader == "immediate":
         return True
     siblings: set[tuple[object, ...]] = set()
-    for source in facts.sources(group[0].parent_root, keys, group[-1].number):
+    for source in evidence.sources(group[0].parent_root, keys, group[-1].number):
         siblings |= source.entity.keys or set()
     if not siblings:
         return True
     # Those, too, whose part was there already: of ten books by two authors, two load theirs.
-    asked = keys | (facts.reads.of(group[0].relationship or "") & siblings)
-    return len(asked) / len(siblings | keys) >= facts.thresholds.share
+    asked = keys | (evidence.reads.of(group[0].relationship or "") & siblings)
+    return len(asked) / len(siblings | keys) >= evidence.thresholds.share
 
 
-def _lazy_finding(facts: Facts, group: list[Statement], parents: int) -> Finding:
+def _lazy_finding(evidence: Evidence, group: list[Statement], parents: int) -> Finding:
     one, caller = group[0], main_caller(group)
     relationship = one.relationship or ""
     eager = one.loader == "immediate"
     refreshed = "refresh" in one.within
     how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
-    whole = sorted([*group, *_own_columns(facts, group)], key=lambda one: one.number)
+    whole = sorted([*group, *_own_columns(evidence, group)], key=lambda one: one.number)
     return Finding(
         "n-plus-one",
         message,
-        _lazy_fix(facts, group, "session.refresh()" if refreshed else eager and "immediateload"),
+        _lazy_fix(evidence, group, "session.refresh()" if refreshed else eager and "immediateload"),
         relationship,
         caller,
         cost_of(whole, kept=1),
@@ -81,35 +82,35 @@ def _lazy_finding(facts: Facts, group: list[Statement], parents: int) -> Finding
     )
 
 
-def _own_columns(facts: Facts, group: list[Statement]) -> list[Statement]:
+def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     """Return what the same calls of `session.refresh()` read of the parents themselves."""
     calls = {(unit(one), one.caller) for one in group if "refresh" in one.within}
     return [
         one
-        for one in facts.statements
+        for one in evidence.statements
         if one.cause is Cause.REFRESH and (unit(one), one.caller) in calls
     ]
 
 
-def _lazy_fix(facts: Facts, group: list[Statement], instead: str | bool) -> str:
+def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:
     one = group[0]
     step = Step(one.relationship or "", one.collection)
-    sources = facts.sources(one.parent_root, _keys(group), group[-1].number)
+    sources = evidence.sources(one.parent_root, keys_of(group), group[-1].number)
     outer = [source for source in sources if source.statement.relationship != step.relationship]
     if len(outer) < len(sources) and step.collection:
         # It was loaded for its own members, level by level.
         how = f".options(selectinload({step.relationship}, recursion_depth=-1))"
     elif outer:
-        first, steps = path_to(facts, outer[0])
+        first, steps = path_to(evidence, outer[0])
         how = f".options({option_for(step, steps)}){place(first, main_caller(group))}"
     else:
         how = f".options({option_for(step)}) to the statement that loads the parents"
     return f"use {how} instead of {instead}" if instead else f"add {how}"
 
 
-def column_loads(facts: Facts) -> Iterator[Finding]:
+def column_loads(evidence: Evidence) -> Iterator[Finding]:
     """Find columns (expired, deferred, refreshed) that were loaded for one object after another."""
-    loads = facts.groups(
+    loads = evidence.groups(
         lambda one: (
             one.cause in {Cause.COLUMN_LOAD, Cause.REFRESH}
             and not is_unasked(one)
@@ -119,7 +120,7 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
     )
     for group in loads:
         objects = len({one.parameters_key for one in group})
-        if objects < facts.thresholds.repeats or not is_repeated_line(group):
+        if objects < evidence.thresholds.repeats or not is_repeated_line(group):
             continue
         name = _entity(group)
         if group[0].cause is Cause.REFRESH:
@@ -153,28 +154,3 @@ def column_loads(facts: Facts) -> Iterator[Finding]:
 def _entity(group: list[Statement]) -> str:
     entities = {one.parent.entity for one in group if one.parent is not None}
     return " or ".join(sorted(entities)) or "mapped"
-
-
-def hidden_loads(facts: Facts) -> Iterator[Finding]:
-    """Find loads that the session made by itself: no `lazy="raise"` stops them."""
-    loads = facts.groups(
-        lambda one: one.cause is Cause.LAZY_LOAD and is_unasked(one),
-        lambda one: (unit(one), one.relationship),
-    )
-    for group in loads:
-        parents = len(_keys(group))
-        if parents < facts.thresholds.hidden:
-            continue
-        relationship = group[0].relationship or ""
-        yield Finding(
-            "hidden-load",
-            f"a cascade loaded {relationship} for {parents} parents, by one statement for each: "
-            'what session.delete(), merge() or a flush loads, lazy="raise" does not stop',
-            f"relationship(..., passive_deletes=True) for {relationship}, with ON DELETE in the"
-            f" database; or load the parents with"
-            f" .options({option_for(Step(relationship, group[0].collection))})",
-            relationship,
-            main_caller(group),
-            cost_of(group, kept=1),
-            numbers(group),
-        )

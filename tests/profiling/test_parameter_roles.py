@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.toolkit.profiling.findings.roles import Role, roles_of
+from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 
-E, R, P, L, O = Role.EQUAL, Role.RANGE, Role.PAGE, Role.LIST, Role.OTHER  # noqa: E741
+E, R, P, L, OTHER = (
+    ParameterRole.EQUAL,
+    ParameterRole.RANGE,
+    ParameterRole.PAGE,
+    ParameterRole.LIST,
+    ParameterRole.OTHER,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +29,7 @@ E, R, P, L, O = Role.EQUAL, Role.RANGE, Role.PAGE, Role.LIST, Role.OTHER  # noqa
         ("SELECT a FROM t WHERE id IN ($1, $2, $3)", [L, L, L]),
         ("SELECT a FROM t WHERE id = ANY ($1::INTEGER[])", [L]),
         ("SELECT a FROM t FETCH FIRST $1 ROWS ONLY", [P]),
-        ("SELECT a, $1 AS b FROM t WHERE name LIKE $2", [O, O]),
+        ("SELECT a, $1 AS b FROM t WHERE name LIKE $2", [OTHER, OTHER]),
         ("SELECT a FROM t WHERE id = ? AND b = ?", [E, E]),
         ("SELECT a FROM t WHERE id = %(id)s AND day >= %(day)s", [E, R]),
         ("SELECT a FROM t WHERE id = :id -- and b > :no", [E]),
@@ -37,4 +43,4 @@ E, R, P, L, O = Role.EQUAL, Role.RANGE, Role.PAGE, Role.LIST, Role.OTHER  # noqa
 )
 def test_a_parameter_is_told_by_its_neighbours(text: str, roles: list[object]) -> None:
     expected = [frozenset(one if isinstance(one, set) else {one}) for one in roles]
-    assert list(roles_of(text)) == expected
+    assert list(parameter_roles(text)) == expected

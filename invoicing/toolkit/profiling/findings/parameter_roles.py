@@ -10,7 +10,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 
-class Role(Enum):
+class ParameterRole(Enum):
     """What a parameter does in a statement."""
 
     EQUAL = auto()
@@ -41,7 +41,7 @@ _CLAUSES = {"SELECT", "FROM", "WHERE", "AND", "OR", "ON", "HAVING", "SET", "VALU
 
 
 @lru_cache(maxsize=2048)
-def roles_of(text: str) -> tuple[frozenset[Role], ...]:
+def parameter_roles(text: str) -> tuple[frozenset[ParameterRole], ...]:
     """Return what each parameter of the statement `text` does; it may stand in several places.
 
     Of a statement without placeholders, what each literal does.
@@ -51,11 +51,11 @@ def roles_of(text: str) -> tuple[frozenset[Role], ...]:
     return tuple(frozenset(found[name]) for name in names)
 
 
-def _roles(text: str, wanted: str) -> dict[str, set[Role]]:
-    found: dict[str, set[Role]] = {}
+def _roles(text: str, wanted: str) -> dict[str, set[ParameterRole]]:
+    found: dict[str, set[ParameterRole]] = {}
     # The last word or operator that says something, for each level of brackets.
     meaning = [""]
-    last: set[Role] | None = None
+    last: set[ParameterRole] | None = None
     for match in _TOKENS.finditer(text):
         kind, token = match.lastgroup, match[0].upper()
         if kind == wanted:
@@ -65,10 +65,10 @@ def _roles(text: str, wanted: str) -> dict[str, set[Role]]:
             last.add(_role(meaning[-1]))
             continue
         if kind == "operator":
-            if last == {Role.OTHER}:
+            if last == {ParameterRole.OTHER}:
                 # `? = column`
                 last |= {_role(token)}
-                last -= {Role.OTHER}
+                last -= {ParameterRole.OTHER}
             meaning[-1] = token
         elif kind == "word":
             _note(meaning, token)
@@ -95,18 +95,18 @@ def _note(meaning: list[str], word: str) -> None:
         meaning[-1] = ""
 
 
-def _role(meaning: str) -> Role:
+def _role(meaning: str) -> ParameterRole:
     match meaning:
         case "=":
-            return Role.EQUAL
+            return ParameterRole.EQUAL
         case "<" | ">" | "<=" | ">=" | "BETWEEN":
-            return Role.RANGE
+            return ParameterRole.RANGE
         case "IN" | "ANY":
-            return Role.LIST
+            return ParameterRole.LIST
         case word if word in _PAGING:
-            return Role.PAGE
+            return ParameterRole.PAGE
         case _:
-            return Role.OTHER
+            return ParameterRole.OTHER
 
 
 def _place(name: str) -> tuple[int, str]:

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CursorResult
 
-    from invoicing.toolkit.profiling.draft import Draft
+    from invoicing.toolkit.profiling.capture.pending import PendingStatement
 
 
 class CountingStrategy(ResultFetchStrategy):
-    """Fetch as the statement's own strategy does, and tell `draft` of it.
+    """Fetch as the statement's own strategy does, and tell `pending` of it.
 
-    What goes wrong in that is the program's to see; `draft.fetched` never raises.
+    What goes wrong in that is the program's to see; `pending.fetched` never raises.
     """
 
     __slots__ = ("_context", "_draft", "_inner", "alternate_cursor_description")
 
-    def __init__(self, context: Any, draft: Draft) -> None:  # noqa: ANN401 -- as dialects see it
-        self._draft = draft
+    def __init__(self, context: Any, pending: PendingStatement) -> None:  # noqa: ANN401 -- as dialects see it
+        self._draft = pending
         self._context = None
         inner: ResultFetchStrategy = context.cursor_fetch_strategy
         self.alternate_cursor_description = inner.alternate_cursor_description
         self._inner: ResultFetchStrategy | None = inner
         if context.execution_options.get("stream_results") or context._is_server_side:  # noqa: SLF001
-            draft.streamed = True
+            pending.streamed = True
             if type(inner) is CursorFetchStrategy:
                 # SQLAlchemy would buffer such rows, but only where nobody has chosen otherwise.
                 # Making the buffer fetches, which must not happen while the statement is noted.

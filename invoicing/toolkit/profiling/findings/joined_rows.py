@@ -1,0 +1,63 @@
+"""Rows that a join repeats.
+
+Judged by the rows that came, against the pairs of parent and child that there are. A relationship
+to one object repeats nothing; nor is a join that the program wrote itself (`contains_eager`) to be
+replaced by another loader, unless it multiplies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.finding import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import EntityRows, Statement
+
+
+def joined_shapes(evidence: Evidence) -> Iterator[tuple[list[Statement], Statement]]:
+    """Return the statements with joined collections, by shape, and the worst of each."""
+    shapes = evidence.groups(
+        lambda statement: bool(collections_of(statement)), lambda statement: statement.fingerprint
+    )
+    for group in shapes:
+        yield group, max(group, key=lambda statement: statement.rows or 0)
+
+
+def is_product(evidence: Evidence, statement: Statement) -> bool:
+    """Return whether collections of which none leads to another multiply each other's rows."""
+    siblings = siblings_of(statement)
+    needed = max((sibling.links for sibling in siblings), default=0)
+    rows = statement.rows or 0
+    return len(siblings) > 1 and rows >= evidence.thresholds.multiplication * needed
+
+
+def collections_of(statement: Statement) -> list[EntityRows]:
+    """Return the collections among the entities of a statement's rows."""
+    return [one for one in statement.entities if one.collection and one.rows]
+
+
+def siblings_of(statement: Statement) -> list[EntityRows]:
+    """Return the collections of which none leads to another: those multiply each other."""
+    collections = collections_of(statement)
+    return [
+        one
+        for one in collections
+        if not any(
+            other is not one and other.steps[: len(one.steps)] == one.steps for other in collections
+        )
+    ]
+
+
+def waste(group: list[Statement], wasted: int, rows: int, part: float = 1.0) -> Cost:
+    """Return the cost of so many rows too many, of which this part of the columns was repeated."""
+    received = [one.bytes_received for one in group]
+    known = sum(one for one in received if one is not None)
+    share = wasted / max(rows, 1)
+    return Cost(
+        rows=int(share * sum(one.rows or 0 for one in group)),
+        bytes=None if None in received else int(share * part * known),
+    )

@@ -1,0 +1,1 @@
+"""One file for each kind of finding; the registry takes `KIND` from every module here."""

@@ -1,0 +1,75 @@
+"""`cartesian-product`: two joined collections multiply each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.joined_rows import (
+    is_product,
+    joined_shapes,
+    siblings_of,
+    waste,
+)
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.options import option_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import EntityRows, Statement
+
+
+def detect(evidence: Evidence) -> Iterator[Finding]:
+    """Find statements whose joined collections multiply each other."""
+    for group, worst in joined_shapes(evidence):
+        if is_product(evidence, worst):
+            yield _product(group, worst, siblings_of(worst))
+
+
+def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows]) -> Finding:
+    names = " and ".join(str(one.path) for one in siblings)
+    parents = max(worst.entities[0].distinct, 1)
+    rows = worst.rows or 0
+    needed = sum(one.links for one in siblings)
+    # The first of them may stay joined; it would have brought so many rows.
+    kept = max(one.links for one in siblings)
+    return Finding(
+        "cartesian-product",
+        f"{names} are joined in one statement, and multiply each other: {rows:,} rows for "
+        f"{parents:,} parents with {needed:,} children, {rows / kept:.1f} times as many as needed",
+        "replace joinedload by "
+        f".options({', '.join(option_for(one.steps[-1], one.steps[:-1]) for one in siblings)})",
+        siblings[0].path,
+        worst.caller,
+        waste(group, rows - kept, rows),
+        tuple(one.number for one in group),
+    )
+
+
+KIND = Kind(
+    slug="cartesian-product",
+    title="two joined collections multiply each other",
+    why=(
+        "Ten lines and ten payments of one invoice make a hundred rows in one statement, each with "
+        "the invoice's own columns. Judged by the rows that came, against the pairs of parent and "
+        "child that there are."
+    ),
+    bad="""
+both = select(Book).options(joinedload(Book.chapters), joinedload(Book.reviews))
+for book in (await session.scalars(both)).unique():
+    [chapter.heading for chapter in book.chapters]
+    [review.stars for review in book.reviews]
+""",
+    good="""
+both = select(Book).options(selectinload(Book.chapters), selectinload(Book.reviews))
+for book in await session.scalars(both):
+    [chapter.heading for chapter in book.chapters]
+    [review.stars for review in book.reviews]
+""",
+    detect=detect,
+    thresholds=(
+        Threshold("multiplication", 1.5, "rows that a join brings for each row that is needed"),
+    ),
+)

@@ -1,0 +1,76 @@
+"""`joined-collection`: `joinedload` of a collection repeats its parents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.joined_rows import (
+    collections_of,
+    is_product,
+    joined_shapes,
+    waste,
+)
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.options import option_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import EntityRows, Statement
+
+
+def detect(evidence: Evidence) -> Iterator[Finding]:
+    """Find statements in which a joined collection repeats its parents."""
+    for group, worst in joined_shapes(evidence):
+        joined = [collection for collection in collections_of(worst) if collection.joined]
+        if joined and not is_product(evidence, worst) and _repeats(evidence, worst):
+            yield _joined(group, worst, joined)
+
+
+def _repeats(evidence: Evidence, statement: Statement) -> bool:
+    parents = statement.entities[0].distinct
+    repeated = (statement.rows or 0) - parents
+    if parents < 2:  # noqa: PLR2004 -- of one object a join repeats little, and saves a statement
+        return repeated >= evidence.thresholds.loaded
+    many = repeated >= evidence.thresholds.wasted_rows
+    return many or (statement.rows or 0) >= evidence.thresholds.multiplication * parents
+
+
+def _joined(group: list[Statement], worst: Statement, joined: list[EntityRows]) -> Finding:
+    one, top, rows = joined[0], worst.entities[0], worst.rows or 0
+    columns = sum(entity.columns for entity in worst.entities) or 1
+    return Finding(
+        "joined-collection",
+        f"joinedload of the collection {one.path} repeated the columns of {top.distinct:,} "
+        f"{top.entity} objects in {rows:,} rows",
+        f"replace joinedload({one.path}) by {option_for(one.steps[-1], one.steps[:-1])}",
+        one.path,
+        worst.caller,
+        waste(group, rows - top.distinct, rows, top.columns / columns),
+        tuple(each.number for each in group),
+    )
+
+
+KIND = Kind(
+    slug="joined-collection",
+    title="`joinedload` of a collection repeats its parents",
+    why=(
+        "Each child's row carries all columns of its parent again. `selectinload` sends one more "
+        "statement, and every row once. A join that the program wrote itself (`contains_eager`) "
+        "is its own choice."
+    ),
+    bad="""
+for author in (await session.scalars(select(Author).options(joinedload(Author.books)))).unique():
+    [book.title for book in author.books]
+""",
+    good="""
+for author in await session.scalars(select(Author).options(selectinload(Author.books))):
+    [book.title for book in author.books]
+""",
+    detect=detect,
+    thresholds=(
+        Threshold("wasted_rows", 10, "repeated rows that count below `multiplication` too"),
+    ),
+)

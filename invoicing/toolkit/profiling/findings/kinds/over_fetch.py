@@ -1,0 +1,124 @@
+"""`over-fetch`: objects of which few were looked at, and wide columns that were never read.
+
+Only where the program did look at the objects: what it merely hands on may be read by others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.evidence import numbers
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import EntityRows, Statement
+
+
+def detect(evidence: Evidence) -> Iterator[Finding]:
+    """Find many objects of which few were looked at, and wide columns that nobody read."""
+    found: dict[tuple[str, str | None], list[tuple[Statement, EntityRows]]] = defaultdict(list)
+    for statement in evidence.statements:
+        for entity in statement.entities:
+            path = entity.path or statement.relationship
+            found[entity.root, path].append((statement, entity))
+    for (root, path), loads in found.items():
+        yield from _over_fetched_objects(evidence, root, path, loads)
+    yield from _wide_columns(evidence)
+
+
+def _over_fetched_objects(
+    evidence: Evidence, root: str, path: str | None, loads: list[tuple[Statement, EntityRows]]
+) -> Iterator[Finding]:
+    loaded = sum(entity.distinct for _, entity in loads)
+    keys = set().union(*(entity.keys or set() for _, entity in loads))
+    looked_at = len(evidence.reads.looked_at(root) & keys)
+    single = path is not None and not any(_is_collection(*one) for one in loads)
+    if single or loaded < evidence.thresholds.loaded:
+        return
+    # Where none was looked at, they were counted, handed on or read past their attributes.
+    if not 0 < looked_at <= evidence.thresholds.looked_at * loaded:
+        return
+    statement, entity = max(loads, key=lambda one: one[1].distinct)
+    name = f"the collection {path}" if path else f"a list of {entity.entity}"
+    yield Finding(
+        "over-fetch",
+        f"{name} was loaded whole, {loaded:,} objects, of which {looked_at:,} were looked at",
+        _over_fetch_fix(entity, path),
+        path,
+        statement.caller,
+        Cost(rows=loaded - looked_at, bytes=_part(statement, loaded - looked_at, loaded)),
+        numbers(one for one, _ in loads),
+    )
+
+
+def _is_collection(statement: Statement, entity: EntityRows) -> bool:
+    return entity.collection if entity.steps else statement.collection
+
+
+def _over_fetch_fix(entity: EntityRows, path: str | None) -> str:
+    if path is None:
+        return ".limit(...) on the statement"
+    return (
+        f"a statement of its own, select({entity.entity}) with the parent's key, .order_by(...) and"
+        f" .limit(...), in place of the whole {path}"
+    )
+
+
+def _wide_columns(evidence: Evidence) -> Iterator[Finding]:
+    sizes: dict[str, list[tuple[Statement, EntityRows, int]]] = defaultdict(list)
+    for statement in evidence.statements:
+        for entity in statement.entities:
+            for attribute, size in entity.wide.items():
+                sizes[attribute].append((statement, entity, size))
+    for attribute, loads in sizes.items():
+        rows = sum(entity.rows for _, entity, _ in loads)
+        total = sum(size for *_, size in loads)
+        statement, entity, _ = loads[0]
+        if total < evidence.thresholds.wide * max(rows, 1) or evidence.reads.of(attribute):
+            continue
+        if not evidence.reads.looked_at(entity.root):
+            continue
+        yield Finding(
+            "over-fetch",
+            f"the wide column {attribute} came with {rows:,} rows, and was never read",
+            f"add .options(defer({attribute}))",
+            None,
+            statement.caller,
+            Cost(bytes=total),
+            numbers(one for one, *_ in loads),
+        )
+
+
+def _part(statement: Statement, part: int, whole: int) -> int | None:
+    if statement.bytes_received is None:
+        return None
+    return statement.bytes_received * part // max(whole, 1)
+
+
+KIND = Kind(
+    slug="over-fetch",
+    title="a whole collection, list or wide column, of which little was looked at",
+    why=(
+        "Rows that are not looked at are read, sent and made into objects all the same. What is "
+        "only counted or handed on may be read elsewhere, and is no finding."
+    ),
+    bad="""
+jobs = (await session.scalars(select(Job).order_by(Job.id))).all()
+[job.state for job in jobs[:10]]
+""",
+    good="""
+jobs = (await session.scalars(select(Job).order_by(Job.id).limit(10))).all()
+[job.state for job in jobs]
+""",
+    detect=detect,
+    thresholds=(
+        Threshold("loaded", 100, "objects loaded, from which on it counts how many were looked at"),
+        Threshold("looked_at", 0.1, "share of them that has to be looked at"),
+        Threshold("wide", 2000, "bytes of one value from which on a column is wide"),
+    ),
+)

@@ -1,0 +1,105 @@
+"""`unused-eager-load`: relationships that were loaded with their parents and never read.
+
+Only where the program did look at the parents: what it merely hands on may be read by others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.profiling.findings.evidence import numbers
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.findings.kind import Kind
+from invoicing.toolkit.profiling.findings.options import leader_of
+from invoicing.toolkit.profiling.statement import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import EntityRows, Statement, Step
+
+    Loads = dict[tuple[Step, ...], list[tuple[Statement, EntityRows]]]
+
+
+def detect(evidence: Evidence) -> Iterator[Finding]:
+    """Find relationships that were loaded with their parents and never read."""
+    loads = _eager_loads(evidence)
+    unread = {steps for steps in loads if _is_unread(evidence, steps, loads[steps])}
+    for steps in loads:
+        if steps in unread and not any(steps[:length] in unread for length in range(len(steps))):
+            yield _unused(evidence, steps, loads[steps])
+
+
+def _eager_loads(evidence: Evidence) -> Loads:
+    found: Loads = defaultdict(list)
+    for statement in evidence.statements:
+        if statement.cause is Cause.LAZY_LOAD or statement.error is not None:
+            continue
+        for entity in statement.entities:
+            steps = statement.steps + entity.steps
+            if steps and (entity.joined or not entity.steps):
+                found[steps].append((statement, entity))
+    return found
+
+
+def _is_unread(
+    evidence: Evidence, steps: tuple[Step, ...], loads: list[tuple[Statement, EntityRows]]
+) -> bool:
+    relationship = steps[-1].relationship
+    if not evidence.reads.knows(relationship) or evidence.reads.of(relationship):
+        return False
+    # The parents: in the same rows, or those of the statement whose loader this was.
+    for statement, entity in loads:
+        leader = leader_of(evidence, statement) if not entity.steps else statement
+        if leader is None:
+            return False
+        parents = [one for one in leader.entities if one.keys]
+        if any(evidence.reads.looked_at(one.root) & (one.keys or set()) for one in parents):
+            return True
+    return False
+
+
+def _unused(
+    evidence: Evidence, steps: tuple[Step, ...], loads: list[tuple[Statement, EntityRows]]
+) -> Finding:
+    relationship = steps[-1].relationship
+    statements = [statement for statement, _ in loads]
+    own = [one for one, entity in loads if not entity.steps]
+    received = [one.bytes_received for one in own]
+    caller = (leader_of(evidence, statements[0]) or statements[0]).caller if own else None
+    rows = sum(entity.distinct for _, entity in loads)
+    return Finding(
+        "unused-eager-load",
+        f"{relationship} was loaded eagerly ({rows:,} rows) and never read",
+        f"remove the loader option for {relationship} (or lazy=... of the relationship)",
+        relationship,
+        caller or statements[0].caller,
+        Cost(
+            len(own),
+            rows,
+            None if None in received else sum(one or 0 for one in received),
+            sum(one.database_seconds for one in own),
+        ),
+        numbers(statements),
+    )
+
+
+KIND = Kind(
+    slug="unused-eager-load",
+    title="loaded with its parents, and never read",
+    why=(
+        "An eager load costs a statement, or a wider join, and its rows. It is worth that only "
+        "where something reads them."
+    ),
+    bad="""
+for book in await session.scalars(select(Book).options(selectinload(Book.reviews))):
+    book.title
+""",
+    good="""
+for book in await session.scalars(select(Book)):
+    book.title
+""",
+    detect=detect,
+)
