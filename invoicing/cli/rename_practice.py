@@ -27,8 +27,12 @@ def practice(
 
     Example: invoicing rename practice --rows 200000
     """
-    # Its numpy is needed by no other verb of a rename.
-    from invoicing.practice import NEW_CODE, OLD_CODE, drop_practice, open_practice
+    from invoicing.practice import (  # noqa: PLC0415 -- its numpy is needed by no other verb
+        NEW_CODE,
+        OLD_CODE,
+        drop_practice,
+        open_practice,
+    )
 
     url = database_url()
     url = url.set(database=f"{url.database}_rename_practice")

@@ -15,7 +15,7 @@ class MigrationError(InvoicingError):
 
 
 class MigrationsMissingError(MigrationError):
-    """The folder of migrations is not beside the package.
+    """The folder of migrations is not where it was installed.
 
     Attributes:
         folder: where it was looked for.
@@ -24,8 +24,8 @@ class MigrationsMissingError(MigrationError):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         super().__init__(
-            f"cannot migrate: there is no {folder}. The migrations come with the project's "
-            "checkout, not with the installed package. Run the command from a checkout"
+            f"cannot migrate: there is no {folder}, so the installation is not complete. Run: "
+            "pip install --force-reinstall invoicing"
         )
 
 

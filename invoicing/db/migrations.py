@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic import command
@@ -12,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from invoicing.db.errors import MigrationsMissingError
+from invoicing.folders import migrations_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,15 +25,20 @@ MIGRATION_LOCK = 0x696E766F6963
 
 
 def alembic_config() -> Config:
-    """Return Alembic's configuration, as pyproject.toml's `[tool.alembic]` says it.
+    """Return Alembic's configuration: `[tool.alembic]` of the checkout, or the installed package's.
 
     Raises:
-        MigrationsMissingError: the package is not running from a checkout of the project.
+        MigrationsMissingError: the folder of migrations is not where it was installed.
     """
-    pyproject = Path(__file__).parents[2] / "pyproject.toml"
-    if not (pyproject.parent / "migrations" / "env.py").is_file():
-        raise MigrationsMissingError(pyproject.parent / "migrations")
-    return Config(toml_file=pyproject)
+    folder = migrations_folder()
+    if not (folder / "env.py").is_file():
+        raise MigrationsMissingError(folder)
+    pyproject = folder.parent / "pyproject.toml"
+    if pyproject.is_file():
+        return Config(toml_file=pyproject)
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
 
 
 async def upgrade(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -21,15 +20,17 @@ from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
 from invoicing.errors import UsageError
+from invoicing.folders import notebooks_folder
 from invoicing.report.errors import NotebookFailedError
 from invoicing.report.page import page, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from nbformat import NotebookNode
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = notebooks_folder()
 # A cell with this tag is for the browser: it needs somebody to click.
 LIVE = "live"
 # What a reader of a page has no use for.
@@ -82,8 +83,8 @@ def runner(notebook: Path, database_url: str) -> Iterator[Runner]:
     """Yield a kernel for `notebook` on the database at `database_url`; it ends with the block."""
     if not notebook.exists():
         message = (
-            f"there is no {notebook}. The notebooks come with the project's checkout, not with the "
-            "installed package. Run the command from a checkout's own environment"
+            f"there is no {notebook}, so the installation is not complete. Run: "
+            "pip install --force-reinstall 'invoicing[all]'"
         )
         raise UsageError(message)
     client = _client(nbformat.v4.new_notebook(), notebook)

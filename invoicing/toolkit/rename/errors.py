@@ -1,22 +1,16 @@
-"""Renaming a column of a live table; whatever was done is kept, and can be continued."""
+"""Target a column of a live table; whatever was done is kept, and can be continued."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from invoicing.errors import InvoicingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class Renaming(Protocol):
-    """The rename that an error is about; its text is `table.old -> new`."""
-
-    def command(self, verb: str) -> str:
-        """Return the command line of a phase."""
-        ...
+    from invoicing.toolkit.rename.model import Blocker, Finding, Target
 
 
 class RenameError(InvoicingError):
@@ -34,7 +28,7 @@ class RenameRefusedError(RenameError):
         run: the command line that looks at it again, where it takes options.
     """
 
-    def __init__(self, target: Renaming, findings: Sequence[Any], run: str | None = None) -> None:
+    def __init__(self, target: Target, findings: Sequence[Finding], run: str | None = None) -> None:
         self.target = target
         self.findings = list(findings)
         reasons = "; ".join(f"{one.subject}: {one.message}" for one in findings)
@@ -55,7 +49,7 @@ class RenameInProgressError(RenameError):
     """
 
     def __init__(
-        self, target: Renaming, pid: int | None, application: str | None, since: str | None
+        self, target: Target, pid: int | None, application: str | None, since: str | None
     ) -> None:
         self.target = target
         self.pid = pid
@@ -85,7 +79,7 @@ class RenameBlockedError(RenameError):
     """
 
     def __init__(
-        self, target: str, statement: str, seconds: float, blockers: Sequence[Any]
+        self, target: str, statement: str, seconds: float, blockers: Sequence[Blocker]
     ) -> None:
         self.target = target
         self.statement = statement
@@ -146,7 +140,7 @@ class ContractRefusedError(RenameError):
         objections: every reason; each has a slug, a subject and a message.
     """
 
-    def __init__(self, target: str, objections: Sequence[Any]) -> None:
+    def __init__(self, target: str, objections: Sequence[Finding]) -> None:
         self.target = target
         self.objections = list(objections)
         reasons = "; ".join(f"{one.subject}: {one.message}" for one in objections)

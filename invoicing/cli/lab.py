@@ -1,0 +1,65 @@
+"""`invoicing init` and `invoicing lab`: the notebooks in a folder of one's own, and JupyterLab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invoicing.cli.output import console
+from invoicing.errors import MissingExtraError, UsageError
+from invoicing.folders import notebooks_folder
+
+app = typer.Typer()
+
+FOLDER = Path("notebooks")
+# What a reader of notebooks has no use for.
+_LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", ".ipynb_checkpoints", "conftest.py", "sanitize.cfg"
+)
+_OPTIONS = ("--KernelManager.transport_encryption=auto", "--LabApp.default_url=/lab/tree/README.md")
+
+
+@app.command()
+def init(
+    folder: Annotated[
+        Path, typer.Argument(help="Where to put the notebooks; it is made.")
+    ] = FOLDER,
+) -> None:
+    """Put the notebooks into a folder of your own, to run and to change.
+
+    Example: invoicing init
+    """
+    if folder.exists():
+        message = f"{folder} exists already. Nothing was changed. Name another: invoicing init NAME"
+        raise UsageError(message)
+    shutil.copytree(notebooks_folder(), folder, ignore=_LEFT_OUT)
+    count = len(list(folder.glob("*.ipynb")))
+    console.print(
+        f"{count} notebooks in {folder}. Next: invoicing lab", markup=False, highlight=False
+    )
+
+
+@app.command()
+def lab(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder of the notebooks; see `invoicing init`.")
+    ] = FOLDER,
+) -> None:
+    """Open JupyterLab on the notebooks; it listens on localhost, and ends with Ctrl-C.
+
+    Example: invoicing lab
+    """
+    if find_spec("jupyterlab") is None:
+        raise MissingExtraError("jupyterlab", "notebooks")
+    if not folder.is_dir():
+        message = f"there is no folder {folder}. Run: invoicing init"
+        raise UsageError(message)
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", *_OPTIONS, *root]
+    os.execv(sys.executable, command)  # noqa: S606 -- our own interpreter, and no shell
