@@ -69,7 +69,7 @@ def measured() -> str:
         f"| {what} | {one['measured']} | {one['goal']} | {one['date']} |"
         for what, one in figures.items()
     ]
-    machines = sorted({one["machine"] for one in figures.values()})
+    machines = sorted({figure["machine"] for figure in figures.values()})
     head = ["| | measured | goal | on |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, "", f"Machine: {'; '.join(machines)}.", ""])
 

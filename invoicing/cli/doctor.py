@@ -92,9 +92,9 @@ def _python() -> Diagnosis:
 
 def _packages() -> Diagnosis:
     wanted = [
-        re.split(r"[\s;<>=!~\[(]", one, maxsplit=1)[0]
-        for one in requires("invoicing") or ()
-        if "extra ==" not in one
+        re.split(r"[\s;<>=!~\[(]", require, maxsplit=1)[0]
+        for require in requires("invoicing") or ()
+        if "extra ==" not in require
     ]
     missing = [name for name in wanted if not _is_installed(name)]
     fact = f"{', '.join(missing)} missing" if missing else f"{len(wanted)} of {len(wanted)}"
@@ -130,7 +130,7 @@ def _database(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _disk(home: Path) -> Diagnosis:
-    there = next(one for one in (home, *home.parents) if one.exists())
+    there = next(parent for parent in (home, *home.parents) if parent.exists())
     free = shutil.disk_usage(there).free
     fact = f"{free / 1e9:,.1f} GB free for {home}"
     return Diagnosis("disk", Health.GOOD if free > ENOUGH_DISK else Health.ODD, fact)

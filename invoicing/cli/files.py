@@ -27,7 +27,7 @@ def writable(place: Place) -> Place:
     path: Path = Path(place)
     if path.is_dir():
         raise _refused(path, "it is a folder")
-    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if there != path and not there.is_dir():
         raise _refused(path, f"{there} is no folder")
     if not os.access(there, os.W_OK):

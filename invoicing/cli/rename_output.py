@@ -67,16 +67,16 @@ def print_plan(plan: Plan, status: Status, options: Options) -> None:
         f"indexes {size(plan.index_bytes)}"
     )
     for verdict, heading in _VERDICTS.items():
-        found = [one for one in plan.findings if one.verdict == verdict]
+        found = [finding for finding in plan.findings if finding.verdict == verdict]
         if found:
             _say(f"\n{heading}", style="bold red" if verdict == "refused" else "bold")
             _print_findings(found)
     _say("\nWhat it costs", style="bold")
     console.print(_estimates(plan))
-    for one in plan.estimates:
-        if one.breaks:
-            _say(f"  The way «{one.strategy}» would break:")
-            _say("".join(f"    {what}\n" for what in one.breaks).rstrip())
+    for estimate in plan.estimates:
+        if estimate.breaks:
+            _say(f"  The way «{estimate.strategy}» would break:")
+            _say("".join(f"    {what}\n" for what in estimate.breaks).rstrip())
     _say(f"\nThe statements of the way «{plan.strategy}»", style="bold")
     _print_steps(plan)
     whole = plan.target.command("plan", options, "--sql")
@@ -94,8 +94,8 @@ def print_plan(plan: Plan, status: Status, options: Options) -> None:
 def plan_sql(plan: Plan) -> str:
     """Return the statements alone, each below a comment that names its phase and lock."""
     return "\n\n".join(
-        f"-- {one.phase}; lock: {one.lock}; blocks: {one.blocks}\n{one.sql.rstrip()};"
-        for one in plan.steps
+        f"-- {step.phase}; lock: {step.lock}; blocks: {step.blocks}\n{step.sql.rstrip()};"
+        for step in plan.steps
     )
 
 
@@ -203,7 +203,7 @@ def status_table(status: Status) -> Table:
     table.add_row("operator", str(status.operator or "nobody at work"))
     for one in status.accepted:
         table.add_row("accepted", one)
-    for one in [str(one) for one in status.blockers] or ["nobody"]:
+    for one in [str(blocker) for blocker in status.blockers] or ["nobody"]:
         table.add_row("in the way", one)
     return table
 
@@ -264,14 +264,14 @@ def _estimates(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE)
     for name in ("Way", "Time", "More space", "Longest lock", "Safe here", "Breaks"):
         table.add_column(name)
-    for one in plan.estimates:
+    for estimate in plan.estimates:
         table.add_row(
-            one.strategy,
-            f"about {duration(one.seconds)}",
-            size(one.extra_bytes),
-            one.longest_lock,
-            "yes" if one.safe else "no",
-            f"{len(one.breaks)} things, below" if one.breaks else "nothing",
+            estimate.strategy,
+            f"about {duration(estimate.seconds)}",
+            size(estimate.extra_bytes),
+            estimate.longest_lock,
+            "yes" if estimate.safe else "no",
+            f"{len(estimate.breaks)} things, below" if estimate.breaks else "nothing",
         )
     return table
 
@@ -279,19 +279,19 @@ def _estimates(plan: Plan) -> Table:
 def _print_steps(plan: Plan) -> None:
     """Print each statement below its phase and its lock; of a function, the first line."""
     for (phase, lock, waits), steps in groupby(
-        plan.steps, lambda one: (one.phase, one.lock, one.blocks)
+        plan.steps, lambda step: (step.phase, step.lock, step.blocks)
     ):
         _say(f"  {phase}: lock {lock}; waiting: {waits}", style="bold")
-        for one in steps:
-            sql, *body = one.sql.strip().splitlines()
+        for step in steps:
+            sql, *body = step.sql.strip().splitlines()
             _say(f"    {sql}" + (" ..." if body else ";"))
 
 
 def _print_findings(findings: list[Finding]) -> None:
-    for one in findings:
+    for finding in findings:
         line = Text("  ")
-        line.append(one.slug, style="bold")
-        line.append(f"  {visible(str(one))}")
+        line.append(finding.slug, style="bold")
+        line.append(f"  {visible(str(finding))}")
         console.print(line, highlight=False, soft_wrap=not console.is_terminal)
 
 

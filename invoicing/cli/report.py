@@ -188,7 +188,7 @@ async def _existing(
             return {one.id: one.name for one in found}
         asked = [_as_uuid(text) or await find_named_account(session, text) for text in named]
         dashboards = await get_account_dashboards(session, list(dict.fromkeys([*asked, *ids])))
-    return {one.id: one.name for one in dashboards}
+    return {dashboard.id: dashboard.name for dashboard in dashboards}
 
 
 def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:

@@ -129,23 +129,27 @@ class _Load:
         self, staging: Staging, *, skip_bad: bool, rejects: Path | None, show: int
     ) -> LoadReport:
         """Stage, check, write; the caller commits or rolls back."""
-        await staging.create({one.kind.name: one.check.columns for one in self._inputs})
-        for one in self._inputs:
-            await self._read(staging, one)
-        for one in self._inputs:
-            await self._check(staging, one)
-        rejected = sum(one.rejected for one in self._inputs)
+        await staging.create({input_.kind.name: input_.check.columns for input_ in self._inputs})
+        for input_ in self._inputs:
+            await self._read(staging, input_)
+        for input_ in self._inputs:
+            await self._check(staging, input_)
+        rejected = sum(input_.rejected for input_ in self._inputs)
         first: list[RejectedRow] = []
         if rejected:
             first = await self._tell(staging, rejects, show)
         if not rejected or skip_bad:
-            for one in self._inputs:
-                self._progress(LoadProgress(one.kind.name, "writing", one.check.rows))
-                one.inserted, one.updated = await staging.upsert(one.kind, one.check.columns)
+            for input_ in self._inputs:
+                self._progress(LoadProgress(input_.kind.name, "writing", input_.check.rows))
+                input_.inserted, input_.updated = await staging.upsert(
+                    input_.kind, input_.check.columns
+                )
         return LoadReport(
             loaded=False,
             dry_run=False,
-            files=[_file_report(one, written=not rejected or skip_bad) for one in self._inputs],
+            files=[
+                _file_report(input_, written=not rejected or skip_bad) for input_ in self._inputs
+            ],
             reasons=await staging.reasons(),
             first_rejected=first,
             rejects=rejects if rejected else None,
@@ -173,12 +177,12 @@ class _Load:
         """Collect the first bad rows; with a rejects file, write all of them to it."""
         first: list[RejectedRow] = []
         if rejects is None:
-            for one in self._inputs:
-                await self._tell_file(staging, one, first, show, None)
+            for input_ in self._inputs:
+                await self._tell_file(staging, input_, first, show, None)
             return first
-        with open_rejects(rejects, [one.source for one in self._inputs]) as write:
-            for one in self._inputs:
-                await self._tell_file(staging, one, first, show, write)
+        with open_rejects(rejects, [input_.source for input_ in self._inputs]) as write:
+            for input_ in self._inputs:
+                await self._tell_file(staging, input_, first, show, write)
         return first
 
     async def _tell_file(

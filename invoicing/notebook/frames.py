@@ -61,7 +61,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 -- whatever a schema holds
 
 def _dtype(annotation: Any) -> str:  # noqa: ANN401 -- any annotation
     # `X | None` is the column type of X: each dtype here has a missing value.
-    types = [one for one in get_args(annotation) or [annotation] if one is not type(None)]
+    types = [
+        argument for argument in get_args(annotation) or [annotation] if argument is not type(None)
+    ]
     (only,) = types if len(types) == 1 else (object,)
     for known, dtype in DTYPES.items():
         if isinstance(only, type) and issubclass(only, known):

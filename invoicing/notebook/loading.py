@@ -94,8 +94,8 @@ def _lines(axes: Axes, comparison: LoadingComparison, name: str) -> None:
         rows = comparison.of(strategy)
         marker, line, colour = _MARKERS[strategy]
         axes.plot(
-            [max(one.children / max(one.parents, 1), 0.1) for one in rows],
-            [_value(one, name) for one in rows],
+            [max(row.children / max(row.parents, 1), 0.1) for row in rows],
+            [_value(row, name) for row in rows],
             marker=marker,
             linestyle=line,
             color=colour,
@@ -113,20 +113,22 @@ def _lines(axes: Axes, comparison: LoadingComparison, name: str) -> None:
 
 def _bars(axes: Axes, comparison: LoadingComparison, name: str) -> None:
     strategies = _drawn(comparison)[::-1]
-    values = [_value(comparison.of(one)[0], name) for one in strategies]
-    bars = axes.barh([str(one) for one in strategies], values, color="#c6d9ec", edgecolor="black")
+    values = [_value(comparison.of(strategy)[0], name) for strategy in strategies]
+    bars = axes.barh(
+        [str(strategy) for strategy in strategies], values, color="#c6d9ec", edgecolor="black"
+    )
     axes.bar_label(bars, [f"{value:,.0f}" for value in values], padding=3)
     axes.margins(x=0.2)
     axes.set_xlabel(_FIGURES[name][0])
 
 
-def _value(one: Measured, name: str) -> float:
-    value = getattr(one, name)
+def _value(measured: Measured, name: str) -> float:
+    value = getattr(measured, name)
     return float("nan") if value is None else value * _FIGURES[name][1]
 
 
 def _drawn(comparison: LoadingComparison) -> list[Strategy]:
-    return [one for one in comparison.strategies if one is not Strategy.RAISE]
+    return [strategy for strategy in comparison.strategies if strategy is not Strategy.RAISE]
 
 
 def _children(comparison: LoadingComparison) -> str:

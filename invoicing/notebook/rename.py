@@ -24,8 +24,13 @@ _MB = 1_000_000
 def show_findings(findings: Sequence[Finding]) -> Table:
     """Show what the preflight found: what hangs on the column, and what becomes of it."""
     rows = [
-        {"found": one.slug, "subject": one.subject, "verdict": one.verdict, "means": one.message}
-        for one in findings
+        {
+            "found": finding.slug,
+            "subject": finding.subject,
+            "verdict": finding.verdict,
+            "means": finding.message,
+        }
+        for finding in findings
     ]
     return _table(rows, ["found", "subject", "verdict", "means"])
 
@@ -33,9 +38,14 @@ def show_findings(findings: Sequence[Finding]) -> Table:
 def show_steps(plan: Plan, phase: str | None = None) -> Table:
     """Show each statement of the plan, the lock it takes and whom it keeps waiting."""
     rows = [
-        {"phase": one.phase, "statement": _line(one.sql), "lock": one.lock, "blocks": one.blocks}
-        for one in plan.steps
-        if phase in {None, one.phase}
+        {
+            "phase": step.phase,
+            "statement": _line(step.sql),
+            "lock": step.lock,
+            "blocks": step.blocks,
+        }
+        for step in plan.steps
+        if phase in {None, step.phase}
     ]
     return _table(rows, ["phase", "statement", "lock", "blocks"])
 
@@ -44,14 +54,14 @@ def show_ways(plan: Plan) -> Table:
     """Show both ways side by side: their time, their space, and what they would break here."""
     rows = [
         {
-            "way": one.strategy,
-            "time, s": one.seconds,
-            "space, MB": one.extra_bytes / _MB,
-            "longest lock": one.longest_lock,
-            "safe here": "yes" if one.safe else "no",
-            "would break": "; ".join(one.breaks) or "nothing",
+            "way": estimate.strategy,
+            "time, s": estimate.seconds,
+            "space, MB": estimate.extra_bytes / _MB,
+            "longest lock": estimate.longest_lock,
+            "safe here": "yes" if estimate.safe else "no",
+            "would break": "; ".join(estimate.breaks) or "nothing",
         }
-        for one in plan.estimates
+        for estimate in plan.estimates
     ]
     return _table(rows, [])
 
@@ -85,7 +95,9 @@ def show_counts(counts: RowCounts) -> Table:
 def show_gate(report: GateReport) -> Table:
     """Show what stands in the way of the contract."""
     title = "The gate is open" if report.open else "The gate is closed"
-    rows = [{"objection": one.slug, "means": one.message} for one in report.objections]
+    rows = [
+        {"objection": objection.slug, "means": objection.message} for objection in report.objections
+    ]
     return _table(rows, ["objection", "means"], title)
 
 

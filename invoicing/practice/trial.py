@@ -37,7 +37,7 @@ class Trial:
     @property
     def sqlstates(self) -> list[str]:
         """The codes that failed requests were refused with."""
-        return sorted({one.sqlstate for one in self.figures.failures if one.sqlstate})
+        return sorted({failure.sqlstate for failure in self.figures.failures if failure.sqlstate})
 
 
 async def try_under_traffic(

@@ -100,10 +100,12 @@ def _details(number: int, run: Run) -> str:
     told = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
     if told:
         parts.append(f"<p>{escape(told)}</p>")
-    for one in run.statements:
-        tries = "" if one["tries"] == 1 else f", at the {one['tries']}. try for its lock"
-        took = "" if one["seconds"] is None else f"\n-- {one['seconds']:,.3f} s{tries}"
-        parts.append(f"<pre>{escape(one['sql'], lines=True)}{took}</pre>")
+    for statement in run.statements:
+        tries = (
+            "" if statement["tries"] == 1 else f", at the {statement['tries']}. try for its lock"
+        )
+        took = "" if statement["seconds"] is None else f"\n-- {statement['seconds']:,.3f} s{tries}"
+        parts.append(f"<pre>{escape(statement['sql'], lines=True)}{took}</pre>")
     return "\n".join(parts)
 
 

@@ -145,7 +145,7 @@ def _dashboard(row: Row[Any]) -> AccountDashboard:
             "id": account_id,
             "name": name,
             "plan": plan,
-            "invoices": [dict(zip(_INVOICE_FIELDS, one, strict=True)) for one in invoices],
+            "invoices": [dict(zip(_INVOICE_FIELDS, invoice, strict=True)) for invoice in invoices],
         }
     )
 

@@ -66,12 +66,12 @@ def show(comparison: LoadingComparison) -> None:
     for name in ("rows", "KB", "ms", "memory KB"):
         table.add_column(f"{name} (to the best)", justify="right")
     for size in comparison.sizes:
-        rows = [one for one in comparison.measured if one.size == size and not one.raised]
-        best = {name: min(getattr(one, name) for one in rows) for name in FIGURES}
-        for one in rows:
+        rows = [row for row in comparison.measured if row.size == size and not row.raised]
+        best = {name: min(getattr(row, name) for row in rows) for name in FIGURES}
+        for row in rows:
             cells = []
             for name, unit in zip(FIGURES, (1, 1e-3, 1e3, 1e-3), strict=True):
-                value = getattr(one, name)
+                value = getattr(row, name)
                 cells.append(f"{value * unit:,.0f} ({value / best[name]:.1f}x)")
-            table.add_row(f"{size:,}", str(one.strategy), f"{one.statements}", *cells)
+            table.add_row(f"{size:,}", str(row.strategy), f"{row.statements}", *cells)
     Console(width=120).print(table)

@@ -298,7 +298,7 @@ def test_what_live_traffic_notices_of_a_rename(
         },
     )
     draw_traffic(noticed).savefig(results_folder / "rename_traffic.png", dpi=120)
-    assert not [failure for one in noticed.figures.values() for failure in one.failures]
+    assert not [failure for figure in noticed.figures.values() for failure in figure.failures]
     calm, backfill = noticed.figures["nothing else"], noticed.figures["backfill"]
     measured(
         "p99 of live traffic during a backfill (one worker, batches of 250), against calm",
@@ -391,8 +391,8 @@ def draw_traffic(noticed: Noticed) -> Figure:
     axes.set_yscale("log")
     axes.set_xlabel("seconds")
     axes.set_ylabel("latency, ms")
-    longest = max(one.longest for one in noticed.figures.values())
-    done = sum(one.done for one in noticed.figures.values())
+    longest = max(figure.longest for figure in noticed.figures.values())
+    done = sum(figure.done for figure in noticed.figures.values())
     axes.set_title(
         f"{done:,} requests, none failed; the longest took {1000 * longest:.0f} ms", loc="left"
     )

@@ -83,7 +83,7 @@ class Notebook:
         )
 
     async def _select(self, cell: str) -> None:
-        names = [one["id"] for one in await self.cells()]
+        names = [cell["id"] for cell in await self.cells()]
         content = "window.jupyterapp.shell.currentWidget.content"
         await self.page.evaluate(f"{content}.activeCellIndex = {names.index(cell)}")
 
@@ -110,7 +110,7 @@ class Notebook:
 
     async def write(self, cell: str, source: str) -> None:
         """Give a cell another text."""
-        names = [one["id"] for one in await self.cells()]
+        names = [cell["id"] for cell in await self.cells()]
         model = (
             f"window.jupyterapp.shell.currentWidget.content.model.cells.get({names.index(cell)})"
         )
@@ -119,7 +119,7 @@ class Notebook:
     async def show(self, cell: str) -> Locator:
         """Scroll to a cell and return what stands below it."""
         await self._select(cell)
-        names = [one["id"] for one in await self.cells()]
+        names = [cell["id"] for cell in await self.cells()]
         content = "window.jupyterapp.shell.currentWidget.content"
         await self.page.evaluate(f"{content}.scrollToItem({names.index(cell)}, 'start')")
         shown = self.page.locator(f"{PANEL} .jp-mod-active .jp-OutputArea")

@@ -30,7 +30,8 @@ def doctor(folder: Path, *arguments: str, **environment: str) -> subprocess.Comp
 
 def told(run: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str, str]]:
     return {
-        one["subject"]: (one["health"], one["fact"], one["run"]) for one in json.loads(run.stdout)
+        load["subject"]: (load["health"], load["fact"], load["run"])
+        for load in json.loads(run.stdout)
     }
 
 

@@ -18,7 +18,7 @@ from tests.cli.rename_line import NAMES, ROWS, CommandLine, hinted
 from tests.conftest import execute
 
 ROOT = Path(__file__).parents[2] / "invoicing"
-OPTIONS = [one.name for one in fields(Options)]
+OPTIONS = [field.name for field in fields(Options)]
 
 
 def test_the_hints_lead_from_the_plan_to_the_end_and_back(invoicing: CommandLine) -> None:
@@ -100,7 +100,7 @@ def test_a_hint_goes_about_it_in_the_same_way_without_the_password(invoicing: Co
 def test_a_hint_takes_the_options_that_its_command_takes() -> None:
     commands = main.verb("rename").commands
     known = {
-        verb: {option for one in commands[verb].params for option in one.opts} for verb in TAKEN
+        verb: {option for param in commands[verb].params for option in param.opts} for verb in TAKEN
     }
     assert set(TAKEN) == set(commands) - {"practice"}
     for verb, names in TAKEN.items():
@@ -213,7 +213,7 @@ def test_the_contract_wants_the_name_and_the_gate_says_why_not_yet(invoicing: Co
         assert invoicing.rename(verb, "--yes").returncode == 0
     closed = invoicing.rename("gate", "--quiet", "0.1", "--json")
     assert closed.returncode == 1
-    assert [one["slug"] for one in json.loads(closed.stdout)["objections"]] == ["phase"]
+    assert [load["slug"] for load in json.loads(closed.stdout)["objections"]] == ["phase"]
     assert invoicing.rename("verify", "--yes").returncode == 0
     refused = invoicing.rename("contract", "--quiet", "0.1")
     assert refused.returncode == 2

@@ -69,7 +69,7 @@ async def accounts(migrated_database_url: URL) -> list[UUID]:
     async with Database(migrated_database_url, Settings()) as database:
         await load_sample(database, accounts=3, invoices=90)
         async with database.read_only() as session:
-            return [one.id for one in await list_accounts(session)]
+            return [account.id for account in await list_accounts(session)]
 
 
 async def secrets_of(url: URL, account_id: UUID) -> set[str]:
@@ -78,8 +78,8 @@ async def secrets_of(url: URL, account_id: UUID) -> set[str]:
         account = await get_account_with_invoices(session, account_id)
         totals = await monthly_totals(session, account_id=account_id)
         statuses = await status_breakdown(session, account_id=account_id)
-    amounts = {(one.billed_cents, one.currency) for one in totals}
-    amounts |= {(one.amount_cents, one.currency) for one in [*statuses, *account.invoices]}
+    amounts = {(total.billed_cents, total.currency) for total in totals}
+    amounts |= {(status.amount_cents, status.currency) for status in [*statuses, *account.invoices]}
     return {
         account.name,
         str(account.id),
@@ -91,7 +91,7 @@ async def secrets_of(url: URL, account_id: UUID) -> set[str]:
 async def test_a_page_of_one_account_shows_no_other_and_nothing_for_developers(
     migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
 ) -> None:
-    own, *others = [await secrets_of(migrated_database_url, one) for one in accounts]
+    own, *others = [await secrets_of(migrated_database_url, account) for account in accounts]
     run = report(migrated_database_url, "dashboard", accounts[0], "--out", tmp_path / "page.html")
     assert run.returncode == 0, run.stderr
     page = unescape((tmp_path / "page.html").read_text())
@@ -134,7 +134,8 @@ def test_pages_of_many_accounts_need_nothing(
         assert "In&nbsp;[" not in page
         assert re.search(r"text-align: right[^>]*>[\d,.]+ [A-Z]{3}<", page)
     titles = {
-        re.search(r"<title>(.+): An account at a glance</title>", one)[1] for one in pages.values()
+        re.search(r"<title>(.+): An account at a glance</title>", page)[1]
+        for page in pages.values()
     }
     assert len(titles) == len(accounts)
     assert SECRET not in run.stdout + run.stderr
@@ -177,7 +178,7 @@ def test_where_nothing_can_be_written_nothing_is_begun(
     assert run.returncode == 2
     assert run.stderr.startswith(f"invoicing: cannot write {tmp_path / out}: ")
     assert run.stderr.count("\n") == 1
-    assert sorted(one.name for one in tmp_path.rglob("*")) == ["ids", "pages"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["ids", "pages"]
 
 
 async def test_the_record_of_a_rename_is_a_page_and_json(
@@ -195,6 +196,6 @@ async def test_the_record_of_a_rename_is_a_page_and_json(
         await Rename(database, Target("bill", "amt", "cents")).expand()
     run = report(empty_database_url, *asked)
     assert run.returncode == 0, run.stderr
-    assert [one["phase"] for one in json.loads(run.stdout)["runs"]] == ["expand"]
+    assert [load["phase"] for load in json.loads(run.stdout)["runs"]] == ["expand"]
     assert needs_nothing((tmp_path / "page.html").read_text())
     assert SECRET not in run.stdout + run.stderr

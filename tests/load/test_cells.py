@@ -28,7 +28,7 @@ def test_an_external_id_is_one_uuid_in_its_kind_and_another_in_others(text):
     ids = {stable_id(kind, text) for kind in ID_NAMESPACES}
     assert len(ids) == 3
     assert stable_id("invoice", f"  {text}\t") == stable_id("invoice", text)
-    assert all(one.version == 5 for one in ids)
+    assert all(id_.version == 5 for id_ in ids)
 
 
 def test_a_number_is_the_same_id_as_its_digits():

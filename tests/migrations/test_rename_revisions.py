@@ -176,7 +176,7 @@ def script(revisions: str, *arguments: str) -> str:
     """Write what `alembic upgrade --sql` would."""
     config = alembic_config()
     config.attributes["rename"] = {"options": QUICK}
-    config.attributes["rename"] |= dict(one.split("=") for one in arguments)
+    config.attributes["rename"] |= dict(argument.split("=") for argument in arguments)
     config.output_buffer = io.StringIO()
     with redirect_stdout(config.output_buffer):
         command.upgrade(config, revisions, sql=True)

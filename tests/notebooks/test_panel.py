@@ -166,7 +166,7 @@ async def test_it_names_the_database_the_server_and_the_user_always(bills_url: U
         assert panel.where.value == shown
         question = await asked(panel, "rollback")
         parts = (panel.where, panel.way, panel.facts, panel.message, question.message)
-        assert not [one.value for one in parts if "top-secret" in one.value]
+        assert not [part.value for part in parts if "top-secret" in part.value]
         await said_no(panel, question)
 
 

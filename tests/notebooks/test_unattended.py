@@ -83,6 +83,8 @@ async def test_an_unattended_run_takes_no_filled_column_away(
 
 
 def test_the_notebook_has_the_contract_as_a_parameter_of_its_own() -> None:
-    cells = {one["id"]: "".join(one["source"]) for one in json.loads(NOTEBOOK.read_text())["cells"]}
+    cells = {
+        load["id"]: "".join(load["source"]) for load in json.loads(NOTEBOOK.read_text())["cells"]
+    }
     assert 'confirm_contract = ""' in cells["parameters"]
     assert '"confirm_contract": confirm_contract}' in cells["setup"]

@@ -195,7 +195,7 @@ def test_a_fixed_file_keeps_its_mode_and_leaves_nothing_beside_it(tmp_path: Path
     path.chmod(0o750)
     assert SELECTED.encode() in fixed(tmp_path, TOP + BOTH + f"q = {JOINED}\n")
     assert path.stat().st_mode & 0o777 == 0o750
-    names = {one.name for one in (tmp_path / "app").iterdir()}
+    names = {path.name for path in (tmp_path / "app").iterdir()}
     assert names == {"__init__.py", "base.py", "models.py", "services.py"}
 
 
@@ -209,7 +209,7 @@ def test_a_notebook_is_reported_and_left(tmp_path: Path) -> None:
     assert fix(tmp_path, report.findings) == (0, [])
     assert path.read_bytes() == before
     run = policy(tmp_path, "check", ".", "--select", "collection-selectin", "--format", "json")
-    assert [(one["fixable"], one["fix"]) for one in json.loads(run.stdout)["findings"]] == [
+    assert [(load["fixable"], load["fix"]) for load in json.loads(run.stdout)["findings"]] == [
         (False, None)
     ]
 

@@ -179,7 +179,7 @@ def written(folder: Path, name: str, made: list[Program]) -> Path:
 async def said(url: URL, folder: Path, name: str, made: list[Program]) -> list[str]:
     """Run every program, and return what it found or the name of its error."""
     sys.path.insert(0, str(folder))
-    for module in [one for one in sys.modules if one.partition(".")[0] == name]:
+    for module in [module for module in sys.modules if module.partition(".")[0] == name]:
         del sys.modules[module]
     importlib.invalidate_caches()
     sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode

@@ -66,8 +66,8 @@ def test_files_that_cannot_be_read_are_said_and_the_others_checked(tmp_path: Pat
     (tmp_path / "app/long.py").write_text("x = " + "1" * 10_000 + "\n")
     (tmp_path / "app/nested.py").write_text("x = " + "-" * 50_000 + "1\n")
     report = check([tmp_path / "app"], root=tmp_path, processes=1)
-    assert [one.rule for one in report.findings] == ["lazy-raise"]
-    problems = {one.path: one for one in report.problems}
+    assert [finding.rule for finding in report.findings] == ["lazy-raise"]
+    problems = {problem.path: problem for problem in report.problems}
     assert {"app/wrong.py", "app/deep.py", "app/bytes.py", "app/null.py"} <= set(problems)
     assert not {"app/latin.py", "app/bom.py"} & set(problems)
     assert problems["app/wrong.py"].message.startswith("syntax error")
@@ -79,7 +79,7 @@ def test_an_unreadable_file_is_said(tmp_path: Path) -> None:
     write(tmp_path, {"app/secret.py": "x = 1\n"})
     (tmp_path / "app/secret.py").chmod(0)
     report = check([tmp_path], root=tmp_path)
-    assert ["Permission" in one.message for one in report.problems] == [True]
+    assert ["Permission" in problem.message for problem in report.problems] == [True]
 
 
 def test_symbolic_links_out_of_the_tree_are_not_followed(tmp_path: Path) -> None:

@@ -55,9 +55,11 @@ def test_the_mappers_tell_what_the_text_does_not_and_nothing_twice(
 ) -> None:
     paths = [tmp_path / package]
     static = check(paths, root=tmp_path, select=["lazy-raise"])
-    assert [one.message for one in static.findings] == ["relationship Thing.seen has no lazy="]
+    assert [finding.message for finding in static.findings] == [
+        "relationship Thing.seen has no lazy="
+    ]
     both = check(paths, root=tmp_path, select=["lazy-raise"], models=package)
-    assert [one.message for one in both.findings] == [
+    assert [finding.message for finding in both.findings] == [
         'relationship Thing.owner has lazy="select", as its mapper says',
         "relationship Thing.seen has no lazy=",
     ]
@@ -67,7 +69,7 @@ def test_the_mappers_tell_what_the_text_does_not_and_nothing_twice(
 
 def test_this_projects_mappers_and_text_agree() -> None:
     report = check([ROOT / "invoicing"], root=ROOT, models="invoicing.models")
-    assert [str(one) for one in report.findings] == []
+    assert [str(finding) for finding in report.findings] == []
 
 
 @pytest.mark.parametrize("name", ["nowhere_at_all", "hidden_broken"])

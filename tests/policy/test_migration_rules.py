@@ -124,7 +124,7 @@ def test_what_cannot_be_seen_is_said_only_when_asked() -> None:
 
 def chain(*upgrades: str) -> list[Revision]:
     """Write revisions r0, r1... that hang on each other."""
-    sources = [migration(one, "pass") for one in upgrades]
+    sources = [migration(upgrade, "pass") for upgrade in upgrades]
     return [
         revision(
             source.replace('"2a"', f'"r{n}"').replace('"1a"', f'"r{n - 1}"' if n else "None"),

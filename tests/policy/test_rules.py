@@ -30,10 +30,10 @@ def test_a_form_that_breaks_a_rule_is_found(
     # A suppression can only be judged beside the rule that it allows.
     beside = ["lazy-raise"] if rule == "unused-suppression" else []
     report = report_of(tmp_path, files, select=[rule, *beside])
-    assert [one.rule for one in report.findings if one.rule == rule] != []
+    assert [finding.rule for finding in report.findings if finding.rule == rule] != []
     # Emptied, the rule finds nothing: it is this one that finds it.
     emptied = report_of(tmp_path, files, select=[rule, *beside], ignore=[rule])
-    assert not [one for one in emptied.findings if one.rule == rule]
+    assert not [finding for finding in emptied.findings if finding.rule == rule]
 
 
 @pytest.mark.parametrize(("rule", "files"), cases(GOOD))
@@ -43,11 +43,11 @@ def test_a_form_that_only_looks_like_it_is_not(
     beside = ["lazy-raise"] if rule == "unused-suppression" else []
     report = report_of(tmp_path, files, select=[rule, *beside])
     assert not report.problems
-    assert [str(one) for one in report.findings if one.rule == rule] == []
+    assert [str(finding) for finding in report.findings if finding.rule == rule] == []
 
 
 def test_every_rule_has_both_kinds_of_snippets() -> None:
-    rules = set(all_rules()) - {one.slug for one in MIGRATION_RULES}
+    rules = set(all_rules()) - {MIGRATION_rule.slug for MIGRATION_rule in MIGRATION_RULES}
     assert set(BAD) == set(GOOD) == rules
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_told_is_said_under_strict_only(tmp_path: Path) -> None:
     (lazy,) = found(tmp_path, files, "lazy-raise", strict=True)
     assert lazy.message == "A.b: its lazy= cannot be told"
     loaders = found(tmp_path, files, "collection-selectin", strict=True)
-    assert ["nothing says" in one.message for one in loaders] == [True, False]
+    assert ["nothing says" in loader.message for loader in loaders] == [True, False]
 
 
 def test_a_finding_says_where_what_and_how_to_mend_it(tmp_path: Path) -> None:

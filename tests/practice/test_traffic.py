@@ -125,7 +125,10 @@ async def test_a_column_renamed_under_running_code_is_a_failed_request(url: URL)
     figures = traffic.figures()
     assert figures.failed > 0
     assert {failure.sqlstate for failure in figures.failures} == {"42703"}
-    assert all("column" in one.reason and "amount_cents" in one.reason for one in figures.failures)
+    assert all(
+        "column" in failure.reason and "amount_cents" in failure.reason
+        for failure in figures.failures
+    )
     # Requests that failed changed nothing, so what was acknowledged before is all there.
     assert (await traffic.verify(CodeVersion("old", "amt"))).intact
 

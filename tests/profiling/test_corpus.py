@@ -113,7 +113,7 @@ def found(server_url: URL) -> Found:
 
 
 def told(findings: list[Finding]) -> Told:
-    return frozenset((one.slug, one.relationship) for one in findings)
+    return frozenset((finding.slug, finding.relationship) for finding in findings)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -123,10 +123,10 @@ def test_a_program_is_judged_by_its_cause(name: str, found: Found) -> None:
 
 
 def test_precision_and_recall_are_whole(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
-    right = sum(len(told(found[one.name]) & one.expected) for one in CASES.values())
+    right = sum(len(told(found[case.name]) & case.expected) for case in CASES.values())
     said = sum(len(told(findings)) for findings in found.values())
-    wanted = sum(len(one.expected) for one in CASES.values())
-    wasteful_ones = sum(bool(one.expected) for one in CASES.values())
+    wanted = sum(len(case.expected) for case in CASES.values())
+    wasteful_ones = sum(bool(case.expected) for case in CASES.values())
     with capsys.disabled():
         print(  # noqa: T201 -- the figures are what this test is for
             f"\nfindings on {len(CASES)} programs, {wasteful_ones} of them wasteful: "
@@ -138,5 +138,5 @@ def test_precision_and_recall_are_whole(found: Found, capsys: pytest.CaptureFixt
 
 
 def test_every_kind_of_finding_has_a_program() -> None:
-    slugs = {slug for one in CASES.values() for slug, _ in one.expected}
+    slugs = {slug for case in CASES.values() for slug, _ in case.expected}
     assert slugs == {*SLUGS}

@@ -54,7 +54,9 @@ async def test_a_finding_names_its_line_its_cost_and_the_option(
     assert finding.fix == "add .options(selectinload(Shelf.books))"
     assert finding.cost.statements == SHELVES - 1
     assert finding.statements == (2, 3, 4)
-    assert finding.cost.bytes == sum(one.bytes_received for one in recorder.statements[1:])
+    assert finding.cost.bytes == sum(
+        statement.bytes_received for statement in recorder.statements[1:]
+    )
     assert str(finding).startswith(f"{finding.caller}: [n-plus-one] Shelf.books was loaded for 3")
 
 
@@ -106,8 +108,8 @@ async def test_columns_read_one_by_one_are_named(engine: AsyncEngine, sessions: 
     finding = only(recorder)
     assert f"columns of {SHELVES * BOOKS_A_SHELF} Book objects" in finding.message
     assert "undefer(Book.title) where Book is selected" in finding.fix
-    one = recorder.statements[1]
-    assert (one.relationship, one.parent.entity) == ("Book.title", "Book")
+    statement = recorder.statements[1]
+    assert (statement.relationship, statement.parent.entity) == ("Book.title", "Book")
 
 
 async def test_a_refresh_of_a_relationship_is_told_once(
@@ -206,7 +208,7 @@ async def test_thresholds_are_settings(engine: AsyncEngine, sessions: Sessions) 
     strict, lax = Thresholds(rows=2), Thresholds(repeats=SHELVES + 1)
     async with record_queries(engine, thresholds=strict) as recorder, sessions() as session:
         assert len((await session.scalars(select(Shelf))).all()) == SHELVES
-    assert [one.slug for one in recorder.findings] == ["missing-limit"]
+    assert [finding.slug for finding in recorder.findings] == ["missing-limit"]
     async with record_queries(engine, thresholds=lax) as recorder, sessions() as session:
         await session.run_sync(books_of_all)
     assert recorder.findings == []
@@ -277,7 +279,7 @@ def test_another_dialect_and_a_sync_engine_are_judged_alike() -> None:
         books_of_all(session)
         for number in (1, 2, 3):
             session.get(Label, (number, "red"))
-    assert [(one.slug, one.relationship) for one in recorder.findings] == [
+    assert [(finding.slug, finding.relationship) for finding in recorder.findings] == [
         ("n-plus-one", "Shelf.books"),
         ("n-plus-one", None),
     ]
@@ -310,7 +312,7 @@ async def test_classes_are_as_they_were_after_the_recording(
 async def test_a_finding_is_there_while_it_records(engine: AsyncEngine, sessions: Sessions) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
         await session.run_sync(books_of_all)
-        assert [one.slug for one in recorder.findings] == ["n-plus-one"]
+        assert [finding.slug for finding in recorder.findings] == ["n-plus-one"]
 
 
 async def test_what_a_session_of_another_engine_does_is_not_judged(

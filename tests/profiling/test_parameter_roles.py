@@ -42,5 +42,5 @@ E, R, P, L, OTHER = (
     ],
 )
 def test_a_parameter_is_told_by_its_neighbours(text: str, roles: list[object]) -> None:
-    expected = [frozenset(one if isinstance(one, set) else {one}) for one in roles]
+    expected = [frozenset(role if isinstance(role, set) else {role}) for role in roles]
     assert list(parameter_roles(text)) == expected

@@ -68,10 +68,10 @@ async def test_round_trips_are_those_of_the_wire(engine: AsyncEngine, sessions: 
     async with record_queries(engine) as second, sessions() as session:
         await session.scalars(statement)
     # BEGIN, prepare and execute; the ROLLBACK that ends it is no statement's.
-    assert [one.round_trips for one in first.statements] == [3]
+    assert [statement.round_trips for statement in first.statements] == [3]
     assert first.round_trips == 4
     # Prepared already.
-    assert [one.round_trips for one in second.statements] == [2]
+    assert [statement.round_trips for statement in second.statements] == [2]
     assert second.round_trips == 3
     assert first.bytes_received > second.bytes_received > second.statements[0].bytes_received > 0
 
@@ -83,7 +83,7 @@ async def test_autocommit_is_one_round_trip(engine: AsyncEngine) -> None:
     async with record_queries(single) as recorder, AsyncSession(single) as session:
         await session.scalars(select(Shelf))
     assert recorder.round_trips == 1
-    assert [one.autocommit for one in recorder.transactions] == [True]
+    assert [transaction.autocommit for transaction in recorder.transactions] == [True]
 
 
 async def test_bytes_received_are_at_least_those_of_the_values(engine: AsyncEngine) -> None:
@@ -119,7 +119,7 @@ async def test_a_limit_and_a_missing_side_are_counted_right(
     last = select(Shelf).order_by(Shelf.id.desc()).limit(2).options(joinedload(Shelf.books))
     async with record_queries(engine) as recorder, sessions() as session:
         (await session.scalars(last)).unique().all()
-    counted = [(one.rows, one.distinct) for one in recorder.statements[0].entities]
+    counted = [(entity.rows, entity.distinct) for entity in recorder.statements[0].entities]
     assert counted == [(BOOKS_A_SHELF + 1, 2), (BOOKS_A_SHELF, BOOKS_A_SHELF)]
 
 
@@ -131,12 +131,12 @@ async def test_a_lazy_load_names_the_relationship_and_the_parent(
         await session.run_sync(lambda _: [shelf.books for shelf in found])
     parent, *loads = recorder.statements
     assert len(loads) == SHELVES
-    assert {(one.cause, one.relationship, one.loader) for one in loads} == {
+    assert {(load.cause, load.relationship, load.loader) for load in loads} == {
         (Cause.LAZY_LOAD, "Shelf.books", "lazy")
     }
-    assert [one.parent for one in loads] == [Identity("Shelf", (shelf.id,)) for shelf in found]
+    assert [load.parent for load in loads] == [Identity("Shelf", (shelf.id,)) for shelf in found]
     # The statement the parents came with can be found by their keys.
-    assert all(one.parent.key in parent.entities[0].keys for one in loads)
+    assert all(load.parent.key in parent.entities[0].keys for load in loads)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ async def test_an_eager_load_names_its_loader(
         (await session.scalars(select(Shelf).options(loader(Shelf.books)))).all()
     first, *loads = recorder.statements
     assert first.cause is Cause.STATEMENT
-    assert [(one.cause, one.relationship, one.loader) for one in loads] == [
+    assert [(load.cause, load.relationship, load.loader) for load in loads] == [
         (Cause.EAGER_LOAD, "Shelf.books", name)
     ] * statements
-    assert {one.caller for one in loads} == {first.caller}
+    assert {load.caller for load in loads} == {first.caller}
 
 
 async def test_get_refresh_and_deferred_columns_are_told_apart(
@@ -170,7 +170,7 @@ async def test_get_refresh_and_deferred_columns_are_told_apart(
         book = await session.scalar(select(Book).options(defer(Book.title)))
         await session.run_sync(lambda _: book.title)
         await session.merge(Book(id=5, title="other", shelf_id=1))
-    assert [one.cause for one in recorder.statements] == [
+    assert [statement.cause for statement in recorder.statements] == [
         Cause.GET,
         Cause.REFRESH,
         Cause.STATEMENT,
@@ -192,8 +192,8 @@ async def test_what_a_flush_sends_is_told_from_what_the_program_sends(
     assert (flushed.executions, flushed.parameter_count) == (2, 4)
     assert (read.cause, read.within) == (Cause.STATEMENT, ())
     assert (last.cause, last.within[-1], last.rows) == (Cause.FLUSH, "commit", 1)
-    assert len({one.session for one in recorder.statements}) == 1
-    assert [one.outcome for one in recorder.transactions] == ["commit"]
+    assert len({statement.session for statement in recorder.statements}) == 1
+    assert [transaction.outcome for transaction in recorder.transactions] == ["commit"]
 
 
 async def test_an_executemany_is_one_statement_with_its_size(engine: AsyncEngine) -> None:
@@ -261,7 +261,7 @@ async def test_a_stream_of_objects_is_what_it_is_without_a_recorder(
         stream = await session.stream_scalars(parts.execution_options(yield_per=2))
         seen = [(shelf.name, len(shelf.books)) async for shelf in stream]
     assert seen == [(f"shelf {n}", BOOKS_A_SHELF) for n in range(SHELVES)]
-    assert [one.cause for one in recorder.statements] == [
+    assert [statement.cause for statement in recorder.statements] == [
         Cause.STATEMENT,
         Cause.EAGER_LOAD,
         Cause.EAGER_LOAD,
@@ -274,7 +274,7 @@ async def test_equal_parameters_are_known_without_being_kept(engine: AsyncEngine
     async with record_queries(engine) as recorder, engine.connect() as connection:
         for word in ("a", "b", "a"):
             await connection.execute(statement, {"word": word})
-    first, second, third = (one.parameters_key for one in recorder.statements)
+    first, second, third = (statement.parameters_key for statement in recorder.statements)
     assert first == third != second
 
 
@@ -344,7 +344,7 @@ async def test_whatever_leads_to_an_engine_can_be_recorded(
                 await session.execute(text("SELECT 1"))
             async with database.transaction() as session:
                 await session.execute(text("SELECT 2"))
-    assert [one.round_trips for one in recorder.statements] == [2, 3]
+    assert [statement.round_trips for statement in recorder.statements] == [2, 3]
     with pytest.raises(ProfilingTargetError, match="a str"):
         record_queries("postgresql://")
 
@@ -385,8 +385,8 @@ def test_another_dialect_and_a_synchronous_engine_are_recorded_too() -> None:
             assert len(shelf.books) == BOOKS_A_SHELF
     first, *loads = recorder.statements
     assert first.rows == SHELVES
-    assert [(one.relationship, one.rows) for one in loads] == [("Shelf.books", 4)] * SHELVES
-    assert all(one.parent.key in first.entities[0].keys for one in loads)
+    assert [(load.relationship, load.rows) for load in loads] == [("Shelf.books", 4)] * SHELVES
+    assert all(load.parent.key in first.entities[0].keys for load in loads)
     # There is no wire, and nothing is made up.
     assert recorder.round_trips is recorder.bytes_received is recorder.server_seconds is None
     assert recorder.lost == 0

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 def listeners(engine: AsyncEngine) -> int:
     """Count all listeners on what the recorder listens to, the classes included."""
     sync = engine.sync_engine
-    names = {one.name for one in [*events_of_sessions(), *events_of_engine(sync)]}
+    names = {
+        events_of_session.name
+        for events_of_session in [*events_of_sessions(), *events_of_engine(sync)]
+    }
     owners = [Engine, Pool, Dialect, Mapper, sync, sync.pool, sync.dialect, Session(sync)]
     owners.append(Shelf.__mapper__.class_manager)
     return sum(
@@ -58,7 +61,7 @@ async def ask(sessions: Sessions, number: int, times: int) -> None:
 
 
 def asked(recorder: Recorder) -> set[str]:
-    return {one.text for one in recorder.statements}
+    return {statement.text for statement in recorder.statements}
 
 
 async def test_two_recordings_in_two_tasks_do_not_mix(
@@ -77,7 +80,10 @@ async def test_two_recordings_in_two_tasks_do_not_mix(
         assert len(recorder) == 25
         assert len(recorder.transactions) == 25
         # And a ROLLBACK each.
-        assert recorder.round_trips == sum(one.round_trips for one in recorder.statements) + 25
+        assert (
+            recorder.round_trips
+            == sum(statement.round_trips for statement in recorder.statements) + 25
+        )
         assert recorder.lost == 0
 
 
@@ -90,8 +96,8 @@ async def test_nested_recordings_both_see(engine: AsyncEngine, sessions: Session
             await ask(sessions, 3, 1)
         await ask(sessions, 4, 1)
     assert (len(outer), len(inner), len(all_engines)) == (5, 2, 1)
-    assert outer.round_trips == sum(one.round_trips for one in outer.statements) + 5
-    assert inner.round_trips == sum(one.round_trips for one in inner.statements) + 2
+    assert outer.round_trips == sum(statement.round_trips for statement in outer.statements) + 5
+    assert inner.round_trips == sum(statement.round_trips for statement in inner.statements) + 2
 
 
 async def test_what_others_do_on_the_same_connection_is_not_counted(
@@ -226,7 +232,7 @@ async def test_a_session_begun_before_is_recorded_from_there_on(
         await session.execute(select(Book.id))
         async with record_queries(session) as recorder:
             await session.execute(select(Book.id))
-    assert [one.round_trips for one in recorder.statements] == [1]
+    assert [statement.round_trips for statement in recorder.statements] == [1]
     assert recorder.round_trips == 1
     assert len(recorder.transactions) == 1
 

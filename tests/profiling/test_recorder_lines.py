@@ -43,8 +43,11 @@ LAZY = select(Shelf).order_by(Shelf.id).options(lazyload(Shelf.books))
 def lines(recorder: Recorder) -> list[str]:
     """Return what the lines of the recording are called."""
     names = {number: name for name, number in MEANT.items()}
-    assert {one.caller.file for one in recorder.statements} == {__file__}
-    return [names.get(one.caller.line, f"line {one.caller.line}") for one in recorder.statements]
+    assert {statement.caller.file for statement in recorder.statements} == {__file__}
+    return [
+        names.get(statement.caller.line, f"line {statement.caller.line}")
+        for statement in recorder.statements
+    ]
 
 
 async def find_book(session: AsyncSession, number: int) -> Book | None:
@@ -81,7 +84,9 @@ async def test_a_helper_and_who_called_it(engine: AsyncEngine, sessions: Session
         for number in (1, 2):
             await find_book(session, number)  # <- calls helper
     assert lines(recorder) == ["helper", "helper"]
-    assert [one.stack[1].line for one in recorder.statements] == [MEANT["calls helper"]] * 2
+    assert [statement.stack[1].line for statement in recorder.statements] == [
+        MEANT["calls helper"]
+    ] * 2
 
 
 async def test_a_comprehension_is_its_function(engine: AsyncEngine, sessions: Sessions) -> None:
@@ -89,7 +94,7 @@ async def test_a_comprehension_is_its_function(engine: AsyncEngine, sessions: Se
         books = [await session.get(Book, number) for number in (1, 2)]  # <- comprehension
     assert len(books) == 2
     assert lines(recorder) == ["comprehension"] * 2
-    assert {one.caller.function for one in recorder.statements} == {
+    assert {statement.caller.function for statement in recorder.statements} == {
         "test_a_comprehension_is_its_function"
     }
 
@@ -99,7 +104,7 @@ async def test_a_lazy_load_inside_run_sync(engine: AsyncEngine, sessions: Sessio
         for shelf in (await session.scalars(LAZY)).all():  # <- parents
             await session.run_sync(count_books, shelf)  # <- run sync
     assert lines(recorder) == ["parents"] + ["lazy load"] * SHELVES
-    assert {one.stack[1].line for one in recorder.statements[1:]} == {MEANT["run sync"]}
+    assert {statement.stack[1].line for statement in recorder.statements[1:]} == {MEANT["run sync"]}
 
 
 async def test_a_query_inside_run_sync(engine: AsyncEngine, sessions: Sessions) -> None:

@@ -76,11 +76,11 @@ async def test_the_contract_waits_until_nothing_names_the_old_column(
     await make_both(url, [])
     await execute(url, make)
     async with renaming(url) as rename:
-        found = {one.slug: one.verdict for one in (await rename.plan()).findings}
+        found = {finding.slug: finding.verdict for finding in (await rename.plan()).findings}
         assert found[slug] == "later"
         await to_the_gate(rename)
         with pytest.raises(ContractRefusedError, match=r"^cannot contract") as refused:
             await rename.contract(confirm="thing.amt")
-        assert slug in {one.slug for one in refused.value.objections}
+        assert slug in {objection.slug for objection in refused.value.objections}
         await execute(url, mend)
         await rename.contract(confirm="thing.amt")

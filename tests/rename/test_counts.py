@@ -356,8 +356,12 @@ async def test_a_partition_that_came_since_is_named_until_it_is_seen_to(url: URL
         assert await counted(rename, url, "INSERT INTO p4 (id, part, amt) VALUES (9, 4, 5)") == 1
         assert await counted(rename, url, "INSERT INTO p4 VALUES (10, 5, '', 4, 5)") == 0
         assert (await pair(url), await pair(url, 10)) == ((5, 5), (5, 5))
-        objections = [one for one in (await rename.gate()).objections if one.slug == "triggers"]
-        assert {one.subject.partition(":")[0] for one in objections} == {"p4", "p5"}
+        objections = [
+            objection
+            for objection in (await rename.gate()).objections
+            if objection.slug == "triggers"
+        ]
+        assert {objection.subject.partition(":")[0] for objection in objections} == {"p4", "p5"}
         await rename.expand()
         await gate_opens(rename)
 

@@ -160,8 +160,8 @@ ON_18 = {
 async def make_both(url: URL, statements: list[str]) -> None:
     for schema, column in (("renamed", "amt"), ("direct", "cents")):
         made = [
-            re.sub(r"\bs\.", f"{schema}.", one).replace("{c}", column)
-            for one in (TABLE, FILL, *statements)
+            re.sub(r"\bs\.", f"{schema}.", statement).replace("{c}", column)
+            for statement in (TABLE, FILL, *statements)
         ]
         await execute(url, f"CREATE SCHEMA {schema}", *made)
 
@@ -337,8 +337,8 @@ async def test_it_is_refused_by_name_until_the_advice_is_followed(
     before = await described(url, "renamed")
     async with renaming(url) as rename:
         refusals = (await rename.plan()).refusals
-        assert slug in {one.slug for one in refusals}
-        assert all(one.message and one.subject for one in refusals)
+        assert slug in {refusal.slug for refusal in refusals}
+        assert all(refusal.message and refusal.subject for refusal in refusals)
         with pytest.raises(RenameRefusedError):
             await rename.expand()
         assert await described(url, "renamed") == before

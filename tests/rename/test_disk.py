@@ -22,7 +22,9 @@ TARGET = Target("invoice", "amt", "amount_cents")
 
 
 async def room(rename: Rename) -> Finding:
-    (found,) = [one for one in (await rename.plan()).findings if one.slug == "disk-space"]
+    (found,) = [
+        finding for finding in (await rename.plan()).findings if finding.slug == "disk-space"
+    ]
     return found
 
 

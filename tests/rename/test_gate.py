@@ -52,7 +52,10 @@ async def watched_url(watched_server: Server) -> URL:
 
 
 async def objections(rename: Rename) -> dict[str, str]:
-    return {one.slug: f"{one.subject}: {one.message}" for one in (await rename.gate()).objections}
+    return {
+        objection.slug: f"{objection.subject}: {objection.message}"
+        for objection in (await rename.gate()).objections
+    }
 
 
 async def test_an_old_style_write_closes_the_gate_until_it_was_quiet_again(url: URL) -> None:
@@ -173,7 +176,7 @@ async def test_a_subscriber_keeps_both_columns_equal_and_the_gate_closed(
 
 
 async def names(rename: Rename) -> set[str]:
-    return {one.name for one in (await rename.gate()).objections}
+    return {objection.name for objection in (await rename.gate()).objections}
 
 
 async def test_a_join_with_a_column_of_that_name_in_another_table_is_no_old_code(

@@ -48,7 +48,7 @@ async def test_a_publication_of_all_tables_is_refused_with_the_steps(
 ) -> None:
     await execute(url, f"CREATE PUBLICATION everything {published}")
     async with renaming(url, strategy=strategy) as rename:
-        refusals = {one.slug: one for one in (await rename.plan()).refusals}
+        refusals = {refusal.slug: refusal for refusal in (await rename.plan()).refusals}
         message = refusals["published-state"].message
         assert "CREATE TABLE IF NOT EXISTS invoicing_rename.rename (" in message.replace('"', "")
         assert "--accept published-state" in message
@@ -64,7 +64,7 @@ async def test_a_publication_of_the_states_schema_is_refused(url: URL) -> None:
             "CREATE PUBLICATION state FOR TABLES IN SCHEMA invoicing_rename"
         )
     async with renaming(url) as rename:
-        assert {one.slug for one in (await rename.plan()).refusals} == {"published-state"}
+        assert {refusal.slug for refusal in (await rename.plan()).refusals} == {"published-state"}
 
 
 async def test_a_publication_of_another_table_is_no_objection(url: URL) -> None:
@@ -101,7 +101,11 @@ async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
     )
     accept = frozenset({"publication", "published-state"})
     async with renaming(url) as asking, renaming(url, accept=accept) as rename:
-        (advice,) = [one for one in (await asking.plan()).refusals if one.slug == "published-state"]
+        (advice,) = [
+            refusal
+            for refusal in (await asking.plan()).refusals
+            if refusal.slug == "published-state"
+        ]
         steps = re.search(r"Run on each subscriber: (.*); without ALTER", advice.message)
         await execute(there, steps[1], "ALTER TABLE bill ADD amount_cents bigint")
         await execute(

@@ -96,7 +96,7 @@ async def test_what_has_no_heap_of_its_own_is_refused(
     make, slug = REFUSED[name]
     await execute(empty_database_url, make)
     async with renaming(empty_database_url, strategy=strategy) as rename:
-        assert slug in {one.slug for one in (await rename.plan()).refusals}
+        assert slug in {refusal.slug for refusal in (await rename.plan()).refusals}
         with pytest.raises(RenameRefusedError):
             await rename.expand()
 

@@ -123,8 +123,10 @@ async def test_a_forgotten_transaction_is_named_by_the_plan_and_by_the_status(
     async with idle_transaction(url, "SELECT count(*) FROM invoice") as pid:
         await asyncio.sleep(0.3)
         findings = (await impatient.plan()).findings
-        named = [one for one in findings if str(pid) in f"{one.subject} {one.message}"]
-        assert named, [one.slug for one in findings]
+        named = [
+            finding for finding in findings if str(pid) in f"{finding.subject} {finding.message}"
+        ]
+        assert named, [finding.slug for finding in findings]
         assert pid in {blocker.pid for blocker in (await impatient.status()).blockers}
     await complete(rename)
 
@@ -172,7 +174,9 @@ async def test_an_account_that_does_not_own_the_table_is_told_before_anything_ch
     async with account_without_rights(url) as clerk, Database(clerk, Settings()) as database:
         rename = Rename(database, TARGET, HASTY)
         refusals = (await rename.plan()).refusals
-        assert any("clerk_" in f"{one.subject} {one.message}" for one in refusals), refusals
+        assert any("clerk_" in f"{refusal.subject} {refusal.message}" for refusal in refusals), (
+            refusals
+        )
         with pytest.raises(RenameRefusedError) as raised:
             await rename.expand()
         assert "clerk_" in str(raised.value)
@@ -281,9 +285,9 @@ async def test_a_prepared_transaction_that_was_forgotten_is_named(own_server: Se
             await rename.expand()
         assert f"prepared transaction '{gid}'" in str(raised.value)
         assert "ROLLBACK PREPARED" in str(raised.value)
-        subjects = [one.subject for one in (await rename.plan()).findings]
+        subjects = [finding.subject for finding in (await rename.plan()).findings]
         assert any(gid in subject for subject in subjects)
-        assert any(gid in one.application for one in (await rename.status()).blockers)
+        assert any(gid in blocker.application for blocker in (await rename.status()).blockers)
         await execute(url, f"ROLLBACK PREPARED '{gid}'")
         await complete(rename)
 

@@ -105,8 +105,8 @@ async def found(url: URL, strategy: Strategy, **options: frozenset[str]) -> dict
         chosen = Options(strategy=strategy, **options)
         plan = await Rename(database, Target("item", "amt", "cents"), chosen).plan()
     return {
-        one.slug: one.verdict
-        for one in sorted(plan.findings, key=lambda one: one.verdict == "refused")
+        finding.slug: finding.verdict
+        for finding in sorted(plan.findings, key=lambda finding: finding.verdict == "refused")
     }
 
 

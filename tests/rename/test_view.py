@@ -213,7 +213,7 @@ async def test_a_lock_held_by_somebody_is_named_and_nothing_has_changed(url: URL
         async with idle_transaction(url, "LOCK TABLE bill IN ACCESS SHARE MODE") as pid:
             with pytest.raises(RenameBlockedError) as caught:
                 await rename.expand()
-            assert [one.pid for one in caught.value.blockers] == [pid]
+            assert [blocker.pid for blocker in caught.value.blockers] == [pid]
         await rename.rollback()
         assert await everything(url) == before
         await verified(rename)
@@ -221,7 +221,7 @@ async def test_a_lock_held_by_somebody_is_named_and_nothing_has_changed(url: URL
             await gate_opens(rename)
             with pytest.raises(RenameBlockedError) as caught:
                 await rename.contract(confirm=CONFIRM)
-            assert [one.pid for one in caught.value.blockers] == [pid]
+            assert [blocker.pid for blocker in caught.value.blockers] == [pid]
         await contracted(rename)
 
 

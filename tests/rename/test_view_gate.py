@@ -50,7 +50,10 @@ async def watched_url(watched_server: Server) -> URL:
 
 
 async def objections(rename: Rename) -> dict[str, str]:
-    return {one.slug: f"{one.subject}: {one.message}" for one in (await rename.gate()).objections}
+    return {
+        objection.slug: f"{objection.subject}: {objection.message}"
+        for objection in (await rename.gate()).objections
+    }
 
 
 OLD_STYLE = [

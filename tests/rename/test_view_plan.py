@@ -27,7 +27,7 @@ async def url(empty_database_url: URL) -> URL:
 
 
 async def slugs(rename: Rename) -> set[str]:
-    return {one.slug for one in (await rename.plan()).refusals}
+    return {refusal.slug for refusal in (await rename.plan()).refusals}
 
 
 REFUSED = {
@@ -60,7 +60,9 @@ async def test_what_a_view_would_break_is_refused_by_name(url: URL, slug: str) -
             await rename.expand()
     assert await everything(url) == before
     async with renaming(url) as by_columns:
-        estimates = {one.strategy: one for one in (await by_columns.plan()).estimates}
+        estimates = {
+            estimate.strategy: estimate for estimate in (await by_columns.plan()).estimates
+        }
         assert not estimates["view"].safe
         assert list(estimates) == ["columns", "view"]
 

@@ -39,7 +39,7 @@ def test_what_stops_a_notebook_is_told_and_the_page_stays(
     assert str(failed.value).startswith(f"broken.ipynb stopped: {error}")
     assert "secret" not in str(failed.value)
     assert report.read_text() == "the last one"
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["broken.ipynb", "report.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.ipynb", "report.html"]
 
 
 async def test_what_no_tag_lets_on_a_page_is_neither_run_nor_shown(

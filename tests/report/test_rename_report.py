@@ -53,9 +53,12 @@ async def test_every_phase_is_on_record_and_stays_after_the_contract(
     assert await phases(rename) == [(phase, "done") for phase in done]
     runs = await rename.runs()
     assert all(run.seconds > 0 and "@" in run.operator for run in runs)
-    statements = [one for run in runs for one in run.statements]
-    assert any("ALTER TABLE" in one["sql"] for one in statements)
-    assert all((one["seconds"] is None) == ("-- each batch" in one["sql"]) for one in statements)
+    statements = [statement for run in runs for statement in run.statements]
+    assert any("ALTER TABLE" in statement["sql"] for statement in statements)
+    assert all(
+        (statement["seconds"] is None) == ("-- each batch" in statement["sql"])
+        for statement in statements
+    )
     unseen = runs[-1].result["unseen"]
     assert all(one.startswith("pg_stat_statements: is not there") for one in unseen)
     page = rename_page(await rename.status(), runs, "postgresql://h/d")

@@ -62,7 +62,7 @@ async def test_two_accounts_of_one_name_are_told_apart_by_id_alone(database: Dat
         session.add_all(accounts)
     with pytest.raises(AmbiguousAccountError) as refused:
         await find(database, "lab")
-    assert {id_ for id_, _ in refused.value.matches} == {one.id for one in accounts[:2]}
+    assert {id_ for id_, _ in refused.value.matches} == {account.id for account in accounts[:2]}
     assert await find(database, str(accounts[1].id)) == accounts[1].id
 
 

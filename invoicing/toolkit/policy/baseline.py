@@ -18,7 +18,7 @@ Key = tuple[str, str, str]
 
 def write_baseline(path: Path, findings: list[Finding]) -> None:
     """Write findings down; without their lines, so that other changes don't disturb them."""
-    counted = Counter(one.key for one in findings)
+    counted = Counter(finding.key for finding in findings)
     rows = [
         {"path": key[0], "rule": key[1], "message": key[2], "count": count}
         for key, count in sorted(counted.items())
@@ -40,9 +40,9 @@ def without_known(path: Path, findings: list[Finding]) -> tuple[list[Finding], i
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BaselineError(str(path), f"{type(error).__name__}: {error}") from None
     new = []
-    for one in findings:
-        if known[one.key] > 0:
-            known[one.key] -= 1
+    for finding in findings:
+        if known[finding.key] > 0:
+            known[finding.key] -= 1
         else:
-            new.append(one)
+            new.append(finding)
     return new, sum(known.values())

@@ -87,7 +87,7 @@ class _Collector:
         found = []
         for node in self.imports:
             if isinstance(node, ast.Import):
-                found += [(one.name, place_of(node)) for one in node.names]
+                found += [(name.name, place_of(node)) for name in node.names]
             elif node.module and not node.level:
                 found.append((node.module, place_of(node)))
         return found
@@ -108,10 +108,10 @@ class _Collector:
         """Enter a function."""
         facts = FunctionFacts()
         arguments = node.args
-        for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            name = dotted(one.annotation) or text_of(one.annotation)
+        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            name = dotted(argument.annotation) or text_of(argument.annotation)
             if name is not None:
-                facts.sessions[one.arg] = name
+                facts.sessions[argument.arg] = name
         self.functions.append(facts)
         return len(self.functions) - 1, owner
 
@@ -174,7 +174,7 @@ class _Collector:
         self.classes.append(
             ClassFacts(
                 name,
-                tuple(_base_name(one) for one in node.bases),
+                tuple(_base_name(base) for base in node.bases),
                 tuple(
                     dotted(one.func if isinstance(one, ast.Call) else one)
                     for one in node.decorator_list
@@ -261,8 +261,8 @@ def _call_facts(node: ast.Call, function: int, owner: str | None, depth: int) ->
         found = call_facts(before, function, owner, depth + 1) if before else None
         inner += [found] if found else []
     arguments: list[str | None] = []
-    for one in node.args:
-        value = one.value if isinstance(one, ast.Starred | ast.Await) else one
+    for argument in node.args:
+        value = argument.value if isinstance(argument, ast.Starred | ast.Await) else argument
         arguments.append(_written(value))
         if isinstance(value, ast.Call):
             found = call_facts(value, function, owner, depth + 1)
@@ -272,11 +272,13 @@ def _call_facts(node: ast.Call, function: int, owner: str | None, depth: int) ->
             found = call_facts(value.elt, function, owner, depth + 1)
             inner += [found, found] if found else []
     keywords = {
-        one.arg: Keyword(_constant(one.value), dotted(one.value), place_of(one.value))
-        for one in node.keywords
-        if one.arg is not None
+        keyword.arg: Keyword(
+            _constant(keyword.value), dotted(keyword.value), place_of(keyword.value)
+        )
+        for keyword in node.keywords
+        if keyword.arg is not None
     }
-    expanded = tuple(dotted(one.value) for one in node.keywords if one.arg is None)
+    expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
     return CallFacts(
         callee,
         place_of(node),

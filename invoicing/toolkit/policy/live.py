@@ -34,7 +34,7 @@ def live_findings(
     """
     known = [(one.rule, one.message) for one in told]
     found = []
-    for mapper in sorted(_mappers(package), key=lambda one: str(one.class_.__name__)):
+    for mapper in sorted(_mappers(package), key=lambda mapper: str(mapper.class_.__name__)):
         found += [
             one
             for name, one in _of_mapper(mapper, root, settings)
@@ -46,8 +46,8 @@ def live_findings(
 def _mappers(package: str) -> list[Any]:
     try:
         module = importlib.import_module(package)
-        for one in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
-            importlib.import_module(one.name)
+        for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
+            importlib.import_module(found.name)
         # The package is there, so what it is mapped by is too.
         orm = importlib.import_module("sqlalchemy.orm")
         orm.configure_mappers()
@@ -57,9 +57,9 @@ def _mappers(package: str) -> list[Any]:
     for registry in _registries(package):
         bases |= set(registry.mappers)
     return [
-        one
-        for one in bases
-        if one.class_.__module__.split(".")[0] == package.split(".", maxsplit=1)[0]
+        base
+        for base in bases
+        if base.class_.__module__.split(".")[0] == package.split(".", maxsplit=1)[0]
     ]
 
 
@@ -82,15 +82,15 @@ def _of_mapper(
     settings: PolicySettings,
 ) -> Iterator[tuple[str, Finding]]:
     model = mapper.class_
-    names = {one.__name__ for one in model.__mro__}
+    names = {base.__name__ for base in model.__mro__}
     for wanted in filter(None, (settings.base, settings.mixin)):
         if wanted not in names:
             message = f"{model.__name__} is mapped and does not inherit {wanted}"
             yield model.__name__, _finding(model, root, BASES, message, f"inherit {wanted}")
-    for one in mapper.relationships:
-        if one.parent is mapper and str(one.lazy) not in NOT_LOADED:
-            name = f"{model.__name__}.{one.key}"
-            message = f'relationship {name} has lazy="{one.lazy}", as its mapper says'
+    for relationship in mapper.relationships:
+        if relationship.parent is mapper and str(relationship.lazy) not in NOT_LOADED:
+            name = f"{model.__name__}.{relationship.key}"
+            message = f'relationship {name} has lazy="{relationship.lazy}", as its mapper says'
             mend = 'write lazy="raise", and load it where the query is'
             yield name, _finding(model, root, LAZY, message, mend)
 

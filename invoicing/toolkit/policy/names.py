@@ -20,16 +20,16 @@ def imports_of(
     stars: list[str] = []
     for node in nodes:
         if isinstance(node, ast.Import):
-            for one in node.names:
-                top = one.name.partition(".")[0]
-                names[one.asname or top] = one.name if one.asname else top
+            for name in node.names:
+                top = name.name.partition(".")[0]
+                names[name.asname or top] = name.name if name.asname else top
             continue
         base = _base(node, module, is_package=is_package)
-        for one in node.names:
-            if one.name == "*":
+        for name in node.names:
+            if name.name == "*":
                 stars.append(base)
             else:
-                names[one.asname or one.name] = f"{base}.{one.name}" if base else one.name
+                names[name.asname or name.name] = f"{base}.{name.name}" if base else name.name
     return names, tuple(stars)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def as_text(report: Report, _rules: Mapping[str, Rule]) -> str:
     """Return a line for each finding and problem, and a count."""
-    lines = [visible(str(one)) for one in (*report.findings, *report.problems)]
+    lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
     files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
     found = len(report.findings)
     said = f"{found:,} finding{'' if found == 1 else 's'} in {files}" if found else f"{files} clean"
@@ -29,10 +29,10 @@ def as_json(report: Report, rules: Mapping[str, Rule]) -> str:
     """Return one object with findings, problems and counts."""
     return json.dumps(
         {
-            "findings": [_plain(one, rules) for one in report.findings],
+            "findings": [_plain(finding, rules) for finding in report.findings],
             "problems": [
-                {"path": one.path, "line": one.line, "message": one.message}
-                for one in report.problems
+                {"path": problem.path, "line": problem.line, "message": problem.message}
+                for problem in report.problems
             ],
             "files": report.files,
             "lines": report.lines,
@@ -41,29 +41,29 @@ def as_json(report: Report, rules: Mapping[str, Rule]) -> str:
     )
 
 
-def _plain(one: Finding, rules: Mapping[str, Rule]) -> dict[str, Any]:
+def _plain(finding: Finding, rules: Mapping[str, Rule]) -> dict[str, Any]:
     return {
-        "path": one.path,
-        "line": one.line,
-        "column": one.column,
-        "rule": one.rule,
-        "message": one.message,
-        "mend": one.mend,
-        "fixable": one.is_fixable,
-        "fix": rules[one.rule].fix if one.is_fixable else None,
+        "path": finding.path,
+        "line": finding.line,
+        "column": finding.column,
+        "rule": finding.rule,
+        "message": finding.message,
+        "mend": finding.mend,
+        "fixable": finding.is_fixable,
+        "fix": rules[finding.rule].fix if finding.is_fixable else None,
     }
 
 
 def as_github(report: Report, rules: Mapping[str, Rule]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
-        f"::error file={_escaped(one.path)},line={one.line},col={one.column},"
-        f"title={one.rule}::{_escaped(f'{one.message}; {one.mend}')}"
-        for one in report.findings
+        f"::error file={_escaped(finding.path)},line={finding.line},col={finding.column},"
+        f"title={finding.rule}::{_escaped(f'{finding.message}; {finding.mend}')}"
+        for finding in report.findings
     ]
     lines += [
-        f"::error file={_escaped(one.path)},line={one.line}::{_escaped(one.message)}"
-        for one in report.problems
+        f"::error file={_escaped(problem.path)},line={problem.line}::{_escaped(problem.message)}"
+        for problem in report.problems
     ]
     return "\n".join([*lines, as_text(report, rules).rpartition("\n")[2]])
 
@@ -86,15 +86,15 @@ def as_sarif(report: Report, rules: Mapping[str, Rule]) -> str:
                             "name": "invoicing policy",
                             "rules": [
                                 {
-                                    "id": one.slug,
-                                    "shortDescription": {"text": one.summary},
-                                    "fullDescription": {"text": one.why},
+                                    "id": rule.slug,
+                                    "shortDescription": {"text": rule.summary},
+                                    "fullDescription": {"text": rule.why},
                                 }
-                                for one in rules.values()
+                                for rule in rules.values()
                             ],
                         }
                     },
-                    "results": [_result(one) for one in report.findings],
+                    "results": [_result(finding) for finding in report.findings],
                 }
             ],
         },
@@ -102,15 +102,15 @@ def as_sarif(report: Report, rules: Mapping[str, Rule]) -> str:
     )
 
 
-def _result(one: Finding) -> dict[str, Any]:
+def _result(finding: Finding) -> dict[str, Any]:
     location = {
-        "artifactLocation": {"uri": one.path.partition("[")[0]},
-        "region": {"startLine": one.line, "startColumn": one.column},
+        "artifactLocation": {"uri": finding.path.partition("[")[0]},
+        "region": {"startLine": finding.line, "startColumn": finding.column},
     }
     return {
-        "ruleId": one.rule,
+        "ruleId": finding.rule,
         "level": "error",
-        "message": {"text": f"{one.message}; {one.mend}"},
+        "message": {"text": f"{finding.message}; {finding.mend}"},
         "locations": [{"physicalLocation": location}],
     }
 

@@ -70,7 +70,7 @@ class Project:
         self.modules = modules
         self.settings = settings
         self.notes: dict[str, dict[Any, Any]] = {}
-        self._by_name = {one.module: one for one in modules}
+        self._by_name = {module.module: module for module in modules}
         self._resolved: dict[tuple[str, str], str | None] = {}
 
     def module(self, name: str) -> ModuleFacts | None:
@@ -158,11 +158,11 @@ class Project:
         """Return the checked class that a name stands for."""
         return self.classes.get(self.resolve(module, name) or "")
 
-    def ancestors(self, one: Mapped) -> tuple[list[Mapped], list[str]]:
+    def ancestors(self, mapped: Mapped) -> tuple[list[Mapped], list[str]]:
         """Return the checked classes it inherits from, itself first, and the others' names."""
         found: dict[str, Mapped] = {}
         outside: list[str] = []
-        waiting = [one]
+        waiting = [mapped]
         while waiting:
             current = waiting.pop(0)
             if current.name in found:
@@ -197,23 +197,23 @@ class Project:
         """The mapped classes: declarative, with a table of their own or of their parent's."""
         return [one for one in self.classes.values() if self.is_mapped(one)]
 
-    def is_declarative(self, one: Mapped) -> bool:
+    def is_declarative(self, mapped: Mapped) -> bool:
         """Return whether a class leads to a declarative base, or is mapped by a decorator."""
-        classes, outside = self.ancestors(one)
+        classes, outside = self.ancestors(mapped)
         return bool(DECLARATIVE & {*outside} - {"sqlalchemy.orm.MappedAsDataclass"}) or any(
             _is_decorated(each.facts) for each in classes
         )
 
-    def is_mapped(self, one: Mapped) -> bool:
+    def is_mapped(self, mapped: Mapped) -> bool:
         """Return whether a class is mapped to a table; abstract classes and bases are not."""
-        if not self.is_declarative(one) or _is_abstract(one.facts):
+        if not self.is_declarative(mapped) or _is_abstract(mapped.facts):
             return False
-        classes, _ = self.ancestors(one)
+        classes, _ = self.ancestors(mapped)
         return any(_has_table(each.facts) for each in classes)
 
-    def attribute(self, one: Mapped, name: str) -> tuple[Mapped, AttributeFacts] | None:
+    def attribute(self, mapped: Mapped, name: str) -> tuple[Mapped, AttributeFacts] | None:
         """Return a class's attribute, its own or the nearest it inherits."""
-        for each in self.ancestors(one)[0]:
+        for each in self.ancestors(mapped)[0]:
             if name in each.facts.attributes:
                 return each, each.facts.attributes[name]
         return None
@@ -289,7 +289,7 @@ def _public(name: str) -> str:
 
 
 def _is_decorated(facts: ClassFacts) -> bool:
-    last = {(one or "").rpartition(".")[2] for one in facts.decorators}
+    last = {(decorator or "").rpartition(".")[2] for decorator in facts.decorators}
     return bool(last & {"mapped", "mapped_as_dataclass"})
 
 

@@ -49,12 +49,12 @@ def _nothing(_project: Project) -> Iterable[Finding]:
 
 MIGRATION_RULES = tuple(
     Rule(
-        one.slug,
-        one.summary,
-        one.why,
-        next(iter(one.bad.values()), ""),
-        next(iter(one.good.values()), ""),
+        rule.slug,
+        rule.summary,
+        rule.why,
+        next(iter(rule.bad.values()), ""),
+        next(iter(rule.good.values()), ""),
         _nothing,
     )
-    for one in RULES
+    for rule in RULES
 )

@@ -60,7 +60,7 @@ class Report:
 
 def all_rules() -> dict[str, Rule]:
     """Return every rule by its slug."""
-    return {one.slug: one for one in (*RULES, *MIGRATION_RULES, UNUSED_SUPPRESSION)}
+    return {rule.slug: rule for rule in (*RULES, *MIGRATION_RULES, UNUSED_SUPPRESSION)}
 
 
 def check(  # noqa: PLR0913 -- each by its name, and none needed
@@ -109,16 +109,26 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     modules = list(chain.from_iterable(one.modules for one in checked))
     found = _find(Project(modules, settings), chosen)
     if models is not None:
-        found += [one for one in live_findings(models, root, settings, found) if one.rule in chosen]
+        found += [
+            live_finding
+            for live_finding in live_findings(models, root, settings, found)
+            if live_finding.rule in chosen
+        ]
     if sql is not None:
-        found += [one for one in check_locks(sql, root, settings) if one.rule in chosen]
+        found += [
+            check_lock
+            for check_lock in check_locks(sql, root, settings)
+            if check_lock.rule in chosen
+        ]
     kept, told = judge(modules, found, chosen)
     findings = [one for one in (*kept, *told) if strict or not one.strict]
     return Report(
-        sorted(findings, key=lambda one: (one.path, one.line, one.column, one.rule)),
+        sorted(
+            findings, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
+        ),
         [one.problem for one in checked if one.problem is not None],
         len(files),
-        sum(one.lines for one in modules),
+        sum(module.lines for module in modules),
         time.perf_counter() - began,
     )
 
@@ -127,7 +137,8 @@ def root_of(path: Path) -> Path:
     """Return the nearest folder above with a pyproject.toml; else the path's own."""
     start = path.resolve() if path.is_dir() else path.resolve().parent
     return next(
-        (one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), start
+        (parent for parent in (start, *start.parents) if (parent / "pyproject.toml").is_file()),
+        start,
     )
 
 
@@ -182,7 +193,7 @@ def assert_clean(*paths: Path | str, strict: bool = False) -> None:
     Raises:
         AssertionError: there are findings, or files that could not be checked; it lists them.
     """
-    report = check([Path(one) for one in paths], strict=strict)
+    report = check([Path(path) for path in paths], strict=strict)
     said = [*map(str, report.findings), *map(str, report.problems)]
     if said:
         raise AssertionError("\n".join([f"{len(said)} findings:", *said]))

@@ -83,7 +83,7 @@ def read_settings(root: Path) -> PolicySettings:
 
 
 def _known(path: Path, name: str) -> str:
-    names = [one.name for one in fields(PolicySettings)]
+    names = [field.name for field in fields(PolicySettings)]
     key = name.replace("-", "_")
     if key not in names:
         near = get_close_matches(key, names, 1)

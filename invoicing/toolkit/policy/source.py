@@ -133,7 +133,7 @@ def _parse(path: str, module: str, text: str) -> Source:
 def _cells(path: Path, shown: str) -> list[Source]:
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cells = [one for one in notebook.get("cells", ()) if one.get("cell_type") == "code"]
-    texts = [_plain("".join(one.get("source", ""))) for one in cells]
+    texts = [_plain("".join(cell.get("source", ""))) for cell in cells]
     # One module: a later cell knows what an earlier one has imported.
     found: list[Source] = []
     imports: list[ast.stmt] = []

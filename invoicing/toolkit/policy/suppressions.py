@@ -23,18 +23,18 @@ def judge(
     modules: list[ModuleFacts], findings: Iterable[Finding], chosen: set[str]
 ) -> tuple[list[Finding], list[Finding]]:
     """Return the findings that no comment allows, and what is wrong with the comments."""
-    by_path = {one.path: one.suppressions for one in modules}
+    by_path = {module.path: module.suppressions for module in modules}
     used: set[tuple[str, int, str]] = set()
     kept = []
-    for one in findings:
+    for finding in findings:
         allowing = [
             each
-            for each in by_path.get(one.path, ())
-            if each.reason and one.rule in each.slugs and one.line in each.applies_to
+            for each in by_path.get(finding.path, ())
+            if each.reason and finding.rule in each.slugs and finding.line in each.applies_to
         ]
-        used.update((one.path, each.line, one.rule) for each in allowing)
+        used.update((finding.path, each.line, finding.rule) for each in allowing)
         if not allowing:
-            kept.append(one)
+            kept.append(finding)
     told = [] if SLUG not in chosen else list(_wrong(modules, used, chosen))
     return kept, told
 
@@ -43,18 +43,22 @@ def _wrong(
     modules: list[ModuleFacts], used: set[tuple[str, int, str]], chosen: set[str]
 ) -> Iterator[Finding]:
     for module in modules:
-        for one in module.suppressions:
-            if not one.reason:
-                yield _finding(module, one, "a suppression without a reason", "write -- and why")
+        for suppression in module.suppressions:
+            if not suppression.reason:
+                yield _finding(
+                    module, suppression, "a suppression without a reason", "write -- and why"
+                )
                 continue
-            for slug in one.slugs:
+            for slug in suppression.slugs:
                 # A rule that is not asked for cannot tell whether it would be broken.
-                if slug in chosen and (module.path, one.line, slug) not in used:
-                    yield _finding(module, one, f"nothing here breaks {slug}", "remove the comment")
+                if slug in chosen and (module.path, suppression.line, slug) not in used:
+                    yield _finding(
+                        module, suppression, f"nothing here breaks {slug}", "remove the comment"
+                    )
 
 
-def _finding(module: ModuleFacts, one: Suppression, message: str, mend: str) -> Finding:
-    return Finding(module.path, one.line, 1, SLUG, message, mend)
+def _finding(module: ModuleFacts, suppression: Suppression, message: str, mend: str) -> Finding:
+    return Finding(module.path, suppression.line, 1, SLUG, message, mend)
 
 
 def _nothing(_project: Project) -> Iterable[Finding]:

@@ -63,7 +63,7 @@ class QueryBudget:
                 findings.
             WastefulQueriesError: there are findings; an AssertionError too.
         """
-        findings = [str(one) for one in self.recorder.findings]
+        findings = [str(finding) for finding in self.recorder.findings]
         statements = lines_of(self.recorder.statements)
         if self._max is not None:
             self.recorder.assert_max_statements(self._max)

@@ -117,17 +117,17 @@ class Recorder:
     @property
     def rows(self) -> int:
         """Rows that came back, of all statements of which it is known."""
-        return sum(one.rows or 0 for one in self.statements)
+        return sum(statement.rows or 0 for statement in self.statements)
 
     @property
     def database_seconds(self) -> float:
         """Time the program waited for statements; COMMIT and ROLLBACK are not in it."""
-        return sum(one.database_seconds for one in self.statements)
+        return sum(statement.database_seconds for statement in self.statements)
 
     @property
     def server_seconds(self) -> float | None:
         """The server's part of it; None where it is not known of every statement."""
-        parts = [one.server_seconds for one in self.statements]
+        parts = [statement.server_seconds for statement in self.statements]
         return None if None in parts else sum(part for part in parts if part is not None)
 
     @property
@@ -139,7 +139,7 @@ class Recorder:
     @property
     def orm_seconds(self) -> float:
         """Time spent making objects of rows."""
-        return sum(one.orm_seconds for one in self.statements)
+        return sum(statement.orm_seconds for statement in self.statements)
 
     @property
     def findings(self) -> list[Finding]:
@@ -157,7 +157,7 @@ class Recorder:
             TooManyStatementsError: more were; it is an AssertionError too, and lists them.
         """
         if len(self.statements) > limit:
-            findings = [str(one) for one in self.findings]
+            findings = [str(finding) for finding in self.findings]
             raise TooManyStatementsError(limit, lines_of(self.statements), findings)
 
     def to_frame(self) -> pd.DataFrame:
@@ -186,8 +186,8 @@ class Recorder:
         return html_of(self)
 
     def __enter__(self) -> Self:
-        engines = [one for one in self._engines if isinstance(one, Engine)]
-        if self._explain and any(one.dialect.is_async for one in engines):
+        engines = [engine for engine in self._engines if isinstance(engine, Engine)]
+        if self._explain and any(engine.dialect.is_async for engine in engines):
             raise ExplainError
         return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
 
@@ -235,7 +235,7 @@ class Recorder:
 
     def _questions(self, *, is_async: bool) -> list[Question]:
         questions = self._recording.questions
-        return [one for one in questions if one.engine.dialect.is_async is is_async]
+        return [question for question in questions if question.engine.dialect.is_async is is_async]
 
     def _new_recording(self, frame: Any) -> Capture:  # noqa: ANN401 -- a frame or None
         try:

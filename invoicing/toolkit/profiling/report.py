@@ -93,7 +93,7 @@ def json_report(run: ProgramRun) -> dict[str, Any]:
         "database_seconds": recorder.database_seconds,
         "orm_seconds": recorder.orm_seconds,
         "lost": recorder.lost,
-        "findings": [_finding(one) for one in recorder.findings],
+        "findings": [_finding(finding) for finding in recorder.findings],
     }
 
 

@@ -248,5 +248,5 @@ class Statement:
     @property
     def duplicate_rows(self) -> int:
         """Rows that told again of a top entity an earlier row had told of."""
-        tops = [one for one in self.entities if one.path is None]
+        tops = [entity for entity in self.entities if entity.path is None]
         return tops[0].rows - tops[0].distinct if len(tops) == 1 else 0

@@ -69,7 +69,7 @@ def frame_of(statements: list[Statement]) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            name: pd.array([_value(one, name) for one in statements], dtype=dtype)  # type: ignore[call-overload]
+            name: pd.array([_value(statement, name) for statement in statements], dtype=dtype)  # type: ignore[call-overload]
             for name, dtype in DTYPES.items()
         }
     )
@@ -91,11 +91,11 @@ def lines_of(statements: list[Statement]) -> list[str]:
     """Return one line for each statement: number, line of code, why, and its shape."""
     return [
         visible(
-            f"{one.number}. {one.caller or '(no line of your own)'}"
-            f"{' ' + one.caller.source if one.caller and one.caller.source else ''}"
-            f" -- {_why(one)}: {_cut(one.fingerprint)}"
+            f"{statement.number}. {statement.caller or '(no line of your own)'}"
+            f"{_source(statement)}"
+            f" -- {_why(statement)}: {_cut(statement.fingerprint)}"
         )
-        for one in statements
+        for statement in statements
     ]
 
 
@@ -111,7 +111,7 @@ def text_of(recorder: Recorder) -> str:
         for row in rows
     )
     return "\n".join(
-        [title_of(recorder), *lines, *(visible(str(one)) for one in recorder.findings)]
+        [title_of(recorder), *lines, *(visible(str(finding)) for finding in recorder.findings)]
     )
 
 
@@ -138,7 +138,7 @@ def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
     from rich.text import Text  # noqa: PLC0415
 
     yield table_of(recorder, width)
-    yield from (Text(visible(str(one)), style="yellow") for one in recorder.findings)
+    yield from (Text(visible(str(finding)), style="yellow") for finding in recorder.findings)
 
 
 def html_of(recorder: Recorder) -> str:
@@ -198,16 +198,22 @@ def _rows(statements: list[Statement]) -> list[tuple[str, ...]]:
 
 def _runs(statements: list[Statement]) -> list[_Run]:
     runs: list[_Run] = []
-    for one in statements:
-        if runs and _shown_alike(runs[-1].first, one):
-            runs[-1].all.append(one)
+    for statement in statements:
+        if runs and _shown_alike(runs[-1].first, statement):
+            runs[-1].all.append(statement)
         else:
-            runs.append(_Run(one, [one]))
+            runs.append(_Run(statement, [statement]))
     return runs
 
 
-def _shown_alike(one: Statement, other: Statement) -> bool:
-    return (one.caller, one.cause, one.relationship, one.fingerprint, one.error) == (
+def _shown_alike(statement: Statement, other: Statement) -> bool:
+    return (
+        statement.caller,
+        statement.cause,
+        statement.relationship,
+        statement.fingerprint,
+        statement.error,
+    ) == (
         other.caller,
         other.cause,
         other.relationship,
@@ -230,6 +236,11 @@ def _row(run: _Run) -> tuple[str, ...]:
         _ms(sum(each.orm_seconds for each in run.all)),
     )
     return tuple(map(visible, texts))
+
+
+def _source(statement: Statement) -> str:
+    source = statement.caller.source if statement.caller is not None else ""
+    return f" {source}" if source else ""
 
 
 def _why(statement: Statement) -> str:

@@ -63,7 +63,7 @@ def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
     Raises:
         UsageError: there is no such finding.
     """
-    names = {one.name for one in findings if one.name}
+    names = {finding.name for finding in findings if finding.name}
     _refuse({one for one in accept if one not in names and one not in _KINDS}, names)
 
 

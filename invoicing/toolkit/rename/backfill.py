@@ -123,7 +123,7 @@ class Backfill:
         self._ranges = await ranges.load_ranges(
             operator.connection, operator.relation, operator.names, operator.options
         )
-        self._todo = [one for one in self._ranges if not one.done]
+        self._todo = [range_ for range_ in self._ranges if not range_.done]
         self._todo.reverse()
 
     async def _work(self) -> None:
@@ -240,7 +240,7 @@ class Backfill:
         await self._brake.rest()
 
     def _tell(self, waiting: str | None = None) -> None:
-        done = sum(one.rows_done for one in self._ranges)
+        done = sum(range_.rows_done for range_ in self._ranges)
         rate = self._rate.at(done)
         left = max(self._total - done, 0)
         self._progress(

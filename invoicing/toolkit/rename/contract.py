@@ -73,7 +73,7 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     settled = await owned_sequences(operator)
     settled += await missing_properties(connection, operator.relation, operator.target)
     definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
-    definition |= {"dropped_with_it": [f"{one.kind} {one.old_name}" for one in copies]}
+    definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)
     await end_old_name(operator, contract_statements(names, copies, settled))
     await tidy(operator)

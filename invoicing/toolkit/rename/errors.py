@@ -31,7 +31,7 @@ class RenameRefusedError(RenameError):
     def __init__(self, target: Target, findings: Sequence[Finding], run: str | None = None) -> None:
         self.target = target
         self.findings = list(findings)
-        reasons = "; ".join(f"{one.subject}: {one.message}" for one in findings)
+        reasons = "; ".join(f"{finding.subject}: {finding.message}" for finding in findings)
         super().__init__(
             f"cannot rename {target}: {reasons}. Nothing was changed. Run: "
             + (run or target.command("plan"))
@@ -143,7 +143,7 @@ class ContractRefusedError(RenameError):
     def __init__(self, target: str, objections: Sequence[Finding]) -> None:
         self.target = target
         self.objections = list(objections)
-        reasons = "; ".join(f"{one.subject}: {one.message}" for one in objections)
+        reasons = "; ".join(f"{objection.subject}: {objection.message}" for objection in objections)
         super().__init__(
             f"cannot contract {target}: {reasons}. Nothing was dropped. Run the contract again "
             "when that is mended"

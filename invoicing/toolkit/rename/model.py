@@ -206,7 +206,7 @@ class Plan:
     @property
     def refusals(self) -> list[Finding]:
         """Return the findings that stand in the way."""
-        return [one for one in self.findings if one.verdict == "refused"]
+        return [finding for finding in self.findings if finding.verdict == "refused"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""

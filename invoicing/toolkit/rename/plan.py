@@ -56,7 +56,7 @@ async def make_plan(
     if relation.base is None:
         ways["columns"] = await _columns_way(connection, relation, column, target, options)
     way = ways[strategy]
-    way.findings.sort(key=lambda one: _ORDER.index(one.verdict))
+    way.findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
     plan = Plan(
         target=target,
         strategy=strategy,
@@ -88,7 +88,11 @@ async def _columns_way(
         findings += await copies.taken_names(connection, made)
         room = await disk_space(connection, relation, sizes, estimate)
         findings.append(accepted(room, options.accept, PLAN))
-    refused = [f"{one.subject} ({one.slug})" for one in findings if one.verdict == "refused"]
+    refused = [
+        f"{finding.subject} ({finding.slug})"
+        for finding in findings
+        if finding.verdict == "refused"
+    ]
     own = await own_properties(connection, relation, target)
     steps = _steps(relation.names(target), column, made, own)
     return Way(findings, steps, replace(estimate, breaks=refused, safe=not refused))
@@ -114,12 +118,13 @@ async def old_column(connection: Connection, target: Target) -> Column:
 
 def _steps(names: Names, column: Column, made: list[Copy], own: list[str]) -> list[Step]:
     steps = [
-        Step("expand", one, "none on the table", _NOBODY)
-        for one in sync.create_functions(names, column)
+        Step("expand", function, "none on the table", _NOBODY)
+        for function in sync.create_functions(names, column)
     ]
     steps.append(first_step("expand", names.relation))
     steps += [
-        Step("expand", one, _SHORT, _WAITS) for one in expand.expand_statements(names, column, own)
+        Step("expand", expand_statement, _SHORT, _WAITS)
+        for expand_statement in expand.expand_statements(names, column, own)
     ]
     steps.append(
         Step(
@@ -134,11 +139,14 @@ def _steps(names: Names, column: Column, made: list[Copy], own: list[str]) -> li
             steps += _verify_steps(copy.table.sql, [statement])
     steps.append(first_step("contract", names.relation))
     steps += [
-        Step("contract", one, _SHORT, _WAITS)
-        for one in contract.contract_statements(names, made, [])
+        Step("contract", contract_statement, _SHORT, _WAITS)
+        for contract_statement in contract.contract_statements(names, made, [])
     ]
     steps.append(first_step("rollback", names.relation))
-    steps += [Step("rollback", one, _SHORT, _WAITS) for one in rollback.rollback_statements(names)]
+    steps += [
+        Step("rollback", rollback_statement, _SHORT, _WAITS)
+        for rollback_statement in rollback.rollback_statements(names)
+    ]
     return steps
 
 

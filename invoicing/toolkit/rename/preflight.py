@@ -282,13 +282,15 @@ async def _company(
 ) -> list[Finding]:
     found = []
     tables = [relation.oid, *(leaf.oid for leaf in await leaves(connection, relation))]
-    for one in await long_transactions(connection, options.max_transaction_age, tables):
+    for long_transaction in await long_transactions(
+        connection, options.max_transaction_age, tables
+    ):
         message = (
             "is open for long: while it is, dead rows cannot be reused, the backfill is as slow "
             "as a plain UPDATE and the table grows as much; and if it has locked the table, no "
             "column can be added. End it first, if you can"
         )
-        found.append(Finding("long-transaction", str(one), "noted", message))
+        found.append(Finding("long-transaction", str(long_transaction), "noted", message))
     if not facts["monitors"]:
         message = "sees only its own sessions' queries and replicas; run: GRANT pg_monitor TO it"
         verdict = "refused" if options.max_replica_lag is not None else "noted"

@@ -138,9 +138,9 @@ class Names:
         """Return what a name belongs to: of several in one query, the surest."""
         for outer in scope.outwards():
             owners = [
-                one
-                for one in outer.relations
-                if (one.alias == qualifier if qualifier else self._may_have(one))
+                relation
+                for relation in outer.relations
+                if (relation.alias == qualifier if qualifier else self._may_have(relation))
             ]
             if owners:
                 return min(owners, key=self._doubt)
@@ -164,15 +164,15 @@ class Names:
     def _hands_on(self) -> bool:
         """Return whether a query gives every column of the table to the query around it."""
         return any(
-            self._is_table(one)
+            self._is_table(relation)
             for scope, qualifier in self._stars
-            for one in scope.relations
-            if qualifier in {None, one.alias}
+            for relation in scope.relations
+            if qualifier in {None, relation.alias}
         )
 
     def _is_row(self, scope: Scope, parts: tuple[str, ...]) -> bool:
         return len(parts) == 1 and any(
-            one.alias == parts[0] and (self._is_table(one) or one.name is None)
+            relation.alias == parts[0] and (self._is_table(relation) or relation.name is None)
             for outer in scope.outwards()
-            for one in outer.relations
+            for relation in outer.relations
         )

@@ -22,7 +22,7 @@ def read(text: str, names: Names) -> bool:
     pglast: Any = importlib.import_module("pglast")
     try:
         statements = [_asked(one.stmt) for one in pglast.parse_sql(text)]
-        if any(_kind(one) not in _READ for one in statements):
+        if any(_kind(statement) not in _READ for statement in statements):
             return False
         for statement in statements:
             _Reader(names).walk(statement, Scope(None))
@@ -43,7 +43,7 @@ def _kind(node: Any) -> str:  # noqa: ANN401 -- pglast may be missing, and its n
 def _alias(node: Any) -> tuple[str, list[str]]:  # noqa: ANN401
     if node.alias is None:
         return "", []
-    return node.alias.aliasname, [one.sval for one in node.alias.colnames or ()]
+    return node.alias.aliasname, [colname.sval for colname in node.alias.colnames or ()]
 
 
 class _Reader:
@@ -101,8 +101,8 @@ class _Reader:
 
     def _query(self, node: Any, kind: str, scope: Scope) -> None:  # noqa: ANN401
         if node.withClause is not None:
-            scope.queries.update(one.ctename for one in node.withClause.ctes)
-            self.walk(tuple(one.ctequery for one in node.withClause.ctes), scope)
+            scope.queries.update(cte.ctename for cte in node.withClause.ctes)
+            self.walk(tuple(cte.ctequery for cte in node.withClause.ctes), scope)
         if kind not in _WRITES:
             scope.outputs.update(one.name for one in getattr(node, "targetList", None) or ())
             self._parts(node, scope)
@@ -120,7 +120,7 @@ class _Reader:
 
     def _insert(self, node: Any, scope: Scope) -> None:  # noqa: ANN401
         target = node.relation
-        columns = [one.name for one in node.cols] if node.cols else None
+        columns = [col.name for col in node.cols] if node.cols else None
         nothing = node.selectStmt is None  # DEFAULT VALUES
         self._names.written(target.schemaname, target.relname, [] if nothing else columns)
         # What is inserted cannot name what it is inserted into.
@@ -132,9 +132,9 @@ class _Reader:
         self._parts(node, scope, "relation", "cols", "selectStmt", "onConflictClause")
 
     def _set(self, target: Any, assignments: Iterable[Any] | None, scope: Scope) -> None:  # noqa: ANN401
-        for one in assignments or ():
-            self._names.written(target.schemaname, target.relname, [one.name])
-            self.walk(one.val, scope)
+        for assignment in assignments or ():
+            self._names.written(target.schemaname, target.relname, [assignment.name])
+            self.walk(assignment.val, scope)
 
     def _when(self, target: Any, when: Any, scope: Scope) -> None:  # noqa: ANN401
         self.walk(when.condition, scope)
@@ -147,7 +147,7 @@ class _Reader:
             self._set(target, when.targetList, scope)
 
     def _column(self, node: Any, scope: Scope, *, ordering: bool) -> None:  # noqa: ANN401
-        parts = tuple(one.sval for one in node.fields if hasattr(one, "sval"))
+        parts = tuple(field.sval for field in node.fields if hasattr(field, "sval"))
         if len(parts) < len(node.fields):
             self._names.star(scope, parts[-1] if parts else None)
         else:

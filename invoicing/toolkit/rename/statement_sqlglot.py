@@ -73,7 +73,7 @@ def _alias(node: exp.Expr) -> tuple[str, list[str]]:
     if not isinstance(alias, exp.TableAlias):
         return (_name(alias) if alias else "", [])
     named = alias.this
-    return (_name(named) if named else "", [_name(one) for one in alias.columns])
+    return (_name(named) if named else "", [_name(column) for column in alias.columns])
 
 
 class _Reader:
@@ -125,8 +125,8 @@ class _Reader:
 
     def _query(self, node: exp.Expr, scope: Scope) -> None:
         if with_ := node.args.get("with_"):
-            scope.queries.update(_alias(one)[0] for one in with_.expressions)
-            self._all((one.this for one in with_.expressions), scope)
+            scope.queries.update(_alias(expression)[0] for expression in with_.expressions)
+            self._all((expression.this for expression in with_.expressions), scope)
         if isinstance(node, exp.Insert):
             self._insert(node, scope)
         elif isinstance(node, exp.Update):
@@ -139,7 +139,9 @@ class _Reader:
                 self._when(node.this, when, scope)
         else:
             scope.outputs.update(
-                _name(one.args["alias"]) for one in node.expressions if isinstance(one, exp.Alias)
+                _name(expression.args["alias"])
+                for expression in node.expressions
+                if isinstance(expression, exp.Alias)
             )
             self._rest(node, scope)
 
@@ -148,12 +150,12 @@ class _Reader:
         for key, value in node.args.items():
             if key not in {"with_", *without}:
                 parts = value if isinstance(value, list) else [value]
-                self._all((one for one in parts if isinstance(one, exp.Expr)), scope)
+                self._all((part for part in parts if isinstance(part, exp.Expr)), scope)
 
     def _insert(self, node: exp.Insert, scope: Scope) -> None:
         target = node.this.this if isinstance(node.this, exp.Schema) else node.this
         schema, name = _table(target)
-        columns = [_name(one) for one in node.this.expressions] or None
+        columns = [_name(expression) for expression in node.this.expressions] or None
         self._names.written(schema, name, [] if node.args.get("default") else columns)
         # What is inserted cannot name what it is inserted into.
         self._all([node.expression], Scope(scope.parent, queries=scope.queries))
@@ -186,7 +188,9 @@ class _Reader:
         if isinstance(what, exp.Subquery):
             self.walk(what, scope)
         elif isinstance(what, exp.Schema):
-            self._names.written(*_table(what.this), [_name(one) for one in what.expressions])
+            self._names.written(
+                *_table(what.this), [_name(expression) for expression in what.expressions]
+            )
         else:
             self._names.written(*_table(what), None)
 
@@ -204,5 +208,5 @@ class _Reader:
         if isinstance(last, exp.Star):
             self._names.star(scope, _name(qualifier[-1]))
             return
-        parts = tuple(_name(one) for one in node.parts)
+        parts = tuple(_name(part) for part in node.parts)
         self._names.reference(scope, parts, ordering=isinstance(node.parent, exp.Ordered))

@@ -67,7 +67,7 @@ def wasteful(
     """Register a program that wastes something: each slug, with its relationship if it has one."""
 
     def register(run: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
-        expected = frozenset((one, None) if isinstance(one, str) else one for one in slugs)
+        expected = frozenset((slug, None) if isinstance(slug, str) else slug for slug in slugs)
         assert run.__name__ not in CASES
         CASES[run.__name__] = Case(run.__name__, run, expected, **options)
         return run

@@ -105,7 +105,7 @@ async def polymorphic_parents(place: Place) -> None:
 async def a_subclass_of_the_parents(place: Place) -> None:
     def work(session: Session) -> int:
         people = session.scalars(select(Person)).all()
-        return sum(len(one.loans) for one in people if isinstance(one, Librarian))
+        return sum(len(person.loans) for person in people if isinstance(person, Librarian))
 
     async with place.sessions() as session:
         await session.run_sync(work)
@@ -165,7 +165,7 @@ async def _chapters_of(book: Book) -> int:
 
 
 async def _headings_of(book: Book) -> list[str]:
-    return [one.heading for one in await book.awaitable_attrs.chapters]
+    return [chapter.heading for chapter in await book.awaitable_attrs.chapters]
 
 
 @wasteful((N, "Book.chapters"))
@@ -300,7 +300,7 @@ async def in_gather_with_a_session_each(place: Place) -> None:
 
     async with place.sessions() as session:
         authors = (await session.scalars(select(Author.id))).all()
-    await asyncio.gather(*(titles(one) for one in authors[:4]))
+    await asyncio.gather(*(titles(author) for author in authors[:4]))
 
 
 @wasteful((N, "Book.publisher"))
@@ -311,7 +311,9 @@ async def in_gather_by_get(place: Place) -> None:
 
     async with place.sessions() as session:
         books = (await session.scalars(select(Book).limit(9))).all()
-    await asyncio.gather(*(name(one) for one in {book.publisher_id for book in books}))
+    await asyncio.gather(
+        *(name(publisher_id) for publisher_id in {book.publisher_id for book in books})
+    )
 
 
 @wasteful((N, None))

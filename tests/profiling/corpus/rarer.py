@@ -78,7 +78,7 @@ async def merge_in_a_loop(place: Place) -> None:
 async def columns_of_subclasses_one_by_one(place: Place) -> None:
     def work(session: Session) -> list[int]:
         people = session.scalars(select(Person).where(Person.kind == "librarian")).all()
-        return [one.certificate for one in people if isinstance(one, Librarian)]
+        return [person.certificate for person in people if isinstance(person, Librarian)]
 
     async with place.sessions() as session:
         await session.run_sync(work)
@@ -89,7 +89,7 @@ async def columns_of_subclasses_at_once(place: Place) -> None:
     option = selectin_polymorphic(Person, [Librarian])
     async with place.sessions() as session:
         people = (await session.scalars(select(Person).options(option))).all()
-        assert [one.certificate for one in people if isinstance(one, Librarian)]
+        assert [person.certificate for person in people if isinstance(person, Librarian)]
 
 
 @wasteful((N, None))

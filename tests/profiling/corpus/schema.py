@@ -219,7 +219,7 @@ def library() -> list[Base]:
     ]
     people += librarians
     club = Club(
-        name="readers", memberships=[Membership(person=one, role="member") for one in people]
+        name="readers", memberships=[Membership(person=person, role="member") for person in people]
     )
     root = Topic(name="all")
     for n in range(4):

@@ -33,7 +33,10 @@ async def two_joined_collections(place: Place) -> None:
     both = select(Book).options(joinedload(Book.chapters), joinedload(Book.reviews))
     async with place.sessions() as session:
         for book in (await session.scalars(both)).unique():
-            [*(one.heading for one in book.chapters), *(one.stars for one in book.reviews)]
+            [
+                *(chapter.heading for chapter in book.chapters),
+                *(review.stars for review in book.reviews),
+            ]
 
 
 @wasteful(("cartesian-product", "Author.books"))
@@ -43,7 +46,7 @@ async def collections_joined_at_two_depths(place: Place) -> None:
     )
     async with place.sessions() as session:
         for book in (await session.scalars(both)).unique():
-            [*(one.title for one in book.author.books), *(one.stars for one in book.reviews)]
+            [*(one.title for one in book.author.books), *(review.stars for review in book.reviews)]
 
 
 @wasteful(("joined-collection", "Author.books"))
@@ -59,7 +62,7 @@ async def a_chain_of_joined_collections(place: Place) -> None:
     joined = select(Author).options(joinedload(Author.books).joinedload(Book.chapters))
     async with place.sessions() as session:
         for author in (await session.scalars(joined)).unique():
-            [[one.heading for one in book.chapters] for book in author.books]
+            [[chapter.heading for chapter in book.chapters] for book in author.books]
 
 
 @wasteful(("joined-collection", "Book.tags"))

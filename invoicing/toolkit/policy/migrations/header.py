@@ -95,7 +95,7 @@ def identity(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator
         line, text = topics[topic]
         text = text.partition("\n")[0]
         wanted = expected.get(topic)
-        said = {one for one in re.split(r"[\s,()'\"]+", text) if one not in {"", "None"}}
+        said = {part for part in re.split(r"[\s,()'\"]+", text) if part not in {"", "None"}}
         if wanted is not None and said != wanted:
             variable = "revision" if topic == "Revision ID" else "down_revision"
             shown = ", ".join(sorted(wanted)) or "None"

@@ -20,7 +20,7 @@ Types = dict[tuple[str, str], ColumnType | None]
 
 def check_history(revisions: Iterable[Revision]) -> list[Finding]:
     """Find ids taken or missing, and narrower types where only earlier files say the old."""
-    known = [one for one in revisions if one.is_migration and one.identifier]
+    known = [revision for revision in revisions if revision.is_migration and revision.identifier]
     by_id = {one.identifier or "": one for one in reversed(known)}
     found = [*twice(known, by_id), *missing(known, by_id)]
     types: Types = {}
@@ -53,7 +53,7 @@ def in_order(by_id: dict[str, Revision]) -> Iterator[Revision]:
     children: dict[str, list[str]] = {}
     waiting: dict[str, int] = {}
     for identifier, revision in by_id.items():
-        parents = [one for one in revision.parents or () if one in by_id]
+        parents = [parent for parent in revision.parents or () if parent in by_id]
         waiting[identifier] = len(parents)
         for parent in parents:
             children.setdefault(parent, []).append(identifier)
@@ -104,7 +104,7 @@ def follow(action: Action, key: tuple[str, str], types: Types) -> None:
         types.pop(key, None)
     elif action.kind == "table" and action.verb in {"rename", "drop"}:
         table = bare(action.name or "")
-        for one in [one for one in types if one[0] == table]:
-            value = types.pop(one)
+        for type_ in [type_ for type_ in types if type_[0] == table]:
+            value = types.pop(type_)
             if action.becomes:
-                types[bare(action.becomes), one[1]] = value
+                types[bare(action.becomes), type_[1]] = value

@@ -91,7 +91,7 @@ def check_pair(revision: Revision, forth: FunctionNode, back: FunctionNode) -> I
 
 def summary(made: Run) -> str:
     """Name the first steps of an upgrade."""
-    named = [one for one in made.actions if not one.implied]
+    named = [action for action in made.actions if not action.implied]
     words = [f"{one.said} {shown(one.name)}".strip() if one.name else one.said for one in named]
     return ", ".join(list(dict.fromkeys(words))[:3]) + (", ..." if len(set(words)) > 3 else "")  # noqa: PLR2004
 
@@ -100,7 +100,7 @@ def check_steps(revision: Revision, made: Run, undone: Run, name: str) -> Iterat
     """Take the downgrade's steps over what the upgrade has made."""
     postgresql = revision.settings.dialect == "postgresql"
     there = after(made.actions)
-    state = State(alike, [one for one in there.things if counts(one, postgresql=postgresql)])
+    state = State(alike, [thing for thing in there.things if counts(thing, postgresql=postgresql)])
     opaque: Action | None = None
     for action in undone.actions:
         if action.verb == "opaque":

@@ -93,7 +93,7 @@ class Revision:
         """Tell whether upgrade() only picks the function of one of several databases."""
         there = self.node("upgrade")
         calls = ast.walk(there) if there is not None else ()
-        return any(isinstance(one, ast.Name) and one.id == "globals" for one in calls)
+        return any(isinstance(call, ast.Name) and call.id == "globals" for call in calls)
 
     def run(self, node: FunctionNode) -> Run:
         """Follow one of its functions."""

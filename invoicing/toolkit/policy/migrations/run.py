@@ -248,9 +248,9 @@ class Run:
         if isinstance(target, ast.Lambda) or target in self.inside or len(self.inside) > DEEPEST:
             return
         made = self.made(target.name, node, scope)
-        names = [one.arg for one in [*target.args.posonlyargs, *target.args.args]]
+        names = [argument.arg for argument in [*target.args.posonlyargs, *target.args.args]]
         bound: dict[str, Value] = dict.fromkeys(
-            [*names, *(one.arg for one in target.args.kwonlyargs)], UNKNOWN
+            [*names, *(kwonlyarg.arg for kwonlyarg in target.args.kwonlyargs)], UNKNOWN
         )
         for name, default in zip(names[::-1], target.args.defaults[::-1], strict=False):
             bound[name] = self.evaluator.value(default, scope)
@@ -264,7 +264,8 @@ class Run:
     def do(self, actions: list[Action], node: ast.Call) -> None:
         """Note steps at the place of their call."""
         self.actions += [
-            one.at(node.lineno, node.col_offset + 1, guarded=self.guards > 0) for one in actions
+            action.at(node.lineno, node.col_offset + 1, guarded=self.guards > 0)
+            for action in actions
         ]
 
 
@@ -274,8 +275,8 @@ def bind(target: ast.expr, value: Value, scope: ChainMap[str, Value]) -> None:
         scope[target.id] = value
     elif isinstance(target, ast.Tuple | ast.List):
         known = isinstance(value, list) and len(value) == len(target.elts)
-        for index, one in enumerate(target.elts):
-            bind(one, value[index] if known else UNKNOWN, scope)
+        for index, elt in enumerate(target.elts):
+            bind(elt, value[index] if known else UNKNOWN, scope)
 
 
 FOLLOW: dict[type[ast.stmt], Callable[[Run, Value, ChainMap[str, Value]], bool | None]] = {

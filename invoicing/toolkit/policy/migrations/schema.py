@@ -34,7 +34,7 @@ def type_of(value: Value) -> ColumnType | None:
     if not isinstance(made, Made):
         return None
     if made.word in ENUMS:
-        labels = made.args if all(isinstance(one, str) for one in made.args) else []
+        labels = made.args if all(isinstance(argument, str) for argument in made.args) else []
         return ColumnType("enum", labels=tuple(labels) or None)
     found = family(made.word)
     if found is None or not known(made):
@@ -70,7 +70,7 @@ def makes_type(value: Value) -> bool:
 
 def columns_in(values: list[Value]) -> Iterator[Made]:
     """Give the columns among what a table is made of."""
-    yield from (one for one in values if isinstance(one, Made) and one.word == "Column")
+    yield from (value for value in values if isinstance(value, Made) and value.word == "Column")
 
 
 def column_type(column: Made) -> Value:
@@ -81,15 +81,15 @@ def column_type(column: Made) -> Value:
 def references(values: list[Value], *, named: bool = True) -> tuple[tuple[str, str], ...]:
     """Give the tables that foreign keys in a list of columns and constraints point to."""
     targets: list[str] = []
-    for one in values:
-        if not isinstance(one, Made):
+    for value in values:
+        if not isinstance(value, Made):
             continue
-        if one.word == "Column":
-            targets += [target for _, target in references(one.args)]
-        elif one.word == "ForeignKey":
-            targets.append(text_of(one.get(0, "column")).rpartition(".")[0])
-        elif one.word == "ForeignKeyConstraint" and (named or "name" not in one.kwargs):
-            remote = one.get(1, "refcolumns")
+        if value.word == "Column":
+            targets += [target for _, target in references(value.args)]
+        elif value.word == "ForeignKey":
+            targets.append(text_of(value.get(0, "column")).rpartition(".")[0])
+        elif value.word == "ForeignKeyConstraint" and (named or "name" not in value.kwargs):
+            remote = value.get(1, "refcolumns")
             targets += (
                 [text_of(key).rpartition(".")[0] for key in remote]
                 if isinstance(remote, list)
@@ -116,22 +116,22 @@ def create_table(made: Made) -> list[Action]:
 def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
     """Give the named foreign keys and the columns, which come and go with their table."""
     said = "op.create_table"
-    for one in parts:
-        word = one.word if isinstance(one, Made) else ""
-        if word == "ForeignKeyConstraint" and one.kwargs.get("name"):
-            name, columns = name_of(one.kwargs["name"]), names_of(one.get(0, "columns"))
+    for part in parts:
+        word = part.word if isinstance(part, Made) else ""
+        if word == "ForeignKeyConstraint" and part.kwargs.get("name"):
+            name, columns = name_of(part.kwargs["name"]), names_of(part.get(0, "columns"))
             yield Action(
                 "create",
                 "constraint",
                 name,
                 table,
                 columns,
-                references([one]),
+                references([part]),
                 implied=True,
                 said=said,
             )
         elif word == "Column":
-            name, kind = name_of(one.get(0, "name")), type_of(column_type(one))
+            name, kind = name_of(part.get(0, "name")), type_of(column_type(part))
             yield Action("create", "column", name, table, new=kind, implied=True, said=said)
 
 

@@ -55,7 +55,7 @@ def read_sql(sql: str, depth: int = 0) -> list[Action]:
         return (
             [Action("opaque", said="SQL that is not known before it runs")] if HOLE in sql else []
         )
-    return [action for one in statements(sql) for action in read_statement(one, depth)]
+    return [action for statement in statements(sql) for action in read_statement(statement, depth)]
 
 
 def read_statement(found: list[Token], depth: int) -> list[Action]:

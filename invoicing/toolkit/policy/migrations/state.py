@@ -67,7 +67,7 @@ class State:
         """List what may have this name: those that are called so, and those with unknown names."""
         names = self.index[what]
         if name is None or HOLE in name:
-            return sorted({one for numbers in names.values() for one in numbers})
+            return sorted({number for numbers in names.values() for number in numbers})
         return sorted({*names.get(bare(name), ()), *names.get(HOLE, ())})
 
     def apply(self, action: Action) -> None:
@@ -152,7 +152,7 @@ class State:
             return True
         if action.kind == "column" and thing.kind in {"index", "constraint"}:
             covers = thing.columns is None or any(
-                self.match(action.name, one) for one in thing.columns
+                self.match(action.name, column) for column in thing.columns
             )
             return covers and self.match(action.table, thing.table)
         if not action.cascade or thing.kind in {"table", "function", "type"}:

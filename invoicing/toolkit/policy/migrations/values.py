@@ -54,7 +54,7 @@ THROUGH = {
 OVER_LISTS: dict[str, Callable[[list[list[Value]]], list[Value]]] = {
     **dict.fromkeys(("list", "tuple", "set", "sorted", "frozenset"), lambda lists: lists[0]),
     "reversed": lambda lists: lists[0][::-1],
-    "enumerate": lambda lists: [[index, one] for index, one in enumerate(lists[0])],
+    "enumerate": lambda lists: [[index, list_] for index, list_ in enumerate(lists[0])],
     "zip": lambda lists: [list(row) for row in zip(*lists, strict=False)],
 }
 
@@ -170,12 +170,12 @@ class Evaluator:
     ) -> list[Value]:
         """Give a list."""
         found: list[Value] = []
-        for one in node.elts:
-            if isinstance(one, ast.Starred):
-                inner = self.value(one.value, scope)
+        for elt in node.elts:
+            if isinstance(elt, ast.Starred):
+                inner = self.value(elt.value, scope)
                 found += inner if isinstance(inner, list) else [UNKNOWN]
             else:
-                found.append(self.value(one, scope))
+                found.append(self.value(elt, scope))
         return found[:MOST_ITEMS]
 
     def mapping(self, node: ast.Dict, scope: Mapping[str, Value]) -> Value:
@@ -209,7 +209,7 @@ class Evaluator:
 
     def boolean(self, node: ast.BoolOp, scope: Mapping[str, Value]) -> Value:
         """Give what `and` and `or` give, where it is known."""
-        values = [self.value(one, scope) for one in node.values]
+        values = [self.value(value, scope) for value in node.values]
         decisive = isinstance(node.op, ast.Or)
         if any(value is decisive for value in values):
             return decisive
@@ -284,22 +284,28 @@ def made(dotted: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if dotted == "dict" and not args:
         return kwargs
     over = OVER_LISTS.get(dotted)
-    known = args and all(isinstance(one, list | dict) for one in args)
-    return over([list(one) for one in args]) if over and known else Made(dotted, args, kwargs)
+    known = args and all(isinstance(argument, list | dict) for argument in args)
+    return (
+        over([list(argument) for argument in args])
+        if over and known
+        else Made(dotted, args, kwargs)
+    )
 
 
 def text_method(text: str, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """Give what the method of a text gives, unless it would be too long to be SQL."""
-    longest = len(text) * max([len(one) for one in args if isinstance(one, str | list)], default=1)
+    longest = len(text) * max(
+        [len(argument) for argument in args if isinstance(argument, str | list)], default=1
+    )
     if longest > LONGEST or (name == "format" and SPECIFIED.search(text)):
         return HOLE
     if name == "format":
-        given = [text_of(one) for one in args]
+        given = [text_of(argument) for argument in args]
         named = {key: text_of(value) for key, value in kwargs.items()}
         return text.format(*given, **named)[:LONGEST]
     if name == "join" and isinstance(args[0], list):
-        return text.join(text_of(one) for one in args[0])[:LONGEST]
-    plain = name in PLAIN_METHODS and all(isinstance(one, str) for one in args)
+        return text.join(text_of(argument) for argument in args[0])[:LONGEST]
+    plain = name in PLAIN_METHODS and all(isinstance(argument, str) for argument in args)
     return getattr(text, name)(*args) if plain else HOLE
 
 
@@ -311,7 +317,7 @@ def percent(text: str, given: Value) -> str:
     if isinstance(given, dict):
         return (text % {key: text_of(value) for key, value in given.items()})[:LONGEST]
     values = given if isinstance(given, list) else [given]
-    return (text % tuple(text_of(one) for one in values))[:LONGEST]
+    return (text % tuple(text_of(value) for value in values))[:LONGEST]
 
 
 COMPARE: dict[type[ast.cmpop], Callable[[Value, Value], bool]] = {

@@ -36,14 +36,14 @@ def _is_open(outside: list[str]) -> bool:
     return any(not name.startswith(known) and "." in name for name in outside)
 
 
-def _finding(one: Mapped, wanted: str, *, strict: bool) -> Finding:
-    place = one.facts.place
+def _finding(mapped: Mapped, wanted: str, *, strict: bool) -> Finding:
+    place = mapped.facts.place
     return Finding(
-        one.module.path,
+        mapped.module.path,
         place.line,
         place.column + 1,
         SLUG,
-        f"{one.facts.name} is mapped and does not inherit {wanted}",
+        f"{mapped.facts.name} is mapped and does not inherit {wanted}",
         f"inherit {wanted}",
         strict,
     )

@@ -23,45 +23,60 @@ MEND = 'write lazy="raise", and load it where the query is'
 
 def check(project: Project) -> Iterator[Finding]:
     """Find relationships that load by themselves."""
-    for one in relationships(project):
-        if one.attribute.annotation in {"write_only", "dynamic"}:
+    for relationship in relationships(project):
+        if relationship.attribute.annotation in {"write_only", "dynamic"}:
             continue
-        yield from _relationship(project, one)
-        yield from _backref(project, one)
+        yield from _relationship(project, relationship)
+        yield from _backref(project, relationship)
 
 
-def _relationship(project: Project, one: Relationship) -> Iterator[Finding]:
-    lazy = project.keyword(one.module, one.call, "lazy")
+def _relationship(project: Project, relationship: Relationship) -> Iterator[Finding]:
+    lazy = project.keyword(relationship.module, relationship.call, "lazy")
     if lazy.text == "raise":
         return
     if not lazy.is_known:
-        yield _finding(one.module, one.call, f"{one.name}: its lazy= cannot be told", strict=True)
+        yield _finding(
+            relationship.module,
+            relationship.call,
+            f"{relationship.name}: its lazy= cannot be told",
+            strict=True,
+        )
         return
     what = f'has lazy="{lazy.text}"' if lazy.is_given or lazy.text else "has no lazy="
     # Where it is written elsewhere, in a constant or a partial, others use that too.
-    edits = _edits(one.call) if one.attribute.call is one.call and not one.call.expanded else ()
-    yield _finding(one.module, one.call, f"relationship {one.name} {what}", edits=edits)
+    edits = (
+        _edits(relationship.call)
+        if relationship.attribute.call is relationship.call and not relationship.call.expanded
+        else ()
+    )
+    yield _finding(
+        relationship.module,
+        relationship.call,
+        f"relationship {relationship.name} {what}",
+        edits=edits,
+    )
 
 
-def _backref(project: Project, one: Relationship) -> Iterator[Finding]:
-    backref = one.call.keywords.get("backref")
+def _backref(project: Project, relationship: Relationship) -> Iterator[Finding]:
+    backref = relationship.call.keywords.get("backref")
     if backref is None:
         return
     made = next(
         (
             call
-            for call in one.module.calls
-            if project.resolve(one.module, call.callee) == BACKREF and call.place == backref.place
+            for call in relationship.module.calls
+            if project.resolve(relationship.module, call.callee) == BACKREF
+            and call.place == backref.place
         ),
         None,
     )
-    if made is not None and project.keyword(one.module, made, "lazy").text == "raise":
+    if made is not None and project.keyword(relationship.module, made, "lazy").text == "raise":
         return
     name = backref.text or (made.arguments[0] if made and made.arguments else None) or "..."
     yield _finding(
-        one.module,
-        made or one.call,
-        f"the backref {name} of {one.name} has no lazy=",
+        relationship.module,
+        made or relationship.call,
+        f"the backref {name} of {relationship.name} has no lazy=",
         mend='write a relationship with lazy="raise" on both sides, by back_populates',
     )
 

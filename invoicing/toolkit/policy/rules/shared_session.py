@@ -45,7 +45,7 @@ def _gathered(module: ModuleFacts, call: CallFacts, sessions: set[str]) -> Itera
 def _used(call: CallFacts, sessions: set[str]) -> set[str]:
     """Return the sessions that a call is given, or whose method it is."""
     words = {call.callee.partition(".")[0], *filter(None, call.arguments)}
-    words |= {one.name for one in call.keywords.values() if one.name}
+    words |= {keyword.name for keyword in call.keywords.values() if keyword.name}
     for one in call.inner:
         words |= _used(one, sessions)
     return words & sessions

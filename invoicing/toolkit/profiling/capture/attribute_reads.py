@@ -71,10 +71,10 @@ class Reads:
             return
         self._mappers.add(mapper)
         with LOCK:
-            for one in mapper.self_and_descendants:
-                for prop in one.attrs:
+            for self_and_descendant in mapper.self_and_descendants:
+                for prop in self_and_descendant.attrs:
                     # A class that inherits an attribute has a descriptor of its own for it.
-                    self._watch(one.class_, prop)
+                    self._watch(self_and_descendant.class_, prop)
                     self._watch(prop.parent.class_, prop)
 
     def _watch(self, owner: type, prop: MapperProperty[Any]) -> None:
@@ -121,7 +121,7 @@ class Reads:
 
     def _union(self, attributes: Iterable[tuple[type, str]]) -> Keys:
         found: Keys = set()
-        for one in attributes:
+        for attribute in attributes:
             # A copy: other threads may still be reading objects.
-            found |= self._seen[one].copy()
+            found |= self._seen[attribute].copy()
         return found

@@ -186,8 +186,8 @@ class Capture:
         pending.returns_rows = True
         pending.columns = columns = self._entity_columns(context)
         if len(columns) > 1:
-            for one in columns:
-                self.reads.watch(one.mapper)
+            for column in columns:
+                self.reads.watch(column.mapper)
         if 0 <= pending.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
             # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
             pending.only_row = True

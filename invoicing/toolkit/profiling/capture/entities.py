@@ -55,9 +55,11 @@ class EntityColumns(NamedTuple):
             columns=len(self.columns),
             steps=steps_on(self.path),
             targets={
-                one.mapper.class_.__name__: f"{one.parent.class_.__name__}.{one.key}"
-                for one in self.mapper.relationships
-                if not one.uselist
+                relationship.mapper.class_.__name__: (
+                    f"{relationship.parent.class_.__name__}.{relationship.key}"
+                )
+                for relationship in self.mapper.relationships
+                if not relationship.uselist
             },
             keys=set(),
         )
@@ -109,8 +111,8 @@ def entity_columns(context: ExecutionContext, dialect: Dialect) -> tuple[EntityC
 
 def new_counts(columns: tuple[EntityColumns, ...]) -> tuple[EntityRows, ...]:
     """Return counts of nothing yet, each knowing its owner's place."""
-    places = {one.path: place for place, one in enumerate(columns)}
-    return tuple(one.new(places.get(one.path[:-2], -1)) for one in columns)
+    places = {column.path: place for place, column in enumerate(columns)}
+    return tuple(column.new(places.get(column.path[:-2], -1)) for column in columns)
 
 
 def _entity(

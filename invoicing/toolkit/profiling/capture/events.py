@@ -73,7 +73,7 @@ class Ear:
     def __init__(self, events: list[Event]) -> None:
         self.recordings: frozenset[Capture] = frozenset()
         self._everywhere: tuple[Capture, ...] = ()
-        self._listeners = [(one, self._listener(one.heard, one.by_all)) for one in events]
+        self._listeners = [(event, self._listener(event.heard, event.by_all)) for event in events]
 
     def add(self, recording: Capture, *, everywhere: bool) -> None:
         """Pass what is heard to `recording` too."""

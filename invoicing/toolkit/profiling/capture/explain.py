@@ -35,12 +35,14 @@ class Question(NamedTuple):
 async def explain_async(questions: Iterable[Question]) -> dict[int, Plan]:
     """Return the plan of each statement by its number; without those that cannot be asked."""
     plans: dict[int, Plan] = {}
-    for one in questions:
+    for question in questions:
         try:
-            async with AsyncEngine(one.engine).connect() as connection:
+            async with AsyncEngine(question.engine).connect() as connection:
                 await connection.exec_driver_sql(READ_ONLY)
-                rows = await connection.exec_driver_sql(EXPLAIN + one.text, one.parameters)
-                plans[one.number] = _plan(rows.scalar_one())
+                rows = await connection.exec_driver_sql(
+                    EXPLAIN + question.text, question.parameters
+                )
+                plans[question.number] = _plan(rows.scalar_one())
                 await connection.rollback()
         except SQLAlchemyError:
             continue
@@ -50,12 +52,12 @@ async def explain_async(questions: Iterable[Question]) -> dict[int, Plan]:
 def explain(questions: Iterable[Question]) -> dict[int, Plan]:
     """Return the same, by a driver that is not async."""
     plans: dict[int, Plan] = {}
-    for one in questions:
+    for question in questions:
         try:
-            with one.engine.connect() as connection:
+            with question.engine.connect() as connection:
                 connection.exec_driver_sql(READ_ONLY)
-                rows = connection.exec_driver_sql(EXPLAIN + one.text, one.parameters)
-                plans[one.number] = _plan(rows.scalar_one())
+                rows = connection.exec_driver_sql(EXPLAIN + question.text, question.parameters)
+                plans[question.number] = _plan(rows.scalar_one())
                 connection.rollback()
         except SQLAlchemyError:
             continue

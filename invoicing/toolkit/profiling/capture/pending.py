@@ -115,7 +115,7 @@ class PendingStatement:
 
     def _note_keys(self, rows: Sequence[Any]) -> None:
         if self.keys is None:
-            self.keys = [[*map(one.key, rows)] for one in self.columns]
+            self.keys = [[*map(column.key, rows)] for column in self.columns]
         else:
             for one, keys in zip(self.columns, self.keys, strict=True):
                 keys.extend(map(one.key, rows))

@@ -50,11 +50,11 @@ def advice_of(comparison: LoadingComparison) -> Advice:
     return Advice(fewest.strategy, _why_batched(fewest, joined))
 
 
-def _is_n_plus_one(comparison: LoadingComparison, one: Measured) -> bool:
-    if one.strategy in {Strategy.LAZY, Strategy.IMMEDIATE}:
+def _is_n_plus_one(comparison: LoadingComparison, measured: Measured) -> bool:
+    if measured.strategy in {Strategy.LAZY, Strategy.IMMEDIATE}:
         # With one size there is no growth to tell; it is what these do.
         return True
-    return comparison.growth(one.strategy, "statements").law in {Law.PARENTS, Law.CHILDREN}
+    return comparison.growth(measured.strategy, "statements").law in {Law.PARENTS, Law.CHILDREN}
 
 
 def _may_join(comparison: LoadingComparison, joined: Measured, other: Measured | None) -> bool:
@@ -77,8 +77,9 @@ def _why_joined(comparison: LoadingComparison, joined: Measured) -> str:
     )
 
 
-def _why_batched(one: Measured, joined: Measured | None) -> str:
-    text = f"{_statements(one)} for {one.parents:,} parents, {one.rows:,} rows{_kb(one)}"
+def _why_batched(measured: Measured, joined: Measured | None) -> str:
+    rows = f"{measured.rows:,} rows{_kb(measured)}"
+    text = f"{_statements(measured)} for {measured.parents:,} parents, {rows}"
     if joined is None:
         return text
     repeated = f"{joined.rows:,} rows{_kb(joined)}"
@@ -88,15 +89,17 @@ def _why_batched(one: Measured, joined: Measured | None) -> str:
     )
 
 
-def _statements(one: Measured) -> str:
-    return f"{one.statements:,} statement{'' if one.statements == 1 else 's'}"
+def _statements(measured: Measured) -> str:
+    return f"{measured.statements:,} statement{'' if measured.statements == 1 else 's'}"
 
 
-def _kb(one: Measured) -> str:
-    return "" if one.bytes_received is None else f" ({one.bytes_received / 1000:,.0f} KB)"
+def _kb(measured: Measured) -> str:
+    return "" if measured.bytes_received is None else f" ({measured.bytes_received / 1000:,.0f} KB)"
 
 
-def _weight(one: Measured) -> tuple[int, int]:
+def _weight(measured: Measured) -> tuple[int, int]:
     # Without bytes, rows; selectinload before subqueryload, which repeats the first query.
-    weight = one.rows if one.bytes_received is None else round(one.bytes_received, -3)
-    return (weight, 0 if one.strategy is Strategy.SELECTIN else 1)
+    weight = (
+        measured.rows if measured.bytes_received is None else round(measured.bytes_received, -3)
+    )
+    return (weight, 0 if measured.strategy is Strategy.SELECTIN else 1)

@@ -205,8 +205,8 @@ def _row(
     raised: str | None,
 ) -> Measured:
     first = recorders[0]
-    servers = [one.server_seconds for one in recorders]
-    known = [one for one in servers if one is not None]
+    servers = [recorder.server_seconds for recorder in recorders]
+    known = [server for server in servers if server is not None]
     return Measured(
         task.strategy,
         task.size,
@@ -216,11 +216,11 @@ def _row(
         len(first.statements),
         first.round_trips,
         first.rows,
-        sum(one.duplicate_rows for one in first.statements),
+        sum(statement.duplicate_rows for statement in first.statements),
         first.bytes_received,
-        median(one.database_seconds for one in recorders),
+        median(recorder.database_seconds for recorder in recorders),
         median(known) if len(known) == len(servers) else None,
-        median(one.orm_seconds for one in recorders),
+        median(recorder.orm_seconds for recorder in recorders),
         median(seconds),
         peak,
         raised,

@@ -69,11 +69,11 @@ def growth_of(extents: Sequence[Extent], figures: Sequence[float | None], *, exa
 
     One size tells of no growth.
     """
-    known = [one for one in figures if one is not None]
+    known = [figure for figure in figures if figure is not None]
     if len(set(extents)) < 2 or len(known) < len(figures):  # noqa: PLR2004
         return Growth(Law.UNCLEAR)
     for law, terms in _TERMS.items():
-        columns = [[term(one) for one in extents] for term in terms]
+        columns = [[term(extent) for extent in extents] for term in terms]
         # With as many terms as sizes anything can be said.
         says_nothing = any(len(set(column)) < 2 for column in columns)  # noqa: PLR2004
         if says_nothing or len(columns) + 1 > len(set(extents)):
@@ -96,4 +96,4 @@ def _fit(
     allowed = 1e-6 * (1 + np.abs(figures)) if exact else 0.1 * np.maximum(np.abs(figures), 1e-9)
     # More of something never costs less: a falling line is noise.
     falls = bool((factors[1:] < 0).any())
-    return None if falls or bool((wrong > allowed).any()) else [float(one) for one in factors]
+    return None if falls or bool((wrong > allowed).any()) else [float(factor) for factor in factors]

@@ -98,8 +98,8 @@ class LoadingComparison:
     def growth(self, strategy: Strategy | str, figure: str) -> Growth:
         """Return how a figure of a strategy (`statements`, `rows`, `seconds`) grows."""
         rows = self.of(strategy)
-        figures = [getattr(one, figure) for one in rows]
-        return growth_of([one.extent for one in rows], figures, exact=figure in COUNTS)
+        figures = [getattr(row, figure) for row in rows]
+        return growth_of([row.extent for row in rows], figures, exact=figure in COUNTS)
 
     @property
     def growths(self) -> dict[tuple[Strategy, str], Growth]:

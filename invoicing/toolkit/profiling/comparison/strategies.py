@@ -65,7 +65,7 @@ def chains_of(path: Attribute | Chain | Sequence[Attribute | Chain]) -> tuple[Ch
             before it.
     """
     siblings = path if isinstance(path, list) else [path]
-    chains = tuple(one if isinstance(one, tuple) else (one,) for one in siblings)
+    chains = tuple(sibling if isinstance(sibling, tuple) else (sibling,) for sibling in siblings)
     if not chains or not all(chains):
         raise LoadingPathError("nothing", "empty")
     for chain in chains:
@@ -113,7 +113,9 @@ def _below(owner: Any, chain: Chain) -> list[Any]:  # noqa: ANN401 -- an object 
     if value is None:
         return []
     members = [value] if not relationship_of(chain[0]).uselist else list(value)
-    found = [(_key(one), _below(one, chain[1:]) if len(chain) > 1 else []) for one in members]
+    found = [
+        (_key(member), _below(member, chain[1:]) if len(chain) > 1 else []) for member in members
+    ]
     return sorted(found, key=repr)
 
 

@@ -36,7 +36,7 @@ def frame_of(comparison: LoadingComparison) -> pd.DataFrame:
     measured = comparison.measured
     frame = pd.DataFrame()
     if measured:
-        names = [one.name for one in fields(measured[0]) if one.name != "plans"]
+        names = [field.name for field in fields(measured[0]) if field.name != "plans"]
         frame = pd.DataFrame({name: [getattr(one, name) for one in measured] for name in names})
     frame["strategy"] = [str(one.strategy) for one in measured]
     for name in ("round_trips", "bytes_received"):
@@ -90,37 +90,37 @@ def _rows(comparison: LoadingComparison) -> list[tuple[str, ...]]:
     return [_row(comparison, one) for one in comparison.measured]
 
 
-def _row(comparison: LoadingComparison, one: Measured) -> tuple[str, ...]:
-    size = f"{one.parents:,} x {one.children / max(one.parents, 1):,.0f}"
-    if one.raised is not None:
+def _row(comparison: LoadingComparison, measured: Measured) -> tuple[str, ...]:
+    size = f"{measured.parents:,} x {measured.children / max(measured.parents, 1):,.0f}"
+    if measured.raised is not None:
         raised = ("raises", *[""] * (len(_columns(comparison)) - 3))
-        return ("" if not one.parents else size, str(one.strategy), *raised)
+        return ("" if not measured.parents else size, str(measured.strategy), *raised)
     return (
         size,
-        str(one.strategy),
-        f"{one.statements:,}",
-        _number(one.round_trips),
-        f"{one.rows:,}",
-        f"{one.duplicate_rows:,}",
-        _number(one.bytes_received, 1000),
-        f"{one.database_seconds * 1000:,.1f}",
-        f"{one.orm_seconds * 1000:,.1f}",
-        _number(one.peak_memory, 1000),
-        *_growths(comparison, one),
+        str(measured.strategy),
+        f"{measured.statements:,}",
+        _number(measured.round_trips),
+        f"{measured.rows:,}",
+        f"{measured.duplicate_rows:,}",
+        _number(measured.bytes_received, 1000),
+        f"{measured.database_seconds * 1000:,.1f}",
+        f"{measured.orm_seconds * 1000:,.1f}",
+        _number(measured.peak_memory, 1000),
+        *_growths(comparison, measured),
     )
 
 
-def _growths(comparison: LoadingComparison, one: Measured) -> list[str]:
+def _growths(comparison: LoadingComparison, measured: Measured) -> list[str]:
     if len(comparison.sizes) == 1:
         return []
-    return [_growth(comparison, one, figure) for figure in ("statements", "rows")]
+    return [_growth(comparison, measured, figure) for figure in ("statements", "rows")]
 
 
-def _growth(comparison: LoadingComparison, one: Measured, figure: str) -> str:
+def _growth(comparison: LoadingComparison, measured: Measured, figure: str) -> str:
     # Said once, where all sizes have been seen.
-    if one.raised is not None or one is not comparison.of(one.strategy)[-1]:
+    if measured.raised is not None or measured is not comparison.of(measured.strategy)[-1]:
         return ""
-    return str(comparison.growth(one.strategy, figure))
+    return str(comparison.growth(measured.strategy, figure))
 
 
 def _number(value: int | None, unit: int = 1) -> str:

@@ -64,7 +64,9 @@ class Evidence:
     @cached_property
     def writing(self) -> frozenset[int | None]:
         """Numbers of the units of work in which something was written."""
-        return frozenset(one.transaction for one in self.statements if is_write(one))
+        return frozenset(
+            statement.transaction for statement in self.statements if is_write(statement)
+        )
 
     def sources(self, root: str, keys: set[tuple[object, ...]], before: int) -> list[Source]:
         """Return the statements before a number that brought objects with these primary keys."""
@@ -83,9 +85,9 @@ class Evidence:
     ) -> list[list[Statement]]:
         """Return the wanted statements, those with equal keys together."""
         found: dict[Hashable, list[Statement]] = defaultdict(list)
-        for one in self.statements:
-            if wanted(one):
-                found[key(one)].append(one)
+        for statement in self.statements:
+            if wanted(statement):
+                found[key(statement)].append(statement)
         return list(found.values())
 
 
@@ -108,7 +110,7 @@ def is_unasked(statement: Statement) -> bool:
 
 def main_caller(statements: Iterable[Statement]) -> Caller | None:
     """Return the line that most of the statements come from."""
-    lines = Counter(one.caller for one in statements if one.caller is not None)
+    lines = Counter(statement.caller for statement in statements if statement.caller is not None)
     return lines.most_common(1)[0][0] if lines else None
 
 
@@ -117,22 +119,22 @@ def is_repeated_line(statements: list[Statement]) -> bool:
 
     Where no line of the program's own is known, it may have been.
     """
-    lines = Counter(one.caller for one in statements)
+    lines = Counter(statement.caller for statement in statements)
     return any(count > 1 for count in lines.values())
 
 
 def cost_of(statements: list[Statement], kept: int = 0) -> Cost:
     """Return what all of the statements but `kept` of them cost."""
-    received = [one.bytes_received for one in statements]
+    received = [statement.bytes_received for statement in statements]
     known = sum(one for one in received if one is not None)
     return Cost(
         max(len(statements) - kept, 0),
         0,
         None if None in received else known,
-        sum(one.database_seconds for one in statements),
+        sum(statement.database_seconds for statement in statements),
     )
 
 
 def numbers(statements: Iterable[Statement]) -> tuple[int, ...]:
     """Return the numbers of statements."""
-    return tuple(one.number for one in statements)
+    return tuple(statement.number for statement in statements)

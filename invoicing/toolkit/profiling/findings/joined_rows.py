@@ -37,27 +37,28 @@ def is_product(evidence: Evidence, statement: Statement) -> bool:
 
 def collections_of(statement: Statement) -> list[EntityRows]:
     """Return the collections among the entities of a statement's rows."""
-    return [one for one in statement.entities if one.collection and one.rows]
+    return [entity for entity in statement.entities if entity.collection and entity.rows]
 
 
 def siblings_of(statement: Statement) -> list[EntityRows]:
     """Return the collections of which none leads to another: those multiply each other."""
     collections = collections_of(statement)
     return [
-        one
-        for one in collections
+        collection
+        for collection in collections
         if not any(
-            other is not one and other.steps[: len(one.steps)] == one.steps for other in collections
+            other is not collection and other.steps[: len(collection.steps)] == collection.steps
+            for other in collections
         )
     ]
 
 
 def waste(group: list[Statement], wasted: int, rows: int, part: float = 1.0) -> Cost:
     """Return the cost of so many rows too many, of which this part of the columns was repeated."""
-    received = [one.bytes_received for one in group]
+    received = [statement.bytes_received for statement in group]
     known = sum(one for one in received if one is not None)
     share = wasted / max(rows, 1)
     return Cost(
-        rows=int(share * sum(one.rows or 0 for one in group)),
+        rows=int(share * sum(statement.rows or 0 for statement in group)),
         bytes=None if None in received else int(share * part * known),
     )

@@ -31,22 +31,26 @@ if TYPE_CHECKING:
 def lazy_loads(evidence: Evidence) -> Iterator[Finding]:
     """Find relationships that were loaded for one parent after the other."""
     loads = evidence.groups(
-        lambda one: (
-            one.parent is not None
-            and (one.cause is Cause.LAZY_LOAD or one.loader == "immediate")
-            and not is_unasked(one)
+        lambda statement: (
+            statement.parent is not None
+            and (statement.cause is Cause.LAZY_LOAD or statement.loader == "immediate")
+            and not is_unasked(statement)
         ),
-        lambda one: (unit(one), one.relationship, one.loader == "immediate"),
+        lambda statement: (
+            unit(statement),
+            statement.relationship,
+            statement.loader == "immediate",
+        ),
     )
     for group in loads:
-        parents = {one.parent for one in group}
+        parents = {statement.parent for statement in group}
         if len(parents) >= evidence.thresholds.repeats and _is_systematic(evidence, group):
             yield _lazy_finding(evidence, group, len(parents))
 
 
 def keys_of(group: list[Statement]) -> set[tuple[object, ...]]:
     """Return the primary keys of the parents whose parts were loaded."""
-    return {one.parent.key for one in group if one.parent is not None}
+    return {statement.parent.key for statement in group if statement.parent is not None}
 
 
 def _is_systematic(evidence: Evidence, group: list[Statement]) -> bool:
@@ -70,7 +74,7 @@ def _lazy_finding(evidence: Evidence, group: list[Statement], parents: int) -> F
     refreshed = "refresh" in one.within
     how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
-    whole = sorted([*group, *_own_columns(evidence, group)], key=lambda one: one.number)
+    whole = sorted([*group, *_own_columns(evidence, group)], key=lambda statement: statement.number)
     return Finding(
         "n-plus-one",
         message,
@@ -84,18 +88,20 @@ def _lazy_finding(evidence: Evidence, group: list[Statement], parents: int) -> F
 
 def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     """Return what the same calls of `session.refresh()` read of the parents themselves."""
-    calls = {(unit(one), one.caller) for one in group if "refresh" in one.within}
+    calls = {
+        (unit(statement), statement.caller) for statement in group if "refresh" in statement.within
+    }
     return [
-        one
-        for one in evidence.statements
-        if one.cause is Cause.REFRESH and (unit(one), one.caller) in calls
+        statement
+        for statement in evidence.statements
+        if statement.cause is Cause.REFRESH and (unit(statement), statement.caller) in calls
     ]
 
 
 def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:
-    one = group[0]
-    step = Step(one.relationship or "", one.collection)
-    sources = evidence.sources(one.parent_root, keys_of(group), group[-1].number)
+    statement = group[0]
+    step = Step(statement.relationship or "", statement.collection)
+    sources = evidence.sources(statement.parent_root, keys_of(group), group[-1].number)
     outer = [source for source in sources if source.statement.relationship != step.relationship]
     if len(outer) < len(sources) and step.collection:
         # It was loaded for its own members, level by level.
@@ -111,15 +117,15 @@ def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -
 def column_loads(evidence: Evidence) -> Iterator[Finding]:
     """Find columns (expired, deferred, refreshed) that were loaded for one object after another."""
     loads = evidence.groups(
-        lambda one: (
-            one.cause in {Cause.COLUMN_LOAD, Cause.REFRESH}
-            and not is_unasked(one)
-            and one.error is None
+        lambda statement: (
+            statement.cause in {Cause.COLUMN_LOAD, Cause.REFRESH}
+            and not is_unasked(statement)
+            and statement.error is None
         ),
-        lambda one: (unit(one), one.cause, one.fingerprint),
+        lambda statement: (unit(statement), statement.cause, statement.fingerprint),
     )
     for group in loads:
-        objects = len({one.parameters_key for one in group})
+        objects = len({statement.parameters_key for statement in group})
         if objects < evidence.thresholds.repeats or not is_repeated_line(group):
             continue
         name = _entity(group)
@@ -152,5 +158,5 @@ def column_loads(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _entity(group: list[Statement]) -> str:
-    entities = {one.parent.entity for one in group if one.parent is not None}
+    entities = {statement.parent.entity for statement in group if statement.parent is not None}
     return " or ".join(sorted(entities)) or "mapped"

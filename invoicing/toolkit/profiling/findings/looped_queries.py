@@ -35,46 +35,52 @@ _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
 def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     """Find queries that were sent for one thing after the other."""
     taken: set[int] = set()
-    for group in evidence.groups(_is_query, lambda one: (one.transaction, one.fingerprint)):
+    for group in evidence.groups(
+        _is_query, lambda statement: (statement.transaction, statement.fingerprint)
+    ):
         if _looks_up_one_by_one(evidence, group) and is_repeated_line(group):
             taken.update(numbers(group))
             yield _finding(evidence, group)
     elsewhere = evidence.groups(
-        lambda one: (
-            _is_query(one) and one.number not in taken and one.transaction not in evidence.writing
+        lambda statement: (
+            _is_query(statement)
+            and statement.number not in taken
+            and statement.transaction not in evidence.writing
         ),
-        lambda one: one.fingerprint,
+        lambda statement: statement.fingerprint,
     )
     for group in elsewhere:
-        several = len({one.transaction for one in group}) >= evidence.thresholds.repeats
+        several = len({statement.transaction for statement in group}) >= evidence.thresholds.repeats
         if several and _looks_up_one_by_one(evidence, group) and _came_from_one(evidence, group):
             yield _finding(evidence, group)
 
 
-def _is_query(one: Statement) -> bool:
+def _is_query(statement: Statement) -> bool:
     return (
-        one.cause in {Cause.STATEMENT, Cause.GET}
-        and one.operation in {"SELECT", "WITH"}
-        and one.error is None
-        and one.executions == 1
-        and bool(one.parameter_keys)
-        and _FROM.search(one.text) is not None
-        and _LOCKS.search(one.text) is None
+        statement.cause in {Cause.STATEMENT, Cause.GET}
+        and statement.operation in {"SELECT", "WITH"}
+        and statement.error is None
+        and statement.executions == 1
+        and bool(statement.parameter_keys)
+        and _FROM.search(statement.text) is not None
+        and _LOCKS.search(statement.text) is None
     )
 
 
 def _differing(group: list[Statement]) -> list[int]:
     # Lists of different lengths have one fingerprint, and differ as a whole.
-    length = min(len(one.parameter_keys) for one in group)
+    length = min(len(statement.parameter_keys) for statement in group)
     return [
-        place for place in range(length) if len({one.parameter_keys[place] for one in group}) > 1
+        place
+        for place in range(length)
+        if len({statement.parameter_keys[place] for statement in group}) > 1
     ]
 
 
 def _looks_up_one_by_one(evidence: Evidence, group: list[Statement]) -> bool:
-    if len({one.parameters_key for one in group}) < evidence.thresholds.repeats:
+    if len({statement.parameters_key for statement in group}) < evidence.thresholds.repeats:
         return False
-    if len({len(one.parameter_keys) for one in group}) > 1:
+    if len({len(statement.parameter_keys) for statement in group}) > 1:
         return False
     roles = parameter_roles(group[0].text)
     if len(roles) != len(group[0].parameter_keys):
@@ -103,18 +109,18 @@ def _looking_up(group: list[Statement]) -> list[int]:
 
 def _origin(evidence: Evidence, group: list[Statement]) -> Statement | None:
     """Return the one earlier statement in whose rows the looked-up values stood, if any."""
-    shapes = [one.fingerprint for one in evidence.statements]
+    shapes = [statement.fingerprint for statement in evidence.statements]
     for place in _looking_up(group):
-        wanted = {one.parameter_keys[place] for one in group}
-        for one in evidence.statements[: group[0].number - 1]:
-            if one.fingerprint == group[0].fingerprint:
+        wanted = {statement.parameter_keys[place] for statement in group}
+        for statement in evidence.statements[: group[0].number - 1]:
+            if statement.fingerprint == group[0].fingerprint:
                 continue
             # What runs as often itself is a part of the same work, not what the work is a list of.
-            if shapes.count(one.fingerprint) * evidence.thresholds.repeats > len(group):
+            if shapes.count(statement.fingerprint) * evidence.thresholds.repeats > len(group):
                 continue
-            for column in one.values:
+            for column in statement.values:
                 if len(wanted & column) >= min(len(wanted), evidence.thresholds.repeats):
-                    return one
+                    return statement
     return None
 
 

@@ -29,7 +29,11 @@ def without_suppressed(
 ) -> list[Finding]:
     """Return the findings that are neither in `allow` nor allowed by a comment."""
     allowed = set(allow)
-    return [one for one in findings if one.slug not in allowed and not _is_allowed(evidence, one)]
+    return [
+        finding
+        for finding in findings
+        if finding.slug not in allowed and not _is_allowed(evidence, finding)
+    ]
 
 
 def _is_allowed(evidence: Evidence, finding: Finding) -> bool:

@@ -154,15 +154,19 @@ class Scope:
             column=self.target.old,
             table=self.relation.table,
             schema=self.relation.schema,
-            rows=frozenset({"new", "old"} if any(one.each_row for one in triggers) else ()),
-            tables=frozenset(name for one in triggers for name in one.tables),
+            rows=frozenset({"new", "old"} if any(trigger.each_row for trigger in triggers) else ()),
+            tables=frozenset(name for trigger in triggers for name in trigger.tables),
             row_known=function.takes_row,
             is_trigger=function.is_trigger,
         )
 
     def triggers_of(self, function: Function) -> list[Trigger]:
         """Return the triggers on the table that call this function."""
-        return [one for one in self.triggers if one.function == function.oid and one.on_table]
+        return [
+            trigger
+            for trigger in self.triggers
+            if trigger.function == function.oid and trigger.on_table
+        ]
 
 
 async def read_scope(
@@ -172,7 +176,7 @@ async def read_scope(
     scope = Scope(connection, relation, target, column)
     for row in await scope.fetch(_TRIGGERS):
         scope.triggers.append(_trigger(row))
-    oids = [one.function for one in scope.triggers if one.on_table]
+    oids = [trigger.function for trigger in scope.triggers if trigger.on_table]
     rows = await connection.fetch(
         f"WITH {TREE} {_FUNCTIONS}", relation.oid, column, target.old, relation.table, oids
     )
@@ -196,7 +200,7 @@ def _trigger(row: asyncpg.Record) -> Trigger:
         on_table=row["on_table"],
         before_row=row["type"] & 3 == 3,  # noqa: PLR2004 -- ROW and BEFORE
         each_row=bool(row["type"] & 1),
-        arguments=tuple(_decoded(one) for one in row["arguments"].split(b"\0")[:-1]),
+        arguments=tuple(_decoded(part) for part in row["arguments"].split(b"\0")[:-1]),
         function=row["function"],
         language=row["language"],
         known=row["known"],

@@ -40,7 +40,7 @@ async def _other_functions(scope: Scope) -> Rows:
 
 async def _functions(scope: Scope, *, building: bool) -> Rows:
     """Return the functions that take or return rows; those that build them by position, or not."""
-    bodies = {one.oid: one for one in scope.functions}
+    bodies = {function.oid: function for function in scope.functions}
     parsed = {row["oid"] for row in await scope.fetch(_RETURNING)}
     found = []
     for subject, catalog, oid in await scope.fetch(
@@ -56,7 +56,7 @@ async def _functions(scope: Scope, *, building: bool) -> Rows:
 def _builds(scope: Scope, function: Function) -> bool:
     if not function.returns_row:
         return False
-    words = [one.text for one in function.body.tokens]
+    words = [token.text for token in function.body.tokens]
     returned = ("return", "(") in pairwise(words)
     return (
         returned

@@ -127,7 +127,7 @@ class Statement:
         return before.text in self._relations
 
     def _row_of_star(self, before: Token, star: Token) -> str | None:
-        place = next(n for n, one in enumerate(self._tokens) if one is star)
+        place = next(n for n, token in enumerate(self._tokens) if token is star)
         if before.text == ".":
             row = place - 2
             while row > 0 and self._texts[row] == ")":  # (NEW).*
@@ -145,7 +145,9 @@ class Statement:
     def _is_of_another(self, place: int, before: Token) -> bool:
         """Tell whether a star without a name is about another table than ours."""
         if before.text == "returning":
-            written = [one for one in self._texts[:place] if one in {"insert", "update", "delete"}]
+            written = [
+                text for text in self._texts[:place] if text in {"insert", "update", "delete"}
+            ]
             return written[-1:] == ["insert"]
         if self._texts[place + 1 : place + 2] != ["from"] or "join" in self._texts:
             return False

@@ -35,7 +35,7 @@ class Body:
             words = {token.text for token in self.tokens}
             ours = bool(names.given) or names.row_known or names.table.lower() in words
             column = names.column.lower()
-            return [one.line for one in self.tokens if ours and one.text == column]
+            return [token.line for token in self.tokens if ours and token.text == column]
         tables = self._tables(names)
         ours = bool(names.given) or names.row_known or names.table in tables.named
         found = []
@@ -79,16 +79,16 @@ class Body:
             built: only where a row is built of its values: `ROW(1, 2)::item`.
         """
         found = []
-        marks = [one.text for one in self.tokens]
-        for place, one in enumerate(self.tokens):
-            if one.text != names.table or not one.is_name:
+        marks = [token.text for token in self.tokens]
+        for place, token in enumerate(self.tokens):
+            if token.text != names.table or not token.is_name:
                 continue
             head = place - 2 if marks[place - 1 : place] == ["."] else place
             cast = marks[max(head - 2, 0) : head] == [":", ":"]
             if built and cast:
                 cast = marks[head - 3] == ")" or self.tokens[head - 3].in_literal
             if cast or (not built and marks[place + 1 : place + 3] == ["%", "rowtype"]):
-                found.append(one.line)
+                found.append(token.line)
         return found
 
     def statements(self) -> Iterator[list[Token]]:
@@ -125,8 +125,8 @@ def read_body(text: str, language: str) -> Body:
     words = re.finditer(r"[^\W\d]\w*", text)
     return Body(
         tuple(
-            Token(one[0].lower(), one[0], 1 + text.count("\n", 0, one.start()), True, False)
-            for one in words
+            Token(word[0].lower(), word[0], 1 + text.count("\n", 0, word.start()), True, False)
+            for word in words
         ),
         is_sql=False,
     )

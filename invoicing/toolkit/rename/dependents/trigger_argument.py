@@ -30,14 +30,14 @@ async def _elsewhere(scope: Scope) -> Rows:
 
 def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
     found = []
-    for one in scope.triggers:
-        if one.on_table is not on_table or before not in {None, one.before_row}:
+    for trigger in scope.triggers:
+        if trigger.on_table is not on_table or before not in {None, trigger.before_row}:
             continue
-        named = {name for text in one.arguments for name in identifiers(text)}
+        named = {name for text in trigger.arguments for name in identifiers(text)}
         needed = {scope.target.old} | (set() if on_table else {scope.relation.table})
         if needed <= named:
-            shown = ", ".join(one.arguments)
-            found.append((one.subject, "pg_trigger", one.oid, shown))
+            shown = ", ".join(trigger.arguments)
+            found.append((trigger.subject, "pg_trigger", trigger.oid, shown))
     return found
 
 

@@ -24,7 +24,7 @@ def _naming(scope: Scope, *, before: bool) -> Rows:
     found = []
     for function in scope.functions:
         triggers = scope.triggers_of(function)
-        if triggers and any(one.before_row for one in triggers) is before:
+        if triggers and any(trigger.before_row for trigger in triggers) is before:
             named = function.body.lines_naming(scope.names(function))
             if named:
                 found.append((function.subject, "pg_proc", function.oid, lines(named)))
@@ -41,9 +41,9 @@ async def _whole(scope: Scope) -> Rows:
 
 async def _opaque(scope: Scope) -> Rows:
     return [
-        (one.subject, "pg_trigger", one.oid, one.language)
-        for one in scope.triggers
-        if one.on_table and not one.known
+        (trigger.subject, "pg_trigger", trigger.oid, trigger.language)
+        for trigger in scope.triggers
+        if trigger.on_table and not trigger.known
     ]
 
 

@@ -16,7 +16,7 @@ async def _find(scope: Scope) -> list[tuple[str, str, int, str]]:
     return [
         (trigger.subject, "pg_trigger", trigger.oid, "")
         for function in scope.functions
-        if any(one.text in _ASKS for one in function.body.tokens)
+        if any(token.text in _ASKS for token in function.body.tokens)
         for trigger in scope.triggers_of(function)
     ]
 

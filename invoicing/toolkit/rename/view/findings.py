@@ -87,7 +87,9 @@ async def find_for_view(
         *await dependents_of(connection, relation, target, "view", options.accept),
         *await statements_no_view_takes(connection, relation),
     ]
-    return Found([accepted(one, options.accept, VIEW) for one in findings], shape, renamings)
+    return Found(
+        [accepted(finding, options.accept, VIEW) for finding in findings], shape, renamings
+    )
 
 
 def always(relation: Relation, version: int) -> list[str]:
@@ -106,7 +108,11 @@ def always(relation: Relation, version: int) -> list[str]:
 
 
 def _general(findings: list[Finding]) -> list[Finding]:
-    found = [one for one in findings if one.slug in _GENERAL and one.subject != "temporary tables"]
+    found = [
+        finding
+        for finding in findings
+        if finding.slug in _GENERAL and finding.subject != "temporary tables"
+    ]
     logical = (
         "sends changes under the table's own name, which would be another. Let its consumer know "
         "both names, then: --accept logical-slot"
@@ -165,7 +171,7 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
         found.append(Finding("row-security", table, "carried", "the view asks for the client's"))
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
-        found += [Finding("sequence", one, "noted", said) for one in facts["sequences"]]
+        found += [Finding("sequence", fact, "noted", said) for fact in facts["sequences"]]
     return found
 
 
@@ -196,30 +202,30 @@ async def _names(
     if shape.base is None:
         message = "its second name is taken, and that with a digest, too. Rename what has them"
         found.append(_refused("name-taken", relation.sql, message))
-    for one in renamings:
-        said = f"is called {quote(one.new_name)} from the contract on"
-        subject = f"{quote(one.name)} ON {one.table}"
-        if await _is_taken(connection, one):
-            said = f"is to be called {quote(one.new_name)}, and something else is. Rename that"
+    for renaming in renamings:
+        said = f"is called {quote(renaming.new_name)} from the contract on"
+        subject = f"{quote(renaming.name)} ON {renaming.table}"
+        if await _is_taken(connection, renaming):
+            said = f"is to be called {quote(renaming.new_name)}, and something else is. Rename that"
             found.append(_refused("name-taken", subject, said))
         else:
-            found.append(Finding(one.kind.lower(), subject, "carried", said))
+            found.append(Finding(renaming.kind.lower(), subject, "carried", said))
     return found
 
 
-async def _is_taken(connection: Connection, one: Renaming) -> bool:
-    if one.kind == "CONSTRAINT":
+async def _is_taken(connection: Connection, renaming: Renaming) -> bool:
+    if renaming.kind == "CONSTRAINT":
         query = "SELECT true FROM pg_constraint WHERE conrelid = $1 AND conname = $2"
-        return bool(await connection.fetchval(query, one.relation, one.new_name))
-    if one.kind == "STATISTICS":
+        return bool(await connection.fetchval(query, renaming.relation, renaming.new_name))
+    if renaming.kind == "STATISTICS":
         query = (
             "SELECT true FROM pg_statistic_ext WHERE stxnamespace = $1::text::regnamespace"
             " AND stxname = $2"
         )
-        return bool(await connection.fetchval(query, quote(one.schema), one.new_name))
+        return bool(await connection.fetchval(query, quote(renaming.schema), renaming.new_name))
     return bool(
         await connection.fetchval(
-            "SELECT to_regclass($1) IS NOT NULL", qualified(one.schema, one.new_name)
+            "SELECT to_regclass($1) IS NOT NULL", qualified(renaming.schema, renaming.new_name)
         )
     )
 

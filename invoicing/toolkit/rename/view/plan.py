@@ -36,8 +36,12 @@ async def view_way(
     """Return the instant way for the table at hand."""
     found = await find_for_view(connection, relation, column, target, options)
     version = connection.get_server_version().major
-    in_the_way = [one for one in found.findings if one.verdict == "refused"]
-    named = [one for one in found.findings if one.slug in _BREAKING and one.verdict != "carried"]
+    in_the_way = [finding for finding in found.findings if finding.verdict == "refused"]
+    named = [
+        finding
+        for finding in found.findings
+        if finding.slug in _BREAKING and finding.verdict != "carried"
+    ]
     estimate = Estimate(
         strategy="view",
         seconds=_SECONDS,
@@ -74,7 +78,7 @@ def _steps(relation: Relation, target: Target, found: Found) -> list[Step]:
     expand, contract, rollback = (
         [
             first_step(phase, tables.get(phase, view_sql.base_name(names, shape))),
-            *(Step(phase, one, _SHORT, _WAITS) for one in statements),
+            *(Step(phase, statement, _SHORT, _WAITS) for statement in statements),
         ]
         for phase, statements in swaps.items()
     )

@@ -163,7 +163,7 @@ class Shape:
     @property
     def comments(self) -> dict[str, str | None]:
         """Return the columns' comments."""
-        return {one.name: one.comment for one in self.columns}
+        return {column.name: column.comment for column in self.columns}
 
 
 async def read_shape(connection: Connection, oid: int, names: Names) -> Shape:
@@ -213,9 +213,11 @@ async def find_renamings(
     return found
 
 
-def rename_statement(one: Renaming) -> str:
+def rename_statement(renaming: Renaming) -> str:
     """Return the statement that renames an index, a constraint or statistics."""
-    new_name = quote(one.new_name)
-    if one.kind == "CONSTRAINT":
-        return f"ALTER TABLE {one.table} RENAME CONSTRAINT {quote(one.name)} TO {new_name}"
-    return f"ALTER {one.kind} {qualified(one.schema, one.name)} RENAME TO {new_name}"
+    new_name = quote(renaming.new_name)
+    if renaming.kind == "CONSTRAINT":
+        return (
+            f"ALTER TABLE {renaming.table} RENAME CONSTRAINT {quote(renaming.name)} TO {new_name}"
+        )
+    return f"ALTER {renaming.kind} {qualified(renaming.schema, renaming.name)} RENAME TO {new_name}"

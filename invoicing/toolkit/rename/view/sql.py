@@ -61,16 +61,16 @@ def view_statements(names: Names, shape: Shape) -> list[str]:
     if not shape.ours:
         statements.append(f"ALTER VIEW {view} OWNER TO {shape.owner}")
     others = [one for one in shape.by_default if one != shape.owner]
-    statements += [f"REVOKE ALL ON {view} FROM {one}" for one in others]
-    if not shape.untouched or any(one.column for one in shape.grants):
+    statements += [f"REVOKE ALL ON {view} FROM {other}" for other in others]
+    if not shape.untouched or any(grant.column for grant in shape.grants):
         statements += [f"REVOKE ALL ON {view} FROM {shape.owner}"]
         statements += grant_statements(view, _for_view(names, shape.grants))
     # An INSERT that leaves a column out has the table's default, but SET ... = DEFAULT writes NULL
     # where the view has none. A column by two names can have none: both would be written.
     statements += [
-        f"ALTER VIEW {view} ALTER COLUMN {quote(one.name)} SET DEFAULT {one.default}"
-        for one in shape.columns
-        if one.default is not None and one.name not in {names.old, names.new}
+        f"ALTER VIEW {view} ALTER COLUMN {quote(column.name)} SET DEFAULT {column.default}"
+        for column in shape.columns
+        if column.default is not None and column.name not in {names.old, names.new}
     ]
     return statements + _comments(names, shape)
 
@@ -79,28 +79,33 @@ def _shown(names: Names, shape: Shape) -> str:
     """Return the columns: the old name where it was, for code that counts; the new one last."""
     old, new = quote(names.old), quote(names.new)
     both = {names.old, names.new}
-    shown = [f"{new} AS {old}" if one.name in both else quote(one.name) for one in shape.columns]
+    shown = [
+        f"{new} AS {old}" if column.name in both else quote(column.name) for column in shape.columns
+    ]
     return ", ".join([*shown, new])
 
 
 def _for_view(names: Names, grants: Iterable[Grant]) -> list[Grant]:
     """Return the grants with those on the column twice: one for each of its names."""
     found = []
-    for one in grants:
-        twice = one.column in {names.old, names.new}
-        found += [one._replace(column=it) for it in ((names.old, names.new) if twice else [one[0]])]
+    for grant in grants:
+        twice = grant.column in {names.old, names.new}
+        found += [
+            grant._replace(column=it) for it in ((names.old, names.new) if twice else [grant[0]])
+        ]
     return found
 
 
 def _comments(names: Names, shape: Shape) -> list[str]:
     view = names.relation
     said = [] if shape.comment is None else [f"COMMENT ON VIEW {view} IS {literal(shape.comment)}"]
-    for one in shape.columns:
-        if one.comment is not None:
+    for column in shape.columns:
+        if column.comment is not None:
             both = {names.old, names.new}
-            called = sorted(both) if one.name in both else [one.name]
+            called = sorted(both) if column.name in both else [column.name]
             said += [
-                f"COMMENT ON COLUMN {view}.{quote(it)} IS {literal(one.comment)}" for it in called
+                f"COMMENT ON COLUMN {view}.{quote(it)} IS {literal(column.comment)}"
+                for it in called
             ]
     return said
 
@@ -108,8 +113,8 @@ def _comments(names: Names, shape: Shape) -> list[str]:
 def grant_statements(relation: str, grants: Iterable[Grant]) -> list[str]:
     """Return one GRANT for each account, and one more for what it may grant to others."""
     grouped: dict[tuple[str, bool], list[str]] = {}
-    for one in grants:
-        grouped.setdefault((one.grantee, one.grantable), []).append(_privilege(one))
+    for grant in grants:
+        grouped.setdefault((grant.grantee, grant.grantable), []).append(_privilege(grant))
     return [
         f"GRANT {', '.join(privileges)} ON {relation} TO {grantee}"
         + (" WITH GRANT OPTION" if grantable else "")
@@ -117,16 +122,18 @@ def grant_statements(relation: str, grants: Iterable[Grant]) -> list[str]:
     ]
 
 
-def _privilege(one: Grant) -> str:
-    return f"{one.privilege} ({quote(one.column)})" if one.column else one.privilege
+def _privilege(grant: Grant) -> str:
+    return f"{grant.privilege} ({quote(grant.column)})" if grant.column else grant.privilege
 
 
 def carry_back(names: Names, table: Shape, view: Shape) -> list[str]:
     """Return what was changed on the view while it stood, as statements on the table."""
     base, new = base_name(names, table), names.new
-    on_view = {one._replace(column=new) if one.column == names.old else one for one in view.grants}
+    on_view = {
+        grant._replace(column=new) if grant.column == names.old else grant for grant in view.grants
+    }
     on_table = set(table.grants)
-    gone = [one for one in table.grants if one not in on_view]
+    gone = [grant for grant in table.grants if grant not in on_view]
     statements = []
     if view.owner != table.owner:
         statements.append(f"ALTER TABLE {base} OWNER TO {view.owner}")
@@ -179,7 +186,7 @@ def contract_statements(
     names: Names, shape: Shape, renamings: Iterable[Renaming], carried: Sequence[str] = ()
 ) -> list[str]:
     """Return what follows the lock in the contract."""
-    renames = [rename_statement(one) for one in renamings]
+    renames = [rename_statement(renaming) for renaming in renamings]
     return [*carried, *back_statements(names, shape), *renames]
 
 

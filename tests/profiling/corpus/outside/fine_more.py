@@ -30,7 +30,7 @@ async def one_request_of_a_page(world: World) -> list[object]:
         newest = await session.scalars(own.order_by(Order.number.desc()).limit(5))
         streets = await session.scalars(select(Address).where(Address.customer_id == who.id))
         count = await session.scalar(select(func.count()).where(Order.customer_id == who.id))
-        return [count, *(one.total for one in newest), *(one.street for one in streets)]
+        return [count, *(one.total for one in newest), *(street.street for street in streets)]
 
 
 @fine

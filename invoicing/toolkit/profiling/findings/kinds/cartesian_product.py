@@ -29,22 +29,22 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows]) -> Finding:
-    names = " and ".join(str(one.path) for one in siblings)
+    names = " and ".join(str(sibling.path) for sibling in siblings)
     parents = max(worst.entities[0].distinct, 1)
     rows = worst.rows or 0
-    needed = sum(one.links for one in siblings)
+    needed = sum(sibling.links for sibling in siblings)
     # The first of them may stay joined; it would have brought so many rows.
-    kept = max(one.links for one in siblings)
+    kept = max(sibling.links for sibling in siblings)
+    options = ", ".join(option_for(sibling.steps[-1], sibling.steps[:-1]) for sibling in siblings)
     return Finding(
         "cartesian-product",
         f"{names} are joined in one statement, and multiply each other: {rows:,} rows for "
         f"{parents:,} parents with {needed:,} children, {rows / kept:.1f} times as many as needed",
-        "replace joinedload by "
-        f".options({', '.join(option_for(one.steps[-1], one.steps[:-1]) for one in siblings)})",
+        f"replace joinedload by .options({options})",
         siblings[0].path,
         worst.caller,
         waste(group, rows - kept, rows),
-        tuple(one.number for one in group),
+        tuple(statement.number for statement in group),
     )
 
 

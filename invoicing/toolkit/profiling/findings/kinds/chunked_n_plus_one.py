@@ -25,17 +25,22 @@ if TYPE_CHECKING:
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find selectin loaders whose chunks are tiny."""
     leaders = {
-        one.number: leader_of(evidence, one)
-        for one in evidence.statements
-        if one.cause is Cause.EAGER_LOAD and one.loader == "selectin"
+        statement.number: leader_of(evidence, statement)
+        for statement in evidence.statements
+        if statement.cause is Cause.EAGER_LOAD and statement.loader == "selectin"
     }
     groups = evidence.groups(
-        lambda one: one.number in leaders and one.relationship is not None,
+        lambda statement: statement.number in leaders and statement.relationship is not None,
         # A loader that recurses goes one step deeper with each level, and is as deep in each part.
-        lambda one: (one.session, _number(leaders[one.number]), one.relationship, len(one.steps)),
+        lambda statement: (
+            statement.session,
+            _number(leaders[statement.number]),
+            statement.relationship,
+            len(statement.steps),
+        ),
     )
     for group in groups:
-        parents = [one.parameter_count for one in group]
+        parents = [statement.parameter_count for statement in group]
         # The last chunk has what is left.
         tiny = median(parents) < evidence.thresholds.chunk
         if len(group) < evidence.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:

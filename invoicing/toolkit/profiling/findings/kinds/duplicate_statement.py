@@ -34,7 +34,13 @@ _CHANGING = re.compile(
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements sent again with the same parameters in one unit of work."""
     groups = evidence.groups(
-        _is_read, lambda one: (one.transaction, one.connection, one.text, one.parameters_key)
+        _is_read,
+        lambda statement: (
+            statement.transaction,
+            statement.connection,
+            statement.text,
+            statement.parameters_key,
+        ),
     )
     for group in groups:
         again = _in_one_go(evidence, group)
@@ -42,15 +48,15 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             yield _duplicate(again)
 
 
-def _is_read(one: Statement) -> bool:
+def _is_read(statement: Statement) -> bool:
     return (
-        one.operation in {"SELECT", "WITH"}
-        and one.error is None
-        and one.cause not in {Cause.REFRESH, Cause.FLUSH}
-        and not is_unasked(one)
-        and one.executions == 1
-        and _FROM.search(one.text) is not None
-        and _CHANGING.search(one.text) is None
+        statement.operation in {"SELECT", "WITH"}
+        and statement.error is None
+        and statement.cause not in {Cause.REFRESH, Cause.FLUSH}
+        and not is_unasked(statement)
+        and statement.executions == 1
+        and _FROM.search(statement.text) is not None
+        and _CHANGING.search(statement.text) is None
     )
 
 
@@ -73,19 +79,19 @@ def _in_one_go(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     return max(parts, key=len)
 
 
-def _between(evidence: Evidence, before: Statement, one: Statement) -> list[Statement]:
+def _between(evidence: Evidence, before: Statement, statement: Statement) -> list[Statement]:
     return [
         each
-        for each in evidence.statements[before.number : one.number - 1]
-        if each.transaction == one.transaction
+        for each in evidence.statements[before.number : statement.number - 1]
+        if each.transaction == statement.transaction
     ]
 
 
-def _pause(evidence: Evidence, before: Statement, one: Statement) -> float:
+def _pause(evidence: Evidence, before: Statement, statement: Statement) -> float:
     """Return the seconds between two statements in which nothing of theirs was going on."""
-    statements = (before, *_between(evidence, before, one))
+    statements = (before, *_between(evidence, before, statement))
     busy = sum(each.database_seconds + each.orm_seconds for each in statements)
-    return one.started - before.started - busy
+    return statement.started - before.started - busy
 
 
 def _duplicate(group: list[Statement]) -> Finding:
@@ -110,7 +116,9 @@ def _duplicate(group: list[Statement]) -> Finding:
 
 
 def _lines(group: list[Statement]) -> str:
-    lines = list(dict.fromkeys(str(one.caller) for one in group if one.caller is not None))
+    lines = list(
+        dict.fromkeys(str(statement.caller) for statement in group if statement.caller is not None)
+    )
     return " and ".join(lines[:3]) or "no line of your own"
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find loads that the session made by itself: no `lazy="raise"` stops them."""
     loads = evidence.groups(
-        lambda one: one.cause is Cause.LAZY_LOAD and is_unasked(one),
-        lambda one: (unit(one), one.relationship),
+        lambda statement: statement.cause is Cause.LAZY_LOAD and is_unasked(statement),
+        lambda statement: (unit(statement), statement.relationship),
     )
     for group in loads:
         parents = len(keys_of(group))

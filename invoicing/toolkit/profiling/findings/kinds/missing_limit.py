@@ -21,17 +21,17 @@ _LIMIT = re.compile(r"\b(?:LIMIT|FETCH (?:FIRST|NEXT)|TOP)\b", re.IGNORECASE)
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements that brought very many rows at once, and might bring any number."""
     groups = evidence.groups(
-        lambda one: (
-            one.cause is Cause.STATEMENT
-            and one.operation in {"SELECT", "WITH"}
-            and not one.streamed
-            and (one.rows or 0) > evidence.thresholds.rows
-            and _LIMIT.search(one.text) is None
+        lambda statement: (
+            statement.cause is Cause.STATEMENT
+            and statement.operation in {"SELECT", "WITH"}
+            and not statement.streamed
+            and (statement.rows or 0) > evidence.thresholds.rows
+            and _LIMIT.search(statement.text) is None
         ),
-        lambda one: one.fingerprint,
+        lambda statement: statement.fingerprint,
     )
     for group in groups:
-        worst = max(group, key=lambda one: one.rows or 0)
+        worst = max(group, key=lambda statement: statement.rows or 0)
         yield Finding(
             "missing-limit",
             f"a statement without LIMIT brought {worst.rows:,} rows at once",

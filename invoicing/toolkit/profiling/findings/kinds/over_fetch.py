@@ -37,13 +37,13 @@ def _over_fetched_objects(
     loaded = sum(entity.distinct for _, entity in loads)
     keys = set().union(*(entity.keys or set() for _, entity in loads))
     looked_at = len(evidence.reads.looked_at(root) & keys)
-    single = path is not None and not any(_is_collection(*one) for one in loads)
+    single = path is not None and not any(_is_collection(*load) for load in loads)
     if single or loaded < evidence.thresholds.loaded:
         return
     # Where none was looked at, they were counted, handed on or read past their attributes.
     if not 0 < looked_at <= evidence.thresholds.looked_at * loaded:
         return
-    statement, entity = max(loads, key=lambda one: one[1].distinct)
+    statement, entity = max(loads, key=lambda load: load[1].distinct)
     name = f"the collection {path}" if path else f"a list of {entity.entity}"
     yield Finding(
         "over-fetch",

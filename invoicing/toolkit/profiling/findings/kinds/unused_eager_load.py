@@ -55,8 +55,10 @@ def _is_unread(
         leader = leader_of(evidence, statement) if not entity.steps else statement
         if leader is None:
             return False
-        parents = [one for one in leader.entities if one.keys]
-        if any(evidence.reads.looked_at(one.root) & (one.keys or set()) for one in parents):
+        parents = [entity for entity in leader.entities if entity.keys]
+        if any(
+            evidence.reads.looked_at(parent.root) & (parent.keys or set()) for parent in parents
+        ):
             return True
     return False
 
