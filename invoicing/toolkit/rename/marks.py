@@ -24,7 +24,9 @@ _PREFIX = "invoicing_rename.k"
 # A default of ours as the catalog shows it: around the column's own, or where there was none.
 _MARK = rf"^\s*CASE\s+WHEN [^']*'{_PREFIX}.*?, true\)"
 _OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE NULL::.*\s+END$"
-_NONE = rf"{_MARK} IS NULL\) THEN NULL::"
+_NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
+# A bare ROW(...) has no type of its own within the CASE, so that it was given one.
+_ROW = rf"{_MARK} IS NOT NULL\) AND true\) THEN\s+(ROW\(.*\))::.*\s+ELSE NULL::.*\s+END$"
 
 
 def setting(names: Names) -> str:
@@ -46,7 +48,8 @@ def original(expression: str) -> str:
     """Return SQL for the default that the column had before; NULL where it had none."""
     return (
         f"CASE WHEN NOT {expression} OPERATOR(pg_catalog.~) {literal(_NONE)} THEN coalesce("
-        f"pg_catalog.substring({expression}, {literal(_OWN)}), {expression}) END"
+        f"pg_catalog.substring({expression}, {literal(_ROW)}),"
+        f" pg_catalog.substring({expression}, {literal(_OWN)}), {expression}) END"
     )
 
 
@@ -57,15 +60,18 @@ def mark_statement(names: Names) -> str:
         f"pg_catalog.current_setting({letters(names)}, true), %L), true)"
     )
     own = literal(f"CASE WHEN {mark} IS NOT NULL THEN %s END")
+    row = literal(f"CASE WHEN {mark} IS NOT NULL AND true THEN (%s)::%s END")
     # Where the column had none, and says so: a domain's own default comes by itself.
-    none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%s ELSE %s END")
+    none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%s ELSE (%s)::%s END")
     return _each(
         names,
         f"NOT {is_marked('d.expression')}",
         f"""CASE WHEN a.attname = {literal(names.new)}
-            THEN pg_catalog.format({none}, 'n', d.type, 'NULL::' || d.type)
+            THEN pg_catalog.format({none}, 'n', d.type, 'NULL', d.type)
         WHEN d.expression IS NULL
-            THEN pg_catalog.format({none}, 'o', d.type, coalesce(d.of_type, 'NULL::' || d.type))
+            THEN pg_catalog.format({none}, 'o', d.type, coalesce(d.of_type, 'NULL'), d.type)
+        WHEN d.expression OPERATOR(pg_catalog.~) '^ROW\\(.*\\)$'
+            THEN pg_catalog.format({row}, 'o', d.expression, d.type)
         ELSE pg_catalog.format({own}, 'o', d.expression) END""",
         f"a.attname IN ({literal(names.old)}, {literal(names.new)})",
     )
