@@ -147,4 +147,4 @@ async def others_gone(url: URL) -> None:
 def test_help_has_an_example_and_every_column():
     ended = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
     assert "invoicing load accounts.csv invoices.csv lines.csv" in ended.stdout
-    assert "total_cents: a whole number of minor units" in ended.stdout
+    assert "total_cents: whole minor units of the invoice" in ended.stdout

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_a_hint_goes_about_it_in_the_same_way_without_the_password(invoicing: Co
     given = ["--url", url.render_as_string(hide_password=False), "--accept", "publication"]
     said = invoicing.rename("plan", *given, "--strategy", "view").stdout
     assert "top-secret" not in said
-    shown = url.render_as_string(hide_password=True)
+    shown = unquote(url.render_as_string(hide_password=True))
     options = ["--url", shown, "--strategy", "view", "--accept", "publication"]
     assert hinted(said) == ["rename", "expand", *NAMES, *options]
     refused = invoicing.rename("verify", "--yes", *given[:2]).stderr
@@ -110,7 +111,7 @@ def test_a_hint_takes_the_options_that_its_command_takes() -> None:
 
 def test_every_hint_is_written_in_one_place() -> None:
     """A message that writes a command line itself forgets the schema, the URL or the quotes."""
-    files = [ROOT / "errors/rename.py", *(ROOT / "rename").glob("*.py")]
+    files = [*(ROOT / "toolkit/rename").rglob("*.py")]
     files += (ROOT / "cli").glob("rename_*.py")
     written = {
         f"{path.name}:{node.lineno}"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 OBSTACLES = {
     "index": "CREATE INDEX ON loan (fee)",
-    "default": "ALTER TABLE loan ALTER fee SET DEFAULT 7",
     "view": "CREATE VIEW v AS SELECT sum(fee) FROM loan",
     "whole row": "CREATE VIEW v AS SELECT id, to_jsonb(l) AS whole FROM loan AS l",
     "row type": "CREATE FUNCTION f(l loan) RETURNS int LANGUAGE sql AS 'SELECT 1'",
@@ -161,3 +160,21 @@ async def test_odd_names_are_renamed_like_any(loans: URL, tmp_path: Path) -> Non
     ran = psql(loans, write_script(project, "002:003", confirm=f"{table}.{old}"))
     assert (ran.stderr, await version(loans)) == ("", "003")
     assert await fetch(loans, sums.format(new)) == before
+
+
+async def test_a_default_is_the_columns_by_either_name_and_then_by_the_new_one(
+    loans: URL, project: Config
+) -> None:
+    await execute(loans, "ALTER TABLE loan ALTER fee SET DEFAULT 7")
+    psql(loans, write_script(project, "001:002"))
+    assert await version(loans) == "002"
+    await execute(loans, "INSERT INTO loan DEFAULT VALUES")
+    newest = "SELECT fee || '=' || fee_cents FROM loan ORDER BY id DESC LIMIT 1"
+    assert await fetch(loans, newest) == "7=7"
+    ran = psql(loans, write_script(project, "002:003", confirm="loan.fee"))
+    assert ran.returncode == 0, ran.stderr
+    default = (
+        "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute"
+        " ON (attrelid, attnum) = (adrelid, adnum) WHERE attname = 'fee_cents'"
+    )
+    assert await fetch(loans, default) in {"7", "'7'::bigint"}

@@ -116,11 +116,6 @@ ON_18 = {
         "ALTER TABLE high ADD FOREIGN KEY (amt) REFERENCES list ON DELETE CASCADE NOT ENFORCED",
         "ALTER TABLE low ADD CONSTRAINT small CHECK (amt < 0) NOT ENFORCED",
     ),
-    "NOT NULL that rows violate": on(
-        PLAIN,
-        "INSERT INTO thing VALUES (0, NULL)",
-        "ALTER TABLE thing ADD CONSTRAINT amt_must NOT NULL amt NO INHERIT NOT VALID",
-    ),
 }
 
 

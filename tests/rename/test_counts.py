@@ -361,7 +361,10 @@ async def test_a_partition_that_came_since_is_named_until_it_is_seen_to(url: URL
             for objection in (await rename.gate()).objections
             if objection.slug == "triggers"
         ]
-        assert {objection.subject.partition(":")[0] for objection in objections} == {"p4", "p5"}
+        assert {objection.subject.partition(":")[0] for objection in objections} == {
+            "public.p4",
+            "public.p5",
+        }
         await rename.expand()
         await gate_opens(rename)
 

@@ -266,13 +266,13 @@ async def test_old_writes_are_accepted_and_the_record_says_by_whom(url: URL) -> 
         assert len((await rename.status()).accepted) == 2
 
 
-@pytest.mark.parametrize("kind", ["function", "function:f(integer,text)"])
+@pytest.mark.parametrize("kind", ["function", "function:public.f(integer,text)"])
 async def test_a_function_is_accepted_by_its_signature_or_its_kind(url: URL, kind: str) -> None:
     body = "'SELECT sum(amt) FROM bill'"
     await execute(url, f"CREATE FUNCTION f(int, text) RETURNS numeric LANGUAGE sql AS {body}")
     async with renaming(url) as rename, renaming(url, accept=frozenset({kind})) as accepting:
         await verified(rename)
-        assert await names(rename) == {"function:f(integer,text)"}
+        assert await names(rename) == {"function:public.f(integer,text)"}
         assert (await accepting.gate()).open
 
 
