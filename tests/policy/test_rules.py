@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.toolkit.policy import all_rules
-from invoicing.toolkit.policy.revisions import MIGRATION_RULES
+from invoicing.toolkit.policy.registry import code_rules, migration_rules
 from tests.policy.project import found, report_of
 from tests.policy.snippets import BAD, GOOD
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from invoicing.toolkit.policy import Rule
+
+ROOT = Path(__file__).parents[2]
 
 
 def cases(snippets: dict[str, dict[str, dict[str, str]]]) -> list[object]:
@@ -47,18 +50,28 @@ def test_a_form_that_only_looks_like_it_is_not(
 
 
 def test_every_rule_has_both_kinds_of_snippets() -> None:
-    rules = set(all_rules()) - {MIGRATION_rule.slug for MIGRATION_rule in MIGRATION_RULES}
+    rules = {rule.slug for rule in code_rules()} | {"unused-suppression"}
     assert set(BAD) == set(GOOD) == rules
 
 
-@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda one: one.slug)
-def test_a_rule_explains_itself(rule: object) -> None:
+@pytest.mark.parametrize(
+    ("part", "rules"), [("python", code_rules()), ("migrations", migration_rules())]
+)
+def test_every_module_of_a_rule_is_named_after_it(part: str, rules: tuple[Rule, ...]) -> None:
+    modules = (ROOT / "invoicing/toolkit/policy" / part / "rules").glob("[!_]*.py")
+    assert sorted(path.stem.replace("_", "-") for path in modules) == sorted(
+        rule.slug for rule in rules
+    )
+
+
+@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.slug)
+def test_a_rule_explains_itself(rule: Rule) -> None:
     assert all((rule.summary, rule.why, rule.bad, rule.good))
     assert rule.summary[0].islower()
     assert rule.why.endswith(".")
 
 
-def test_what_cannot_be_told_is_said_under_strict_only(tmp_path: Path) -> None:
+def test_what_is_uncertain_is_reported_under_strict_only(tmp_path: Path) -> None:
     files = {
         "app/models.py": "from sqlalchemy.orm import joinedload, relationship\n"
         "class A:\n    b = relationship(lazy=read_settings())\n"
@@ -66,14 +79,14 @@ def test_what_cannot_be_told_is_said_under_strict_only(tmp_path: Path) -> None:
     }
     assert found(tmp_path, files, "lazy-raise") == []
     (lazy,) = found(tmp_path, files, "lazy-raise", strict=True)
-    assert lazy.message == "A.b: its lazy= cannot be told"
+    assert lazy.message == "A.b: its lazy= cannot be determined"
     loaders = found(tmp_path, files, "collection-selectin", strict=True)
     assert ["nothing says" in loader.message for loader in loaders] == [True, False]
 
 
-def test_a_finding_says_where_what_and_how_to_mend_it(tmp_path: Path) -> None:
-    (one,) = found(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
-    assert str(one) == (
+def test_a_finding_says_where_what_and_how_to_fix_it(tmp_path: Path) -> None:
+    (finding,) = found(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
+    assert str(finding) == (
         'app/models.py:4:22: [lazy-raise] relationship A.b has lazy="selectin"; '
         'write lazy="raise", and load it where the query is'
     )
