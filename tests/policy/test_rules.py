@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.toolkit.policy import all_rules
 from invoicing.toolkit.policy.registry import code_rules, migration_rules
-from tests.policy.project import found, report_of
+from tests.policy.project import MODELS, found, report_of
 from tests.policy.snippets import BAD, GOOD
 
 if TYPE_CHECKING:
@@ -47,6 +48,42 @@ def test_a_form_that_only_looks_like_it_is_not(
     report = report_of(tmp_path, files, select=[rule, *beside])
     assert not report.problems
     assert [str(finding) for finding in report.findings if finding.rule == rule] == []
+
+
+# What the page's examples need around them.
+IMPORTS = """
+import asyncio
+from sqlalchemy import create_engine, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, joinedload, selectinload
+from app.base import Base, Mapped, TimeStampedMixin, relationship
+"""
+RULES = (*code_rules(), all_rules()["unused-suppression"])
+
+
+def program(example: str) -> dict[str, str]:
+    """Return a project of what the page shows: in a model, in a function, or as it is."""
+    text = example
+    if "relationship(" in text:
+        text = f"class Account(Base):\n{indent(text, '    ')}\n"
+    elif "await " in text and "def " not in text:
+        text = f"async def work(session: AsyncSession):\n{indent(text, '    ')}\n"
+    imports = IMPORTS + ("from app.models import Account, Invoice\n" if "load(" in text else "")
+    place = "handlers" if "handler" in text else "services"
+    name = f"app/{'models' if text.startswith('class') else place}.py"
+    return {"app/models.py": MODELS, name: imports + text}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.slug)
+def test_the_examples_of_the_page_are_what_they_say(rule: Rule, tmp_path: Path) -> None:
+    for number, (example, expected) in enumerate(
+        [(text, True) for text in rule.bad.values()]
+        + [(text, False) for text in rule.good.values()]
+    ):
+        beside = ["lazy-raise"] if rule.slug == "unused-suppression" else []
+        report = report_of(tmp_path / str(number), program(example), select=[rule.slug, *beside])
+        broken = [finding for finding in report.findings if finding.rule == rule.slug]
+        assert (bool(broken), report.problems) == (expected, []), example
 
 
 def test_every_rule_has_both_kinds_of_snippets() -> None:

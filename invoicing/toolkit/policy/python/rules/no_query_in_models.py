@@ -42,6 +42,7 @@ RULE = Rule(
     "show it, and a loop over models makes an N+1 of it.",
     {
         "a method that queries": "class Invoice(Base):\n"
+        '    __tablename__ = "invoice"\n\n'
         "    async def account_name(self, session: AsyncSession) -> str:\n"
         "        return await session.scalar(select(Account.name))"
     },
