@@ -91,17 +91,7 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
         output = Path(folder, "pieces.json")
         program = Path(__file__).with_name("offline.py")
         command = [sys.executable, str(program), str(config), revisions, str(output)]
-        try:
-            done = subprocess.run(  # noqa: S603 -- our own program, by its path
-                command,
-                cwd=config.parent,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise OfflineSqlError(str(config), f"not done after {TIMEOUT:.0f} s") from None
+        done = run(command, config.parent, str(config))
         if done.returncode or not output.exists():
             reason = next(
                 iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}"
@@ -109,6 +99,16 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
             raise OfflineSqlError(str(config), reason)
         pieces: list[dict[str, Any]] = json.loads(output.read_text(encoding="utf-8"))
         return pieces
+
+
+def run(command: list[str], folder: Path, what: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder; `what` is named where it takes too long."""
+    try:
+        return subprocess.run(  # noqa: S603 -- our own program, or the squawk found above
+            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise OfflineSqlError(what, f"not done after {TIMEOUT:.0f} s") from None
 
 
 def split(pieces: list[dict[str, Any]]) -> list[RevisionSql]:
@@ -144,9 +144,7 @@ def run_squawk(
             Path(folder, f"{number}.sql").write_text(text, encoding="utf-8")
         names = [f"{number}.sql" for number in range(len(scripts))]
         command = [squawk, "--reporter", "json", "--pg-version", settings.pg_version, *names]
-        done = subprocess.run(  # noqa: S603 -- the program found above
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = run(command, Path(folder), "squawk")
     try:
         said: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError:
