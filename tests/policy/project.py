@@ -56,7 +56,9 @@ def report_of(folder: Path, files: dict[str, str], **options: object) -> Report:
     return check([folder], root=folder, processes=1, **options)
 
 
-def found(folder: Path, files: dict[str, str], rule: str, **options: object) -> list[PolicyFinding]:
+def findings_of(
+    folder: Path, files: dict[str, str], rule: str, **options: object
+) -> list[PolicyFinding]:
     """Return what one rule says of them."""
     report = report_of(folder, files, select=[rule], **options)
     assert not report.problems

@@ -13,7 +13,7 @@ import pytest
 
 from invoicing.toolkit.policy import FORMATS, all_rules, assert_clean, check, fix
 from invoicing.toolkit.policy.errors import PolicyPathError, PolicySettingsError, UnknownRuleError
-from tests.policy.project import found, report_of, write
+from tests.policy.project import findings_of, report_of, write
 from tests.policy.snippets import BAD, GOOD, OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -116,9 +116,9 @@ def test_a_notebooks_code_cells_are_checked(tmp_path: Path) -> None:
 
 def test_settings_say_where_things_are(tmp_path: Path) -> None:
     files = BAD["base-and-timestamps"]["without the mixin"]
-    assert len(found(tmp_path, files, "base-and-timestamps")) == 1
+    assert len(findings_of(tmp_path, files, "base-and-timestamps")) == 1
     settings = '[tool.invoicing.policy]\nmixin = ""\n'
-    assert found(tmp_path, files | {"pyproject.toml": settings}, "base-and-timestamps") == []
+    assert findings_of(tmp_path, files | {"pyproject.toml": settings}, "base-and-timestamps") == []
     ignored = '[tool.invoicing.policy]\nignore = ["base-and-timestamps"]\n'
     assert not report_of(tmp_path, files | {"pyproject.toml": ignored}).findings
 

@@ -77,20 +77,20 @@ def test_this_project_keeps_its_own_rules() -> None:
     paths = sorted((ROOT / "migrations" / "versions").glob("*.py"))
     revisions = [Revision(str(p), p.read_text(), ast.parse(p.read_text()), settings) for p in paths]
     assert len(revisions) >= 4
-    found = [
+    findings = [
         finding
         for revision in revisions
         for finding in check_revision(revision.path, revision.source, revision.tree, settings)
     ]
-    assert [*map(str, found), *map(str, check_history(revisions))] == []
+    assert [*map(str, findings), *map(str, check_history(revisions))] == []
 
 
 def test_an_operation_of_ones_own_loses_data_where_the_project_says_so() -> None:
     source = migration('op.contract_rename("invoice", "amt")', "op.readd()")
     assert check_revision("a.py", source, ast.parse(source)) == []
     settings = MigrationSettings(destructive_operations=frozenset({"contract_rename"}))
-    (found,) = check_revision("a.py", source, ast.parse(source), settings)
-    assert found.message == "op.contract_rename loses data"
+    (finding,) = check_revision("a.py", source, ast.parse(source), settings)
+    assert finding.message == "op.contract_rename loses data"
 
 
 ASKED = {"phases": ("expand", "contract"), "topics": ("Locks", "Deploy sequence")}
@@ -111,8 +111,8 @@ TOPICS = "Phase: expand\nLocks: none\nDeploy sequence:\n    1. Run it.\n"
 )
 def test_the_header_says_what_the_project_asks_for(topics: str, messages: list[str]) -> None:
     source = migration("pass", "pass", f"{HEADER}\n{topics}")
-    found = check_revision("a.py", source, ast.parse(source), MigrationSettings(**ASKED))
-    assert [finding.message for finding in found] == messages
+    findings = check_revision("a.py", source, ast.parse(source), MigrationSettings(**ASKED))
+    assert [finding.message for finding in findings] == messages
 
 
 def test_a_type_is_a_matter_of_postgresql() -> None:
@@ -125,8 +125,8 @@ def test_a_type_is_a_matter_of_postgresql() -> None:
 def test_what_cannot_be_seen_is_said_only_when_asked() -> None:
     source = migration('op.create_table("note")', "op.execute(read())")
     assert check_revision("a.py", source, ast.parse(source)) == []
-    (found,) = check_revision("a.py", source, ast.parse(source), MigrationSettings(strict=True))
-    assert found.message == "what SQL that is not known before it runs does cannot be seen"
+    (finding,) = check_revision("a.py", source, ast.parse(source), MigrationSettings(strict=True))
+    assert finding.message == "what SQL that is not known before it runs does cannot be seen"
 
 
 def chain(*upgrades: str) -> list[Revision]:
@@ -159,8 +159,8 @@ MAKE = 'op.create_table("invoice", sa.Column("a", sa.BigInteger()), sa.Column("b
     ],
 )  # fmt: skip
 def test_earlier_revisions_say_what_type_a_column_had(steps: list[str], paths: list[str]) -> None:
-    found = check_history(reversed(chain(MAKE, *steps)))
-    assert [(finding.path, finding.rule) for finding in found] == [
+    findings = check_history(reversed(chain(MAKE, *steps)))
+    assert [(finding.path, finding.rule) for finding in findings] == [
         (path, "destructive-flagged") for path in paths
     ]
 
@@ -168,10 +168,10 @@ def test_earlier_revisions_say_what_type_a_column_had(steps: list[str], paths: l
 def test_the_chain_has_no_holes_and_no_twins() -> None:
     first, second, third = chain("pass", "pass", "pass")
     assert check_history([first, second, third]) == []
-    (found,) = check_history([first, third])
-    assert found.message == "down_revision r1 is no revision here"
-    (found,) = check_history([first, second, replace(second, path="twin.py")])
-    assert (found.path, found.message) == ("twin.py", "revision r1 is also r1.py")
+    (finding,) = check_history([first, third])
+    assert finding.message == "down_revision r1 is no revision here"
+    (finding,) = check_history([first, second, replace(second, path="twin.py")])
+    assert (finding.path, finding.message) == ("twin.py", "revision r1 is also r1.py")
 
 
 HOSTILE = {

@@ -10,7 +10,7 @@ import pytest
 
 from invoicing.toolkit.policy import all_rules
 from invoicing.toolkit.policy.registry import code_rules, migration_rules
-from tests.policy.project import MODELS, found, report_of
+from tests.policy.project import MODELS, findings_of, report_of
 from tests.policy.snippets import BAD, GOOD
 
 if TYPE_CHECKING:
@@ -114,15 +114,15 @@ def test_what_is_uncertain_is_reported_under_strict_only(tmp_path: Path) -> None
         "class A:\n    b = relationship(lazy=read_settings())\n"
         "q = joinedload(A.b)\nr = joinedload(x.y)\n"
     }
-    assert found(tmp_path, files, "lazy-raise") == []
-    (lazy,) = found(tmp_path, files, "lazy-raise", strict=True)
+    assert findings_of(tmp_path, files, "lazy-raise") == []
+    (lazy,) = findings_of(tmp_path, files, "lazy-raise", strict=True)
     assert lazy.message == "A.b: its lazy= cannot be determined"
-    loaders = found(tmp_path, files, "collection-selectin", strict=True)
+    loaders = findings_of(tmp_path, files, "collection-selectin", strict=True)
     assert ["nothing says" in loader.message for loader in loaders] == [True, False]
 
 
 def test_a_finding_says_where_what_and_how_to_fix_it(tmp_path: Path) -> None:
-    (finding,) = found(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
+    (finding,) = findings_of(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
     assert str(finding) == (
         'app/models.py:4:22: [lazy-raise] relationship A.b has lazy="selectin"; '
         'write lazy="raise", and load it where the query is'

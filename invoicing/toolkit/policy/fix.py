@@ -96,10 +96,10 @@ def find_fixes(
         if finding in wanted:
             by_path[finding.path].append(finding)
     fixes = {}
-    for path, found in by_path.items():
-        after = _applied(texts[path], [edit for finding in found for edit in finding.edits])
+    for path, broken in by_path.items():
+        after = _applied(texts[path], [edit for finding in broken for edit in finding.edits])
         if after is not None:
-            fixes[path] = FileFix(path, texts[path], after, found)
+            fixes[path] = FileFix(path, texts[path], after, broken)
     while fixes:
         after_all = check_again({path: file.after for path, file in fixes.items()})
         wrong = _not_proven(before, after_all, fixes)
@@ -120,7 +120,7 @@ def _read(names: Iterable[str], root: Path) -> dict[str, bytes]:
 def _not_proven(before: Report, after: Report, fixes: Mapping[str, FileFix]) -> set[str]:
     """Return the files in which a finding stays, or through which something new arises."""
     expected = Counter(finding.key for finding in before.findings)
-    expected -= Counter(found.key for file in fixes.values() for found in file.findings)
+    expected -= Counter(finding.key for file in fixes.values() for finding in file.findings)
     unexpected = Counter(finding.key for finding in after.findings) - expected
     wrong = {path for path, _, _ in unexpected}
     wrong |= {problem.path for problem in after.problems}

@@ -46,21 +46,21 @@ def live_findings(
         ModelsImportError: the package cannot be imported, or its mappers cannot be configured.
     """
     known = [(finding.rule, finding.message) for finding in reported]
-    found = []
+    findings = []
     for mapper in sorted(_mappers(package), key=lambda mapper: str(mapper.class_.__name__)):
-        found += [
+        findings += [
             finding
             for name, finding in _of_mapper(mapper, root, settings)
             if not any(rule == finding.rule and name in message.split() for rule, message in known)
         ]
-    return found
+    return findings
 
 
 def _mappers(package: str) -> list[Mapper]:
     try:
         module = importlib.import_module(package)
-        for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
-            importlib.import_module(found.name)
+        for submodule in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
+            importlib.import_module(submodule.name)
         # The package is there, so what it is mapped by is too.
         orm = importlib.import_module("sqlalchemy.orm")
         orm.configure_mappers()
@@ -77,14 +77,14 @@ def _mappers(package: str) -> list[Mapper]:
 
 
 def _registries(package: str) -> set[Any]:
-    found = set()
+    registries = set()
     for name, module in tuple(sys.modules.items()):
         if name == package or name.startswith(f"{package}."):
             for value in tuple(vars(module).values()):
                 registry = getattr(value, "registry", None)
                 if hasattr(registry, "mappers") and isinstance(value, type):
-                    found.add(registry)
-    return found
+                    registries.add(registry)
+    return registries
 
 
 def _of_mapper(

@@ -19,11 +19,13 @@ def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
     files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
-    found = len(report.findings)
-    said = f"{found:,} finding{'' if found == 1 else 's'} in {files}" if found else f"{files} clean"
+    count = len(report.findings)
+    summary = (
+        f"{count:,} finding{'' if count == 1 else 's'} in {files}" if count else f"{files} clean"
+    )
     if report.problems:
-        said += f", {len(report.problems):,} not checked"
-    return "\n".join([*lines, said])
+        summary += f", {len(report.problems):,} not checked"
+    return "\n".join([*lines, summary])
 
 
 def as_json(report: Report, rules: Mapping[str, Rule[Any]]) -> str:

@@ -34,6 +34,6 @@ def check_locks(config: Path, root: Path, settings: PolicySettings) -> list[Poli
 
 
 def _relative(path: str, root: Path) -> str:
-    found = Path(path).resolve()
+    absolute = Path(path).resolve()
     top = root.resolve()
-    return found.relative_to(top).as_posix() if found.is_relative_to(top) else path
+    return absolute.relative_to(top).as_posix() if absolute.is_relative_to(top) else path

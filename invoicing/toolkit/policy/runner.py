@@ -102,16 +102,18 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     files = list(find_files(root, paths, settings))
     checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
     modules = list(chain.from_iterable(read.modules for read in checked))
-    found = _find(Project(modules, settings), chosen)
+    findings = _find(Project(modules, settings), chosen)
     if models is not None:
-        found += live_findings(models, root, settings, found)
+        findings += live_findings(models, root, settings, findings)
     if sql is not None:
-        found += check_locks(sql, root, settings)
-    kept, unused = judge(modules, [finding for finding in found if finding.rule in chosen], chosen)
-    findings = [finding for finding in (*kept, *unused) if strict or not finding.strict]
+        findings += check_locks(sql, root, settings)
+    kept, unused = judge(
+        modules, [finding for finding in findings if finding.rule in chosen], chosen
+    )
+    reported = [finding for finding in (*kept, *unused) if strict or not finding.strict]
     return Report(
         sorted(
-            findings, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
+            reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
         [read.problem for read in checked if read.problem is not None],
         len(files),
@@ -170,13 +172,13 @@ def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | N
 
 
 def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
-    found = [
+    findings = [
         finding
         for rule in code_rules()
         if rule.slug in chosen and rule.check is not None
         for finding in rule.check(project)
     ]
-    return found + [finding for module in project.modules for finding in module.findings]
+    return findings + [finding for module in project.modules for finding in module.findings]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:
@@ -186,6 +188,6 @@ def assert_clean(*paths: Path | str, strict: bool = False) -> None:
         AssertionError: there are findings, or files that could not be checked; it lists them.
     """
     report = check([Path(path) for path in paths], strict=strict)
-    said = [*map(str, report.findings), *map(str, report.problems)]
-    if said:
-        raise AssertionError("\n".join([f"{len(said)} findings:", *said]))
+    lines = [*map(str, report.findings), *map(str, report.problems)]
+    if lines:
+        raise AssertionError("\n".join([f"{len(lines)} findings:", *lines]))

@@ -69,14 +69,14 @@ def find_files(root: Path, paths: Sequence[Path], settings: PolicySettings) -> I
     """Return the Python files and notebooks below `paths`, once each, in order."""
     seen: set[Path] = set()
     for path in paths:
-        for found in [path] if path.is_file() else _below(path):
-            real = found.resolve()
-            relative = relative_path(found, root)
+        for file in [path] if path.is_file() else _below(path):
+            real = file.resolve()
+            relative = relative_path(file, root)
             inside = real.is_relative_to(root.resolve()) or path.is_file()
             excluded = settings.matches(relative, settings.exclude) and not path.is_file()
             if inside and not excluded and real not in seen:
                 seen.add(real)
-                yield found
+                yield file
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -135,15 +135,15 @@ def _cells(path: Path, shown: str) -> list[SourceFile]:
     cells = [cell for cell in notebook.get("cells", ()) if cell.get("cell_type") == "code"]
     texts = [_plain("".join(cell.get("source", ""))) for cell in cells]
     # One module: a later cell knows what an earlier one has imported.
-    found: list[SourceFile] = []
+    sources: list[SourceFile] = []
     imports: list[ast.stmt] = []
     for number, text in enumerate(texts, 1):
         source = _parse(f"{shown}[{number}]", path.stem, text)
         own = [node for node in source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         source.tree.body[:0] = imports
         imports += own
-        found.append(source)
-    return found
+        sources.append(source)
+    return sources
 
 
 def _plain(text: str) -> str:

@@ -85,13 +85,13 @@ class _Collector:
                     ]
 
     def imported(self) -> list[tuple[str, Place]]:
-        found = []
+        modules = []
         for node in self.imports:
             if isinstance(node, ast.Import):
-                found += [(name.name, place_of(node)) for name in node.names]
+                modules += [(name.name, place_of(node)) for name in node.names]
             elif node.module and not node.level:
-                found.append((node.module, place_of(node)))
-        return found
+                modules.append((node.module, place_of(node)))
+        return modules
 
     def visit_import(
         self, node: ast.Import | ast.ImportFrom, function: int, owner: str | None
@@ -268,19 +268,19 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
     inner: list[CallSyntax] = []
     if isinstance(node.func, ast.Attribute) and callee.startswith("."):
         before = _first_call(node.func.value)
-        found = call_syntax(before, function, owner, depth + 1) if before else None
-        inner += [found] if found else []
+        call = call_syntax(before, function, owner, depth + 1) if before else None
+        inner += [call] if call else []
     arguments: list[str | None] = []
     for argument in node.args:
         value = argument.value if isinstance(argument, ast.Starred | ast.Await) else argument
         arguments.append(_written(value))
         if isinstance(value, ast.Call):
-            found = call_syntax(value, function, owner, depth + 1)
-            inner += [found] if found else []
+            call = call_syntax(value, function, owner, depth + 1)
+            inner += [call] if call else []
         elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
             # It is made several times over.
-            found = call_syntax(value.elt, function, owner, depth + 1)
-            inner += [found, found] if found else []
+            call = call_syntax(value.elt, function, owner, depth + 1)
+            inner += [call, call] if call else []
     keywords = {
         keyword.arg: Keyword(
             _constant(keyword.value), dotted(keyword.value), place_of(keyword.value)
@@ -331,8 +331,8 @@ def _constant(node: ast.expr) -> str | None:
 
 def _dictionary(node: ast.Dict) -> dict[str, str]:
     pairs = zip(node.keys, node.values, strict=True)
-    found = {text_of(key): _constant(value) for key, value in pairs}
-    return {key: value for key, value in found.items() if key is not None and value is not None}
+    constants = {text_of(key): _constant(value) for key, value in pairs}
+    return {key: value for key, value in constants.items() if key is not None and value is not None}
 
 
 def place_of(node: ast.expr | ast.stmt) -> Place:

@@ -33,14 +33,14 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
             loader = call.callee.rpartition(".")[2]
             if loader not in LOADERS or not _is_loader(project, module, call, loader):
                 continue
-            found = _attribute(project, module, call)
-            if found is None:
+            loaded = _attribute(project, module, call)
+            if loaded is None:
                 # Said once, by one of the two rules.
                 if collection:
                     message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
                     yield _finding(module, call, slug, message, "name the attribute", strict=True)
                 continue
-            name, is_collection, relationship = found
+            name, is_collection, relationship = loaded
             wanted = WANTED[collection]
             if is_collection is collection and loader != wanted:
                 what = "a collection" if collection else "a single object"
@@ -108,9 +108,9 @@ def _attribute(
 
 
 def _class(project: Project, module: ModuleSyntax, function: int, name: str) -> MappedClass | None:
-    found = project.class_of(module, name)
-    if found is not None:
-        return found
+    model = project.class_of(module, name)
+    if model is not None:
+        return model
     for place in (function, 0):
         bound = module.functions[place].names.get(name)
         if isinstance(bound, str) and bound != name:

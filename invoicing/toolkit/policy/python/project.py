@@ -120,10 +120,10 @@ class Project:
                 return self.resolve(module, alias)
             for star in module.stars:
                 starred = f"{star}.{name}"
-                found = self._follow(starred)
+                made = self._follow(starred)
                 # Followed to where it is made, or said by a module that is not checked.
-                if found != starred or found in self.classes or star.startswith("sqlalchemy"):
-                    return _public(found)
+                if made != starred or made in self.classes or star.startswith("sqlalchemy"):
+                    return _public(made)
             return local
         return _public(self._follow(f"{target}.{rest}" if rest else target))
 
@@ -149,9 +149,9 @@ class Project:
 
     def _by_star(self, module: ModuleSyntax, parts: list[str], depth: int) -> str | None:
         for star in module.stars:
-            found = self._follow(".".join([star, *parts]), depth + 1)
-            if found in self.classes:
-                return found
+            made = self._follow(".".join([star, *parts]), depth + 1)
+            if made in self.classes:
+                return made
         return None
 
     def class_of(self, module: ModuleSyntax, name: str | None) -> MappedClass | None:
@@ -160,21 +160,21 @@ class Project:
 
     def ancestors(self, mapped: MappedClass) -> tuple[list[MappedClass], list[str]]:
         """Return the checked classes it inherits from, itself first, and the others' names."""
-        found: dict[str, MappedClass] = {}
+        checked: dict[str, MappedClass] = {}
         outside: list[str] = []
         waiting = [mapped]
         while waiting:
             current = waiting.pop(0)
-            if current.name in found:
+            if current.name in checked:
                 continue
-            found[current.name] = current
+            checked[current.name] = current
             for base in current.syntax.bases:
                 target = self.class_of(current.module, base)
                 if target is not None:
                     waiting.append(target)
                 else:
                     outside.append(self._outside(current.module, base))
-        return list(found.values()), outside
+        return list(checked.values()), outside
 
     def _outside(self, module: ModuleSyntax, base: str | None) -> str:
         resolved = self.resolve(module, base) or "?"

@@ -47,9 +47,9 @@ def relationships(project: Project) -> Iterator[Relationship]:
             continue
         for owner in module.classes:
             for attribute in owner.attributes.values():
-                found = relationship_of(project, module, attribute)
-                if found is not None:
-                    yield Relationship(module, owner, attribute, found)
+                call = relationship_of(project, module, attribute)
+                if call is not None:
+                    yield Relationship(module, owner, attribute, call)
 
 
 def relationship_of(
@@ -82,10 +82,10 @@ def collection_kind(
     project: Project, owner: MappedClass, name: str
 ) -> tuple[str, bool | None, CallSyntax] | None:
     """Return `Model.attribute`, whether it is a collection, and what makes it; else None."""
-    found = project.attribute(owner, name)
-    if found is None:
+    bound = project.attribute(owner, name)
+    if bound is None:
         return None
-    where, attribute = found
+    where, attribute = bound
     call = relationship_of(project, where.module, attribute)
     if call is None:
         return None

@@ -47,21 +47,21 @@ def session_names(project: Project, module: ModuleSyntax, function: int) -> set[
     key = (module.path, function)
     if key not in known:
         known[key] = _session_names(project, module, function)
-    found: set[str] = known[key]
-    return found
+    names: set[str] = known[key]
+    return names
 
 
 def _session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
-    found: set[str] = set()
+    sessions: set[str] = set()
     for syntax in {0, function}:
         names = module.functions[syntax]
         for name, maker in names.sessions.items():
             if _is_session(project, module, maker):
-                found.add(name)
+                sessions.add(name)
         for name, bound in names.names.items():
             if not isinstance(bound, str) and _is_session(project, module, f"{bound.callee}()"):
-                found.add(name)
-    return found
+                sessions.add(name)
+    return sessions
 
 
 def _is_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
