@@ -9,7 +9,7 @@ LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lab bench notebooks lock clean
+.PHONY: help setup demo test check lab bench notebooks pages lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -46,6 +46,7 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest --quiet --noconftest tests/test_words.py
 
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
@@ -57,6 +58,12 @@ bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; h
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks
+
+pages: $(READY) ## Write the pages and tables that are generated from rules and findings
+	@$(BIN)/invoicing policy rules --markdown > invoicing/toolkit/policy/RULES.md
+	@$(BIN)/invoicing profile --explain all > invoicing/toolkit/profiling/FINDINGS.md
+	@INVOICING_UPDATE_README=1 $(BIN)/python -m pytest --quiet tests/profiling/test_kinds.py \
+	  tests/test_words.py -k "table or readme or list"
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate \

@@ -56,7 +56,7 @@ VERBS = {
         "profile",
         "Run a Python program and name the lines whose SQL is wasteful, and the fix.",
     ),
-    "policy": (CODE, "policy", "Hold SQLAlchemy code to its rules."),
+    "policy": (CODE, "policy", "Lint SQLAlchemy code and Alembic migrations."),
     "rename": (
         RENAME,
         "rename",

@@ -12,7 +12,7 @@ from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
 from invoicing.errors import UsageError
 from invoicing.toolkit.policy import (
     FORMATS,
-    Finding,
+    PolicyFinding,
     Report,
     all_rules,
     as_diff,
@@ -24,15 +24,17 @@ from invoicing.toolkit.policy import (
     write_fixes,
 )
 from invoicing.toolkit.policy.baseline import without_known, write_baseline
+from invoicing.toolkit.policy.errors import UnknownRuleError
+from invoicing.toolkit.policy.page import first_example
 
-app = typer.Typer(no_args_is_help=True, help="Hold SQLAlchemy code to its rules.")
+app = typer.Typer(no_args_is_help=True, help="Lint SQLAlchemy code and Alembic migrations.")
 
 _HELP = """\
 Check Python files, migrations and notebooks, without importing or running them.
 
 Example: invoicing policy check invoicing migrations
 
-A line for each finding, path:line:column: \\[rule] what is wrong; how to mend it. Allow one by a \
+One line for each finding, path:line:column: \\[rule] what is wrong; how to fix it. Allow one by a \
 comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
 \\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 \
 findings, 2 could not run.
@@ -48,20 +50,20 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     output: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "text",
     select: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="All rules but this.")] = None,
-    strict: Annotated[bool, typer.Option(help="Also say what cannot be told.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Make the fixes that are safe.")] = False,
+    strict: Annotated[bool, typer.Option(help="Also report what is uncertain.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes.")] = False,
     unsafe_fixes: Annotated[
         bool,
         typer.Option(
             "--unsafe-fixes",
-            help="With --fix or --diff: also those that may change what the code does.",
+            help="With --fix or --diff: also fixes that may change what the code does.",
         ),
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")
+        bool, typer.Option("--diff", help="Show what --fix would write, without writing it.")
     ] = False,
     baseline: Annotated[
-        Path | None, typer.Option(help="Leave out the findings of this file.")
+        Path | None, typer.Option(help="Hide the findings recorded in this file.")
     ] = None,
     write: Annotated[
         Path | None,
@@ -71,17 +73,17 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option(metavar="PACKAGE", help="Import it, and look at its mappers as well."),
+        typer.Option(metavar="PACKAGE", help="Import this package and check its mappers, too."),
     ] = None,
     sql: Annotated[
         Path | None,
         typer.Option(
             metavar="ALEMBIC_INI",
-            help="Have squawk judge the SQL of each revision; runs their code, offline.",
+            help="Check the SQL of each revision with squawk; runs their code, offline.",
         ),
     ] = None,
     explain: Annotated[
-        str | None, typer.Option(help="Say why a rule is there, and end.", metavar="RULE")
+        str | None, typer.Option(help="Explain a rule and exit.", metavar="RULE")
     ] = None,
 ) -> None:
     """Check, and end as the help says."""
@@ -89,7 +91,7 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         typer.echo(explain_rule(explain))
         return
     if output not in FORMATS:
-        raise UsageError(f"--format {output}: there are {', '.join(FORMATS)}")
+        raise UsageError(f"unknown format {output!r}; expected one of: {', '.join(FORMATS)}")
     chosen = paths or [Path()]
     root = root_of(chosen[0])
 
@@ -121,14 +123,16 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         new, gone = without_known(baseline, report.findings)
         report = Report(new, report.problems, report.files, report.lines, report.seconds)
         if gone:
-            errors.print(f"{gone} findings of {baseline} are mended; write it anew")
+            errors.print(
+                f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
+            )
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
     _hint(report.findings, unsafe=unsafe_fixes)
     raise typer.Exit(1 if report.findings or report.problems else 0)
 
 
-def _fix(root: Path, findings: list[Finding], paths: list[Path], *, unsafe: bool) -> None:
+def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:
     fixes = find_fixes(root, findings, paths=paths, unsafe=unsafe)
     problems = write_fixes(root, fixes)
     for problem in problems:
@@ -139,7 +143,7 @@ def _fix(root: Path, findings: list[Finding], paths: list[Path], *, unsafe: bool
     errors.print(f"findings fixed: {count}, files changed: {len(written)}", highlight=False)
 
 
-def _hint(findings: list[Finding], *, unsafe: bool) -> None:
+def _hint(findings: list[PolicyFinding], *, unsafe: bool) -> None:
     safe = len(fixable(findings, unsafe=False))
     hidden = len(fixable(findings, unsafe=True)) - safe
     shown = safe + hidden if unsafe else safe
@@ -147,30 +151,31 @@ def _hint(findings: list[Finding], *, unsafe: bool) -> None:
         flags = "--fix --unsafe-fixes" if unsafe and hidden else "--fix"
         errors.print(f"fixable with {flags}: {shown}", markup=False, highlight=False)
     if hidden and not unsafe:
-        said = f"unsafe fixes, made with --fix --unsafe-fixes: {hidden}"
-        errors.print(said, markup=False, highlight=False)
+        message = f"unsafe fixes, applied with --fix --unsafe-fixes: {hidden}"
+        errors.print(message, markup=False, highlight=False)
 
 
 def explain_rule(slug: str) -> str:
     """Return a rule's summary, reason and examples.
 
     Raises:
-        UsageError: there is no such rule.
+        UnknownRuleError: no rule has this slug.
     """
     rule = all_rules().get(slug)
     if rule is None:
-        raise UsageError(f"there is no rule {slug!r}. There are: {', '.join(all_rules())}")
-    indented = ("\n    ".join(example.splitlines()) for example in (rule.bad, rule.good))
-    bad, good = indented
+        raise UnknownRuleError(slug, tuple(all_rules()))
+    bad, good = (
+        "\n    ".join(first_example(examples).splitlines()) for examples in (rule.bad, rule.good)
+    )
     return f"{rule.slug}: {rule.summary}\n\n{rule.why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
 
 
 @app.command()
 def rules(
     *,
-    markdown: Annotated[bool, typer.Option(help="The page that explains them all.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print the page that explains all rules.")] = False,
 ) -> None:
-    """List the rules, a line each.
+    """List the rules, one a line.
 
     Example: invoicing policy rules
     """

@@ -93,10 +93,12 @@ def test_a_hundred_thousand_lines(
         (app / f"things_{number}.py").write_text(text)
         written += text.count("\n")
         number += 20
-    (one := tmp_path / "one.py").write_text(HEAD + "".join(MODEL.format(n=n) for n in range(3300)))
+    (large := tmp_path / "large.py").write_text(
+        HEAD + "".join(MODEL.format(n=n) for n in range(3300))
+    )
     lines, seconds, peak, findings, problems = measure(tmp_path / "app", 1)
     parallel = measure(tmp_path / "app", 2)[1]
-    single = measure(one, 1)
+    single = measure(large, 1)
     Console().print(
         f"{lines:,} lines: {seconds:.1f} s and {peak:.0f} MB on one core, {parallel:.1f} s on two; "
         f"one file of {single[0]:,} lines: {single[1]:.1f} s and {single[2]:.0f} MB"

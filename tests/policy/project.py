@@ -10,7 +10,7 @@ from invoicing.toolkit.policy import check
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoicing.toolkit.policy import Finding, Report
+    from invoicing.toolkit.policy import PolicyFinding, Report
 
 # What most snippets need around them.
 BASE = """
@@ -56,7 +56,9 @@ def report_of(folder: Path, files: dict[str, str], **options: object) -> Report:
     return check([folder], root=folder, processes=1, **options)
 
 
-def found(folder: Path, files: dict[str, str], rule: str, **options: object) -> list[Finding]:
+def findings_of(
+    folder: Path, files: dict[str, str], rule: str, **options: object
+) -> list[PolicyFinding]:
     """Return what one rule says of them."""
     report = report_of(folder, files, select=[rule], **options)
     assert not report.problems

@@ -198,7 +198,7 @@ BAD: dict[str, dict[str, dict[str, str]]] = {
         ),
         "for each of many": code(
             "import asyncio\n" + QUERY + "async def f(session: AsyncSession, many):\n"
-            "    await asyncio.gather(*(a(session, one) for one in many))\n",
+            "    await asyncio.gather(*(a(session, item) for item in many))\n",
             "app/services.py",
         ),
         "by keyword": code(
@@ -323,12 +323,12 @@ GOOD: dict[str, dict[str, dict[str, str]]] = {
     "shared-session": {
         "a session each": code(
             "import asyncio\n" + QUERY + "async def f(many):\n"
-            "    await asyncio.gather(*(a(one) for one in many))\n",
+            "    await asyncio.gather(*(a(item) for item in many))\n",
             "app/services.py",
         ),
         "two sessions": code(
-            "import asyncio\n" + QUERY + "async def f(one: AsyncSession, two: AsyncSession):\n"
-            "    await asyncio.gather(a(one), b(two))\n",
+            "import asyncio\n" + QUERY + "async def f(first: AsyncSession, second: AsyncSession):\n"
+            "    await asyncio.gather(a(first), b(second))\n",
             "app/services.py",
         ),
         "one after the other": code(

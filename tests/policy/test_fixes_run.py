@@ -130,18 +130,18 @@ def options() -> Iterator[tuple[str, tuple[str, ...], str, str]]:
             for keyword in LOADERS[loader]:
                 if "recursion" in keyword and target != owner:
                     continue
-                one = f"{loader}({owner}.{name}{keyword})"
-                yield one, (name,), owner, target
+                option = f"{loader}({owner}.{name}{keyword})"
+                yield option, (name,), owner, target
                 if loader != "subqueryload":
-                    yield f"orm.{one}", (name,), owner, target
-                    yield f"Load({owner}).{one}", (name,), owner, target
-                    yield f"{one}.load_only({target}.id)", (name,), owner, target
+                    yield f"orm.{option}", (name,), owner, target
+                    yield f"Load({owner}).{option}", (name,), owner, target
+                    yield f"{option}.load_only({target}.id)", (name,), owner, target
                     criterion = f"{owner}.{name}.and_({target}.id > 2)"
                     yield f"{loader}({criterion}{keyword})", (name,), owner, target
                 for second, then in itertools.product(ATTRIBUTES[target], LOADERS):
                     for more in LOADERS[then][:2]:
                         if "recursion" not in more:
-                            chain = f"{one}.{then}({target}.{second}{more})"
+                            chain = f"{option}.{then}({target}.{second}{more})"
                             yield chain, (name, second), owner, target
 
 
@@ -167,10 +167,10 @@ def written(folder: Path, name: str, made: list[Program]) -> Path:
     package.mkdir(parents=True)
     (folder / "pyproject.toml").write_text("")
     files = {"__init__": "", "models": MODELS, "locks": LOCKS}
-    for n, one in enumerate(made):
+    for n, program in enumerate(made):
         # What imports a lock may use it.
-        head = HEAD + (HELPER if "locked(" in one.text else "")
-        files[f"p{n}"] = head.format(name=name) + one.text
+        head = HEAD + (HELPER if "locked(" in program.text else "")
+        files[f"p{n}"] = head.format(name=name) + program.text
     for file, text in files.items():
         (package / f"{file}.py").write_text(text)
     return package
@@ -192,8 +192,8 @@ async def said(url: URL, folder: Path, name: str, made: list[Program]) -> list[s
         async with AsyncSession(engine) as session, session.begin():
             session.add_all(models.rows())
         return [
-            await outcome(engine, importlib.import_module(f"{name}.p{n}"), one.loaded)
-            for n, one in enumerate(made)
+            await outcome(engine, importlib.import_module(f"{name}.p{n}"), program.loaded)
+            for n, program in enumerate(made)
         ]
     finally:
         sys.dont_write_bytecode = kept
@@ -204,7 +204,7 @@ async def said(url: URL, folder: Path, name: str, made: list[Program]) -> list[s
 async def outcome(engine: Any, module: Any, loaded: tuple[str, ...]) -> str:
     async with AsyncSession(engine) as session:
         try:
-            return repr([graph(one, loaded) for one in await module.run(session)])
+            return repr([graph(row, loaded) for row in await module.run(session)])
         except Exception as error:  # noqa: BLE001 -- it is what the program says
             return f"raised {type(error).__name__}"
 
@@ -214,7 +214,7 @@ def graph(row: Any, loaded: tuple[str, ...]) -> Any:
         return row and row.id
     value = getattr(row, loaded[0])
     rest = value if isinstance(value, list) else [value]
-    return row.id, [graph(one, loaded[1:]) for one in rest]
+    return row.id, [graph(related, loaded[1:]) for related in rest]
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
@@ -227,7 +227,7 @@ async def test_a_program_says_the_same_with_its_loaders_fixed(
     package = written(tmp_path, name, made)
     before = await said(empty_database_url, tmp_path, name, made)
     # Without a fault of its own, most of them run.
-    assert sum(one.startswith("raised") for one in before) < len(made) / 2
+    assert sum(result.startswith("raised") for result in before) < len(made) / 2
 
     rules = ["collection-selectin", "single-joined"]
     report = check([package], root=tmp_path, select=rules)

@@ -1,4 +1,4 @@
-"""The gate as a whole: files of all kinds, settings, formats, baseline, mending, exit codes."""
+"""The gate as a whole: files of all kinds, settings, formats, baseline, fixes, exit codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from invoicing.toolkit.policy import FORMATS, all_rules, assert_clean, check, fix
 from invoicing.toolkit.policy.errors import PolicyPathError, PolicySettingsError, UnknownRuleError
-from tests.policy.project import found, report_of, write
+from tests.policy.project import findings_of, report_of, write
 from tests.policy.snippets import BAD, GOOD, OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -43,10 +43,10 @@ def test_the_command_line_ends_with_0_1_or_2(tmp_path: Path) -> None:
     assert run.stdout.splitlines()[-1] == "1 finding in 3 files"
     assert policy(tmp_path, "check", "app", "--ignore", "lazy-raise").returncode == 0
     wrong = {
-        ("check", "nowhere"): "there is no nowhere",
+        ("check", "nowhere"): "cannot check nowhere: no such file or folder",
         ("check", "--select", "lazy-rase"): "Did you mean lazy-raise?",
-        ("check", "--format", "xml"): "there are text, json, github, sarif",
-        ("check", "--explain", "nothing"): "there is no rule 'nothing'",
+        ("check", "--format", "xml"): "expected one of: text, json, github, sarif",
+        ("check", "--explain", "nothing"): "unknown rule 'nothing'",
     }
     for arguments, said in wrong.items():
         run = policy(tmp_path, *arguments)
@@ -110,15 +110,15 @@ def test_a_notebooks_code_cells_are_checked(tmp_path: Path) -> None:
     ]
     path = tmp_path / "notebooks/a.ipynb"
     path.write_text(json.dumps({"cells": cells}))
-    (one,) = check([path], root=tmp_path).findings
-    assert (one.path, one.line, one.rule) == ("notebooks/a.ipynb[2]", 2, "async-only")
+    (finding,) = check([path], root=tmp_path).findings
+    assert (finding.path, finding.line, finding.rule) == ("notebooks/a.ipynb[2]", 2, "async-only")
 
 
 def test_settings_say_where_things_are(tmp_path: Path) -> None:
     files = BAD["base-and-timestamps"]["without the mixin"]
-    assert len(found(tmp_path, files, "base-and-timestamps")) == 1
+    assert len(findings_of(tmp_path, files, "base-and-timestamps")) == 1
     settings = '[tool.invoicing.policy]\nmixin = ""\n'
-    assert found(tmp_path, files | {"pyproject.toml": settings}, "base-and-timestamps") == []
+    assert findings_of(tmp_path, files | {"pyproject.toml": settings}, "base-and-timestamps") == []
     ignored = '[tool.invoicing.policy]\nignore = ["base-and-timestamps"]\n'
     assert not report_of(tmp_path, files | {"pyproject.toml": ignored}).findings
 
@@ -139,23 +139,23 @@ def test_settings_that_cannot_be_used_are_refused(text: str, said: str, tmp_path
 def test_paths_and_rules_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyPathError):
         check([tmp_path / "nowhere"])
-    with pytest.raises(UnknownRuleError, match="There are: async-only"):
+    with pytest.raises(UnknownRuleError, match="Expected one of: async-only"):
         check([tmp_path], select=["x"])
 
 
 def test_each_format_tells_the_same(tmp_path: Path) -> None:
     report = report_of(tmp_path, BROKEN)
-    told = {name: show(report, all_rules()) for name, show in FORMATS.items()}
-    (plain,) = json.loads(told["json"])["findings"]
+    shown = {name: show(report, all_rules()) for name, show in FORMATS.items()}
+    (plain,) = json.loads(shown["json"])["findings"]
     assert (plain["path"], plain["line"], plain["rule"]) == ("app/models.py", 4, "lazy-raise")
-    assert told["github"].startswith(
+    assert shown["github"].startswith(
         "::error file=app/models.py,line=4,col=22,title=lazy-raise::relationship A.b has no lazy=;"
     )
-    sarif = json.loads(told["sarif"])
+    sarif = json.loads(shown["sarif"])
     assert sarif["version"] == "2.1.0"
     (run,) = sarif["runs"]
     (result,) = run["results"]
-    assert result["ruleId"] in {one["id"] for one in run["tool"]["driver"]["rules"]}
+    assert result["ruleId"] in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
     region = result["locations"][0]["physicalLocation"]["region"]
     assert region == {"startLine": 4, "startColumn": 22}
 
@@ -218,10 +218,10 @@ def test_what_is_not_safe_is_left(tmp_path: Path) -> None:
 
 def test_two_processes_say_the_same_as_one(tmp_path: Path) -> None:
     write(tmp_path, GOOD["base-and-timestamps"]["by inheritance across files"] | BROKEN)
-    one = check([tmp_path], root=tmp_path, processes=1)
-    two = check([tmp_path], root=tmp_path, processes=2)
-    assert (one.findings, one.files) == (two.findings, two.files)
-    assert one.findings
+    alone = check([tmp_path], root=tmp_path, processes=1)
+    split = check([tmp_path], root=tmp_path, processes=2)
+    assert (alone.findings, alone.files) == (split.findings, split.files)
+    assert alone.findings
 
 
 def test_assert_clean_lists_what_it_found(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_this_projects_mappers_and_text_agree() -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere_at_all", "hidden_broken"])
-def test_a_package_that_cannot_be_imported_is_told(
+def test_a_package_that_cannot_be_imported_is_reported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, {"hidden_broken/__init__.py": "1 / 0\n"})
@@ -99,5 +99,5 @@ def test_the_locks_of_this_projects_revisions_are_judged() -> None:
 
 def test_the_page_of_the_rules_is_current() -> None:
     page = (ROOT / "invoicing/toolkit/policy/RULES.md").read_text(encoding="utf-8")
-    # If not: invoicing policy rules --markdown > invoicing/toolkit/policy/RULES.md
+    # If not: make pages
     assert page == rules_page()

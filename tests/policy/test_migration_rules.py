@@ -6,23 +6,26 @@ import ast
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.toolkit.policy.migrations import (
-    RULES,
     MigrationSettings,
     Revision,
-    Rule,
     check_history,
     check_revision,
 )
-from invoicing.toolkit.policy.migrations.examples.writing import HEADER, migration
+from invoicing.toolkit.policy.migrations.examples import HEADER, migration
+from invoicing.toolkit.policy.registry import all_rules, migration_rules
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy import Rule
 
 ROOT = Path(__file__).parents[2]
 CASES = [
     pytest.param(rule, source, expected, id=f"{rule.slug}-{label}")
-    for rule in RULES
+    for rule in migration_rules()
     if rule.check is not None
     for examples, expected in ((rule.bad, True), (rule.good, False))
     for label, source in examples.items()
@@ -33,19 +36,23 @@ def revision(source: str, path: str = "a.py", **settings: object) -> Revision:
     return Revision(path, source, ast.parse(source), replace(MigrationSettings(), **settings))
 
 
-def breaks(rule: Rule, source: str) -> bool:
-    found = list(rule.check(revision(source)))
-    assert {one.rule for one in found} <= {rule.slug}
-    return bool(found)
+def breaks(rule: Rule[Revision], source: str) -> bool:
+    findings = list(rule.check(revision(source)))
+    assert {finding.rule for finding in findings} <= {rule.slug}
+    return bool(findings)
 
 
 @pytest.mark.parametrize(("rule", "source", "expected"), CASES)
-def test_an_example_breaks_or_keeps_its_rule(rule: Rule, source: str, expected: bool) -> None:
+def test_an_example_breaks_or_keeps_its_rule(
+    rule: Rule[Revision], source: str, expected: bool
+) -> None:
     assert breaks(rule, source) is expected
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.check], ids=lambda rule: rule.slug)
-def test_an_emptied_rule_would_fail_on_every_bad_example(rule: Rule) -> None:
+@pytest.mark.parametrize(
+    "rule", [rule for rule in migration_rules() if rule.check], ids=lambda rule: rule.slug
+)
+def test_an_emptied_rule_would_fail_on_every_bad_example(rule: Rule[Revision]) -> None:
     emptied = replace(rule, check=lambda _: [])
     assert rule.bad
     assert not any(breaks(emptied, source) for source in rule.bad.values())
@@ -70,20 +77,20 @@ def test_this_project_keeps_its_own_rules() -> None:
     paths = sorted((ROOT / "migrations" / "versions").glob("*.py"))
     revisions = [Revision(str(p), p.read_text(), ast.parse(p.read_text()), settings) for p in paths]
     assert len(revisions) >= 4
-    found = [
-        one
+    findings = [
+        finding
         for revision in revisions
-        for one in check_revision(revision.path, revision.source, revision.tree, settings)
+        for finding in check_revision(revision.path, revision.source, revision.tree, settings)
     ]
-    assert [*map(str, found), *map(str, check_history(revisions))] == []
+    assert [*map(str, findings), *map(str, check_history(revisions))] == []
 
 
 def test_an_operation_of_ones_own_loses_data_where_the_project_says_so() -> None:
     source = migration('op.contract_rename("invoice", "amt")', "op.readd()")
     assert check_revision("a.py", source, ast.parse(source)) == []
     settings = MigrationSettings(destructive_operations=frozenset({"contract_rename"}))
-    (found,) = check_revision("a.py", source, ast.parse(source), settings)
-    assert found.message == "op.contract_rename loses data"
+    (finding,) = check_revision("a.py", source, ast.parse(source), settings)
+    assert finding.message == "op.contract_rename loses data"
 
 
 ASKED = {"phases": ("expand", "contract"), "topics": ("Locks", "Deploy sequence")}
@@ -104,12 +111,12 @@ TOPICS = "Phase: expand\nLocks: none\nDeploy sequence:\n    1. Run it.\n"
 )
 def test_the_header_says_what_the_project_asks_for(topics: str, messages: list[str]) -> None:
     source = migration("pass", "pass", f"{HEADER}\n{topics}")
-    found = check_revision("a.py", source, ast.parse(source), MigrationSettings(**ASKED))
-    assert [one.message for one in found] == messages
+    findings = check_revision("a.py", source, ast.parse(source), MigrationSettings(**ASKED))
+    assert [finding.message for finding in findings] == messages
 
 
 def test_a_type_is_a_matter_of_postgresql() -> None:
-    source = RULES[0].bad["an enumeration's type stays"]
+    source = all_rules()["reversible-migration"].bad["an enumeration's type stays"]
     assert check_revision("a.py", source, ast.parse(source)) != []
     settings = MigrationSettings(dialect="sqlite")
     assert check_revision("a.py", source, ast.parse(source), settings) == []
@@ -118,12 +125,12 @@ def test_a_type_is_a_matter_of_postgresql() -> None:
 def test_what_cannot_be_seen_is_said_only_when_asked() -> None:
     source = migration('op.create_table("note")', "op.execute(read())")
     assert check_revision("a.py", source, ast.parse(source)) == []
-    (found,) = check_revision("a.py", source, ast.parse(source), MigrationSettings(strict=True))
-    assert found.message == "what SQL that is not known before it runs does cannot be seen"
+    (finding,) = check_revision("a.py", source, ast.parse(source), MigrationSettings(strict=True))
+    assert finding.message == "what SQL that is not known before it runs does cannot be seen"
 
 
 def chain(*upgrades: str) -> list[Revision]:
-    """Write revisions r0, r1... that hang on each other."""
+    """Write revisions r0, r1... each the parent of the next."""
     sources = [migration(upgrade, "pass") for upgrade in upgrades]
     return [
         revision(
@@ -152,8 +159,8 @@ MAKE = 'op.create_table("invoice", sa.Column("a", sa.BigInteger()), sa.Column("b
     ],
 )  # fmt: skip
 def test_earlier_revisions_say_what_type_a_column_had(steps: list[str], paths: list[str]) -> None:
-    found = check_history(reversed(chain(MAKE, *steps)))
-    assert [(one.path, one.rule) for one in found] == [
+    findings = check_history(reversed(chain(MAKE, *steps)))
+    assert [(finding.path, finding.rule) for finding in findings] == [
         (path, "destructive-flagged") for path in paths
     ]
 
@@ -161,10 +168,10 @@ def test_earlier_revisions_say_what_type_a_column_had(steps: list[str], paths: l
 def test_the_chain_has_no_holes_and_no_twins() -> None:
     first, second, third = chain("pass", "pass", "pass")
     assert check_history([first, second, third]) == []
-    (found,) = check_history([first, third])
-    assert found.message == "down_revision r1 is no revision here"
-    (found,) = check_history([first, second, replace(second, path="twin.py")])
-    assert (found.path, found.message) == ("twin.py", "revision r1 is also r1.py")
+    (finding,) = check_history([first, third])
+    assert finding.message == "down_revision r1 is no revision here"
+    (finding,) = check_history([first, second, replace(second, path="twin.py")])
+    assert (finding.path, finding.message) == ("twin.py", "revision r1 is also r1.py")
 
 
 HOSTILE = {

@@ -11,13 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
-from invoicing.toolkit.policy.migrations import RULES
+from invoicing.toolkit.policy import all_rules
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
-RULE = RULES[0]
+RULE = all_rules()["reversible-migration"]
 ORDER = [label for label in RULE.bad if label.startswith("the ")]
 LEFT = [
     "an index stays",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.toolkit.policy.migrations import RULES, MigrationSettings, check_sql, safe
+from invoicing.toolkit.policy import all_rules
+from invoicing.toolkit.policy.migrations import MigrationSettings, check_sql, squawk
 from invoicing.toolkit.policy.migrations.errors import OfflineSqlError, SquawkMissingError
 
 ROOT = Path(__file__).parents[2]
-RULE = next(rule for rule in RULES if rule.slug == "safe-migration")
+RULE = all_rules()["safe-migration"]
 INI = "[alembic]\nscript_location = %(here)s/scripts\n"
 ENV = """\
 from alembic import context
@@ -40,10 +41,10 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     sources = [*RULE.bad.values(), *RULE.good.values()]
     config = project(tmp_path_factory.mktemp("alembic"), sources)
     found: dict[str, list[str]] = {label: [] for label in labels}
-    for one in check_sql(config):
-        label = labels[int(Path(one.path).stem[1:])]
-        line = Path(one.path).read_text().splitlines()[one.line - 1]
-        found[label].append(f"{one.message} @ {line[one.column - 1 :]}")
+    for finding in check_sql(config):
+        label = labels[int(Path(finding.path).stem[1:])]
+        line = Path(finding.path).read_text().splitlines()[finding.line - 1]
+        found[label].append(f"{finding.message} @ {line[finding.column - 1 :]}")
     return found
 
 
@@ -53,11 +54,13 @@ def test_a_statement_that_blocks_is_found_at_its_line(
 ) -> None:
     assert judged[label]
     last = RULE.bad[label].partition("def downgrade")[0].strip().splitlines()[-1].strip()
-    assert all(one.endswith(f"@ {last}") for one in judged[label])
+    assert all(message.endswith(f"@ {last}") for message in judged[label])
 
 
 @pytest.mark.parametrize("label", RULE.good)
-def test_a_statement_that_blocks_nobody_is_not(judged: dict[str, list[str]], label: str) -> None:
+def test_a_statement_that_blocks_no_session_is_not_found(
+    judged: dict[str, list[str]], label: str
+) -> None:
     assert judged[label] == []
 
 
@@ -76,7 +79,7 @@ def test_alembics_error_is_one_line_without_a_password(tmp_path: Path) -> None:
 
 
 def test_without_squawk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(safe.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(squawk.shutil, "which", lambda *_, **__: None)
     with pytest.raises(SquawkMissingError, match="pip install squawk-cli"):
         check_sql(ROOT / "pyproject.toml")
 

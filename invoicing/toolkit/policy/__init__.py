@@ -1,17 +1,19 @@
 """The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
 
+from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem
 from invoicing.toolkit.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
-from invoicing.toolkit.policy.model import Edit, Finding, Problem, Rule
 from invoicing.toolkit.policy.output import FORMATS
 from invoicing.toolkit.policy.page import rules_page
-from invoicing.toolkit.policy.runner import Report, all_rules, assert_clean, check, root_of
+from invoicing.toolkit.policy.registry import all_rules
+from invoicing.toolkit.policy.rule import Rule
+from invoicing.toolkit.policy.runner import Report, assert_clean, check, root_of
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
 
 __all__ = [
     "FORMATS",
     "Edit",
     "FileFix",
-    "Finding",
+    "PolicyFinding",
     "PolicySettings",
     "Problem",
     "Report",

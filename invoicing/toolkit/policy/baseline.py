@@ -11,12 +11,12 @@ from invoicing.toolkit.policy.errors import BaselineError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from invoicing.toolkit.policy.model import Finding
+    from invoicing.toolkit.policy.finding import PolicyFinding
 
 Key = tuple[str, str, str]
 
 
-def write_baseline(path: Path, findings: list[Finding]) -> None:
+def write_baseline(path: Path, findings: list[PolicyFinding]) -> None:
     """Write findings down; without their lines, so that other changes don't disturb them."""
     counted = Counter(finding.key for finding in findings)
     rows = [
@@ -26,8 +26,8 @@ def write_baseline(path: Path, findings: list[Finding]) -> None:
     path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def without_known(path: Path, findings: list[Finding]) -> tuple[list[Finding], int]:
-    """Return the findings that a baseline does not have, and how many it has that are mended.
+def without_known(path: Path, findings: list[PolicyFinding]) -> tuple[list[PolicyFinding], int]:
+    """Return the findings that a baseline does not have, and how many it has that are fixed.
 
     Raises:
         BaselineError: the file is not there, or is no baseline.

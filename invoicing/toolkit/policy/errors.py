@@ -26,7 +26,7 @@ class PolicySettingsError(PolicyError):
 
 
 class PolicyPathError(PolicyError):
-    """A path to be checked is not there.
+    """A path to be checked does not exist.
 
     Attributes:
         path: as it was given.
@@ -34,15 +34,15 @@ class PolicyPathError(PolicyError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"there is no {path}. Give files or folders that are there")
+        super().__init__(f"cannot check {path}: no such file or folder")
 
 
 class UnknownRuleError(PolicyError):
-    """A slug is no rule's.
+    """No rule has this slug.
 
     Attributes:
         slug: what was given.
-        known: the rules there are.
+        known: the slugs of all rules.
     """
 
     def __init__(self, slug: str, known: tuple[str, ...]) -> None:
@@ -50,7 +50,7 @@ class UnknownRuleError(PolicyError):
         self.known = known
         near = get_close_matches(slug, known, 1)
         meant = f"Did you mean {near[0]}? " if near else ""
-        super().__init__(f"there is no rule {slug!r}. {meant}There are: {', '.join(known)}")
+        super().__init__(f"unknown rule {slug!r}. {meant}Expected one of: {', '.join(known)}")
 
 
 class ModelsImportError(PolicyError):
@@ -82,6 +82,6 @@ class BaselineError(PolicyError):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"{path} is no baseline ({reason}). Write one: invoicing policy check "
+            f"cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
             f"--write-baseline {path}"
         )

@@ -19,13 +19,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.model import Problem
-from invoicing.toolkit.policy.runner import all_rules, check
+from invoicing.toolkit.policy.finding import Problem
+from invoicing.toolkit.policy.registry import all_rules
+from invoicing.toolkit.policy.runner import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from invoicing.toolkit.policy.model import Edit, Finding
+    from invoicing.toolkit.policy.finding import Edit, PolicyFinding
     from invoicing.toolkit.policy.runner import Report
 
 
@@ -41,10 +42,12 @@ class FileFix(NamedTuple):
     path: str
     before: bytes
     after: bytes
-    findings: list[Finding]
+    findings: list[PolicyFinding]
 
 
-def fix(root: Path, findings: list[Finding], *, unsafe: bool = False) -> tuple[int, list[str]]:
+def fix(
+    root: Path, findings: list[PolicyFinding], *, unsafe: bool = False
+) -> tuple[int, list[str]]:
     """Change the files; return how many findings are fixed and in which files."""
     fixes = find_fixes(root, findings, unsafe=unsafe)
     failed = {problem.path for problem in write_fixes(root, fixes)}
@@ -52,18 +55,20 @@ def fix(root: Path, findings: list[Finding], *, unsafe: bool = False) -> tuple[i
     return sum(len(file.findings) for file in written), [file.path for file in written]
 
 
-def fixable(findings: Iterable[Finding], *, unsafe: bool) -> list[Finding]:
+def fixable(findings: Iterable[PolicyFinding], *, unsafe: bool) -> list[PolicyFinding]:
     """Return the findings that have a fix: a safe one, or with `unsafe` any."""
     rules = all_rules()
     kinds = {"safe", "unsafe"} if unsafe else {"safe"}
     return [
-        finding for finding in findings if finding.is_fixable and rules[finding.rule].fix in kinds
+        finding
+        for finding in findings
+        if finding.is_fixable and rules[finding.rule].applicability in kinds
     ]
 
 
 def find_fixes(
     root: Path,
-    findings: Iterable[Finding],
+    findings: Iterable[PolicyFinding],
     *,
     paths: Sequence[Path] = (),
     unsafe: bool = False,
@@ -85,16 +90,16 @@ def find_fixes(
         return check(paths or [root], root=root, texts=texts | dict(changed))
 
     before = check_again({})
-    by_path: dict[str, list[Finding]] = defaultdict(list)
+    by_path: dict[str, list[PolicyFinding]] = defaultdict(list)
     for finding in before.findings:
         # A file that has changed since it was checked has other findings than those.
         if finding in wanted:
             by_path[finding.path].append(finding)
     fixes = {}
-    for path, found in by_path.items():
-        after = _applied(texts[path], [edit for finding in found for edit in finding.edits])
+    for path, broken in by_path.items():
+        after = _applied(texts[path], [edit for finding in broken for edit in finding.edits])
         if after is not None:
-            fixes[path] = FileFix(path, texts[path], after, found)
+            fixes[path] = FileFix(path, texts[path], after, broken)
     while fixes:
         after_all = check_again({path: file.after for path, file in fixes.items()})
         wrong = _not_proven(before, after_all, fixes)
@@ -115,7 +120,7 @@ def _read(names: Iterable[str], root: Path) -> dict[str, bytes]:
 def _not_proven(before: Report, after: Report, fixes: Mapping[str, FileFix]) -> set[str]:
     """Return the files in which a finding stays, or through which something new arises."""
     expected = Counter(finding.key for finding in before.findings)
-    expected -= Counter(found.key for file in fixes.values() for found in file.findings)
+    expected -= Counter(finding.key for file in fixes.values() for finding in file.findings)
     unexpected = Counter(finding.key for finding in after.findings) - expected
     wrong = {path for path, _, _ in unexpected}
     wrong |= {problem.path for problem in after.problems}

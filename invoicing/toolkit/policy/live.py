@@ -1,7 +1,7 @@
 """Look at the mappers themselves, on request: this imports and runs the checked package.
 
 What the mappers say and the text does not (a class made by a function, a relationship added by a
-library) is told as well; where both see it, it is told once.
+library) is reported as well; where both see it, it is reported once.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.toolkit.policy.errors import ModelsImportError
-from invoicing.toolkit.policy.model import Finding
+from invoicing.toolkit.policy.finding import PolicyFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,34 +25,46 @@ LAZY, BASES = "lazy-raise", "base-and-timestamps"
 NOT_LOADED = {"raise", "write_only", "dynamic"}
 
 
+class Mapper(Protocol):
+    """What is used of a mapper of SQLAlchemy, which is the checked package's own."""
+
+    @property
+    def class_(self) -> type:
+        """The mapped class."""
+
+    @property
+    def relationships(self) -> Iterable[Any]:
+        """Its relationships, inherited ones as well."""
+
+
 def live_findings(
-    package: str, root: Path, settings: PolicySettings, told: Iterable[Finding]
-) -> list[Finding]:
-    """Return what the mappers of a package break and `told` does not have yet.
+    package: str, root: Path, settings: PolicySettings, reported: Iterable[PolicyFinding]
+) -> list[PolicyFinding]:
+    """Return what the mappers of a package break and `reported` does not have yet.
 
     Raises:
         ModelsImportError: the package cannot be imported, or its mappers cannot be configured.
     """
-    known = [(one.rule, one.message) for one in told]
-    found = []
+    known = [(finding.rule, finding.message) for finding in reported]
+    findings = []
     for mapper in sorted(_mappers(package), key=lambda mapper: str(mapper.class_.__name__)):
-        found += [
-            one
-            for name, one in _of_mapper(mapper, root, settings)
-            if not any(rule == one.rule and name in message.split() for rule, message in known)
+        findings += [
+            finding
+            for name, finding in _of_mapper(mapper, root, settings)
+            if not any(rule == finding.rule and name in message.split() for rule, message in known)
         ]
-    return found
+    return findings
 
 
-def _mappers(package: str) -> list[Any]:
+def _mappers(package: str) -> list[Mapper]:
     try:
         module = importlib.import_module(package)
-        for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
-            importlib.import_module(found.name)
+        for submodule in pkgutil.walk_packages(getattr(module, "__path__", []), f"{package}."):
+            importlib.import_module(submodule.name)
         # The package is there, so what it is mapped by is too.
         orm = importlib.import_module("sqlalchemy.orm")
         orm.configure_mappers()
-    except Exception as error:  # noqa: BLE001 -- whatever somebody's package raises
+    except Exception as error:  # noqa: BLE001 -- whatever the checked package raises
         raise ModelsImportError(package, f"{type(error).__name__}: {error}") from None
     bases: set[Any] = set()
     for registry in _registries(package):
@@ -64,23 +77,19 @@ def _mappers(package: str) -> list[Any]:
 
 
 def _registries(package: str) -> set[Any]:
-    import sys  # noqa: PLC0415 -- a snapshot of what is imported by now
-
-    found = set()
+    registries = set()
     for name, module in tuple(sys.modules.items()):
         if name == package or name.startswith(f"{package}."):
             for value in tuple(vars(module).values()):
                 registry = getattr(value, "registry", None)
                 if hasattr(registry, "mappers") and isinstance(value, type):
-                    found.add(registry)
-    return found
+                    registries.add(registry)
+    return registries
 
 
 def _of_mapper(
-    mapper: Any,  # noqa: ANN401 -- SQLAlchemy is the checked package's own, not ours
-    root: Path,
-    settings: PolicySettings,
-) -> Iterator[tuple[str, Finding]]:
+    mapper: Mapper, root: Path, settings: PolicySettings
+) -> Iterator[tuple[str, PolicyFinding]]:
     model = mapper.class_
     names = {base.__name__ for base in model.__mro__}
     for wanted in filter(None, (settings.base, settings.mixin)):
@@ -91,15 +100,15 @@ def _of_mapper(
         if relationship.parent is mapper and str(relationship.lazy) not in NOT_LOADED:
             name = f"{model.__name__}.{relationship.key}"
             message = f'relationship {name} has lazy="{relationship.lazy}", as its mapper says'
-            mend = 'write lazy="raise", and load it where the query is'
-            yield name, _finding(model, root, LAZY, message, mend)
+            fix = 'write lazy="raise", and load it where the query is'
+            yield name, _finding(model, root, LAZY, message, fix)
 
 
-def _finding(model: type, root: Path, rule: str, message: str, mend: str) -> Finding:
+def _finding(model: type, root: Path, rule: str, message: str, fix: str) -> PolicyFinding:
     try:
         path = Path(inspect.getsourcefile(model) or "").resolve()
         line = inspect.getsourcelines(model)[1]
     except (OSError, TypeError):
-        return Finding(model.__module__, 1, 1, rule, message, mend)
+        return PolicyFinding(model.__module__, 1, 1, rule, message, fix)
     shown = path.relative_to(root.resolve()) if path.is_relative_to(root.resolve()) else path
-    return Finding(shown.as_posix(), line, 1, rule, message, mend)
+    return PolicyFinding(shown.as_posix(), line, 1, rule, message, fix)

@@ -10,22 +10,25 @@ from invoicing.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from invoicing.toolkit.policy.model import Finding, Rule
+    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.rule import Rule
     from invoicing.toolkit.policy.runner import Report
 
 
-def as_text(report: Report, _rules: Mapping[str, Rule]) -> str:
+def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
     files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
-    found = len(report.findings)
-    said = f"{found:,} finding{'' if found == 1 else 's'} in {files}" if found else f"{files} clean"
+    count = len(report.findings)
+    summary = (
+        f"{count:,} finding{'' if count == 1 else 's'} in {files}" if count else f"{files} clean"
+    )
     if report.problems:
-        said += f", {len(report.problems):,} not checked"
-    return "\n".join([*lines, said])
+        summary += f", {len(report.problems):,} not checked"
+    return "\n".join([*lines, summary])
 
 
-def as_json(report: Report, rules: Mapping[str, Rule]) -> str:
+def as_json(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return one object with findings, problems and counts."""
     return json.dumps(
         {
@@ -41,24 +44,24 @@ def as_json(report: Report, rules: Mapping[str, Rule]) -> str:
     )
 
 
-def _plain(finding: Finding, rules: Mapping[str, Rule]) -> dict[str, Any]:
+def _plain(finding: PolicyFinding, rules: Mapping[str, Rule[Any]]) -> dict[str, Any]:
     return {
         "path": finding.path,
         "line": finding.line,
         "column": finding.column,
         "rule": finding.rule,
         "message": finding.message,
-        "mend": finding.mend,
+        "mend": finding.fix,
         "fixable": finding.is_fixable,
-        "fix": rules[finding.rule].fix if finding.is_fixable else None,
+        "fix": rules[finding.rule].applicability if finding.is_fixable else None,
     }
 
 
-def as_github(report: Report, rules: Mapping[str, Rule]) -> str:
+def as_github(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
         f"::error file={_escaped(finding.path)},line={finding.line},col={finding.column},"
-        f"title={finding.rule}::{_escaped(f'{finding.message}; {finding.mend}')}"
+        f"title={finding.rule}::{_escaped(f'{finding.message}; {finding.fix}')}"
         for finding in report.findings
     ]
     lines += [
@@ -74,7 +77,7 @@ def _escaped(text: str) -> str:
     return text
 
 
-def as_sarif(report: Report, rules: Mapping[str, Rule]) -> str:
+def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return SARIF 2.1.0, as code scanners exchange it."""
     return json.dumps(
         {
@@ -102,7 +105,7 @@ def as_sarif(report: Report, rules: Mapping[str, Rule]) -> str:
     )
 
 
-def _result(finding: Finding) -> dict[str, Any]:
+def _result(finding: PolicyFinding) -> dict[str, Any]:
     location = {
         "artifactLocation": {"uri": finding.path.partition("[")[0]},
         "region": {"startLine": finding.line, "startColumn": finding.column},
@@ -110,12 +113,12 @@ def _result(finding: Finding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": "error",
-        "message": {"text": f"{finding.message}; {finding.mend}"},
+        "message": {"text": f"{finding.message}; {finding.fix}"},
         "locations": [{"physicalLocation": location}],
     }
 
 
-FORMATS: dict[str, Callable[[Report, Mapping[str, Rule]], str]] = {
+FORMATS: dict[str, Callable[[Report, Mapping[str, Rule[Any]]], str]] = {
     "text": as_text,
     "json": as_json,
     "github": as_github,

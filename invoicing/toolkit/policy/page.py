@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.policy.runner import all_rules
+from invoicing.toolkit.policy.registry import all_rules
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.model import Rule
+    from collections.abc import Mapping
+
+    from invoicing.toolkit.policy.rule import Rule
 
 _HEAD = """\
 # The rules of the policy gate
@@ -30,12 +32,17 @@ HOW_FIXED = {
 }
 
 
-def _section(rule: Rule) -> str:
-    why = "\n\n".join(filter(None, (rule.why, HOW_FIXED[rule.fix])))
+def _section(rule: Rule[Any]) -> str:
+    why = "\n\n".join(filter(None, (rule.why, HOW_FIXED[rule.applicability])))
     return (
         f"## {rule.slug}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\n{why}\n\n"
-        f"Not:\n\n{_code(rule.bad)}\nBut:\n\n{_code(rule.good)}"
+        f"Not:\n\n{_code(first_example(rule.bad))}\nBut:\n\n{_code(first_example(rule.good))}"
     )
+
+
+def first_example(examples: Mapping[str, str]) -> str:
+    """Return the example that is shown."""
+    return next(iter(examples.values()))
 
 
 def _code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The rules for migrations, as rules like the others: each reads one revision file by itself."""
+"""Check migrations by the settings of the project they belong to."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.migrations import RULES, MigrationSettings, check_revision, check_sql
-from invoicing.toolkit.policy.model import Rule
+from invoicing.toolkit.policy.migrations import MigrationSettings, check_revision, check_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from invoicing.toolkit.policy.model import Finding
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.settings import PolicySettings
-    from invoicing.toolkit.policy.source import Source
+    from invoicing.toolkit.policy.source import SourceFile
 
 
-def check_migration(source: Source, settings: PolicySettings) -> list[Finding]:
+def check_migration(source: SourceFile, settings: PolicySettings) -> list[PolicyFinding]:
     """Return what a revision file breaks."""
     chosen = MigrationSettings(
         topics=settings.header,
@@ -28,33 +24,16 @@ def check_migration(source: Source, settings: PolicySettings) -> list[Finding]:
     return check_revision(source.path, source.text, source.tree, chosen)
 
 
-def check_locks(config: Path, root: Path, settings: PolicySettings) -> list[Finding]:
+def check_locks(config: Path, root: Path, settings: PolicySettings) -> list[PolicyFinding]:
     """Return what would lock or rewrite a large table, by squawk on the SQL of the revisions."""
     chosen = MigrationSettings(lock_timeout_elsewhere=settings.lock_timeout_elsewhere)
     return [
-        replace(one, path=_relative(one.path, root)) for one in check_sql(config, settings=chosen)
+        replace(finding, path=_relative(finding.path, root))
+        for finding in check_sql(config, settings=chosen)
     ]
 
 
 def _relative(path: str, root: Path) -> str:
-    found = Path(path).resolve()
+    absolute = Path(path).resolve()
     top = root.resolve()
-    return found.relative_to(top).as_posix() if found.is_relative_to(top) else path
-
-
-def _nothing(_project: Project) -> Iterable[Finding]:
-    """Say nothing: these rules are judged while the files are read."""
-    return ()
-
-
-MIGRATION_RULES = tuple(
-    Rule(
-        rule.slug,
-        rule.summary,
-        rule.why,
-        next(iter(rule.bad.values()), ""),
-        next(iter(rule.good.values()), ""),
-        _nothing,
-    )
-    for rule in RULES
-)
+    return absolute.relative_to(top).as_posix() if absolute.is_relative_to(top) else path

@@ -11,22 +11,22 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.collect import collect
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
+from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.live import live_findings
-from invoicing.toolkit.policy.model import Problem
-from invoicing.toolkit.policy.project import Project
-from invoicing.toolkit.policy.revisions import MIGRATION_RULES, check_locks, check_migration
-from invoicing.toolkit.policy.rules import RULES
+from invoicing.toolkit.policy.python.collect import collect
+from invoicing.toolkit.policy.python.project import Project
+from invoicing.toolkit.policy.registry import all_rules, code_rules
+from invoicing.toolkit.policy.revisions import check_locks, check_migration
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
 from invoicing.toolkit.policy.source import find_files, read_sources, relative_path
-from invoicing.toolkit.policy.suppressions import UNUSED_SUPPRESSION, judge
+from invoicing.toolkit.policy.suppressions import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from invoicing.toolkit.policy.facts import ModuleFacts
-    from invoicing.toolkit.policy.model import Finding, Rule
+    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.python.syntax import ModuleSyntax
 
 # Fewer bytes than this are checked before another process has started.
 WORTH_A_PROCESS = 1_500_000
@@ -35,7 +35,7 @@ WORTH_A_PROCESS = 1_500_000
 class Checked(NamedTuple):
     """What reading one file has brought."""
 
-    modules: list[ModuleFacts]
+    modules: list[ModuleSyntax]
     problem: Problem | None
 
 
@@ -51,16 +51,11 @@ class Report:
         seconds: how long it took.
     """
 
-    findings: list[Finding]
+    findings: list[PolicyFinding]
     problems: list[Problem]
     files: int
     lines: int
     seconds: float
-
-
-def all_rules() -> dict[str, Rule]:
-    """Return every rule by its slug."""
-    return {rule.slug: rule for rule in (*RULES, *MIGRATION_RULES, UNUSED_SUPPRESSION)}
 
 
 def check(  # noqa: PLR0913 -- each by its name, and none needed
@@ -84,7 +79,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         settings: where things are; of the root's pyproject.toml if None.
         select: only these rules.
         ignore: all rules but these.
-        strict: also say what cannot be told.
+        strict: also report what is uncertain.
         processes: how many at once; as many as there are processors, if it is worth it.
         models: a package whose mappers to look at as well; this imports it.
         sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
@@ -106,27 +101,21 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     chosen = _chosen(select, (*ignore, *settings.ignore))
     files = list(find_files(root, paths, settings))
     checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
-    modules = list(chain.from_iterable(one.modules for one in checked))
-    found = _find(Project(modules, settings), chosen)
+    modules = list(chain.from_iterable(read.modules for read in checked))
+    findings = _find(Project(modules, settings), chosen)
     if models is not None:
-        found += [
-            live_finding
-            for live_finding in live_findings(models, root, settings, found)
-            if live_finding.rule in chosen
-        ]
+        findings += live_findings(models, root, settings, findings)
     if sql is not None:
-        found += [
-            check_lock
-            for check_lock in check_locks(sql, root, settings)
-            if check_lock.rule in chosen
-        ]
-    kept, told = judge(modules, found, chosen)
-    findings = [one for one in (*kept, *told) if strict or not one.strict]
+        findings += check_locks(sql, root, settings)
+    kept, unused = judge(
+        modules, [finding for finding in findings if finding.rule in chosen], chosen
+    )
+    reported = [finding for finding in (*kept, *unused) if strict or not finding.strict]
     return Report(
         sorted(
-            findings, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
+            reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
-        [one.problem for one in checked if one.problem is not None],
+        [read.problem for read in checked if read.problem is not None],
         len(files),
         sum(module.lines for module in modules),
         time.perf_counter() - began,
@@ -155,7 +144,7 @@ def _read_all(
 ) -> list[Checked]:
     size = sum(path.stat().st_size for path in files)
     wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
-    if wanted < 2 or len(files) < 2:  # noqa: PLR2004
+    if min(wanted, len(files)) <= 1:
         return [read(path) for path in files]
     with ProcessPoolExecutor(wanted) as pool:
         return list(pool.map(read, files, chunksize=max(len(files) // (8 * wanted), 1)))
@@ -175,16 +164,21 @@ def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | N
         return Checked([], sources)
     modules = []
     for source in sources:
-        facts = collect(source)
+        syntax = collect(source)
         if settings.matches(source.path, settings.migrations):
-            facts.own = check_migration(source, settings)
-        modules.append(facts)
+            syntax.findings = check_migration(source, settings)
+        modules.append(syntax)
     return Checked(modules, None)
 
 
-def _find(project: Project, chosen: set[str]) -> list[Finding]:
-    found = [one for rule in RULES if rule.slug in chosen for one in rule.check(project)]
-    return found + [one for module in project.modules for one in module.own if one.rule in chosen]
+def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
+    findings = [
+        finding
+        for rule in code_rules()
+        if rule.slug in chosen and rule.check is not None
+        for finding in rule.check(project)
+    ]
+    return findings + [finding for module in project.modules for finding in module.findings]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:
@@ -194,6 +188,6 @@ def assert_clean(*paths: Path | str, strict: bool = False) -> None:
         AssertionError: there are findings, or files that could not be checked; it lists them.
     """
     report = check([Path(path) for path in paths], strict=strict)
-    said = [*map(str, report.findings), *map(str, report.problems)]
-    if said:
-        raise AssertionError("\n".join([f"{len(said)} findings:", *said]))
+    lines = [*map(str, report.findings), *map(str, report.problems)]
+    if lines:
+        raise AssertionError("\n".join([f"{len(lines)} findings:", *lines]))

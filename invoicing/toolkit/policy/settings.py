@@ -77,9 +77,10 @@ def read_settings(root: Path) -> PolicySettings:
     except (OSError, ValueError) as error:
         raise PolicySettingsError(str(path), str(error)) from None
     given: dict[str, Any] = table.get("tool", {}).get("invoicing", {}).get("policy", {})
-    return PolicySettings(
-        **{_known(path, name): _value(path, name, value) for name, value in given.items()}
-    )
+    values: dict[str, Any] = {
+        _known(path, name): _value(path, name, value) for name, value in given.items()
+    }
+    return PolicySettings(**values)
 
 
 def _known(path: Path, name: str) -> str:
@@ -92,7 +93,7 @@ def _known(path: Path, name: str) -> str:
     return key
 
 
-def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
+def _value(path: Path, name: str, value: object) -> object:
     if name.replace("-", "_") in {"base", "mixin"}:
         if isinstance(value, str):
             return value
@@ -101,7 +102,7 @@ def _value(path: Path, name: str, value: Any) -> Any:  # noqa: ANN401 -- whateve
             return value
     elif isinstance(value, str):
         return (value,)
-    elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     wanted = "a string" if name in {"base", "mixin"} else "a string or a list of strings"
     raise PolicySettingsError(str(path), f"{name} of [tool.invoicing.policy] is not {wanted}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Problem
+from invoicing.toolkit.policy.finding import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class Suppression:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A file, parsed.
 
     Attributes:
@@ -69,14 +69,14 @@ def find_files(root: Path, paths: Sequence[Path], settings: PolicySettings) -> I
     """Return the Python files and notebooks below `paths`, once each, in order."""
     seen: set[Path] = set()
     for path in paths:
-        for found in [path] if path.is_file() else _below(path):
-            real = found.resolve()
-            relative = relative_path(found, root)
+        for file in [path] if path.is_file() else _below(path):
+            real = file.resolve()
+            relative = relative_path(file, root)
             inside = real.is_relative_to(root.resolve()) or path.is_file()
             excluded = settings.matches(relative, settings.exclude) and not path.is_file()
             if inside and not excluded and real not in seen:
                 seen.add(real)
-                yield found
+                yield file
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -95,7 +95,7 @@ def relative_path(path: Path, root: Path) -> str:
         return path.as_posix()
 
 
-def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[Source] | Problem:
+def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[SourceFile] | Problem:
     """Return a file parsed, a notebook's cells as one file each; or why it cannot be.
 
     Args:
@@ -122,28 +122,28 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[Sou
         return Problem(shown, 1, str(error) or type(error).__name__)
 
 
-def _parse(path: str, module: str, text: str) -> Source:
+def _parse(path: str, module: str, text: str) -> SourceFile:
     with warnings.catch_warnings():
-        # An invalid escape in somebody's string is not ours to tell of.
+        # An invalid escape in a string is no rule's business.
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
-    return Source(path, module, text, tree, tuple(suppressions_of(text)))
+    return SourceFile(path, module, text, tree, tuple(suppressions_of(text)))
 
 
-def _cells(path: Path, shown: str) -> list[Source]:
+def _cells(path: Path, shown: str) -> list[SourceFile]:
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    cells = [one for one in notebook.get("cells", ()) if one.get("cell_type") == "code"]
+    cells = [cell for cell in notebook.get("cells", ()) if cell.get("cell_type") == "code"]
     texts = [_plain("".join(cell.get("source", ""))) for cell in cells]
     # One module: a later cell knows what an earlier one has imported.
-    found: list[Source] = []
+    sources: list[SourceFile] = []
     imports: list[ast.stmt] = []
     for number, text in enumerate(texts, 1):
         source = _parse(f"{shown}[{number}]", path.stem, text)
-        own = [one for one in source.tree.body if isinstance(one, ast.Import | ast.ImportFrom)]
+        own = [node for node in source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         source.tree.body[:0] = imports
         imports += own
-        found.append(source)
-    return found
+        sources.append(source)
+    return sources
 
 
 def _plain(text: str) -> str:
@@ -175,7 +175,7 @@ def _module_name(path: Path, root: Path) -> str:
     while (folder / "__init__.py").exists() and folder != folder.parent:
         parts.insert(0, folder.name)
         folder = folder.parent
-    if len(parts) < 2 and folder.is_relative_to(root.resolve()):  # noqa: PLR2004
+    if len(parts) <= 1 and folder.is_relative_to(root.resolve()):
         # A namespace package, as a folder without __init__ is.
         parts = [*folder.relative_to(root.resolve()).parts, *parts]
     return ".".join(parts)

@@ -1,27 +1,27 @@
 """Comments that allow a rule to be broken: `# policy: allow lazy-raise -- why`.
 
-One without a reason allows nothing, and one that allows what nobody does is a finding itself.
+A comment without a reason allows nothing, and one that is not needed is a finding itself.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Finding, Rule
+from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from invoicing.toolkit.policy.facts import ModuleFacts
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.python.syntax import ModuleSyntax
     from invoicing.toolkit.policy.source import Suppression
 
 SLUG = "unused-suppression"
 
 
 def judge(
-    modules: list[ModuleFacts], findings: Iterable[Finding], chosen: set[str]
-) -> tuple[list[Finding], list[Finding]]:
+    modules: list[ModuleSyntax], findings: Iterable[PolicyFinding], chosen: set[str]
+) -> tuple[list[PolicyFinding], list[PolicyFinding]]:
     """Return the findings that no comment allows, and what is wrong with the comments."""
     by_path = {module.path: module.suppressions for module in modules}
     used: set[tuple[str, int, str]] = set()
@@ -35,13 +35,12 @@ def judge(
         used.update((finding.path, each.line, finding.rule) for each in allowing)
         if not allowing:
             kept.append(finding)
-    told = [] if SLUG not in chosen else list(_wrong(modules, used, chosen))
-    return kept, told
+    return kept, [] if SLUG not in chosen else list(_wrong(modules, used, chosen))
 
 
 def _wrong(
-    modules: list[ModuleFacts], used: set[tuple[str, int, str]], chosen: set[str]
-) -> Iterator[Finding]:
+    modules: list[ModuleSyntax], used: set[tuple[str, int, str]], chosen: set[str]
+) -> Iterator[PolicyFinding]:
     for module in modules:
         for suppression in module.suppressions:
             if not suppression.reason:
@@ -57,20 +56,20 @@ def _wrong(
                     )
 
 
-def _finding(module: ModuleFacts, suppression: Suppression, message: str, mend: str) -> Finding:
-    return Finding(module.path, suppression.line, 1, SLUG, message, mend)
+def _finding(
+    module: ModuleSyntax, suppression: Suppression, message: str, fix: str
+) -> PolicyFinding:
+    return PolicyFinding(module.path, suppression.line, 1, SLUG, message, fix)
 
 
-def _nothing(_project: Project) -> Iterable[Finding]:
-    """Say nothing: this rule is judged after all others."""
-    return ()
-
-
-UNUSED_SUPPRESSION = Rule(
+# It is judged after all others, by `judge`.
+UNUSED_SUPPRESSION: Rule[None] = Rule(
     SLUG,
     "a suppression gives a reason, and is needed",
     "A comment that allows what is no longer done will allow it to come back, unseen.",
-    'account: Mapped[Account] = relationship(lazy="raise")  # policy: allow lazy-raise -- old',
-    'account: Mapped[Account] = relationship(lazy="raise")',
-    _nothing,
+    {
+        "not needed": 'account: Mapped[Account] = relationship(lazy="raise")'
+        "  # policy: allow lazy-raise -- old"
+    },
+    {"no comment": 'account: Mapped[Account] = relationship(lazy="raise")'},
 )

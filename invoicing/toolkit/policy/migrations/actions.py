@@ -95,16 +95,16 @@ def bare(name: str) -> str:
     return name.rpartition(".")[2].strip('"`[]').lower()
 
 
-def equal(one: str | None, other: str | None) -> bool:
+def equal(name: str | None, other: str | None) -> bool:
     """Tell whether two names are surely the same."""
-    return one is not None and other is not None and bare(one) == bare(other)
+    return name is not None and other is not None and bare(name) == bare(other)
 
 
-def alike(one: str | None, other: str | None) -> bool:
+def alike(name: str | None, other: str | None) -> bool:
     """Tell whether two names may be the same: an unknown part may be anything."""
-    if one is None or other is None:
+    if name is None or other is None:
         return True
-    first, second = bare(one), bare(other)
+    first, second = bare(name), bare(other)
     return first == second or fits(first, second) or fits(second, first)
 
 

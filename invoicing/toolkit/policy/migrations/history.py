@@ -4,52 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.migrations import destructive, header
 from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, bare
 from invoicing.toolkit.policy.migrations.narrowing import narrows
-from invoicing.toolkit.policy.migrations.rule import finding
+from invoicing.toolkit.policy.migrations.rules import destructive_flagged, migration_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.migrations.revision import Revision
-    from invoicing.toolkit.policy.model import Finding
 
 Types = dict[tuple[str, str], ColumnType | None]
 
 
-def check_history(revisions: Iterable[Revision]) -> list[Finding]:
+def check_history(revisions: Iterable[Revision]) -> list[PolicyFinding]:
     """Find ids taken or missing, and narrower types where only earlier files say the old."""
     known = [revision for revision in revisions if revision.is_migration and revision.identifier]
-    by_id = {one.identifier or "": one for one in reversed(known)}
+    by_id = {revision.identifier or "": revision for revision in reversed(known)}
     found = [*twice(known, by_id), *missing(known, by_id)]
     types: Types = {}
     for revision in in_order(by_id):
         found += narrower(revision, types)
-    return sorted(found, key=lambda one: (one.path, one.line))
+    return sorted(found, key=lambda finding: (finding.path, finding.line))
 
 
-def twice(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[Finding]:
+def twice(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[PolicyFinding]:
     """Say that an id belongs to two files."""
     for revision in known:
         first = by_id[revision.identifier or ""]
         if first is not revision:
             message = f"revision {revision.identifier} is also {first.path}"
-            yield finding(revision, header.SLUG, (1, 1), message, "give this one an id of its own")
+            yield revision.finding(
+                migration_header.SLUG, (1, 1), message, "give this one an id of its own"
+            )
 
 
-def missing(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[Finding]:
+def missing(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[PolicyFinding]:
     """Say that a parent is not there."""
     for revision in known:
         for parent in revision.parents or ():
             # Alembic takes a beginning of an id for the id.
-            if parent not in by_id and not any(one.startswith(parent) for one in by_id):
+            if parent not in by_id and not any(
+                identifier.startswith(parent) for identifier in by_id
+            ):
                 message = f"down_revision {parent} is no revision here"
-                yield finding(revision, header.SLUG, (1, 1), message, "name one that is")
+                yield revision.finding(migration_header.SLUG, (1, 1), message, "name one that is")
 
 
 def in_order(by_id: dict[str, Revision]) -> Iterator[Revision]:
-    """Give parents before their children; what hangs on nothing known is left out."""
+    """Give parents before their children; what has no known parent is left out."""
     children: dict[str, list[str]] = {}
     waiting: dict[str, int] = {}
     for identifier, revision in by_id.items():
@@ -67,7 +70,7 @@ def in_order(by_id: dict[str, Revision]) -> Iterator[Revision]:
                 ready.append(child)
 
 
-def narrower(revision: Revision, types: Types) -> Iterator[Finding]:
+def narrower(revision: Revision, types: Types) -> Iterator[PolicyFinding]:
     """Follow the types of columns over a revision; say where one loses values unflagged."""
     node = revision.node("upgrade")
     for action in revision.run(node).actions if node else ():
@@ -77,14 +80,13 @@ def narrower(revision: Revision, types: Types) -> Iterator[Finding]:
             action.verb == "retype"
             and action.old is None
             and is_narrower(old, action.new)
-            and not destructive.flagged(revision)
+            and not destructive_flagged.flagged(revision)
         ):
-            yield finding(
-                revision,
-                destructive.SLUG,
+            yield revision.finding(
+                destructive_flagged.SLUG,
                 (action.line, action.column),
-                destructive.narrowed(action, old),
-                destructive.MEND,
+                destructive_flagged.narrowed(action, old),
+                destructive_flagged.FIX,
             )
         follow(action, key, types)
 

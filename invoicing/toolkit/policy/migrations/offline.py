@@ -6,17 +6,14 @@ database), so `check_sql` starts it in another process, and only on request.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 class Tape:
@@ -28,7 +25,7 @@ class Tape:
 
     def write(self, text: str) -> int:
         """Note a piece of SQL and the line of the revision it comes from, if from one."""
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- the cheapest way to a caller
+        frame = inspect.currentframe()
         while frame is not None and frame.f_code.co_filename not in self.paths:
             frame = frame.f_back
         piece: dict[str, str | int | None] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.migrations.tokens import Token
+    from invoicing.toolkit.policy.migrations.tokens import SqlToken
 
 # What may follow the last of several names.
 ENDS = {"CASCADE", "RESTRICT", "ON", "RESTART", "CONTINUE", "USING", "WHERE"}
@@ -17,7 +17,7 @@ ENDS = {"CASCADE", "RESTRICT", "ON", "RESTART", "CONTINUE", "USING", "WHERE"}
 class Words:
     """The tokens of a statement, and how far they have been read."""
 
-    def __init__(self, found: list[Token]) -> None:
+    def __init__(self, found: list[SqlToken]) -> None:
         self.found = found
         self.at = 0
 
@@ -106,7 +106,7 @@ class Words:
                 break
         return names
 
-    def pass_parenthesis(self) -> list[Token]:
+    def pass_parenthesis(self) -> list[SqlToken]:
         """Pass over a parenthesis if one comes next, and give what is in it."""
         if self.peek() != "(":
             return []
@@ -127,7 +127,7 @@ class Words:
 
     def parts(self) -> Iterator[Words]:
         """Split what is left at the commas outside of parentheses."""
-        part: list[Token] = []
+        part: list[SqlToken] = []
         depth = 0
         for token in self.found[self.at :]:
             depth += (token.text == "(") - (token.text == ")")

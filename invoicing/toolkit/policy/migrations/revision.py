@@ -7,9 +7,10 @@ from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from invoicing.toolkit.policy.migrations.run import Run
+from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
-from invoicing.toolkit.policy.migrations.values import UNKNOWN, Function, Value
+from invoicing.toolkit.policy.migrations.trace import Trace
+from invoicing.toolkit.policy.migrations.values import UNKNOWN, FunctionValue, Value
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -26,14 +27,14 @@ class Revision:
     @cached_property
     def names(self) -> dict[str, Value]:
         """Give what the file's own names are."""
-        reader = Run({}, self.settings.dialect)
+        reader = Trace({}, self.settings.dialect)
         scope: ChainMap[str, Value] = ChainMap({})
         todo = list(self.tree.body)
         kept = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.AugAssign)
         while todo:
             node = todo.pop(0)
             if isinstance(node, FunctionNode):
-                scope[node.name] = Function(node)
+                scope[node.name] = FunctionValue(node)
             elif isinstance(node, ast.ClassDef):
                 scope[node.name] = UNKNOWN
             elif isinstance(node, ast.If | ast.Try):
@@ -52,6 +53,10 @@ class Revision:
         """Tell whether Alembic would take it for a revision."""
         return "revision" in self.names and "down_revision" in self.names
 
+    def finding(self, rule: str, place: tuple[int, int], message: str, fix: str) -> PolicyFinding:
+        """Make a finding at a line and column of this file."""
+        return PolicyFinding(self.path, *place, rule, message, fix)
+
     @property
     def identifier(self) -> str | None:
         """Give the revision's own id."""
@@ -65,14 +70,14 @@ class Revision:
         if value is None:
             return ()
         found = value if isinstance(value, list) else [value]
-        return tuple(found) if all(isinstance(one, str) for one in found) else None
+        return tuple(found) if all(isinstance(parent, str) for parent in found) else None
 
     def node(self, name: str) -> FunctionNode | None:
         """Give a function of the file."""
         value = self.names.get(name)
         return (
             value.node
-            if isinstance(value, Function) and isinstance(value.node, FunctionNode)
+            if isinstance(value, FunctionValue) and isinstance(value.node, FunctionNode)
             else None
         )
 
@@ -95,13 +100,13 @@ class Revision:
         calls = ast.walk(there) if there is not None else ()
         return any(isinstance(call, ast.Name) and call.id == "globals" for call in calls)
 
-    def run(self, node: FunctionNode) -> Run:
+    def run(self, node: FunctionNode) -> Trace:
         """Follow one of its functions."""
         if node.name not in self.runs:
-            self.runs[node.name] = Run(self.names, self.settings.dialect).function(node)
+            self.runs[node.name] = Trace(self.names, self.settings.dialect).function(node)
         return self.runs[node.name]
 
     @cached_property
-    def runs(self) -> dict[str, Run]:
+    def runs(self) -> dict[str, Trace]:
         """Keep what was followed."""
         return {}

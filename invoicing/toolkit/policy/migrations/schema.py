@@ -25,7 +25,7 @@ def names_of(value: Value) -> tuple[str, ...] | None:
     """Give the names of columns, None where they are not known."""
     if not isinstance(value, list):
         return None
-    return tuple(text_of(one) for one in value)
+    return tuple(text_of(item) for item in value)
 
 
 def type_of(value: Value) -> ColumnType | None:

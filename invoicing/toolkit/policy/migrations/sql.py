@@ -16,7 +16,7 @@ from invoicing.toolkit.policy.migrations.tokens import listed, statements
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from invoicing.toolkit.policy.migrations.tokens import Token
+    from invoicing.toolkit.policy.migrations.tokens import SqlToken
 
 # They leave nothing behind that a downgrade could undo.
 PASSING = listed(
@@ -58,7 +58,7 @@ def read_sql(sql: str, depth: int = 0) -> list[Action]:
     return [action for statement in statements(sql) for action in read_statement(statement, depth)]
 
 
-def read_statement(found: list[Token], depth: int) -> list[Action]:
+def read_statement(found: list[SqlToken], depth: int) -> list[Action]:
     """List what one statement does."""
     words = Words(found)
     first = words.take()
@@ -203,7 +203,7 @@ def read_select(words: Words) -> list[Action]:
     )
 
 
-def read_block(found: list[Token], depth: int) -> list[Action]:
+def read_block(found: list[SqlToken], depth: int) -> list[Action]:
     """DO runs its body: statement by statement, each perhaps, and the texts it executes."""
     if depth >= DEEPEST:
         return [Action("opaque", said="DO")]
@@ -222,7 +222,7 @@ def read_body(body: str, depth: int) -> list[Action]:
     """List what the body of a block does."""
     actions: list[Action] = []
     for found in statements(body):
-        pieces: list[list[Token]] = [[]]
+        pieces: list[list[SqlToken]] = [[]]
         for token in found:
             if token.word in BLOCKS:
                 pieces.append([])
@@ -232,7 +232,7 @@ def read_body(body: str, depth: int) -> list[Action]:
             word = piece[0].word
             if word in {"EXECUTE", "PERFORM"}:
                 texts = [token.text for token in piece if token.kind in {"text", "body"}]
-                actions += [one for text in texts[:1] for one in read_sql(holes(text), depth)]
+                actions += [step for text in texts[:1] for step in read_sql(holes(text), depth)]
             elif word in READERS and word != "SELECT":
                 actions += read_statement(piece, depth)
             elif word in {"INSERT", "UPDATE"}:

@@ -23,7 +23,7 @@ MOST_UNKNOWN = 200
 ON_TABLES = {"column", "index", "constraint", "trigger", "policy", "rule"}
 
 
-class State:
+class SchemaState:
     """What has been made and is still there.
 
     Attributes:
@@ -129,7 +129,11 @@ class State:
         table = action.name if action.kind == "table" else action.table
         near = self.found("on", table) if action.kind in {"table", "column"} else []
         users = self.found(f"uses {action.kind}", action.name) if action.cascade else []
-        return [one for one in sorted({*near, *users}) if self.goes_with(self.made[one], action)]
+        return [
+            number
+            for number in sorted({*near, *users})
+            if self.goes_with(self.made[number], action)
+        ]
 
     def same(self, thing: Action, action: Action) -> bool:
         """Tell whether a step is about this thing."""
@@ -173,7 +177,7 @@ class State:
                 self.put(replace(self.take(number), table=action.becomes))
 
     def users(self, action: Action) -> Iterator[Action]:
-        """List what stands in the way of a drop: what still needs the thing dropped."""
+        """List what blocks a drop: what still needs the thing dropped."""
         for number in self.found(f"uses {action.kind}", action.name):
             thing = self.made[number]
             needs = any(
@@ -201,9 +205,9 @@ def plain(name: str | None) -> str:
     return HOLE if name is None or HOLE in name else bare(name)
 
 
-def after(actions: list[Action]) -> State:
+def after(actions: list[Action]) -> SchemaState:
     """Take every step of an upgrade."""
-    state = State()
+    state = SchemaState()
     for action in actions:
         state.apply(action)
     return state

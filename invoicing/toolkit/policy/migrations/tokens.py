@@ -27,7 +27,7 @@ ESCAPED = re.compile(r"'(?:[^'\\]|\\.|'')*(?:'|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Token:
+class SqlToken:
     """A word, a text, a body or a sign; `word` is upper case."""
 
     kind: str
@@ -36,7 +36,7 @@ class Token:
     word: str = field(default="", compare=False)
 
 
-def tokens(sql: str) -> Iterator[Token]:
+def tokens(sql: str) -> Iterator[SqlToken]:
     """Give the tokens, without space and comments. Takes time in proportion to the length."""
     at = 0
     while at < len(sql):
@@ -50,15 +50,15 @@ def tokens(sql: str) -> Iterator[Token]:
             end = sql.find(match[0], at)
             body = sql[at : end if end >= 0 else len(sql)]
             at = end + len(match[0]) if end >= 0 else len(sql)
-            yield Token("body", body, start)
+            yield SqlToken("body", body, start)
         elif kind == "name" and match[0] in {"E", "e"} and sql[at : at + 1] == "'":
             escaped = ESCAPED.match(sql, at)
             at = escaped.end() if escaped else at
-            yield Token("text", sql[start + 2 : at - 1], start)
+            yield SqlToken("text", sql[start + 2 : at - 1], start)
         elif kind == "text":
-            yield Token("text", match[0][1:-1].replace("''", "'"), start)
+            yield SqlToken("text", match[0][1:-1].replace("''", "'"), start)
         elif kind != "space":
-            yield Token(kind, match[0], start, match[0].upper())
+            yield SqlToken(kind, match[0], start, match[0].upper())
 
 
 def after_comment(sql: str, at: int) -> int:
@@ -71,22 +71,22 @@ def after_comment(sql: str, at: int) -> int:
     return len(sql)
 
 
-def statements(sql: str) -> list[list[Token]]:
+def statements(sql: str) -> list[list[SqlToken]]:
     """Split at the semicolons outside of parentheses and of the body of BEGIN ATOMIC."""
-    found: list[list[Token]] = [[]]
+    found: list[list[SqlToken]] = [[]]
     depth = 0
     for token in tokens(sql):
         if token.text in {"(", ")"}:
             depth = max(0, depth + (1 if token.text == "(" else -1))
         if token.word == "ATOMIC" and found[-1] and found[-1][-1].word == "BEGIN":
             depth += 1
-        if token.word == "END" and any(one.word == "ATOMIC" for one in found[-1]):
+        if token.word == "END" and any(other.word == "ATOMIC" for other in found[-1]):
             depth = max(0, depth - 1)
         if token.text == ";" and token.kind == "other" and not depth:
             found.append([])
         else:
             found[-1].append(token)
-    return [one for one in found if one]
+    return [statement for statement in found if statement]
 
 
 def listed(words: str) -> set[str]:

@@ -103,7 +103,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Function:
+class FunctionValue:
     """A function of the file itself."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -247,11 +247,11 @@ class Evaluator:
             return made(callee.dotted, args, kwargs)
         if isinstance(callee, Method):
             return self.method(callee, args, kwargs)
-        if isinstance(callee, Function):
+        if isinstance(callee, FunctionValue):
             return self.returned(callee, scope)
         return UNKNOWN
 
-    def returned(self, function: Function, scope: Mapping[str, Value]) -> Value:
+    def returned(self, function: FunctionValue, scope: Mapping[str, Value]) -> Value:
         """Give what a function of one `return` without parameters gives."""
         node = function.node
         if isinstance(node, ast.Lambda) or node.args.args:

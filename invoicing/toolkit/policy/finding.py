@@ -1,18 +1,10 @@
-"""What the gate says: findings, problems, and the rules themselves."""
+"""What the gate reports: findings with their edits, and files that could not be checked."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from invoicing.toolkit.policy.project import Project
-
-# As ruff has it: a safe fix keeps what the code does, an unsafe one is to be looked at.
-Applicability = Literal["safe", "unsafe"]
+from typing import NamedTuple
 
 
 class Edit(NamedTuple):
@@ -30,7 +22,7 @@ class Edit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Finding:
+class PolicyFinding:
     """A place where a rule is broken.
 
     Attributes:
@@ -39,9 +31,9 @@ class Finding:
         column: from 1.
         rule: the rule's slug.
         message: what is wrong.
-        mend: how to mend it.
-        strict: whether it could not be told for certain, and is said under `--strict` only.
-        edits: what would fix it, where that is known; whether it is safe is said by the rule.
+        fix: how to fix it, in words.
+        strict: whether it is uncertain, and reported under `--strict` only.
+        edits: what would fix it, where that is known; its rule says whether that is safe.
     """
 
     path: str
@@ -49,12 +41,12 @@ class Finding:
     column: int
     rule: str
     message: str
-    mend: str
+    fix: str
     strict: bool = False
     edits: tuple[Edit, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: [{self.rule}] {self.message}; {self.mend}"
+        return f"{self.path}:{self.line}:{self.column}: [{self.rule}] {self.message}; {self.fix}"
 
     @property
     def is_fixable(self) -> bool:
@@ -77,26 +69,3 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: not checked: {self.message}"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule, with what explains it; the documentation is made of this.
-
-    Attributes:
-        slug: its id, its name in settings, and in suppressions.
-        summary: what it asks for.
-        why: what goes wrong otherwise.
-        bad: an example that breaks it.
-        good: the same, mended.
-        check: finds the places that break it.
-        fix: whether the edits of its findings are safe or unsafe; None where it has none.
-    """
-
-    slug: str
-    summary: str
-    why: str
-    bad: str
-    good: str
-    check: Callable[[Project], Iterable[Finding]]
-    fix: Applicability | None = None

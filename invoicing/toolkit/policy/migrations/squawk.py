@@ -1,4 +1,4 @@
-"""`safe-migration`: what would lock or rewrite a large table, by squawk on each revision's SQL.
+"""Find what would lock or rewrite a large table, by squawk on each revision's SQL.
 
 It runs the migrations' code in another process (`offline.py`), so it is done on request only. What
 a migration decides by looking at the database is not seen: offline there is none.
@@ -17,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.migrations.errors import OfflineSqlError, SquawkMissingError
-from invoicing.toolkit.policy.migrations.examples.safe import BAD, GOOD
-from invoicing.toolkit.policy.migrations.rule import Rule
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
-from invoicing.toolkit.policy.model import Finding
 
 SLUG = "safe-migration"
 TIMEOUT = 300.0
@@ -31,7 +29,7 @@ TIMEOUTS = {"require-lock-timeout", "require-statement-timeout", "require-timeou
 
 
 @dataclass
-class Script:
+class RevisionSql:
     """The SQL of one revision, with the place in its file for each line of it.
 
     Attributes:
@@ -53,7 +51,7 @@ class Script:
 
 def check_sql(
     config: str | Path, revisions: str = "base:heads", settings: MigrationSettings | None = None
-) -> list[Finding]:
+) -> list[PolicyFinding]:
     """Find what would lock or rewrite a large table.
 
     Args:
@@ -70,10 +68,13 @@ def check_sql(
     scripts = split(write_sql(Path(config).resolve(), revisions))
     found = [
         finding
-        for script, one in run_squawk(squawk, scripts, chosen)
-        if (finding := judged(script, one, chosen)) is not None
+        for script, violation in run_squawk(squawk, scripts, chosen)
+        if (finding := judged(script, violation, chosen)) is not None
     ]
-    return sorted(set(found), key=lambda one: (one.path, one.line, one.column, one.message))
+    return sorted(
+        set(found),
+        key=lambda finding: (finding.path, finding.line, finding.column, finding.message),
+    )
 
 
 def find_squawk() -> str:
@@ -90,17 +91,7 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
         output = Path(folder, "pieces.json")
         program = Path(__file__).with_name("offline.py")
         command = [sys.executable, str(program), str(config), revisions, str(output)]
-        try:
-            done = subprocess.run(  # noqa: S603 -- our own program, by its path
-                command,
-                cwd=config.parent,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise OfflineSqlError(str(config), f"not done after {TIMEOUT:.0f} s") from None
+        done = run(command, config.parent, str(config))
         if done.returncode or not output.exists():
             reason = next(
                 iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}"
@@ -110,14 +101,24 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
         return pieces
 
 
-def split(pieces: list[dict[str, Any]]) -> list[Script]:
+def run(command: list[str], folder: Path, what: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder; `what` is named where it takes too long."""
+    try:
+        return subprocess.run(  # noqa: S603 -- our own program, or the squawk found above
+            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise OfflineSqlError(what, f"not done after {TIMEOUT:.0f} s") from None
+
+
+def split(pieces: list[dict[str, Any]]) -> list[RevisionSql]:
     """Give each revision its statements, and the transaction they run in."""
-    scripts: list[Script] = []
+    scripts: list[RevisionSql] = []
     inside = False
     for piece in pieces:
         sql, path = piece["sql"], piece["path"]
         if path is not None and (not scripts or scripts[-1].path != path):
-            scripts.append(Script(path))
+            scripts.append(RevisionSql(path))
             if inside and not BEGIN.match(sql):
                 scripts[-1].add("BEGIN;", (piece["line"], piece["column"]))
         if BEGIN.match(sql):
@@ -132,8 +133,8 @@ def split(pieces: list[dict[str, Any]]) -> list[Script]:
 
 
 def run_squawk(
-    squawk: str, scripts: list[Script], settings: MigrationSettings
-) -> list[tuple[Script, dict[str, Any]]]:
+    squawk: str, scripts: list[RevisionSql], settings: MigrationSettings
+) -> list[tuple[RevisionSql, dict[str, Any]]]:
     """Let squawk read every script at once."""
     if not scripts:
         return []
@@ -143,17 +144,17 @@ def run_squawk(
             Path(folder, f"{number}.sql").write_text(text, encoding="utf-8")
         names = [f"{number}.sql" for number in range(len(scripts))]
         command = [squawk, "--reporter", "json", "--pg-version", settings.pg_version, *names]
-        done = subprocess.run(  # noqa: S603 -- the program found above
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = run(command, Path(folder), "squawk")
     try:
         said: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError:
         raise OfflineSqlError("squawk", done.stderr.strip() or "no answer") from None
-    return [(scripts[int(Path(one["file"]).stem)], one) for one in said]
+    return [(scripts[int(Path(violation["file"]).stem)], violation) for violation in said]
 
 
-def judged(script: Script, said: dict[str, Any], settings: MigrationSettings) -> Finding | None:
+def judged(
+    script: RevisionSql, said: dict[str, Any], settings: MigrationSettings
+) -> PolicyFinding | None:
     """Make a finding of what squawk says, at the place of the revision."""
     rule = said["rule_name"]
     counts = rule in settings.squawk_rules or (settings.strict and rule == "syntax-error")
@@ -161,23 +162,11 @@ def judged(script: Script, said: dict[str, Any], settings: MigrationSettings) ->
         return None
     line, column = script.places[min(said["line"], len(script.places) - 1)]
     message = f"{rule}: {said['message'].strip().rstrip('.')}"
-    mend = (said.get("help") or f"see what squawk says of {rule}").strip().rstrip(".")
-    return Finding(shortened(script.path), line, column, SLUG, message, mend)
+    fix = (said.get("help") or f"see what squawk says of {rule}").strip().rstrip(".")
+    return PolicyFinding(shortened(script.path), line, column, SLUG, message, fix)
 
 
 def shortened(path: str) -> str:
     """Give a path from here where it lies below."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
-
-
-RULE = Rule(
-    SLUG,
-    "a migration neither blocks a large table for long nor rewrites it",
-    "A statement that takes no time on an empty table holds its lock for minutes on a large one, "
-    "and everything behind it waits. Squawk knows which statements do; this reads the SQL that "
-    "Alembic writes, so that operations of one's own are seen too.",
-    None,
-    BAD,
-    GOOD,
-)

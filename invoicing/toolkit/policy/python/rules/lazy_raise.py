@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Edit, Finding, Rule
-from invoicing.toolkit.policy.rules.relationships import BACKREF, relationships
+from invoicing.toolkit.policy.finding import Edit, PolicyFinding
+from invoicing.toolkit.policy.python.relationships import BACKREF, relationships
+from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Project
-    from invoicing.toolkit.policy.rules.relationships import Relationship
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.relationships import Relationship
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
 SLUG = "lazy-raise"
 # What loads by itself; dynamic, write_only and noload are used in ways of their own.
 LOADING = {"select", "joined", "selectin", "subquery", "immediate", "raise_on_sql"}
 LOADING |= {"True", "False", "None"}
-MEND = 'write lazy="raise", and load it where the query is'
+FIX = 'write lazy="raise", and load it where the query is'
 
 
-def check(project: Project) -> Iterator[Finding]:
+def check(project: Project) -> Iterator[PolicyFinding]:
     """Find relationships that load by themselves."""
     for relationship in relationships(project):
         if relationship.attribute.annotation in {"write_only", "dynamic"}:
@@ -30,7 +31,7 @@ def check(project: Project) -> Iterator[Finding]:
         yield from _backref(project, relationship)
 
 
-def _relationship(project: Project, relationship: Relationship) -> Iterator[Finding]:
+def _relationship(project: Project, relationship: Relationship) -> Iterator[PolicyFinding]:
     lazy = project.keyword(relationship.module, relationship.call, "lazy")
     if lazy.text == "raise":
         return
@@ -38,7 +39,7 @@ def _relationship(project: Project, relationship: Relationship) -> Iterator[Find
         yield _finding(
             relationship.module,
             relationship.call,
-            f"{relationship.name}: its lazy= cannot be told",
+            f"{relationship.name}: its lazy= cannot be determined",
             strict=True,
         )
         return
@@ -57,7 +58,7 @@ def _relationship(project: Project, relationship: Relationship) -> Iterator[Find
     )
 
 
-def _backref(project: Project, relationship: Relationship) -> Iterator[Finding]:
+def _backref(project: Project, relationship: Relationship) -> Iterator[PolicyFinding]:
     backref = relationship.call.keywords.get("backref")
     if backref is None:
         return
@@ -77,17 +78,17 @@ def _backref(project: Project, relationship: Relationship) -> Iterator[Finding]:
         relationship.module,
         made or relationship.call,
         f"the backref {name} of {relationship.name} has no lazy=",
-        mend='write a relationship with lazy="raise" on both sides, by back_populates',
+        fix='write a relationship with lazy="raise" on both sides, by back_populates',
     )
 
 
-def _edits(call: CallFacts) -> tuple[Edit, ...]:
+def _edits(call: CallSyntax) -> tuple[Edit, ...]:
     given = call.keywords.get("lazy")
     if given is not None:
         return (Edit(*given.place, '"raise"'),) if given.text in LOADING else ()
     place = call.place
     if place.line == place.end_line:
-        empty = place.end_column - call.callee_place.end_column <= 2  # noqa: PLR2004
+        empty = place.end_column - call.callee_place.end_column <= len("()")
         text = 'lazy="raise"' if empty else ', lazy="raise"'
         return (
             Edit(place.end_line, place.end_column - 1, place.end_line, place.end_column - 1, text),
@@ -101,27 +102,32 @@ def _edits(call: CallFacts) -> tuple[Edit, ...]:
 
 
 def _finding(
-    module: ModuleFacts,
-    call: CallFacts,
+    module: ModuleSyntax,
+    call: CallSyntax,
     message: str,
     *,
-    mend: str = MEND,
+    fix: str = FIX,
     strict: bool = False,
     edits: tuple[Edit, ...] = (),
-) -> Finding:
+) -> PolicyFinding:
     place = call.place
-    return Finding(module.path, place.line, place.column + 1, SLUG, message, mend, strict, edits)
+    return PolicyFinding(
+        module.path, place.line, place.column + 1, SLUG, message, fix, strict, edits
+    )
 
 
-LAZY_RAISE = Rule(
+RULE = Rule(
     SLUG,
     'every relationship has lazy="raise"',
-    "A relationship that loads by itself sends one statement for each parent as soon as somebody "
-    "reads it in a loop, and under asyncio it fails at a place that has no await. With "
+    "A relationship that loads by itself sends one statement for each parent as soon as it is "
+    "read in a loop, and under asyncio it fails at a place that has no await. With "
     'lazy="raise" a missing loader is an error in the first test.',
-    'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice")',
-    'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice", lazy="raise")',
+    {"no lazy": 'lines: Mapped[list["InvoiceLine"]] = relationship(back_populates="invoice")'},
+    {
+        "raise": 'lines: Mapped[list["InvoiceLine"]] = relationship('
+        'back_populates="invoice", lazy="raise")'
+    },
     check,
     # What reads it without a loader fails from then on.
-    fix="unsafe",
+    applicability="unsafe",
 )

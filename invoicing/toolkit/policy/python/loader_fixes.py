@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Edit
-from invoicing.toolkit.policy.rules.sessions import is_query
+from invoicing.toolkit.policy.finding import Edit
+from invoicing.toolkit.policy.python.sessions import is_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
 SWAPPED = {"joinedload", "selectinload"}
 # What may stand before or behind it in a chain of options.
@@ -36,7 +36,7 @@ JOINS_OTHERWISE = {"innerjoin", "join_depth", "omit_join", "primaryjoin", "secon
 
 
 def loader_edits(
-    project: Project, module: ModuleFacts, call: CallFacts, relationship: CallFacts, wanted: str
+    project: Project, module: ModuleSyntax, call: CallSyntax, relationship: CallSyntax, wanted: str
 ) -> tuple[Edit, ...]:
     """Return what makes `wanted` of the loader; nothing where that could change or break more."""
     loader = call.callee.rpartition(".")[2]
@@ -54,7 +54,7 @@ def loader_edits(
 
 
 def _needed(
-    project: Project, module: ModuleFacts, call: CallFacts, wanted: str
+    project: Project, module: ModuleSyntax, call: CallSyntax, wanted: str
 ) -> tuple[str, ...] | None:
     """Return the names that must be what they seem; None where the other loader is not there."""
     head, dot, _ = call.callee.partition(".")
@@ -66,7 +66,7 @@ def _needed(
     return (head,) if dot else (head, wanted)
 
 
-def _is_plain(call: CallFacts) -> bool:
+def _is_plain(call: CallSyntax) -> bool:
     return (
         call.callee.rpartition(".")[2] in PLAIN
         and not call.keywords
@@ -75,7 +75,7 @@ def _is_plain(call: CallFacts) -> bool:
     )
 
 
-def _chain(module: ModuleFacts, call: CallFacts) -> Iterator[CallFacts]:
+def _chain(module: ModuleSyntax, call: CallSyntax) -> Iterator[CallSyntax]:
     """Return the option with those it goes on from, and those that go on from it."""
     yield call
     before = call
@@ -88,7 +88,7 @@ def _chain(module: ModuleFacts, call: CallFacts) -> Iterator[CallFacts]:
             yield other
 
 
-def _used_around(project: Project, module: ModuleFacts, call: CallFacts) -> set[str]:
+def _used_around(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
     """Return the names of calls and keywords that its statement may be built with."""
     outer = [other for other in module.calls if other is not call and _encloses(other, call)]
     if any(other.expanded for other in outer):
@@ -106,16 +106,16 @@ def _used_around(project: Project, module: ModuleFacts, call: CallFacts) -> set[
     }
 
 
-def _encloses(outer: CallFacts, inner: CallFacts) -> bool:
+def _encloses(outer: CallSyntax, inner: CallSyntax) -> bool:
     return outer.place[:2] <= inner.place[:2] and inner.place[2:] <= outer.place[2:]
 
 
-def _imports(module: ModuleFacts, other: ModuleFacts) -> bool:
+def _imports(module: ModuleSyntax, other: ModuleSyntax) -> bool:
     names = (*module.imports.values(), *module.stars)
     return any(name == other.module or name.startswith(f"{other.module}.") for name in names)
 
 
-def _names_of(project: Project, module: ModuleFacts) -> set[str]:
+def _names_of(project: Project, module: ModuleSyntax) -> set[str]:
     known = project.notes.setdefault("names of calls", {})
     if module.path not in known:
         known[module.path] = _names(module.calls)
@@ -123,7 +123,7 @@ def _names_of(project: Project, module: ModuleFacts) -> set[str]:
     return names
 
 
-def _names(calls: Iterator[CallFacts] | list[CallFacts]) -> set[str]:
+def _names(calls: Iterator[CallSyntax] | list[CallSyntax]) -> set[str]:
     names = set()
     for call in calls:
         names |= {call.callee.rpartition(".")[2], *call.keywords}

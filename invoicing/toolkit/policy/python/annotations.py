@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from invoicing.toolkit.policy.names import dotted, text_of
+from invoicing.toolkit.policy.python.names import dotted, text_of
 
 COLLECTIONS = {
     "list", "List", "set", "Set", "Sequence", "MutableSequence", "Collection", "Iterable",
@@ -32,7 +32,7 @@ def kind_of_annotation(node: ast.expr | None) -> str | None:
 def _kind(node: ast.expr | None) -> str:
     if isinstance(node, ast.BinOp):
         # `X | None`
-        sides = {_kind(_parsed(one)) for one in (node.left, node.right) if not _is_none(one)}
+        sides = {_kind(_parsed(side)) for side in (node.left, node.right) if not _is_none(side)}
         return "collection" if "collection" in sides else "single"
     if isinstance(node, ast.Subscript):
         name = (dotted(node.value) or "").rpartition(".")[2]

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.annotations import kind_of_annotation
-from invoicing.toolkit.policy.facts import (
-    AttributeFacts,
-    CallFacts,
-    ClassFacts,
-    FunctionFacts,
+from invoicing.toolkit.policy.python.annotations import kind_of_annotation
+from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
+from invoicing.toolkit.policy.python.syntax import (
+    AttributeSyntax,
+    CallSyntax,
+    ClassSyntax,
+    FunctionSyntax,
     Keyword,
-    ModuleFacts,
+    ModuleSyntax,
     Place,
 )
-from invoicing.toolkit.policy.names import dotted, imports_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from invoicing.toolkit.policy.source import Source
+    from invoicing.toolkit.policy.source import SourceFile
 
     Scope = tuple[int, str | None]
+    Assignment = ast.Assign | ast.AnnAssign | ast.NamedExpr
 
-# Nothing is below these that anybody asks for.
+# Nothing is below these that a rule asks for.
 LEAVES = frozenset(
     {ast.Constant, ast.Name, ast.Load, ast.Store, ast.alias, ast.Pass, ast.Break, ast.Continue}
 )
@@ -32,13 +33,13 @@ LEAVES = frozenset(
 DEEPEST = 50
 
 
-def collect(source: Source) -> ModuleFacts:
+def collect(source: SourceFile) -> ModuleSyntax:
     """Return what is kept of a file."""
     collector = _Collector()
     collector.walk(source.tree)
     is_package = source.path.endswith("__init__.py")
     imports, stars = imports_of(collector.imports, source.module, is_package=is_package)
-    return ModuleFacts(
+    return ModuleSyntax(
         source.path,
         source.module,
         imports,
@@ -58,10 +59,10 @@ class _Collector:
 
     def __init__(self) -> None:
         self.imports: list[ast.Import | ast.ImportFrom] = []
-        self.classes: list[ClassFacts] = []
+        self.classes: list[ClassSyntax] = []
         self.constants: dict[str, str | dict[str, str]] = {}
-        self.calls: list[CallFacts] = []
-        self.functions = [FunctionFacts()]
+        self.calls: list[CallSyntax] = []
+        self.functions = [FunctionSyntax()]
 
     def walk(self, tree: ast.Module) -> None:
         """Visit every node once, parents first."""
@@ -80,42 +81,49 @@ class _Collector:
                     stack.append((value, function, owner))
                 elif isinstance(value, list):
                     stack += [
-                        (one, function, owner) for one in value[::-1] if isinstance(one, ast.AST)
+                        (item, function, owner) for item in value[::-1] if isinstance(item, ast.AST)
                     ]
 
     def imported(self) -> list[tuple[str, Place]]:
-        found = []
+        modules = []
         for node in self.imports:
             if isinstance(node, ast.Import):
-                found += [(name.name, place_of(node)) for name in node.names]
+                modules += [(name.name, place_of(node)) for name in node.names]
             elif node.module and not node.level:
-                found.append((node.module, place_of(node)))
-        return found
+                modules.append((node.module, place_of(node)))
+        return modules
 
-    def visit_import(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_import(
+        self, node: ast.Import | ast.ImportFrom, function: int, owner: str | None
+    ) -> Scope:
         """Note what is imported."""
         self.imports.append(node)
         return function, owner
 
-    def visit_call(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_call(self, node: ast.Call, function: int, owner: str | None) -> Scope:
         """Note a call."""
-        call = call_facts(node, function, owner)
+        call = call_syntax(node, function, owner)
         if call is not None:
             self.calls.append(call)
         return function, owner
 
-    def visit_function(self, node: Any, _function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_function(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        _function: int,
+        owner: str | None,
+    ) -> Scope:
         """Enter a function."""
-        facts = FunctionFacts()
+        syntax = FunctionSyntax()
         arguments = node.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             name = dotted(argument.annotation) or text_of(argument.annotation)
             if name is not None:
-                facts.sessions[argument.arg] = name
-        self.functions.append(facts)
+                syntax.sessions[argument.arg] = name
+        self.functions.append(syntax)
         return len(self.functions) - 1, owner
 
-    def visit_assign(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_assign(self, node: Assignment, function: int, owner: str | None) -> Scope:
         """Note what a name is bound to."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
@@ -125,15 +133,15 @@ class _Collector:
                 if annotation:
                     self.functions[function].sessions[target.id] = annotation
             elif isinstance(target, ast.Attribute) and isinstance(node.value, ast.Call):
-                self._set_later(target, node)
+                self._set_later(target, node.value, place_of(node))
         return function, owner
 
     def _bind(self, name: str, value: ast.expr | None, function: int, owner: str | None) -> None:
-        bound: CallFacts | str | None = None
+        bound: CallSyntax | str | None = None
         if isinstance(value, ast.Await):
             value = value.value
         if isinstance(value, ast.Call):
-            bound = call_facts(value, function, owner)
+            bound = call_syntax(value, function, owner)
         elif value is not None:
             bound = dotted(value)
         if bound is not None:
@@ -145,16 +153,16 @@ class _Collector:
             elif isinstance(value, ast.Dict):
                 self.constants[name] = _dictionary(value)
 
-    def _set_later(self, target: ast.Attribute, node: ast.AST) -> None:
+    def _set_later(self, target: ast.Attribute, value: ast.Call, place: Place) -> None:
         # `Model.lines = relationship(...)`, after the class.
         owner = dotted(target.value)
-        call = call_facts(node.value, 0, owner)  # type: ignore[attr-defined]
-        for one in self.classes:
-            if one.name == owner and call is not None:
-                facts = AttributeFacts(target.attr, None, call, None, place_of(node))
-                one.attributes[target.attr] = facts
+        call = call_syntax(value, 0, owner)
+        for model in self.classes:
+            if model.name == owner and call is not None:
+                syntax = AttributeSyntax(target.attr, None, call, None, place)
+                model.attributes[target.attr] = syntax
 
-    def visit_with(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_with(self, node: ast.With | ast.AsyncWith, function: int, owner: str | None) -> Scope:
         """Note what a context manager yields."""
         for item in node.items:
             call = item.context_expr
@@ -164,20 +172,20 @@ class _Collector:
                     self.functions[function].sessions[item.optional_vars.id] = f"{callee}()"
         return function, owner
 
-    def visit_class(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401
+    def visit_class(self, node: ast.ClassDef, function: int, owner: str | None) -> Scope:
         """Note a class, and enter it."""
         name = f"{owner}.{node.name}" if owner else node.name
-        attributes: dict[str, AttributeFacts] = {}
+        attributes: dict[str, AttributeSyntax] = {}
         for statement in node.body:
-            for facts in _attributes(statement, function, name):
-                attributes[facts.name] = facts
+            for syntax in _attributes(statement, function, name):
+                attributes[syntax.name] = syntax
         self.classes.append(
-            ClassFacts(
+            ClassSyntax(
                 name,
                 tuple(_base_name(base) for base in node.bases),
                 tuple(
-                    dotted(one.func if isinstance(one, ast.Call) else one)
-                    for one in node.decorator_list
+                    dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+                    for decorator in node.decorator_list
                 ),
                 attributes,
                 place_of(node),
@@ -186,7 +194,7 @@ class _Collector:
         return function, name
 
 
-VISITS: dict[type[ast.AST], Callable[[_Collector, Any, int, str | None], Scope]] = {
+VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
     ast.Import: _Collector.visit_import,
     ast.ImportFrom: _Collector.visit_import,
     ast.Call: _Collector.visit_call,
@@ -207,7 +215,7 @@ def _base_name(node: ast.expr) -> str | None:
     return dotted(node.value if isinstance(node, ast.Subscript) else node)
 
 
-def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[AttributeFacts]:
+def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[AttributeSyntax]:
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
         yield _attribute(
             statement.target.id, statement.annotation, statement.value, function, owner, statement
@@ -217,8 +225,8 @@ def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[Attr
             if isinstance(target, ast.Name):
                 yield _attribute(target.id, None, statement.value, function, owner, statement)
     elif isinstance(statement, ast.FunctionDef):
-        decorators = {(dotted(one) or "").rpartition(".")[2] for one in statement.decorator_list}
-        returned = [one for one in statement.body if isinstance(one, ast.Return)]
+        decorators = {(dotted(node) or "").rpartition(".")[2] for node in statement.decorator_list}
+        returned = [node for node in statement.body if isinstance(node, ast.Return)]
         value = returned[0].value if "declared_attr" in decorators and returned else None
         yield _attribute(statement.name, statement.returns, value, function, owner, statement)
 
@@ -230,47 +238,49 @@ def _attribute(
     function: int,
     owner: str,
     statement: ast.stmt,
-) -> AttributeFacts:
-    call = call_facts(value, function, owner) if isinstance(value, ast.Call) else None
+) -> AttributeSyntax:
+    call = call_syntax(value, function, owner) if isinstance(value, ast.Call) else None
     constant = _constant(value) if isinstance(value, ast.Constant) else dotted(value)
-    return AttributeFacts(name, kind_of_annotation(annotation), call, constant, place_of(statement))
+    return AttributeSyntax(
+        name, kind_of_annotation(annotation), call, constant, place_of(statement)
+    )
 
 
-def call_facts(
+def call_syntax(
     node: ast.expr, function: int, owner: str | None, depth: int = 0
-) -> CallFacts | None:
+) -> CallSyntax | None:
     """Return what is kept of a call; None for a call of something without a name."""
     if not isinstance(node, ast.Call) or depth > DEEPEST:
         return None
     # It is met as a part of another call, and again by itself.
-    kept: CallFacts | None = getattr(node, "kept", None)
+    kept: CallSyntax | None = getattr(node, "kept", None)
     if kept is None:
-        kept = _call_facts(node, function, owner, depth)
+        kept = _call_syntax(node, function, owner, depth)
         if depth < DEEPEST // 2:
             node.kept = kept  # type: ignore[attr-defined]
     return kept
 
 
-def _call_facts(node: ast.Call, function: int, owner: str | None, depth: int) -> CallFacts | None:
+def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -> CallSyntax | None:
     callee = _callee(node)
     if callee is None:
         return None
-    inner: list[CallFacts] = []
+    inner: list[CallSyntax] = []
     if isinstance(node.func, ast.Attribute) and callee.startswith("."):
         before = _first_call(node.func.value)
-        found = call_facts(before, function, owner, depth + 1) if before else None
-        inner += [found] if found else []
+        call = call_syntax(before, function, owner, depth + 1) if before else None
+        inner += [call] if call else []
     arguments: list[str | None] = []
     for argument in node.args:
         value = argument.value if isinstance(argument, ast.Starred | ast.Await) else argument
         arguments.append(_written(value))
         if isinstance(value, ast.Call):
-            found = call_facts(value, function, owner, depth + 1)
-            inner += [found] if found else []
+            call = call_syntax(value, function, owner, depth + 1)
+            inner += [call] if call else []
         elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
             # It is made several times over.
-            found = call_facts(value.elt, function, owner, depth + 1)
-            inner += [found, found] if found else []
+            call = call_syntax(value.elt, function, owner, depth + 1)
+            inner += [call, call] if call else []
     keywords = {
         keyword.arg: Keyword(
             _constant(keyword.value), dotted(keyword.value), place_of(keyword.value)
@@ -279,7 +289,7 @@ def _call_facts(node: ast.Call, function: int, owner: str | None, depth: int) ->
         if keyword.arg is not None
     }
     expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
-    return CallFacts(
+    return CallSyntax(
         callee,
         place_of(node),
         _name_place(node),
@@ -321,13 +331,13 @@ def _constant(node: ast.expr) -> str | None:
 
 def _dictionary(node: ast.Dict) -> dict[str, str]:
     pairs = zip(node.keys, node.values, strict=True)
-    found = {text_of(key): _constant(value) for key, value in pairs}
-    return {key: value for key, value in found.items() if key is not None and value is not None}
+    constants = {text_of(key): _constant(value) for key, value in pairs}
+    return {key: value for key, value in constants.items() if key is not None and value is not None}
 
 
-def place_of(node: Any) -> Place:  # noqa: ANN401 -- any node with a place
-    """Return where a node stands."""
-    return Place(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+def place_of(node: ast.expr | ast.stmt) -> Place:
+    """Return where a node of a parsed file stands."""
+    return Place(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
 
 
 def _name_place(node: ast.Call) -> Place:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Finding, Rule
-from invoicing.toolkit.policy.rules.sessions import session_names
+from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.sessions import session_names
+from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
 SLUG = "shared-session"
 TOGETHER = {"asyncio.gather", "asyncio.wait", "asyncio.as_completed", "anyio.gather"}
 STARTS = {"create_task", "start_soon"}
 
 
-def check(project: Project) -> Iterator[Finding]:
+def check(project: Project) -> Iterator[PolicyFinding]:
     """Find sessions that are given to several tasks at once."""
     for module in project.modules:
-        tasks: dict[tuple[int, str], list[CallFacts]] = {}
+        tasks: dict[tuple[int, str], list[CallSyntax]] = {}
         for call in module.calls:
             sessions = session_names(project, module, call.function)
             if not sessions:
@@ -36,23 +37,25 @@ def check(project: Project) -> Iterator[Finding]:
                 yield _finding(module, calls[1], name)
 
 
-def _gathered(module: ModuleFacts, call: CallFacts, sessions: set[str]) -> Iterator[Finding]:
-    used = [name for one in call.inner for name in _used(one, sessions)]
+def _gathered(
+    module: ModuleSyntax, call: CallSyntax, sessions: set[str]
+) -> Iterator[PolicyFinding]:
+    used = [name for inner in call.inner for name in _used(inner, sessions)]
     for name in sorted({name for name in used if used.count(name) > 1}):
         yield _finding(module, call, name)
 
 
-def _used(call: CallFacts, sessions: set[str]) -> set[str]:
+def _used(call: CallSyntax, sessions: set[str]) -> set[str]:
     """Return the sessions that a call is given, or whose method it is."""
     words = {call.callee.partition(".")[0], *filter(None, call.arguments)}
     words |= {keyword.name for keyword in call.keywords.values() if keyword.name}
-    for one in call.inner:
-        words |= _used(one, sessions)
+    for inner in call.inner:
+        words |= _used(inner, sessions)
     return words & sessions
 
 
-def _finding(module: ModuleFacts, call: CallFacts, name: str) -> Finding:
-    return Finding(
+def _finding(module: ModuleSyntax, call: CallSyntax, name: str) -> PolicyFinding:
+    return PolicyFinding(
         module.path,
         call.place.line,
         call.place.column + 1,
@@ -62,12 +65,15 @@ def _finding(module: ModuleFacts, call: CallFacts, name: str) -> Finding:
     )
 
 
-SHARED_SESSION = Rule(
+RULE = Rule(
     SLUG,
     "a session is used by one task at a time",
     "Two tasks on one AsyncSession share its transaction and its objects. Sometimes it raises, "
     "sometimes it succeeds silently, with one task's rollback undoing the other's work.",
-    "await asyncio.gather(list_invoices(session), list_accounts(session))",
-    "invoices = await list_invoices(session)\naccounts = await list_accounts(session)",
+    {"gathered": "await asyncio.gather(list_invoices(session), list_accounts(session))"},
+    {
+        "awaited in turn": "invoices = await list_invoices(session)\n"
+        "accounts = await list_accounts(session)"
+    },
     check,
 )

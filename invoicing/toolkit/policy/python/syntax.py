@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.model import Finding
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.source import Suppression
 
 
@@ -35,7 +35,7 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallSyntax:
     """A call of something with a name.
 
     Attributes:
@@ -46,7 +46,7 @@ class CallFacts:
             the callee of those that are calls, with `()`.
         keywords: keyword arguments.
         expanded: names of what is expanded by `**`.
-        function: the function it is in, as a key of `ModuleFacts.functions`.
+        function: the function it is in, as a key of `ModuleSyntax.functions`.
         class_name: the class whose body or method it is in.
     """
 
@@ -58,11 +58,11 @@ class CallFacts:
     expanded: tuple[str | None, ...]
     function: int
     class_name: str | None
-    inner: tuple[CallFacts, ...] = ()
+    inner: tuple[CallSyntax, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class AttributeFacts:
+class AttributeSyntax:
     """A name that a class's body binds.
 
     Attributes:
@@ -76,13 +76,13 @@ class AttributeFacts:
 
     name: str
     annotation: str | None
-    call: CallFacts | None
+    call: CallSyntax | None
     constant: str | None
     place: Place
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFacts:
+class ClassSyntax:
     """A class.
 
     Attributes:
@@ -96,12 +96,12 @@ class ClassFacts:
     name: str
     bases: tuple[str | None, ...]
     decorators: tuple[str | None, ...]
-    attributes: dict[str, AttributeFacts]
+    attributes: dict[str, AttributeSyntax]
     place: Place
 
 
 @dataclass(slots=True)
-class FunctionFacts:
+class FunctionSyntax:
     """A function's own names.
 
     Attributes:
@@ -110,11 +110,11 @@ class FunctionFacts:
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
-    names: dict[str, CallFacts | str] = field(default_factory=dict)
+    names: dict[str, CallSyntax | str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class ModuleFacts:
+class ModuleSyntax:
     """What is kept of a file.
 
     Attributes:
@@ -129,18 +129,18 @@ class ModuleFacts:
         imported: every imported module, with its place.
         suppressions: its comments for the gate.
         lines: how many lines it has.
-        own: what was found in it by reading it alone: the rules for migrations.
+        findings: what the rules for migrations found, which read it alone.
     """
 
     path: str
     module: str
     imports: dict[str, str]
     stars: tuple[str, ...]
-    classes: list[ClassFacts]
+    classes: list[ClassSyntax]
     constants: dict[str, str | dict[str, str]]
-    calls: list[CallFacts]
-    functions: list[FunctionFacts]
+    calls: list[CallSyntax]
+    functions: list[FunctionSyntax]
     imported: list[tuple[str, Place]]
     suppressions: tuple[Suppression, ...]
     lines: int
-    own: list[Finding] = field(default_factory=list)
+    findings: list[PolicyFinding] = field(default_factory=list)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.finding import PolicyFinding
+
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
 SYNC_SESSIONS = {"sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session"}
 ASYNC_SESSIONS = {
@@ -32,36 +34,38 @@ QUERIES = {
 }  # fmt: skip
 # Methods that nothing but a session has.
 UNMISTAKABLE = {"scalars", "stream_scalars", "execute", "scalar", "stream", "exec"}
+# An expression built by more calls than this is not followed.
+DEEPEST = 30
 EXPRESSIONS = {
     f"sqlalchemy.{name}" for name in ("select", "insert", "update", "delete", "text", "exists")
 } | {"sqlalchemy.future.select", "sqlmodel.select", "sqlalchemy.dialects.postgresql.insert"}
 
 
-def session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
+def session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
     """Return the names that are sessions in a function, its own and the module's."""
     known = project.notes.setdefault("sessions", {})
     key = (module.path, function)
     if key not in known:
         known[key] = _session_names(project, module, function)
-    found: set[str] = known[key]
-    return found
+    names: set[str] = known[key]
+    return names
 
 
-def _session_names(project: Project, module: ModuleFacts, function: int) -> set[str]:
-    found: set[str] = set()
-    for facts in {0, function}:
-        names = module.functions[facts]
-        for name, told in names.sessions.items():
-            if _is_session(project, module, told):
-                found.add(name)
+def _session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
+    sessions: set[str] = set()
+    for syntax in {0, function}:
+        names = module.functions[syntax]
+        for name, maker in names.sessions.items():
+            if _is_session(project, module, maker):
+                sessions.add(name)
         for name, bound in names.names.items():
             if not isinstance(bound, str) and _is_session(project, module, f"{bound.callee}()"):
-                found.add(name)
-    return found
+                sessions.add(name)
+    return sessions
 
 
-def _is_session(project: Project, module: ModuleFacts, told: str) -> bool:
-    name, is_call, _ = told.partition("()")
+def _is_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
+    name, is_call, _ = said_by.partition("()")
     resolved = project.resolve(module, name)
     if resolved in SESSIONS:
         return True
@@ -78,7 +82,7 @@ def _is_session(project: Project, module: ModuleFacts, told: str) -> bool:
     return project.resolve(home, maker.callee) in MAKERS
 
 
-def is_query(project: Project, module: ModuleFacts, call: CallFacts) -> bool:
+def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
     """Return whether a call sends a query by a session or a connection."""
     receiver, _, method = call.callee.rpartition(".")
     if method not in QUERIES or not receiver:
@@ -87,16 +91,22 @@ def is_query(project: Project, module: ModuleFacts, call: CallFacts) -> bool:
         return method != "run_sync"
     # `self.session.scalars(select(...))`: what it is given tells.
     return method in UNMISTAKABLE and any(
-        project.resolve(module, one.callee) in EXPRESSIONS or _built_of(project, module, one)
-        for one in call.inner
+        project.resolve(module, inner.callee) in EXPRESSIONS or _built_of(project, module, inner)
+        for inner in call.inner
     )
 
 
-def _built_of(project: Project, module: ModuleFacts, call: CallFacts, depth: int = 0) -> bool:
+def _built_of(project: Project, module: ModuleSyntax, call: CallSyntax, depth: int = 0) -> bool:
     """Return whether a call goes on from an SQL expression: `select(...).where(...)`."""
-    if not call.callee.startswith(".") or depth > 30 or not call.inner:  # noqa: PLR2004
+    if not call.callee.startswith(".") or depth > DEEPEST or not call.inner:
         return False
     first = call.inner[0]
     return project.resolve(module, first.callee) in EXPRESSIONS or _built_of(
         project, module, first, depth + 1
     )
+
+
+def query_finding(module: ModuleSyntax, call: CallSyntax, slug: str, message: str) -> PolicyFinding:
+    """Make the finding of a query that belongs in a service."""
+    fix = "move the query to a service, and pass it the session"
+    return PolicyFinding(module.path, call.place.line, call.place.column + 1, slug, message, fix)

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import AttributeFacts, CallFacts, ClassFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Mapped, Project
+    from invoicing.toolkit.policy.python.project import MappedClass, Project
+    from invoicing.toolkit.policy.python.syntax import (
+        AttributeSyntax,
+        CallSyntax,
+        ClassSyntax,
+        ModuleSyntax,
+    )
 
 RELATIONSHIP = {"sqlalchemy.orm.relationship", "sqlalchemy.orm.relation"}
 BACKREF = "sqlalchemy.orm.backref"
@@ -24,10 +29,10 @@ class Relationship(NamedTuple):
         call: the call that makes it, with what `partial` adds to it.
     """
 
-    module: ModuleFacts
-    owner: ClassFacts
-    attribute: AttributeFacts
-    call: CallFacts
+    module: ModuleSyntax
+    owner: ClassSyntax
+    attribute: AttributeSyntax
+    call: CallSyntax
 
     @property
     def name(self) -> str:
@@ -42,14 +47,14 @@ def relationships(project: Project) -> Iterator[Relationship]:
             continue
         for owner in module.classes:
             for attribute in owner.attributes.values():
-                found = relationship_of(project, module, attribute)
-                if found is not None:
-                    yield Relationship(module, owner, attribute, found)
+                call = relationship_of(project, module, attribute)
+                if call is not None:
+                    yield Relationship(module, owner, attribute, call)
 
 
 def relationship_of(
-    project: Project, module: ModuleFacts, attribute: AttributeFacts
-) -> CallFacts | None:
+    project: Project, module: ModuleSyntax, attribute: AttributeSyntax
+) -> CallSyntax | None:
     """Return the call by which an attribute is a relationship; None if it is none."""
     if attribute.call is None:
         return None
@@ -58,7 +63,7 @@ def relationship_of(
 
 
 def is_collection(
-    project: Project, module: ModuleFacts, attribute: AttributeFacts, call: CallFacts
+    project: Project, module: ModuleSyntax, attribute: AttributeSyntax, call: CallSyntax
 ) -> bool | None:
     """Return whether a relationship is a collection; None where nothing written says so."""
     if attribute.annotation in {"write_only", "dynamic"}:
@@ -74,15 +79,15 @@ def is_collection(
 
 
 def collection_kind(
-    project: Project, owner: Mapped, name: str
-) -> tuple[str, bool | None, CallFacts] | None:
+    project: Project, owner: MappedClass, name: str
+) -> tuple[str, bool | None, CallSyntax] | None:
     """Return `Model.attribute`, whether it is a collection, and what makes it; else None."""
-    found = project.attribute(owner, name)
-    if found is None:
+    bound = project.attribute(owner, name)
+    if bound is None:
         return None
-    where, attribute = found
+    where, attribute = bound
     call = relationship_of(project, where.module, attribute)
     if call is None:
         return None
     kind = is_collection(project, where.module, attribute, call)
-    return f"{where.facts.name}.{name}", kind, call
+    return f"{where.syntax.name}.{name}", kind, call

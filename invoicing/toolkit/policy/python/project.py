@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.facts import (
-        AttributeFacts,
-        CallFacts,
-        ClassFacts,
+    from invoicing.toolkit.policy.python.syntax import (
+        AttributeSyntax,
+        CallSyntax,
+        ClassSyntax,
         Keyword,
-        ModuleFacts,
+        ModuleSyntax,
     )
     from invoicing.toolkit.policy.settings import PolicySettings
 
@@ -45,16 +45,16 @@ HOMES = (
 )
 
 
-class Mapped(NamedTuple):
+class MappedClass(NamedTuple):
     """A class and the module it is in."""
 
-    module: ModuleFacts
-    facts: ClassFacts
+    module: ModuleSyntax
+    syntax: ClassSyntax
 
     @property
     def name(self) -> str:
         """Its dotted name."""
-        return f"{self.module.module}.{self.facts.name}"
+        return f"{self.module.module}.{self.syntax.name}"
 
 
 class Project:
@@ -66,27 +66,27 @@ class Project:
         notes: what a rule works out once, by its own name and keys.
     """
 
-    def __init__(self, modules: list[ModuleFacts], settings: PolicySettings) -> None:
+    def __init__(self, modules: list[ModuleSyntax], settings: PolicySettings) -> None:
         self.modules = modules
         self.settings = settings
         self.notes: dict[str, dict[Any, Any]] = {}
         self._by_name = {module.module: module for module in modules}
         self._resolved: dict[tuple[str, str], str | None] = {}
 
-    def module(self, name: str) -> ModuleFacts | None:
+    def module(self, name: str) -> ModuleSyntax | None:
         """Return the checked module of a dotted name."""
         return self._by_name.get(name)
 
     @cached_property
-    def classes(self) -> dict[str, Mapped]:
+    def classes(self) -> dict[str, MappedClass]:
         """Every class by its dotted name."""
         return {
-            f"{module.module}.{one.name}": Mapped(module, one)
+            f"{module.module}.{syntax.name}": MappedClass(module, syntax)
             for module in self.modules
-            for one in module.classes
+            for syntax in module.classes
         }
 
-    def is_migration(self, module: ModuleFacts) -> bool:
+    def is_migration(self, module: ModuleSyntax) -> bool:
         """Return whether a module is a revision: what it says of models was true once."""
         return self.settings.matches(module.path, self.settings.migrations)
 
@@ -94,12 +94,12 @@ class Project:
     def model_files(self) -> set[str]:
         """The paths of the files of models in which a class is mapped."""
         return {
-            one.module.path
-            for one in self.mapped
-            if self.settings.matches(one.module.path, self.settings.models)
+            mapped.module.path
+            for mapped in self.mapped
+            if self.settings.matches(mapped.module.path, self.settings.models)
         }
 
-    def resolve(self, module: ModuleFacts, name: str | None) -> str | None:
+    def resolve(self, module: ModuleSyntax, name: str | None) -> str | None:
         """Return the dotted name of what a name in a module stands for, wherever it is made."""
         if name is None or name.startswith("."):
             return None
@@ -108,7 +108,7 @@ class Project:
             self._resolved[key] = self._resolve(module, name)
         return self._resolved[key]
 
-    def _resolve(self, module: ModuleFacts, name: str) -> str | None:
+    def _resolve(self, module: ModuleSyntax, name: str) -> str | None:
         head, _, rest = name.partition(".")
         target = module.imports.get(head)
         if target is None:
@@ -120,10 +120,10 @@ class Project:
                 return self.resolve(module, alias)
             for star in module.stars:
                 starred = f"{star}.{name}"
-                found = self._follow(starred)
+                made = self._follow(starred)
                 # Followed to where it is made, or said by a module that is not checked.
-                if found != starred or found in self.classes or star.startswith("sqlalchemy"):
-                    return _public(found)
+                if made != starred or made in self.classes or star.startswith("sqlalchemy"):
+                    return _public(made)
             return local
         return _public(self._follow(f"{target}.{rest}" if rest else target))
 
@@ -147,41 +147,41 @@ class Project:
             return following if following == name else self._follow(following, depth + 1)
         return name
 
-    def _by_star(self, module: ModuleFacts, parts: list[str], depth: int) -> str | None:
+    def _by_star(self, module: ModuleSyntax, parts: list[str], depth: int) -> str | None:
         for star in module.stars:
-            found = self._follow(".".join([star, *parts]), depth + 1)
-            if found in self.classes:
-                return found
+            made = self._follow(".".join([star, *parts]), depth + 1)
+            if made in self.classes:
+                return made
         return None
 
-    def class_of(self, module: ModuleFacts, name: str | None) -> Mapped | None:
+    def class_of(self, module: ModuleSyntax, name: str | None) -> MappedClass | None:
         """Return the checked class that a name stands for."""
         return self.classes.get(self.resolve(module, name) or "")
 
-    def ancestors(self, mapped: Mapped) -> tuple[list[Mapped], list[str]]:
+    def ancestors(self, mapped: MappedClass) -> tuple[list[MappedClass], list[str]]:
         """Return the checked classes it inherits from, itself first, and the others' names."""
-        found: dict[str, Mapped] = {}
+        checked: dict[str, MappedClass] = {}
         outside: list[str] = []
         waiting = [mapped]
         while waiting:
             current = waiting.pop(0)
-            if current.name in found:
+            if current.name in checked:
                 continue
-            found[current.name] = current
-            for base in current.facts.bases:
+            checked[current.name] = current
+            for base in current.syntax.bases:
                 target = self.class_of(current.module, base)
                 if target is not None:
                     waiting.append(target)
                 else:
                     outside.append(self._outside(current.module, base))
-        return list(found.values()), outside
+        return list(checked.values()), outside
 
-    def _outside(self, module: ModuleFacts, base: str | None) -> str:
+    def _outside(self, module: ModuleSyntax, base: str | None) -> str:
         resolved = self.resolve(module, base) or "?"
         made = self._made_by(module, base, resolved)
         return "sqlalchemy.orm.DeclarativeBase" if made in MAKES_BASES else resolved
 
-    def _made_by(self, module: ModuleFacts, base: str | None, resolved: str) -> str | None:
+    def _made_by(self, module: ModuleSyntax, base: str | None, resolved: str) -> str | None:
         """Return what was called to make a base: `Base = declarative_base()`."""
         owner, _, name = resolved.rpartition(".")
         home = self._by_name.get(owner, module)
@@ -193,32 +193,34 @@ class Project:
         return self.resolve(home, call.callee)
 
     @cached_property
-    def mapped(self) -> list[Mapped]:
+    def mapped(self) -> list[MappedClass]:
         """The mapped classes: declarative, with a table of their own or of their parent's."""
-        return [one for one in self.classes.values() if self.is_mapped(one)]
+        return [candidate for candidate in self.classes.values() if self.is_mapped(candidate)]
 
-    def is_declarative(self, mapped: Mapped) -> bool:
+    def is_declarative(self, mapped: MappedClass) -> bool:
         """Return whether a class leads to a declarative base, or is mapped by a decorator."""
         classes, outside = self.ancestors(mapped)
         return bool(DECLARATIVE & {*outside} - {"sqlalchemy.orm.MappedAsDataclass"}) or any(
-            _is_decorated(each.facts) for each in classes
+            _is_decorated(each.syntax) for each in classes
         )
 
-    def is_mapped(self, mapped: Mapped) -> bool:
+    def is_mapped(self, mapped: MappedClass) -> bool:
         """Return whether a class is mapped to a table; abstract classes and bases are not."""
-        if not self.is_declarative(mapped) or _is_abstract(mapped.facts):
+        if not self.is_declarative(mapped) or _is_abstract(mapped.syntax):
             return False
         classes, _ = self.ancestors(mapped)
-        return any(_has_table(each.facts) for each in classes)
+        return any(_has_table(each.syntax) for each in classes)
 
-    def attribute(self, mapped: Mapped, name: str) -> tuple[Mapped, AttributeFacts] | None:
+    def attribute(
+        self, mapped: MappedClass, name: str
+    ) -> tuple[MappedClass, AttributeSyntax] | None:
         """Return a class's attribute, its own or the nearest it inherits."""
         for each in self.ancestors(mapped)[0]:
-            if name in each.facts.attributes:
-                return each, each.facts.attributes[name]
+            if name in each.syntax.attributes:
+                return each, each.syntax.attributes[name]
         return None
 
-    def constant(self, module: ModuleFacts, name: str | None) -> str | dict[str, str] | None:
+    def constant(self, module: ModuleSyntax, name: str | None) -> str | dict[str, str] | None:
         """Return the constant that a module-level name is bound to, in whatever checked module."""
         if name is None:
             return None
@@ -228,7 +230,7 @@ class Project:
         home = self._by_name.get(owner)
         return home.constants.get(last) if home is not None else None
 
-    def keyword(self, module: ModuleFacts, call: CallFacts, name: str) -> Value:
+    def keyword(self, module: ModuleSyntax, call: CallSyntax, name: str) -> KeywordValue:
         """Return what a keyword argument is, also by a constant, an expansion or a `partial`."""
         given = call.keywords.get(name)
         if given is not None:
@@ -238,35 +240,39 @@ class Project:
             constants = self.constant(module, expanded)
             if isinstance(constants, dict):
                 if name in constants:
-                    return Value(constants[name])
+                    return KeywordValue(constants[name])
             else:
                 unknown = True
-        return Value(None, is_known=not unknown, is_given=False)
+        return KeywordValue(None, is_known=not unknown, is_given=False)
 
-    def _value(self, module: ModuleFacts, given: Keyword) -> Value:
+    def _value(self, module: ModuleSyntax, given: Keyword) -> KeywordValue:
         if given.text is not None:
-            return Value(given.text)
+            return KeywordValue(given.text)
         constant = self.constant(module, given.name)
-        return Value(constant) if isinstance(constant, str) else Value(None, is_known=False)
+        return (
+            KeywordValue(constant)
+            if isinstance(constant, str)
+            else KeywordValue(None, is_known=False)
+        )
 
-    def calls_of(self, module: ModuleFacts, call: CallFacts) -> tuple[str | None, CallFacts]:
+    def calls_of(self, module: ModuleSyntax, call: CallSyntax) -> tuple[str | None, CallSyntax]:
         """Return what a call calls; through `partial`, that, with its keywords added."""
         bound = module.functions[0].names.get(call.callee)
         if bound is not None and not isinstance(bound, str):
             made = self.resolve(module, bound.callee)
             if made == "functools.partial" and bound.arguments:
                 merged = {**bound.keywords, **call.keywords}
-                facts = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
-                return self.resolve(module, bound.arguments[0]), facts
+                syntax = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
+                return self.resolve(module, bound.arguments[0]), syntax
         return self.resolve(module, call.callee), call
 
 
-class Value(NamedTuple):
+class KeywordValue(NamedTuple):
     """What an argument is.
 
     Attributes:
         text: its constant value.
-        is_known: whether it could be told.
+        is_known: whether it could be determined.
         is_given: whether it was given at all.
     """
 
@@ -276,8 +282,8 @@ class Value(NamedTuple):
 
 
 def _with_keywords(
-    call: CallFacts, keywords: dict[str, Keyword], expanded: tuple[str | None, ...]
-) -> CallFacts:
+    call: CallSyntax, keywords: dict[str, Keyword], expanded: tuple[str | None, ...]
+) -> CallSyntax:
     return replace(call, keywords=keywords, expanded=expanded)
 
 
@@ -288,15 +294,15 @@ def _public(name: str) -> str:
     return name
 
 
-def _is_decorated(facts: ClassFacts) -> bool:
-    last = {(decorator or "").rpartition(".")[2] for decorator in facts.decorators}
+def _is_decorated(syntax: ClassSyntax) -> bool:
+    last = {(decorator or "").rpartition(".")[2] for decorator in syntax.decorators}
     return bool(last & {"mapped", "mapped_as_dataclass"})
 
 
-def _is_abstract(facts: ClassFacts) -> bool:
-    abstract = facts.attributes.get("__abstract__")
+def _is_abstract(syntax: ClassSyntax) -> bool:
+    abstract = syntax.attributes.get("__abstract__")
     return abstract is not None and abstract.constant == "True"
 
 
-def _has_table(facts: ClassFacts) -> bool:
-    return bool({"__tablename__", "__table__"} & facts.attributes.keys())
+def _has_table(syntax: ClassSyntax) -> bool:
+    return bool({"__tablename__", "__table__"} & syntax.attributes.keys())

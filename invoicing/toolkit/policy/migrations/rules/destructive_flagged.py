@@ -1,8 +1,96 @@
-"""Examples of `destructive-flagged`."""
+"""`destructive-flagged`: a migration that loses data says DESTRUCTIVE in its docstring.
+
+A new type is compared with `existing_type`, or with what earlier revisions say (`check_history`);
+where neither is known, nothing is said. A DROP that loses no rows (an index, a view, a trigger) is
+no loss.
+"""
 
 from __future__ import annotations
 
-from invoicing.toolkit.policy.migrations.examples.writing import HEADER, migration
+import re
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, shown
+from invoicing.toolkit.policy.migrations.examples import HEADER, migration
+from invoicing.toolkit.policy.migrations.narrowing import narrows
+from invoicing.toolkit.policy.migrations.sql import HOLDS_DATA
+from invoicing.toolkit.policy.migrations.state import SchemaState
+from invoicing.toolkit.policy.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.migrations.revision import Revision
+
+SLUG = "destructive-flagged"
+FIX = "say DESTRUCTIVE in the docstring, and what is lost"
+FLAG = re.compile(r"(?<![\w-])DESTRUCTIVE\b(?!\s*:\s*(?:no|none|nothing|false)\b)")
+
+
+def flagged(revision: Revision) -> bool:
+    """Tell whether the docstring says that data is lost."""
+    return FLAG.search(revision.header) is not None
+
+
+def check(revision: Revision) -> Iterator[PolicyFinding]:
+    """Look for steps of upgrade() that lose data."""
+    if not revision.is_migration or flagged(revision):
+        return
+    names = [name for name in revision.names if name == "upgrade" or name.startswith("upgrade_")]
+    seen = set()
+    for name in names if revision.by_database else ["upgrade"]:
+        node = revision.node(name)
+        for action, said in losses(revision, revision.run(node).actions) if node else ():
+            if (action.line, said) not in seen:
+                seen.add((action.line, said))
+                yield revision.finding(SLUG, (action.line, action.column), said, FIX)
+
+
+def losses(revision: Revision, actions: list[Action]) -> Iterator[tuple[Action, str]]:
+    """Give the steps that lose data which was there before the upgrade."""
+    state = SchemaState()
+    for action in actions:
+        missed = len(state.missed)
+        new_table = has(state, "table", action.name)
+        fresh = new_column(state, action)
+        state.apply(action)
+        if action.verb == "drop" and len(state.missed) > missed:
+            if (action.kind in HOLDS_DATA or takes_columns(action)) and not fresh:
+                yield action, f"{action.called} is dropped" + cascaded(action)
+        elif action.verb == "lose" and not new_table:
+            yield action, f"{action.said} loses rows of {shown(action.name)}"
+        elif action.verb == "retype" and action.new and action.old and not fresh:
+            if narrows(action.old, action.new):
+                yield action, narrowed(action, action.old)
+        elif action.verb == "opaque" and action.name in revision.settings.destructive_operations:
+            yield action, f"{action.said} loses data"
+
+
+def cascaded(action: Action) -> str:
+    """Say what a CASCADE does."""
+    return "" if action.kind in HOLDS_DATA else " with what depends on it (CASCADE)"
+
+
+def takes_columns(action: Action) -> bool:
+    """Tell whether a drop takes the columns of a type along; CASCADE of a key takes no rows."""
+    return action.cascade and action.kind in {"type", "extension"}
+
+
+def narrowed(action: Action, old: ColumnType | None) -> str:
+    """Say what a new type does to values."""
+    return f"{action.called} becomes {action.new}, which cannot hold every {old}"
+
+
+def new_column(state: SchemaState, action: Action) -> bool:
+    """Tell whether a column's table was made by this upgrade, or the column itself."""
+    return has(state, "table", action.table) or (action.kind == "column" and state.has(action))
+
+
+def has(state: SchemaState, kind: str, name: str | None) -> bool:
+    """Tell whether this upgrade has made something of this name."""
+    return name is not None and state.has(Action("create", kind, name))
+
 
 BACK = 'op.add_column("invoice", sa.Column("note", sa.Text()))'
 FLAGGED = f"{HEADER}\nDESTRUCTIVE: the notes are gone\n"
@@ -105,3 +193,13 @@ GOOD = {
         'op.drop_index("ix")\nop.execute("DROP VIEW v; ALTER TABLE a ALTER b DROP DEFAULT")', BACK
     ),
 }
+
+RULE = Rule(
+    SLUG,
+    "a migration that loses data says DESTRUCTIVE in its docstring",
+    "A dropped column is gone for good: a downgrade adds it again, empty. Whoever runs the "
+    "migration reads its docstring, not its operations; without the word, no backup is made.",
+    BAD,
+    GOOD,
+    check,
+)

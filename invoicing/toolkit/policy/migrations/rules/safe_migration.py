@@ -1,8 +1,15 @@
-"""Examples of `safe-migration`."""
+"""`safe-migration`: what would lock or rewrite a large table, found by squawk (`squawk.py`)."""
 
 from __future__ import annotations
 
-from invoicing.toolkit.policy.migrations.examples.writing import migration
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.examples import migration
+from invoicing.toolkit.policy.migrations.squawk import SLUG
+from invoicing.toolkit.policy.rule import Rule
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy.migrations.revision import Revision
 
 PATIENCE = (
     "op.execute(\"SET lock_timeout = '2s'\")\nop.execute(\"SET statement_timeout = '5min'\")\n"
@@ -45,3 +52,13 @@ GOOD = {
         'op.create_check_constraint("ck", "invoice", "a > 0", postgresql_not_valid=True)'
     ),
 }
+
+RULE: Rule[Revision] = Rule(
+    SLUG,
+    "a migration neither blocks a large table for long nor rewrites it",
+    "A statement that takes no time on an empty table holds its lock for minutes on a large one, "
+    "and everything behind it waits. Squawk knows which statements do; this reads the SQL that "
+    "Alembic writes, so that operations of one's own are seen too.",
+    BAD,
+    GOOD,
+)

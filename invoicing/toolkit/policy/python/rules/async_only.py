@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Finding, Rule
-from invoicing.toolkit.policy.rules.sessions import session_names
+from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.sessions import session_names
+from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts, Place
-    from invoicing.toolkit.policy.project import Project
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax, Place
 
 SLUG = "async-only"
 SYNC = {
@@ -33,7 +34,7 @@ MADE_IN_ONE_PLACE = {
 SYNC_DRIVERS = {"psycopg2", "pg8000", "pymysql", "MySQLdb", "cx_Oracle", "pyodbc"}
 
 
-def check(project: Project) -> Iterator[Finding]:
+def check(project: Project) -> Iterator[PolicyFinding]:
     """Find sync engines, sessions, queries and drivers, and sessions made elsewhere."""
     settings = project.settings
     for module in project.modules:
@@ -55,8 +56,8 @@ def check(project: Project) -> Iterator[Finding]:
 
 
 def _call(
-    project: Project, module: ModuleFacts, call: CallFacts, *, makes: bool
-) -> Iterator[Finding]:
+    project: Project, module: ModuleSyntax, call: CallSyntax, *, makes: bool
+) -> Iterator[PolicyFinding]:
     made = project.resolve(module, call.callee) or ""
     if made in SYNC:
         name = made.rpartition(".")[2]
@@ -73,16 +74,16 @@ def _call(
         yield _finding(module, call.place, f"{call.callee} is the legacy query", "use select()")
 
 
-def _finding(module: ModuleFacts, place: Place, message: str, mend: str) -> Finding:
-    return Finding(module.path, place.line, place.column + 1, SLUG, message, mend)
+def _finding(module: ModuleSyntax, place: Place, message: str, fix: str) -> PolicyFinding:
+    return PolicyFinding(module.path, place.line, place.column + 1, SLUG, message, fix)
 
 
-ASYNC_ONLY = Rule(
+RULE = Rule(
     SLUG,
     "engines and sessions are async, and come from the session module",
     "One blocking call stops every task of the event loop for as long as the database takes. "
     "Engines that are made here and there have pools, time limits and settings of their own.",
-    "engine = create_engine(url)\nwith Session(engine) as session: ...",
-    "async with database.transaction() as session: ...",
+    {"an engine that blocks": "engine = create_engine(url)\nwith Session(engine) as session: ..."},
+    {"the session module's session": "async with database.transaction() as session: ..."},
     check,
 )

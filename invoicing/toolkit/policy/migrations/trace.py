@@ -15,7 +15,7 @@ from invoicing.toolkit.policy.migrations.calls import EXITS, of_method, of_name
 from invoicing.toolkit.policy.migrations.values import (
     UNKNOWN,
     Evaluator,
-    Function,
+    FunctionValue,
     Made,
     Method,
     Ref,
@@ -30,7 +30,7 @@ DEEPEST = 8
 STEPS = 20_000
 
 
-class Run:
+class Trace:
     """The steps of one function, in order.
 
     Attributes:
@@ -48,7 +48,7 @@ class Run:
         self.whole: ast.AST | None = None
         self.steps = 0
 
-    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Run:
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Trace:
         """Follow a function called without arguments."""
         self.inside.append(node)
         try:
@@ -76,7 +76,7 @@ class Run:
 
     def on_function_def(self, node: ast.FunctionDef, scope: ChainMap[str, Value]) -> None:
         """Note a function."""
-        scope[node.name] = Function(node)
+        scope[node.name] = FunctionValue(node)
 
     def on_class_def(self, node: ast.ClassDef, scope: ChainMap[str, Value]) -> None:
         """Note a class, which is not followed."""
@@ -207,19 +207,19 @@ class Run:
         found: list[ast.Call] = []
         todo = [node]
         while todo:
-            one = todo.pop()
-            if isinstance(one, ast.Lambda):
+            part = todo.pop()
+            if isinstance(part, ast.Lambda):
                 continue
-            if isinstance(one, ast.Call):
-                found.append(one)
-            todo += list(ast.iter_child_nodes(one))[::-1]
+            if isinstance(part, ast.Call):
+                found.append(part)
+            todo += list(ast.iter_child_nodes(part))[::-1]
         for call in reversed(found):
             self.call(call, scope)
 
     def call(self, node: ast.Call, scope: ChainMap[str, Value]) -> None:
         """Follow one call."""
         callee, alone = self.evaluator.value(node.func, scope), node is self.whole
-        if isinstance(callee, Function):
+        if isinstance(callee, FunctionValue):
             self.enter(callee, node, scope)
         elif isinstance(callee, Ref):
             made = self.made(callee.dotted, node, scope)
@@ -242,7 +242,7 @@ class Run:
             Made(dotted, value.args, value.kwargs) if isinstance(value, Made) else Made(dotted, [])
         )
 
-    def enter(self, function: Function, node: ast.Call, scope: ChainMap[str, Value]) -> None:
+    def enter(self, function: FunctionValue, node: ast.Call, scope: ChainMap[str, Value]) -> None:
         """Follow a function of the file with its arguments bound."""
         target = function.node
         if isinstance(target, ast.Lambda) or target in self.inside or len(self.inside) > DEEPEST:
@@ -279,26 +279,26 @@ def bind(target: ast.expr, value: Value, scope: ChainMap[str, Value]) -> None:
             bind(elt, value[index] if known else UNKNOWN, scope)
 
 
-FOLLOW: dict[type[ast.stmt], Callable[[Run, Value, ChainMap[str, Value]], bool | None]] = {
-    ast.FunctionDef: Run.on_function_def,
-    ast.ClassDef: Run.on_class_def,
-    ast.Import: Run.on_import,
-    ast.ImportFrom: Run.on_import_from,
-    ast.Return: Run.on_return,
-    ast.Break: Run.on_break,
-    ast.Raise: Run.on_raise,
-    ast.Assert: Run.on_assert,
-    ast.Assign: Run.on_assign,
-    ast.AnnAssign: Run.on_ann_assign,
-    ast.AugAssign: Run.on_aug_assign,
-    ast.If: Run.on_if,
-    ast.Match: Run.on_match,
-    ast.For: Run.on_for,
-    ast.While: Run.on_while,
-    ast.With: Run.on_with,
-    ast.Try: Run.on_try,
-    ast.AsyncFunctionDef: Run.on_function_def,
-    ast.Continue: Run.on_break,
-    ast.AsyncFor: Run.on_for,
-    ast.AsyncWith: Run.on_with,
+FOLLOW: dict[type[ast.stmt], Callable[[Trace, Value, ChainMap[str, Value]], bool | None]] = {
+    ast.FunctionDef: Trace.on_function_def,
+    ast.ClassDef: Trace.on_class_def,
+    ast.Import: Trace.on_import,
+    ast.ImportFrom: Trace.on_import_from,
+    ast.Return: Trace.on_return,
+    ast.Break: Trace.on_break,
+    ast.Raise: Trace.on_raise,
+    ast.Assert: Trace.on_assert,
+    ast.Assign: Trace.on_assign,
+    ast.AnnAssign: Trace.on_ann_assign,
+    ast.AugAssign: Trace.on_aug_assign,
+    ast.If: Trace.on_if,
+    ast.Match: Trace.on_match,
+    ast.For: Trace.on_for,
+    ast.While: Trace.on_while,
+    ast.With: Trace.on_with,
+    ast.Try: Trace.on_try,
+    ast.AsyncFunctionDef: Trace.on_function_def,
+    ast.Continue: Trace.on_break,
+    ast.AsyncFor: Trace.on_for,
+    ast.AsyncWith: Trace.on_with,
 }

@@ -1,4 +1,4 @@
-"""`collection-selectin` and `single-joined`: the loader option fits what the attribute is.
+"""Whether a loader option fits what the attribute is: a collection or a single object.
 
 Only what is written down counts: `Mapped[list[...]]`, `uselist=`, `secondary=`. Where nothing says
 whether it is one object or many, or the attribute cannot be found, that is said under `--strict`
@@ -9,46 +9,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.model import Edit, Finding, Rule
-from invoicing.toolkit.policy.rules.loader_fixes import loader_edits
-from invoicing.toolkit.policy.rules.relationships import collection_kind
+from invoicing.toolkit.policy.finding import Edit, PolicyFinding
+from invoicing.toolkit.policy.python.loader_fixes import loader_edits
+from invoicing.toolkit.policy.python.relationships import collection_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.facts import CallFacts, ModuleFacts
-    from invoicing.toolkit.policy.project import Mapped, Project
+    from invoicing.toolkit.policy.python.project import MappedClass, Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
-COLLECTION, SINGLE = "collection-selectin", "single-joined"
 # What loads in another way than asked for here; raiseload, noload and contains_eager may be.
 LOADERS = {"selectinload", "joinedload", "subqueryload", "immediateload", "lazyload"}
+# A chain of options longer than this is not followed.
+DEEPEST = 30
 WANTED = {True: "selectinload", False: "joinedload"}
 
 
-def check_collections(project: Project) -> Iterator[Finding]:
-    """Find collections that are loaded by anything but selectinload."""
-    yield from _check(project, COLLECTION, collection=True)
-
-
-def check_singles(project: Project) -> Iterator[Finding]:
-    """Find single objects that are loaded by anything but joinedload."""
-    yield from _check(project, SINGLE, collection=False)
-
-
-def _check(project: Project, slug: str, *, collection: bool) -> Iterator[Finding]:
+def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[PolicyFinding]:
+    """Find collections, or single objects, that are loaded in another way than theirs."""
     for module in project.modules:
         for call in module.calls:
             loader = call.callee.rpartition(".")[2]
             if loader not in LOADERS or not _is_loader(project, module, call, loader):
                 continue
-            found = _attribute(project, module, call)
-            if found is None:
+            loaded = _attribute(project, module, call)
+            if loaded is None:
                 # Said once, by one of the two rules.
                 if collection:
-                    message = f"{loader} of {_argument(call)}: it cannot be told what it loads"
+                    message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
                     yield _finding(module, call, slug, message, "name the attribute", strict=True)
                 continue
-            name, is_collection, relationship = found
+            name, is_collection, relationship = loaded
             wanted = WANTED[collection]
             if is_collection is collection and loader != wanted:
                 what = "a collection" if collection else "a single object"
@@ -67,20 +59,20 @@ def _check(project: Project, slug: str, *, collection: bool) -> Iterator[Finding
                 )
 
 
-def _is_loader(project: Project, module: ModuleFacts, call: CallFacts, loader: str) -> bool:
+def _is_loader(project: Project, module: ModuleSyntax, call: CallSyntax, loader: str) -> bool:
     if call.callee.startswith("."):
         # Goes on from another option: `.options(joinedload(A.b).selectinload(B.c))`.
-        return any(_begins(project, module, one) for one in call.inner)
+        return any(_begins(project, module, inner) for inner in call.inner)
     return project.resolve(module, call.callee) == f"sqlalchemy.orm.{loader}" or (
         # `Load(A).joinedload(...)` and `option.joinedload(...)` of a name bound to an option.
         _bound_option(project, module, call)
     )
 
 
-def _begins(project: Project, module: ModuleFacts, call: CallFacts, depth: int = 0) -> bool:
+def _begins(project: Project, module: ModuleSyntax, call: CallSyntax, depth: int = 0) -> bool:
     if call.callee.startswith("."):
-        return depth < 30 and any(  # noqa: PLR2004
-            _begins(project, module, one, depth + 1) for one in call.inner
+        return depth < DEEPEST and any(
+            _begins(project, module, inner, depth + 1) for inner in call.inner
         )
     resolved = project.resolve(module, call.callee) or ""
     return resolved.startswith("sqlalchemy.orm.") and (
@@ -88,19 +80,19 @@ def _begins(project: Project, module: ModuleFacts, call: CallFacts, depth: int =
     )
 
 
-def _bound_option(project: Project, module: ModuleFacts, call: CallFacts) -> bool:
+def _bound_option(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
     receiver, _, _ = call.callee.rpartition(".")
     bound = module.functions[call.function].names.get(receiver)
     return bound is not None and not isinstance(bound, str) and _begins(project, module, bound)
 
 
-def _argument(call: CallFacts) -> str:
+def _argument(call: CallSyntax) -> str:
     return (call.arguments[0] if call.arguments else None) or "an expression"
 
 
 def _attribute(
-    project: Project, module: ModuleFacts, call: CallFacts
-) -> tuple[str, bool | None, CallFacts] | None:
+    project: Project, module: ModuleSyntax, call: CallSyntax
+) -> tuple[str, bool | None, CallSyntax] | None:
     written = call.arguments[0] if call.arguments else None
     if written is None:
         return None
@@ -115,10 +107,10 @@ def _attribute(
     return collection_kind(project, model, name) if model is not None else None
 
 
-def _class(project: Project, module: ModuleFacts, function: int, name: str) -> Mapped | None:
-    found = project.class_of(module, name)
-    if found is not None:
-        return found
+def _class(project: Project, module: ModuleSyntax, function: int, name: str) -> MappedClass | None:
+    model = project.class_of(module, name)
+    if model is not None:
+        return model
     for place in (function, 0):
         bound = module.functions[place].names.get(name)
         if isinstance(bound, str) and bound != name:
@@ -131,36 +123,16 @@ def _class(project: Project, module: ModuleFacts, function: int, name: str) -> M
 
 
 def _finding(
-    module: ModuleFacts,
-    call: CallFacts,
+    module: ModuleSyntax,
+    call: CallSyntax,
     slug: str,
     message: str,
-    mend: str,
+    fix: str,
     *,
     strict: bool = False,
     edits: tuple[Edit, ...] = (),
-) -> Finding:
+) -> PolicyFinding:
     place = call.callee_place
-    return Finding(module.path, place.line, place.column + 1, slug, message, mend, strict, edits)
-
-
-COLLECTION_SELECTIN = Rule(
-    COLLECTION,
-    "collections are loaded by selectinload",
-    "joinedload repeats every column of the parent in a row for each child, and two joined "
-    "collections multiply each other; lazyload and immediateload send a statement for each parent.",
-    "select(Account).options(joinedload(Account.invoices))",
-    "select(Account).options(selectinload(Account.invoices))",
-    check_collections,
-    fix="safe",
-)
-SINGLE_JOINED = Rule(
-    SINGLE,
-    "single objects are loaded by joinedload",
-    "A join to one object repeats nothing, and saves the round trip that selectinload takes.",
-    "select(Invoice).options(selectinload(Invoice.account))",
-    "select(Invoice).options(joinedload(Invoice.account))",
-    check_singles,
-    # A join more can fail where the statement is grouped, locked or built elsewhere.
-    fix="unsafe",
-)
+    return PolicyFinding(
+        module.path, place.line, place.column + 1, slug, message, fix, strict, edits
+    )

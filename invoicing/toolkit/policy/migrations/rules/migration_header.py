@@ -7,14 +7,14 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.migrations.examples.header import BAD, GOOD
-from invoicing.toolkit.policy.migrations.rule import Rule, finding
+from invoicing.toolkit.policy.migrations.examples import HEADER, migration
+from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.migrations.revision import Revision
-    from invoicing.toolkit.policy.model import Finding
 
 SLUG = "migration-header"
 TOPIC = re.compile(r"^[ \t]*([A-Z][A-Za-z ]{1,60}?):[ \t]*(.*)$", re.MULTILINE)
@@ -22,7 +22,7 @@ STEP = re.compile(r"^\s*1[.)]\s+(?!\.\.\.\s*$)\S", re.MULTILINE)
 EMPTY = {"", "...", "…", "todo", "tbd"}
 
 
-def check(revision: Revision) -> Iterator[Finding]:
+def check(revision: Revision) -> Iterator[PolicyFinding]:
     """Hold the docstring against the file."""
     if not revision.is_migration:
         return
@@ -30,22 +30,22 @@ def check(revision: Revision) -> Iterator[Finding]:
         yield no_docstring(revision)
         return
     topics = read(revision.header)
-    for line, message, mend in [
+    for line, message, fix in [
         *title(revision),
         *identity(revision, topics),
         *asked(revision, topics),
     ]:
-        yield finding(revision, SLUG, (first_line(revision) + line, 1), message, mend)
+        yield revision.finding(SLUG, (first_line(revision) + line, 1), message, fix)
 
 
-def no_docstring(revision: Revision) -> Finding:
+def no_docstring(revision: Revision) -> PolicyFinding:
     """Say that there is none, or that it stands where Python takes it for no docstring."""
     for node in revision.tree.body:
         if "Revision ID" in text_of(node):
             place = node.lineno, node.col_offset + 1
             message = "the docstring is below other code, so it is none"
-            return finding(revision, SLUG, place, message, "move it to the top of the file")
-    return finding(revision, SLUG, (1, 1), "there is no docstring", "say what the migration does")
+            return revision.finding(SLUG, place, message, "move it to the top of the file")
+    return revision.finding(SLUG, (1, 1), "there is no docstring", "say what the migration does")
 
 
 def text_of(node: ast.stmt) -> str:
@@ -69,10 +69,10 @@ def read(header: str) -> dict[str, tuple[int, str]]:
     }
 
 
-Problem = tuple[int, str, str]
+Fault = tuple[int, str, str]
 
 
-def title(revision: Revision) -> Iterator[Problem]:
+def title(revision: Revision) -> Iterator[Fault]:
     """Ask for a line that says what the migration does."""
     lines = revision.header.strip().splitlines()
     asked_for = revision.settings.header
@@ -80,7 +80,7 @@ def title(revision: Revision) -> Iterator[Problem]:
         yield 0, "the docstring does not say what the migration does", "begin it with one line"
 
 
-def identity(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator[Problem]:
+def identity(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator[Fault]:
     """Compare the ids and read the date."""
     parents = revision.parents
     expected = {
@@ -121,7 +121,7 @@ def is_date(text: str) -> bool:
     return True
 
 
-def asked(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator[Problem]:
+def asked(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator[Fault]:
     """Ask for the topics and the phase that the project wants."""
     settings = revision.settings
     if settings.phases:
@@ -141,12 +141,33 @@ def asked(revision: Revision, topics: dict[str, tuple[int, str]]) -> Iterator[Pr
             yield line, "Deploy sequence has no steps", "number them from 1."
 
 
+BAD = {
+    "no docstring": migration("pass", "pass").partition("\n\n")[2].partition('"""\n')[2],
+    "below the imports": "import sqlalchemy as sa\n" + migration("pass", "pass"),
+    "another revision": migration("pass", "pass", HEADER.replace("2a", "2b")),
+    "another parent": migration("pass", "pass", HEADER.replace("1a", "1b")),
+    "no parent": migration("pass", "pass", HEADER.replace("Revises: 1a", "Revises:")),
+    "no Revises": migration("pass", "pass", HEADER.replace("Revises: 1a\n", "")),
+    "a date that is none": migration("pass", "pass", HEADER.replace("2026-11", "2026-13")),
+    "nothing said": migration("pass", "pass", "\n" + HEADER.partition("\n\n")[2]),
+}
+
+GOOD = {
+    "as Alembic writes it": migration("pass", "pass"),
+    "the first revision": migration(
+        "pass", "pass", HEADER.replace("Revises: 1a", "Revises:")
+    ).replace('down_revision = "1a"', "down_revision = None"),
+    "a merge": migration("pass", "pass", HEADER.replace("Revises: 1a", "Revises: 1a, 1b")).replace(
+        'down_revision = "1a"', 'down_revision = ("1a", "1b")'
+    ),
+}
+
 RULE = Rule(
     SLUG,
     "the docstring says what the variables say, and what the project asks for",
     "The header is what is read at night: in `alembic history`, and before a migration is run. One "
     "that was copied and names another revision leads to the wrong downgrade.",
-    check,
     BAD,
     GOOD,
+    check,
 )

@@ -1,0 +1,1 @@
+"""One module for each rule for code; each ends in its RULE."""

@@ -1,0 +1,110 @@
+"""The field's words, everywhere that a user or a reader looks: code, messages, docs, notebooks.
+
+`tests/words_to_do.txt` lists the files that still have others. It only gets shorter: a file that
+is not on it has none, and a file on it that has none left has to go from it (`make pages`).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TO_DO = Path(__file__).with_name("words_to_do.txt")
+# Words that no engineer of this field uses; `} is no finding` is "unknown finding".
+WORDS = (
+    r"mend(?:s|ed|ing)?",
+    "told",
+    "somebody",
+    "nobody",
+    r"hangs? on",
+    "shall",
+    "in the way",
+    r"\} is no finding",
+)
+BANNED = re.compile(rf"(?<![a-z])(?:{'|'.join(WORDS)})(?![a-z])|[«»]", re.IGNORECASE)
+# A key of `--format json` that programs read.
+KEPT = '"mend": '
+FOLDERS = ("invoicing", "tests", "migrations", "notebooks", "docs")
+# The changelog quotes what was; this file names the words.
+NOT_READ = {"CHANGELOG.md", "tests/test_words.py"}
+
+
+def readable() -> list[Path]:
+    below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    return [
+        path
+        for path in (*sorted(below), *sorted(ROOT.glob("*.md")), ROOT / "Makefile")
+        if (path.suffix in {".py", ".md", ".ipynb"} or path.name == "Makefile")
+        and ".ipynb_checkpoints" not in path.parts
+        and path.relative_to(ROOT).as_posix() not in NOT_READ
+    ]
+
+
+def prose(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    return text
+
+
+def words_of(path: Path) -> list[str]:
+    """Return each banned word of a file with its line; in code, also what is called `one`."""
+    text = prose(path)
+    lines = [
+        f"{number}: {match[0]}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for match in BANNED.finditer(line.replace(KEPT, ""))
+    ]
+    if path.suffix == ".py" and re.search(r"\bone\b", text):
+        lines += [f"{number}: one, as a name" for number in called_one(ast.parse(text))]
+    return lines
+
+
+def called_one(tree: ast.Module) -> list[int]:
+    return sorted(
+        node.lineno
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Name) and node.id == "one" and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.arg) and node.arg == "one")
+    )
+
+
+@pytest.fixture(scope="module")
+def words() -> dict[str, list[str]]:
+    found = {path.relative_to(ROOT).as_posix(): words_of(path) for path in readable()}
+    return {path: lines for path, lines in found.items() if lines}
+
+
+def test_no_file_has_a_banned_word(words: dict[str, list[str]]) -> None:
+    to_do = TO_DO.read_text().split()
+    new = {path: lines for path, lines in words.items() if path not in to_do}
+    assert not new, "\n".join(f"{path}:{line}" for path, lines in new.items() for line in lines)
+
+
+def test_a_file_without_banned_words_is_not_on_the_list(words: dict[str, list[str]]) -> None:
+    if os.environ.get("INVOICING_UPDATE_README"):
+        left = words.keys() & set(TO_DO.read_text().split())
+        TO_DO.write_text("".join(f"{path}\n" for path in sorted(left)))
+    to_do = TO_DO.read_text().split()
+    done = [path for path in to_do if path not in words]
+    assert not done, f"remove from {TO_DO.name}, or run make pages: {' '.join(done)}"
+    assert to_do == sorted(set(to_do))
+
+
+@pytest.mark.parametrize(
+    "text", ["Mend it", "mended", "x_told = 1", "«name»", "hangs on", "is in the way"]
+)
+def test_a_banned_word_is_found(text: str) -> None:
+    assert BANNED.search(text)
+
+
+@pytest.mark.parametrize("text", ["recommend", "amended", "shallow", "in the same way", "untold"])
+def test_a_word_that_holds_another_is_not(text: str) -> None:
+    assert not BANNED.search(text)
