@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoicing.report.page import page, write_whole
+from invoicing.tables import Column, Grid
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -110,14 +111,7 @@ def _details(number: int, run: Run) -> str:
 
 
 def _table(
-    heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
+    headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
 ) -> str:
-    def cells(tag: str, texts: tuple[str, ...]) -> str:
-        return "".join(
-            f'<{tag} style="text-align: {"right" if place in right else "left"}">{escape(text)}'
-            f"</{tag}>"
-            for place, text in enumerate(texts)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+    columns = [Column(heading, right=place in right) for place, heading in enumerate(headings)]
+    return Grid(columns, list(rows)).html()

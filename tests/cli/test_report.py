@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 
 from invoicing.db import Database
+from invoicing.money import format_money
 from invoicing.sample import load_sample
-from invoicing.schemas.money import format_money
 from invoicing.services import (
     get_account_with_invoices,
     list_accounts,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.comparison.advice import advice_of
 from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, growth_of
-from invoicing.toolkit.profiling.comparison.tables import frame_of, html_of, table_of
+from invoicing.toolkit.profiling.comparison.tables import frame_of, grid_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ class LoadingComparison:
         return frame_of(self)
 
     def __rich__(self) -> Table:
-        return table_of(self)
+        return grid_of(self).rich()
 
     def _repr_html_(self) -> str:
-        return html_of(self)
+        return grid_of(self).html()
