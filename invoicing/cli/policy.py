@@ -32,7 +32,7 @@ Check Python files, migrations and notebooks, without importing or running them.
 
 Example: invoicing policy check invoicing migrations
 
-A line for each finding, path:line:column: \\[rule] what is wrong; how to mend it. Allow one by a \
+A line for each finding, path:line:column: \\[rule] what is wrong; how to fix it. Allow one by a \
 comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
 \\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 \
 findings, 2 could not run.
@@ -48,7 +48,7 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
     output: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "text",
     select: Annotated[list[str] | None, typer.Option(help="Only this rule.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="All rules but this.")] = None,
-    strict: Annotated[bool, typer.Option(help="Also say what cannot be told.")] = False,
+    strict: Annotated[bool, typer.Option(help="Also say what cannot be decided.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Make the fixes that are safe.")] = False,
     unsafe_fixes: Annotated[
         bool,
@@ -121,7 +121,7 @@ def check_command(  # noqa: PLR0913 -- each is an option of the command
         new, gone = without_known(baseline, report.findings)
         report = Report(new, report.problems, report.files, report.lines, report.seconds)
         if gone:
-            errors.print(f"{gone} findings of {baseline} are mended; write it anew")
+            errors.print(f"{gone} findings of {baseline} are fixed; write it again")
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
     _hint(report.findings, unsafe=unsafe_fixes)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")
 
 # Said elsewhere on the page.
-_TOLD = (*_FIGURES, "seconds")
+_SHOWN = (*_FIGURES, "seconds")
 
 
 def write_rename_report(status: Status, runs: list[Run], database: str, path: Path) -> None:
@@ -88,7 +88,7 @@ def _said(value: Any) -> str:  # noqa: ANN401 -- of JSON
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_figure(one)}" for name, one in value.items()) or "none"
+        return ", ".join(f"{name} {_figure(figure)}" for name, figure in value.items()) or "none"
     return _figure(value)
 
 
@@ -97,10 +97,10 @@ def _details(number: int, run: Run) -> str:
     if run.options:
         options = ", ".join(f"{name} = {value}" for name, value in run.options.items())
         parts.append(f"<p>Options: {escape(options)}</p>")
-    rest = {name: value for name, value in run.result.items() if name not in _TOLD}
-    told = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
-    if told:
-        parts.append(f"<p>{escape(told)}</p>")
+    rest = {name: value for name, value in run.result.items() if name not in _SHOWN}
+    others = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
+    if others:
+        parts.append(f"<p>{escape(others)}</p>")
     for statement in run.statements:
         tries = (
             "" if statement["tries"] == 1 else f", at the {statement['tries']}. try for its lock"

@@ -125,13 +125,13 @@ async def ageing(
     return [
         AgeingTotal(
             currency=currency,
-            bucket=one,
+            bucket=age_bucket,
             invoices=found.invoices if found else 0,
             amount_cents=found.amount_cents if found else 0,
         )
         for currency in sorted({row.currency for row in rows})
-        for one in AgeBucket
-        for found in [totals.get((currency, one.value))]
+        for age_bucket in AgeBucket
+        for found in [totals.get((currency, age_bucket.value))]
     ]
 
 

@@ -211,7 +211,7 @@ class Recorder:
         self._open = False
         # Not by a token: a fixture may be left in another context than it was entered in.
         recording = self._recording
-        HERE.set(tuple(one for one in HERE.get() if one is not recording))
+        HERE.set(tuple(other for other in HERE.get() if other is not recording))
         stop_listening(recording)
         try:
             recording.close()

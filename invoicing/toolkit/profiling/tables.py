@@ -200,12 +200,12 @@ def _shown_alike(statement: Statement, other: Statement) -> bool:
 
 
 def _row(run: _Run) -> tuple[str, ...]:
-    one, last = run.first, run.all[-1]
+    first, last = run.first, run.all[-1]
     return (
-        str(one.number) if one is last else f"{one.number}-{last.number}",
-        f"{one.caller} {one.caller.source}".strip() if one.caller else "",
-        _why(one) if one is last else f"{_why(one)} x {len(run.all):,}",
-        _cut(one.fingerprint),
+        str(first.number) if first is last else f"{first.number}-{last.number}",
+        f"{first.caller} {first.caller.source}".strip() if first.caller else "",
+        _why(first) if first is last else f"{_why(first)} x {len(run.all):,}",
+        _cut(first.fingerprint),
         _sum([each.rows for each in run.all]),
         _sum([each.round_trips for each in run.all]),
         _sum([each.bytes_received for each in run.all], 1000),

@@ -76,8 +76,8 @@ def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
     """Return why `statement` ran: what the session said, and which of its operations were on."""
     within = statement.within
     if origin is None:
-        return Cause.FLUSH if any(one in WRITES for one in within) else Cause.STATEMENT
-    loader = next((one for one in within if one in LOADERS), None)
+        return Cause.FLUSH if any(function in WRITES for function in within) else Cause.STATEMENT
+    loader = next((function for function in within if function in LOADERS), None)
     if loader is not None:
         statement.loader = loader
         return Cause.EAGER_LOAD
@@ -86,19 +86,27 @@ def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
     if origin.parent is not None:
         statement.loader = "lazy"
         return Cause.LAZY_LOAD
-    return Cause.GET if any(one in {"get", "merge"} for one in within[:1]) else Cause.STATEMENT
+    return (
+        Cause.GET
+        if any(function in {"get", "merge"} for function in within[:1])
+        else Cause.STATEMENT
+    )
 
 
 def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], ...]:
     """Return the relationships on a loader's path."""
-    return tuple(one for one in path if isinstance(one, RelationshipProperty))
+    return tuple(
+        relationship for relationship in path if isinstance(relationship, RelationshipProperty)
+    )
 
 
 def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
     """Return them by name."""
     return tuple(
-        Step(f"{one.parent.class_.__name__}.{one.key}", bool(one.uselist))
-        for one in relationships_on(path)
+        Step(
+            f"{relationship.parent.class_.__name__}.{relationship.key}", bool(relationship.uselist)
+        )
+        for relationship in relationships_on(path)
     )
 
 

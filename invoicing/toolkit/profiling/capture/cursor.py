@@ -35,7 +35,7 @@ class CountingStrategy(ResultFetchStrategy):
         if context.execution_options.get("stream_results") or context._is_server_side:  # noqa: SLF001
             pending.streamed = True
             if type(inner) is CursorFetchStrategy:
-                # SQLAlchemy would buffer such rows, but only where nobody has chosen otherwise.
+                # SQLAlchemy would buffer such rows, but only where nothing else was chosen.
                 # Making the buffer fetches, which must not happen while the statement is noted.
                 self._inner, self._context = None, context
 

@@ -117,8 +117,8 @@ class PendingStatement:
         if self.keys is None:
             self.keys = [[*map(column.key, rows)] for column in self.columns]
         else:
-            for one, keys in zip(self.columns, self.keys, strict=True):
-                keys.extend(map(one.key, rows))
+            for entity, keys in zip(self.columns, self.keys, strict=True):
+                keys.extend(map(entity.key, rows))
         if len(self.keys[0]) > FOLDED:
             self.fold()
 
@@ -127,11 +127,11 @@ class PendingStatement:
         large = large_columns(rows)
         if self.wide is None:
             self.wide = Counter()
-        for place, one in enumerate(self.columns):
-            for column in large & one.columns.keys():
-                self.wide[place, one.columns[column]] += size_of(rows, column)
+        for place, entity in enumerate(self.columns):
+            for column in large & entity.columns.keys():
+                self.wide[place, entity.columns[column]] += size_of(rows, column)
             if large or len(rows) >= MANY:
-                self._recording.reads.watch(one.mapper)
+                self._recording.reads.watch(entity.mapper)
 
     def fold(self) -> None:
         """Count the keys noted so far."""
@@ -168,9 +168,9 @@ class PendingStatement:
         hashes = self.hashes or hashes_of_literals(self.text)
         statement.parameters_key = hash((salt, *hashes))
         if self.executions == 1:
-            statement.parameter_keys = tuple(hash((salt, one)) for one in hashes)
+            statement.parameter_keys = tuple(hash((salt, key)) for key in hashes)
         statement.values = tuple(
-            frozenset(hash((salt, one)) for one in column) for column in self.values
+            frozenset(hash((salt, key)) for key in column) for column in self.values
         )
         statement.executions = self.executions
         statement.fetches = 1 if self.only_row else self.fetches

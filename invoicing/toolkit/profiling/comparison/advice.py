@@ -35,12 +35,16 @@ def advice_of(comparison: LoadingComparison) -> Advice:
         for strategy in comparison.strategies
         if strategy not in {Strategy.RAISE, Strategy.AGGREGATE}
     }
-    batched = {name: one for name, one in last.items() if not _is_n_plus_one(comparison, one)}
+    batched = {
+        name: measured
+        for name, measured in last.items()
+        if not _is_n_plus_one(comparison, measured)
+    }
     if not batched:
-        least = min(last.values(), key=lambda one: one.statements)
+        least = min(last.values(), key=lambda measured: measured.statements)
         return Advice(least.strategy, f"{_statements(least)}, the fewest of those compared")
     joined = batched.get(Strategy.JOINED)
-    others = [one for name, one in batched.items() if name is not Strategy.JOINED]
+    others = [measured for name, measured in batched.items() if name is not Strategy.JOINED]
     fewest = min(others, key=_weight, default=None)
     if joined is not None and _may_join(comparison, joined, fewest):
         return Advice(Strategy.JOINED, _why_joined(comparison, joined))

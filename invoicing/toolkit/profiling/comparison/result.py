@@ -27,12 +27,12 @@ class Measured:
         strategy: the loader option.
         size: as it was given; None where there was one size.
         parents: objects at the top.
-        children: related objects, each as often as it is somebody's.
+        children: related objects, each once for every parent it has.
         product: rows that one join of it all has.
         statements: sent to the server.
         round_trips: times the server had to answer, BEGIN and ROLLBACK included.
         rows: rows that came back.
-        duplicate_rows: rows that told again of a parent an earlier row had told of.
+        duplicate_rows: rows that repeat a parent of an earlier row.
         bytes_received: bytes the server sent.
         database_seconds: time the program waited for statements.
         server_seconds: the server's part of it.
@@ -83,17 +83,17 @@ class LoadingComparison:
 
     def of(self, strategy: Strategy | str) -> list[Measured]:
         """Return what one strategy cost, a row for each size."""
-        return [one for one in self.measured if one.strategy == strategy]
+        return [measured for measured in self.measured if measured.strategy == strategy]
 
     @property
     def strategies(self) -> list[Strategy]:
         """The strategies compared, in their order."""
-        return list(dict.fromkeys(one.strategy for one in self.measured))
+        return list(dict.fromkeys(measured.strategy for measured in self.measured))
 
     @property
     def sizes(self) -> list[object]:
         """The sizes compared, in their order."""
-        return list(dict.fromkeys(one.size for one in self.measured))
+        return list(dict.fromkeys(measured.size for measured in self.measured))
 
     def growth(self, strategy: Strategy | str, figure: str) -> Growth:
         """Return how a figure of a strategy (`statements`, `rows`, `seconds`) grows."""
@@ -107,7 +107,7 @@ class LoadingComparison:
         return {
             (strategy, figure): self.growth(strategy, figure)
             for strategy in self.strategies
-            if not any(one.raised for one in self.of(strategy))
+            if not any(measured.raised for measured in self.of(strategy))
             for figure in (*COUNTS, *MEASURES)
         }
 

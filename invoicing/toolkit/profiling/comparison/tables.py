@@ -39,12 +39,12 @@ def frame_of(comparison: LoadingComparison) -> pd.DataFrame:
     frame = pd.DataFrame()
     if measured:
         names = [field.name for field in fields(measured[0]) if field.name != "plans"]
-        frame = pd.DataFrame({name: [getattr(one, name) for one in measured] for name in names})
-    frame["strategy"] = [str(one.strategy) for one in measured]
+        frame = pd.DataFrame({name: [getattr(row, name) for row in measured] for name in names})
+    frame["strategy"] = [str(row.strategy) for row in measured]
     for name in ("round_trips", "bytes_received"):
         frame[name] = frame[name].astype("Int64")
     for figure in ("statements", "rows"):
-        frame[f"{figure}_growth"] = [_growth(comparison, one, figure) for one in measured]
+        frame[f"{figure}_growth"] = [_growth(comparison, row, figure) for row in measured]
     return frame
 
 
@@ -59,7 +59,7 @@ def grid_of(comparison: LoadingComparison) -> Grid:
 
 
 def _columns(comparison: LoadingComparison) -> tuple[Column, ...]:
-    # One size tells of no growth.
+    # One size shows no growth.
     return COLUMNS if len(comparison.sizes) == 1 else COLUMNS + GROWTH
 
 
