@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from invoicing.toolkit.profiling.findings.finding import Finding
-    from invoicing.toolkit.profiling.recorder import Recorder
+    from invoicing.toolkit.profiling.recorded import Recorded
     from invoicing.toolkit.profiling.statement import Statement
 
 SHOWN = 100
@@ -106,24 +106,24 @@ def lines_of(statements: list[Statement]) -> list[str]:
     ]
 
 
-def grid_of(recorder: Recorder) -> Grid:
+def grid_of(recorder: Recorded) -> Grid:
     """Return the table, and the totals above it."""
     return Grid(COLUMNS, _rows(recorder.statements), title_of(recorder))
 
 
-def text_of(recorder: Recorder) -> str:
+def text_of(recorder: Recorded) -> str:
     """Return the table and the findings in plain text."""
     findings = (visible(str(finding)) for finding in recorder.findings)
     return "\n".join([grid_of(recorder).text(), *findings])
 
 
-def table_of(recorder: Recorder, width: int) -> Table:
+def table_of(recorder: Recorded, width: int) -> Table:
     """Return the table for a terminal of so many columns; a narrow one goes without statements."""
     grid = grid_of(recorder)
     return (grid if width >= WIDE else grid.without(_STATEMENT)).rich()
 
 
-def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
+def shown_of(recorder: Recorded, width: int) -> Iterator[Table | Text]:
     """Return the table and the findings for a terminal."""
     from rich.text import Text  # noqa: PLC0415
 
@@ -131,7 +131,7 @@ def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
     yield from (Text(visible(str(finding)), style="yellow") for finding in recorder.findings)
 
 
-def html_of(recorder: Recorder) -> str:
+def html_of(recorder: Recorded) -> str:
     """Return the table and the findings for a notebook."""
     findings = "".join(map(_finding_html, recorder.findings))
     return grid_of(recorder).html() + (f"<ul>{findings}</ul>" if findings else "")
@@ -145,7 +145,7 @@ def _finding_html(finding: Finding) -> str:
     )
 
 
-def title_of(recorder: Recorder) -> str:
+def title_of(recorder: Recorded) -> str:
     """Return the totals in one line; what is not known is left out."""
     parts = [_plural(len(recorder.statements), "statement")]
     if recorder.round_trips is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from threading import get_ident
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.toolkit.profiling.capture.cause import cause_of, steps_on
 from invoicing.toolkit.profiling.capture.entities import (
@@ -22,9 +22,9 @@ from invoicing.toolkit.profiling.capture.traffic import NOTHING, total_of
 from invoicing.toolkit.profiling.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from invoicing.toolkit.profiling.capture.capture import Capture
+    from invoicing.toolkit.profiling.capture.attribute_reads import Reads
     from invoicing.toolkit.profiling.capture.cause import LoadCause
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder, Lines
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 FOLDED = 1000
 # Rows from which on it is worth while to see how large the values are, and who reads them.
 SEVERAL, MANY = 10, 100
+
+
+class Recording(Protocol):
+    """What a statement needs of the recording that notes it: see `Capture`."""
+
+    making: dict[int, PendingStatement]
+    reads: Reads
+    lose: Callable[[], None]
 
 
 class PendingStatement:
@@ -70,7 +78,7 @@ class PendingStatement:
     sqlstate: str | None = None
 
     def __init__(
-        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Capture
+        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Recording
     ) -> None:
         self.text = text
         self.transaction = transaction

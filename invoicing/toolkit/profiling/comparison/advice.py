@@ -8,7 +8,7 @@ from invoicing.toolkit.profiling.comparison.growth import Law
 from invoicing.toolkit.profiling.comparison.strategies import Strategy
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+    from invoicing.toolkit.profiling.comparison.measured import Measured, Measurements
 
 # How many times the bytes of another strategy saving one round trip is worth.
 WORTH = 2
@@ -24,7 +24,7 @@ class Advice(NamedTuple):
         return f"{self.strategy}: {self.why}"
 
 
-def advice_of(comparison: LoadingComparison) -> Advice:
+def advice_of(comparison: Measurements) -> Advice:
     """Return which strategy to use for objects, and why.
 
     None of those that send a statement for each parent; of the others one statement where its rows
@@ -54,14 +54,14 @@ def advice_of(comparison: LoadingComparison) -> Advice:
     return Advice(fewest.strategy, _why_batched(fewest, joined))
 
 
-def _is_n_plus_one(comparison: LoadingComparison, measured: Measured) -> bool:
+def _is_n_plus_one(comparison: Measurements, measured: Measured) -> bool:
     if measured.strategy in {Strategy.LAZY, Strategy.IMMEDIATE}:
         # With one size there is no growth to tell; it is what these do.
         return True
     return comparison.growth(measured.strategy, "statements").law in {Law.PARENTS, Law.CHILDREN}
 
 
-def _may_join(comparison: LoadingComparison, joined: Measured, other: Measured | None) -> bool:
+def _may_join(comparison: Measurements, joined: Measured, other: Measured | None) -> bool:
     if comparison.collection and joined.parents > 1:
         return False
     if joined.bytes_received is None or other is None or other.bytes_received is None:
@@ -69,7 +69,7 @@ def _may_join(comparison: LoadingComparison, joined: Measured, other: Measured |
     return joined.bytes_received <= WORTH * other.bytes_received or joined.parents == 1
 
 
-def _why_joined(comparison: LoadingComparison, joined: Measured) -> str:
+def _why_joined(comparison: Measurements, joined: Measured) -> str:
     if comparison.collection:
         return (
             f"one statement for one record, and its columns are repeated in {joined.rows:,} rows"

@@ -12,7 +12,8 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoicing.db import Database
-from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+from invoicing.toolkit.profiling.comparison.measured import Measured
+from invoicing.toolkit.profiling.comparison.result import LoadingComparison
 from invoicing.toolkit.profiling.comparison.strategies import (
     LOADERS,
     Strategy,

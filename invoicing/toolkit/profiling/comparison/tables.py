@@ -6,11 +6,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from invoicing.tables import Column, Grid
+from invoicing.toolkit.profiling.comparison.advice import advice_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+    from invoicing.toolkit.profiling.comparison.measured import Measured, Measurements
 
 _NUMBERS = (
     "Statements",
@@ -31,7 +32,7 @@ COLUMNS = (
 GROWTH = tuple(Column(name, fold=True, css=_PADDING) for name in ("Statements grow", "Rows grow"))
 
 
-def frame_of(comparison: LoadingComparison) -> pd.DataFrame:
+def frame_of(comparison: Measurements) -> pd.DataFrame:
     """Return a row for each strategy and size; what is not known is missing."""
     import pandas as pd  # noqa: PLC0415 -- half a second that no comparison has to wait for
 
@@ -48,22 +49,22 @@ def frame_of(comparison: LoadingComparison) -> pd.DataFrame:
     return frame
 
 
-def grid_of(comparison: LoadingComparison) -> Grid:
+def grid_of(comparison: Measurements) -> Grid:
     """Return the table, and the strategy to use below it."""
     return Grid(
         _columns(comparison),
         [_row(comparison, measured) for measured in comparison.measured],
         f"Loading {comparison.path}",
-        f"Use {comparison.recommendation}.",
+        f"Use {advice_of(comparison)}.",
     )
 
 
-def _columns(comparison: LoadingComparison) -> tuple[Column, ...]:
+def _columns(comparison: Measurements) -> tuple[Column, ...]:
     # One size shows no growth.
     return COLUMNS if len(comparison.sizes) == 1 else COLUMNS + GROWTH
 
 
-def _row(comparison: LoadingComparison, measured: Measured) -> tuple[str, ...]:
+def _row(comparison: Measurements, measured: Measured) -> tuple[str, ...]:
     size = f"{measured.parents:,} x {measured.children / max(measured.parents, 1):,.0f}"
     if measured.raised is not None:
         raised = ("raises", *[""] * (len(_columns(comparison)) - 3))
@@ -83,13 +84,13 @@ def _row(comparison: LoadingComparison, measured: Measured) -> tuple[str, ...]:
     )
 
 
-def _growths(comparison: LoadingComparison, measured: Measured) -> list[str]:
+def _growths(comparison: Measurements, measured: Measured) -> list[str]:
     if len(comparison.sizes) == 1:
         return []
     return [_growth(comparison, measured, figure) for figure in ("statements", "rows")]
 
 
-def _growth(comparison: LoadingComparison, measured: Measured, figure: str) -> str:
+def _growth(comparison: Measurements, measured: Measured, figure: str) -> str:
     # Said once, where all sizes have been seen.
     if measured.raised is not None or measured is not comparison.of(measured.strategy)[-1]:
         return ""
