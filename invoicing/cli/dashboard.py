@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 # What a reader looks for comes first; the other fields follow in their order.
-_FIRST = ("id", "issued_at", "status")
+_FIRST = ("id", "issued_at", "status", "amount_cents", "lines_total_cents", "difference_cents")
 _HEADINGS = {"id": "Invoice", "issued_at": "Issued"}
 
 ACCOUNT_HELP = "An account's id, or its name, or a part of it that is no other's."
@@ -80,10 +80,10 @@ def accounts(
 def dashboard_table(dashboard: AccountDashboard) -> RenderableType:
     """Lay a dashboard out as a table, every field of an invoice and what does not add up."""
     invoices = dashboard.invoices
-    names = dict.fromkeys([*_FIRST, *InvoiceSummary.model_fields])
     differences = [invoice.lines_total_cents - invoice.amount_cents or None for invoice in invoices]
+    columns = columns_of(invoices, InvoiceSummary.model_fields) | {"difference_cents": differences}
     return grid_of(
-        columns_of(invoices, names) | {"difference_cents": differences},
+        {name: columns[name] for name in dict.fromkeys([*_FIRST, *columns])},
         title=f"{dashboard.name}  ({dashboard.plan})",
         caption=f"Account {dashboard.id}; the last {len(invoices)} invoices, newest first",
         headings=_HEADINGS,
