@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Columns = TypeVarTuple("Columns")
 
+# The most days of each bucket; what is older has one of its own.
+_AGES = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
 BILLED = (InvoiceStatus.OPEN, InvoiceStatus.PAID)
 
 
@@ -105,9 +107,7 @@ async def ageing(
     # A date less a date is a number of days.
     age = day - issued
     bucket = case(
-        (age <= 30, AgeBucket.DAYS_0_30.value),  # noqa: PLR2004 -- the bucket's own name says it
-        (age <= 60, AgeBucket.DAYS_31_60.value),  # noqa: PLR2004
-        (age <= 90, AgeBucket.DAYS_61_90.value),  # noqa: PLR2004
+        *((age <= days, bucket.value) for days, bucket in _AGES.items()),
         else_=AgeBucket.DAYS_OVER_90.value,
     ).label("bucket")
     statement = (

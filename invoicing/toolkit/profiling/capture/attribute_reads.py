@@ -36,7 +36,7 @@ class Watched:
         # One for each recording; replaced as a whole, as other threads may be walking through it.
         self.seen: tuple[Keys, ...] = ()
 
-    def __get__(self, instance: object, owner: Any = None) -> Any:  # noqa: ANN401 -- a descriptor
+    def __get__(self, instance: object, owner: Any = None) -> Any:
         if instance is None:
             return self.attribute.__get__(None, owner)
         key = instance_state(instance).key
@@ -52,7 +52,7 @@ class Watched:
     def __delete__(self, instance: object) -> None:
         self.attribute.__delete__(instance)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the attribute has
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.attribute, name)
 
 

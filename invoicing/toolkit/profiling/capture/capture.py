@@ -124,7 +124,7 @@ class Capture:
         connection: Connection,
         _cursor: object,
         text: str,
-        parameters: Any,  # noqa: ANN401 -- as any driver takes them
+        parameters: Any,
         context: ExecutionContext,
         executemany: bool,
     ) -> None:
@@ -153,7 +153,7 @@ class Capture:
         self._running[context] = pending
         pending.began = perf_counter_ns()
 
-    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:  # noqa: ANN401
+    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:
         reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
         if reads and fingerprint_of(text) not in self._questions:
             question = Question(len(self._pending), engine, text, parameters)
@@ -167,10 +167,10 @@ class Capture:
     def after(
         self,
         _connection: Connection,
-        cursor: Any,  # noqa: ANN401 -- any driver's
+        cursor: Any,
         _text: str,
         _parameters: object,
-        context: Any,  # noqa: ANN401 -- an ExecutionContext, with what a dialect may set of it
+        context: Any,
         _executemany: bool,
     ) -> None:
         """Write down that it has been executed."""
@@ -292,7 +292,7 @@ class Capture:
             unit = self._units[connection] = Unit(transaction, meter)
         return unit
 
-    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:  # noqa: ANN401 -- any driver's
+    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:
         driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
         tap = WireTap.on(driver) if self._wire else None
         meter = ConnectionTraffic(len(self._meters) + 1, dbapi_connection, tap)

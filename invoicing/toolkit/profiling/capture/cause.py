@@ -63,7 +63,7 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     return LoadCause(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
 
 
-def _column_load(options: Any, compiling: Any) -> LoadCause:  # noqa: ANN401 -- as the ORM has them
+def _column_load(options: Any, compiling: Any) -> LoadCause:
     state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
     if state is None:
         return LoadCause(is_column_load=True)
@@ -110,7 +110,7 @@ def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
     )
 
 
-def relationship_at(path: Any) -> str | None:  # noqa: ANN401 -- a PathRegistry or its plain path
+def relationship_at(path: Any) -> str | None:
     """Return the last relationship on a loader's path as `Model.attribute`; None for none."""
     for part in reversed(tuple(getattr(path, "path", path) or ())):
         if isinstance(part, MapperProperty):

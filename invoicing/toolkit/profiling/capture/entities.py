@@ -147,7 +147,7 @@ def _entity(
     )
 
 
-def _places(compiled: Any) -> dict[Any, int]:  # noqa: ANN401 -- SQLCompiler of any dialect
+def _places(compiled: Any) -> dict[Any, int]:
     exact: dict[Any, int] = {}
     behind: dict[Any, int] = {}
     for index, entry in enumerate(compiled._result_columns):  # noqa: SLF001 -- no public way

@@ -96,7 +96,7 @@ class Ear:
     def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
         here = HERE.get
 
-        def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
+        def listener(*args: Any) -> None:
             recordings = self.recordings
             concerned: Iterable[Capture] = recordings if by_all else here()
             if self._everywhere:

@@ -26,7 +26,7 @@ _LITERAL = re.compile(
 )
 
 
-def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any driver takes them
+def hashes_of(parameters: Any) -> tuple[int, ...]:
     """Return a number for each parameter, equal for equal ones; one for all of an executemany."""
     values = parameters.values() if isinstance(parameters, dict) else parameters
     try:
@@ -37,7 +37,7 @@ def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any dri
         return (hash(repr(values)),) if several else tuple(map(_hash, values))
 
 
-def _hash(value: Any) -> int:  # noqa: ANN401
+def _hash(value: Any) -> int:
     # An array of one is as good as what is in it.
     given = value[0] if isinstance(value, list) and len(value) == 1 else value
     try:
@@ -74,7 +74,7 @@ def _hashes(values: tuple[Any, ...]) -> set[int]:
 
 def shown_parameters(
     context: ExecutionContext,
-    parameters: Any,  # noqa: ANN401
+    parameters: Any,
     executemany: bool,
 ) -> tuple[tuple[str, Any], ...]:
     """Return names and values, of the first execution; what may be secret is masked.
@@ -91,7 +91,7 @@ def shown_parameters(
     return tuple((name, _shown(name, value)) for name, value in zip(names, given, strict=True))
 
 
-def _shown(name: str, value: Any) -> Any:  # noqa: ANN401
+def _shown(name: str, value: Any) -> Any:
     if SECRET.search(name):
         return MASKED
     if isinstance(value, (bytes, bytearray, memoryview)):
