@@ -22,7 +22,7 @@ class InvoicingError(Exception):
 
 
 class UsageError(InvoicingError):
-    """What was asked for cannot be meant; nothing was done."""
+    """The request is invalid; nothing was changed."""
 
     exit_code: ClassVar[int] = 2
 

@@ -21,11 +21,13 @@ def create_invoice(
     line_cents = [12_00] if line_cents is None else line_cents
     defaults = {
         "account": account,
+        "account_id": account.id,
         "amount_cents": sum(line_cents),
         "currency": "EUR",
         "status": InvoiceStatus.OPEN,
         "issued_at": CREATED_AT,
         "created_at": CREATED_AT,
+        "updated_at": CREATED_AT,
         "lines": [InvoiceLine(description="Seats", total_cents=cents) for cents in line_cents],
     }
     return Invoice(**defaults | values)

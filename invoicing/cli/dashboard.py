@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import TypeAdapter
-from rich.table import Table
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json
 from invoicing.errors import UsageError
-from invoicing.schemas.money import format_money
+from invoicing.schemas.dashboard import InvoiceSummary
 from invoicing.schemas.portfolio import AccountSummary
 from invoicing.services import (
     count_accounts,
@@ -20,6 +19,7 @@ from invoicing.services import (
     get_account_dashboard,
     list_accounts,
 )
+from invoicing.tables import columns_of, grid_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from invoicing.schemas.dashboard import AccountDashboard
 
 app = typer.Typer()
+
+# What a reader looks for comes first; the other fields follow in their order.
+_FIRST = ("id", "issued_at", "status", "amount_cents", "lines_total_cents", "difference_cents")
+_HEADINGS = {"id": "Invoice", "issued_at": "Issued"}
 
 ACCOUNT_HELP = "An account's id, or its name, or a part of it that is no other's."
 
@@ -66,47 +70,24 @@ def accounts(
     if as_json:
         echo_json(TypeAdapter(list[AccountSummary]).dump_json(found, indent=2).decode())
         return
-    console.print(_accounts_table(found))
+    columns = columns_of(found, AccountSummary.model_fields)
+    console.print(grid_of(columns, headings={"id": "Account"}).rich())
     console.print(f"{len(found):,} of {total:,} accounts", style="dim")
     if total > len(found):
         console.print("Narrow with --search, or show more with --limit.", style="dim")
 
 
-def dashboard_table(found: AccountDashboard) -> RenderableType:
-    """Lay a dashboard out as a table, money to the right with its currency."""
-    table = Table(
-        title=f"{found.name}  ({found.plan})",
-        caption=f"Account {found.id}; the last {len(found.invoices)} invoices, newest first",
-        title_justify="left",
-        caption_justify="left",
-    )
-    # On a narrow terminal the id folds, so that money is never cut.
-    table.add_column("Invoice", overflow="fold")
-    for name in ("Issued", "Status"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Amount", "Lines total", "Difference"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for invoice in found.invoices:
-        difference = invoice.lines_total_cents - invoice.amount_cents
-        table.add_row(
-            str(invoice.id),
-            f"{invoice.issued_at:%Y-%m-%d}" if invoice.issued_at else "",
-            invoice.status.value,
-            format_money(invoice.amount_cents, invoice.currency),
-            format_money(invoice.lines_total_cents, invoice.currency),
-            format_money(difference, invoice.currency) if difference else "",
-        )
-    return table
-
-
-def _accounts_table(found: list[AccountSummary]) -> Table:
-    table = Table()
-    for name in ("Account", "Name", "Plan"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("Invoices", justify="right")
-    for account in found:
-        table.add_row(str(account.id), account.name, account.plan, f"{account.invoices:,}")
-    return table
+def dashboard_table(dashboard: AccountDashboard) -> RenderableType:
+    """Lay a dashboard out as a table, every field of an invoice and what does not add up."""
+    invoices = dashboard.invoices
+    differences = [invoice.lines_total_cents - invoice.amount_cents or None for invoice in invoices]
+    columns = columns_of(invoices, InvoiceSummary.model_fields) | {"difference_cents": differences}
+    return grid_of(
+        {name: columns[name] for name in dict.fromkeys([*_FIRST, *columns])},
+        title=f"{dashboard.name}  ({dashboard.plan})",
+        caption=f"Account {dashboard.id}; the last {len(invoices)} invoices, newest first",
+        headings=_HEADINGS,
+    ).rich()
 
 
 async def _read_dashboard(account: str) -> AccountDashboard:

@@ -65,14 +65,16 @@ def doctor(
     """
     found = list(_diagnoses(Settings.read()))
     if as_json:
-        echo_json(json.dumps([one._asdict() for one in found], indent=2))
+        echo_json(json.dumps([diagnosis._asdict() for diagnosis in found], indent=2))
     else:
         table = Table("", "", "", "run", box=None, pad_edge=False)
-        for one in found:
-            style = _STYLES[one.health]
-            table.add_row(one.subject, Text(one.health, style), one.fact, one.run)
+        for diagnosis in found:
+            style = _STYLES[diagnosis.health]
+            table.add_row(
+                diagnosis.subject, Text(diagnosis.health, style), diagnosis.fact, diagnosis.run
+            )
         console.print(table)
-    if any(one.health is Health.BAD for one in found):
+    if any(diagnosis.health is Health.BAD for diagnosis in found):
         raise typer.Exit(1)
 
 

@@ -7,10 +7,9 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json, errors
@@ -18,6 +17,7 @@ from invoicing.cli.progress import Step, shown_progress
 from invoicing.errors import UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
 from invoicing.load.errors import BadRowsError
+from invoicing.tables import columns_of, grid_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _PHASES = {"reading": "Reading", "checking": "Checking", "writing": "Writing"}
+_COUNTS = ("path", "rows", "inserted", "updated", "unchanged", "rejected")
 
 
 def columns_help() -> str:
@@ -151,8 +152,13 @@ def _print(report: LoadReport, *, as_json: bool) -> None:
     if report.rejected > len(report.first_rejected):
         console.print(f"... and {report.rejected - len(report.first_rejected):,} more bad rows")
     if report.reasons:
-        console.print(_reasons_table(report))
-    console.print(_files_table(report))
+        reasons: dict[str, list[Any]] = {
+            "reason": [*report.reasons],
+            "times": [*report.reasons.values()],
+        }
+        console.print(grid_of(reasons).rich())
+    files = columns_of(report.files, _COUNTS)
+    console.print(grid_of(files, headings={"path": "File"}).rich())
     if report.rejects is not None:
         console.print(visible(f"Every bad row is in {report.rejects}"), soft_wrap=True)
     console.print(_last_line(report))
@@ -168,26 +174,6 @@ def _last_line(report: LoadReport) -> str:
         return f"Loaded: {report.written:,} rows{others}; {read}"
     would = f": {report.written:,} rows would be" if report.dry_run else ""
     return f"Checked, and nothing loaded{would}{others}; {read}"
-
-
-def _reasons_table(report: LoadReport) -> Table:
-    table = Table()
-    table.add_column("Reason")
-    table.add_column("Times", justify="right")
-    for rule, times in report.reasons.items():
-        table.add_row(rule, f"{times:,}")
-    return table
-
-
-def _files_table(report: LoadReport) -> Table:
-    table = Table()
-    table.add_column("File", overflow="fold")
-    counts = ("rows", "inserted", "updated", "unchanged", "rejected")
-    for name in counts:
-        table.add_column(name.capitalize(), justify="right", no_wrap=True)
-    for file in report.files:
-        table.add_row(str(file.path), *(f"{getattr(file, name):,}" for name in counts))
-    return table
 
 
 class _Pace:

@@ -23,8 +23,8 @@ app = typer.Typer()
 _HELP = """\
 Run a Python program and name the lines whose SQL is wasteful, and the fix.
 
-N+1, cartesian products, eager loads that nobody reads, and more: what each costs, and the option \
-that mends it.
+N+1, cartesian products, eager loads that are never read, and more: what each costs, and the \
+option that fixes it.
 
 Example: invoicing profile --html queries.html report.py --month 2026-10
 

@@ -23,7 +23,7 @@ class Step(NamedTuple):
     Attributes:
         label: what is being done; another label begins another bar or line.
         done: how much of it; rows, where `total` is not known.
-        total: of how much; None while nobody knows.
+        total: of how much; None while it is unknown.
         note: anything more, such as a rate.
     """
 

@@ -57,8 +57,8 @@ def dashboard(
 ) -> None:
     """Write the dashboard notebook of one account or many as pages for the customers.
 
-    A page shows its account alone: no other customer, no code, no database. One that fails is told,
-    and does not stop the others; the exit code is then 1.
+    A page shows its account alone: no other customer, no code, no database. One that fails
+    is reported, and does not stop the others; the exit code is then 1.
 
     Example: invoicing report dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea --out report.html
     """
@@ -70,9 +70,11 @@ def dashboard(
     paths = _paths(asked, out, single=len(asked) == 1 and not (from_file or everybody))
     parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
     written = _write(paths, url, parameters, names, jobs)
-    failed = [one for one in written if one.error is not None]
-    for one in failed:
-        errors.print(f"{one.account_id}: {one.error}", style="red", markup=False, highlight=False)
+    failed = [report for report in written if report.error is not None]
+    for report in failed:
+        errors.print(
+            f"{report.account_id}: {report.error}", style="red", markup=False, highlight=False
+        )
     done = len(written) - len(failed)
     console.print(f"{done:,} of {len(written):,} written: {out}", markup=False, highlight=False)
     if failed:
@@ -185,7 +187,7 @@ async def _existing(
     async with Database(url) as database, database.read_only() as session:
         if everybody:
             found = await list_accounts(session, limit=_EVERYBODY)
-            return {one.id: one.name for one in found}
+            return {account.id: account.name for account in found}
         asked = [_as_uuid(text) or await find_named_account(session, text) for text in named]
         dashboards = await get_account_dashboards(session, list(dict.fromkeys([*asked, *ids])))
     return {dashboard.id: dashboard.name for dashboard in dashboards}
@@ -200,7 +202,7 @@ def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:
     if out.exists() and not out.is_dir():
         message = f"{out} is a file, and many reports need a folder. Give --out a folder"
         raise UsageError(message)
-    return {one: writable(out / f"{one}.html") for one in asked}
+    return {account_id: writable(out / f"{account_id}.html") for account_id in asked}
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json
@@ -21,9 +20,12 @@ from invoicing.sample import (
     SampleCounts,
     load_sample,
 )
+from invoicing.tables import grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
 app = typer.Typer()
 
@@ -93,13 +95,8 @@ async def _load(
 
 
 def _counts_table(loaded: SampleCounts) -> Table:
-    table = Table()
-    table.add_column("Table")
-    table.add_column("Rows", justify="right")
-    table.add_row("account", f"{loaded.accounts:,}")
-    table.add_row("invoice", f"{loaded.invoices:,}")
-    table.add_row("invoice_line", f"{loaded.lines:,}")
-    return table
+    rows = {"account": loaded.accounts, "invoice": loaded.invoices, "invoice_line": loaded.lines}
+    return grid_of({"table": [*rows], "rows": [*rows.values()]}).rich()
 
 
 def _step(progress: Progress) -> Step:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from invoicing.load.kinds import Kind
     from invoicing.load.source import Source
 
-# How often the event loop gets a turn (an interrupt arrives then) and progress is told.
+# How often the event loop gets a turn (an interrupt arrives then) and progress is reported.
 TURN_ROWS = 2_000
 _HELD_BYTES = 1_000_000
 
@@ -102,7 +102,7 @@ class Check:
         self._problems.add(self._kind.name, line, rule, field, message, row_id)
 
     def _row_id(self, cells: Sequence[object]) -> UUID | None:
-        """Return the id of a bad row, so that rows which refer to it are told why."""
+        """Return the id of a bad row, so that rows which refer to it say why."""
         try:
             return stable_id(self._kind.singular, cells[self._id_at])
         except (PydanticCustomError, IndexError):

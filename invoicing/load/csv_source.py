@@ -26,7 +26,7 @@ class CsvSource:
     """Rows of a CSV file.
 
     Args:
-        known: the columns to look for in the header when the delimiter is told from it.
+        known: the columns to look for in the header when the delimiter is guessed from it.
     """
 
     def __init__(self, path: Path, known: Sequence[str]) -> None:

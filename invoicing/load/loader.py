@@ -156,22 +156,22 @@ class _Load:
             seconds=0.0,
         )
 
-    async def _read(self, staging: Staging, one: _Input) -> None:
-        def told(rows: int) -> None:
-            self._progress(LoadProgress(one.kind.name, "reading", rows))
+    async def _read(self, staging: Staging, input_: _Input) -> None:
+        def report(rows: int) -> None:
+            self._progress(LoadProgress(input_.kind.name, "reading", rows))
 
-        records = one.check.records(told)
-        await staging.copy(one.kind.staging, ["line", *one.check.columns], records)
+        records = input_.check.records(report)
+        await staging.copy(input_.kind.staging, ["line", *input_.check.columns], records)
         if self._problems.count:
             await staging.copy("load_problem", PROBLEM_COLUMNS, self._problems.take())
-        _refuse_changed(one)
+        _refuse_changed(input_)
 
-    async def _check(self, staging: Staging, one: _Input) -> None:
-        self._progress(LoadProgress(one.kind.name, "checking", one.check.rows))
+    async def _check(self, staging: Staging, input_: _Input) -> None:
+        self._progress(LoadProgress(input_.kind.name, "checking", input_.check.rows))
         names = {other.kind.name: other.source.path.name for other in self._inputs}
-        parent = one.kind.parent.name if one.kind.parent is not None else ""
-        await staging.check(one.kind, names.get(parent, ""))
-        one.rejected = await staging.count_rejected(one.kind)
+        parent = input_.kind.parent.name if input_.kind.parent is not None else ""
+        await staging.check(input_.kind, names.get(parent, ""))
+        input_.rejected = await staging.count_rejected(input_.kind)
 
     async def _tell(self, staging: Staging, rejects: Path | None, show: int) -> list[RejectedRow]:
         """Collect the first bad rows; with a rejects file, write all of them to it."""
@@ -188,18 +188,18 @@ class _Load:
     async def _tell_file(
         self,
         staging: Staging,
-        one: _Input,
+        input_: _Input,
         first: list[RejectedRow],
         show: int,
         write: Callable[..., None] | None,
     ) -> None:
         limit = show - len(first) if write is None else None
-        async for line, reason, cells in rejected_rows(staging, one.source, one.kind, limit):
+        async for line, reason, cells in rejected_rows(staging, input_.source, input_.kind, limit):
             if len(first) < show:
-                first.append(RejectedRow(path=one.source.path, line=line, reason=reason))
+                first.append(RejectedRow(path=input_.source.path, line=line, reason=reason))
             if write is not None:
-                write(one.source, line, reason, cells)
-        _refuse_changed(one)
+                write(input_.source, line, reason, cells)
+        _refuse_changed(input_)
 
 
 def _open(
@@ -245,17 +245,19 @@ def _failed(error: BaseException) -> InvoicingError:
     return LoadFailedError(reason, sqlstate)
 
 
-def _file_report(one: _Input, *, written: bool) -> FileReport:
-    good = one.check.rows - one.rejected
+def _file_report(input_: _Input, *, written: bool) -> FileReport:
+    good = input_.check.rows - input_.rejected
     return FileReport(
-        kind=one.kind.name,
-        path=one.source.path,
-        rows=one.check.rows,
-        inserted=one.inserted,
-        updated=one.updated,
-        unchanged=good - one.inserted - one.updated if written else 0,
-        rejected=one.rejected,
-        ignored_columns=[name for name in one.source.columns if name not in one.check.columns],
+        kind=input_.kind.name,
+        path=input_.source.path,
+        rows=input_.check.rows,
+        inserted=input_.inserted,
+        updated=input_.updated,
+        unchanged=good - input_.inserted - input_.updated if written else 0,
+        rejected=input_.rejected,
+        ignored_columns=[
+            name for name in input_.source.columns if name not in input_.check.columns
+        ],
     )
 
 
@@ -264,11 +266,11 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _refuse_changed(one: _Input) -> None:
+def _refuse_changed(input_: _Input) -> None:
     """Refuse a file that was written to meanwhile: its lines are no longer those checked."""
     try:
-        changed = _stamp(one.source.path) != one.stamp
+        changed = _stamp(input_.source.path) != input_.stamp
     except OSError:
         changed = True
     if changed:
-        raise InputFileError(one.source.path, "it changed while it was being read")
+        raise InputFileError(input_.source.path, "it changed while it was being read")

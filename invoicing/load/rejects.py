@@ -33,8 +33,8 @@ async def rejected_rows(
     async for problem in staging.problems(kind, limit):
         for line, cells, _ in rows:
             if line == problem["line"]:
-                told = zip(problem["fields"], problem["messages"], strict=True)
-                reasons = [_reason(source, cells, field, message) for field, message in told]
+                problems = zip(problem["fields"], problem["messages"], strict=True)
+                reasons = [_reason(source, cells, field, message) for field, message in problems]
                 yield line, "; ".join(reasons), cells
                 break
 

@@ -1,4 +1,4 @@
-"""What a click begins: run in the notebook's own loop, and told beside the button when it fails.
+"""What a click begins: run in the notebook's own loop, with its failure shown beside the button.
 
 What a widget's callback prints or raises is lost, and it may be called in another thread's loop.
 """
@@ -37,13 +37,13 @@ class Callbacks:
         """Begin `work` and return at once; from any thread."""
 
         def schedule() -> None:
-            task = self._loop.create_task(self.told(work))
+            task = self._loop.create_task(self.reported(work))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
         self._loop.call_soon_threadsafe(schedule)
 
-    async def told(self, work: Coroutine[None, None, None]) -> None:
+    async def reported(self, work: Coroutine[None, None, None]) -> None:
         """Await `work`; what it raises becomes the message."""
         try:
             await work
@@ -51,7 +51,7 @@ class Callbacks:
             self._fail(str(error))
         except DBAPIError as error:
             self._fail(str(explain(error)))
-        except Exception as error:  # noqa: BLE001 -- shown, for nobody else will
+        except Exception as error:  # noqa: BLE001 -- shown, for nothing else will
             first_line = next(iter(str(error).splitlines()), "")
             self._fail(f"{type(error).__name__}: {first_line}")
 

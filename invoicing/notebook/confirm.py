@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def is_attended() -> bool:
-    """Tell whether somebody can click: a kernel run by nbval, nbclient or papermill has nobody."""
+    """Tell whether a person can click: none can in a kernel run by nbval, nbclient or papermill."""
     kernel = getattr(get_ipython(), "kernel", None)
     # What a front end sends with each cell: whether it could show a prompt.
     return bool(getattr(kernel, "_allow_stdin", False))
@@ -85,12 +85,12 @@ class Question:
 
 
 async def confirm(question: str, *, unattended: bool | str, typed: str | None = None) -> bool:
-    """Ask `question` by two buttons and return the answer; ask nothing where nobody can click.
+    """Ask `question` by two buttons and return the answer; ask nothing where no person can click.
 
     Args:
         question: what to ask.
-        unattended: the answer where nobody can click: a parameter of the notebook. Where there is
-            a text to be typed, only that text is a yes.
+        unattended: the answer where no person can click: a parameter of the notebook. Where there
+            is a text to be typed, only that text is a yes.
         typed: a text that has to be typed before yes can be said.
     """
     if not is_attended():

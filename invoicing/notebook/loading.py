@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from invoicing.db import Database
     from invoicing.toolkit.profiling import LoadingComparison, Measured
 
-# Told apart by shape where colours do not print.
+# Distinguished by shape where colours do not print.
 _MARKERS = {
     Strategy.SELECTIN: ("o", "-", "#1f4e79"),
     Strategy.JOINED: ("s", "--", "#b5541c"),
@@ -104,7 +104,7 @@ def _lines(axes: Axes, comparison: LoadingComparison, name: str) -> None:
         )
     unit = _FIGURES[name][0]
     axes.set(xscale="log", xlabel=f"{_children(comparison)} each", ylabel=unit)
-    if any(_value(one, name) > 0 for one in comparison.measured):
+    if any(_value(measured, name) > 0 for measured in comparison.measured):
         axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -136,8 +136,8 @@ def _children(comparison: LoadingComparison) -> str:
 
 
 def _title(comparison: LoadingComparison, name: str) -> str:
-    last = {one: getattr(comparison.of(one)[-1], name) for one in _drawn(comparison)}
-    known = {one: value for one, value in last.items() if value}
+    last = {strategy: getattr(comparison.of(strategy)[-1], name) for strategy in _drawn(comparison)}
+    known = {strategy: value for strategy, value in last.items() if value}
     noun = _FIGURES[name][2]
     if len(known) < 2:  # noqa: PLR2004
         return f"{noun[:1].upper()}{noun[1:]} are not known"

@@ -111,7 +111,7 @@ class RenamePanel:
 
     async def open(self) -> ipywidgets.VBox:
         """Look once, go on looking, and return the widget to show."""
-        await self._callbacks.told(self.look())
+        await self._callbacks.reported(self.look())
         self._callbacks.start(self._follow())
         return self.widget
 
@@ -164,7 +164,7 @@ class RenamePanel:
                 raise
             except Exception:  # noqa: BLE001 -- told once, and then tried again
                 if not lost:
-                    await self._callbacks.told(self.look())
+                    await self._callbacks.reported(self.look())
                 lost = True
             else:
                 if lost:

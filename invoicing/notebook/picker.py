@@ -49,7 +49,7 @@ class AccountPicker:
 
     async def open(self) -> ipywidgets.VBox:
         """Fill the list and return the widget to show."""
-        await self._callbacks.told(self._find())
+        await self._callbacks.reported(self._find())
         return self.widget
 
     async def _find(self) -> None:
@@ -78,8 +78,8 @@ class AccountPicker:
         self._callbacks.tell(self._advice)
         # Replaced as a whole: an output that is written to from a task would mix two answers.
         self.output.outputs = ()
-        for one in shown if isinstance(shown, (list, tuple)) else [shown]:
-            self.output.append_display_data(one)
+        for output in shown if isinstance(shown, (list, tuple)) else [shown]:
+            self.output.append_display_data(output)
 
 
 def _advice(shown: int, total: int) -> str:

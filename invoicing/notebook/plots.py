@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from invoicing.schemas.money import format_money, minor_digits
+from invoicing.money import format_money, minor_digits
 from invoicing.schemas.portfolio import AgeBucket
 from invoicing.visible import visible
 

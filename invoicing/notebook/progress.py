@@ -1,4 +1,4 @@
-"""How far something has got: a bar that moves where somebody watches, else one line at the end."""
+"""How far something has got: a bar that moves where a person watches, else one line at the end."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ async def _driver(source: Database | AsyncSession) -> AsyncIterator[asyncpg.Conn
 
 @asynccontextmanager
 async def _iso_dates(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """Let the server write dates as ISO 8601 does, which it does unless somebody has changed it."""
+    """Let the server write dates as ISO 8601 does, which it does unless that was changed."""
     before = str(getattr(connection.get_settings(), "DateStyle", "ISO"))
     if before.startswith("ISO"):
         yield
@@ -277,7 +277,8 @@ def _decimals(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _bytes(_: str, column: pa.ChunkedArray) -> pa.Array:
     return pa.array(
-        [None if one is None else bytes.fromhex(one[2:]) for one in column.to_pylist()], pa.binary()
+        [None if value is None else bytes.fromhex(value[2:]) for value in column.to_pylist()],
+        pa.binary(),
     )
 
 

@@ -22,7 +22,7 @@ _MB = 1_000_000
 
 
 def show_findings(findings: Sequence[Finding]) -> Table:
-    """Show what the preflight found: what hangs on the column, and what becomes of it."""
+    """Show what the preflight found: what depends on the column, and what becomes of it."""
     rows = [
         {
             "found": finding.slug,
@@ -106,14 +106,14 @@ def show_traffic(phases: Mapping[str, TrafficFigures]) -> Table:
     rows = [
         {
             "meanwhile": name,
-            "old code": one.by_code.get("old", 0),
-            "new code": one.by_code.get("new", 0),
-            "failed": one.failed,
-            "p50, ms": 1000 * one.p50,
-            "p99, ms": 1000 * one.p99,
-            "longest, ms": 1000 * one.longest,
+            "old code": figures.by_code.get("old", 0),
+            "new code": figures.by_code.get("new", 0),
+            "failed": figures.failed,
+            "p50, ms": 1000 * figures.p50,
+            "p99, ms": 1000 * figures.p99,
+            "longest, ms": 1000 * figures.longest,
         }
-        for name, one in phases.items()
+        for name, figures in phases.items()
     ]
     return _table(rows, [])
 
@@ -124,11 +124,11 @@ def show_clocks(ways: Mapping[str, Mapping[str, TrafficFigures]]) -> Table:
         {
             "way": way,
             "phase": phase,
-            "took, ms": 1000 * one.seconds,
-            "longest request, ms": 1000 * one.longest,
+            "took, ms": 1000 * measured.seconds,
+            "longest request, ms": 1000 * measured.longest,
         }
         for way, phases in ways.items()
-        for phase, one in phases.items()
+        for phase, measured in phases.items()
     ]
     return _table(rows, [])
 
@@ -148,11 +148,11 @@ def show_trials(trials: Mapping[str, Trial]) -> Table:
     rows = [
         {
             "way": name,
-            "requests": "some failed" if one.figures.failed else "none failed",
-            "SQLSTATE": ", ".join(one.sqlstates) or "none",
-            "acknowledged writes": "all found" if one.ledger.intact else "some lost",
+            "requests": "some failed" if trial.figures.failed else "none failed",
+            "SQLSTATE": ", ".join(trial.sqlstates) or "none",
+            "acknowledged writes": "all found" if trial.ledger.intact else "some lost",
         }
-        for name, one in trials.items()
+        for name, trial in trials.items()
     ]
     return _table(rows, [])
 

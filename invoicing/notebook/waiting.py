@@ -2,7 +2,7 @@
 
 A kernel notices an interrupt only when its event loop wakes, which a long wait for the server does
 not do: it would go on for minutes after the click. A small task that wakes the loop five times a
-second mends that.
+second prevents that.
 """
 
 from __future__ import annotations

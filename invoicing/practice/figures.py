@@ -19,7 +19,7 @@ _KEPT_FAILURES = 100
 class Outcome(StrEnum):
     """How a request ended.
 
-    LOST: its connection died before the answer, so that nobody knows whether it was done.
+    LOST: its connection died before the answer, so that it is unknown whether it was done.
     UNAVAILABLE: no connection could be made, so that nothing was done.
     FAILED: the server refused it, or answered what cannot be true.
     """
@@ -94,7 +94,9 @@ class TrafficFigures:
         return self.done / self.seconds if self.seconds else 0.0
 
     def __str__(self) -> str:
-        ends = ", ".join(f"{self.requests.get(one, 0):,} {one.value}" for one in Outcome)
+        ends = ", ".join(
+            f"{self.requests.get(outcome, 0):,} {outcome.value}" for outcome in Outcome
+        )
         return (
             f"{ends}; p50 {self.p50 * 1000:.1f} ms, p99 {self.p99 * 1000:.1f} ms, "
             f"longest {self.longest * 1000:.1f} ms"

@@ -1,7 +1,7 @@
 """What the clients of live traffic believe is in the table, and whether it is.
 
 A write that was acknowledged leaves one amount that its row may have; one whose connection died
-before the answer came leaves two, for nobody can know. Only one client at a time is at work on a
+before the answer came leaves two, for it cannot be known. Only one client at a time is at work on a
 row, so that the last write is known; the exception are the shared rows, to which everybody adds,
 for the order of additions does not matter.
 """
@@ -75,7 +75,7 @@ class Ledger:
         self._amounts[row] = frozenset([NO_ROW])
 
     def take(self, random: Random) -> UUID | None:
-        """Return a row that nobody is at work on, for the caller alone; None if there is none."""
+        """Return a row that no client works on, for the caller alone; None if there is none."""
         if not self._free:
             return None
         place = random.randrange(len(self._free))

@@ -72,7 +72,7 @@ class Requests:
     random: Random
 
     def next(self, code: CodeVersion, mix: Mapping[str, int]) -> Request:
-        """Choose an operation of `mix`, and a row that nobody else is at work on."""
+        """Choose an operation of `mix`, and a row that no other client is at work on."""
         (operation,) = self.random.choices([*mix], [*mix.values()])
         if operation == "list":
             return self._list(code)

@@ -115,7 +115,7 @@ class Traffic:
             code: the version of the code they run.
             clients: how many.
             blind: whether they only write, and read nothing: before the backfill is complete, new
-                code finds NULL in a row that nobody has written since the expand.
+                code finds NULL in a row that has not been written since the expand.
         """
         for number in range(len(self._clients), len(self._clients) + clients):
             random = Random(f"{self._seed} {number}")  # noqa: S311 -- no secret
@@ -143,7 +143,7 @@ class Traffic:
             client.mix = EVERYTHING
             client.code, client.database = code, self._databases[code.name]
             await asyncio.sleep(over / len(moving))
-        # A client tells nobody when its request ends, for a deploy comes once in a long run.
+        # A client does not say when its request ends, for a deploy comes once in a long run.
         while any(c.sending not in {None, code} for c in self._clients):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

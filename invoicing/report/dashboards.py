@@ -54,8 +54,8 @@ def write_dashboards(
         progress: called after each page, in any order.
     """
     waiting: Queue[tuple[UUID, Path]] = Queue()
-    for one in reports.items():
-        waiting.put(one)
+    for report in reports.items():
+        waiting.put(report)
     written: list[Written] = []
 
     def work() -> None:
@@ -76,13 +76,13 @@ def write_dashboards(
                         write_whole(to_html(node, {"account": str(account_id)}, name), path)
                     except (InvoicingError, OSError) as raised:
                         error, failed = str(raised), True
-                    one = Written(account_id, path, error)
-                    written.append(one)
-                    progress(one)
+                    report = Written(account_id, path, error)
+                    written.append(report)
+                    progress(report)
 
     kernels = max(min(jobs, len(reports)), 1)
     with ThreadPoolExecutor(kernels) as pool:
         for done in [pool.submit(work) for _ in range(kernels)]:
             done.result()
     order = list(reports)
-    return sorted(written, key=lambda one: order.index(one.account_id))
+    return sorted(written, key=lambda report: order.index(report.account_id))

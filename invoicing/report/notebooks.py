@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 NOTEBOOKS = notebooks_folder()
-# A cell with this tag is for the browser: it needs somebody to click.
+# A cell with this tag is for the browser: it needs a person to click.
 LIVE = "live"
 # What a reader of a page has no use for.
 HIDDEN = {LIVE, "parameters", "notebook-only"}

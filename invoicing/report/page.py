@@ -20,7 +20,7 @@ def page(title: str, body: str, facts: Mapping[str, str]) -> str:
     Args:
         title: its title, as text.
         body: HTML that is shown as it is.
-        facts: what the page is about, told at its end; the time and the version are added.
+        facts: what the page is about, said at its end; the time and the version are added.
     """
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by invoicing {__version__}"
     foot = " &middot; ".join(
@@ -30,7 +30,7 @@ def page(title: str, body: str, facts: Mapping[str, str]) -> str:
 
 
 def write_whole(text: str, path: Path) -> None:
-    """Write a file that nobody ever meets half written; one that was there stays until then."""
+    """Write a file that is never seen half written; one that was there stays until then."""
     make_private_folder(path.parent)
     with private_file(path) as file:
         file.write(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoicing.report.page import page, write_whole
+from invoicing.tables import Column, Grid
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")
 
 # Said elsewhere on the page.
-_TOLD = (*_FIGURES, "seconds")
+_SHOWN = (*_FIGURES, "seconds")
 
 
 def write_rename_report(status: Status, runs: list[Run], database: str, path: Path) -> None:
@@ -87,7 +88,7 @@ def _said(value: Any) -> str:  # noqa: ANN401 -- of JSON
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_figure(one)}" for name, one in value.items()) or "none"
+        return ", ".join(f"{name} {_figure(figure)}" for name, figure in value.items()) or "none"
     return _figure(value)
 
 
@@ -96,10 +97,10 @@ def _details(number: int, run: Run) -> str:
     if run.options:
         options = ", ".join(f"{name} = {value}" for name, value in run.options.items())
         parts.append(f"<p>Options: {escape(options)}</p>")
-    rest = {name: value for name, value in run.result.items() if name not in _TOLD}
-    told = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
-    if told:
-        parts.append(f"<p>{escape(told)}</p>")
+    rest = {name: value for name, value in run.result.items() if name not in _SHOWN}
+    others = "; ".join(f"{name.replace('_', ' ')}: {_said(value)}" for name, value in rest.items())
+    if others:
+        parts.append(f"<p>{escape(others)}</p>")
     for statement in run.statements:
         tries = (
             "" if statement["tries"] == 1 else f", at the {statement['tries']}. try for its lock"
@@ -110,14 +111,7 @@ def _details(number: int, run: Run) -> str:
 
 
 def _table(
-    heads: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
+    headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
 ) -> str:
-    def cells(tag: str, texts: tuple[str, ...]) -> str:
-        return "".join(
-            f'<{tag} style="text-align: {"right" if place in right else "left"}">{escape(text)}'
-            f"</{tag}>"
-            for place, text in enumerate(texts)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"
+    columns = [Column(heading, right=place in right) for place, heading in enumerate(headings)]
+    return Grid(columns, list(rows)).html()

@@ -50,8 +50,8 @@ _NOTES = """
 async def open_stage(server: URL, *, customers: int, orders: Sequence[int]) -> Database:
     """Return a new database on a server: for each of `orders` so many customers with as many.
 
-    It has a name of its own, so that two may be open at once; those that somebody left behind and
-    nobody is connected to are removed. Close it by `drop_stage`.
+    It has a name of its own, so that two may be open at once; those that were left behind and
+    have no connection are removed. Close it by `drop_stage`.
 
     Raises:
         StatementFailedError: this account may not create databases.

@@ -19,7 +19,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from invoicing.models import InvoiceStatus
-from invoicing.schemas.money import is_currency
+from invoicing.money import is_currency
 
 # Fixed for ever: another namespace would give every external id another UUID.
 ID_NAMESPACES = {

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from invoicing.db.session import AsyncSession
 
 LAST_INVOICES = 10
+# The columns, in the order of the schemas: a field that is added there is selected and returned.
+ACCOUNT_FIELDS = tuple(name for name in AccountDashboard.model_fields if name != "invoices")
+INVOICE_FIELDS = tuple(InvoiceSummary.model_fields)
 
 
 async def get_account_dashboard(session: AsyncSession, account_id: UUID) -> AccountDashboard:
     """Return the account with its last 10 invoices, newest first, each with its lines' total.
 
-    One round trip: the sums hang on the invoices, and the invoices on the account, by LATERAL
+    One round trip: the sums are joined to the invoices, and the invoices to the account, by LATERAL
     joins, so that one statement brings all three as one row. Loading the objects instead takes
     three statements and fetches every invoice with all its lines. In a session of
     `Database.read_only()` no BEGIN or ROLLBACK is added; the first statement of a new connection
@@ -125,31 +128,26 @@ def _dashboard_statement(accounts: FromClause) -> Select[Any]:
         .lateral("lines")
     )
     newest_first = (last.c.created_at.desc(), last.c.id.desc())
-    columns = [last.c[name] for name in _INVOICE_FIELDS[:-1]] + [lines.c.lines_total_cents]
+    # What an invoice does not have itself, the computed columns have by the field's name.
+    columns = ((last if name in last.c else lines).c[name] for name in INVOICE_FIELDS)
     invoices = (
         select(*(func.array_agg(aggregate_order_by(c, *newest_first)) for c in columns))
         .select_from(last.join(lines, true()))
         .lateral("invoices")
     )
-    return select(Account.id, Account.name, Account.plan, *invoices.c).select_from(
-        accounts.join(invoices, true())
-    )
+    own = (Account.__table__.c[name] for name in ACCOUNT_FIELDS)
+    return select(*own, *invoices.c).select_from(accounts.join(invoices, true()))
 
 
 def _dashboard(row: Row[Any]) -> AccountDashboard:
-    account_id, name, plan, *columns = tuple(row)
+    own, columns = row[: len(ACCOUNT_FIELDS)], row[len(ACCOUNT_FIELDS) :]
     # Without invoices each array is NULL.
     invoices = zip(*columns, strict=True) if columns[0] is not None else ()
     return AccountDashboard.model_validate(
-        {
-            "id": account_id,
-            "name": name,
-            "plan": plan,
-            "invoices": [dict(zip(_INVOICE_FIELDS, invoice, strict=True)) for invoice in invoices],
-        }
+        dict(zip(ACCOUNT_FIELDS, own, strict=True))
+        | {"invoices": [dict(zip(INVOICE_FIELDS, invoice, strict=True)) for invoice in invoices]}
     )
 
 
-_INVOICE_FIELDS = tuple(InvoiceSummary.model_fields)
 _ONE = account_dashboard_statement()
 _MANY = account_dashboards_statement()

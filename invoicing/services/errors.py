@@ -1,4 +1,4 @@
-"""Accounts that are not there, or are not told apart."""
+"""Accounts that are not there, or are ambiguous."""
 
 from __future__ import annotations
 

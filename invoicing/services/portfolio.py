@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Columns = TypeVarTuple("Columns")
 
+# The most days of each bucket; what is older has one of its own.
+_AGES = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
 BILLED = (InvoiceStatus.OPEN, InvoiceStatus.PAID)
 
 
@@ -105,9 +107,7 @@ async def ageing(
     # A date less a date is a number of days.
     age = day - issued
     bucket = case(
-        (age <= 30, AgeBucket.DAYS_0_30.value),  # noqa: PLR2004 -- the bucket's own name says it
-        (age <= 60, AgeBucket.DAYS_31_60.value),  # noqa: PLR2004
-        (age <= 90, AgeBucket.DAYS_61_90.value),  # noqa: PLR2004
+        *((age <= days, bucket.value) for days, bucket in _AGES.items()),
         else_=AgeBucket.DAYS_OVER_90.value,
     ).label("bucket")
     statement = (
@@ -125,13 +125,13 @@ async def ageing(
     return [
         AgeingTotal(
             currency=currency,
-            bucket=one,
+            bucket=age_bucket,
             invoices=found.invoices if found else 0,
             amount_cents=found.amount_cents if found else 0,
         )
         for currency in sorted({row.currency for row in rows})
-        for one in AgeBucket
-        for found in [totals.get((currency, one.value))]
+        for age_bucket in AgeBucket
+        for found in [totals.get((currency, age_bucket.value))]
     ]
 
 

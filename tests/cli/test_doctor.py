@@ -1,4 +1,4 @@
-"""`invoicing doctor`: what is missing is said, with the command that mends it."""
+"""`invoicing doctor`: what is missing is said, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def doctor(folder: Path, *arguments: str, **environment: str) -> subprocess.Comp
     )
 
 
-def told(run: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str, str]]:
+def diagnoses(run: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str, str]]:
     return {
         load["subject"]: (load["health"], load["fact"], load["run"])
         for load in json.loads(run.stdout)
@@ -39,8 +39,8 @@ def test_a_good_database_is_told_to_be_good(tmp_path: Path, migrated_database_ur
     url = migrated_database_url.render_as_string(hide_password=False)
     run = doctor(tmp_path, "--json", DATABASE_URL=url)
     assert run.returncode == 0, run.stderr
-    found = told(run)
-    assert {name: one[0] for name, one in found.items()} == dict.fromkeys(
+    found = diagnoses(run)
+    assert {name: diagnosis[0] for name, diagnosis in found.items()} == dict.fromkeys(
         ("Python", "packages", "database", "migrations", "disk", "rules"), "ok"
     )
     assert found["database"][1].startswith("PostgreSQL 1")
@@ -54,7 +54,7 @@ def test_what_is_not_as_it_should_be_names_the_command(
     (tmp_path / "a.py").write_text("import psycopg2\n")
     run = doctor(tmp_path, "--json", DATABASE_URL=url)
     assert run.returncode == 0
-    found = told(run)
+    found = diagnoses(run)
     health, fact, command = found["migrations"]
     assert (health, command) == ("look", "invoicing db upgrade")
     assert fact.startswith("none, the newest is ")

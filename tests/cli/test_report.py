@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 
 from invoicing.db import Database
+from invoicing.money import format_money
 from invoicing.sample import load_sample
-from invoicing.schemas.money import format_money
 from invoicing.services import (
     get_account_with_invoices,
     list_accounts,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 SECRET = "pass%40word-of-the-test"
-NOBODY = UUID(int=0)
+UNKNOWN = UUID(int=0)
 
 
 def report(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +48,7 @@ def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
             "from invoicing.cli.main import main; main()",
             *map(str, arguments),
         ],
-        # A password nobody asks for, which is still nobody's business.
+        # A password that the server does not ask for, and that is still secret.
         env=os.environ | {"DATABASE_URL": address.replace("@", f":{SECRET}@", 1)},
         capture_output=True,
         text=True,
@@ -59,7 +59,9 @@ def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
 def needs_nothing(page: str) -> bool:
     """Tell whether a page loads nothing from anywhere else."""
     loads = re.findall(r"""(?:src|href)=["']?([^"' >]+)|url\(([^)]+)\)|@import""", page)
-    outside = [one for pair in loads for one in pair if one and not one.startswith(("data:", "#"))]
+    outside = [
+        link for pair in loads for link in pair if link and not link.startswith(("data:", "#"))
+    ]
     return not outside and "<script" not in page and SECRET not in page
 
 
@@ -107,7 +109,7 @@ def test_an_ambiguous_name_is_listed_and_an_empty_one_refused(
     migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
 ) -> None:
     listed = json.loads(invoicing(migrated_database_url, "accounts", "--json").stdout)
-    letter = min(set.intersection(*({*one["name"].lower()} - {" "} for one in listed)))
+    letter = min(set.intersection(*({*account["name"].lower()} - {" "} for account in listed)))
     for command in (["report", "dashboard"], ["dashboard"]):
         out = ["--out", tmp_path / "page.html"] if command[0] == "report" else []
         run = invoicing(migrated_database_url, *command, letter, *out)
@@ -145,10 +147,10 @@ def test_pages_of_many_accounts_need_nothing(
     ("arguments", "said"),
     [
         ([], "name the accounts"),
-        ([NOBODY, "--all"], "one of these"),
-        ([NOBODY, "--from-file", "ids"], "line 2: 'no id'"),
-        ([NOBODY, "--as-of", "tomorrow"], "write it as 2026-06-30"),
-        ([NOBODY], f"no account has the id {NOBODY}"),
+        ([UNKNOWN, "--all"], "one of these"),
+        ([UNKNOWN, "--from-file", "ids"], "line 2: 'no id'"),
+        ([UNKNOWN, "--as-of", "tomorrow"], "write it as 2026-06-30"),
+        ([UNKNOWN], f"no account has the id {UNKNOWN}"),
     ],
 )
 def test_mistakes_are_told_before_a_kernel_is_started(
@@ -159,7 +161,7 @@ def test_mistakes_are_told_before_a_kernel_is_started(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ids").write_text(f"{NOBODY}\nno id\n")
+    (tmp_path / "ids").write_text(f"{UNKNOWN}\nno id\n")
     run = report(migrated_database_url, "dashboard", *arguments, "--out", "page.html")
     assert run.returncode == (1 if said.startswith("no account") else 2)
     assert said in run.stderr

@@ -66,9 +66,9 @@ async def test_a_bad_row_is_told_and_nothing_is_loaded(database, files, kind, ro
     with pytest.raises(BadRowsError) as caught:
         await load_files(database, **written)
     report = caught.value.report
-    (told,) = report.first_rejected
-    assert (told.path, told.line) == (written[kind], GOOD[kind].count("\n") + 1)
-    assert reason in told.reason
+    (rejected,) = report.first_rejected
+    assert (rejected.path, rejected.line) == (written[kind], GOOD[kind].count("\n") + 1)
+    assert reason in rejected.reason
     assert sorted(report.reasons) == sorted(rules)
     assert caught.value.rejected == report.rejected == 1
     assert not report.loaded
@@ -92,10 +92,10 @@ async def test_skipping_a_bad_row_loads_the_others(
     text = data.decode("utf-8", errors="surrogateescape")
     # The reader's limit is the process's: widened for this one long cell, then put back.
     limit = csv.field_size_limit(1_000_000)
-    (told,) = csv.DictReader(text.splitlines(keepends=True))
+    (rejected,) = csv.DictReader(text.splitlines(keepends=True))
     csv.field_size_limit(limit)
-    assert told["line"] == str(GOOD[kind].count("\n") + 1)
-    assert reason in told["reason"]
+    assert rejected["line"] == str(GOOD[kind].count("\n") + 1)
+    assert reason in rejected["reason"]
 
 
 async def test_every_bad_row_of_every_file_is_told(database, files):
@@ -108,8 +108,8 @@ async def test_every_bad_row_of_every_file_is_told(database, files):
                 lines=LINES + "4,I-3,,1\n5,I-4,,2\n",
             ),
         )
-    told = [(row.path.name, row.line, row.reason) for row in caught.value.report.first_rejected]
-    assert told == [
+    rejected = [(row.path.name, row.line, row.reason) for row in caught.value.report.first_rejected]
+    assert rejected == [
         ("accounts.csv", 4, "name is empty"),
         ("invoices.csv", 4, "account_id 'A-3' was rejected on line 4 of accounts.csv"),
         ("invoices.csv", 5, f"amount_cents 'x' is not a whole number of cents. {DIGITS}"),
@@ -157,8 +157,8 @@ async def test_lines_are_counted_as_an_editor_counts_them(database, files):
     accounts = 'id,name,plan\r\nA-1,"two\r\nlines",team\r\n\r\nA-2,,team\r\nA-3,"a\n\nb",\r\n'
     with pytest.raises(BadRowsError) as caught:
         await load_files(database, accounts=files(accounts=accounts)["accounts"])
-    told = [(row.line, row.reason) for row in caught.value.report.first_rejected]
-    assert told == [(5, "name is empty"), (6, "plan is empty")]
+    rejected = [(row.line, row.reason) for row in caught.value.report.first_rejected]
+    assert rejected == [(5, "name is empty"), (6, "plan is empty")]
 
 
 async def test_rows_after_broken_quotes_are_still_checked(database, files):
@@ -175,8 +175,8 @@ async def test_a_bad_row_of_parquet_is_told_by_its_number(database, files, tmp_p
         await load_files(
             database, accounts=tmp_path / "accounts.parquet", rejects=tmp_path / "rejects.csv"
         )
-    told = [(row.line, row.reason.split()[0]) for row in caught.value.report.first_rejected]
-    assert told == [(2, "id"), (3, "name")]
+    rejected = [(row.line, row.reason.split()[0]) for row in caught.value.report.first_rejected]
+    assert rejected == [(2, "id"), (3, "name")]
     assert len((tmp_path / "rejects.csv").read_text().splitlines()) == 3
 
 

@@ -106,9 +106,9 @@ async def test_a_value_that_is_no_cents_is_a_matter_of_its_row(
 ):
     with pytest.raises(BadRowsError) as refused:
         await loaded(database, files, tmp_path, amount_cents=amounts)
-    (told,) = refused.value.report.first_rejected
-    assert (told.line, list(refused.value.report.reasons)) == (1, [rule])
-    assert "amount_cents" in told.reason
+    (rejected,) = refused.value.report.first_rejected
+    assert (rejected.line, list(refused.value.report.reasons)) == (1, [rule])
+    assert "amount_cents" in rejected.reason
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ async def test_bytes_are_read_as_the_text_they_are(database, tmp_path, name):
 async def test_bytes_that_are_no_text_are_refused_by_row(database, tmp_path):
     with pytest.raises(BadRowsError) as refused:
         await load_files(database, accounts=accounts(tmp_path, name=pa.array([b"Caf\xe9"])))
-    (told,) = refused.value.report.first_rejected
-    assert r"name 'Caf\udce9' holds bytes that are not UTF-8" in told.reason
+    (rejected,) = refused.value.report.first_rejected
+    assert r"name 'Caf\udce9' holds bytes that are not UTF-8" in rejected.reason
     assert await contents(database) == NOTHING
 
 

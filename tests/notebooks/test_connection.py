@@ -25,7 +25,7 @@ async def test_a_notebook_opens_the_database_that_the_environment_names(
         assert await count_accounts(session) == 0
 
 
-async def test_an_empty_database_is_told_apart_before_the_first_query(
+async def test_an_empty_database_is_recognised_before_the_first_query(
     empty_database_url: URL,
 ) -> None:
     with pytest.raises(SchemaMissingError, match="Run: invoicing db upgrade"):

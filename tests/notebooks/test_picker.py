@@ -48,7 +48,7 @@ async def test_searching_narrows_the_list_and_picking_shows(database: Database) 
     assert str(betamax) in picker.output.outputs[0]["data"]["text/plain"]
 
 
-async def test_two_accounts_of_one_name_are_told_apart_and_steer_nothing(
+async def test_two_accounts_of_one_name_are_distinguished_and_steer_nothing(
     database: Database,
 ) -> None:
     async with database.transaction() as session:

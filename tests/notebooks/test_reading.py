@@ -86,7 +86,7 @@ async def test_each_type_has_its_dtype_and_its_value(database: Database) -> None
 async def test_no_rows_have_the_same_dtypes(database: Database) -> None:
     found = await read_frame(database, text(f"SELECT * FROM ({EVERY}) AS t WHERE NOT yes"))
     dtypes = {name: str(dtype) for name, dtype in found.dtypes.items()}
-    # Without a value nobody knows how many digits there would be.
+    # Without a value it is unknown how many digits there would be.
     assert dtypes | {"exact": ""} == DTYPES | {"exact": ""}
     assert len(found) == 0
 
@@ -102,10 +102,10 @@ async def test_a_class_is_read_by_its_columns_with_parameters(database: Database
     found = await read_frame(database, statement)
     async with database.read_only() as session:
         objects = list(await session.scalars(statement))
-    assert found["amount_cents"].tolist() == [one.amount_cents for one in objects]
-    assert found["id"].tolist() == [str(one.id) for one in objects]
+    assert found["amount_cents"].tolist() == [invoice.amount_cents for invoice in objects]
+    assert found["id"].tolist() == [str(invoice.id) for invoice in objects]
     assert found["issued_at"].dropna().tolist() == [
-        one.issued_at for one in objects if one.issued_at is not None
+        invoice.issued_at for invoice in objects if invoice.issued_at is not None
     ]
     assert set(found["status"]) <= {"open", "paid"}
     assert str(found["amount_cents"].dtype) == "Int64"

@@ -1,4 +1,4 @@
-"""A walkthrough on a real database where nobody can be asked, as papermill runs it."""
+"""A walkthrough on a real database where no person can be asked, as papermill runs it."""
 
 from __future__ import annotations
 

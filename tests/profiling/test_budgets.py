@@ -1,4 +1,4 @@
-"""Query budgets, as a block and as a pytest plugin in somebody else's project."""
+"""Query budgets, as a block and as a pytest plugin in another project."""
 
 from __future__ import annotations
 

@@ -138,7 +138,10 @@ async def test_two_hundred_parents_with_twenty_children_cost_what_they_should(
     sessions: Sessions,
 ) -> None:
     comparison = await compare_loading(sessions, select(Parent), Parent.children)
-    counts = {str(one.strategy): (one.statements, one.rows) for one in comparison.measured}
+    counts = {
+        str(measured.strategy): (measured.statements, measured.rows)
+        for measured in comparison.measured
+    }
     assert counts == {
         "selectinload": (2, 4_200),
         "joinedload": (1, 4_000),
@@ -156,7 +159,7 @@ async def test_two_hundred_parents_with_twenty_children_cost_what_they_should(
     assert selectin.round_trips == 4
     assert "raiseload" in raised.raised or "is not available" in raised.raised
     assert selectin.server_seconds < selectin.database_seconds < selectin.seconds
-    assert min(one.peak_memory for one in comparison.measured) > 10_000
+    assert min(measured.peak_memory for measured in comparison.measured) > 10_000
     assert comparison.recommended is Strategy.SELECTIN
     assert comparison.recommendation.startswith(
         "selectinload: 2 statements for 200 parents, 4,200 rows ("
@@ -218,11 +221,13 @@ async def test_one_record_may_be_joined(sessions: Sessions) -> None:
 
 async def test_a_chain_is_loaded_alike_all_along(sessions: Sessions) -> None:
     comparison = await compare_loading(sessions, first(5), (Parent.children, Child.marks))
-    counts = {str(one.strategy): one.statements for one in comparison.measured}
+    counts = {str(measured.strategy): measured.statements for measured in comparison.measured}
     assert counts["selectinload"] == counts["subqueryload"] == 3
     assert counts["joinedload"] == 1
     assert counts["lazyload"] == 1 + 5 + 5 * CHILDREN
-    assert {one.children for one in comparison.measured if not one.raised} == {5 * CHILDREN + 4}
+    assert {measured.children for measured in comparison.measured if not measured.raised} == {
+        5 * CHILDREN + 4
+    }
     assert comparison.path == "Parent.children > Child.marks"
 
 
@@ -252,7 +257,7 @@ async def test_more_than_five_hundred_parents_take_another_statement(
         runs=1,
         sizes=[100, 500, 501, 1_001, 1_501],
     )
-    assert [one.statements for one in comparison.of("selectinload")] == [2, 2, 3, 4, 5]
+    assert [measured.statements for measured in comparison.of("selectinload")] == [2, 2, 3, 4, 5]
     assert comparison.growth("selectinload", "statements") == Growth(Law.CHUNKS, pytest.approx(1))
 
 
@@ -288,11 +293,14 @@ def test_a_sync_session_of_another_dialect_is_compared_too() -> None:
     with Session(engine) as session:
         fill(session)
     comparison = asyncio.run(compare_loading(sessionmaker(engine), first(20), Parent.children))
-    counts = {str(one.strategy): (one.statements, one.rows) for one in comparison.measured}
+    counts = {
+        str(measured.strategy): (measured.statements, measured.rows)
+        for measured in comparison.measured
+    }
     assert counts["selectinload"] == (2, 420)
     assert counts["lazyload"] == (21, 420)
     # What its driver does not let be known is said to be unknown.
-    assert {one.bytes_received for one in comparison.measured} == {None}
+    assert {measured.bytes_received for measured in comparison.measured} == {None}
     assert comparison.recommended is Strategy.SELECTIN
     assert "?" in comparison._repr_html_()
     engine.dispose()
@@ -303,8 +311,8 @@ async def test_strategies_that_bring_different_objects_are_refused(sessions: Ses
 
     class Unsteady(AsyncSession):
         async def run_sync(self, work: object, *_: object) -> list[object]:
-            told = await super().run_sync(work)
-            return told[: next(sizes, 3)]
+            loaded = await super().run_sync(work)
+            return loaded[: next(sizes, 3)]
 
     unsteady = async_sessionmaker(sessions.kw["bind"], class_=Unsteady)
     with pytest.raises(StrategiesDifferError, match="joinedload did not bring the same objects"):

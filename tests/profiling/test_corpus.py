@@ -39,7 +39,7 @@ assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 
 Found = dict[str, list["Finding"]]
-Told = frozenset[tuple[str, str | None]]
+Flagged = frozenset[tuple[str, str | None]]
 
 
 async def run_inside(url: URL) -> Found:
@@ -75,8 +75,8 @@ async def run_outside(url: URL) -> Found:
         return await run_all(World(engine, sessions, sqlite, tuple(engines[1:])))
     finally:
         sqlite.dispose()
-        for one in engines:
-            await one.dispose()
+        for engine in engines:
+            await engine.dispose()
 
 
 async def run_all(place: Place) -> Found:
@@ -112,19 +112,19 @@ def found(server_url: URL) -> Found:
     return found
 
 
-def told(findings: list[Finding]) -> Told:
+def flagged(findings: list[Finding]) -> Flagged:
     return frozenset((finding.slug, finding.relationship) for finding in findings)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_program_is_judged_by_its_cause(name: str, found: Found) -> None:
     findings = found[name]
-    assert told(findings) == CASES[name].expected, "\n".join(map(str, findings))
+    assert flagged(findings) == CASES[name].expected, "\n".join(map(str, findings))
 
 
 def test_precision_and_recall_are_whole(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
-    right = sum(len(told(found[case.name]) & case.expected) for case in CASES.values())
-    said = sum(len(told(findings)) for findings in found.values())
+    right = sum(len(flagged(found[case.name]) & case.expected) for case in CASES.values())
+    said = sum(len(flagged(findings)) for findings in found.values())
     wanted = sum(len(case.expected) for case in CASES.values())
     wasteful_ones = sum(bool(case.expected) for case in CASES.values())
     with capsys.disabled():

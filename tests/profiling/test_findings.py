@@ -1,4 +1,4 @@
-"""What a finding says: the line, the cost, the option that mends it, and how to leave it out."""
+"""What a finding says: the line, the cost, the option that fixes it, and how to leave it out."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ async def test_a_finding_names_its_line_its_cost_and_the_option(
 
 async def test_the_option_it_names_mends_it(engine: AsyncEngine, sessions: Sessions) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
-        mended = select(Shelf).options(selectinload(Shelf.books))
-        for shelf in await session.scalars(mended):
+        fixed = select(Shelf).options(selectinload(Shelf.books))
+        for shelf in await session.scalars(fixed):
             assert len(shelf.books) == BOOKS_A_SHELF
     assert recorder.findings == []
 

@@ -32,13 +32,13 @@ DIFFERENT = [
 
 @pytest.mark.parametrize("case", ALIKE)
 def test_what_is_no_part_of_the_shape(case: str) -> None:
-    one, other = ALIKE[case]
-    assert fingerprint_of(one) == fingerprint_of(other)
+    text, other = ALIKE[case]
+    assert fingerprint_of(text) == fingerprint_of(other)
 
 
-@pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_what_is(one: str, other: str) -> None:
-    assert fingerprint_of(one) != fingerprint_of(other)
+@pytest.mark.parametrize(("text", "other"), DIFFERENT)
+def test_what_is(text: str, other: str) -> None:
+    assert fingerprint_of(text) != fingerprint_of(other)
 
 
 def test_no_literal_is_left_in_it() -> None:

@@ -46,18 +46,18 @@ async def test_a_statement_has_its_text_shape_rows_and_times(
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
         await session.scalars(select(Book).where(Book.id.in_([1, 2, 3]), Book.title != "x"))
-    (one,) = recorder.statements
-    assert one.text.startswith("SELECT book.id")
-    assert one.fingerprint.endswith("WHERE book.id IN (...) AND book.title != ?::VARCHAR")
-    assert (one.operation, one.cause, one.rows, one.parameter_count) == (
+    (statement,) = recorder.statements
+    assert statement.text.startswith("SELECT book.id")
+    assert statement.fingerprint.endswith("WHERE book.id IN (...) AND book.title != ?::VARCHAR")
+    assert (statement.operation, statement.cause, statement.rows, statement.parameter_count) == (
         "SELECT",
         Cause.STATEMENT,
         3,
         4,
     )
-    assert 0 < one.server_seconds < one.database_seconds
-    assert one.orm_seconds > 0
-    assert one.parameters is None
+    assert 0 < statement.server_seconds < statement.database_seconds
+    assert statement.orm_seconds > 0
+    assert statement.parameters is None
     assert recorder.lost == 0
 
 
@@ -98,17 +98,17 @@ async def test_rows_are_told_from_different_entities(
     both = select(Shelf).options(joinedload(Shelf.books), joinedload(Shelf.labels))
     async with record_queries(engine) as recorder, sessions() as session:
         (await session.scalars(both)).unique().all()
-    (one,) = recorder.statements
+    (statement,) = recorder.statements
     counted = {
-        entity.path: (entity.entity, entity.rows, entity.distinct) for entity in one.entities
+        entity.path: (entity.entity, entity.rows, entity.distinct) for entity in statement.entities
     }
     assert counted == {
         None: ("Shelf", BOOKS * 2, SHELVES),
         "Shelf.books": ("Book", BOOKS * 2, BOOKS),
         "Shelf.labels": ("Label", BOOKS * 2, SHELVES * 2),
     }
-    assert [entity.collection for entity in one.entities] == [False, True, True]
-    assert one.duplicate_rows == BOOKS * 2 - SHELVES
+    assert [entity.collection for entity in statement.entities] == [False, True, True]
+    assert statement.duplicate_rows == BOOKS * 2 - SHELVES
 
 
 async def test_a_limit_and_a_missing_side_are_counted_right(
@@ -200,9 +200,9 @@ async def test_an_executemany_is_one_statement_with_its_size(engine: AsyncEngine
     labels = [{"shelf_id": 1, "word": str(n)} for n in range(1000)]
     async with record_queries(engine) as recorder, engine.begin() as connection:
         await connection.execute(insert(Label), labels)
-    (one,) = recorder.statements
-    assert (one.executions, one.parameter_count, one.rows) == (1000, 2000, 0)
-    assert one.round_trips < 5
+    (statement,) = recorder.statements
+    assert (statement.executions, statement.parameter_count, statement.rows) == (1000, 2000, 0)
+    assert statement.round_trips < 5
 
 
 async def test_rows_inserted_by_one_statement_are_one_execution(
@@ -213,18 +213,22 @@ async def test_rows_inserted_by_one_statement_are_one_execution(
         session.add_all([Book(title="a", shelf_id=1), Book(title="b", shelf_id=2)])
         await session.commit()
     assert recorder.lost == 0
-    (one,) = recorder.statements
-    assert (one.cause, one.rows, one.executions) == (Cause.FLUSH, 2, 1)
-    assert one.parameter_count == len(one.parameters) == 6
+    (statement,) = recorder.statements
+    assert (statement.cause, statement.rows, statement.executions) == (Cause.FLUSH, 2, 1)
+    assert statement.parameter_count == len(statement.parameters) == 6
 
 
 async def test_a_failure_has_its_sqlstate(engine: AsyncEngine) -> None:
     async with record_queries(engine) as recorder, engine.connect() as connection:
         with pytest.raises(DBAPIError):
             await connection.execute(text("SELECT 1 / 0"))
-    (one,) = recorder.statements
-    assert (one.sqlstate, one.error, one.rows) == ("22012", "DivisionByZeroError", None)
-    assert one.database_seconds > 0
+    (statement,) = recorder.statements
+    assert (statement.sqlstate, statement.error, statement.rows) == (
+        "22012",
+        "DivisionByZeroError",
+        None,
+    )
+    assert statement.database_seconds > 0
 
 
 async def test_a_cancelled_statement_is_not_a_finished_one(engine: AsyncEngine) -> None:
@@ -232,9 +236,9 @@ async def test_a_cancelled_statement_is_not_a_finished_one(engine: AsyncEngine) 
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await connection.execute(text("SELECT pg_sleep(60)"))
-    (one,) = recorder.statements
-    assert one.error is not None
-    assert one.rows is None
+    (statement,) = recorder.statements
+    assert statement.error is not None
+    assert statement.rows is None
     assert recorder.lost == 0
 
 
@@ -245,12 +249,12 @@ async def test_a_stream_is_counted_as_it_is_read(engine: AsyncEngine) -> None:
         first = await anext(stream.partitions(1000))
         read_early = recorder.statements[0].rows
         rest = sum([len(part) async for part in stream.partitions(1000)])
-    (one,) = recorder.statements
-    assert (len(first), read_early, rest, one.rows) == (1000, 1000, 4000, 5000)
-    assert one.streamed
-    assert one.fetches >= 5
-    assert one.round_trips >= 6
-    assert one.bytes_received > 5000 * 8
+    (statement,) = recorder.statements
+    assert (len(first), read_early, rest, statement.rows) == (1000, 1000, 4000, 5000)
+    assert statement.streamed
+    assert statement.fetches >= 5
+    assert statement.round_trips >= 6
+    assert statement.bytes_received > 5000 * 8
 
 
 async def test_a_stream_of_objects_is_what_it_is_without_a_recorder(

@@ -125,12 +125,12 @@ async def test_a_generator(engine: AsyncEngine, sessions: Sessions) -> None:
 async def test_gather_of_functions_and_of_bare_statements(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
-    async def one() -> None:
+    async def ask() -> None:
         async with sessions() as session:
             await session.execute(select(Book))  # <- gathered
 
     async with sessions() as first, sessions() as second, record_queries(engine) as recorder:
-        await asyncio.gather(one(), one())
+        await asyncio.gather(ask(), ask())
         await asyncio.gather(first.execute(LAZY), second.execute(LAZY))  # <- gather
     assert lines(recorder) == ["gathered", "gathered", "gather", "gather"]
 
@@ -228,8 +228,8 @@ async with record_queries(engine) as recorder:
         await connection.execute(text('SELECT 2'))""",
     """\
 import json
-print(json.dumps([[str(line) for line in one.stack] for one in recorder.statements]))
-print(json.dumps([one.caller.source for one in recorder.statements]))
+print(json.dumps([[str(line) for line in statement.stack] for statement in recorder.statements]))
+print(json.dumps([statement.caller.source for statement in recorder.statements]))
 await engine.dispose()""",
 ]
 

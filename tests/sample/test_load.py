@@ -231,16 +231,16 @@ async def test_behind_pgbouncer_a_load_may_take_its_time(migrated_database_url: 
 
 
 async def test_progress_tells_rows_then_indexes_then_statistics(database: Database) -> None:
-    told: list[Progress] = []
-    loaded = await load_sample(database, accounts=10, invoices=40_000, progress=told.append)
-    stages = [progress.stage for progress in told]
+    steps: list[Progress] = []
+    loaded = await load_sample(database, accounts=10, invoices=40_000, progress=steps.append)
+    stages = [progress.stage for progress in steps]
     assert list(dict.fromkeys(stages)) == ["rows", "indexes", "statistics"]
     assert stages == sorted(stages, key=["rows", "indexes", "statistics"].index)
-    rows = [progress for progress in told if progress.stage == "rows"]
+    rows = [progress for progress in steps if progress.stage == "rows"]
     assert len(rows) > 3
     assert rows[-1].done == rows[-1].total == rows[-1].rows == loaded.rows
     assert all(before.done < after.done for before, after in pairwise(rows))
-    assert told[-1].done == told[-1].total
+    assert steps[-1].done == steps[-1].total
 
 
 async def test_an_error_in_the_middle_leaves_everything_as_it_was(database: Database) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, create_model
 from sqlalchemy import event, text
 
 from invoicing.db import Database
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
+from invoicing.services import dashboard as dashboards
 from invoicing.services import (
     get_account_dashboard,
     get_account_dashboards,
@@ -27,7 +29,7 @@ from tests.wire import counted_wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from invoicing.models import Account
+    from invoicing.models import Account, Invoice
 
 
 async def save(database: Database, *accounts: Account) -> None:
@@ -39,21 +41,15 @@ def expected_dashboard(account: Account) -> AccountDashboard:
     """Compute a dashboard in plain Python from the objects that were saved."""
     newest_first = sorted(account.invoices, key=lambda i: (i.created_at, i.id), reverse=True)
     return AccountDashboard(
-        id=account.id,
-        name=account.name,
-        plan=account.plan,
-        invoices=[
-            InvoiceSummary(
-                id=invoice.id,
-                amount_cents=invoice.amount_cents,
-                currency=invoice.currency,
-                status=invoice.status,
-                issued_at=invoice.issued_at,
-                lines_total_cents=sum(line.total_cents for line in invoice.lines),
-            )
-            for invoice in newest_first[:10]
-        ],
+        **{name: getattr(account, name) for name in dashboards.ACCOUNT_FIELDS},
+        invoices=[expected_summary(invoice) for invoice in newest_first[:10]],
     )
+
+
+def expected_summary(invoice: Invoice) -> InvoiceSummary:
+    computed = {"lines_total_cents": sum(line.total_cents for line in invoice.lines)}
+    own = InvoiceSummary.model_fields.keys() - computed
+    return InvoiceSummary(**{name: getattr(invoice, name) for name in own}, **computed)
 
 
 async def test_ten_of_twelve_invoices_newest_first(database: Database) -> None:
@@ -174,6 +170,36 @@ async def test_the_loaded_graph_of_an_unknown_account_is_an_error(database: Data
     async with database.read_only() as session:
         with pytest.raises(AccountNotFoundError):
             await get_account_with_invoices(session, uuid4())
+
+
+FIELDS = {name: (field.annotation, ...) for name, field in InvoiceSummary.model_fields.items()}
+MORE = {"created_at": (datetime, ...), "account_id": (UUID, ...)}
+ORDERS = {
+    "at the end": FIELDS | MORE,
+    "at the beginning": MORE | FIELDS,
+    "the other way round": dict(reversed((FIELDS | MORE).items())),
+}
+
+
+@pytest.mark.parametrize("fields", ORDERS.values(), ids=list(ORDERS))
+async def test_a_field_that_an_invoice_has_is_added_in_the_schema_alone(
+    fields: dict[str, Any], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = create_account()
+    invoice = create_invoice(account, line_cents=[3, 4])
+    await save(database, account)
+    summary = create_model("Summary", __base__=BaseModel, **fields)
+    schema = create_model("Dashboard", __base__=BaseModel, invoices=(list[summary], ...))
+    monkeypatch.setattr(dashboards, "AccountDashboard", schema)
+    monkeypatch.setattr(dashboards, "INVOICE_FIELDS", tuple(summary.model_fields))
+    monkeypatch.setattr(dashboards, "_ONE", dashboards.account_dashboard_statement())
+    monkeypatch.setattr(dashboards, "_MANY", dashboards.account_dashboards_statement())
+    async with database.read_only() as session:
+        alone = await get_account_dashboard(session, account.id)
+        assert await get_account_dashboards(session, [account.id]) == [alone]
+    (shown,) = alone.model_dump()["invoices"]
+    expected = expected_summary(invoice).model_dump()
+    assert shown == expected | {name: getattr(invoice, name) for name in MORE}
 
 
 CALLS: dict[str, tuple[Callable, int]] = {

@@ -20,9 +20,9 @@ from invoicing.toolkit.profiling.errors import (
     TooManyStatementsError,
     UnknownFindingError,
 )
-from invoicing.toolkit.profiling.findings.evidence import Evidence
-from invoicing.toolkit.profiling.findings.registry import SLUGS, find
+from invoicing.toolkit.profiling.findings.registry import SLUGS
 from invoicing.toolkit.profiling.findings.thresholds import Thresholds
+from invoicing.toolkit.profiling.recorded import Recorded
 from invoicing.toolkit.profiling.tables import frame_of, html_of, lines_of, shown_of, text_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from invoicing.toolkit.profiling.capture.explain import Plan, Question
-    from invoicing.toolkit.profiling.findings.finding import Finding
-    from invoicing.toolkit.profiling.statement import Statement, Transaction
 
 _log = logging.getLogger(__name__)
 
 
-class Recorder:
+class Recorder(Recorded):
     """The statements of a block of code; make one with `record_queries`.
 
     Attributes:
@@ -77,78 +75,6 @@ class Recorder:
         self._wire = wire
         self._recording = self._new_recording(None)
         self._open = False
-
-    @property
-    def statements(self) -> list[Statement]:
-        """The statements so far, in the order they were sent; made anew while it records."""
-        return self._recording.statements
-
-    @property
-    def transactions(self) -> list[Transaction]:
-        """The units of work so far, in the order they began."""
-        return self._recording.transactions
-
-    @property
-    def connections_opened(self) -> int:
-        """Connections the recorded code had to make; what that took on the wire is not counted."""
-        return self._recording.connections_opened
-
-    @property
-    def round_trips(self) -> int | None:
-        """Times the server had to answer, BEGIN, ROLLBACK, COMMIT, prepare and ping included.
-
-        None where a driver does not let it be known.
-        """
-        traffic = self._recording.traffic
-        return None if traffic is None else traffic.requests
-
-    @property
-    def bytes_received(self) -> int | None:
-        """Bytes the server sent; None where a driver does not let it be known."""
-        traffic = self._recording.traffic
-        return None if traffic is None else traffic.received
-
-    @property
-    def bytes_sent(self) -> int | None:
-        """Bytes the server got; None where a driver does not let it be known."""
-        traffic = self._recording.traffic
-        return None if traffic is None else traffic.sent
-
-    @property
-    def rows(self) -> int:
-        """Rows that came back, of all statements of which it is known."""
-        return sum(statement.rows or 0 for statement in self.statements)
-
-    @property
-    def database_seconds(self) -> float:
-        """Time the program waited for statements; COMMIT and ROLLBACK are not in it."""
-        return sum(statement.database_seconds for statement in self.statements)
-
-    @property
-    def server_seconds(self) -> float | None:
-        """The server's part of it; None where it is not known of every statement."""
-        parts = [statement.server_seconds for statement in self.statements]
-        return None if None in parts else sum(part for part in parts if part is not None)
-
-    @property
-    def driver_seconds(self) -> float | None:
-        """The driver's and the wire's part of it; None where the server's is not known."""
-        server = self.server_seconds
-        return None if server is None else max(self.database_seconds - server, 0.0)
-
-    @property
-    def orm_seconds(self) -> float:
-        """Time spent making objects of rows."""
-        return sum(statement.orm_seconds for statement in self.statements)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What is wasteful in it, each with its line and the option to add."""
-        recording = self._recording
-        facts = Evidence(
-            self.statements, recording.transactions, recording.reads, self.thresholds, self.plans
-        )
-        return find(facts, self.allow)
 
     def assert_max_statements(self, limit: int) -> None:
         """Check that at most `limit` statements were sent.
@@ -211,7 +137,7 @@ class Recorder:
         self._open = False
         # Not by a token: a fixture may be left in another context than it was entered in.
         recording = self._recording
-        HERE.set(tuple(one for one in HERE.get() if one is not recording))
+        HERE.set(tuple(other for other in HERE.get() if other is not recording))
         stop_listening(recording)
         try:
             recording.close()

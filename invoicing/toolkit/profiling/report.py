@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.tables import table_html, title_of
+from invoicing.toolkit.profiling.tables import grid_of, title_of
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def html_report(run: ProgramRun) -> str:
 <h2>Findings ({len(findings)})</h2>
 {found}
 <h2>Statements</h2>
-<div class="wide">{table_html(recorder)}</div>
+<div class="wide">{grid_of(recorder).html()}</div>
 </body></html>
 """
 

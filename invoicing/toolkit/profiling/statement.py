@@ -87,7 +87,7 @@ class Identity(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class EntityRows:
-    """How many rows of a result told of one entity, and how many different ones they told of.
+    """How many rows of a result have one entity, and how many different ones they have.
 
     Attributes:
         entity: the mapped class (the table's name where nothing is mapped).
@@ -247,6 +247,6 @@ class Statement:
 
     @property
     def duplicate_rows(self) -> int:
-        """Rows that told again of a top entity an earlier row had told of."""
+        """Rows that repeat a top entity of an earlier row."""
         tops = [entity for entity in self.entities if entity.path is None]
         return tops[0].rows - tops[0].distinct if len(tops) == 1 else 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from invoicing.tables import Column, Grid
 from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -14,14 +15,20 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from invoicing.toolkit.profiling.findings.finding import Finding
-    from invoicing.toolkit.profiling.recorder import Recorder
+    from invoicing.toolkit.profiling.recorded import Recorded
     from invoicing.toolkit.profiling.statement import Statement
 
 SHOWN = 100
 # Columns of a terminal in which a statement has room beside its line.
 WIDE = 120
-COLUMNS = ("#", "Line", "Why", "Statement", "Rows", "Round trips", "KB", "DB ms", "ORM ms")
-TO_THE_RIGHT = frozenset({"#", "Rows", "Round trips", "KB", "DB ms", "ORM ms"})
+# Folded, and never cut: where a statement comes from is what a reader looks for.
+COLUMNS = tuple(
+    Column(name, right=True, fold=True, css="white-space: nowrap")
+    if name not in {"Line", "Why", "Statement"}
+    else Column(name, fold=True, css="min-width: 8em; overflow-wrap: anywhere")
+    for name in ("#", "Line", "Why", "Statement", "Rows", "Round trips", "KB", "DB ms", "ORM ms")
+)
+_STATEMENT = 3
 # Columns of the DataFrame, with the dtype that keeps what is not known apart from nothing.
 DTYPES = {
     "number": "Int64",
@@ -99,41 +106,24 @@ def lines_of(statements: list[Statement]) -> list[str]:
     ]
 
 
-def text_of(recorder: Recorder) -> str:
-    """Return the table in plain text."""
-    rows = [COLUMNS, *_rows(recorder.statements)]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
-    lines = (
-        "  ".join(
-            text.rjust(width) if name in TO_THE_RIGHT else text.ljust(width)
-            for name, text, width in zip(COLUMNS, row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    )
-    return "\n".join(
-        [title_of(recorder), *lines, *(visible(str(finding)) for finding in recorder.findings)]
-    )
+def grid_of(recorder: Recorded) -> Grid:
+    """Return the table, and the totals above it."""
+    return Grid(COLUMNS, _rows(recorder.statements), title_of(recorder))
 
 
-def table_of(recorder: Recorder, width: int) -> Table:
+def text_of(recorder: Recorded) -> str:
+    """Return the table and the findings in plain text."""
+    findings = (visible(str(finding)) for finding in recorder.findings)
+    return "\n".join([grid_of(recorder).text(), *findings])
+
+
+def table_of(recorder: Recorded, width: int) -> Table:
     """Return the table for a terminal of so many columns; a narrow one goes without statements."""
-    from rich.table import Table  # noqa: PLC0415 -- only a terminal needs it
-    from rich.text import Text  # noqa: PLC0415
-
-    shown = [name for name in COLUMNS if name != "Statement" or width >= WIDE]
-    table = Table(title=title_of(recorder), title_justify="left")
-    for name in shown:
-        # Folded, and never cut: where it comes from is what one looks for.
-        justify: Literal["left", "right"] = "right" if name in TO_THE_RIGHT else "left"
-        table.add_column(name, justify=justify, overflow="fold")
-    for row in _rows(recorder.statements):
-        # Text, not a string: brackets in a statement are no markup.
-        cells = dict(zip(COLUMNS, map(Text, row), strict=True))
-        table.add_row(*(cells[name] for name in shown))
-    return table
+    grid = grid_of(recorder)
+    return (grid if width >= WIDE else grid.without(_STATEMENT)).rich()
 
 
-def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
+def shown_of(recorder: Recorded, width: int) -> Iterator[Table | Text]:
     """Return the table and the findings for a terminal."""
     from rich.text import Text  # noqa: PLC0415
 
@@ -141,10 +131,10 @@ def shown_of(recorder: Recorder, width: int) -> Iterator[Table | Text]:
     yield from (Text(visible(str(finding)), style="yellow") for finding in recorder.findings)
 
 
-def html_of(recorder: Recorder) -> str:
+def html_of(recorder: Recorded) -> str:
     """Return the table and the findings for a notebook."""
     findings = "".join(map(_finding_html, recorder.findings))
-    return table_html(recorder) + (f"<ul>{findings}</ul>" if findings else "")
+    return grid_of(recorder).html() + (f"<ul>{findings}</ul>" if findings else "")
 
 
 def _finding_html(finding: Finding) -> str:
@@ -155,20 +145,7 @@ def _finding_html(finding: Finding) -> str:
     )
 
 
-def table_html(recorder: Recorder) -> str:
-    """Return the table alone."""
-    head = "".join(_cell("th", name, name) for name in COLUMNS)
-    body = "".join(
-        f"<tr>{''.join(_cell('td', *pair) for pair in zip(COLUMNS, row, strict=True))}</tr>"
-        for row in _rows(recorder.statements)
-    )
-    return (
-        f"<table><caption>{escape(title_of(recorder))}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
-
-
-def title_of(recorder: Recorder) -> str:
+def title_of(recorder: Recorded) -> str:
     """Return the totals in one line; what is not known is left out."""
     parts = [_plural(len(recorder.statements), "statement")]
     if recorder.round_trips is not None:
@@ -223,19 +200,18 @@ def _shown_alike(statement: Statement, other: Statement) -> bool:
 
 
 def _row(run: _Run) -> tuple[str, ...]:
-    one, last = run.first, run.all[-1]
-    texts = (
-        str(one.number) if one is last else f"{one.number}-{last.number}",
-        f"{one.caller} {one.caller.source}".strip() if one.caller else "",
-        _why(one) if one is last else f"{_why(one)} x {len(run.all):,}",
-        _cut(one.fingerprint),
+    first, last = run.first, run.all[-1]
+    return (
+        str(first.number) if first is last else f"{first.number}-{last.number}",
+        f"{first.caller} {first.caller.source}".strip() if first.caller else "",
+        _why(first) if first is last else f"{_why(first)} x {len(run.all):,}",
+        _cut(first.fingerprint),
         _sum([each.rows for each in run.all]),
         _sum([each.round_trips for each in run.all]),
         _sum([each.bytes_received for each in run.all], 1000),
         _ms(sum(each.database_seconds for each in run.all)),
         _ms(sum(each.orm_seconds for each in run.all)),
     )
-    return tuple(map(visible, texts))
 
 
 def _source(statement: Statement) -> str:
@@ -269,11 +245,3 @@ def _plural(number: int, noun: str) -> str:
 
 def _cut(text: str, width: int = 100) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _cell(tag: str, column: str, text: str) -> str:
-    # The style stands in each cell: a notebook that is not trusted loses its style sheets.
-    side = "right" if column in TO_THE_RIGHT else "left"
-    long = column in {"Line", "Why", "Statement"}
-    wrap = "; min-width: 8em; overflow-wrap: anywhere" if long else "; white-space: nowrap"
-    return f'<{tag} style="text-align: {side}{wrap}">{escape(text)}</{tag}>'

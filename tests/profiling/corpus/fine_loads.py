@@ -73,7 +73,7 @@ async def selectinload_down_a_tree(place: Place) -> None:
             await session.scalars(select(Topic).where(Topic.above_id.is_(None)).options(tree))
         ).one()
         for topic in root.below:
-            [(one.name, one.below) for one in topic.below]
+            [(subtopic.name, subtopic.below) for subtopic in topic.below]
 
 
 @fine
@@ -87,7 +87,7 @@ async def subqueryload_of_a_list(place: Place) -> None:
 async def joinedload_of_single_objects(place: Place) -> None:
     both = select(Book).options(joinedload(Book.author), joinedload(Book.publisher))
     async with place.sessions() as session:
-        [(one.author.name, one.publisher.name) for one in await session.scalars(both)]
+        [(book.author.name, book.publisher.name) for book in await session.scalars(both)]
 
 
 @fine
@@ -146,7 +146,7 @@ async def one_of_a_list(place: Place) -> None:
 @fine
 async def gets_that_the_session_answers(place: Place) -> None:
     async with place.sessions() as session:
-        authors = {one.id: one for one in await session.scalars(select(Author))}
+        authors = {author.id: author for author in await session.scalars(select(Author))}
         for book in await session.scalars(select(Book)):
             assert await session.get(Author, book.author_id) is authors[book.author_id]
 
@@ -172,7 +172,7 @@ async def a_window_of_few_rows_each(place: Place) -> None:
     book = aliased(Book, newest)
     async with place.sessions() as session:
         rows = await session.execute(select(Author, book).join(newest, text("true")))
-        [(author.name, one.title) for author, one in rows]
+        [(author.name, book.title) for author, book in rows]
 
 
 @fine
@@ -248,8 +248,8 @@ async def joined_and_read(place: Place) -> None:
         joined = select(Membership).options(
             joinedload(Membership.person).joinedload(Person.desk), joinedload(Membership.club)
         )
-        for one in await session.scalars(joined):
-            (one.role, one.person.name, one.person.desk, one.club.name)
+        for membership in await session.scalars(joined):
+            (membership.role, membership.person.name, membership.person.desk, membership.club.name)
 
 
 @fine

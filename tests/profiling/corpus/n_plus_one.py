@@ -95,7 +95,7 @@ async def only_the_first_few_of_a_page(place: Place) -> None:
 @wasteful((N, "Person.desk"))
 async def polymorphic_parents(place: Place) -> None:
     def work(session: Session) -> list[int]:
-        return [one.desk.floor for one in session.scalars(select(Person)) if one.desk]
+        return [person.desk.floor for person in session.scalars(select(Person)) if person.desk]
 
     async with place.sessions() as session:
         await session.run_sync(work)
@@ -114,7 +114,7 @@ async def a_subclass_of_the_parents(place: Place) -> None:
 @wasteful((N, "Topic.below"))
 async def down_a_tree(place: Place) -> None:
     def walk(topic: Topic) -> int:
-        return 1 + sum(walk(one) for one in topic.below)
+        return 1 + sum(walk(subtopic) for subtopic in topic.below)
 
     def work(session: Session) -> int:
         return walk(session.scalars(select(Topic).where(Topic.above_id.is_(None))).one())

@@ -166,7 +166,7 @@ async def different_relationships_by_options(place: Place) -> None:
             .where(Book.id < other.id)
             .options(joinedload(Book.author))
         )
-        assert [(one.author.name, two.title) for one, two in pairs]
+        assert [(book.author.name, later.title) for book, later in pairs]
 
 
 @fine
@@ -178,7 +178,7 @@ async def a_loader_by_keys(place: Place) -> None:
             (Publisher, {book.publisher_id for book in books}),
         ):
             found = await session.scalars(select(entity).where(entity.id.in_(keys)))
-            assert [one.name for one in found]
+            assert [author.name for author in found]
 
 
 @fine

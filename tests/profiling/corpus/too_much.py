@@ -46,7 +46,10 @@ async def collections_joined_at_two_depths(place: Place) -> None:
     )
     async with place.sessions() as session:
         for book in (await session.scalars(both)).unique():
-            [*(one.title for one in book.author.books), *(review.stars for review in book.reviews)]
+            [
+                *(other.title for other in book.author.books),
+                *(review.stars for review in book.reviews),
+            ]
 
 
 @wasteful(("joined-collection", "Author.books"))
@@ -82,7 +85,10 @@ async def selected_in_and_never_read(place: Place) -> None:
 @wasteful(("unused-eager-load", "Book.author"))
 async def joined_and_never_read(place: Place) -> None:
     async with place.sessions() as session:
-        [one.title for one in await session.scalars(select(Book).options(joinedload(Book.author)))]
+        [
+            book.title
+            for book in await session.scalars(select(Book).options(joinedload(Book.author)))
+        ]
 
 
 @wasteful(("unused-eager-load", "Author.books"))
@@ -90,7 +96,7 @@ async def loaded_by_a_subquery_and_never_read(place: Place) -> None:
     # What is below it was not read either; that goes without saying.
     option = subqueryload(Author.books).subqueryload(Book.chapters)
     async with place.sessions() as session:
-        [one.name for one in await session.scalars(select(Author).options(option))]
+        [author.name for author in await session.scalars(select(Author).options(option))]
 
 
 @wasteful("duplicate-statement")

@@ -1,7 +1,7 @@
 """See which attributes a program reads of the objects it has loaded.
 
 SQLAlchemy has no event for the reading of what is there. So the attributes of the classes concerned
-get another descriptor in front of their own while somebody records: it notes the object and passes
+get another descriptor in front of their own while a recording runs: it notes the object and passes
 everything on. The last recording takes it away again. What the ORM itself reads goes by other ways
 and is not noted; nor is what a program takes out of an object's `__dict__`.
 """
@@ -36,7 +36,7 @@ class Watched:
         # One for each recording; replaced as a whole, as other threads may be walking through it.
         self.seen: tuple[Keys, ...] = ()
 
-    def __get__(self, instance: object, owner: Any = None) -> Any:  # noqa: ANN401 -- a descriptor
+    def __get__(self, instance: object, owner: Any = None) -> Any:
         if instance is None:
             return self.attribute.__get__(None, owner)
         key = instance_state(instance).key
@@ -52,7 +52,7 @@ class Watched:
     def __delete__(self, instance: object) -> None:
         self.attribute.__delete__(instance)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever the attribute has
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.attribute, name)
 
 
@@ -100,7 +100,7 @@ class Reads:
                 attribute = owner.__dict__.get(key)
                 if not isinstance(attribute, Watched):
                     continue
-                attribute.seen = tuple(one for one in attribute.seen if one is not seen)
+                attribute.seen = tuple(other for other in attribute.seen if other is not seen)
                 if not attribute.seen:
                     type.__setattr__(owner, key, attribute.attribute)
 
@@ -110,14 +110,14 @@ class Reads:
 
     def of(self, attribute: str) -> Keys:
         """Return the primary keys of the objects of which `Model.attribute` was read."""
-        return self._union(one for one, name in self._names.items() if name == attribute)
+        return self._union(key for key, name in self._names.items() if name == attribute)
 
     def looked_at(self, root: str) -> Keys:
         """Return the primary keys of the objects of which anything was read.
 
         `root` is the name of their topmost mapped class.
         """
-        return self._union(one for one, name in self._roots.items() if name == root)
+        return self._union(key for key, name in self._roots.items() if name == root)
 
     def _union(self, attributes: Iterable[tuple[type, str]]) -> Keys:
         found: Keys = set()

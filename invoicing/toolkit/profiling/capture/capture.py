@@ -1,4 +1,4 @@
-"""Write down what SQLAlchemy's events tell, for one recording.
+"""Write down what SQLAlchemy's events report, for one recording.
 
 Each method is called by `listening` while the program waits, so each is short; whatever is wrong
 in one of them is caught there.
@@ -107,11 +107,11 @@ class Capture:
     # what the connection says
 
     def commit(self, connection: Connection, *_: object) -> None:
-        """Close a unit of work; the server is told of it only after this."""
+        """Close a unit of work; the server gets it only after this."""
         self._end(connection, "commit")
 
     def rollback(self, connection: Connection, *_: object) -> None:
-        """Close a unit of work; the server is told of it only after this."""
+        """Close a unit of work; the server gets it only after this."""
         self._end(connection, "rollback")
 
     def _end(self, connection: Connection, outcome: str) -> None:
@@ -124,7 +124,7 @@ class Capture:
         connection: Connection,
         _cursor: object,
         text: str,
-        parameters: Any,  # noqa: ANN401 -- as any driver takes them
+        parameters: Any,
         context: ExecutionContext,
         executemany: bool,
     ) -> None:
@@ -135,11 +135,11 @@ class Capture:
         pending.origin = origin = load_cause_of(context)
         if origin is not None and origin.path:
             # The first relationship that is loaded by itself: who asks for the others?
-            for one in relationships_on(origin.path):
-                self.reads.watch(one.parent)
-                self.reads.watch(one.mapper)
+            for relationship in relationships_on(origin.path):
+                self.reads.watch(relationship.parent)
+                self.reads.watch(relationship.mapper)
         pending.hashes = hashes_of(parameters)
-        # The rows of one INSERT ... VALUES are told as an executemany, with one set of parameters.
+        # The rows of one INSERT ... VALUES come as an executemany, with one set of parameters.
         executemany = executemany and isinstance(parameters, list)
         if executemany:
             pending.executions, pending.parameter_count = len(parameters), sum(map(len, parameters))
@@ -153,7 +153,7 @@ class Capture:
         self._running[context] = pending
         pending.began = perf_counter_ns()
 
-    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:  # noqa: ANN401
+    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:
         reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
         if reads and fingerprint_of(text) not in self._questions:
             question = Question(len(self._pending), engine, text, parameters)
@@ -167,10 +167,10 @@ class Capture:
     def after(
         self,
         _connection: Connection,
-        cursor: Any,  # noqa: ANN401 -- any driver's
+        cursor: Any,
         _text: str,
         _parameters: object,
-        context: Any,  # noqa: ANN401 -- an ExecutionContext, with what a dialect may set of it
+        context: Any,
         _executemany: bool,
     ) -> None:
         """Write down that it has been executed."""
@@ -212,8 +212,8 @@ class Capture:
         pending.sqlstate = next(
             (
                 str(state)
-                for one in (original, cause)
-                for state in (getattr(one, "sqlstate", None), getattr(one, "pgcode", None))
+                for raised in (original, cause)
+                for state in (getattr(raised, "sqlstate", None), getattr(raised, "pgcode", None))
                 if state
             ),
             None,
@@ -292,7 +292,7 @@ class Capture:
             unit = self._units[connection] = Unit(transaction, meter)
         return unit
 
-    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:  # noqa: ANN401 -- any driver's
+    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:
         driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
         tap = WireTap.on(driver) if self._wire else None
         meter = ConnectionTraffic(len(self._meters) + 1, dbapi_connection, tap)

@@ -63,7 +63,7 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     return LoadCause(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
 
 
-def _column_load(options: Any, compiling: Any) -> LoadCause:  # noqa: ANN401 -- as the ORM has them
+def _column_load(options: Any, compiling: Any) -> LoadCause:
     state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
     if state is None:
         return LoadCause(is_column_load=True)
@@ -76,8 +76,8 @@ def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
     """Return why `statement` ran: what the session said, and which of its operations were on."""
     within = statement.within
     if origin is None:
-        return Cause.FLUSH if any(one in WRITES for one in within) else Cause.STATEMENT
-    loader = next((one for one in within if one in LOADERS), None)
+        return Cause.FLUSH if any(function in WRITES for function in within) else Cause.STATEMENT
+    loader = next((function for function in within if function in LOADERS), None)
     if loader is not None:
         statement.loader = loader
         return Cause.EAGER_LOAD
@@ -86,23 +86,31 @@ def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
     if origin.parent is not None:
         statement.loader = "lazy"
         return Cause.LAZY_LOAD
-    return Cause.GET if any(one in {"get", "merge"} for one in within[:1]) else Cause.STATEMENT
+    return (
+        Cause.GET
+        if any(function in {"get", "merge"} for function in within[:1])
+        else Cause.STATEMENT
+    )
 
 
 def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], ...]:
     """Return the relationships on a loader's path."""
-    return tuple(one for one in path if isinstance(one, RelationshipProperty))
+    return tuple(
+        relationship for relationship in path if isinstance(relationship, RelationshipProperty)
+    )
 
 
 def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
     """Return them by name."""
     return tuple(
-        Step(f"{one.parent.class_.__name__}.{one.key}", bool(one.uselist))
-        for one in relationships_on(path)
+        Step(
+            f"{relationship.parent.class_.__name__}.{relationship.key}", bool(relationship.uselist)
+        )
+        for relationship in relationships_on(path)
     )
 
 
-def relationship_at(path: Any) -> str | None:  # noqa: ANN401 -- a PathRegistry or its plain path
+def relationship_at(path: Any) -> str | None:
     """Return the last relationship on a loader's path as `Model.attribute`; None for none."""
     for part in reversed(tuple(getattr(path, "path", path) or ())):
         if isinstance(part, MapperProperty):

@@ -26,7 +26,7 @@ class CountingStrategy(ResultFetchStrategy):
 
     __slots__ = ("_context", "_draft", "_inner", "alternate_cursor_description")
 
-    def __init__(self, context: Any, pending: PendingStatement) -> None:  # noqa: ANN401 -- as dialects see it
+    def __init__(self, context: Any, pending: PendingStatement) -> None:
         self._draft = pending
         self._context = None
         inner: ResultFetchStrategy = context.cursor_fetch_strategy
@@ -35,7 +35,7 @@ class CountingStrategy(ResultFetchStrategy):
         if context.execution_options.get("stream_results") or context._is_server_side:  # noqa: SLF001
             pending.streamed = True
             if type(inner) is CursorFetchStrategy:
-                # SQLAlchemy would buffer such rows, but only where nobody has chosen otherwise.
+                # SQLAlchemy would buffer such rows, but only where nothing else was chosen.
                 # Making the buffer fetches, which must not happen while the statement is noted.
                 self._inner, self._context = None, context
 
@@ -44,19 +44,19 @@ class CountingStrategy(ResultFetchStrategy):
         self._inner = BufferedRowCursorFetchStrategy(context.cursor, context.execution_options)
         return self._inner
 
-    def soft_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
+    def soft_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:
         """Close as it does."""
         # Not the buffer: closing must not begin to fetch.
         (self._inner or CursorFetchStrategy()).soft_close(result, dbapi_cursor)
 
-    def hard_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:  # noqa: ANN401
+    def hard_close(self, result: CursorResult[Any], dbapi_cursor: Any) -> None:
         """Close as it does."""
         (self._inner or CursorFetchStrategy()).hard_close(result, dbapi_cursor)
 
     def yield_per(
         self,
         result: CursorResult[Any],
-        dbapi_cursor: Any,  # noqa: ANN401
+        dbapi_cursor: Any,
         num: int,
     ) -> None:
         """Let it choose how to fetch in parts, and go on counting."""
@@ -68,9 +68,9 @@ class CountingStrategy(ResultFetchStrategy):
     def fetchone(
         self,
         result: CursorResult[Any],
-        dbapi_cursor: Any,  # noqa: ANN401
+        dbapi_cursor: Any,
         hard_close: bool = False,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Fetch one row."""
         asked = self._draft.asks()
         row = (self._inner or self._buffer()).fetchone(result, dbapi_cursor, hard_close)
@@ -80,16 +80,16 @@ class CountingStrategy(ResultFetchStrategy):
     def fetchmany(
         self,
         result: CursorResult[Any],
-        dbapi_cursor: Any,  # noqa: ANN401
+        dbapi_cursor: Any,
         size: int | None = None,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Fetch some rows."""
         asked = self._draft.asks()
         rows: Sequence[Any] = (self._inner or self._buffer()).fetchmany(result, dbapi_cursor, size)
         self._draft.fetched(asked, rows)
         return rows
 
-    def fetchall(self, result: CursorResult[Any], dbapi_cursor: Any) -> Any:  # noqa: ANN401
+    def fetchall(self, result: CursorResult[Any], dbapi_cursor: Any) -> Any:
         """Fetch the rows that are left."""
         asked = self._draft.asks()
         rows: Sequence[Any] = (self._inner or self._buffer()).fetchall(result, dbapi_cursor)
@@ -99,8 +99,8 @@ class CountingStrategy(ResultFetchStrategy):
     def handle_exception(
         self,
         result: CursorResult[Any],
-        dbapi_cursor: Any,  # noqa: ANN401
+        dbapi_cursor: Any,
         err: BaseException,
-    ) -> Any:  # noqa: ANN401
+    ) -> Any:
         """Raise as it does."""
         (self._inner or CursorFetchStrategy()).handle_exception(result, dbapi_cursor, err)

@@ -106,7 +106,7 @@ def entity_columns(context: ExecutionContext, dialect: Dialect) -> tuple[EntityC
         for (name, path), setup in attributes.items()
         if name == "memoized_setups"
     )
-    return tuple(one for one in found if one is not None)
+    return tuple(entity for entity in found if entity is not None)
 
 
 def new_counts(columns: tuple[EntityColumns, ...]) -> tuple[EntityRows, ...]:
@@ -123,7 +123,7 @@ def _entity(
     dialect: Dialect,
 ) -> EntityColumns | None:
     mapper = path[-1].mapper
-    columns = [setup.get(mapper.get_property_by_column(one)) for one in mapper.primary_key]
+    columns = [setup.get(mapper.get_property_by_column(column)) for column in mapper.primary_key]
     indexes = [places.get(column) for column in columns]
     if not indexes or None in indexes:
         return None
@@ -134,8 +134,8 @@ def _entity(
         # Set by the joined loader; `contains_eager` sets another.
         ("eager_row_processor", path[:-1]) in attributes,
         {
-            places[column]: f"{one.parent.class_.__name__}.{one.key}"
-            for one, column in setup.items()
+            places[column]: f"{attribute.parent.class_.__name__}.{attribute.key}"
+            for attribute, column in setup.items()
             if column in places
         },
         itemgetter(*indexes),
@@ -147,7 +147,7 @@ def _entity(
     )
 
 
-def _places(compiled: Any) -> dict[Any, int]:  # noqa: ANN401 -- SQLCompiler of any dialect
+def _places(compiled: Any) -> dict[Any, int]:
     exact: dict[Any, int] = {}
     behind: dict[Any, int] = {}
     for index, entry in enumerate(compiled._result_columns):  # noqa: SLF001 -- no public way
@@ -164,8 +164,8 @@ def count_rows(
     columns: tuple[EntityColumns, ...], counts: tuple[EntityRows, ...], keys: list[list[Any]]
 ) -> None:
     """Count rows in: `keys` has, for each entity, its primary key in each of the rows."""
-    for one, count, own in zip(columns, counts, keys, strict=True):
-        one.add(count, own)
+    for entity, count, own in zip(columns, counts, keys, strict=True):
+        entity.add(count, own)
         if count.collection and count.owner >= 0:
             # Two parts of a stream share no more than the parent at which it was cut.
             pairs = set(zip(keys[count.owner], own, strict=True))

@@ -30,7 +30,7 @@ class Event(NamedTuple):
     target: Any
     name: str
     heard: Callable[..., None]
-    # Whether those are told too in whose context it does not happen.
+    # Whether recordings of other contexts hear of it too.
     by_all: bool = False
     options: tuple[tuple[str, bool], ...] = ()
 
@@ -63,7 +63,7 @@ def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
 
 
 class Ear:
-    """Listeners to some events, put on as long as somebody records them.
+    """Listeners to some events, attached as long as a recording needs them.
 
     Attributes:
         recordings: those the events are passed to; replaced as a whole, so that one thread can
@@ -82,21 +82,21 @@ class Ear:
         if everywhere:
             self._everywhere = (*self._everywhere, recording)
         if first:
-            for one, listener in self._listeners:
-                event.listen(one.target, one.name, listener, **dict(one.options))
+            for hook, listener in self._listeners:
+                event.listen(hook.target, hook.name, listener, **dict(hook.options))
 
     def discard(self, recording: Capture) -> None:
         """Pass nothing to `recording` any more."""
         self.recordings -= {recording}
-        self._everywhere = tuple(one for one in self._everywhere if one is not recording)
+        self._everywhere = tuple(other for other in self._everywhere if other is not recording)
         if not self.recordings:
-            for one, listener in self._listeners:
-                event.remove(one.target, one.name, listener)
+            for hook, listener in self._listeners:
+                event.remove(hook.target, hook.name, listener)
 
     def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
         here = HERE.get
 
-        def listener(*args: Any) -> None:  # noqa: ANN401 -- whatever this event brings
+        def listener(*args: Any) -> None:
             recordings = self.recordings
             concerned: Iterable[Capture] = recordings if by_all else here()
             if self._everywhere:

@@ -64,7 +64,7 @@ def explain(questions: Iterable[Question]) -> dict[int, Plan]:
     return plans
 
 
-def _plan(answer: Any) -> Plan:  # noqa: ANN401 -- text, or what a driver made of it
+def _plan(answer: Any) -> Plan:
     (only,) = json.loads(answer) if isinstance(answer, str) else answer
     plan: Plan = only["Plan"]
     return plan

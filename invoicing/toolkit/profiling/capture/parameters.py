@@ -26,7 +26,7 @@ _LITERAL = re.compile(
 )
 
 
-def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any driver takes them
+def hashes_of(parameters: Any) -> tuple[int, ...]:
     """Return a number for each parameter, equal for equal ones; one for all of an executemany."""
     values = parameters.values() if isinstance(parameters, dict) else parameters
     try:
@@ -37,19 +37,21 @@ def hashes_of(parameters: Any) -> tuple[int, ...]:  # noqa: ANN401 -- as any dri
         return (hash(repr(values)),) if several else tuple(map(_hash, values))
 
 
-def _hash(value: Any) -> int:  # noqa: ANN401
+def _hash(value: Any) -> int:
     # An array of one is as good as what is in it.
-    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    given = value[0] if isinstance(value, list) and len(value) == 1 else value
     try:
-        return hash(one)
+        return hash(given)
     except TypeError:
-        return hash(repr(one))
+        return hash(repr(given))
 
 
 @lru_cache(maxsize=2048)
 def hashes_of_literals(text: str) -> tuple[int, ...]:
     """Return such a number for each literal in a statement that has no parameters."""
-    return tuple(hash(_literal(one[0])) for one in _LITERAL.finditer(text) if one["literal"])
+    return tuple(
+        hash(_literal(literal[0])) for literal in _LITERAL.finditer(text) if literal["literal"]
+    )
 
 
 def _literal(text: str) -> int | float | str:
@@ -72,7 +74,7 @@ def _hashes(values: tuple[Any, ...]) -> set[int]:
 
 def shown_parameters(
     context: ExecutionContext,
-    parameters: Any,  # noqa: ANN401
+    parameters: Any,
     executemany: bool,
 ) -> tuple[tuple[str, Any], ...]:
     """Return names and values, of the first execution; what may be secret is masked.
@@ -80,16 +82,16 @@ def shown_parameters(
     A value is shown only where its name is known and does not sound like a secret; long ones are
     cut.
     """
-    one: Mapping[str, Any] | Sequence[Any] = parameters[0] if executemany else parameters
-    if isinstance(one, dict):
-        return tuple((name, _shown(name, value)) for name, value in one.items())
+    given: Mapping[str, Any] | Sequence[Any] = parameters[0] if executemany else parameters
+    if isinstance(given, dict):
+        return tuple((name, _shown(name, value)) for name, value in given.items())
     names: Sequence[str] = getattr(context.compiled, "positiontup", None) or ()
-    if len(names) != len(one):
-        return tuple((str(place), MASKED) for place, _ in enumerate(one, 1))
-    return tuple((name, _shown(name, value)) for name, value in zip(names, one, strict=True))
+    if len(names) != len(given):
+        return tuple((str(place), MASKED) for place, _ in enumerate(given, 1))
+    return tuple((name, _shown(name, value)) for name, value in zip(names, given, strict=True))
 
 
-def _shown(name: str, value: Any) -> Any:  # noqa: ANN401
+def _shown(name: str, value: Any) -> Any:
     if SECRET.search(name):
         return MASKED
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from threading import get_ident
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.toolkit.profiling.capture.cause import cause_of, steps_on
 from invoicing.toolkit.profiling.capture.entities import (
@@ -22,9 +22,9 @@ from invoicing.toolkit.profiling.capture.traffic import NOTHING, total_of
 from invoicing.toolkit.profiling.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from invoicing.toolkit.profiling.capture.capture import Capture
+    from invoicing.toolkit.profiling.capture.attribute_reads import Reads
     from invoicing.toolkit.profiling.capture.cause import LoadCause
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder, Lines
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 FOLDED = 1000
 # Rows from which on it is worth while to see how large the values are, and who reads them.
 SEVERAL, MANY = 10, 100
+
+
+class Recording(Protocol):
+    """What a statement needs of the recording that notes it: see `Capture`."""
+
+    making: dict[int, PendingStatement]
+    reads: Reads
+    lose: Callable[[], None]
 
 
 class PendingStatement:
@@ -70,7 +78,7 @@ class PendingStatement:
     sqlstate: str | None = None
 
     def __init__(
-        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Capture
+        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Recording
     ) -> None:
         self.text = text
         self.transaction = transaction
@@ -117,8 +125,8 @@ class PendingStatement:
         if self.keys is None:
             self.keys = [[*map(column.key, rows)] for column in self.columns]
         else:
-            for one, keys in zip(self.columns, self.keys, strict=True):
-                keys.extend(map(one.key, rows))
+            for entity, keys in zip(self.columns, self.keys, strict=True):
+                keys.extend(map(entity.key, rows))
         if len(self.keys[0]) > FOLDED:
             self.fold()
 
@@ -127,11 +135,11 @@ class PendingStatement:
         large = large_columns(rows)
         if self.wide is None:
             self.wide = Counter()
-        for place, one in enumerate(self.columns):
-            for column in large & one.columns.keys():
-                self.wide[place, one.columns[column]] += size_of(rows, column)
+        for place, entity in enumerate(self.columns):
+            for column in large & entity.columns.keys():
+                self.wide[place, entity.columns[column]] += size_of(rows, column)
             if large or len(rows) >= MANY:
-                self._recording.reads.watch(one.mapper)
+                self._recording.reads.watch(entity.mapper)
 
     def fold(self) -> None:
         """Count the keys noted so far."""
@@ -168,9 +176,9 @@ class PendingStatement:
         hashes = self.hashes or hashes_of_literals(self.text)
         statement.parameters_key = hash((salt, *hashes))
         if self.executions == 1:
-            statement.parameter_keys = tuple(hash((salt, one)) for one in hashes)
+            statement.parameter_keys = tuple(hash((salt, key)) for key in hashes)
         statement.values = tuple(
-            frozenset(hash((salt, one)) for one in column) for column in self.values
+            frozenset(hash((salt, key)) for key in column) for column in self.values
         )
         statement.executions = self.executions
         statement.fetches = 1 if self.only_row else self.fetches

@@ -46,7 +46,7 @@ def engines_of(target: object) -> Engines:
     return (target,)
 
 
-def _engines_of_session(session: Any) -> Engines:  # noqa: ANN401 -- two unrelated classes
+def _engines_of_session(session: Any) -> Engines:
     try:
         return engines_of(session.get_bind())
     except UnboundExecutionError:

@@ -38,7 +38,7 @@ class WireTap(asyncio.Protocol):
         counts_requests: whether requests and waiting can be known.
     """
 
-    def __init__(self, transport: Any, protocol: Any) -> None:  # noqa: ANN401 -- the driver's
+    def __init__(self, transport: Any, protocol: Any) -> None:
         self.requests = self.received = self.sent = self.waited = 0
         self.latency = _latency(transport.get_extra_info("socket"))
         self.users = 0
@@ -123,7 +123,7 @@ class WireTap(asyncio.Protocol):
         self._protocol.resume_writing()
 
 
-def _latency(sock: Any) -> int:  # noqa: ANN401 -- asyncio's wrapper of a socket
+def _latency(sock: Any) -> int:
     if not hasattr(socket, "TCP_INFO") or getattr(sock, "family", None) not in {
         socket.AF_INET,
         socket.AF_INET6,

@@ -2,7 +2,8 @@
 
 from invoicing.toolkit.profiling.comparison.compare import compare_loading
 from invoicing.toolkit.profiling.comparison.growth import Growth
-from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+from invoicing.toolkit.profiling.comparison.measured import Measured
+from invoicing.toolkit.profiling.comparison.result import LoadingComparison
 from invoicing.toolkit.profiling.comparison.strategies import Strategy
 
 __all__ = ["Growth", "LoadingComparison", "Measured", "Strategy", "compare_loading"]

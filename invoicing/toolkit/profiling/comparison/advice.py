@@ -8,7 +8,7 @@ from invoicing.toolkit.profiling.comparison.growth import Law
 from invoicing.toolkit.profiling.comparison.strategies import Strategy
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+    from invoicing.toolkit.profiling.comparison.measured import Measured, Measurements
 
 # How many times the bytes of another strategy saving one round trip is worth.
 WORTH = 2
@@ -24,7 +24,7 @@ class Advice(NamedTuple):
         return f"{self.strategy}: {self.why}"
 
 
-def advice_of(comparison: LoadingComparison) -> Advice:
+def advice_of(comparison: Measurements) -> Advice:
     """Return which strategy to use for objects, and why.
 
     None of those that send a statement for each parent; of the others one statement where its rows
@@ -35,12 +35,16 @@ def advice_of(comparison: LoadingComparison) -> Advice:
         for strategy in comparison.strategies
         if strategy not in {Strategy.RAISE, Strategy.AGGREGATE}
     }
-    batched = {name: one for name, one in last.items() if not _is_n_plus_one(comparison, one)}
+    batched = {
+        name: measured
+        for name, measured in last.items()
+        if not _is_n_plus_one(comparison, measured)
+    }
     if not batched:
-        least = min(last.values(), key=lambda one: one.statements)
+        least = min(last.values(), key=lambda measured: measured.statements)
         return Advice(least.strategy, f"{_statements(least)}, the fewest of those compared")
     joined = batched.get(Strategy.JOINED)
-    others = [one for name, one in batched.items() if name is not Strategy.JOINED]
+    others = [measured for name, measured in batched.items() if name is not Strategy.JOINED]
     fewest = min(others, key=_weight, default=None)
     if joined is not None and _may_join(comparison, joined, fewest):
         return Advice(Strategy.JOINED, _why_joined(comparison, joined))
@@ -50,14 +54,14 @@ def advice_of(comparison: LoadingComparison) -> Advice:
     return Advice(fewest.strategy, _why_batched(fewest, joined))
 
 
-def _is_n_plus_one(comparison: LoadingComparison, measured: Measured) -> bool:
+def _is_n_plus_one(comparison: Measurements, measured: Measured) -> bool:
     if measured.strategy in {Strategy.LAZY, Strategy.IMMEDIATE}:
         # With one size there is no growth to tell; it is what these do.
         return True
     return comparison.growth(measured.strategy, "statements").law in {Law.PARENTS, Law.CHILDREN}
 
 
-def _may_join(comparison: LoadingComparison, joined: Measured, other: Measured | None) -> bool:
+def _may_join(comparison: Measurements, joined: Measured, other: Measured | None) -> bool:
     if comparison.collection and joined.parents > 1:
         return False
     if joined.bytes_received is None or other is None or other.bytes_received is None:
@@ -65,7 +69,7 @@ def _may_join(comparison: LoadingComparison, joined: Measured, other: Measured |
     return joined.bytes_received <= WORTH * other.bytes_received or joined.parents == 1
 
 
-def _why_joined(comparison: LoadingComparison, joined: Measured) -> str:
+def _why_joined(comparison: Measurements, joined: Measured) -> str:
     if comparison.collection:
         return (
             f"one statement for one record, and its columns are repeated in {joined.rows:,} rows"

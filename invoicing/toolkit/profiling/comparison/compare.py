@@ -12,7 +12,8 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoicing.db import Database
-from invoicing.toolkit.profiling.comparison.result import LoadingComparison, Measured
+from invoicing.toolkit.profiling.comparison.measured import Measured
+from invoicing.toolkit.profiling.comparison.result import LoadingComparison
 from invoicing.toolkit.profiling.comparison.strategies import (
     LOADERS,
     Strategy,
@@ -89,16 +90,16 @@ async def compare_loading(
         for strategy in map(Strategy, strategies):
             chosen = _sized(statement, size).options(*options_for(strategy, chains))
             task = _Task(strategy, size, _loading(chosen, chains), session_factory, explain, runs)
-            row, told = await _measure(task, expected)
-            if told is not None:
-                expected = expected or told
+            row, loaded = await _measure(task, expected)
+            if loaded is not None:
+                expected = expected or loaded
             measured.append(row)
         if aggregate is not None:
             counted = _executing(_sized(aggregate, size))
             task = _Task(Strategy.AGGREGATE, size, counted, session_factory, explain, runs)
             measured.append((await _measure(task, expected))[0])
     names = [" > ".join(str(attribute) for attribute in chain) for chain in chains]
-    collection = any(relationship_of(one).uselist for chain in chains for one in chain)
+    collection = any(relationship_of(attribute).uselist for chain in chains for attribute in chain)
     return LoadingComparison(" and ".join(names), collection, measured)
 
 
@@ -137,25 +138,25 @@ async def _run(sessions: SessionFactory, work: Work) -> list[Any]:
 
 async def _measure(task: _Task, expected: list[Any] | None) -> tuple[Measured, list[Any] | None]:
     raised: str | None = None
-    told: list[Any] = []
+    loaded: list[Any] = []
     try:
-        told = await _run(task.sessions, task.work)
+        loaded = await _run(task.sessions, task.work)
     except InvalidRequestError as error:
         if task.strategy is not Strategy.RAISE or "lazy='raise'" not in str(error):
             # As a rule two loader options that contradict each other.
             raise LoadingPathError("a statement with options of its own", str(error)) from None
         raised = str(error)
     by_objects = raised is None and task.strategy is not Strategy.AGGREGATE
-    if by_objects and expected is not None and told != expected:
-        raise StrategiesDifferError(task.strategy, len(told), len(expected))
+    if by_objects and expected is not None and loaded != expected:
+        raise StrategiesDifferError(task.strategy, len(loaded), len(expected))
     recorders, seconds = [], []
     for _ in range(1 if raised else task.runs):
         recorder, took = await _recorded(task, raised)
         recorders.append(recorder)
         seconds.append(took)
     peak = await _peak_memory(task, raised)
-    seen = told if by_objects else expected or []
-    return _row(task, seen, recorders, seconds, peak, raised), told if by_objects else None
+    seen = loaded if by_objects else expected or []
+    return _row(task, seen, recorders, seconds, peak, raised), loaded if by_objects else None
 
 
 async def _recorded(task: _Task, raised: str | None) -> tuple[Recorder, float]:
@@ -198,7 +199,7 @@ async def _peak_memory(task: _Task, raised: str | None) -> int:
 
 def _row(
     task: _Task,
-    told: list[Any],
+    loaded: list[Any],
     recorders: list[Recorder],
     seconds: list[float],
     peak: int,
@@ -210,9 +211,9 @@ def _row(
     return Measured(
         task.strategy,
         task.size,
-        len(told),
-        children_of(told),
-        product_of(told),
+        len(loaded),
+        children_of(loaded),
+        product_of(loaded),
         len(first.statements),
         first.round_trips,
         first.rows,

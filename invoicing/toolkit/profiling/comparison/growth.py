@@ -1,4 +1,4 @@
-"""Name how a figure grows with the number of parents and of what hangs on them.
+"""Name how a figure grows with the number of parents and of what belongs to them.
 
 What grows with the parents in the number of *statements* is an N+1, however few there were; a
 threshold would have to guess. Counts are fitted exactly, in the order below, by the first law that
@@ -56,18 +56,18 @@ class Extent:
 
 _TERMS: dict[Law, tuple[Callable[[Extent], float], ...]] = {
     Law.CONSTANT: (),
-    Law.CHUNKS: (lambda one: -(-one.parents // CHUNK),),
-    Law.PARENTS: (lambda one: one.parents,),
-    Law.CHILDREN: (lambda one: one.children,),
-    Law.BOTH: (lambda one: one.parents, lambda one: one.children),
-    Law.PRODUCT: (lambda one: one.product,),
+    Law.CHUNKS: (lambda extent: -(-extent.parents // CHUNK),),
+    Law.PARENTS: (lambda extent: extent.parents,),
+    Law.CHILDREN: (lambda extent: extent.children,),
+    Law.BOTH: (lambda extent: extent.parents, lambda extent: extent.children),
+    Law.PRODUCT: (lambda extent: extent.product,),
 }
 
 
 def growth_of(extents: Sequence[Extent], figures: Sequence[float | None], *, exact: bool) -> Growth:
     """Return how `figures` grow with `extents`; unclear where any of them is not known.
 
-    One size tells of no growth.
+    One size shows no growth.
     """
     known = [figure for figure in figures if figure is not None]
     if len(set(extents)) < 2 or len(known) < len(figures):  # noqa: PLR2004

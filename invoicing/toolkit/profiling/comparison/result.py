@@ -1,13 +1,13 @@
-"""What a comparison holds: a row for each strategy and size, the growth, and the advice."""
+"""A comparison: what was measured, the strategy to use, and how both are shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.comparison.advice import advice_of
-from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, growth_of
-from invoicing.toolkit.profiling.comparison.tables import frame_of, html_of, table_of
+from invoicing.toolkit.profiling.comparison.measured import Measurements
+from invoicing.toolkit.profiling.comparison.tables import frame_of, grid_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,101 +15,10 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling.comparison.strategies import Strategy
 
-COUNTS = ("statements", "round_trips", "rows", "duplicate_rows")
-MEASURES = ("bytes_received", "database_seconds", "orm_seconds", "seconds", "peak_memory")
-
 
 @dataclass(frozen=True)
-class Measured:
-    """What one strategy cost at one size. Times are medians of several runs, in seconds.
-
-    Attributes:
-        strategy: the loader option.
-        size: as it was given; None where there was one size.
-        parents: objects at the top.
-        children: related objects, each as often as it is somebody's.
-        product: rows that one join of it all has.
-        statements: sent to the server.
-        round_trips: times the server had to answer, BEGIN and ROLLBACK included.
-        rows: rows that came back.
-        duplicate_rows: rows that told again of a parent an earlier row had told of.
-        bytes_received: bytes the server sent.
-        database_seconds: time the program waited for statements.
-        server_seconds: the server's part of it.
-        orm_seconds: time spent making objects of rows.
-        seconds: all of it, from the first statement to the last object.
-        peak_memory: bytes of memory at the most, in a run of its own.
-        raised: what asking for the relationship raised; None where it was loaded.
-        plans: on request, PostgreSQL's plan of each statement.
-    """
-
-    strategy: Strategy
-    size: object
-    parents: int
-    children: int
-    product: int
-    statements: int
-    round_trips: int | None
-    rows: int
-    duplicate_rows: int
-    bytes_received: int | None
-    database_seconds: float
-    server_seconds: float | None
-    orm_seconds: float
-    seconds: float
-    peak_memory: int
-    raised: str | None = None
-    plans: list[dict[str, Any]] = field(default_factory=list, repr=False)
-
-    @property
-    def extent(self) -> Extent:
-        """How large the work was."""
-        return Extent(self.parents, self.children, self.product)
-
-
-@dataclass(frozen=True)
-class LoadingComparison:
-    """The same work by each strategy.
-
-    Attributes:
-        path: what was loaded with the parents: `Invoice.lines`.
-        collection: whether there is a collection on that path.
-        measured: a row for each size and strategy.
-    """
-
-    path: str
-    collection: bool
-    measured: list[Measured]
-
-    def of(self, strategy: Strategy | str) -> list[Measured]:
-        """Return what one strategy cost, a row for each size."""
-        return [one for one in self.measured if one.strategy == strategy]
-
-    @property
-    def strategies(self) -> list[Strategy]:
-        """The strategies compared, in their order."""
-        return list(dict.fromkeys(one.strategy for one in self.measured))
-
-    @property
-    def sizes(self) -> list[object]:
-        """The sizes compared, in their order."""
-        return list(dict.fromkeys(one.size for one in self.measured))
-
-    def growth(self, strategy: Strategy | str, figure: str) -> Growth:
-        """Return how a figure of a strategy (`statements`, `rows`, `seconds`) grows."""
-        rows = self.of(strategy)
-        figures = [getattr(row, figure) for row in rows]
-        return growth_of([row.extent for row in rows], figures, exact=figure in COUNTS)
-
-    @property
-    def growths(self) -> dict[tuple[Strategy, str], Growth]:
-        """How each figure of each strategy that loads grows."""
-        return {
-            (strategy, figure): self.growth(strategy, figure)
-            for strategy in self.strategies
-            if not any(one.raised for one in self.of(strategy))
-            for figure in (*COUNTS, *MEASURES)
-        }
+class LoadingComparison(Measurements):
+    """The same work by each strategy, and which of them to use."""
 
     @property
     def recommended(self) -> Strategy:
@@ -126,7 +35,7 @@ class LoadingComparison:
         return frame_of(self)
 
     def __rich__(self) -> Table:
-        return table_of(self)
+        return grid_of(self).rich()
 
     def _repr_html_(self) -> str:
-        return html_of(self)
+        return grid_of(self).html()

@@ -101,7 +101,7 @@ def options_for(strategy: Strategy, chains: tuple[Chain, ...]) -> list[Load]:
 
 
 def load_all(parents: Sequence[Any], chains: tuple[Chain, ...]) -> list[Any]:
-    """Touch everything that `chains` lead to, and return what is told of each parent.
+    """Touch everything that `chains` lead to, and return what was found of each parent.
 
     The primary keys, nested: equal for equal objects, whoever loaded them.
     """
@@ -124,15 +124,15 @@ def _key(owner: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return (mapper.base_mapper.class_.__name__, *mapper.primary_key_from_instance(owner))
 
 
-def children_of(told: list[Any]) -> int:
-    """Return how many related objects were told of, each as often as it is somebody's."""
-    return sum(_count(chain) for _, chains in told for chain in chains)
+def children_of(loaded: list[Any]) -> int:
+    """Return how many related objects were loaded, each once for every parent it has."""
+    return sum(_count(chain) for _, chains in loaded for chain in chains)
 
 
-def product_of(told: list[Any]) -> int:
+def product_of(loaded: list[Any]) -> int:
     """Return how many rows one join of everything has: siblings multiply each other."""
     rows = 0
-    for _, chains in told:
+    for _, chains in loaded:
         product = 1
         for chain in chains:
             product *= max(_leaves(chain), 1)

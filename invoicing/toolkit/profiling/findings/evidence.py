@@ -126,7 +126,7 @@ def is_repeated_line(statements: list[Statement]) -> bool:
 def cost_of(statements: list[Statement], kept: int = 0) -> Cost:
     """Return what all of the statements but `kept` of them cost."""
     received = [statement.bytes_received for statement in statements]
-    known = sum(one for one in received if one is not None)
+    known = sum(count for count in received if count is not None)
     return Cost(
         max(len(statements) - kept, 0),
         0,

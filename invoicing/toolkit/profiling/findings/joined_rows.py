@@ -56,7 +56,7 @@ def siblings_of(statement: Statement) -> list[EntityRows]:
 def waste(group: list[Statement], wasted: int, rows: int, part: float = 1.0) -> Cost:
     """Return the cost of so many rows too many, of which this part of the columns was repeated."""
     received = [statement.bytes_received for statement in group]
-    known = sum(one for one in received if one is not None)
+    known = sum(count for count in received if count is not None)
     share = wasted / max(rows, 1)
     return Cost(
         rows=int(share * sum(statement.rows or 0 for statement in group)),

@@ -68,10 +68,10 @@ def _is_systematic(evidence: Evidence, group: list[Statement]) -> bool:
 
 
 def _lazy_finding(evidence: Evidence, group: list[Statement], parents: int) -> Finding:
-    one, caller = group[0], main_caller(group)
-    relationship = one.relationship or ""
-    eager = one.loader == "immediate"
-    refreshed = "refresh" in one.within
+    first, caller = group[0], main_caller(group)
+    relationship = first.relationship or ""
+    eager = first.loader == "immediate"
+    refreshed = "refresh" in first.within
     how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
     whole = sorted([*group, *_own_columns(evidence, group)], key=lambda statement: statement.number)

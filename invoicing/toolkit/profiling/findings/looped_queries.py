@@ -129,10 +129,10 @@ def _came_from_one(evidence: Evidence, group: list[Statement]) -> bool:
 
 
 def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
-    one, origin = group[0], _origin(evidence, group)
+    first, origin = group[0], _origin(evidence, group)
     things = len({each.parameters_key for each in group})
-    entity = one.entities[0].entity if one.entities else None
-    by_get = one.cause is Cause.GET and entity is not None
+    entity = first.entities[0].entity if first.entities else None
+    by_get = first.cause is Cause.GET and entity is not None
     what = f"session.get({entity}, ...)" if by_get else "one query"
     source = f", for the rows of the statement at {origin.caller}" if origin else ""
     relationship = _relationship(origin, entity) if origin and by_get else None
@@ -149,9 +149,9 @@ def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
 
 def _relationship(origin: Statement, entity: str | None) -> str | None:
     """Return the relationship to `entity` of the objects that `origin` brought, if it is one."""
-    for one in origin.entities:
-        if entity in one.targets:
-            return one.targets[entity]
+    for entity_rows in origin.entities:
+        if entity in entity_rows.targets:
+            return entity_rows.targets[entity]
     return None
 
 

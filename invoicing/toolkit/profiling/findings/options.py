@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def option_for(step: Step, before: tuple[Step, ...] = ()) -> str:
     """Return the option for a relationship, reached by those before it."""
-    return ".".join(f"{_loader(one)}({one.relationship})" for one in (*before, step))
+    return ".".join(f"{_loader(part)}({part.relationship})" for part in (*before, step))
 
 
 def path_to(
@@ -36,9 +36,9 @@ def path_to(
 
 def leader_of(evidence: Evidence, statement: Statement) -> Statement | None:
     """Return the statement whose eager loader sent this one."""
-    for one in reversed(evidence.statements[: statement.number - 1]):
-        if one.cause is not Cause.EAGER_LOAD and one.session == statement.session:
-            return one
+    for earlier in reversed(evidence.statements[: statement.number - 1]):
+        if earlier.cause is not Cause.EAGER_LOAD and earlier.session == statement.session:
+            return earlier
     return None
 
 

@@ -30,14 +30,14 @@ async def one_request_of_a_page(world: World) -> list[object]:
         newest = await session.scalars(own.order_by(Order.number.desc()).limit(5))
         streets = await session.scalars(select(Address).where(Address.customer_id == who.id))
         count = await session.scalar(select(func.count()).where(Order.customer_id == who.id))
-        return [count, *(one.total for one in newest), *(street.street for street in streets)]
+        return [count, *(order.total for order in newest), *(street.street for street in streets)]
 
 
 @fine
 async def two_keys_of_the_caller(world: World) -> str:
     async with world.sessions() as session:
-        one, other = await session.get_one(Customer, 3), await session.get_one(Customer, 9)
-        return one.name + other.name
+        customer, other = await session.get_one(Customer, 3), await session.get_one(Customer, 9)
+        return customer.name + other.name
 
 
 @fine

@@ -281,7 +281,7 @@ async def bisection(world: World) -> int:
         while low < high:
             middle = (low + high) // 2
             query = select(Post.body).where(Post.id == middle)
-            # profile: allow n-plus-one -- each probe hangs on the answer to the one before
+            # profile: allow n-plus-one -- each probe depends on the answer to the one before
             body = await connection.scalar(query)
             low, high = (
                 (middle + 1, high) if int((body or "0 0").split()[1]) < 777 else (low, middle)

@@ -61,21 +61,21 @@ def _is_read(statement: Statement) -> bool:
 
 
 def _in_one_go(evidence: Evidence, group: list[Statement]) -> list[Statement]:
-    """Return the longest part of `group` between which nothing changed and nobody waited."""
+    """Return the longest part of `group` between which nothing changed and nothing waited."""
     pauses = [_pause(evidence, *pair) for pair in pairwise(group)]
     # One pause may be the machine's; where there are several, their median is the program's.
     if len(pauses) >= SEVERAL and median(pauses) > evidence.thresholds.pause / 4:
         return []
     parts = [[group[0]]]
-    for pause, (before, one) in zip(pauses, pairwise(group), strict=True):
+    for pause, (before, statement) in zip(pauses, pairwise(group), strict=True):
         # A savepoint or a rollback to one says that what was read may not count any more.
         changed = any(
             is_write(each) or "SAVEPOINT" in each.text.upper()
-            for each in _between(evidence, before, one)
+            for each in _between(evidence, before, statement)
         )
         if changed or pause > evidence.thresholds.pause:
             parts.append([])
-        parts[-1].append(one)
+        parts[-1].append(statement)
     return max(parts, key=len)
 
 
@@ -97,7 +97,7 @@ def _pause(evidence: Evidence, before: Statement, statement: Statement) -> float
 def _duplicate(group: list[Statement]) -> Finding:
     first = group[0]
     again = group[1:]
-    received = [one.bytes_received for one in again]
+    received = [statement.bytes_received for statement in again]
     return Finding(
         "duplicate-statement",
         f"the same statement with the same parameters was sent {len(group)} times in one unit of "
@@ -107,9 +107,9 @@ def _duplicate(group: list[Statement]) -> Finding:
         main_caller(again),
         Cost(
             len(again),
-            sum(one.rows or 0 for one in again),
-            None if None in received else sum(one or 0 for one in received),
-            sum(one.database_seconds for one in again),
+            sum(statement.rows or 0 for statement in again),
+            None if None in received else sum(count or 0 for count in received),
+            sum(statement.database_seconds for statement in again),
         ),
         numbers(group),
     )

@@ -39,14 +39,14 @@ def _repeats(evidence: Evidence, statement: Statement) -> bool:
 
 
 def _joined(group: list[Statement], worst: Statement, joined: list[EntityRows]) -> Finding:
-    one, top, rows = joined[0], worst.entities[0], worst.rows or 0
+    entity, top, rows = joined[0], worst.entities[0], worst.rows or 0
     columns = sum(entity.columns for entity in worst.entities) or 1
     return Finding(
         "joined-collection",
-        f"joinedload of the collection {one.path} repeated the columns of {top.distinct:,} "
+        f"joinedload of the collection {entity.path} repeated the columns of {top.distinct:,} "
         f"{top.entity} objects in {rows:,} rows",
-        f"replace joinedload({one.path}) by {option_for(one.steps[-1], one.steps[:-1])}",
-        one.path,
+        f"replace joinedload({entity.path}) by {option_for(entity.steps[-1], entity.steps[:-1])}",
+        entity.path,
         worst.caller,
         waste(group, rows - top.distinct, rows, top.columns / columns),
         tuple(each.number for each in group),

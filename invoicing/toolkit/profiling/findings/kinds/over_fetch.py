@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
-    """Find many objects of which few were looked at, and wide columns that nobody read."""
+    """Find many objects of which few were looked at, and wide columns that were never read."""
     found: dict[tuple[str, str | None], list[tuple[Statement, EntityRows]]] = defaultdict(list)
     for statement in evidence.statements:
         for entity in statement.entities:
@@ -52,7 +52,7 @@ def _over_fetched_objects(
         path,
         statement.caller,
         Cost(rows=loaded - looked_at, bytes=_part(statement, loaded - looked_at, loaded)),
-        numbers(one for one, _ in loads),
+        numbers(statement for statement, _ in loads),
     )
 
 
@@ -90,7 +90,7 @@ def _wide_columns(evidence: Evidence) -> Iterator[Finding]:
             None,
             statement.caller,
             Cost(bytes=total),
-            numbers(one for one, *_ in loads),
+            numbers(statement for statement, *_ in loads),
         )
 
 

@@ -48,7 +48,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _table(node: dict[str, Any]) -> str:
     return next(
-        (str(one["Relation Name"]) for one in _nodes(node) if "Relation Name" in one), "its rows"
+        (str(inner["Relation Name"]) for inner in _nodes(node) if "Relation Name" in inner),
+        "its rows",
     )
 
 

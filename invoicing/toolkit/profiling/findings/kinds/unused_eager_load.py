@@ -68,8 +68,8 @@ def _unused(
 ) -> Finding:
     relationship = steps[-1].relationship
     statements = [statement for statement, _ in loads]
-    own = [one for one, entity in loads if not entity.steps]
-    received = [one.bytes_received for one in own]
+    own = [statement for statement, entity in loads if not entity.steps]
+    received = [statement.bytes_received for statement in own]
     caller = (leader_of(evidence, statements[0]) or statements[0]).caller if own else None
     rows = sum(entity.distinct for _, entity in loads)
     return Finding(
@@ -81,8 +81,8 @@ def _unused(
         Cost(
             len(own),
             rows,
-            None if None in received else sum(one or 0 for one in received),
-            sum(one.database_seconds for one in own),
+            None if None in received else sum(count or 0 for count in received),
+            sum(statement.database_seconds for statement in own),
         ),
         numbers(statements),
     )

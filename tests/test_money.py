@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.schemas.money import format_amount, format_money, is_currency, minor_digits
+from invoicing.money import format_amount, format_money, is_currency, minor_digits
 
 
 @pytest.mark.parametrize(
