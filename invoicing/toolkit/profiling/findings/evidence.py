@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from invoicing.toolkit.profiling.findings.finding import Cost
 from invoicing.toolkit.profiling.statement import Cause
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from invoicing.toolkit.profiling.capture.attribute_reads import Reads
-    from invoicing.toolkit.profiling.findings.thresholds import Thresholds
     from invoicing.toolkit.profiling.statement import Caller, EntityRows, Statement, Transaction
 
 LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
@@ -25,6 +24,12 @@ class Source(NamedTuple):
 
     statement: Statement
     entity: EntityRows
+
+
+class ThresholdValues(Protocol):
+    """The thresholds by their names; the kinds of findings declare them."""
+
+    def __getattr__(self, name: str) -> float: ...
 
 
 class Evidence:
@@ -43,7 +48,7 @@ class Evidence:
         statements: list[Statement],
         transactions: list[Transaction],
         reads: Reads,
-        thresholds: Thresholds,
+        thresholds: ThresholdValues,
         plans: dict[int, dict[str, object]],
     ) -> None:
         self.statements = statements

@@ -74,7 +74,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     made: list[Copy] = []
     for row in rows:
         table, original = search.tables[row["relation"]], Text("check", row["expression"])
-        await search.definitions.learn(table, [original])
+        await search.definitions.learn(table.sql, [original])
         name, final_name = search.names(row["name"])
         made.append(
             CheckCopy(

@@ -19,7 +19,6 @@ from invoicing.toolkit.rename.session import write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from invoicing.toolkit.rename.copies.model import Table
     from invoicing.toolkit.rename.model import Target
     from invoicing.toolkit.rename.session import Connection
 
@@ -96,7 +95,7 @@ class Definitions:
         """Return why it cannot be known; None where it is."""
         return self._reasons.get(original)
 
-    async def learn(self, table: Table, originals: Iterable[Text]) -> None:
+    async def learn(self, table: str, originals: Iterable[Text]) -> None:
         """Find out what the texts of a table's objects become."""
         unknown = set(originals) - self._renamed.keys() - self._reasons.keys()
         if not unknown:
@@ -104,9 +103,9 @@ class Definitions:
         async with _undone(self._connection):
             await self._ask(table, {f"invoicing_{n}": text for n, text in enumerate(unknown)})
 
-    async def _ask(self, table: Table, probes: dict[str, Text]) -> None:
+    async def _ask(self, table: str, probes: dict[str, Text]) -> None:
         connection, old, new = self._connection, quote(self._target.old), quote(self._target.new)
-        await write(connection, f"CREATE TEMP TABLE {_CLONE} (LIKE {table.sql})")
+        await write(connection, f"CREATE TEMP TABLE {_CLONE} (LIKE {table})")
         clone = await connection.fetchval(f"SELECT '{_CLONE}'::pg_catalog.regclass::oid")
         for probe, original in probes.items():
             parts = {"text": original.text, "where": original.where}

@@ -229,7 +229,7 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     for row in rows:
         texts.setdefault(row["relation"], []).append(_text(row))
     for relation, originals in texts.items():
-        await search.definitions.learn(search.tables[relation], originals)
+        await search.definitions.learn(search.tables[relation].sql, originals)
     found = await search.connection.fetch(_PARTS, list(search.tables)) if len(texts) > 1 else []
     parts = {(schema, parent, relation): name for schema, parent, relation, name in found}
     made: dict[int, IndexCopy] = {}
