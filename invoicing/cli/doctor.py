@@ -81,6 +81,7 @@ def doctor(
 def _diagnoses(settings: Settings) -> Iterator[Diagnosis]:
     yield _python()
     yield _packages()
+    yield from _extras()
     yield from _database(settings)
     yield _disk(home_folder(settings))
     yield _rules()
@@ -101,6 +102,22 @@ def _packages() -> Diagnosis:
     missing = [name for name in wanted if not _is_installed(name)]
     fact = f"{', '.join(missing)} missing" if missing else f"{len(wanted)} of {len(wanted)}"
     return Diagnosis("packages", _health(not missing), fact, "make setup" if missing else "")
+
+
+def _extras() -> Iterator[Diagnosis]:
+    """Name each extra of which a package is missing: some commands need it."""
+    by_extra: dict[str, list[str]] = {}
+    for require in requires("invoicing") or ():
+        found = re.search(r"extra == ['\"](\w+)['\"]", require)
+        if found is not None and not require.startswith("invoicing["):
+            name = re.split(r"[\s;<>=!~\[(]", require, maxsplit=1)[0]
+            by_extra.setdefault(found[1], []).append(name)
+    for extra, names in by_extra.items():
+        missing = [name for name in names if not _is_installed(name)]
+        if missing:
+            fact = f"{', '.join(missing)} missing"
+            run = f"pip install 'invoicing[{extra}]'"
+            yield Diagnosis(f"extra {extra}", Health.ODD, fact, run)
 
 
 def _is_installed(name: str) -> bool:

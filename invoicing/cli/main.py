@@ -89,7 +89,6 @@ VERBS = {
 _EXTRAS = dict.fromkeys(
     (
         "IPython",
-        "babel",
         "ipywidgets",
         "jupyterlab",
         "matplotlib",

@@ -19,7 +19,7 @@ from invoicing.cli.progress import Step, shown_progress
 from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
-from invoicing.errors import UsageError
+from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.postgres import database_url
 
 if TYPE_CHECKING:
@@ -65,19 +65,23 @@ def dashboard(
     if as_of:
         _day(as_of)
     url = database_url()
-    names = asyncio.run(_existing(url, accounts or [], _ids_in(from_file), everybody=everybody))
-    asked = list(names)
-    paths = _paths(asked, out, single=len(asked) == 1 and not (from_file or everybody))
+    single = len(accounts or []) == 1 and not (from_file or everybody)
+    names, unknown = asyncio.run(
+        _existing(url, accounts or [], _ids_in(from_file), everybody=everybody, single=single)
+    )
+    for message in unknown:
+        errors.print(message, style="red")
+    paths = _paths(list(names), out, single=single)
     parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
-    written = _write(paths, url, parameters, names, jobs)
+    written = _write(paths, url, parameters, names, jobs) if paths else []
     failed = [report for report in written if report.error is not None]
     for report in failed:
         errors.print(
             f"{report.account_id}: {report.error}", style="red", markup=False, highlight=False
         )
-    done = len(written) - len(failed)
-    console.print(f"{done:,} of {len(written):,} written: {out}", markup=False, highlight=False)
-    if failed:
+    done, asked = len(written) - len(failed), len(written) + len(unknown)
+    console.print(f"{done:,} of {asked:,} written: {out}", markup=False, highlight=False)
+    if failed or unknown:
         sys.exit(1)
 
 
@@ -175,11 +179,16 @@ def _write(
 
 
 async def _existing(
-    url: URL, named: list[str], ids: list[UUID], *, everybody: bool
-) -> dict[UUID, str]:
-    """Return whose reports to write, by their names, when all of them are there."""
+    url: URL, named: list[str], ids: list[UUID], *, everybody: bool, single: bool
+) -> tuple[dict[UUID, str], list[str]]:
+    """Return whose reports to write, with their names, and what was wrong with each of the others.
+
+    Raises:
+        InvoicingError: the only account is not there, or its name means several.
+    """
     from invoicing.cli.dashboard import find_named_account  # noqa: PLC0415
     from invoicing.services import get_account_dashboards, list_accounts  # noqa: PLC0415
+    from invoicing.services.errors import AccountNotFoundError  # noqa: PLC0415
 
     if everybody == bool(named or ids):
         message = "name the accounts, or a file of them by --from-file, or --all: one of these"
@@ -187,10 +196,26 @@ async def _existing(
     async with Database(url) as database, database.read_only() as session:
         if everybody:
             found = await list_accounts(session, limit=_EVERYBODY)
-            return {account.id: account.name for account in found}
-        asked = [_as_uuid(text) or await find_named_account(session, text) for text in named]
-        dashboards = await get_account_dashboards(session, list(dict.fromkeys([*asked, *ids])))
-    return {dashboard.id: dashboard.name for dashboard in dashboards}
+            return {account.id: account.name for account in found}, []
+        asked, unknown = [], []
+        for text in named:
+            try:
+                asked.append(_as_uuid(text) or await find_named_account(session, text))
+            except InvoicingError as error:
+                if single:
+                    raise
+                unknown.append(f"{text}: {error}")
+        wanted = list(dict.fromkeys([*asked, *ids]))
+        try:
+            dashboards = await get_account_dashboards(session, wanted)
+        except AccountNotFoundError as error:
+            if single:
+                raise
+            missing = set(error.account_ids)
+            unknown += [f"{id_}: {AccountNotFoundError(id_)}" for id_ in error.account_ids]
+            known = [id_ for id_ in wanted if id_ not in missing]
+            dashboards = await get_account_dashboards(session, known)
+    return {dashboard.id: dashboard.name for dashboard in dashboards}, unknown
 
 
 def _paths(asked: list[UUID], out: Path, *, single: bool) -> dict[UUID, Path]:

@@ -143,6 +143,18 @@ def test_pages_of_many_accounts_need_nothing(
     assert SECRET not in run.stdout + run.stderr
 
 
+def test_an_account_that_is_not_there_does_not_stop_the_others(
+    migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
+) -> None:
+    asked = [accounts[0], UNKNOWN, "no such name"]
+    run = report(migrated_database_url, "dashboard", *asked, "--out", tmp_path / "pages")
+    assert run.returncode == 1
+    assert [path.stem for path in (tmp_path / "pages").iterdir()] == [str(accounts[0])]
+    assert "1 of 3 written" in run.stdout
+    assert f"no account has the id {UNKNOWN}" in run.stderr
+    assert "no such name: " in run.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

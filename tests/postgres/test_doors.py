@@ -133,6 +133,19 @@ def test_the_server_has_no_capability_no_group_of_roots_and_cannot_gain_any(
     assert "0" not in facts["Uid"].split() + facts["Gid"].split()
 
 
+def test_the_server_knows_nothing_of_roots_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret-of-root")
+    pid = server.ensure_running().pid
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"secret-of-root" not in environment
+    names = {entry.partition(b"=")[0] for entry in environment.split(b"\0") if entry}
+    ours = {name for name in names if not name.startswith((b"PG", b"LC_", b"OLDPWD", b"PWD"))}
+    assert ours <= {b"PATH", b"LD_LIBRARY_PATH", b"TZ", b"_", b"SHLVL"}
+
+
 def test_below_a_closed_folder_the_data_lies_where_the_servers_user_may_go(closed: Path) -> None:
     server = embedded_server(Settings(home=closed / "home"))
     server.ensure_running()

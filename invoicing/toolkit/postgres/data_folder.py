@@ -170,7 +170,6 @@ def run_program(
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
         cwd=installation.bin_dir,
         check=False,
         **keywords,

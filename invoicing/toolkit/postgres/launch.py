@@ -81,7 +81,6 @@ class Launch:
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
-                env={**os.environ, "LC_ALL": "C"},
                 cwd=self.installation.bin_dir,
                 start_new_session=True,
                 **keywords,

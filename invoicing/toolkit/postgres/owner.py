@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ")
 _CANDIDATES = ("postgres", "nobody")
 _CONFINED = (
     "--clear-groups",
@@ -66,15 +67,17 @@ class Owner:
         Raises:
             UnprivilegedUserError: the user cannot reach one of `paths`.
         """
+        keywords: dict[str, Any] = {"env": _environment()}
         if self.is_caller:
-            return list(command), {}
+            return list(command), keywords
         unreachable = next((path for path in paths if not self.reaches(path)), None)
         if unreachable is not None:
             raise UnprivilegedUserError(self.name, unreachable)
         prefix = _confined(self.uid, self.gid)
         if prefix:
-            return [*prefix, *command], {}
-        return list(command), {"user": self.uid, "group": self.gid, "extra_groups": []}
+            return [*prefix, *command], keywords
+        keywords |= {"user": self.uid, "group": self.gid, "extra_groups": []}
+        return list(command), keywords
 
     def reaches(self, path: Path) -> bool:
         """Tell whether this user can enter or run `path` as things are."""
@@ -112,7 +115,6 @@ class Owner:
             capture_output=True,
             check=False,
             cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
             **keywords,
         )
 
@@ -146,6 +148,11 @@ def of_uid(uid: int) -> Owner:
     return Owner(uid, entry.pw_gid, entry.pw_name)
 
 
+def _environment() -> dict[str, str]:
+    """Return what a program of PostgreSQL's is given: its user, and SQL, can read all of it."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"LC_ALL": "C"}
+
+
 @cache
 def _confined(uid: int, gid: int) -> tuple[str, ...]:
     """Return what runs a command as a user who cannot gain anything; empty where there is none."""
@@ -153,7 +160,9 @@ def _confined(uid: int, gid: int) -> tuple[str, ...]:
     if setpriv is None:
         return ()
     prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", *_CONFINED)
-    works = subprocess.run([*prefix, "/bin/sh", "-c", ":"], check=False, capture_output=True)  # noqa: S603
+    works = subprocess.run(  # noqa: S603 -- a list of arguments
+        [*prefix, "/bin/sh", "-c", ":"], check=False, capture_output=True, env=_environment()
+    )
     return prefix if works.returncode == 0 else ()
 
 
