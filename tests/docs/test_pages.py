@@ -31,6 +31,7 @@ ELSEWHERE = {
     "make demo": "tests/cli/test_demo.py runs what it does",
     "make test": "it is what runs this test",
     "make lab": "tests/browser starts it",
+    "make clean": "it would remove what runs this test",
     "make notebooks": "tests/notebooks runs them all",
     "make bench": "takes an hour; its parts are tests of their own",
     "make lock": "asks the package index",

@@ -25,6 +25,7 @@ _PREFIX = "invoicing_rename.k"
 _MARK = rf"^\s*CASE\s+WHEN [^']*'{_PREFIX}.*?, true\)"
 _OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE NULL::.*\s+END$"
 _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
+_BARE_ROW = r"^ROW\(.*\)$"
 # A bare ROW(...) has no type of its own within the CASE, so that it was given one.
 _ROW = rf"{_MARK} IS NOT NULL\) AND true\) THEN\s+(ROW\(.*\))::.*\s+ELSE NULL::.*\s+END$"
 
@@ -70,7 +71,7 @@ def mark_statement(names: Names) -> str:
             THEN pg_catalog.format({none}, 'n', d.type, 'NULL', d.type)
         WHEN d.expression IS NULL
             THEN pg_catalog.format({none}, 'o', d.type, coalesce(d.of_type, 'NULL'), d.type)
-        WHEN d.expression OPERATOR(pg_catalog.~) '^ROW\\(.*\\)$'
+        WHEN d.expression OPERATOR(pg_catalog.~) {literal(_BARE_ROW)}
             THEN pg_catalog.format({row}, 'o', d.expression, d.type)
         ELSE pg_catalog.format({own}, 'o', d.expression) END""",
         f"a.attname IN ({literal(names.old)}, {literal(names.new)})",
