@@ -213,8 +213,10 @@ CALLS = {
         0,
     ),
     "returning": (
-        "INSERT INTO bill (id, amount_cents) VALUES (11, 7), (13, 8)"
-        " RETURNING by_old(id::int + 1, 9)",
+        (
+            "INSERT INTO bill (id, amount_cents) VALUES (11, 7), (13, 8)"
+            " RETURNING by_old(id::int + 1, 9)"
+        ),
         {11: 7, 12: 9, 13: 8, 14: 9},
         2,
     ),

@@ -134,14 +134,19 @@ def _statement_triggers(names: Names) -> str:
     """Return what puts the statements' triggers on each table: partitions do not inherit them."""
     place, old = letters(names), quote(names.old).replace("%", "%%")
     now = f"pg_catalog.current_setting({place}, true)"
-    # The first is of an INSERT, the second of an UPDATE; both fire where it has ON CONFLICT.
-    begin = f"STATEMENT WHEN (pg_catalog.set_config({place}, pg_catalog.concat('%s', {now}), true) IS NULL)"
-    rest = f"pg_catalog.regexp_replace({now}, '^[on]*[iu]', '')"
-    end = f"STATEMENT WHEN (pg_catalog.set_config({place}, {rest}, true) IS NULL)"
+    # An INSERT ... ON CONFLICT DO UPDATE begins, and ends, as both.
+    begin_insert, begin_update, end = (
+        f"STATEMENT WHEN (pg_catalog.set_config({place}, {value}, true) IS NULL)"
+        for value in (
+            f"pg_catalog.concat('i', {now})",
+            f"pg_catalog.concat('u', {now})",
+            f"pg_catalog.regexp_replace({now}, '^[on]*[iu]', '')",
+        )
+    )
     events = {
         names.count_trigger: (f"BEFORE UPDATE OF {old}", "STATEMENT"),
-        names.notes["begin"]: ("BEFORE INSERT", begin.replace("%s", "i")),
-        names.notes["begin_update"]: ("BEFORE UPDATE", begin.replace("%s", "u")),
+        names.notes["begin"]: ("BEFORE INSERT", begin_insert),
+        names.notes["begin_update"]: ("BEFORE UPDATE", begin_update),
         names.notes["end"]: ("AFTER INSERT OR UPDATE", end),
     }
     return _each_table(
