@@ -3,8 +3,15 @@
 A default is evaluated only where the statement names no value for its column, once for each row and
 right before the row's own triggers. So each of the two columns has a default that leaves a letter
 in a setting of the transaction (`o` for the old column, `n` for the new), and then is what the old
-column's default was. *insert* (see `sync`) reads the letters, and takes them away. A trigger's
-depth is part of the setting's name, so that an INSERT within a trigger has letters of its own.
+column's default was, for `SET new = DEFAULT` too. *insert* (see `sync`) reads the letters, and
+takes them away; so does an UPDATE of the row. The setting is a stack: a statement puts `i` (an
+INSERT) or `u` (an UPDATE) before what is there, its rows put their letters before that, and its end
+takes all of it away: what a function writes while a row is made leaves that row's letters alone. A
+trigger's depth is part of the setting's name: an INSERT within a trigger has a stack of its own.
+
+What they do not see: `INSERT (old) VALUES (DEFAULT)` is to PostgreSQL what leaving `old` out is, so
+it does not count. Where an INSERT has ON CONFLICT DO UPDATE, and in a MERGE, both defaults are
+evaluated, so that a sequence may be advanced twice.
 
 They are made of functions of PostgreSQL's alone: a dump that is taken meanwhile, or a table that
 was made LIKE this one, needs nothing of ours. Each table of a tree of partitions keeps its own
@@ -55,26 +62,32 @@ def original(expression: str) -> str:
 
 
 def mark_statement(names: Names) -> str:
-    """Return the statement that gives both columns such defaults, wherever they have none yet."""
+    """Return the statement that gives both columns such defaults, around the old column's."""
+    old, new = literal(names.old), literal(names.new)
+    value = f"pg_catalog.current_setting({letters(names)}, true)"
+    # A letter that is there already, of a row that another trigger skipped, is not there twice.
     mark = (
-        f"pg_catalog.set_config({letters(names)}, pg_catalog.concat("
-        f"pg_catalog.current_setting({letters(names)}, true), %L), true)"
+        f"pg_catalog.set_config({letters(names)}, pg_catalog.concat('%1$s',"
+        f" pg_catalog.regexp_replace({value}, '(?<=^[on]?)%1$s', '')), true)"
     )
-    own = literal(f"CASE WHEN {mark} IS NOT NULL THEN %s END")
-    row = literal(f"CASE WHEN {mark} IS NOT NULL AND true THEN (%s)::%s END")
+    own = literal(f"CASE WHEN {mark} IS NOT NULL THEN %2$s END")
+    row = literal(f"CASE WHEN {mark} IS NOT NULL AND true THEN (%2$s)::%3$s END")
     # Where the column had none, and says so: a domain's own default comes by itself.
-    none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%s ELSE (%s)::%s END")
+    none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (%2$s)::%3$s END")
+    # An INSERT takes the old column's value: a sequence is not to be advanced for it twice.
+    inserting = f"{mark} OPERATOR(pg_catalog.~) '^[on]+i'"
+    skipped = literal(f"CASE WHEN {inserting} THEN NULL ELSE %2$s END")
     return _each(
         names,
-        f"NOT {is_marked('d.expression')}",
-        f"""CASE WHEN a.attname = {literal(names.new)}
-            THEN pg_catalog.format({none}, 'n', d.type, 'NULL', d.type)
-        WHEN d.expression IS NULL
-            THEN pg_catalog.format({none}, 'o', d.type, coalesce(d.of_type, 'NULL'), d.type)
-        WHEN d.expression OPERATOR(pg_catalog.~) {literal(_BARE_ROW)}
-            THEN pg_catalog.format({row}, 'o', d.expression, d.type)
-        ELSE pg_catalog.format({own}, 'o', d.expression) END""",
-        f"a.attname IN ({literal(names.old)}, {literal(names.new)})",
+        f"""(SELECT pg_catalog.format(
+            CASE WHEN own IS NULL THEN {none}
+                WHEN own OPERATOR(pg_catalog.~) {literal(_BARE_ROW)} THEN {row}
+                WHEN a.attname = {new} THEN {skipped}
+                ELSE {own} END,
+            CASE a.attname WHEN {new} THEN 'n' ELSE 'o' END,
+            coalesce(own, d.of_type, 'NULL'), d.type)
+        FROM (SELECT {original("d.of_old")}) AS o (own))""",
+        f"a.attname IN ({old}, {new})",
     )
 
 
@@ -82,14 +95,13 @@ def unmark_statement(names: Names, column: str) -> str:
     """Return the statement that gives `column` the default that the old column had before."""
     return _each(
         names,
-        "true",
         original("d.expression"),
         f"a.attname = {literal(names.old)}",
         literal(column),
     )
 
 
-def _each(names: Names, where: str, default: str, which: str, column: str = "a.attname") -> str:
+def _each(names: Names, default: str, which: str, column: str = "a.attname") -> str:
     """Return a statement that sets a default in each table of the tree by itself."""
     root = f"{literal(names.relation)}::pg_catalog.regclass"
     return f"""DO $marks_{names.key}$
@@ -105,12 +117,15 @@ BEGIN
         LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = c.oid AND f.adnum = a.attnum
         CROSS JOIN LATERAL (SELECT c.oid::pg_catalog.regclass AS relation,
             pg_catalog.pg_get_expr(f.adbin, f.adrelid) AS expression,
+            (SELECT pg_catalog.pg_get_expr(e.adbin, e.adrelid) FROM pg_catalog.pg_attrdef AS e
+                JOIN pg_catalog.pg_attribute AS b ON b.attrelid = e.adrelid AND b.attnum = e.adnum
+                WHERE e.adrelid = c.oid AND b.attname = {literal(names.old)}) AS of_old,
             pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
             coalesce(pg_catalog.pg_get_expr(y.typdefaultbin, 0), pg_catalog.quote_literal(
                 y.typdefault) || '::' || pg_catalog.format_type(y.oid, NULL)) AS of_type) AS d
         WHERE c.oid IN (SELECT {root} UNION
                 SELECT relid FROM pg_catalog.pg_partition_tree({root}))
-            AND {which} AND NOT a.attisdropped AND {where}
+            AND {which} AND NOT a.attisdropped
     LOOP
         EXECUTE change;
     END LOOP;

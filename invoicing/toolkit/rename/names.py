@@ -117,7 +117,7 @@ class Names:
     @property
     def notes(self) -> dict[str, str]:
         """Return the triggers that only note something, by what they note."""
-        return {what: self._trigger(what) for what in ("begin", "end", "new")}
+        return {what: self._trigger(what) for what in ("begin", "begin_update", "end", "new")}
 
     @property
     def functions(self) -> list[str]:
@@ -133,7 +133,7 @@ class Names:
     @property
     def statement_triggers(self) -> list[str]:
         """Return those that fire once for a statement, on each table of the tree."""
-        return [self.count_trigger, self.notes["begin"], self.notes["end"]]
+        return [self.count_trigger, *(self.notes[n] for n in ("begin", "begin_update", "end"))]
 
     @property
     def triggers(self) -> list[str]:

@@ -11,8 +11,9 @@
 - *count* (statement, before): counts the updates that name the old column; *insert* counts the
   rows that do. It is a sequence: `nextval` waits for nobody and is no row to contend for. A
   transaction that rolls back has counted too, so it may count too many and never too few.
-- *begin*, *end* (statement): a row that an update moves to another partition is inserted there by
-  no INSERT, and counts for nothing.
+- *begin*, *begin_update*, *end* (statement): what a statement's rows leave out is told from what
+  another's do that a function runs meanwhile. A row that an update moves to another partition is
+  inserted there by no INSERT, and counts for nothing (after a MERGE began, it counts).
 
 Every one of them is ENABLE ALWAYS, so that logical replication and restores, which run with
 `session_replication_role = replica`, do not slip past. A replicated row fires no statement trigger,
@@ -21,7 +22,8 @@ so *sync* and *insert* count its writes.
 Their text is compiled in the sessions of clients, so nothing in it may depend on how those are set:
 every function, operator and type is named with its schema, and the path is pinned as well.
 
-What they do not see: an INSERT that names the old column and has no row to insert. The update that
+What they do not see: an INSERT that names the old column and has no row to insert, or gives it
+DEFAULT. The update that
 a foreign key runs (ON DELETE SET NULL, ON UPDATE CASCADE) names the column by itself, and is told
 from old code by its text, which nothing but PostgreSQL writes so. A MERGE that names one column in
 one branch and the other in another names both in each: there *old* lets *sync* decide.
@@ -88,6 +90,10 @@ def create_triggers(names: Names, column: Column) -> list[str]:
     # The row's next trigger reads it, and the one after that takes it away.
     note_new = f"pg_catalog.set_config({noted}, 'new', true) IS NULL"
     new_noted = f"pg_catalog.starts_with(pg_catalog.current_setting({noted}, true), 'new')"
+    # An UPDATE of SET ... = DEFAULT leaves letters, which are not the next row's.
+    place = letters(names)
+    kept = f"pg_catalog.ltrim(pg_catalog.current_setting({place}, true), 'on')"
+    cleared = f"CASE WHEN pg_catalog.set_config({place}, {kept}, true) IS NULL THEN false"
     events = {
         names.insert_trigger: ("BEFORE INSERT", "ROW"),
         names.early_trigger: (
@@ -96,11 +102,11 @@ def create_triggers(names: Names, column: Column) -> list[str]:
         ),
         names.notes["new"]: (
             f"BEFORE UPDATE OF {new}",
-            f"ROW WHEN (CASE WHEN {differ} THEN {note_new} ELSE false END)",
+            f"ROW WHEN ({cleared} WHEN {differ} THEN {note_new} ELSE false END)",
         ),
         names.both_trigger: (
             f"BEFORE UPDATE OF {old}",
-            f"ROW WHEN (CASE WHEN {differ} THEN {new_noted} ELSE false END)",
+            f"ROW WHEN ({cleared} WHEN {differ} THEN {new_noted} ELSE false END)",
         ),
         names.sync_trigger: ("BEFORE UPDATE", f"ROW WHEN ({differ})"),
     }
@@ -127,13 +133,21 @@ def _trigger(names: Names, trigger: str, when: str, table: str, rest: str) -> tu
 def _statement_triggers(names: Names) -> str:
     """Return what puts the statements' triggers on each table: partitions do not inherit them."""
     place, old = letters(names), quote(names.old).replace("%", "%%")
-    now = f"pg_catalog.translate(pg_catalog.current_setting({place}, true), 'on', '')"
-    begin = f"pg_catalog.set_config({place}, pg_catalog.concat('i', {now}), true) IS NULL"
-    end = f"pg_catalog.set_config({place}, pg_catalog.substr({now}, 2), true) IS NULL"
+    now = f"pg_catalog.current_setting({place}, true)"
+    # An INSERT ... ON CONFLICT DO UPDATE begins, and ends, as both.
+    begin_insert, begin_update, end = (
+        f"STATEMENT WHEN (pg_catalog.set_config({place}, {value}, true) IS NULL)"
+        for value in (
+            f"pg_catalog.concat('i', {now})",
+            f"pg_catalog.concat('u', {now})",
+            f"pg_catalog.regexp_replace({now}, '^[on]*[iu]', '')",
+        )
+    )
     events = {
         names.count_trigger: (f"BEFORE UPDATE OF {old}", "STATEMENT"),
-        names.notes["begin"]: ("BEFORE INSERT", f"STATEMENT WHEN ({begin})"),
-        names.notes["end"]: ("AFTER INSERT", f"STATEMENT WHEN ({end})"),
+        names.notes["begin"]: ("BEFORE INSERT", begin_insert),
+        names.notes["begin_update"]: ("BEFORE UPDATE", begin_update),
+        names.notes["end"]: ("AFTER INSERT OR UPDATE", end),
     }
     return _each_table(
         names,
@@ -228,19 +242,21 @@ def _insert_body(names: Names, column: Column) -> str:
     replica = "pg_catalog.current_setting('session_replication_role') = 'replica'"
     return f"""DECLARE
     place text := {place};
-    noted text := coalesce(pg_catalog.current_setting(place, true), '');
+    stack text := coalesce(pg_catalog.current_setting(place, true), '');
+    rest text := pg_catalog.ltrim(stack, 'on');
+    noted text := pg_catalog.left(stack, pg_catalog.length(stack) - pg_catalog.length(rest));
     without_old boolean := pg_catalog.strpos(noted, 'o') > 0;
     without_new boolean := pg_catalog.strpos(noted, 'n') > 0;
     counted boolean := true;
 BEGIN
-    IF noted = '' THEN
+    IF noted <> '' THEN
+        PERFORM pg_catalog.set_config(place, rest, true);
+    ELSIF rest OPERATOR(pg_catalog.!~) '^u?i' THEN
         -- No INSERT began: the row was replicated, or moved by an update; or a partition came since
         -- and has no marks yet.
         without_new := {missing(f"NEW.{new}")};
         without_old := {missing(f"NEW.{old}")};
         counted := {replica} OR {differ};
-    ELSIF without_old OR without_new THEN
-        PERFORM pg_catalog.set_config(place, pg_catalog.translate(noted, 'on', ''), true);
     END IF;
     IF without_new THEN
         NEW.{new} := NEW.{old};
