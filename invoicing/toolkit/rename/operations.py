@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["begin_script"]
 
 _SECONDS_BETWEEN_LINES = 5.0
+# Of the way back: it was not begun, or it is the way there that is under way.
+_NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
 
@@ -277,7 +279,7 @@ async def _expand(database: Database, run: _Run) -> None:
 async def _rollback(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     back = rename.reversed()
-    if (await back.status()).phase in {Phase.NONE, Phase.CONTRACTED}:
+    if (await back.status()).phase in _NOT_BACK:
         await rename.rollback()
         return
     # After a contract that was taken back: the old column has to have every value first.
@@ -299,7 +301,7 @@ async def _rollback(database: Database, run: _Run) -> None:
 async def _contract(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     back = rename.reversed()
-    if (await back.status()).phase not in {Phase.NONE, Phase.CONTRACTED}:
+    if (await back.status()).phase not in _NOT_BACK:
         # The old column was added again and is a copy: it goes without loss.
         await back.rollback()
         return

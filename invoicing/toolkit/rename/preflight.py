@@ -123,13 +123,15 @@ async def preflight(
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
     found = [*_account(facts, relation), *_table(facts, relation, target, options)]
     found += await storage_findings(connection, relation)
-    if facts["new_exists"] and not unfinished:
+    others = await state.others(connection, relation.names(target))
+    back = f"{target.new} -> {target.old}" in others
+    if facts["new_exists"] and not unfinished and not back:
         advice = (
             "Drop it, or choose another name; what a rename had begun is gone on with by itself"
         )
         found.append(_refused("name-taken", quote(target.new), f"the column exists. {advice}"))
     if not unfinished:
-        for other in await state.others(connection, relation.names(target)):
+        for other in others:
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(_refused("other-rename", other, message))
     found += _column(column, target)

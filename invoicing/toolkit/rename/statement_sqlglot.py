@@ -37,9 +37,7 @@ def read(text: str, names: Names) -> bool:
     """Note every name of a statement; False where it cannot be parsed."""
     try:
         with _quiet():
-            statements = sqlglot.parse(
-                _ARRAY.sub(r"\1", _AROUND.sub("", text)), read="postgres"
-            )
+            statements = sqlglot.parse(_ARRAY.sub(r"\1", _AROUND.sub("", text)), read="postgres")
         for statement in statements:
             if statement is None:  # a comment alone
                 continue

@@ -25,6 +25,7 @@ _FILLED = {
     Phase.VERIFIED,
     Phase.CONTRACTING,
     Phase.CONTRACTED,
+    Phase.REVERSED,
 }
 _DEAD = """
 SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_all_tables
