@@ -70,7 +70,9 @@ async def test_what_a_refused_contract_accepted_is_no_fact_of_the_rename(
             empty_database_url,
             f"CREATE FUNCTION {name}() RETURNS bigint LANGUAGE sql AS 'SELECT max(amt) FROM bill'",
         )
-    async with renaming(empty_database_url, accept=frozenset({"function:first()"})) as rename:
+    async with renaming(
+        empty_database_url, accept=frozenset({"function:public.first()"})
+    ) as rename:
         await verified(rename)
         with pytest.raises(ContractRefusedError, match="second"):
             await rename.contract(confirm=CONFIRM)

@@ -40,7 +40,7 @@ SELECT current_setting('server_version_num')::int AS version,
     pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
     row_security_active(c.oid) AS row_security,
     EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = $3
-        AND NOT attisdropped) AS new_exists,
+        AND attnum > 0 AND NOT attisdropped) AS new_exists,
     (SELECT setting FROM pg_settings WHERE name = 'max_connections')::int
         - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
         AS connections_left,
