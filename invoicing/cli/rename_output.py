@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ _NEXT = {
     Phase.CONTRACTING: ("To go on", "contract"),
     Phase.CONTRACTED: ("Done. Should old code be needed again", "restore"),
     Phase.ROLLING_BACK: ("To go on", "rollback"),
+    Phase.REVERSED: ("{old} is there beside {new}. To drop {old}", "rollback"),
 }
 
 
@@ -247,11 +247,13 @@ def duration(seconds: float) -> str:
 
 def _next(phase: Phase, target: Target, options: Options) -> str:
     when, verb = _NEXT[phase]
-    return f"{when.format(new=target.new)}: {target.command(verb, options)}"
+    where = target.reversed() if phase is Phase.REVERSED else target
+    said = when.format(old=target.old, new=target.new)
+    return f"{said}: {where.command(verb, options)}"
 
 
 def _back(target: Target) -> str:
-    return replace(target, old=target.new, new=target.old).command("rollback")
+    return target.reversed().command("rollback")
 
 
 def _old_writes(status: Status) -> str:

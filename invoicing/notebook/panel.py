@@ -38,6 +38,7 @@ _OFFERED = {
     Phase.CONTRACTING: ("contract",),
     Phase.CONTRACTED: ("restore",),
     Phase.ROLLING_BACK: ("rollback",),
+    Phase.REVERSED: ("restore",),
 }
 _LABELS = {
     "expand": "Expand",

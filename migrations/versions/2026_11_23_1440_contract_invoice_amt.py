@@ -6,8 +6,8 @@ Create Date: 2026-11-23 14:40:00.227461+00:00
 
 Phase: contract
 DESTRUCTIVE: amt is dropped with its values, and code that names it fails from then on. The
-    downgrade adds the column again but does NOT restore its data: amt is NULL in every row that
-    nobody has written since. To refill it: invoicing rename restore invoice amt amount_cents
+    downgrade adds the column again and fills it from amount_cents in batches, as the expand does.
+    Its script (--sql) adds it empty; then run: invoicing rename restore invoice amt amount_cents
 Locks: ACCESS EXCLUSIVE on invoice for milliseconds, once; it waits at most lock_timeout (2 s) a
     try, and the first tries far less.
 Deploy sequence:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic import command
+from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.db import Database
+from invoicing.db import Database, migrations
 from invoicing.db.migrations import alembic_config, current_revision
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installation
@@ -22,7 +23,6 @@ from invoicing.toolkit.rename.errors import (
     ConfirmationError,
     ContractRefusedError,
     RenameInterruptedError,
-    RenamePhaseError,
 )
 from tests.conftest import execute
 from tests.migrations.running import QUICK, downgrade, upgrade
@@ -137,21 +137,41 @@ async def test_the_contract_is_refused_while_a_view_names_the_column(before: Dat
     await upgrade(before, "head", confirm="invoice.amt")
 
 
-async def test_the_contract_goes_back_without_data_and_the_rest_of_the_way_is_refused(
+async def test_the_contract_goes_back_filled_and_the_rest_of_the_way_loses_nothing(
     before: Database,
 ) -> None:
     was = await catalog(before.url)
     await upgrade(before, "head", confirm="invoice.amt")
     await downgrade(before, EXPANDED)
-    assert await fetch(before, "SELECT count(amt) FROM invoice") == 0
-    with pytest.raises(RenamePhaseError, match="invoicing rename restore invoice amt amount_cents"):
-        await downgrade(before, BEFORE)
-    assert await fetch(before, "SELECT count(amount_cents) FROM invoice") == ROWS
+    assert await fetch(before, "SELECT count(*) FROM invoice WHERE amt = amount_cents") == ROWS
+    await make_rows_by(before, "amt", 7)
+    await downgrade(before, BEFORE)
+    assert await fetch(before, "SELECT sum(amt) FROM invoice") == ROWS * (ROWS + 1) // 2 + 7
+    assert {*was["columns"]} == {*(await catalog(before.url))["columns"]}
 
-    assert (await Rename(before, TARGET, QUICK).restore()).completed
+
+async def test_a_stopped_downgrade_keeps_its_batches_and_goes_on(before: Database) -> None:
+    await upgrade(before, "head", confirm="invoice.amt")
+    stop = asyncio.Event()
+    told = {"options": QUICK, "stop": stop, "progress": lambda _: stop.set()}
+    with pytest.raises(RenameInterruptedError, match="stopped"):
+        await migrations.downgrade(before, EXPANDED, rename=told)
+    assert await current_revision(before) == CONTRACTED
+    assert 0 < await fetch(before, "SELECT count(amt) FROM invoice") < ROWS
+    await downgrade(before, EXPANDED)
+    assert await fetch(before, "SELECT count(amt) FROM invoice") == ROWS
+
+
+async def test_the_downgrade_fills_what_a_restore_has_left(before: Database) -> None:
+    await upgrade(before, "head", confirm="invoice.amt")
+    await Rename(before, TARGET, QUICK).reversed().expand()
     await downgrade(before, BEFORE)
     assert await fetch(before, "SELECT sum(amt) FROM invoice") == ROWS * (ROWS + 1) // 2
-    assert {*was["columns"]} == {*(await catalog(before.url))["columns"]}
+
+
+async def test_an_error_of_the_rename_is_one_line_of_alembics(before: Database) -> None:
+    with pytest.raises(CommandError, match="was not confirmed"):
+        await upgrade(before, "head")
 
 
 async def test_the_contract_can_be_taken_back_and_done_again(before: Database) -> None:

@@ -12,7 +12,7 @@ from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installations
-from invoicing.toolkit.rename import Phase, Rename
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
@@ -193,6 +193,21 @@ async def test_a_join_with_a_column_of_that_name_in_another_table_is_no_old_code
         await seen_running(watched_url, "p.amt")
         assert await objections(rename) == {}
         await end(watched_url, running)
+
+
+@pytest.mark.parametrize("column", ["name", "a"])
+async def test_the_tools_own_catalog_queries_are_no_old_code(watched_url: URL, column: str) -> None:
+    await execute(
+        watched_url,
+        f"CREATE TABLE t (id int PRIMARY KEY, {column} text NOT NULL, CHECK ({column} <> ''))",
+        f"CREATE INDEX ON t ({column})",
+        "INSERT INTO t SELECT n, 'v' FROM generate_series(1, 50) AS n",
+    )
+    async with Database(watched_url, Settings()) as database:
+        rename = Rename(database, Target("t", column, "b"), Options(quiet=0.2))
+        await verified(rename)
+        for _ in range(2):
+            assert await objections(rename) == {}
 
 
 async def seen_running(url: URL, text: str) -> None:

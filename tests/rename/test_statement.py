@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from asyncpg import introspection
 
 from invoicing.toolkit.rename import statement_pglast, statement_sqlglot
+from invoicing.toolkit.rename.statement import names_column
 from invoicing.toolkit.rename.statement_names import Meaning, Names
 
 MEANING = Meaning(
@@ -147,3 +149,40 @@ def test_a_statement_that_means_the_old_column_is_seen(read, statement: str) -> 
 @pytest.mark.parametrize("statement", ANOTHER)
 def test_a_statement_that_means_another_column_is_passed_over(read, statement: str) -> None:
     assert not means_it(read, statement)
+
+
+INTROSPECTION = introspection.INTRO_LOOKUP_TYPES
+CATALOGS = [
+    pytest.param(INTROSPECTION, id="asyncpg"),
+    pytest.param(
+        "SELECT k.oid, t.relid AS relation, k.conname AS name FROM unnest($1::oid[], $2::int2[])"
+        " WITH ORDINALITY AS t (relid, a, place) JOIN pg_catalog.pg_constraint AS k ON true",
+        id="own",
+    ),
+    pytest.param(
+        "SELECT c.oid, a.attname AS name FROM pg_class c, pg_attribute a, aclexplode(a.attacl) AS t"
+        " WHERE c.relname OPERATOR(pg_catalog.~) $1 AND c.reltype = t.oid",
+        id="psql",
+    ),
+]
+
+
+@pytest.mark.parametrize("column", ["name", "a", "oid", "relname", "key", "t"])
+@pytest.mark.parametrize("statement", CATALOGS)
+def test_a_statement_of_the_catalogs_alone_names_no_column_of_a_table(
+    statement: str, column: str
+) -> None:
+    meaning = Meaning("public", frozenset({"t"}), column, {"pg_type": {"pg_catalog": True}})
+    assert not names_column(statement, meaning)
+
+
+UNREADABLE = "SELECT x.amt FROM {} WHERE x.note OPERATOR(pg_catalog.~) $1 GROUP BY ALL(("
+
+
+@pytest.mark.parametrize("table", ["bill x", '"bill" x', "public.bill x", "ONLY bill", "a, bill"])
+def test_what_cannot_be_parsed_counts_where_it_may_read_the_table(table: str) -> None:
+    assert names_column(UNREADABLE.format(table), MEANING)
+
+
+def test_what_cannot_be_parsed_does_not_count_for_an_alias_like_the_table() -> None:
+    assert not names_column(UNREADABLE.format("payment AS bill JOIN x ON x.id = bill.id"), MEANING)

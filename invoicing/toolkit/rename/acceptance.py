@@ -67,13 +67,18 @@ def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
     _refuse({one for one in accept if one not in names and one not in _KINDS}, names)
 
 
-def check_plan(accept: Collection[str], findings: Iterable[Finding]) -> None:
+def check_plan(accept: Collection[str], findings: Collection[Finding]) -> None:
     """Refuse the same of the plan, which does not know what only the gate will find."""
     check_kinds(accept)
     # What its owner has to change before the contract is accepted at the gate, by the same name.
     names = {finding.name or f"{finding.slug}:{finding.subject}" for finding in findings}
     of_plan = {name for name in accept if ":" in name and name.partition(":")[0] not in GATE}
-    _refuse(of_plan - names, names)
+    now = {
+        finding.name or f"{finding.slug}:{finding.subject}"
+        for finding in findings
+        if finding.name or (finding.verdict in {"refused", "later"} and finding.slug in _KINDS)
+    }
+    _refuse(of_plan - names, now)
 
 
 def check_kinds(accept: Collection[str]) -> None:

@@ -83,6 +83,7 @@ FROM pg_catalog.pg_attribute AS a, pg_catalog.aclexplode(a.attacl) AS x
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee
 WHERE a.attrelid = $1 AND a.attnum = $2 ORDER BY 1, 2
 """
+SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
 

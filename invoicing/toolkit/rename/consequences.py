@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PHASES = ("expand", "backfill", "verify", "contract", "restore", "rollback")
 _MB = 1_000_000
-_NOTHING = (Phase.NONE, Phase.CONTRACTED)
+_NOTHING = (Phase.NONE, Phase.CONTRACTED, Phase.REVERSED)
 
 
 def is_typed(typed: str, name: str) -> bool:

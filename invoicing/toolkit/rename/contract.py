@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import marks, state, sync
+from invoicing.toolkit.rename import marks, ranges, state, sync
 from invoicing.toolkit.rename.copies import find_copies
 from invoicing.toolkit.rename.copies.partition import missing_properties
 from invoicing.toolkit.rename.errors import (
@@ -14,7 +14,7 @@ from invoicing.toolkit.rename.errors import (
 )
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.model import Finding, Phase
-from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.names import literal, quote
 from invoicing.toolkit.rename.session import write
 
 if TYPE_CHECKING:
@@ -117,12 +117,15 @@ async def _last_look(operator: Operator) -> list[str]:
 
 async def tidy(operator: Operator) -> None:
     """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
+    found, names = await operator.state(), operator.names
     if not await state.has_state(operator.connection):
         return
-    await write(operator.connection, *sync.drop_functions(operator.names))
-    await operator.connection.execute(
-        f"DELETE FROM {quote(STATE)}.range WHERE key = $1", operator.names.key
-    )
+    if found is not None and found.phase is not Phase.CONTRACTED:
+        # The old column was dropped by hand, and what kept both equal may still be there.
+        lock, *triggers = contract_statements(names, [], [])[:-1]
+        await operator.ddl.short(lock, *triggers, state.set_phase(names, Phase.CONTRACTED))
+    await write(operator.connection, *sync.drop_functions(names))
+    await ranges.forget(operator.connection, names)
 
 
 def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[str]) -> list[str]:
@@ -148,6 +151,16 @@ async def owned_sequences(operator: Operator) -> list[str]:
     relation, names = operator.relation, operator.names
     rows = await operator.connection.fetch(_OWNED, relation.oid, names.old)
     return [f"ALTER SEQUENCE {row[0]} OWNED BY {row[1]}.{quote(names.new)}" for row in rows]
+
+
+def under_way_back(target: Target) -> str:
+    """Return what an operator can do while the new name is renamed to the old one."""
+    back = target.reversed()
+    return (
+        f"{target.old} is there, and the rename of {target.new} to {target.old} is under way. To "
+        f"drop {target.old}: {back.command('rollback')}; to drop {target.new}: "
+        f"{back.command('contract')}"
+    )
 
 
 def way_back(target: Target) -> str:

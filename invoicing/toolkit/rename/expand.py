@@ -89,7 +89,8 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     await state.set_up(connection)
     await operator.entry.begin()
     found = await operator.state()
-    if found is None or found.phase is Phase.CONTRACTED:
+    if found is None or found.phase is not Phase.EXPANDING:
+        await ranges.forget(connection, names)
         await state.begin(connection, names, strategy, {"type": column.type})
     await write(connection, *sync.create_functions(names, column))
     own = await own_properties(connection, operator.relation, operator.target)

@@ -67,7 +67,8 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         used = await _watch(operator, workload, before, seen)
         objections = [one for one in used if not is_accepted(one, accept)]
         let_through += [one for one in used if is_accepted(one, accept)]
-    _keep_record(operator, let_through)
+    if not objections:
+        _keep_record(operator, let_through)
     return GateReport(objections, await _blind_spots(operator), let_through)
 
 

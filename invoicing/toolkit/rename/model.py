@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -42,6 +42,8 @@ class Phase(StrEnum):
     CONTRACTING = "contracting"
     CONTRACTED = "contracted"
     ROLLING_BACK = "rolling back"
+    # The rename of the new name to the old one is under way, after a restore for instance.
+    REVERSED = "reversed"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Target:
     def __str__(self) -> str:
         where = f"{self.schema}.{self.table}" if self.schema else self.table
         return f"{where}.{self.old} -> {self.new}"
+
+    def reversed(self) -> Target:
+        """Return the way back: the new name to the old one."""
+        return replace(self, old=self.new, new=self.old)
 
     def command(self, verb: str, options: Options | None = None, *more: str) -> str:
         """Return the command line of a phase, to tell an operator what to run."""

@@ -14,27 +14,27 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
-from invoicing.errors import UsageError
+from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import stamp, state
-from invoicing.toolkit.rename.column import find_relation
-from invoicing.toolkit.rename.errors import RenameInterruptedError, RenamePhaseError
+from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.names import Names
 from invoicing.toolkit.rename.operator import operate
 from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import Script
-from invoicing.toolkit.rename.session import connected
 from invoicing.toolkit.rename.stamp import begin_script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.types import TypeEngine
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["begin_script"]
 
 _SECONDS_BETWEEN_LINES = 5.0
+# Of the way back: it was not begun, or it is the way there that is under way.
+_NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
 
@@ -124,7 +126,7 @@ class ContractRenameOp(_RenameOp):
 
 @Operations.register_operation("readd_renamed", "invoke")
 class ReaddRenamedOp(_RenameOp):
-    """Add the old column again, empty, and keep it equal from now on."""
+    """Add the old column again, fill it in batches from the new one, and keep both equal."""
 
 
 @dataclass
@@ -221,7 +223,19 @@ def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
     )
 
 
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Let Alembic's command line end with the message alone; the error stays what it is."""
+    try:
+        yield
+    except InvoicingError as error:
+        kind = type(error)
+        error.__class__ = type(kind.__name__, (kind, CommandError), {"__module__": kind.__module__})
+        raise
+
+
 @Operations.implementation_for(ExpandRenameOp)
+@_in_one_line()
 def expand_rename(operations: Operations, operation: _RenameOp) -> None:
     """Expand, backfill, verify; or write them down."""
     run = _run(operations, operation)
@@ -232,6 +246,7 @@ def expand_rename(operations: Operations, operation: _RenameOp) -> None:
 
 
 @Operations.implementation_for(RollbackRenameOp)
+@_in_one_line()
 def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
     """Drop the new column; or write it down."""
     run = _run(operations, operation)
@@ -242,6 +257,7 @@ def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
 
 
 @Operations.implementation_for(ContractRenameOp)
+@_in_one_line()
 def contract_rename(operations: Operations, operation: _RenameOp) -> None:
     """Drop the old column; or write it down."""
     run = _run(operations, operation)
@@ -253,6 +269,7 @@ def contract_rename(operations: Operations, operation: _RenameOp) -> None:
 
 
 @Operations.implementation_for(ReaddRenamedOp)
+@_in_one_line()
 def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
     """Add the old column again; or write it down."""
     run = _run(operations, operation)
@@ -267,28 +284,18 @@ async def _expand(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
         return  # the table was made by later code, with the new name alone
-    await rename.expand()
-    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
-    if not report.completed:
-        raise RenameInterruptedError(str(rename.target), "stopped between two batches")
-    await rename.verify()
+    await _fill(rename, run)
 
 
 async def _rollback(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     back = rename.reversed()
-    if (await back.status()).phase in {Phase.NONE, Phase.CONTRACTED}:
+    if (await back.status()).phase in _NOT_BACK:
         await rename.rollback()
         return
     # After a contract that was taken back: the old column has to have every value first.
-    await _fill_if_empty(database, back)
-    phase = (await back.status()).phase
-    if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
-        advice = (
-            f"{rename.target.old} is not filled, and {rename.target.new} has the only values. Run: "
-            + rename.target.command("restore")
-        )
-        raise RenamePhaseError(str(back.target), phase, "downgrade", advice)
+    if (await back.status()).phase is not Phase.CONTRACTING:
+        await _fill(back, run)
     await back.contract(confirm=f"{back.target.table}.{back.target.old}")
     # The table is as it was before the expand: nothing is left to tell of either way.
     for done in (rename, back):
@@ -299,7 +306,7 @@ async def _rollback(database: Database, run: _Run) -> None:
 async def _contract(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     back = rename.reversed()
-    if (await back.status()).phase not in {Phase.NONE, Phase.CONTRACTED}:
+    if (await back.status()).phase not in _NOT_BACK:
         # The old column was added again and is a copy: it goes without loss.
         await back.rollback()
         return
@@ -307,16 +314,13 @@ async def _contract(database: Database, run: _Run) -> None:
 
 
 async def _readd(database: Database, run: _Run) -> None:
-    back = run.rename(database).reversed()
-    await back.expand()
-    await _fill_if_empty(database, back)
+    await _fill(run.rename(database).reversed(), run)
 
 
-async def _fill_if_empty(database: Database, rename: Rename) -> None:
-    """Go on to the end where there is nothing to fill, and so nothing for an operator to decide."""
-    async with connected(database, 1) as pool, pool.connection() as connection:
-        relation = await find_relation(connection, rename.target)
-        if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {relation.sql})"):
-            return
-    await rename.backfill()
+async def _fill(rename: Rename, run: _Run) -> None:
+    """Expand, backfill and verify; run again, it goes on where it was."""
+    await rename.expand()
+    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
+    if not report.completed:
+        raise RenameInterruptedError(str(rename.target), "stopped between two batches")
     await rename.verify()

@@ -33,6 +33,13 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
+# Phases in which the table answers to both names.
+_BOTH = frozenset(
+    {Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED}
+    | {Phase.CONTRACTING}
+)
+
+
 class Operator:
     """The session that holds the lock, and what it works on."""
 
@@ -95,19 +102,25 @@ async def operate(
 async def phase_of(
     connection: Connection, relation: Relation, target: Target, noted: state.State | None
 ) -> Phase:
-    """Return how far a rename has come: as it was noted, unless the columns tell otherwise.
+    """Return how far a rename has come: as it was noted, unless the catalog tells otherwise.
 
-    A table made by later code has the new name and no note; one that was restored from a dump, or
-    renamed back by hand, has the old name and a note of a contract that is not true any more.
+    A table made by later code has the new name and no note; one that was restored from a dump, made
+    anew, or altered by hand has a note that is not true any more.
     """
+    old = await find_column(connection, relation, target.old) is not None
+    new = await find_column(connection, relation, target.new) is not None
+    both = (old and new) or relation.base is not None
     phase = noted.phase if noted is not None else Phase.NONE
-    if phase not in {Phase.NONE, Phase.CONTRACTED}:
+    if phase in {Phase.NONE, Phase.CONTRACTED}:
+        back = await state.load(connection, relation.names(target.reversed()))
+        if both and back is not None and back.phase is not Phase.CONTRACTED:
+            return Phase.REVERSED
+    elif both or phase not in _BOTH:
         return phase
-    old = await find_column(connection, relation, target.old)
-    new = await find_column(connection, relation, target.new)
-    if old is None and new is not None:
+    if new and not old:
         return Phase.CONTRACTED
-    return Phase.NONE if new is None else phase
+    begun = old and not new and noted is not None and noted.strategy != "view"
+    return Phase.EXPANDING if begun and phase in _BOTH else Phase.NONE
 
 
 async def holder(connection: Connection, names: Names) -> int | None:

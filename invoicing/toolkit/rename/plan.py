@@ -13,7 +13,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.rename import contract, copies, expand, rollback, sync
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.backfill import batch_statement
-from invoicing.toolkit.rename.column import find_column, find_relation
+from invoicing.toolkit.rename.column import SYSTEM_COLUMNS, find_column, find_relation
 from invoicing.toolkit.rename.copies.partition import own_properties
 from invoicing.toolkit.rename.ddl import first_step
 from invoicing.toolkit.rename.dependents import dependents_of
@@ -26,7 +26,7 @@ from invoicing.toolkit.rename.view.plan import Way, view_way
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.column import Column, Relation
     from invoicing.toolkit.rename.copies import Copy
-    from invoicing.toolkit.rename.model import Options, Strategy, Target
+    from invoicing.toolkit.rename.model import Finding, Options, Strategy, Target
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.preflight import Sizes
     from invoicing.toolkit.rename.session import Connection
@@ -37,6 +37,8 @@ _NOBODY = "nobody"
 # Rows a second of one worker, and bytes a second of a scan.
 _FILL_RATE = 60_000
 _SCAN_RATE = 500_000_000
+# What only a second column cannot do.
+_ONLY_VIEW = frozenset({"domain", "generated", "identity"})
 _ORDER = ("refused", "later", "noted", "carried")
 
 
@@ -55,6 +57,7 @@ async def make_plan(
     ways = {"view": await view_way(connection, relation, column, target, options)}
     if relation.base is None:
         ways["columns"] = await _columns_way(connection, relation, column, target, options)
+        ways["columns"].findings[:] = _with_the_other_way(*ways.values())
     way = ways[strategy]
     way.findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
     plan = Plan(
@@ -98,6 +101,24 @@ async def _columns_way(
     return Way(findings, steps, replace(estimate, breaks=refused, safe=not refused))
 
 
+def _with_the_other_way(view: Way, columns: Way) -> list[Finding]:
+    """Return the findings of a second column, with what the view would say to what it refuses."""
+    refused = [
+        f"{one.subject} ({one.slug}): {one.message}"
+        for one in view.findings
+        if one.verdict == "refused"
+    ]
+    said = ". Or use --strategy view"
+    if refused:
+        said = f". The plan of --strategy view is refused as well: {'; '.join(refused)}"
+    return [
+        replace(one, message=one.message + said)
+        if one.verdict == "refused" and one.slug in _ONLY_VIEW
+        else one
+        for one in columns.findings
+    ]
+
+
 async def old_column(connection: Connection, target: Target) -> Column:
     """Return the column to rename; behind a view it has the new name already.
 
@@ -107,6 +128,12 @@ async def old_column(connection: Connection, target: Target) -> Column:
     relation = await find_relation(connection, target)
     name = target.new if relation.base else target.old
     column = await find_column(connection, relation, name)
+    if name in SYSTEM_COLUMNS:
+        message = (
+            f"cannot rename {target}: {name} is a system column, which PostgreSQL gives to every "
+            "table. Nothing was changed. Name a column of the table's own"
+        )
+        raise UsageError(message)
     if column is None:
         message = (
             f"cannot rename {target}: {relation.sql} has no column {name}. Nothing was "

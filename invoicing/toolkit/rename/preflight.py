@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.blockers import long_transactions
-from invoicing.toolkit.rename.column import leaves
+from invoicing.toolkit.rename.column import SYSTEM_COLUMNS, leaves
 from invoicing.toolkit.rename.model import Finding, Phase
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.storage import storage_findings
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.session import Connection
 
 OLDEST_VERSION = 14
-_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _MOST_COLUMNS = 1_600
 _FACTS = """
 SELECT current_setting('server_version_num')::int AS version,
@@ -41,7 +40,7 @@ SELECT current_setting('server_version_num')::int AS version,
     pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
     row_security_active(c.oid) AS row_security,
     EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = $3
-        AND NOT attisdropped) AS new_exists,
+        AND attnum > 0 AND NOT attisdropped) AS new_exists,
     (SELECT setting FROM pg_settings WHERE name = 'max_connections')::int
         - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
         AS connections_left,
@@ -80,7 +79,9 @@ WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
 """
 _REPLICATION = """
 SELECT 'replica' AS slug, coalesce(nullif(application_name, ''), 'a replica') AS subject,
-    coalesce(state, 'unknown') AS state FROM pg_stat_replication
+    coalesce(state, 'unknown') AS state FROM pg_stat_replication AS r
+WHERE NOT EXISTS (SELECT FROM pg_replication_slots AS s
+    WHERE s.active_pid = r.pid AND s.database <> current_database())
 UNION ALL
 SELECT CASE WHEN slot_type = 'logical' THEN 'logical-slot' ELSE 'slot' END, slot_name,
     CASE WHEN active THEN 'active' ELSE 'inactive' END FROM pg_replication_slots
@@ -123,13 +124,15 @@ async def preflight(
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
     found = [*_account(facts, relation), *_table(facts, relation, target, options)]
     found += await storage_findings(connection, relation)
-    if facts["new_exists"] and not unfinished:
+    others = await state.others(connection, relation.names(target))
+    back = f"{target.new} -> {target.old}" in others
+    if facts["new_exists"] and not unfinished and not back:
         advice = (
             "Drop it, or choose another name; what a rename had begun is gone on with by itself"
         )
         found.append(_refused("name-taken", quote(target.new), f"the column exists. {advice}"))
     if not unfinished:
-        for other in await state.others(connection, relation.names(target)):
+        for other in others:
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(_refused("other-rename", other, message))
     found += _column(column, target)
@@ -195,10 +198,10 @@ def _table(
         (facts["typed"], "typed-table", relation.sql, "is made of a type; alter the type"),
         (facts["persistence"] == "t", "temporary", relation.sql, "is temporary: only you see it"),
         (
-            target.new in _SYSTEM_COLUMNS,
+            target.new in SYSTEM_COLUMNS,
             "name-taken",
             quote(target.new),
-            "is a name of the system's own. Choose another",
+            "is the name of a system column, which every table has. Choose another",
         ),
         (
             facts["columns"] + 1 > _MOST_COLUMNS,
@@ -224,17 +227,16 @@ def _table(
 
 def _column(column: Column, target: Target) -> list[Finding]:
     found, name = [], quote(target.old)
-    way = "Or take the other way: --strategy view"
     if column.generated:
-        found.append(_refused("generated", name, f"is computed from other columns. {way}"))
+        found.append(_refused("generated", name, "is computed from other columns"))
     if column.identity:
-        found.append(_refused("identity", name, f"is an identity column. {way}"))
+        found.append(_refused("identity", name, "is an identity column"))
     if column.inherited:
         found.append(_refused("inherited", name, "is inherited. Rename it in the parent table"))
     if column.type_kind == "d" and column.constrained_type:
         message = (
             f"its domain {column.type} has constraints, or a domain under it has: adding a column "
-            f"of it rewrites the table while nobody can read it. {way}"
+            "of it rewrites the table while nobody can read it"
         )
         found.append(_refused("domain", name, message))
     if column.owns_sequence:

@@ -113,6 +113,11 @@ async def load_ranges(
     ]
 
 
+async def forget(connection: Connection, names: Names) -> None:
+    """Delete every range: the column that they were filled in is gone."""
+    await connection.execute(f"DELETE FROM {_TABLE} WHERE key = $1", names.key)
+
+
 async def again(connection: Connection, names: Names, *, only_skipped: bool) -> int:
     """Let ranges be passed over once more; return how many.
 

@@ -170,7 +170,7 @@ class Rename:
             phase = await operator.phase()
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
-            if phase is Phase.NONE:
+            if phase is Phase.NONE and await operator.state() is None:
                 return
             if await self._strategy(operator, "roll back") == "view":
                 await view.rollback(operator)
@@ -197,8 +197,7 @@ class Rename:
 
     def reversed(self) -> Rename:
         """Return the rename of the new name to the old one: the way back."""
-        target = replace(self.target, old=self.target.new, new=self.target.old)
-        return Rename(self.database, target, self.options)
+        return Rename(self.database, self.target.reversed(), self.options)
 
     async def counts(self) -> RowCounts:
         """Count the rows by state, on one snapshot: every row is read, and nobody waits."""
@@ -243,6 +242,9 @@ class Rename:
     @asynccontextmanager
     async def _operate(self, phase: str = "") -> AsyncIterator[Operator]:
         async with operate(self.database, self.target, self.options, phase) as operator:
+            if await operator.phase() is Phase.REVERSED:
+                advice = contract.under_way_back(self.target)
+                raise self._turn(Phase.REVERSED, phase or "contract", advice)
             yield operator
 
     async def _strategy(self, operator: Operator, asked: str) -> Strategy:

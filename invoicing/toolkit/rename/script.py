@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _STATE = quote(STATE)
 _SHARE = "SHARE UPDATE EXCLUSIVE"
 _ALL = "ACCESS EXCLUSIVE"
-_BEGUN = frozenset(Phase) - {Phase.NONE, Phase.CONTRACTED}
+_BEGUN = frozenset(Phase) - {Phase.NONE, Phase.CONTRACTED, Phase.REVERSED}
 _STARTED = frozenset({Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING})
 _FILLED = frozenset({Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED})
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename.names import STATE
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+
+_CATALOGS = frozenset({"pg_catalog", "information_schema", STATE})
 
 
 class Meaning(NamedTuple):
@@ -27,6 +32,11 @@ class Meaning(NamedTuple):
     def is_table(self, schema: str | None, name: str) -> bool:
         """Return whether a relation may be the table."""
         return name in self.tables and schema in {None, self.schema}
+
+    def is_catalog(self, schema: str | None, name: str) -> bool:
+        """Return whether a relation is one of PostgreSQL's own, or of a rename's state."""
+        own = schema in _CATALOGS if schema else name.startswith("pg_")
+        return own and not self.is_table(schema, name)
 
     def has_column(self, schema: str | None, name: str) -> bool:
         """Return whether another relation is sure to have a column of that name."""
@@ -77,6 +87,7 @@ class Names:
         self._references: list[tuple[Scope, tuple[str, ...]]] = []
         self._stars: list[tuple[Scope, str | None]] = []
         self._literals: set[str] = set()
+        self._only_catalogs: bool | None = None
 
     def relation(
         self, scope: Scope, schema: str | None, name: str, alias: str | None = None
@@ -84,6 +95,8 @@ class Names:
         """Note a table, or a name that WITH gave to a query."""
         of_with = schema is None and any(name in outer.queries for outer in scope.outwards())
         scope.relations.append(Relation(alias or name, schema, None if of_with else name))
+        if not of_with:
+            self._reads(schema, name)
 
     def derived(
         self, scope: Scope, alias: str, columns: Collection[str] = (), *, opaque: bool = False
@@ -107,6 +120,7 @@ class Names:
 
     def written(self, schema: str | None, name: str, columns: Collection[str] | None) -> None:
         """Note the columns that a statement writes; None for every one."""
+        self._reads(schema, name)
         if self.meaning.is_table(schema, name):
             self.certain |= columns is None or self.meaning.column in columns
 
@@ -114,8 +128,14 @@ class Names:
         """Note a field of a row, or a function, which may be a field too (`amt(b)`)."""
         self.certain |= name == self.meaning.column
 
+    def _reads(self, schema: str | None, name: str) -> None:
+        known = self.meaning.is_catalog(schema, name)
+        self._only_catalogs = known and self._only_catalogs is not False
+
     def name_the_column(self) -> bool:
         """Return whether any of them is the old column, or may be."""
+        if self._only_catalogs:
+            return False
         if self.certain or any(self._means(scope, *parts) for scope, parts in self._references):
             return True
         return self.meaning.column in self._literals and (

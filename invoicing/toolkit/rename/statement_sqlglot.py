@@ -28,6 +28,8 @@ _AROUND = re.compile(
     | explain\s*(?:\([^)]*\))?(?:\s*(?:analyze|verbose)\s)*)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+# It takes `$1::oid[]` for an element of an array, where it does not know the type.
+_ARRAY = re.compile(r"(::\s*(?:[\w.]|\"[^\"]*\")+)(?:\s*\[\d*\])+")
 _ROWS = (exp.Subquery, exp.Lateral, exp.Values, exp.Unnest)
 
 
@@ -35,7 +37,7 @@ def read(text: str, names: Names) -> bool:
     """Note every name of a statement; False where it cannot be parsed."""
     try:
         with _quiet():
-            statements = sqlglot.parse(_AROUND.sub("", text), read="postgres")
+            statements = sqlglot.parse(_ARRAY.sub(r"\1", _AROUND.sub("", text)), read="postgres")
         for statement in statements:
             if statement is None:  # a comment alone
                 continue

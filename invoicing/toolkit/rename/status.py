@@ -25,6 +25,7 @@ _FILLED = {
     Phase.VERIFIED,
     Phase.CONTRACTING,
     Phase.CONTRACTED,
+    Phase.REVERSED,
 }
 _DEAD = """
 SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_all_tables
@@ -66,7 +67,12 @@ async def read_status(connection: Connection, target: Target, options: Options) 
         operator=operator,
         blockers=await _blockers(connection, relation, options),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
-        accepted=[line for run in await read_runs(connection, names) for line in run.accepted],
+        accepted=[
+            line
+            for run in await read_runs(connection, names)
+            if run.outcome == "done"
+            for line in run.accepted
+        ],
     )
 
 

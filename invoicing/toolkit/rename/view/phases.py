@@ -47,7 +47,7 @@ async def expand(operator: Operator, column: Column) -> None:
     await state.set_up(connection)
     await operator.entry.begin()
     found = await operator.state()
-    if found is None or found.phase is Phase.CONTRACTED:
+    if found is None or found.phase is not Phase.EXPANDING:
         await state.begin(connection, names, "view", {})
     await write(connection, *view_sql.count_functions(names, word(names.old)))
     sizes = await measure(connection, operator.relation, names.old)

@@ -1,0 +1,80 @@
+"""The advice of a plan is true where it is given: the other strategy, names, what to accept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.errors import UsageError
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.errors import ContractRefusedError
+from tests.conftest import execute
+from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from invoicing.toolkit.rename import Strategy
+
+
+async def refusals(url: URL, strategy: Strategy, target: Target = TARGET) -> dict[str, str]:
+    async with Database(url, Settings()) as database:
+        plan = await Rename(database, target, Options(strategy=strategy)).plan()
+    return {finding.slug: finding.message for finding in plan.refusals}
+
+
+@pytest.mark.parametrize(("default", "accepts"), [("", True), ("DEFAULT 7", False)])
+async def test_the_view_is_advised_only_where_its_plan_accepts_the_column(
+    empty_database_url: URL, default: str, *, accepts: bool
+) -> None:
+    await execute(
+        empty_database_url,
+        f"CREATE DOMAIN positive AS int {default} CHECK (VALUE > 0)",
+        "CREATE TABLE bill (id int PRIMARY KEY, amt positive)",
+    )
+    assert (await refusals(empty_database_url, "view") == {}) is accepts
+    said = (await refusals(empty_database_url, "columns"))["domain"]
+    assert ("Or use --strategy view" in said) is accepts
+    assert ("drop the type's" in said) is not accepts
+
+
+@pytest.mark.parametrize("name", ["ctid", "xmin", "tableoid"])
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+async def test_a_system_column_is_refused_by_its_name(
+    empty_database_url: URL, name: str, strategy: Strategy
+) -> None:
+    await make_bills(empty_database_url, 1)
+    found = await refusals(empty_database_url, strategy, replace(TARGET, new=name))
+    assert "system column" in found["name-taken"]
+    with pytest.raises(UsageError, match=f"{name} is a system column"):
+        await refusals(empty_database_url, strategy, replace(TARGET, old=name))
+
+
+async def test_a_wrong_name_lists_only_what_can_be_accepted(empty_database_url: URL) -> None:
+    await make_bills(empty_database_url)
+    async with renaming(empty_database_url, accept=frozenset({"update-trigger:t"})) as rename:
+        with pytest.raises(UsageError, match="nothing to accept now"):
+            await rename.plan()
+
+
+async def test_what_a_refused_contract_accepted_is_no_fact_of_the_rename(
+    empty_database_url: URL,
+) -> None:
+    await make_bills(empty_database_url)
+    for name in ("first", "second"):
+        await execute(
+            empty_database_url,
+            f"CREATE FUNCTION {name}() RETURNS bigint LANGUAGE sql AS 'SELECT max(amt) FROM bill'",
+        )
+    async with renaming(
+        empty_database_url, accept=frozenset({"function:public.first()"})
+    ) as rename:
+        await verified(rename)
+        with pytest.raises(ContractRefusedError, match="second"):
+            await rename.contract(confirm=CONFIRM)
+        assert not (await rename.gate()).open
+        assert (await rename.status()).accepted == []
