@@ -170,8 +170,8 @@ class Part:
         after = self._texts[span.last + 1 : span.last + 4]
         opened = self._open[span.first]
         if before in {"(", ","} and after[0] in {")", ",", "order"} and self._is_call(opened):
-            safe = self._texts[opened - 1] in self._calls and not span.in_row
-            return None if safe else "copy"
+            fixed = "position" if span.in_row else None
+            return fixed if self._texts[opened - 1] in self._calls else "copy"
         if (
             after[:2] in (["is", "null"], ["#", "="])
             or before in {"into", "strict", "for", "fetch", "declare"}
