@@ -19,6 +19,7 @@ STATEMENT = TRIGGER + (
     " FOR EACH STATEMENT EXECUTE FUNCTION f()"
 )
 SQL = "CREATE FUNCTION f() RETURNS {result} LANGUAGE sql AS $$ {body} $$"
+PLPGSQL = "CREATE FUNCTION f() RETURNS {result} LANGUAGE plpgsql AS $$ {declare}BEGIN {body} END $$"
 REFUSED, LATER = "refused", "later"
 # What is made, its slug, and the verdicts of `columns` and of `view`.
 SEEN = {
@@ -274,6 +275,273 @@ SEEN = {
         ),
         "row-copy",
         (REFUSED, REFUSED),
+    ),
+    "rows of a union that PERFORM reads": (
+        PLPGSQL.format(
+            result="void", declare="", body="PERFORM * FROM item UNION ALL SELECT * FROM archive;"
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "rows of an EXCEPT on the other side": (
+        PLPGSQL.format(result="void", declare="", body="PERFORM * FROM archive EXCEPT TABLE item;"),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "rows compared with a ROW": (
+        PLPGSQL.format(
+            result="void",
+            declare="",
+            body="PERFORM 1 FROM item AS q WHERE (q.*) = ROW(1, 2, 'x', NULL, NULL);",
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "rows in a list of rows": (
+        PLPGSQL.format(
+            result="void",
+            declare="",
+            body="PERFORM 1 FROM item AS q WHERE (q) IN ((1, 2, 'x', NULL, NULL));",
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "rows distinct from a ROW": (
+        PLPGSQL.format(
+            result="void",
+            declare="",
+            body="PERFORM 1 FROM item AS q WHERE q IS DISTINCT FROM ROW(1, 2, 'x', NULL, NULL);",
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "a row cast by way of text": (
+        PLPGSQL.format(
+            result="void", declare="", body="PERFORM (q::text::archive).id FROM item AS q;"
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "a subquery that gives the columns of an UPDATE": (
+        PLPGSQL.format(
+            result="void",
+            declare="",
+            body="UPDATE archive SET (id, amt, title, tsv, seen_at) = (SELECT i.* FROM item i"
+            " LIMIT 1);",
+        ),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "a variable of the row that is archived": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE s item; ",
+            body="SELECT * INTO s FROM item; INSERT INTO archive VALUES (s.*);",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a record that is archived": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE r record; ",
+            body="FOR r IN SELECT * FROM item LOOP INSERT INTO archive SELECT r.*; END LOOP;",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "rows of no declared columns": (
+        SQL.format(result="SETOF record", body="SELECT * FROM item"),
+        "row-copy",
+        (REFUSED, REFUSED),
+    ),
+    "a row of the trigger compared with a ROW": (
+        AFTER.format(
+            body="IF NEW.* IS DISTINCT FROM ROW(1, 2, 'x', NULL, NULL) THEN NULL; END IF;"
+            " RETURN NULL;",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger cast to another type": (
+        AFTER.format(body="PERFORM ROW(NEW.*)::archive; RETURN NULL;"),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger cast by its star": (
+        AFTER.format(body="PERFORM (NEW.*)::archive; RETURN NULL;"),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger cast by way of text": (
+        AFTER.format(body="PERFORM NEW::text::archive; RETURN NULL;"),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger as a literal": (
+        AFTER.format(
+            body="EXECUTE 'INSERT INTO archive SELECT (' || quote_literal(NEW) ||"
+            " '::archive).*'; RETURN NULL;",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger as arguments": (
+        AFTER.format(
+            body="EXECUTE 'INSERT INTO archive VALUES ($1, $2, $3, $4, $5)' USING NEW.*;"
+            " RETURN NULL;",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger as one argument": (
+        AFTER.format(body="EXECUTE 'INSERT INTO archive SELECT ($1).*' USING NEW; RETURN NULL;"),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger that is not in the archive": (
+        AFTER.format(
+            body="IF EXISTS (SELECT NEW.* EXCEPT SELECT * FROM archive) THEN NULL; END IF;"
+            " RETURN NULL;",
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger that is not null": (
+        AFTER.format(body="IF NEW IS NOT NULL THEN NULL; END IF; RETURN NULL;"),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "a row of the trigger in a CASE": (
+        AFTER.format(
+            body="PERFORM (CASE WHEN true THEN NEW ELSE OLD END)::text::archive; RETURN NULL;"
+        ),
+        "row-copy",
+        (REFUSED, None),
+    ),
+    "values by position": (
+        PLPGSQL.format(result="void", declare="", body="INSERT INTO item VALUES (5, 6, 'x');"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "values by position, in dynamic SQL": (
+        PLPGSQL.format(
+            result="void", declare="", body="EXECUTE 'INSERT INTO public.item VALUES (5, 6)';"
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "rows by position": (
+        SQL.format(result="void", body="INSERT INTO item SELECT * FROM archive"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "rows by position from a WITH query": (
+        SQL.format(result="void", body="WITH x AS (SELECT 1, 2) INSERT INTO item AS i TABLE x"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "values by position of a MERGE": (
+        PLPGSQL.format(
+            result="void",
+            declare="",
+            body="MERGE INTO item AS i USING payment AS p ON i.id = p.id WHEN NOT MATCHED"
+            " THEN INSERT VALUES (5, 6);",
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "COPY by position": (
+        PLPGSQL.format(
+            result="void", declare="", body="EXECUTE 'COPY item FROM PROGRAM ''true''';"
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "variables by position": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE a int8; b int8; c text; ",
+            body="SELECT * INTO a, b, c FROM item;",
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "variables by position in a loop": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE a int8; b int8; ",
+            body="FOR a, b IN SELECT i.* FROM item AS i LOOP NULL; END LOOP;",
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "variables by position from a cursor": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE a int8; b int8; c CURSOR FOR SELECT * FROM item; ",
+            body="OPEN c; FETCH c INTO a, b;",
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "a row variable filled by position": (
+        PLPGSQL.format(result="void", declare="DECLARE s item; ", body="SELECT 1, 2 INTO s;"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "a row variable built by position": (
+        PLPGSQL.format(
+            result="void",
+            declare="DECLARE s item%ROWTYPE; ",
+            body="s := ROW(1, 2, 'x', NULL, NULL); PERFORM 1 FROM item;",
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "columns named anew by position": (
+        SQL.format(result="bigint", body="SELECT x.c2 FROM item AS x(c1, c2)"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "a WITH query named anew by position": (
+        SQL.format(result="bigint", body="WITH x(i, j) AS (SELECT * FROM item) SELECT j FROM x"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "variables by position from a trigger": (
+        AFTER.format(
+            body="DECLARE a int8; b int8; BEGIN SELECT NEW.* INTO a, b; END; RETURN NULL;"
+        ),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "a row of the trigger in a variable of another type": (
+        AFTER.format(body="DECLARE r archive; BEGIN r := NEW; END; RETURN NULL;"),
+        "positional-write",
+        (REFUSED, None),
+    ),
+    "a natural join": (
+        SQL.format(result="bigint", body="SELECT count(*) FROM item NATURAL JOIN payment"),
+        "natural-join",
+        (REFUSED, REFUSED),
+    ),
+    "a join by the column": (
+        SQL.format(result="bigint", body="SELECT count(*) FROM item JOIN payment USING (amt)"),
+        "function",
+        (LATER, LATER),
+    ),
+    "the column in escapes": (
+        PLPGSQL.format(result="void", declare="", body='UPDATE item SET U&"\\0061mt" = 1;'),
+        "function",
+        (LATER, LATER),
+    ),
+    "the column in escapes of another kind": (
+        PLPGSQL.format(
+            result="void", declare="", body="UPDATE item SET U&\"!+000061mt\" UESCAPE '!' = 1;"
+        ),
+        "function",
+        (LATER, LATER),
     ),
     "rule that copies the column": (
         (

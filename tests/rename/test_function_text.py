@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.toolkit.rename.dependents.text import Names, read_body
+from invoicing.toolkit.rename.dependents.text import Body, Names, Result, read_body
 
 ROW = {"rows": frozenset({"new", "old"}), "is_trigger": True}
 NEW_ROWS = {"tables": frozenset({"new_rows"}), "is_trigger": True}
@@ -44,12 +44,25 @@ NOT_COPYING = [
     "IF (OLD.*) <> (NEW.*) THEN INSERT INTO h (x) VALUES (1); END IF",
     "INSERT INTO h SELECT id * 2, (id) * 3 FROM item",
     "INSERT INTO h SELECT 1 WHERE EXISTS (SELECT * FROM item)",
-    "SELECT * INTO r FROM item",
+    "DECLARE r record; BEGIN SELECT * INTO r FROM item",
+]
+BY_POSITION = [
+    "INSERT INTO item VALUES (1, 2)",
+    "q := 'INSERT INTO item VALUES (1, 2)'; EXECUTE q",
+    "INSERT INTO item AS i OVERRIDING SYSTEM VALUE SELECT 1",
+    "SELECT NEW.* INTO a, b",
+    "SELECT to_jsonb(ROW(NEW.*))",
+    "NEW := ROW(1, 2)",
 ]
 
 
 def names(column: str = "amt", **more: object) -> Names:
     return Names(column, "item", "public", **more)
+
+
+def copied(body: Body, names: Names, *, by_position: bool = False) -> list[tuple[int, bool]]:
+    uses = body.uses_of_rows(names, Result(False, True, False), frozenset(), ())
+    return [(use.line, use.from_table) for use in uses if use.by_position is by_position]
 
 
 @pytest.mark.parametrize("text", NAMING)
@@ -88,12 +101,17 @@ def test_other_languages_are_searched_for_words(language: str) -> None:
 
 @pytest.mark.parametrize("text", COPYING)
 def test_a_row_that_is_spread_where_columns_are_fixed_is_found(text: str) -> None:
-    assert read_body(text, "plpgsql").lines_copying(names(**ROW), fixed_result=False)
+    assert copied(read_body(text, "plpgsql"), names(**ROW))
 
 
 @pytest.mark.parametrize("text", NOT_COPYING)
 def test_a_row_that_stays_whole_is_not_found(text: str) -> None:
-    assert read_body(text, "plpgsql").lines_copying(names(**ROW), fixed_result=False) == []
+    assert copied(read_body(text, "plpgsql"), names(**ROW)) == []
+
+
+@pytest.mark.parametrize("text", BY_POSITION)
+def test_columns_that_go_by_their_order_are_found(text: str) -> None:
+    assert copied(read_body(text, "plpgsql"), names(**ROW), by_position=True)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +120,12 @@ def test_a_row_that_stays_whole_is_not_found(text: str) -> None:
 def test_a_text_that_ends_anywhere_is_read(text: str) -> None:
     body = read_body(text, "plpgsql")
     assert body.lines_naming(names(**ROW)) == []
-    assert body.lines_copying(names(**ROW), fixed_result=True) == []
+    assert copied(body, names(**ROW)) == []
     assert body.lines_of_row_type(names(), built=True) == []
 
 
 def test_rows_of_a_transition_table_are_the_tables() -> None:
     body = read_body("INSERT INTO h SELECT n.* FROM new_rows n", "plpgsql")
-    assert body.lines_copying(names(**NEW_ROWS), fixed_result=False) == [(1, False)]
+    assert copied(body, names(**NEW_ROWS)) == [(1, False)]
     body = read_body("INSERT INTO h (d) SELECT to_jsonb(n.*) FROM new_rows n", "plpgsql")
-    assert body.lines_copying(names(**NEW_ROWS), fixed_result=False) == []
+    assert copied(body, names(**NEW_ROWS)) == []

@@ -15,7 +15,18 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Rename, Target
 from tests.conftest import execute
 from tests.rename.faults import connected
-from tests.rename.seen import AFTER, BEFORE, LATER, REFUSED, SEEN, SQL, STATEMENT, TABLES, TRIGGER
+from tests.rename.seen import (
+    AFTER,
+    BEFORE,
+    LATER,
+    PLPGSQL,
+    REFUSED,
+    SEEN,
+    SQL,
+    STATEMENT,
+    TABLES,
+    TRIGGER,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -73,8 +84,89 @@ CLEAN = {
     "function that takes a row": "CREATE FUNCTION f(i item) RETURNS text LANGUAGE sql"
     " AS 'SELECT i.title'",
     "function that counts": SQL.format(result="bigint", body="SELECT count(*) FROM item"),
-    "function that inserts from a star": SQL.format(
-        result="void", body="INSERT INTO item SELECT * FROM archive"
+    "values with a list of columns": PLPGSQL.format(
+        result="void",
+        declare="",
+        body="INSERT INTO item (id, title) VALUES (5, 'x'); INSERT INTO item AS i (id) SELECT 1;",
+    ),
+    "default values": PLPGSQL.format(
+        result="void", declare="", body="INSERT INTO item DEFAULT VALUES;"
+    ),
+    "rows of the table itself": PLPGSQL.format(
+        result="void",
+        declare="DECLARE r item; ",
+        body="INSERT INTO item SELECT * FROM item; INSERT INTO item VALUES (r.*);",
+    ),
+    "rows of the table's type by name": PLPGSQL.format(
+        result="void",
+        declare="",
+        body="INSERT INTO item SELECT (jsonb_populate_record(NULL::item, '{}')).*;",
+    ),
+    "a record and a row variable": PLPGSQL.format(
+        result="void",
+        declare="DECLARE r record; s item%ROWTYPE; ",
+        body="SELECT * INTO STRICT r FROM item; SELECT i.* INTO s FROM item i; r := s;"
+        " PERFORM to_jsonb(s), to_jsonb(r.*);",
+    ),
+    "a loop over rows that reads by name": PLPGSQL.format(
+        result="void",
+        declare="DECLARE r record; ",
+        body="FOR r IN SELECT * FROM item LOOP PERFORM r.title; END LOOP;",
+    ),
+    "a cursor over rows": PLPGSQL.format(
+        result="void",
+        declare="DECLARE r item; c CURSOR FOR SELECT * FROM item; ",
+        body="OPEN c; FETCH c INTO r; CLOSE c;",
+    ),
+    "a subquery whose columns are named": PLPGSQL.format(
+        result="void",
+        declare="",
+        body="PERFORM s.title FROM (SELECT * FROM item) AS s WHERE EXISTS (SELECT * FROM"
+        " item i WHERE i.id = s.id);",
+    ),
+    "a union that names its columns": PLPGSQL.format(
+        result="void", declare="", body="PERFORM id FROM item UNION SELECT id FROM archive;"
+    ),
+    "rows that a query returns": PLPGSQL.format(
+        result="SETOF item",
+        declare="",
+        body="RETURN QUERY SELECT * FROM item; RETURN QUERY EXECUTE 'SELECT * FROM item';",
+    ),
+    "deletes that return a row": PLPGSQL.format(
+        result="void",
+        declare="DECLARE r record; ",
+        body="DELETE FROM item WHERE id = 1 RETURNING * INTO r;",
+    ),
+    "an ordinary update": PLPGSQL.format(
+        result="void",
+        declare="",
+        body="UPDATE item AS i SET title = upper(i.title) FROM payment AS p WHERE"
+        " p.item_id = i.id AND i.id IN (1, 2);",
+    ),
+    "rows of another table of a union": PLPGSQL.format(
+        result="void",
+        declare="",
+        body="PERFORM * FROM audit UNION ALL SELECT * FROM audit; PERFORM title FROM item;",
+    ),
+    "a row of the trigger as JSON in a union": AFTER.format(
+        body="PERFORM to_jsonb(NEW) UNION SELECT to_jsonb(OLD); RETURN NULL;"
+    ),
+    "a row of the trigger by name": AFTER.format(
+        body="INSERT INTO audit (data) SELECT"
+        " to_jsonb(json_populate_record(NULL::archive, to_json(NEW))); RETURN"
+        " COALESCE(NEW, OLD);",
+    ),
+    "rows of the trigger compared with each other": AFTER.format(
+        body="IF NEW = OLD OR ROW(NEW.*) IS DISTINCT FROM ROW(OLD.*) OR OLD IS NULL THEN"
+        " RETURN NULL; END IF; RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW"
+        " END;",
+    ),
+    "a row of the trigger as an argument that is read by name": AFTER.format(
+        body="EXECUTE 'SELECT $1.title, ($1).id' USING NEW; RETURN NULL;"
+    ),
+    "a row of the trigger in a record": AFTER.format(
+        body="DECLARE r record; BEGIN r := NEW; IF TG_OP = 'UPDATE' THEN r := OLD; END"
+        " IF; PERFORM r.title, hstore_of(r.id); END; RETURN NULL;",
     ),
     "function that copies rows of another table": SQL.format(
         result="void",
@@ -97,6 +189,11 @@ NOT_BY_VIEW = {
     "rule against deletes",
     "function that takes a row",
     "function that returns rows by a star",
+    "a record and a row variable",
+    "a cursor over rows",
+    "rows of the table itself",
+    "rows of the table's type by name",
+    "rows that a query returns",
 }
 
 
@@ -157,6 +254,25 @@ async def test_what_is_on_a_partition_is_seen(
     )
     verdicts = await found(empty_database_url, strategy)
     assert REFUSED in {verdicts.get(slug), verdicts.get(f"stored-{slug}")}
+
+
+async def test_the_order_of_columns_does_not_matter_where_the_old_stands_last(
+    empty_database_url: URL,
+) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE item (id bigint PRIMARY KEY, title text, amt bigint)",
+        SQL.format(result="void", body="INSERT INTO item VALUES (1, 'x', 2)"),
+    )
+    assert {"positional-write", "column-order"}.isdisjoint(
+        await found(empty_database_url, "columns")
+    )
+
+
+async def test_the_order_of_columns_is_noted_where_others_follow(empty_database_url: URL) -> None:
+    await execute(empty_database_url, TABLES)
+    assert (await found(empty_database_url, "columns")).get("column-order") == "noted"
+    assert "column-order" not in await found(empty_database_url, "view")
 
 
 async def test_a_trigger_that_reads_either_name_is_accepted_for_a_view(

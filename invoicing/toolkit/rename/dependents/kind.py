@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.dependents.text import Body, Names, read_body
+from invoicing.toolkit.rename.dependents.text import Body, Names, Result, Use, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -121,7 +121,8 @@ class Function:
     is_trigger: bool
     takes_row: bool
     returns_row: bool
-    fixed_result: bool
+    result: Result
+    arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,23 @@ class Scope:
             is_trigger=function.is_trigger,
         )
 
+    def uses_of_rows(self) -> list[tuple[Function, list[Use]]]:
+        """Return the functions, with what they do with whole rows or by position."""
+        takers = frozenset(
+            function.subject.partition("(")[0].rpartition(".")[2].strip('"')
+            for function in self.functions
+            if function.takes_row
+        )
+        return [
+            (
+                function,
+                function.body.uses_of_rows(
+                    self.names(function), function.result, takers, function.arguments
+                ),
+            )
+            for function in self.functions
+        ]
+
     def triggers_of(self, function: Function) -> list[Trigger]:
         """Return the triggers on the table that call this function."""
         return [
@@ -182,8 +200,11 @@ async def read_scope(
     )
     for row in rows:
         body = read_body(row["body"], row["language"])
-        flags = (row["is_trigger"], row["takes_row"], row["returns_row"], row["fixed_result"])
-        scope.functions.append(Function(row["oid"], row["subject"], body, *flags))
+        result = Result(row["returns_row"], row["returns_nothing"], row["language"] == "sql")
+        flags = (row["is_trigger"], row["takes_row"], row["returns_row"])
+        scope.functions.append(
+            Function(row["oid"], row["subject"], body, *flags, result, tuple(row["arguments"]))
+        )
     return scope
 
 
@@ -241,9 +262,9 @@ SELECT p.oid, p.oid::regprocedure::text AS subject, l.lanname::text AS language,
     EXISTS (SELECT FROM row_type AS r WHERE r.oid = ANY (p.proargtypes::oid[])
         OR r.oid = ANY (p.proallargtypes)) AS takes_row,
     p.prorettype IN (SELECT oid FROM row_type) AS returns_row,
-    p.prorettype NOT IN (SELECT oid FROM row_type) AND (p.proargmodes && '{o,b,t}'::"char"[]
-        OR EXISTS (SELECT FROM pg_catalog.pg_type AS y WHERE y.oid = p.prorettype
-            AND y.typtype = 'c')) IS TRUE AS fixed_result
+    p.prorettype = 'void'::regtype OR p.prokind = 'p' AS returns_nothing,
+    ARRAY(SELECT a.name FROM unnest(p.proargnames, coalesce(p.proallargtypes, p.proargtypes::oid[]))
+        AS a (name, type) WHERE a.name <> '' AND a.type IN (SELECT oid FROM row_type)) AS arguments
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang,
 LATERAL (SELECT lower(replace(p.prosrc, '""', '"')) AS text) AS s
@@ -251,7 +272,8 @@ WHERE l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
     AND (p.oid = ANY ($5::oid[]) OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
         WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))
-    AND (p.oid = ANY ($5::oid[]) OR strpos(s.text, lower($3)) > 0 OR strpos(s.text, lower($4)) > 0
+    AND (p.oid = ANY ($5::oid[]) OR strpos(s.text, 'u&') > 0 OR strpos(s.text, lower($3)) > 0
+        OR strpos(s.text, lower($4)) > 0
         OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_proc'::regclass
             AND d.objid = p.oid AND d.refclassid = 'pg_type'::regclass
             AND d.refobjid IN (SELECT oid FROM row_type)))

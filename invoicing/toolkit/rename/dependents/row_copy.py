@@ -25,12 +25,10 @@ async def _tables(scope: Scope) -> Rows:
 
 def _copying(scope: Scope, *, from_table: bool) -> Rows:
     found = []
-    for function in scope.functions:
-        copying = function.body.lines_copying(
-            scope.names(function), fixed_result=function.fixed_result
-        )
-        if copying and any(named for _, named in copying) is from_table:
-            where = lines([line for line, _ in copying])
+    for function, uses in scope.uses_of_rows():
+        copying = [use for use in uses if not use.by_position]
+        if copying and any(use.from_table for use in copying) is from_table:
+            where = lines(sorted({use.line for use in copying}))
             found.append((function.subject, "pg_proc", function.oid, where))
     return found
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.dependents.tokens import windows
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.toolkit.rename.dependents.tokens import Token
 
 # Words that stand where an alias could, and are none.
-_NO_ALIAS = frozenset(
+NO_ALIAS = frozenset(
     {"as", "on", "using", "set", "values", "where", "select", "join", "inner", "left", "right"}
     | {"full", "cross", "natural", "order", "group", "limit", "having", "union", "except"}
     | {"intersect", "for", "returning", "default", "when", "then", "else", "end", "loop", "do"}
@@ -21,7 +19,26 @@ _NO_ALIAS = frozenset(
     | {"tablesample", "overriding", "in", "is"}
 )
 _BEFORE_TABLE = frozenset({"from", "join", "update", "into", "using", "only", "table", "lateral"})
-_SPREADS = frozenset({"select", "returning", "all", "distinct"})
+_SPREADS = frozenset({"select", "returning", "all", "distinct", "perform"})
+# Before a value.
+_EXPRESSION = frozenset(
+    {
+        "(",
+        ",",
+        "=",
+        "<",
+        ">",
+        "|",
+        "select",
+        "perform",
+        "where",
+        "and",
+        "or",
+        "not",
+        "on",
+        "returning",
+    }
+)
 # Before TABLE, where that is no query of its own.
 _DDL = frozenset(
     {"create", "alter", "drop", "truncate", "temp", "temporary", "unlogged", "lock", "foreign"}
@@ -61,8 +78,9 @@ class Statement:
         self._names = names
         self._ours = ours
         self._texts = [token.text for token in tokens]
+        self._declared: set[int] = set()
         self._relations, self._aliases = self._read()
-        self.is_ours = any(self._is_ours(place) for place in range(len(tokens)))
+        self.is_ours = any(self.is_row_of_ours(place) for place in range(len(tokens)))
 
     def lines_naming(self, *, ours: bool) -> list[int]:
         """Return the lines that name the column; `ours`: whether its function names the table."""
@@ -77,54 +95,48 @@ class Statement:
             and self._means_ours(place, ours=ours)
         ]
 
-    def stars(self) -> list[tuple[int, bool]]:
-        """Return where all columns of ours are spelled out by a star, not within a call."""
-        found, outside, inside = [], [False], [False]
-        for before, one, after, _ in windows(self._tokens):
-            calls = inside if one.in_literal else outside
-            if not one.in_literal:
-                inside = [False]  # a literal has parentheses of its own
-            if one.text == "(":
-                word = before.is_name and before.text not in _NO_ALIAS
-                calls.append(calls[-1] or (word and not self._is_list(before)))
-            elif one.text == ")" and len(calls) > 1:
-                calls.pop()
-            elif one.text == "table" and before.text not in _DDL and after.text in self._ours:
-                found.append((one.line, after.text not in self._names.given))
-            elif one.text == "*" and not calls[-1] and after.text not in {"is", "=", "<"}:
-                row = self._row_of_star(before, one)
-                if row is not None:
-                    found.append((one.line, row not in self._names.given))
-        return found
+    def star_is_ours(self, place: int) -> bool:
+        """Tell whether a star at this place spells out all columns of ours."""
+        before = self._tokens[place - 1] if place else None
+        after = self._texts[place + 1 : place + 2]
+        if before is None or after in (["is"], ["="], ["<"]):
+            return False
+        return self._row_of_star(before, self._tokens[place]) is not None
 
-    def returns(self) -> bool:
-        """Return whether its rows are what the function returns."""
-        return self._texts[:2] == ["return", "query"] or (
-            self._texts[:1] in (["select"], ["with"]) and "into" not in self._texts
+    def near(self) -> str:
+        """Return the table of ours that a star without a name is about."""
+        return next((name for name in self._relations if name in self._ours), self._names.table)
+
+    def is_table_query(self, place: int) -> bool:
+        """Tell whether TABLE at this place is a query over ours."""
+        before = self._texts[place - 1] if place else ""
+        return (
+            before not in _DDL
+            and self._texts[place + 1 : place + 2][:1] != []
+            and (self._texts[place + 1] in self._ours)
         )
 
-    def fixes_columns(self) -> bool:
-        """Return whether another table, or another SELECT, has to have as many columns."""
-        if {"union", "except", "intersect"} & set(self._texts):
-            return True
-        for place in range(len(self._texts) - 2):
-            if self._texts[place : place + 2] == ["insert", "into"]:
-                last = self._qualified(place + 2)
-                return not self._is_ours(last) or self._texts[last] in self._names.given
-        return False
+    def is_reference(self, place: int) -> bool:
+        """Tell whether a name by itself is a row of ours: `item = ROW(1, 2)`, `f(item)`."""
+        name = self._texts[place]
+        if place in self._declared or self._aliases.get(name, name) not in self._ours:
+            return False
+        if name == self._names.table and name not in self._relations:
+            return False
+        before = self._texts[place - 1] if place else ""
+        after = (*self._texts[place + 1 : place + 2], "")[0]
+        if after == ".":
+            return self._texts[place + 2 : place + 3] == ["*"] and before != "."
+        return before in _EXPRESSION and after not in {"(", "%"}
 
     def made(self) -> str | None:
         """Return the table or view that it makes."""
         for place, text in enumerate(self._texts):
             if text in {"table", "view"} and "create" in self._texts[:place]:
                 then = place + (4 if self._texts[place + 1 : place + 2] == ["if"] else 1)
-                last = self._qualified(then)
+                last = self.qualified(then)
                 return self._texts[last] if last < len(self._texts) else None
         return None
-
-    def _is_list(self, before: Token) -> bool:
-        """Tell whether a parenthesis after this name opens a list of columns, not a call."""
-        return before.text in self._relations
 
     def _row_of_star(self, before: Token, star: Token) -> str | None:
         place = next(n for n, token in enumerate(self._tokens) if token is star)
@@ -151,9 +163,9 @@ class Statement:
             return written[-1:] == ["insert"]
         if self._texts[place + 1 : place + 2] != ["from"] or "join" in self._texts:
             return False
-        last = self._qualified(place + 2)
+        last = self.qualified(place + 2)
         table = self._texts[last] if last < len(self._texts) else "("
-        return table != "(" and not self._is_ours(last) and table not in self._defined()
+        return table != "(" and not self.is_row_of_ours(last) and table not in self._defined()
 
     def _means_ours(self, place: int, *, ours: bool) -> bool:
         token = self._tokens[place]
@@ -161,7 +173,7 @@ class Statement:
             return ours or self._is_dynamic()
         if self._texts[place - 1 : place] != ["."] or place < 2:  # noqa: PLR2004 -- row, dot
             near = any(
-                self._is_ours(other) and self._texts[other] not in self._names.rows
+                self.is_row_of_ours(other) and self._texts[other] not in self._names.rows
                 for other in range(len(self._tokens))
             )
             return near or self._names.row_known
@@ -169,7 +181,7 @@ class Statement:
         if self._names.is_trigger and row in {"new", "old"} - self._ours:
             return False  # another table's row
         if row in self._ours:
-            return row != self._names.table or self._is_ours(place - 2)
+            return row != self._names.table or self.is_row_of_ours(place - 2)
         table = self._aliases.get(row, row)
         if table in self._relations and table not in self._defined():
             return table in self._ours
@@ -182,7 +194,7 @@ class Statement:
         pairs = set(pairwise(self._texts))
         return ("|", "|") in pairs or ("%", "i") in pairs or ("%", "s") in pairs
 
-    def _is_ours(self, place: int) -> bool:
+    def is_row_of_ours(self, place: int) -> bool:
         """Tell whether the name at this place is our table's, or that of rows of ours."""
         if place >= len(self._tokens) or self._texts[place] not in self._ours:
             return False
@@ -190,7 +202,7 @@ class Statement:
             return True
         return self._texts[place - 2 : place - 1] in ([self._names.schema], ["."])
 
-    def _qualified(self, place: int) -> int:
+    def qualified(self, place: int) -> int:
         """Return the place of a name's last part."""
         while self._texts[place + 1 : place + 2] == ["."] and place + 2 < len(self._texts):
             place += 2
@@ -209,18 +221,20 @@ class Statement:
                 if self._texts[follows] in _BEFORE_TABLE:
                     place += 1
                     continue
-                last = self._qualified(follows)
+                last = self.qualified(follows)
                 table = self._texts[last]
-                if table in self._ours and not self._is_ours(last):
+                if table in self._ours and not self.is_row_of_ours(last):
                     table = "." + table  # of that name, in another schema
                 relations.add(table)
+                self._declared.add(last)
                 place, listed = last + 1, text != "into"
                 if self._texts[place : place + 1] == ["as"]:
                     place += 1
                 if place < len(self._tokens) and self._tokens[place].is_name:
                     alias = self._texts[place]
-                    if alias not in _NO_ALIAS:
+                    if alias not in NO_ALIAS:
                         aliases[alias] = table
+                        self._declared.add(place)
                 continue
             listed = listed and text not in {"where", "set", "(", ")", "select", "group", "order"}
             place += 1

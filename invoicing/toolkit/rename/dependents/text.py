@@ -12,14 +12,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename.dependents.rows import Part, Result, Use
 from invoicing.toolkit.rename.dependents.statement import Names, Statement
-from invoicing.toolkit.rename.dependents.tokens import Token, cut, windows
+from invoicing.toolkit.rename.dependents.tokens import Token, cut, parts, spelled_out, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Body", "Names", "read_body"]
-_PARTS = frozenset({"then", "else", "loop", "begin"})
+__all__ = ["Body", "Names", "Result", "Use", "read_body"]
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,52 @@ class Body:
             found += Statement(statement, names, tables.ours).lines_naming(ours=ours)
         return sorted(set(found))
 
-    def lines_copying(self, names: Names, *, fixed_result: bool) -> list[tuple[int, bool]]:
-        """Return where whole rows go to where their number of columns is fixed.
+    def uses_of_rows(
+        self, names: Names, result: Result, takers: frozenset[str], arguments: Sequence[str]
+    ) -> list[Use]:
+        """Return where whole rows go to where the number of columns or their order is fixed.
 
-        Returns:
-            Lines, and whether the rows come from a table that is named: not from NEW or OLD.
+        Args:
+            names: whose.
+            result: what the function gives its caller.
+            takers: functions that take a row of the table.
+            arguments: its own arguments that are one.
         """
         if not self.is_sql:
             return []
         ours = self._tables(names).ours
-        found = []
-        for statement in self.statements():
-            for part in _parts(statement):
-                one = Statement(part, names, ours)
-                stars = one.stars()
-                if stars and ((fixed_result and one.returns()) or one.fixes_columns()):
-                    found += stars
+        dynamic = any(token.text == "execute" and not token.in_literal for token in self.tokens)
+        pieces = [
+            piece
+            for statement in self.statements()
+            for part in parts(statement)
+            if (piece := spelled_out(part, dynamic=dynamic))
+        ]
+        variables = dict.fromkeys((*arguments, *self._variables(names.table)), False)
+        records = self._variables("record")
+        given: dict[str, bool] = dict(variables)
+        while True:  # a record that a whole row has gone to holds one
+            read = [Part(piece, names, ours, given, result, takers) for piece in pieces]
+            more = {name for part in read for name in part.gives_to() if name in records}
+            if more <= given.keys():
+                break
+            given |= dict.fromkeys(more, True)
+        found = [use for part in read for use in part.uses()]
+        if any(part.has_cursor for part in read):
+            fetched = [line for part in read if (line := part.fetched())]
+            found += [Use(line, by_position=True, from_table=True) for line in fetched]
         return found
+
+    def lines_joining(self, names: Names) -> list[int]:
+        """Return the lines of a NATURAL JOIN that has the table in it."""
+        ours = self._tables(names).ours
+        return [
+            token.line
+            for statement in self.statements()
+            if self.is_sql and Statement(statement, names, ours).is_ours
+            for token in statement
+            if token.text == "natural"
+        ]
 
     def lines_of_whole_rows(self) -> list[int]:
         """Return where NEW or OLD is used whole, other than to return it."""
@@ -102,6 +131,20 @@ class Body:
                 statement.append(token)
         yield statement
 
+    def _variables(self, type_: str) -> set[str]:
+        """Return the names that are declared with this type, or with its %ROWTYPE."""
+        found = set()
+        declares = False
+        texts = [token.text for token in self.tokens]
+        for place, token in enumerate(self.tokens):
+            if token.in_literal:
+                continue
+            declares = token.text == "declare" or (declares and token.text != "begin")
+            if declares and token.text == type_:
+                head = place - 2 if texts[place - 1] == "." else place
+                found.add(texts[head - 1])
+        return found - {"declare"}
+
     def _tables(self, names: Names) -> _Tables:
         """Return the tables that are named; ours, and what is made from ours."""
         named, ours = set(), {names.table, *names.given}
@@ -130,14 +173,3 @@ def read_body(text: str, language: str) -> Body:
         ),
         is_sql=False,
     )
-
-
-def _parts(statement: Sequence[Token]) -> Iterator[list[Token]]:
-    part: list[Token] = []
-    for token in statement:
-        if token.text in _PARTS and not token.in_literal:
-            yield part
-            part = []
-        else:
-            part.append(token)
-    yield part

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
     |(?P<dollar>(?P<tag>\$(?:[^\W\d]\w*)?\$)(?P<inner>.*?)(?:(?P=tag)|\Z))
+    |(?P<unicode>[uU]&(?P<coded>'(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s*(?i:uescape)\s*'(?P<by>.)')?)
     |(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
     |(?P<string>'(?:[^']|'')*(?:'|\Z))
     |(?P<quoted>"(?:[^"]|"")*(?:"|\Z))
@@ -23,6 +24,9 @@ _TOKEN = re.compile(
     |(?P<mark>\S)""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+_SPLITS = frozenset({"then", "else", "loop", "begin"})
 
 
 class Token(NamedTuple):
@@ -50,6 +54,9 @@ def cut(text: str, line: int, *, in_literal: bool) -> Iterator[Token]:
         if kind == "comment":
             end = _end_of_comment(text, match.start(), end)
             continue
+        if kind == "unicode":
+            raw = _decoded(match["coded"], match["by"] or "\\")
+            kind = "quoted" if raw[0] == '"' else "string"
         if kind in {"string", "escaped"} or match["dollar"] is not None:
             inner = match["inner"] if match["dollar"] is not None else raw[raw.index("'") + 1 : -1]
             if kind == "escaped":
@@ -73,6 +80,16 @@ def windows(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token, Token, Toke
     return zip(padded, padded[1:], padded[2:], padded[3:], strict=False)
 
 
+def _decoded(quoted: str, by: str) -> str:
+    r"""Return what `U&"d\0061t"` stands for, in its quotes."""
+    mark = re.escape(by)
+    return re.sub(
+        rf"{mark}(?:({mark})|\+([0-9a-fA-F]{{6}})|([0-9a-fA-F]{{4}}))",
+        lambda found: found[1] or chr(min(int(found[2] or found[3], 16), 0x10FFFF)),
+        quoted,
+    )
+
+
 def _end_of_comment(text: str, start: int, end: int) -> int:
     """Return where a comment ends: those of PostgreSQL can be nested."""
     while text.startswith("/*", start) and text.count("/*", start, end) > text.count(
@@ -83,3 +100,46 @@ def _end_of_comment(text: str, start: int, end: int) -> int:
             return len(text)
         end = closed + 2
     return end
+
+
+def parts(statement: Sequence[Token]) -> Iterator[list[Token]]:
+    """Yield the statements that control structures hold; a CASE within one is left whole."""
+    part: list[Token] = []
+    cases = 0
+    for token in statement:
+        word = "" if token.in_literal else token.text
+        cases += (word == "case" and bool(part)) - (word == "end" and cases > 0)
+        merges = bool(part) and part[0].text in {"merge", "with"}
+        if word in _SPLITS and not cases and not merges:
+            yield part
+            part = []
+        else:
+            part.append(token)
+    yield part
+
+
+def spelled_out(tokens: Sequence[Token], *, dynamic: bool) -> list[Token]:
+    """Return a statement without its literals; where they may be dynamic SQL, in their place."""
+    said = any(token.text == "raise" for token in tokens if not token.in_literal)
+    return [
+        token._replace(in_literal=False)
+        for token in tokens
+        if not token.in_literal
+        or (dynamic and not said and (not token.is_name or _is_word(token.text)))
+    ]
+
+
+def _is_word(text: str) -> bool:
+    return text.replace("$", "").isidentifier()
+
+
+def parentheses(texts: list[str]) -> tuple[list[int], dict[int, int]]:
+    """Return for each place the parenthesis that it is in, and where each ends."""
+    within, stack, closes = [], [-1], {}
+    for place, text in enumerate(texts):
+        if text == ")" and len(stack) > 1:
+            closes[stack.pop()] = place
+        within.append(stack[-1])
+        if text == "(":
+            stack.append(place)
+    return within, closes
