@@ -93,7 +93,8 @@ class Part:
         for span in self._spans:
             kind = None if span in compared else self._judge(span)
             if kind is not None:
-                from_table = span.name not in {*self._names.given, *self._variables}
+                name = self._statement.table_of(span.name)
+                from_table = name not in {*self._names.given, *self._variables}
                 line = self._tokens[span.first].line
                 found.append(Use(line, kind == "position", from_table))
         return found + [Use(line, True, True) for line in self._written()]

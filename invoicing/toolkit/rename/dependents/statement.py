@@ -107,6 +107,10 @@ class Statement:
         """Return the table of ours that a star without a name is about."""
         return next((name for name in self._relations if name in self._ours), self._names.table)
 
+    def table_of(self, name: str) -> str:
+        """Return what an alias stands for."""
+        return self._aliases.get(name, name)
+
     def is_table_query(self, place: int) -> bool:
         """Tell whether TABLE at this place is a query over ours."""
         before = self._texts[place - 1] if place else ""
