@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DELIMITERS = ",;\t|"
 _GZIP = b"\x1f\x8b"
 _LONGEST_HEADER = 1_000_000
+# The column of a rejects file for what the header has no name for: a row with it is still bad.
+UNPARSED = "unparsed"
 
 
 class CsvSource:
@@ -60,9 +62,15 @@ class CsvSource:
                 except (OSError, EOFError, zlib.error) as error:
                     raise InputFileError(self.path, str(error)) from None
                 if len(cells) == width:
-                    yield line, cells, None
+                    yield line, cells, self._unparsed(cells)
                 elif cells:
                     yield line, cells, f"has {len(cells)} fields where the header has {width}"
+
+    def _unparsed(self, cells: Sequence[str]) -> str | None:
+        """Return why a row of a rejects file is bad as long as it was not corrected."""
+        if UNPARSED in self.columns and cells[self.columns.index(UNPARSED)].strip():
+            return f"has a cell under {UNPARSED}: correct the row, and clear that cell"
+        return None
 
     def _open(self) -> IO[str]:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.files import private_file
+from invoicing.load.csv_source import UNPARSED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from invoicing.load.staging import Staging
 
 OWN_COLUMNS = ("file", "line", "reason")
-# Takes the text of a row with broken quotes, and the fields that a header has no name for.
-UNPARSED = "unparsed"
 _SHOWN = 60
 
 
@@ -64,6 +63,8 @@ class RejectsFile:
         unparsed = cells[len(source.columns) :]
         if len(cells) == 1 < len(source.columns):
             named, unparsed = {}, cells
+        elif len(cells) < len(source.columns):
+            unparsed = [f"{len(cells)} fields where there have to be {len(source.columns)}"]
         row = [named.get(name, "") for name in self._columns]
         self._writer.writerow([source.path, line, reason, *row, _joined(unparsed)])
 

@@ -211,6 +211,16 @@ async def test_corrected_rejects_load_as_they_are(database, files, tmp_path):
     assert await rows(database, "SELECT amount_cents FROM invoice WHERE currency = 'USD'") == [(7,)]
 
 
+@pytest.mark.parametrize("row", ["L9,I1,Nails,19,99", "L9,I1,Nails"], ids=["too many", "too few"])
+async def test_rejects_that_were_not_corrected_stay_rejected(database, files, tmp_path, row):
+    rejects = tmp_path / "rejects.csv"
+    lines = f"id,invoice_id,description,total_cents\n{row}\n"
+    written = files(lines=lines)
+    await load_files(database, **written, skip_bad=True, rejects=rejects)
+    report = await load_files(database, lines=rejects, skip_bad=True)
+    assert (report.rejected, report.files[0].inserted) == (1, 0)
+
+
 async def test_no_rejects_file_appears_without_bad_rows(database, files, tmp_path):
     report = await load_files(database, **files(), skip_bad=True, rejects=tmp_path / "rejects.csv")
     assert report.rejects is None
