@@ -21,6 +21,7 @@ _POSTGRES = frozenset(
     {"postgres", "postgresql"}
     | {f"postgresql+{driver}" for driver in ("asyncpg", "psycopg", "psycopg2", "psycopg_async")}
 )
+DRIVER = "postgresql+asyncpg"
 DEFAULT_PORT = 5432
 
 
@@ -56,7 +57,9 @@ def parse_url(text: str | URL) -> URL:
         UsageError: it is no URL, not one of PostgreSQL, or has a parameter that is unknown, or
             that asyncpg cannot follow.
     """
-    parameters = completed(_of_url(text) if isinstance(text, URL) else _of_text(text.strip()))
+    given = _of_url(text) if isinstance(text, URL) else _of_text(text.strip())
+    # One of ours is complete: the embedded server's knows no service and no variable.
+    parameters = given if isinstance(text, URL) and _is_complete(text) else completed(given)
     hosts = _hosts(parameters)
     user = parameters.pop("user", "") or _user_name()
     password = parameters.pop("password", "") or None
@@ -113,6 +116,11 @@ def _of_text(text: str) -> dict[str, str]:
     if "=" in text:
         return parse_keywords(text)
     raise malformed("it has no scheme")
+
+
+def _is_complete(url: URL) -> bool:
+    named = url.username and url.database and (url.host or "host" in url.query)
+    return bool(named and url.drivername == DRIVER and "service" not in url.query)
 
 
 def _of_url(url: URL) -> dict[str, str]:
@@ -175,11 +183,11 @@ def _located(hosts: list[Host], *, port: bool) -> URL:
     port = port or bool(others) or first.port != DEFAULT_PORT
     if not others and re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", first.name):
         number = first.port if port else None
-        return URL.create("postgresql+asyncpg", host=first.name, port=number, query=query)
+        return URL.create(DRIVER, host=first.name, port=number, query=query)
     query["host"] = ",".join(host.name for host in hosts)
     if port:
         query["port"] = ",".join(str(host.port) for host in hosts)
-    return URL.create("postgresql+asyncpg", query=query)
+    return URL.create(DRIVER, query=query)
 
 
 def _socket_folder(port: int) -> str:

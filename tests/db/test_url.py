@@ -262,6 +262,7 @@ def test_a_parsed_url_is_not_led_elsewhere_by_the_environment(
 ) -> None:
     monkeypatch.setenv("PGPORT", "6000")
     monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    monkeypatch.setenv("PGSERVICE", "of-another-program")
     from invoicing.db.url import hosts_of, socket_url  # noqa: PLC0415
 
     url = parse_url(socket_url("/run/mine", 5432, "postgres", "invoicing"))
