@@ -27,6 +27,7 @@ from tests.rename.seen import (
     TABLES,
     TRIGGER,
 )
+from tests.rename.seen_rows import SEEN_ROWS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -207,9 +208,9 @@ async def found(url: URL, strategy: Strategy, **options: frozenset[str]) -> dict
     }
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", [*SEEN, *SEEN_ROWS])
 async def test_it_is_seen_by_both_strategies(empty_database_url: URL, name: str) -> None:
-    make, slug, verdicts = SEEN[name]
+    make, slug, verdicts = (SEEN | SEEN_ROWS)[name]
     await execute(empty_database_url, TABLES, make)
     slugs = (slug, slug) if isinstance(slug, str) else slug
     for strategy, called, verdict in zip(("columns", "view"), slugs, verdicts, strict=True):
