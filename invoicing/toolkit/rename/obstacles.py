@@ -7,9 +7,9 @@ the old column (see `script`).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.names import STATE, literal
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ def obstacles(names: Names, *, adding: bool, published: bool = False) -> str:
             may name a column that is still there.
         published: whether publications of the table are accepted.
     """
-    column = _word(names.old)
-    also = "" if adding else f"p.prosrc ~* {_word(names.table)} OR "
+    column = literal(word(names.old))
+    also = "" if adding else f"p.prosrc ~* {literal(word(names.table))} OR "
     parts = [
         _TABLE,
         _DEPENDENTS.format(column=column, nul=literal("\\000")),
@@ -115,8 +115,3 @@ def obstacles(names: Names, *, adding: bool, published: bool = False) -> str:
     if adding:
         parts += [_COLUMN, *([] if published else [_PUBLICATIONS])]
     return "UNION ALL".join(parts)
-
-
-def _word(name: str) -> str:
-    """Return a pattern of PostgreSQL's that finds `name` as a word by itself."""
-    return literal(rf"(^|[^\w$]){re.escape(name)}([^\w$]|$)")
