@@ -7,10 +7,11 @@ the notebook, and a URL may hold a password.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+from jupyter_core.utils import ensure_event_loop
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -88,7 +89,7 @@ def runner(notebook: Path, database_url: str) -> Iterator[Runner]:
         )
         raise UsageError(message)
     client = _client(nbformat.v4.new_notebook(), notebook)
-    with client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}):
+    with _kernel(client, database_url):
         yield Runner(notebook, client)
 
 
@@ -121,7 +122,7 @@ def refresh_outputs(notebook: Path, database_url: str) -> None:
     """
     node = nbformat.read(notebook, as_version=4)
     client = _client(node, notebook)
-    with client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}):
+    with _kernel(client, database_url):
         run_cells(client, notebook.name)
     node.metadata = nbformat.from_dict(
         {
@@ -149,6 +150,19 @@ def _client(node: NotebookNode, notebook: Path) -> NotebookClient:
         # Else each kernel warns that its messages could be read by others on this machine.
         config=Config({"KernelManager": {"transport_encryption": "auto"}}),
     )
+
+
+@contextmanager
+def _kernel(client: NotebookClient, database_url: str) -> Iterator[None]:
+    """Run the client's kernel for the block, and close the event loop that it worked in.
+
+    nbclient makes a loop for each thread and leaves it open.
+    """
+    with (
+        closing(ensure_event_loop()),
+        client.setup_kernel(env={**os.environ, "DATABASE_URL": database_url}),
+    ):
+        yield
 
 
 def run_cells(client: NotebookClient, name: str) -> None:

@@ -126,6 +126,11 @@ class Notebook:
         await shown.first.wait_for(timeout=PATIENCE)
         return shown.first
 
+    async def idle(self) -> None:
+        """Wait until the kernel has ended all that was sent to it."""
+        kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+        await self.page.wait_for_function(f"() => {kernel}.status === 'idle'", timeout=PATIENCE)
+
     async def restart(self) -> None:
         """Restart the kernel, as the menu does once one has said yes."""
         await self.page.evaluate(

@@ -60,6 +60,9 @@ async def test_stop_stops_and_a_question_is_answered(lab: Lab, sample_url: URL) 
     shown = await notebook.show("frame")
     await expect(shown).to_contain_text("CancelledError")
 
+    # Until then the kernel answers what is sent after a failed cell with "aborted".
+    await notebook.idle()
+
     # The kernel lives, and a click is heard while its cell waits for it.
     await notebook.write("frame-sum", ASK)
     await notebook.start("frame-sum")

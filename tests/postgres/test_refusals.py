@@ -64,7 +64,7 @@ def test_a_folder_without_write_permission(folder: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from invoicing.errors import FolderNotWritableError
+from invoicing.toolkit.postgres.errors import FolderNotWritableError
 from invoicing.toolkit.postgres import Server
 server = Server(Path(sys.argv[1]))
 server.installation.version

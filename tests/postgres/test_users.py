@@ -27,7 +27,7 @@ AS_USER = {"user": USER.pw_uid, "group": USER.pw_gid, "extra_groups": [], "cwd":
 RUN = """
 import os, sys
 from pathlib import Path
-from invoicing.errors import PostgresError
+from invoicing.toolkit.postgres.errors import PostgresError
 from invoicing.toolkit.postgres import Server
 server = Server(Path(sys.argv[1]), settings={"fsync": "off"})
 try:

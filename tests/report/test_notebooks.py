@@ -79,4 +79,4 @@ def test_every_cell_of_the_dashboard_that_reads_other_accounts_stays_off_the_pag
     on_page = [cell for cell in node.cells if "page" in cell.metadata.get("tags", [])]
     code = [cell.source for cell in on_page if cell.cell_type == "code"]
     assert len(code) == 6
-    assert all("services." not in cell or "account_id" in cell for cell in code)
+    assert all("await services." not in cell or "account_id" in cell for cell in code)

@@ -53,7 +53,7 @@ def home_folder(settings: Settings) -> Path:
 def _project_folder() -> Path:
     """Return the checkout we are in, else that of this package, else the current folder."""
     here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[3]):
         if _is_project(folder / "pyproject.toml"):
             return folder
     return here
