@@ -208,14 +208,14 @@ SEEN = {
         (LATER, REFUSED),
     ),
     "check of a whole row": (
-        "ALTER TABLE item ADD CHECK (item IS NOT NULL) NOT VALID",
+        "ALTER TABLE item ADD CONSTRAINT c CHECK (item IS NOT NULL) NOT VALID",
         "whole-row",
         (REFUSED, REFUSED),
     ),
     "index on a whole row": (
         (
             "CREATE FUNCTION h(item) RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT $1.id';"
-            "CREATE INDEX ON item (h(item))"
+            "CREATE INDEX i ON item (h(item))"
         ),
         "whole-row",
         (REFUSED, REFUSED),

@@ -242,27 +242,6 @@ SEEN_ROWS = {
         "rule",
         (LATER, "carried"),
     ),
-    "security label": (
-        "INSERT INTO pg_seclabel VALUES ('item'::regclass, 'pg_class'::regclass, 2, 'anon', 'x')",
-        "security-label",
-        (REFUSED, REFUSED),
-    ),
-    "a kind without a file of its own": (
-        (
-            "INSERT INTO pg_depend SELECT 'pg_language'::regclass, l.oid, 0, 'pg_class'::regclass,"
-            " 'item'::regclass, 2, 'n' FROM pg_language AS l WHERE lanname = 'plpgsql'"
-        ),
-        "unknown-dependent",
-        (REFUSED, REFUSED),
-    ),
-    "a kind without a file of its own, on the table": (
-        (
-            "INSERT INTO pg_depend SELECT 'pg_language'::regclass, l.oid, 0, 'pg_class'::regclass,"
-            " 'item'::regclass, 0, 'n' FROM pg_language AS l WHERE lanname = 'plpgsql'"
-        ),
-        "unknown-dependent",
-        (REFUSED, REFUSED),
-    ),
     "a trigger of contrib": (
         (
             "CREATE EXTENSION moddatetime; CREATE TRIGGER t BEFORE UPDATE ON item FOR EACH ROW"
@@ -280,4 +259,17 @@ SEEN_ROWS = {
         "opaque-trigger",
         (REFUSED, REFUSED),
     ),
+}
+# What the catalog alone says; and the finding, by either strategy.
+OF_NO_KIND = (
+    "INSERT INTO pg_depend SELECT 'pg_language'::regclass, l.oid, 0, 'pg_class'::regclass,"
+    " 'item'::regclass, {}, 'n' FROM pg_language AS l WHERE lanname = 'plpgsql'"
+)
+SEEN_ALONE = {
+    "security label": (
+        "INSERT INTO pg_seclabel VALUES ('item'::regclass, 'pg_class'::regclass, 2, 'anon', 'x')",
+        "security-label",
+    ),
+    "a kind without a file of its own": (OF_NO_KIND.format(2), "unknown-dependent"),
+    "a kind without a file of its own, on the table": (OF_NO_KIND.format(0), "unknown-dependent"),
 }
