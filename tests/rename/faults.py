@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -23,11 +23,13 @@ from tests.conftest import execute
 from tests.postgres.conftest import kill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server, StartReport
+
+T = TypeVar("T")
 
 
 async def connect(url: URL, **settings: str) -> asyncpg.Connection:
@@ -46,6 +48,15 @@ async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connecti
         yield connection
     finally:
         await connection.close()
+
+
+async def until(ask: Callable[[], Awaitable[T]], within: float = 60) -> T:
+    """Ask until the answer is true, however slow the machine is; return the answer."""
+    async with asyncio.timeout(within):
+        while True:
+            if answer := await ask():
+                return answer
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -110,7 +121,7 @@ def small_disk(owner: Path, megabytes: int) -> Iterator[Path]:
     )
     if mounted.returncode:
         folder.rmdir()
-        pytest.skip(f"this machine lets nobody mount a small disk: {mounted.stderr.strip()}")
+        pytest.skip(f"this machine does not let root mount a small disk: {mounted.stderr.strip()}")
     try:
         shutil.chown(folder, owner.owner(), owner.group())
         yield folder

@@ -39,7 +39,7 @@ _COUNTS = """
 
 
 async def gate_opens(rename: Rename) -> None:
-    """Return when nothing stands in the way of the contract any more."""
+    """Return when nothing keeps the contract from coming any more."""
     deadline = time.monotonic() + 30
     while objections := (await rename.gate()).objections:
         assert time.monotonic() < deadline, objections

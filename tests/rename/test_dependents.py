@@ -1,4 +1,4 @@
-"""Whatever hangs on a column is on the renamed one as if it had been made there, or is named.
+"""Whatever depends on a column is on the renamed one as if it had been made there, or is named.
 
 Each thing is made twice: on a table with the old name, which is then renamed, and on one that had
 the new name from the beginning. In the end the catalog says the same of both.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,7 +11,7 @@ import pytest
 from invoicing.toolkit.postgres import find_installations
 from tests.conftest import UNSAFE, execute, throw_away_server
 from tests.rename.bills import make_bills, renaming, verified
-from tests.rename.faults import connected
+from tests.rename.faults import connected, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,9 +115,8 @@ async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
         try:
             await verified(rename)
             await execute(url, "INSERT INTO bill (id, amount_cents) VALUES (2001, 7)")
-            async with connected(there) as client, asyncio.timeout(60):
-                while not await client.fetchval("SELECT 1 FROM bill WHERE id = 2001"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            async with connected(there) as client:
+                await until(lambda: client.fetchval("SELECT 1 FROM bill WHERE id = 2001"))
                 row = await client.fetchrow("SELECT amt, amount_cents FROM bill WHERE id = 7")
                 assert tuple(row) == (70, 70)
         finally:
