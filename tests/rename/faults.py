@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.postgres import Server, StartReport
 
 T = TypeVar("T")
+# What the databases of a server are cloned from, by its folder.
+_migrated: dict[Path, URL] = {}
 
 
 async def connect(url: URL, **settings: str) -> asyncpg.Connection:
@@ -80,11 +82,20 @@ async def own_sample(server: Server, invoices: int) -> URL:
 
     The invoices are as they are at the newest migration.
     """
-    url = server.url(f"test_{uuid4().hex[:12]}")
-    await execute(server.url(), f"CREATE DATABASE {url.database}")
+    if server.data_dir not in _migrated:
+        migrated = _migrated[server.data_dir] = await own_database(server)
+        async with Database(migrated, Settings()) as database:
+            await upgrade(database)
+    url = await own_database(server, template=str(_migrated[server.data_dir].database))
     async with Database(url, Settings()) as database:
-        await upgrade(database)
         await load_sample(database, accounts=20, invoices=invoices)
+    return url
+
+
+async def own_database(server: Server, template: str = "template1") -> URL:
+    """Return the URL of a new database of `server`; it ends with the server."""
+    url = server.url(f"test_{uuid4().hex[:12]}")
+    await execute(server.url(), f"CREATE DATABASE {url.database} TEMPLATE {template}")
     return url
 
 

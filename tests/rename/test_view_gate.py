@@ -4,49 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
-from invoicing.toolkit.postgres import find_installations
 from invoicing.toolkit.rename import Phase
 from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
-from tests.conftest import UNSAFE, execute, throw_away_server
+from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
 from tests.rename.faults import connected, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.postgres import Server
     from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.2}
-ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
-WATCHED = UNSAFE | {"shared_preload_libraries": "pg_stat_statements"}
 
 
 @pytest.fixture
 async def url(empty_database_url: URL) -> URL:
     return await make_bills(empty_database_url, 100)
-
-
-@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
-def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Yield a server that keeps statistics of statements."""
-    with throw_away_server(request.param, WATCHED) as server:
-        yield server
-
-
-@pytest.fixture
-async def watched_url(watched_server: Server) -> URL:
-    url = watched_server.url(f"test_{uuid4().hex[:12]}")
-    await execute(watched_server.url(), f"CREATE DATABASE {url.database}")
-    await execute(url, "CREATE EXTENSION pg_stat_statements")
-    return await make_bills(url, 100)
 
 
 async def objections(rename: Rename) -> dict[str, str]:
