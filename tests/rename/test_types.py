@@ -13,6 +13,7 @@ from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
 from tests.rename.faults import connected
 from tests.rename.state import gate_opens
+from tests.rename.versions import on_newest
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -100,7 +101,7 @@ def rename_of(database: Database, old: str = "amt", **options: object) -> Rename
 async def written(client: Connection, value: str, *, changing: bool) -> None:
     """Write by each name and by neither, and see that both names have it."""
     for number, name in enumerate(["amt", "amount"], 101):
-        if not (changing and name == "amt"):  # from which old code cannot be told apart
+        if not (changing and name == "amt"):  # which looks like old code
             await client.execute(f"INSERT INTO bill (id, {name}) VALUES ({number}, {value})")
         await client.execute(f"UPDATE bill SET {name} = {value} WHERE id = {number - 100}")
     await client.execute("INSERT INTO bill (id) VALUES (103)")
@@ -109,7 +110,7 @@ async def written(client: Connection, value: str, *, changing: bool) -> None:
     await client.execute("DELETE FROM bill WHERE id > 100")
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@on_newest("column", COLUMNS, on_all=[name for name in COLUMNS if "NOT NULL" in COLUMNS[name][0]])
 async def test_a_types_default_is_neither_written_at_once_nor_lost(
     empty_database_url: URL, column: str
 ) -> None:
@@ -134,7 +135,7 @@ async def test_a_types_default_is_neither_written_at_once_nor_lost(
         assert (await rename.restore()).completed
 
 
-@pytest.mark.parametrize("column", CHECKED)
+@on_newest("column", CHECKED)
 async def test_a_domain_that_would_rewrite_the_table_is_refused(
     empty_database_url: URL, column: str
 ) -> None:
@@ -146,7 +147,7 @@ async def test_a_domain_that_would_rewrite_the_table_is_refused(
         assert "rewrites the table" in str(raised.value)
 
 
-@pytest.mark.parametrize("declared", ["seven", "choice", "own"])
+@on_newest("declared", ["seven", "choice", "own"])
 async def test_a_view_would_write_a_types_default_by_both_names(
     empty_database_url: URL, declared: str
 ) -> None:
@@ -157,7 +158,7 @@ async def test_a_view_would_write_a_types_default_by_both_names(
     assert "domain-default" in {finding.slug for finding in raised.value.findings}
 
 
-@pytest.mark.parametrize("old", ["new", "old", "tg_op", "found", "select", "Amt", "sqlstate", "r"])
+@on_newest("old", ["new", "old", "tg_op", "found", "select", "Amt", "sqlstate", "r"])
 async def test_a_column_may_be_called_what_plpgsql_calls_its_own(
     empty_database_url: URL, old: str
 ) -> None:
