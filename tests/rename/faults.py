@@ -165,3 +165,21 @@ async def account_without_rights(url: URL) -> AsyncIterator[URL]:
         yield url.set(username=name)
     finally:
         await execute(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+@asynccontextmanager
+async def an_owner(url: URL, table: str) -> AsyncIterator[URL]:
+    """Yield the URL of the table's owner, who is no superuser."""
+    name = f"owner_{url.database}"
+    await execute(
+        url,
+        f"CREATE ROLE {name} LOGIN",
+        f"GRANT CREATE ON DATABASE {url.database} TO {name}",
+        f"GRANT CREATE ON SCHEMA public TO {name}",
+        f"ALTER TABLE {table} OWNER TO {name}",
+    )
+    try:
+        yield url.set(username=name)
+    finally:
+        await execute(url, f"REASSIGN OWNED BY {name} TO CURRENT_USER", f"DROP OWNED BY {name}")
+        await execute(url, f"DROP ROLE {name}")

@@ -8,7 +8,8 @@ import pytest
 
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
-from tests.rename.test_dependents import make_both, renaming, to_the_gate
+from tests.rename.bills import verified
+from tests.rename.test_dependents import make_both, renaming
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -77,7 +78,7 @@ async def test_the_contract_waits_until_nothing_names_the_old_column(
     async with renaming(url) as rename:
         found = {finding.slug: finding.verdict for finding in (await rename.plan()).findings}
         assert {found.get(slug) for slug in LATER} == {"later"}
-        await to_the_gate(rename)
+        await verified(rename)
         with pytest.raises(ContractRefusedError, match=r"^cannot contract") as refused:
             await rename.contract(confirm="thing.amt")
         assert {objection.slug for objection in refused.value.objections} == LATER.keys()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rename.bills import verified
 from tests.rename.shapes import Shape
 from tests.rename.twin import (
     OURS,
@@ -13,7 +14,6 @@ from tests.rename.twin import (
     make_twins,
     of_the_twin,
     renaming,
-    to_the_gate,
     without_names,
 )
 from tests.rename.versions import since_18, version_of
@@ -108,12 +108,12 @@ async def assert_as_the_twin(url: URL, statements: Iterable[str]) -> None:
     before = await described(url, OURS)
     expected = await of_the_twin(url, "amt", "cents")
     async with renaming(url) as rename:
-        await to_the_gate(rename)
+        await verified(rename)
         during = without_names(await described(url, OURS))
         assert not [row for row in without_names(expected) if row not in during]
         await rename.rollback()
         assert await described(url, OURS) == before
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.contract(confirm="thing.amt")
         assert await described(url, OURS) == expected
         assert (await rename.restore()).completed
@@ -128,10 +128,10 @@ async def assert_view_as_the_twin(url: URL, statements: Iterable[str]) -> None:
     expected = await of_the_twin(url, "amt", "cents")
     accept = frozenset({"partitioned", "null-default"})
     async with renaming(url, strategy="view", accept=accept) as rename:
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.rollback()
         assert await described(url, OURS) == before
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.contract(confirm="thing.amt")
     assert await described(url, OURS) == expected
 

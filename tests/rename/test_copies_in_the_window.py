@@ -13,6 +13,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Rename, Target
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
+from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.test_copies import PARTITIONED, PLAIN, assert_as_the_twin, on
 from tests.rename.twin import (
@@ -23,7 +24,6 @@ from tests.rename.twin import (
     make_twins,
     of_the_twin,
     renaming,
-    to_the_gate,
 )
 from tests.rename.versions import since_18
 
@@ -45,7 +45,7 @@ def rename_of_thing(database: Database) -> Rename:
 async def test_a_deferrable_copy_is_checked_at_the_commit(empty_database_url: URL) -> None:
     await execute(empty_database_url, *DEFERRABLE)
     async with Database(empty_database_url, Settings()) as database:
-        await to_the_gate(rename_of_thing(database))
+        await verified(rename_of_thing(database))
     async with connected(empty_database_url) as connection:
         query = "SELECT sum(amt)::int, sum(cents)::int FROM thing"
         for total, column in ((1_325, "amt"), (1_375, "cents")):
@@ -65,7 +65,7 @@ async def test_new_code_names_the_constraint_from_verify_on(empty_database_url: 
     )
     async with Database(empty_database_url, Settings()) as database:
         rename = rename_of_thing(database)
-        await to_the_gate(rename)
+        await verified(rename)
         await execute(empty_database_url, upsert)
         await rename.contract(confirm="thing.amt")
     await execute(empty_database_url, upsert)
@@ -157,7 +157,7 @@ async def test_partitions_that_come_and_go_in_the_window_are_as_the_twin_has_the
         await rename.expand()
         for schema in (OURS, TWIN):
             await attach(url, schema, 100)
-        await to_the_gate(rename)
+        await verified(rename)
         for schema in (OURS, TWIN):
             await attach(url, schema, 200)
             low = f'"{schema}".low'

@@ -18,6 +18,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Rename, Target
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
+from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.versions import since_18
 
@@ -191,20 +192,14 @@ async def renaming(url: URL) -> AsyncIterator[Rename]:
         yield Rename(database, Target("thing", "amt", "cents", "renamed"), OPTIONS)
 
 
-async def to_the_gate(rename: Rename) -> None:
-    await rename.expand()
-    assert (await rename.backfill()).completed
-    assert (await rename.verify()).ok
-
-
 async def assert_carried(url: URL, statements: Iterable[str]) -> None:
     await make_both(url, statements)
     before = await described(url, "renamed")
     async with renaming(url) as rename:
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.rollback()
         assert await described(url, "renamed") == before
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.contract(confirm="thing.amt")
     assert await described(url, "renamed") == await described(url, "direct")
     async with connected(url) as connection:
@@ -354,5 +349,5 @@ async def test_it_is_refused_by_name_until_the_advice_is_followed(
             await rename.expand()
         assert await described(url, "renamed") == before
         await execute(url, *(fix for _, fix in cases.values()))
-        await to_the_gate(rename)
+        await verified(rename)
         await rename.contract(confirm="thing.amt")

@@ -14,7 +14,7 @@ from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
-from tests.rename.faults import connected, idle_transaction, until
+from tests.rename.faults import an_owner, connected, idle_transaction, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
@@ -106,18 +106,13 @@ async def test_statistics_that_were_reset_meanwhile_hide_no_statement(watched_ur
 async def test_an_account_that_may_not_see_others_statements_is_named_the_grant(
     watched_url: URL,
 ) -> None:
-    name = f"owner_{watched_url.database}"
-    await execute(
-        watched_url,
-        f"CREATE ROLE {name} LOGIN",
-        f"GRANT CREATE ON DATABASE {watched_url.database} TO {name}",
-        f"GRANT CREATE ON SCHEMA public TO {name}",
-        f"ALTER TABLE bill OWNER TO {name}",
-    )
-    async with renaming(watched_url.set(username=name)) as rename:
+    async with (
+        an_owner(watched_url, "bill") as owner,
+        renaming(owner) as rename,
+    ):
         await verified(rename)
         assert "GRANT pg_read_all_stats" in (await objections(rename))["statement"]
-        await execute(watched_url, f"GRANT pg_read_all_stats TO {name}")
+        await execute(watched_url, f"GRANT pg_read_all_stats TO {owner.username}")
         await gate_opens(rename)
 
 

@@ -16,7 +16,6 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
 from tests.rename.faults import connected
-from tests.rename.state import gate_opens
 from tests.rename.versions import on_newest
 
 if TYPE_CHECKING:
@@ -214,7 +213,6 @@ async def cycle(url: URL, kind: str, *clients: dict[str, str]) -> None:
         await write(2_000)
         assert (await rename.verify()).ok
         assert (await rename.status()).rows_total
-        await gate_opens(rename)
         await rename.contract(confirm="bill.amt")
         async with connected(url, **NEUTRAL) as judge:
             plain = await judge.fetchrow(DEFINITION, "twin", "amount")
@@ -258,7 +256,6 @@ async def test_a_view_in_the_tables_place_takes_every_write_as_well(
         await rename.backfill()
         await rename.verify()
         assert (await rename.status()).old_writes == 2
-        await gate_opens(rename)
         await rename.contract(confirm="bill.amt")
     async with connected(url, **NEUTRAL) as judge:
         assert await judge.fetch(

@@ -78,7 +78,7 @@ async def test_an_index_whose_build_was_killed_is_built_again(own_server: Server
             await comes_true(url, WAITS)
             await kill(KINDS[number % len(KINDS)], victim, own_server, url)
             # The server notices long before the statement would have waited in vain.
-            await comes_true(url, NOTHING_BUILDS, within=10)
+            await comes_true(url, NOTHING_BUILDS, within=15)
         await comes_true(url, INVALID)
     async with operator(url) as last:
         assert await last.comes_to("ready"), await last.end()

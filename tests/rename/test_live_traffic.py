@@ -54,7 +54,7 @@ def assert_unnoticed(traffic: Traffic) -> None:
 
 async def contracted(rename: Rename, traffic: Traffic) -> None:
     """Deploy new code everywhere, wait until the gate opens, and drop the old name."""
-    await traffic.deploy(over=1.0)
+    await traffic.deploy(over=0.3)
     await traffic.drain(OLD_CODE)
     await gate_opens(rename)
     await rename.contract(confirm=CONFIRM)
@@ -120,7 +120,7 @@ async def test_a_rollback_from_the_middle_leaves_what_was_there_before(
         await rename.backfill(progress=lambda _: stop.set(), stop=stop)
         await traffic.answered(50)
         # The new code goes first: its name is about to go.
-        await traffic.deploy(OLD_CODE, over=0.5)
+        await traffic.deploy(OLD_CODE, over=0.3)
         await traffic.drain(NEW_CODE)
         await rename.rollback()
         await traffic.answered(100)
@@ -140,7 +140,7 @@ async def test_a_deploy_that_is_taken_back_and_made_again_loses_nothing(
         await rename.backfill()
         await rename.verify()
         for code in (NEW_CODE, OLD_CODE):
-            await traffic.deploy(code, over=0.5)
+            await traffic.deploy(code, over=0.3)
             await traffic.answered(100)
         assert (await counts_of(url))[1:] == (0, 0)
         await contracted(rename, traffic)

@@ -14,6 +14,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.names import quote
 from tests.conftest import execute
+from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.versions import on_newest
 
@@ -130,10 +131,7 @@ async def assert_renamed(url: URL) -> None:
     """Walk the whole way, and find every value where it was."""
     before = await fetch(url, DIGEST.format("amt", "amt"))
     async with renaming(url) as rename:
-        await rename.expand()
-        assert (await rename.backfill()).completed
-        report = await rename.verify()
-        assert report.ok, report
+        await verified(rename)
         assert await fetch(url, DIGEST.format("cents", "cents")) == before
         await rename.contract(confirm="thing.amt")
     assert await fetch(url, DIGEST.format("cents", "cents")) == before

@@ -25,6 +25,7 @@ from invoicing.toolkit.rename.errors import (
 )
 from tests.conftest import execute
 from tests.rename.before import load_before, own_sample_before
+from tests.rename.bills import verified
 from tests.rename.faults import (
     account_without_rights,
     connect,
@@ -85,9 +86,7 @@ async def said(messages: list[str], times: int) -> None:
 
 async def complete(rename: Rename) -> None:
     """Walk to the end; what went wrong before must not matter now."""
-    await rename.expand()
-    assert (await rename.backfill()).completed
-    assert (await rename.verify()).ok
+    await verified(rename)
     await gate_opens(rename)
     await rename.contract(confirm="invoice.amt")
 
@@ -126,7 +125,7 @@ async def test_a_forgotten_transaction_is_named_by_the_plan_and_by_the_status(
 ) -> None:
     impatient = Rename(rename.database, TARGET, Options(max_transaction_age=0.1))
     async with idle_transaction(url, "SELECT count(*) FROM invoice") as pid:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.15)  # older than its limit
         findings = (await impatient.plan()).findings
         named = [
             finding for finding in findings if str(pid) in f"{finding.subject} {finding.message}"
