@@ -16,7 +16,7 @@ import typer
 from invoicing.cli.files import writable
 from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
-from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
+from invoicing.cli.rename_options import AsJson, New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
 from invoicing.errors import InvoicingError, UsageError
@@ -111,7 +111,7 @@ def rename(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", callback=writable, help="The file to write.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+    as_json: AsJson = False,
     schema: Schema = None,
     url: Url = None,
 ) -> None:
