@@ -32,7 +32,7 @@ app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"
     "In this order: plan, expand, backfill, verify; then deploy the code that knows the new name; "
     "then gate, contract. Before the contract there is rollback, after it restore. Each may be run "
-    "again, and goes on where it was; status tells where that is.",
+    "again, and continues where it stopped; status says where that is.",
     no_args_is_help=True,
 )
 app.add_typer(rename_practice.app)
@@ -44,14 +44,14 @@ def plan(
     context: CommandContext,
     sql: Annotated[bool, typer.Option("--sql", help="Print the statements only.")] = False,
 ) -> None:
-    """Look at the catalog and say what would happen; nothing is touched.
+    """Read the catalog and show what would happen; nothing is changed.
 
-    Exit code 1 when something is in the way.
+    Exit code 1 if there are blocking issues.
 
     Example: invoicing rename plan invoice amt amount_cents
     """
     if context.as_json and sql:
-        message = "--json has every statement too: give it alone, or --sql alone"
+        message = "--json has every statement too; give --json or --sql, not both"
         raise UsageError(message)
 
     async def look(rename: Rename) -> tuple[Plan, Status]:
@@ -77,7 +77,7 @@ def expand(context: CommandContext) -> None:
     target = context.target
     what = {
         "columns": f"add {target.new}, with triggers that keep it equal to {target.old}",
-        "view": f"put a view that answers to both names in the place of {target.table}",
+        "view": f"replace {target.table} by a view that has both names",
     }
     ask(context, f"Expand {target}: {what[context.options.strategy]}?")
     run_phase(context, "expand", lambda rename: rename.expand(), "Expanding")
@@ -85,7 +85,7 @@ def expand(context: CommandContext) -> None:
 
 @rename_command(app, asks=True)
 def backfill(context: CommandContext) -> None:
-    """Fill the new column batch by batch; Ctrl-C stops between two, and it goes on when run again.
+    """Fill the new column batch by batch; Ctrl-C stops between two, and a new run continues there.
 
     Example: invoicing rename backfill invoice amt amount_cents --workers 2 --max-replica-lag 10
     """
@@ -117,10 +117,10 @@ def status(
     *,
     context: CommandContext,
     watch: Annotated[
-        float | None, typer.Option(min=0.2, help="Look again every so many seconds.")
+        float | None, typer.Option(min=0.2, help="Refresh every so many seconds.")
     ] = None,
 ) -> None:
-    """Say where a rename stands, from any connection, while it runs or not.
+    """Show the state of a rename, from any connection, while it runs or not.
 
     Example: invoicing rename status invoice amt amount_cents --watch 1
     """
@@ -129,7 +129,7 @@ def status(
 
 @rename_command(app)
 def gate(context: CommandContext) -> None:
-    """Ask what stands in the way of the contract; it drops nothing. Exit code 1 if anything does.
+    """Check whether the contract may run; nothing is dropped. Exit code 1 if it may not.
 
     Example: invoicing rename gate invoice amt amount_cents --quiet 60
     """
@@ -147,17 +147,18 @@ def gate(context: CommandContext) -> None:
 def contract(
     *,
     confirm: Annotated[
-        str | None, typer.Option(help="What is dropped, as table.old: asked for if not given.")
+        str | None,
+        typer.Option(help="The column to drop, as table.old; prompted for if not given."),
     ] = None,
     context: CommandContext,
 ) -> None:
-    """Drop the old column, once the gate is open. DESTRUCTIVE: what it is to do must be typed.
+    """Drop the old column, once the gate is open. DESTRUCTIVE: it must be confirmed by name.
 
     Example: invoicing rename contract invoice amt amount_cents --confirm invoice.amt
     """
     table, old, quiet = context.target.table, context.target.old, context.options.quiet
     if confirm is None and sys.stdin.isatty():
-        warning = f"{table}.{old} ends for ever: nothing answers to that name any more."
+        warning = f"{table}.{old} is dropped for good: statements that use that name will fail."
         errors.print(warning, markup=False, highlight=False)
         confirm = typer.prompt(visible(f"Type {table}.{old} to confirm"), err=True)
     run_phase(
@@ -173,13 +174,14 @@ def rollback(
     *,
     context: CommandContext,
     confirm: Annotated[
-        str | None, typer.Option(help="What is dropped, as table.new: asked for if not given.")
+        str | None,
+        typer.Option(help="The column to drop, as table.new; prompted for if not given."),
     ] = None,
 ) -> None:
     """Go back to before the expand, from any phase before the contract. DESTRUCTIVE.
 
-    It says what would be lost, and the name of the new column must be typed. In a script give
-    --confirm, or --yes.
+    It says what would be lost and asks for the name of the new column. In a script give --confirm,
+    or --yes.
 
     Example: invoicing rename rollback invoice amt amount_cents --confirm invoice.amount_cents
     """
@@ -189,7 +191,7 @@ def rollback(
 
 @rename_command(app, asks=True)
 def restore(context: CommandContext) -> None:
-    """After the contract: add the old column again, refill it from the new one, keep both equal.
+    """After the contract: add the old column again, backfill it from the new one, keep both equal.
 
     Example: invoicing rename restore invoice amt amount_cents
     """

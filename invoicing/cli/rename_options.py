@@ -20,9 +20,11 @@ Result = TypeVar("Result")
 Body = TypeVar("Body", bound=Callable[..., None])
 
 Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
-Old = Annotated[str, typer.Argument(help="The column's name now.", show_default=False)]
-New = Annotated[str, typer.Argument(help="The name it shall have.", show_default=False)]
-Schema = Annotated[str | None, typer.Option(help="The table's schema; else the search path's.")]
+Old = Annotated[str, typer.Argument(help="The current column name.", show_default=False)]
+New = Annotated[str, typer.Argument(help="The new column name.", show_default=False)]
+Schema = Annotated[
+    str | None, typer.Option(help="Schema of the table; default: by the search path.")
+]
 Url = Annotated[
     str | None, typer.Option(help="The database; else DATABASE_URL, else the embedded one.")
 ]
@@ -35,32 +37,37 @@ _OPTIONS: dict[str, Any] = {
         Literal["columns", "view"],
         typer.Option(help="columns: fill a second column; view: a view in the table's place."),
     ],
-    "batch_size": Annotated[int, typer.Option(help="Rows of one batch, committed by itself.")],
+    "batch_size": Annotated[
+        int, typer.Option(help="Rows in a batch; each batch is a transaction.")
+    ],
     "batch_bytes": Annotated[
-        int, typer.Option(help="Bytes of the values of one batch; a larger value goes alone.")
+        int, typer.Option(help="Bytes of values in a batch; a larger value is a batch of its own.")
     ],
-    "workers": Annotated[int, typer.Option(help="Connections that backfill at once.")],
+    "workers": Annotated[int, typer.Option(help="Connections that backfill in parallel.")],
     "stripes": Annotated[
-        int | None, typer.Option(help="Passes over each range of pages; chosen if not given.")
+        int | None, typer.Option(help="Passes over each range of pages; default: chosen by fill.")
     ],
-    "pause": Annotated[float, typer.Option(help="Seconds of rest after each batch.")],
+    "pause": Annotated[float, typer.Option(help="Seconds to sleep after each batch.")],
     "target": Annotated[
-        float, typer.Option(help="A batch of more seconds makes the next one smaller.")
+        float,
+        typer.Option(help="Seconds that a batch may take; after a slower one the next is smaller."),
     ],
     "max_replica_lag": Annotated[
-        float | None, typer.Option(help="Wait while a replica is more seconds behind.")
+        float | None, typer.Option(help="Wait while a replica lags by more seconds.")
     ],
-    "lock_timeout": Annotated[float, typer.Option(help="Seconds a statement waits for its lock.")],
-    "lock_attempts": Annotated[int, typer.Option(help="How often it tries before it gives up.")],
-    "quiet": Annotated[float, typer.Option(help="Seconds without a write by the old name.")],
+    "lock_timeout": Annotated[
+        float, typer.Option(help="Seconds that a statement waits for its lock.")
+    ],
+    "lock_attempts": Annotated[int, typer.Option(help="Attempts to get a lock before giving up.")],
+    "quiet": Annotated[float, typer.Option(help="Seconds without a write to the old name.")],
     "max_transaction_age": Annotated[
-        float, typer.Option(help="Name transactions that are older, in seconds.")
+        float, typer.Option(help="Report transactions older than this, in seconds.")
     ],
     "accept": Annotated[
         list[str] | None,
         typer.Option(
-            help="A refusal that you take upon yourself, by its name, or all of a kind; may be "
-            "given again."
+            help="Accept a finding that you have checked, by its name, or all of a kind; may be "
+            "repeated."
         ),
     ],
 }

@@ -1,4 +1,4 @@
-"""How a command runs a phase of a rename: asks first, shows that it works, stops when told to."""
+"""How a command runs a phase of a rename: asks first, shows progress, stops when interrupted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def ask(context: CommandContext, question: str) -> None:
-    """Go on only if somebody says yes.
+    """Continue only after a yes.
 
     Raises:
         UsageError: there is no terminal to ask on.
@@ -39,7 +39,7 @@ def ask(context: CommandContext, question: str) -> None:
     if context.yes:
         return
     if not sys.stdin.isatty():
-        message = f"cannot ask «{question}»: there is no terminal. Nothing was changed. Add: --yes"
+        message = f"cannot ask {question!r}: there is no terminal. Nothing was changed. Add: --yes"
         raise UsageError(message)
     if not typer.confirm(visible(question), err=True):
         errors.print("Nothing was changed")
@@ -47,15 +47,15 @@ def ask(context: CommandContext, question: str) -> None:
 
 
 def ask_for_name(context: CommandContext, verb: str, name: str, confirm: str | None) -> None:
-    """Go on only if the name of what is dropped is given or typed; say what would be lost first.
+    """Continue only if the name of what is dropped is given or typed; say what would be lost first.
 
     Raises:
         UsageError: another name was given, or there is no terminal to ask on.
     """
     shown, target = visible(name), visible(str(context.target))
     if confirm is not None and not is_typed(confirm, name):
-        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, and {shown} would be"
-        raise UsageError(f"{message} dropped. Nothing was changed. Give: --confirm {shown}")
+        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, but {shown} would"
+        raise UsageError(f"{message} be dropped. Nothing was changed. Give: --confirm {shown}")
     if context.yes or confirm is not None:
         return
     if not sys.stdin.isatty():
@@ -66,7 +66,7 @@ def ask_for_name(context: CommandContext, verb: str, name: str, confirm: str | N
         return
     errors.print(f"{verb} of {target}: {said}", markup=False, highlight=False)
     if not is_typed(typer.prompt(f"Type {shown} to confirm", err=True), name):
-        errors.print("That is not its name. Nothing was changed")
+        errors.print("The name does not match. Nothing was changed")
         raise typer.Exit(1)
 
 
@@ -87,7 +87,7 @@ def resumable(context: CommandContext, verb: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        message = f"Interrupted; what was done is kept. To go on: {context.command(verb)}"
+        message = f"Interrupted; what was done is kept. To continue: {context.command(verb)}"
         errors.print(message, markup=False, highlight=False)
         raise typer.Exit(128 + signal.SIGINT) from None
 
@@ -155,7 +155,8 @@ def run_backfill(context: CommandContext, verb: Literal["backfill", "restore"]) 
         output.print_backfill(report, time.monotonic() - began)
     if not report.completed:
         errors.print(
-            "Stopped between two batches; what is done is kept. To go on: " + context.command(verb),
+            "Stopped between two batches; what was done is kept. To continue: "
+            + context.command(verb),
             markup=False,
             highlight=False,
         )
@@ -175,7 +176,7 @@ async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
         if heard and task is not None:
             task.cancel()
         elif not heard:
-            errors.print("Stopping between two batches; once more stops at once", style="yellow")
+            errors.print("Stopping after this batch; a second signal stops at once", style="yellow")
         heard.append(number)
         stop.set()
 

@@ -84,7 +84,7 @@ def test_a_mistyped_verb_is_recognised() -> None:
     assert "Did you mean 'dashboard'?" in run.output
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"{__version__}\n"
 
 
