@@ -66,6 +66,13 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     assert await notebook.troubles() == []
 
 
+async def ended(notebook: Notebook, panel: Locator) -> None:
+    """Close the notebook of a rename that is not under way."""
+    await expect(panel).to_contain_text("(none)")
+    assert await notebook.troubles() == []
+    await notebook.run("close")
+
+
 async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
     notebook = await lab.open("03_rename_walkthrough")
     panel = await opened(notebook)
@@ -100,9 +107,7 @@ async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
     await name.fill(" invoice.amount_cents ")
     await yes.click()
     await expect(panel).to_contain_text("Everything is as it was before the expand")
-    await expect(panel).to_contain_text("(none)")
-    assert await notebook.troubles() == []
-    await notebook.run("close")
+    await ended(notebook, panel)
 
 
 async def test_on_a_real_database_a_phase_asks_first(lab: Lab) -> None:
@@ -117,9 +122,7 @@ async def test_on_a_real_database_a_phase_asks_first(lab: Lab) -> None:
     await expect(panel).to_contain_text("It adds title to account")
     await button(panel, "No").click()
     await expect(panel).to_contain_text("nothing was changed")
-    await expect(panel).to_contain_text("(none)")
-    assert await notebook.troubles() == []
-    await notebook.run("close")
+    await ended(notebook, panel)
 
 
 async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> None:
