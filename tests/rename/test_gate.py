@@ -77,7 +77,7 @@ async def test_a_write_while_the_contract_waits_for_its_lock_closes_the_gate(url
         async with idle_transaction(url, "SELECT FROM bill"), connected(url) as client:
             contracting = asyncio.create_task(rename.contract(confirm=CONFIRM))
             async with asyncio.timeout(20):
-                while (await rename.status()).phase is not Phase.CONTRACTING:
+                while (await rename.status()).phase is not Phase.CONTRACTING:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             await client.execute("UPDATE bill SET amt = 7 WHERE id = 1")
         with pytest.raises(ContractRefusedError, match="while the contract waited for its lock"):
@@ -165,7 +165,7 @@ async def test_a_subscriber_keeps_both_columns_equal_and_the_gate_closed(
             await execute(there, "UPDATE bill SET amt = 7 WHERE id = 1")
             await execute(there, "INSERT INTO bill VALUES (2001, 8, '')")
             async with asyncio.timeout(30):
-                while not await client.fetchval("SELECT 1 FROM bill WHERE id=2001"):
+                while not await client.fetchval("SELECT 1 FROM bill WHERE id=2001"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             rows = await client.fetch("SELECT amt, amount_cents FROM bill WHERE id IN (1, 2001)")
             assert sorted(map(tuple, rows)) == [(7, 7), (8, 8)]
@@ -214,7 +214,7 @@ async def seen_running(url: URL, text: str) -> None:
     """Return once another session runs a statement with `text` in it."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND strpos(query, $1) > 0"
     async with connected(url) as watcher, asyncio.timeout(20):
-        while not await watcher.fetchval(f"{query} AND pid <> pg_backend_pid()", text):
+        while not await watcher.fetchval(f"{query} AND pid <> pg_backend_pid()", text):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

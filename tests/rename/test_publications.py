@@ -117,7 +117,7 @@ async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
             await verified(rename)
             await execute(url, "INSERT INTO bill (id, amount_cents) VALUES (2001, 7)")
             async with connected(there) as client, asyncio.timeout(60):
-                while not await client.fetchval("SELECT 1 FROM bill WHERE id = 2001"):
+                while not await client.fetchval("SELECT 1 FROM bill WHERE id = 2001"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
                 row = await client.fetchrow("SELECT amt, amount_cents FROM bill WHERE id = 7")
                 assert tuple(row) == (70, 70)

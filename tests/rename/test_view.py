@@ -234,7 +234,7 @@ async def test_a_column_added_while_the_swap_waits_is_in_the_view(url: URL) -> N
                 "SELECT count(*) FROM pg_locks WHERE relation = 'bill'::regclass AND NOT granted"
             )
             async with connected(url) as watcher, asyncio.timeout(20):
-                while not await watcher.fetchval(waits):
+                while not await watcher.fetchval(waits):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             await client.execute("COMMIT")
             await expanding

@@ -193,7 +193,7 @@ async def test_a_client_that_came_by_another_way_is_not_the_one_that_gives_way(u
             await client.execute("BEGIN; SELECT FROM report")
             contracting = asyncio.create_task(rename.contract(confirm=CONFIRM))
             async with asyncio.timeout(20):
-                while not await watcher.fetchval(waits):
+                while not await watcher.fetchval(waits):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             assert await client.fetchval("SELECT count(amt) FROM bill") == 100
             await client.execute("COMMIT")
