@@ -154,9 +154,7 @@ def test_a_backfill_against_the_usual_ways(
 ) -> None:
     results = {name: asyncio.run(measure(full_table, way)) for name, way in WAYS.items()}
     show(results)
-    write(
-        results_folder / "rename.json", {name: asdict(result) for name, result in results.items()}
-    )
+    write(results_folder / "rename.json", {name: asdict(way) for name, way in results.items()})
     draw_ways(results).savefig(results_folder / "rename.png", dpi=120)
     mine = results[OURS]
     plain, keyset = results["one plain UPDATE"], results["keyset batches of 5,000"]
@@ -295,13 +293,8 @@ def test_what_live_traffic_notices_of_a_rename(
     write(
         results_folder / "rename_traffic.json",
         {
-            name: {
-                "p50": traffic.p50,
-                "p99": traffic.p99,
-                "longest": traffic.longest,
-                "requests": traffic.done,
-            }
-            for name, traffic in noticed.figures.items()
+            name: {"p50": run.p50, "p99": run.p99, "longest": run.longest, "requests": run.done}
+            for name, run in noticed.figures.items()
         },
     )
     draw_traffic(noticed).savefig(results_folder / "rename_traffic.png", dpi=120)
@@ -344,11 +337,9 @@ def show_traffic(figures: dict[str, TrafficFigures]) -> None:
     table.add_column("meanwhile")
     for name in ("seconds", "requests", "failed", "p50", "p99", "longest"):
         table.add_column(name, justify="right")
-    for name, traffic in figures.items():
-        latencies = (f"{1000 * value:.1f}" for value in (traffic.p50, traffic.p99, traffic.longest))
-        table.add_row(
-            name, f"{traffic.seconds:.1f}", f"{traffic.done:,}", f"{traffic.failed:,}", *latencies
-        )
+    for name, seen in figures.items():
+        latencies = (f"{1000 * value:.1f}" for value in (seen.p50, seen.p99, seen.longest))
+        table.add_row(name, f"{seen.seconds:.1f}", f"{seen.done:,}", f"{seen.failed:,}", *latencies)
     Console(width=100).print(table)
 
 
