@@ -192,7 +192,7 @@ async def _existing(
     from invoicing.services.errors import AccountNotFoundError
 
     if everybody == bool(named or ids):
-        message = "give accounts, --from-file or --all: only one of these"
+        message = "name the accounts, or give --from-file or --all: only one of these"
         raise UsageError(message)
     async with Database(url) as database, database.read_only() as session:
         if everybody:
