@@ -23,7 +23,7 @@ from sqlalchemy.orm import (
 from invoicing.toolkit.profiling import Strategy, compare_loading
 from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, Law, growth_of
 from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from tests.profiling.conftest import Sessions
 
+server_url = newest_server_url
 PARENTS, CHILDREN, SIBLINGS = 200, 20, 5
 
 
