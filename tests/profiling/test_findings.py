@@ -60,7 +60,7 @@ async def test_a_finding_names_its_line_its_cost_and_the_option(
     assert str(finding).startswith(f"{finding.caller}: [n-plus-one] Shelf.books was loaded for 3")
 
 
-async def test_the_option_it_names_mends_it(engine: AsyncEngine, sessions: Sessions) -> None:
+async def test_the_option_it_names_removes_it(engine: AsyncEngine, sessions: Sessions) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
         fixed = select(Shelf).options(selectinload(Shelf.books))
         for shelf in await session.scalars(fixed):
@@ -112,7 +112,7 @@ async def test_columns_read_one_by_one_are_named(engine: AsyncEngine, sessions: 
     assert (statement.relationship, statement.parent.entity) == ("Book.title", "Book")
 
 
-async def test_a_refresh_of_a_relationship_is_told_once(
+async def test_a_refresh_of_a_relationship_is_reported_once(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:

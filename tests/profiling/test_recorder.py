@@ -92,7 +92,7 @@ async def test_bytes_received_are_at_least_those_of_the_values(engine: AsyncEngi
     assert 1_000_000 < recorder.statements[0].bytes_received < 1_001_000
 
 
-async def test_rows_are_told_from_different_entities(
+async def test_rows_of_different_entities_are_distinguished(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     both = select(Shelf).options(joinedload(Shelf.books), joinedload(Shelf.labels))
@@ -160,7 +160,7 @@ async def test_an_eager_load_names_its_loader(
     assert {load.caller for load in loads} == {first.caller}
 
 
-async def test_get_refresh_and_deferred_columns_are_told_apart(
+async def test_get_refresh_and_deferred_columns_are_distinguished(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
@@ -179,7 +179,7 @@ async def test_get_refresh_and_deferred_columns_are_told_apart(
     ]
 
 
-async def test_what_a_flush_sends_is_told_from_what_the_program_sends(
+async def test_what_a_flush_sends_is_no_statement_of_the_program(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
@@ -363,7 +363,7 @@ async def test_a_recorder_may_be_used_again_but_not_twice_at_once(engine: AsyncE
         recorder.__enter__()
 
 
-async def test_a_bug_in_a_listener_is_swallowed_counted_and_told_once(
+async def test_a_bug_in_a_listener_is_swallowed_counted_and_warned_of_once(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:

@@ -113,7 +113,7 @@ def check(data_dir: Path, installation: Installation) -> None:
 
 
 def discard_empty(data_dir: Path) -> None:
-    """Remove `data_dir` if nothing is in it: somebody has only made the folder."""
+    """Remove `data_dir` if it is empty: only the folder was made."""
     with suppress(OSError):
         data_dir.rmdir()
 

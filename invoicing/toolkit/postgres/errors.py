@@ -138,7 +138,7 @@ class InitdbError(PostgresError):
         self.line = line
         super().__init__(
             f"cannot make a data folder in {path}: {program} said: {line}. Nothing was left "
-            f"there. Mend that, {_OTHER_HOME}"
+            f"there. Fix that, {_OTHER_HOME}"
         )
 
 
@@ -256,7 +256,7 @@ class ServerStartError(PostgresError):
         self.log_file = log_file
         super().__init__(
             f"PostgreSQL on {data_dir} ended while it started: {line}. The data was left as it is. "
-            f"The whole log is {log_file}; when that is mended, run: invoicing db start"
+            f"The whole log is {log_file}; fix what it names, then run: invoicing db start"
         )
 
 
@@ -296,7 +296,7 @@ class ServerStopError(PostgresError):
         self.data_dir = data_dir
         self.pid = pid
         super().__init__(
-            f"PostgreSQL on {data_dir} (pid {pid}) still runs a minute after it was told to end. "
+            f"PostgreSQL on {data_dir} (pid {pid}) still runs a minute after its signal to stop. "
             f"Its data is safe. Run: kill -9 {pid}; the next start recovers"
         )
 

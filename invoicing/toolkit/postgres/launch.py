@@ -1,4 +1,4 @@
-"""Start a postmaster that belongs to nobody, and wait until it takes connections."""
+"""Start a postmaster that outlives its starter, and wait until it takes connections."""
 
 from __future__ import annotations
 

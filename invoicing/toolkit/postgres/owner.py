@@ -2,7 +2,7 @@
 
 PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, or for a new one
 as `postgres` or `nobody`: without capabilities, without root's groups, and with no way to gain any.
-What that user could have put in the way (a link, another file's name) must not become root's deed:
+What that user could have placed there (a link, another file's name) must not become root's deed:
 all that is done in its folder is done as that user (`sh`, `signal`).
 """
 
@@ -123,7 +123,7 @@ def server_owner(data_dir: Path) -> Owner:
     """Return the user a server on `data_dir` runs as.
 
     Raises:
-        DataFolderOwnerError: the folder is somebody else's, or root's own, or what another user has
+        DataFolderOwnerError: the folder is another user's, or root's own, or what another user has
             put in its place.
         UnprivilegedUserError: we are root, and the machine has no other user to run it as.
     """

@@ -134,7 +134,7 @@ async def whole_collections_for_their_sizes(place: Place) -> None:
 
 
 @wasteful("over-fetch")
-async def a_wide_column_that_nobody_reads(place: Place) -> None:
+async def a_wide_column_that_is_never_read(place: Place) -> None:
     async with place.sessions() as session:
         [essay.title for essay in await session.scalars(select(Essay))]
 

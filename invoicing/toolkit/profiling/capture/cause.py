@@ -72,18 +72,18 @@ def _column_load(options: Any, compiling: Any) -> LoadCause:
     return LoadCause(name, identity_of(state), is_column_load=True, parent_root=root)
 
 
-def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
+def cause_of(statement: Statement, cause: LoadCause | None) -> Cause:
     """Return why `statement` ran: what the session said, and which of its operations were on."""
     within = statement.within
-    if origin is None:
+    if cause is None:
         return Cause.FLUSH if any(function in WRITES for function in within) else Cause.STATEMENT
     loader = next((function for function in within if function in LOADERS), None)
     if loader is not None:
         statement.loader = loader
         return Cause.EAGER_LOAD
-    if origin.is_column_load:
+    if cause.is_column_load:
         return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
-    if origin.parent is not None:
+    if cause.parent is not None:
         statement.loader = "lazy"
         return Cause.LAZY_LOAD
     return (
