@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import (
@@ -33,7 +33,7 @@ from invoicing.toolkit.profiling.tables import table_of
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.profiling.conftest import Sessions
@@ -379,12 +379,11 @@ async def test_a_bug_in_a_listener_is_swallowed_counted_and_warned_of_once(
     assert "3 events lost" in repr(recorder)
 
 
-def test_another_dialect_and_a_synchronous_engine_are_recorded_too() -> None:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session, session.begin():
+def test_another_dialect_and_a_synchronous_engine_are_recorded_too(sqlite: Engine) -> None:
+    Base.metadata.create_all(sqlite)
+    with Session(sqlite) as session, session.begin():
         session.add_all(shelves())
-    with record_queries(engine) as recorder, Session(engine) as session:
+    with record_queries(sqlite) as recorder, Session(sqlite) as session:
         for shelf in session.scalars(select(Shelf).options(lazyload(Shelf.books))):
             assert len(shelf.books) == BOOKS_A_SHELF
     first, *loads = recorder.statements
