@@ -163,7 +163,7 @@ def run_program(
         InitdbError: it failed for another reason; its first complaint is quoted.
     """
     full, keywords = owner.command(command, (installation.bin_dir, data_dir))
-    done = subprocess.run(  # noqa: S603 -- a list of arguments, no shell
+    done = subprocess.run(
         full,
         input=text,
         stdout=subprocess.DEVNULL,

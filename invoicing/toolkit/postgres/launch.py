@@ -75,7 +75,7 @@ class Launch:
         )
         log = open_log(log_file, self.owner)
         try:
-            done = subprocess.run(  # noqa: S603 -- a list of arguments
+            done = subprocess.run(
                 ["/bin/sh", "-c", _DETACH, "sh", *full],
                 stdin=log,
                 stdout=subprocess.PIPE,

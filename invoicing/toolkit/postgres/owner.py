@@ -107,7 +107,7 @@ class Owner:
         self, script: str, *arguments: object, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         full, keywords = self.command(["/bin/sh", "-c", script, "sh", *map(str, arguments)])
-        return subprocess.run(  # noqa: S603 -- a script of ours, with its arguments apart
+        return subprocess.run(
             full,
             input=text,
             text=True,
@@ -160,7 +160,7 @@ def _confined(uid: int, gid: int) -> tuple[str, ...]:
     if setpriv is None:
         return ()
     prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", *_CONFINED)
-    works = subprocess.run(  # noqa: S603 -- a list of arguments
+    works = subprocess.run(
         [*prefix, "/bin/sh", "-c", ":"], check=False, capture_output=True, env=_environment()
     )
     return prefix if works.returncode == 0 else ()
@@ -179,6 +179,6 @@ def _unprivileged() -> Owner:
     if useradd is None:
         raise UnprivilegedUserError("postgres", None)
     command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "postgres"]
-    if subprocess.run(command, check=False, capture_output=True).returncode:  # noqa: S603
+    if subprocess.run(command, check=False, capture_output=True).returncode:
         raise UnprivilegedUserError("postgres", None)
     return of_uid(pwd.getpwnam("postgres").pw_uid)

@@ -111,7 +111,7 @@ def reachable(installation: Installation, owner: Owner) -> Installation:
             libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
             if libraries.is_dir():
                 shutil.copytree(libraries, whole / libraries.name)
-            subprocess.run(["/bin/chmod", "-R", "a+rX,go-w", whole], check=True)  # noqa: S603
+            subprocess.run(["/bin/chmod", "-R", "a+rX,go-w", whole], check=True)
             if not copy.exists():
                 whole.rename(ROOT / name)
     return Installation(copy / installation.bin_dir.name)

@@ -55,8 +55,8 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
         # A SELECT of nothing mapped, that a session executes.
         return PLAIN
     if path.is_root:
-        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN  # noqa: SLF001
-    lazy = options._lazy_loaded_from  # noqa: SLF001
+        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN
+    lazy = options._lazy_loaded_from
     if lazy is None:
         return LoadCause(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__
@@ -64,7 +64,7 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
 
 
 def _column_load(options: Any, compiling: Any) -> LoadCause:
-    state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
+    state, names = options._refresh_state, compiling._only_load_props or ()
     if state is None:
         return LoadCause(is_column_load=True)
     name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None

@@ -105,7 +105,7 @@ class Ear:
                 if capture in captures:
                     try:
                         heard(capture, *args)
-                    except Exception:  # noqa: BLE001 -- the program must not notice
+                    except Exception:
                         capture.lose()
 
         return listener

@@ -113,7 +113,7 @@ class PendingStatement:
                 self._end_of_making()
             self.fetched_at = now
             self._capture.making[get_ident()] = self
-        except Exception:  # noqa: BLE001 -- the program must not notice
+        except Exception:
             self._capture.lose()
 
     def _end_of_making(self) -> None:
