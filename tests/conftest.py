@@ -104,6 +104,12 @@ def server_url(request: pytest.FixtureRequest, servers: Callable[[str], URL]) ->
     return servers(request.param)
 
 
+@pytest.fixture(scope="session", params=server_names()[:1])
+def newest_server_url(request: pytest.FixtureRequest, servers: Callable[[str], URL]) -> URL:
+    """Return the newest server's, for a module whose tests are about what is sent to any server."""
+    return servers(request.param)
+
+
 async def execute(url: URL, *statements: str) -> None:
     """Run `statements`, each by itself, outside a transaction."""
     connection = await asyncpg.connect(
