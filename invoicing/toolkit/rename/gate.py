@@ -15,18 +15,18 @@ import asyncpg
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import advice, check, check_kinds, is_accepted, named
+from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.dependents import find_dependents, judge
-from invoicing.toolkit.rename.expand import unguarded
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
 from invoicing.toolkit.rename.names import quote
-from invoicing.toolkit.rename.verify import compare, describe
 from invoicing.toolkit.rename.view.gate import has_rows, standing_objections
-from invoicing.toolkit.rename.workload import Workload, shown
+from invoicing.toolkit.rename.workload.workload import Workload, shown
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Column
+    from invoicing.toolkit.rename.lease import Operator
     from invoicing.toolkit.rename.model import Strategy, Target
-    from invoicing.toolkit.rename.operator import Operator
+    from invoicing.toolkit.rename.table import Column
 
 _LOOKS = 10
 _SUBSCRIPTIONS = """

@@ -23,15 +23,16 @@ from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import stamp, state
+from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.errors import RenameInterruptedError
+from invoicing.toolkit.rename.lease import operate
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.names import Names
-from invoicing.toolkit.rename.operator import operate
 from invoicing.toolkit.rename.rename import Rename
-from invoicing.toolkit.rename.script import Script
-from invoicing.toolkit.rename.stamp import begin_script
+from invoicing.toolkit.rename.script import stamp
+from invoicing.toolkit.rename.script.script import Script
+from invoicing.toolkit.rename.script.stamp import begin_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from invoicing.db.session import Database
     from invoicing.toolkit.rename.model import Progress
-    from invoicing.toolkit.rename.script import Statements
+    from invoicing.toolkit.rename.script.script import Statements
 
 __all__ = ["begin_script"]
 

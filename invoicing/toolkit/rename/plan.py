@@ -10,26 +10,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import contract, copies, expand, rollback, sync
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
-from invoicing.toolkit.rename.backfill import batch_statement
-from invoicing.toolkit.rename.column import SYSTEM_COLUMNS, find_column, find_relation
-from invoicing.toolkit.rename.copies.partition import own_properties
-from invoicing.toolkit.rename.ddl import first_step
+from invoicing.toolkit.rename.columns import contract, copies, expand, rollback, sync
+from invoicing.toolkit.rename.columns.backfill import batch_statement
+from invoicing.toolkit.rename.columns.copies.partition import own_properties
+from invoicing.toolkit.rename.columns.disk import disk_space
+from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
+from invoicing.toolkit.rename.connection.ddl import first_step
 from invoicing.toolkit.rename.dependents import dependents_of
-from invoicing.toolkit.rename.disk import disk_space
 from invoicing.toolkit.rename.model import Estimate, Plan, Step
-from invoicing.toolkit.rename.preflight import measure, preflight
-from invoicing.toolkit.rename.unvalidated import unvalidated_findings
+from invoicing.toolkit.rename.preflight.checks import measure, preflight
+from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, find_column, find_relation
 from invoicing.toolkit.rename.view.plan import Way, view_way
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Column, Relation
-    from invoicing.toolkit.rename.copies import Copy
+    from invoicing.toolkit.rename.columns.copies import Copy
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Finding, Options, Strategy, Target
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.preflight import Sizes
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.preflight.checks import Sizes
+    from invoicing.toolkit.rename.table import Column, Relation
 
 _SHORT = "ACCESS EXCLUSIVE, for milliseconds"
 _WAITS = "everybody, for at most lock_timeout a try"

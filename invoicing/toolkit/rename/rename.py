@@ -22,26 +22,27 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import contract, expand, rollback, verify
 from invoicing.toolkit.rename.acceptance import check_plan
-from invoicing.toolkit.rename.backfill import Backfill
-from invoicing.toolkit.rename.column import find_relation
+from invoicing.toolkit.rename.columns import contract, expand, rollback, verify
+from invoicing.toolkit.rename.columns.backfill import Backfill
+from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
 from invoicing.toolkit.rename.errors import RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.journal import read_runs
+from invoicing.toolkit.rename.lease import operate
 from invoicing.toolkit.rename.model import Options, Phase, Target
-from invoicing.toolkit.rename.operator import operate
 from invoicing.toolkit.rename.plan import make_plan, old_column
-from invoicing.toolkit.rename.session import connected, explained, pinned
 from invoicing.toolkit.rename.status import read_status
+from invoicing.toolkit.rename.table import find_relation
 from invoicing.toolkit.rename.view import phases as view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from invoicing.db import Database
-    from invoicing.toolkit.rename.column import Column
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.journal import Run
+    from invoicing.toolkit.rename.lease import Operator
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         GateReport,
@@ -52,8 +53,7 @@ if TYPE_CHECKING:
         Strategy,
         VerifyReport,
     )
-    from invoicing.toolkit.rename.operator import Operator
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Column
 
 _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 

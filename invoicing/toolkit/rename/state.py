@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.rename import journal
+from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, STATE, literal, quote
-from invoicing.toolkit.rename.session import write
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
 # Two operators may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
 CREATION_LOCK = 0x72656E616D65

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.blockers import blocking, long_transactions, session
-from invoicing.toolkit.rename.column import find_relation, leaves
+from invoicing.toolkit.rename.connection.blockers import blocking, long_transactions, session
 from invoicing.toolkit.rename.journal import read_runs
+from invoicing.toolkit.rename.lease import holder, phase_of
 from invoicing.toolkit.rename.model import Phase, Status
 from invoicing.toolkit.rename.names import STATE, quote
-from invoicing.toolkit.rename.operator import holder, phase_of
-from invoicing.toolkit.rename.preflight import measure
+from invoicing.toolkit.rename.preflight.checks import measure
+from invoicing.toolkit.rename.table import find_relation, leaves
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Relation
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Blocker, Options, Target
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Relation
 
 _FILLED = {
     Phase.BACKFILLED,

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from invoicing.toolkit.rename.column import Relation
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target, Verdict
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Relation
 
 # Oldest version that is served at all.
 _ANY = 14

@@ -18,9 +18,9 @@ from invoicing.toolkit.rename.names import quote
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from invoicing.toolkit.rename.column import Relation
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Strategy, Target
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Relation
 
 
 @cache

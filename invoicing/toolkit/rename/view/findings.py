@@ -12,21 +12,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename import storage
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import qualified, quote
-from invoicing.toolkit.rename.preflight import preflight
+from invoicing.toolkit.rename.preflight import storage
+from invoicing.toolkit.rename.preflight.checks import preflight
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from invoicing.toolkit.rename.column import Column, Relation
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Column, Relation
     from invoicing.toolkit.rename.view.shape import Renaming, Shape
 
 # What the general preflight finds that matters here too; the rest is about a second column.

@@ -9,8 +9,8 @@ from invoicing.toolkit.rename.names import qualified
 from invoicing.toolkit.rename.view.shape import read_shape
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.operator import Operator
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.lease import Operator
 
 # What would be dropped with the view, or keeps it from being dropped.
 _ON_THE_VIEW = """

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import contract, state, sync
-from invoicing.toolkit.rename.column import find_relation
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import contract, sync
+from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.errors import (
     ConfirmationError,
@@ -25,8 +26,8 @@ from invoicing.toolkit.rename.errors import (
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress, VerifyReport
 from invoicing.toolkit.rename.names import MARK, quote
-from invoicing.toolkit.rename.preflight import measure
-from invoicing.toolkit.rename.session import write
+from invoicing.toolkit.rename.preflight.checks import measure
+from invoicing.toolkit.rename.table import find_relation
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.gate import counts_writes, hanging_on_view, has_rows
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
@@ -34,8 +35,8 @@ from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from invoicing.toolkit.rename.column import Column
-    from invoicing.toolkit.rename.operator import Operator
+    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.table import Column
     from invoicing.toolkit.rename.view.shape import Shape
 
 _ATTEMPTS = 3

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.ddl import first_step
+from invoicing.toolkit.rename.connection.ddl import first_step
 from invoicing.toolkit.rename.dependents import slugs, word
 from invoicing.toolkit.rename.model import Estimate, Finding, Step
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.findings import always, find_for_view
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Column, Relation
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.table import Column, Relation
     from invoicing.toolkit.rename.view.findings import Found
 
 _SHORT = "ACCESS EXCLUSIVE, for milliseconds"

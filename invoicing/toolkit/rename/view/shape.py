@@ -10,8 +10,8 @@ from invoicing.toolkit.rename.names import qualified, quote, renamed, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
 _FACTS = """
 SELECT c.relname AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner,

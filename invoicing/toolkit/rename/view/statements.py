@@ -12,8 +12,8 @@ from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import MARK
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.table import Relation
 
 # The first version with MERGE into views.
 MERGE = 17
