@@ -156,16 +156,14 @@ class ConfirmationError(UsageError):
     Attributes:
         target: the rename.
         expected: what has to be typed.
+
+    Args:
+        lost: what the contract does that has to be confirmed.
     """
 
-    def __init__(self, target: str, expected: str, rows: int, *, dropped: bool = True) -> None:
+    def __init__(self, target: str, expected: str, lost: str) -> None:
         self.target = target
         self.expected = expected
-        lost = (
-            f"it drops a column of {rows:,} rows for ever"
-            if dropped
-            else f"it takes away the old name of a column of about {rows:,} rows"
-        )
         super().__init__(
             f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
             f"dropped. Confirm with: {expected} (alembic -x "

@@ -1,17 +1,19 @@
-"""One operator at a time: an advisory lock, held by a session for as long as a phase runs."""
+"""One session at a time works on a table: it holds an advisory lock for as long as a phase runs."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import journal, state
 from invoicing.toolkit.rename.connection.ddl import Ddl
 from invoicing.toolkit.rename.connection.pool import connected, explained
+from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameInProgressError
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.table import find_column, find_relation
+from invoicing.toolkit.rename.strategies import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection, Pool
     from invoicing.toolkit.rename.model import Options, Target
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.table import Relation
 
 # A backend whose client was killed needs a moment to notice, and to let go of its lock.
 _PATIENCE = 2.0
@@ -40,26 +41,13 @@ _BOTH = frozenset(
 )
 
 
-class Operator:
-    """The session that holds the lock, and what it works on."""
+@dataclass(frozen=True)
+class RenameSession(RenameContext):
+    """The context of the session that holds the lock: it may write, and what it does is kept."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        connection: Connection,
-        target: Target,
-        relation: Relation,
-        options: Options,
-        phase: str = "",
-    ) -> None:
-        self.pool = pool
-        self.connection = connection
-        self.target = target
-        self.relation = relation
-        self.options = options
-        self.names: Names = relation.names(target)
-        self.entry = journal.Entry(connection, self.names, phase, options)
-        self.ddl = Ddl(pool, connection, target, relation.oid, options, self.entry.ran)
+    pool: Pool
+    entry: journal.Entry
+    ddl: Ddl
 
     async def state(self) -> state.State | None:
         """Return the rename's row."""
@@ -67,14 +55,14 @@ class Operator:
 
     async def phase(self) -> Phase:
         """Return how far the rename has come."""
-        return await phase_of(self.connection, self.relation, self.target, await self.state())
+        return await phase_of(self, await self.state())
 
 
 @asynccontextmanager
-async def operate(
+async def lease(
     database: Database, target: Target, options: Options, phase: str = ""
-) -> AsyncIterator[Operator]:
-    """Yield the operator, once it holds the lock; what the driver raises is explained.
+) -> AsyncIterator[RenameSession]:
+    """Yield the session, once it holds the lock; what the driver raises is explained.
 
     Args:
         database: where.
@@ -87,40 +75,41 @@ async def operate(
         UsageError: there is no such table.
     """
     with explained(target):
-        # One for the operator, one to look who blocks it, one for each worker.
+        # One holds the lock, one looks who blocks it, and there is one for each worker.
         async with (
             connected(database, options.workers + 2) as pool,
             pool.connection() as connection,
         ):
-            relation = await find_relation(connection, target)
-            await _take_lock(connection, target, relation.names(target).lock_key)
-            operator = Operator(pool, connection, target, relation, options, phase)
-            async with journal.kept(operator.entry):
-                yield operator
+            context = await RenameContext.find(connection, target, options)
+            await _take_lock(connection, target, context.names.lock_key)
+            # Whoever had the lock may have changed the table meanwhile.
+            context = await RenameContext.find(connection, target, options)
+            entry = journal.Entry(connection, context.names, phase, options)
+            ddl = Ddl(pool, connection, target, context.table.oid, options, entry.ran)
+            async with journal.kept(entry):
+                yield RenameSession(connection, target, options, context.table, pool, entry, ddl)
 
 
-async def phase_of(
-    connection: Connection, relation: Relation, target: Target, noted: state.State | None
-) -> Phase:
-    """Return how far a rename has come: as it was noted, unless the catalog tells otherwise.
+async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:
+    """Return how far a rename has come: as it was noted, unless the catalog says otherwise.
 
     A table made by later code has the new name and no note; one that was restored from a dump, made
     anew, or altered by hand has a note that is not true any more.
     """
-    old = await find_column(connection, relation, target.old) is not None
-    new = await find_column(connection, relation, target.new) is not None
-    both = (old and new) or relation.base is not None
+    table, target = context.table, context.target
+    old, new = target.old in table.columns, target.new in table.columns
+    both = (old and new) or table.base is not None
     phase = noted.phase if noted is not None else Phase.NONE
     if phase in {Phase.NONE, Phase.CONTRACTED}:
-        back = await state.load(connection, relation.names(target.reversed()))
+        back = await state.load(context.connection, context.names.reversed())
         if both and back is not None and back.phase is not Phase.CONTRACTED:
             return Phase.REVERSED
     elif both or phase not in _BOTH:
         return phase
     if new and not old:
         return Phase.CONTRACTED
-    begun = old and not new and noted is not None and noted.strategy != "view"
-    return Phase.EXPANDING if begun and phase in _BOTH else Phase.NONE
+    begun = old and not new and noted is not None and phase in _BOTH
+    return strategy_of(noted.strategy).without_new if begun and noted is not None else Phase.NONE
 
 
 async def holder(connection: Connection, names: Names) -> int | None:

@@ -10,7 +10,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import command
 
 Verdict = Literal["carried", "noted", "later", "refused"]
-Strategy = Literal["columns", "view"]
+StrategyName = Literal["columns", "view"]
 
 
 _LOCKS = ("lock_timeout", "lock_attempts")
@@ -108,7 +108,7 @@ class Options:
         accept: names or kinds of findings that the operator takes upon himself (`acceptance`).
     """
 
-    strategy: Strategy = "columns"
+    strategy: StrategyName = "columns"
     batch_size: int = 5_000
     batch_bytes: int = 16_000_000
     workers: int = 1
@@ -186,7 +186,7 @@ class Finding:
 class Estimate:
     """Time and space of one strategy, and what it would break."""
 
-    strategy: Strategy
+    strategy: StrategyName
     seconds: float
     extra_bytes: int
     longest_lock: str
@@ -199,7 +199,7 @@ class Plan:
     """What would happen, and whether it can."""
 
     target: Target
-    strategy: Strategy
+    strategy: StrategyName
     server_version: int
     rows: int
     pages: int
@@ -358,7 +358,7 @@ class Status:
     """
 
     target: Target
-    strategy: Strategy
+    strategy: StrategyName
     phase: Phase
     rows_done: int
     rows_total: int

@@ -25,7 +25,7 @@ from sqlalchemy.util import await_only
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.errors import RenameInterruptedError
-from invoicing.toolkit.rename.lease import operate
+from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.names import Names
@@ -84,7 +84,7 @@ class _RenameOp(MigrateOperation):
     column_type: TypeEngine[Any]
     nullable: bool = False
     schema: str | None = None
-    batch_size: int = 5_000
+    batch_size: int = Options.batch_size
 
     @classmethod
     def invoke(
@@ -97,7 +97,7 @@ class _RenameOp(MigrateOperation):
         *,
         nullable: bool = False,
         schema: str | None = None,
-        batch_size: int = 5_000,
+        batch_size: int = Options.batch_size,
     ) -> None:
         operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
 
@@ -300,8 +300,8 @@ async def _rollback(database: Database, run: _Run) -> None:
     await back.contract(confirm=f"{back.target.table}.{back.target.old}")
     # The table is as it was before the expand: nothing is left to tell of either way.
     for done in (rename, back):
-        async with operate(database, done.target, done.options) as operator:
-            await state.forget(operator.connection, operator.names)
+        async with lease(database, done.target, done.options) as session:
+            await state.forget(session.connection, session.names)
 
 
 async def _contract(database: Database, run: _Run) -> None:

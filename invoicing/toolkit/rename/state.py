@@ -173,6 +173,11 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:  # 
     )
 
 
+async def forget_ranges(connection: Connection, names: Names) -> None:
+    """Delete every range: the column that they were filled in is gone."""
+    await connection.execute(f"DELETE FROM {quote(STATE)}.range WHERE key = $1", names.key)
+
+
 async def forget(connection: Connection, names: Names) -> None:
     """Delete the rename's row, and the schema with the last one."""
     if not await has_state(connection):

@@ -1,15 +1,19 @@
-"""The column to rename, and its table, as the catalog has them."""
+"""The table of a rename and its columns, as the catalog has them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.columns.marks import original
-from invoicing.toolkit.rename.names import Names, qualified
+from invoicing.toolkit.rename.names import qualified
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import asyncpg
+
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target
 
@@ -34,16 +38,17 @@ WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = 
 """
 # The table behind the view that a rename has put in its place (see `view`).
 _BEHIND = f"""
-SELECT c.oid, r.schema_name, r.table_name, c.relname
+SELECT c.oid, r.schema_name AS nspname, r.table_name AS relname, c.relname AS base
 FROM invoicing_rename.rename AS r JOIN pg_catalog.pg_namespace AS n ON n.nspname = r.schema_name
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = r.definition ->> 'base'
-WHERE r.strategy = 'view' AND r.phase <> 'contracted' AND r.table_name = $1
+WHERE r.phase <> 'contracted' AND r.table_name = $1
     AND c.relkind IN ('r', 'p') AND (r.schema_name = $2
         OR $2::text IS NULL AND r.schema_name = ANY ({_SCHEMAS}))
 ORDER BY array_position({_SCHEMAS}, n.nspname) LIMIT 1
 """
-_COLUMN = f"""
-SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+_COLUMNS = f"""
+SELECT a.attrelid, a.attname AS name, a.attnum,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::text ELSE '' END
         AS type_name, t.typtype::text AS type_kind, a.attnotnull AS not_null,
     a.attidentity::text AS identity, a.attgenerated::text AS generated,
@@ -74,14 +79,28 @@ SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped AND a.attnum > 0
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) AND NOT a.attisdropped
+    AND a.attnum > 0
 """
 _GRANTS = """
-SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
+SELECT a.attrelid, a.attnum,
+    CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
     x.privilege_type AS privilege, x.is_grantable AS grantable
 FROM pg_catalog.pg_attribute AS a, pg_catalog.aclexplode(a.attacl) AS x
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee
-WHERE a.attrelid = $1 AND a.attnum = $2 ORDER BY 1, 2
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) ORDER BY 3, 4
+"""
+# The table and its partitions with the column, each after the one that it is a partition of.
+_TREE = """
+SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned,
+    h.inhparent AS parent
+FROM (SELECT $1::oid AS relid, 0 AS level UNION SELECT relid, level
+    FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = c.oid
+ORDER BY t.level, c.oid
 """
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -131,30 +150,31 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Relation:
-    """The table: its oid, and what its name means in the schemas that are searched.
+class Table:
+    """A resolved table: what a name meant in this database when it was looked up, or a partition.
 
     Attributes:
+        columns: those of the rename's two names that it has, by name.
         base: what the table is called while a view stands in its place; None while none does.
+        parent: the table that it is a partition of.
     """
 
     oid: int
     schema: str
-    table: str
+    name: str
+    columns: Mapping[str, Column] = field(default_factory=dict, compare=False)
     base: str | None = None
+    partitioned: bool = False
+    parent: int | None = None
 
     @property
     def sql(self) -> str:
         """Return the table, qualified and quoted."""
-        return qualified(self.schema, self.table)
-
-    def names(self, target: Target) -> Names:
-        """Return the names that renaming `target` on this table uses."""
-        return Names(self.schema, self.table, target.old, target.new)
+        return qualified(self.schema, self.name)
 
 
-async def find_relation(connection: Connection, target: Target) -> Relation:
-    """Return the table that `target` means.
+async def find_table(connection: Connection, target: Target) -> Table:
+    """Return the table that `target` means, with the columns of both names.
 
     Raises:
         UsageError: there is none.
@@ -162,9 +182,7 @@ async def find_relation(connection: Connection, target: Target) -> Relation:
     row = await connection.fetchrow(_TABLE, target.table, target.schema)
     if row is None or row["is_view"]:
         schema = target.schema if row is None else row["nspname"]
-        behind = await _behind_a_view(connection, target.table, schema)
-        if behind is not None:
-            return behind
+        row = await _behind_a_view(connection, target.table, schema) or row
     if row is None:
         where = f"schema {target.schema}" if target.schema else "the search path"
         message = (
@@ -172,22 +190,55 @@ async def find_relation(connection: Connection, target: Target) -> Relation:
             "database. Nothing was changed. Give its schema with --schema, and check DATABASE_URL"
         )
         raise UsageError(message)
-    return Relation(row["oid"], row["nspname"], row["relname"])
+    columns = await _read_columns(connection, [row["oid"]], [target.old, target.new])
+    return Table(
+        row["oid"], row["nspname"], row["relname"], columns.get(row["oid"], {}), row.get("base")
+    )
 
 
-async def _behind_a_view(connection: Connection, table: str, schema: str | None) -> Relation | None:
+async def _behind_a_view(
+    connection: Connection, table: str, schema: str | None
+) -> asyncpg.Record | None:
     if await connection.fetchval("SELECT to_regclass('invoicing_rename.rename')") is None:
         return None
-    row = await connection.fetchrow(_BEHIND, table, schema)
-    return None if row is None else Relation(*row)
+    return await connection.fetchrow(_BEHIND, table, schema)
 
 
-async def find_column(connection: Connection, relation: Relation, name: str) -> Column | None:
-    """Return a column's definition; None when the table has none of that name."""
-    row = await connection.fetchrow(_COLUMN, relation.oid, name)
-    if row is None:
-        return None
-    grants = await connection.fetch(_GRANTS, relation.oid, row["attnum"])
+async def find_tree(connection: Connection, table: Table, target: Target) -> list[Table]:
+    """Return the table, then its partitions, as far as they have the old column."""
+    rows = await connection.fetch(_TREE, table.oid, target.old)
+    oids = [row["oid"] for row in rows]
+    columns = await _read_columns(connection, oids, [target.old, target.new])
+    return [Table(**row, columns=columns.get(row["oid"], {})) for row in rows]
+
+
+async def leaves(connection: Connection, table: Table) -> list[Table]:
+    """Return the tables that hold the rows: the partitions, or the table itself."""
+    rows = await connection.fetch(
+        "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class AS c"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND c.oid IN (SELECT $1::oid UNION ALL"
+        " SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) WHERE isleaf)"
+        " ORDER BY c.oid",
+        table.oid,
+    )
+    return [Table(*row) for row in rows]
+
+
+async def _read_columns(
+    connection: Connection, oids: Collection[int], names: Collection[str]
+) -> dict[int, dict[str, Column]]:
+    grants: dict[tuple[int, int], list[tuple[str, str, bool]]] = {}
+    for oid, number, *grant in await connection.fetch(_GRANTS, oids, names):
+        grants.setdefault((oid, number), []).append(tuple(grant))
+    columns: dict[int, dict[str, Column]] = {}
+    for row in await connection.fetch(_COLUMNS, oids, names):
+        granted = tuple(grants.get((row["attrelid"], row["attnum"]), ()))
+        columns.setdefault(row["attrelid"], {})[row["name"]] = _column(row, granted)
+    return columns
+
+
+def _column(row: asyncpg.Record, grants: tuple[tuple[str, str, bool], ...]) -> Column:
     return Column(
         number=row["attnum"],
         type=row["type"],
@@ -208,18 +259,5 @@ async def find_column(connection: Connection, relation: Relation, name: str) -> 
         inherited=row["inherited"],
         constrained_type=row["constrained_type"],
         owns_sequence=row["owns_sequence"],
-        grants=tuple((g["grantee"], g["privilege"], g["grantable"]) for g in grants),
+        grants=grants,
     )
-
-
-async def leaves(connection: Connection, relation: Relation) -> list[Relation]:
-    """Return the tables that hold the rows: the partitions, or the table itself."""
-    rows = await connection.fetch(
-        "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class AS c"
-        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE c.relkind = 'r' AND c.oid IN (SELECT $1::oid UNION ALL"
-        " SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass) WHERE isleaf)"
-        " ORDER BY c.oid",
-        relation.oid,
-    )
-    return [Relation(*row) for row in rows]

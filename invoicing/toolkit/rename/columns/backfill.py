@@ -16,23 +16,23 @@ import asyncpg
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
+from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
 from invoicing.toolkit.rename.columns.sync import missing, present
 from invoicing.toolkit.rename.columns.throttle import Brake, Rate, Window
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
 from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
-from invoicing.toolkit.rename.names import MARK, STATE, quote
+from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight.checks import can_silence_triggers
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from invoicing.toolkit.rename.columns.ranges import Range
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.strategy import Control
 
 _TURNS = 3
 _TRIES = 3
@@ -58,25 +58,24 @@ class Backfill:
 
     def __init__(
         self,
-        operator: Operator,
-        progress: Callable[[Progress], None] | None,
-        stop: asyncio.Event | None,
+        session: RenameSession,
+        control: Control,
     ) -> None:
-        self._operator = operator
-        self._progress = progress or (lambda _: None)
-        self._stop = stop or asyncio.Event()
-        self._brake = Brake(operator.connection, operator.options, self._stop, self._tell)
+        self._session = session
+        self._progress = control.progress or (lambda _: None)
+        self._stop = control.stop or asyncio.Event()
+        self._brake = Brake(session.connection, session.options, self._stop, self._tell)
         self._rate = Rate()
         self._ranges: list[Range] = []
         self._todo: list[Range] = []
-        self._batch_size = operator.options.batch_size
+        self._batch_size = session.options.batch_size
         self._total = self._updated = self._batches = 0
 
     async def run(self) -> BackfillReport:
         """Fill every row; `completed` is False after a planned stop."""
         began = time.monotonic()
-        operator = self._operator
-        await operator.connection.execute(state.set_phase(operator.names, Phase.BACKFILLING))
+        session = self._session
+        await session.connection.execute(state.set_phase(session.names, Phase.BACKFILLING))
         rounds = 0
         while True:
             await self._load()
@@ -85,7 +84,7 @@ class Backfill:
                 await self._work()
                 if self._stop.is_set():
                     return self._report(began, completed=False)
-            elif not await ranges.again(operator.connection, operator.names, only_skipped=True):
+            elif not await ranges.again(session.connection, session.names, only_skipped=True):
                 await self._finish()
                 return self._report(began, completed=True)
             else:
@@ -95,40 +94,36 @@ class Backfill:
     def _note_statement(self, one: Range) -> None:
         """Let the journal have the statement that every batch is, in its first form."""
         if not self._batches:
-            sql = batch_statement(self._operator.names, one.sql, one.stripes, measured=one.measured)
-            self._operator.entry.ran(f"-- each batch:\n{sql.strip()}", None)
+            sql = batch_statement(self._session.names, one.sql, one.stripes, measured=one.measured)
+            self._session.entry.ran(f"-- each batch:\n{sql.strip()}", None)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
-        operator = self._operator
+        session = self._session
         if rounds > _ROUNDS:
-            tables = await self._tables(operator.connection)
-            blockers = await holding(operator.connection, tables, ROWS)
+            tables = await self._tables(session.connection)
+            blockers = await holding(session.connection, tables, ROWS)
             waited = time.monotonic() - began
             statement = "UPDATE of rows that somebody keeps locked"
-            raise RenameBlockedError(str(operator.target), statement, waited, blockers)
+            raise RenameBlockedError(str(session.target), statement, waited, blockers)
         self._tell("somebody keeps the last rows locked")
-        await self._brake.sleep(operator.options.lock_timeout)
+        await self._brake.sleep(session.options.lock_timeout)
 
     async def _tables(self, connection: Connection) -> list[int]:
-        return [leaf.oid for leaf in await leaves(connection, self._operator.relation)]
+        return [leaf.oid for leaf in await leaves(connection, self._session.table)]
 
     async def _load(self) -> None:
-        operator = self._operator
-        counted = await ranges.plan_ranges(
-            operator.connection, operator.relation, operator.names, operator.options
-        )
-        found = await operator.state()
+        session = self._session
+        counted = await ranges.plan_ranges(session)
+        found = await session.state()
         self._total = (found.rows_total if found else 0) + counted
         if counted:
-            await state.save(operator.connection, operator.names, rows_total=self._total)
-        self._ranges = await ranges.load_ranges(
-            operator.connection, operator.relation, operator.names, operator.options
-        )
+            await state.save(session.connection, session.names, rows_total=self._total)
+        self._ranges = await ranges.load_ranges(session)
         self._todo = [range_ for range_ in self._ranges if not range_.done]
         self._todo.reverse()
 
     async def _work(self) -> None:
-        workers = min(self._operator.options.workers, len(self._todo))
+        workers = min(self._session.options.workers, len(self._todo))
         tasks = [asyncio.create_task(self._worker()) for _ in range(workers)]
         if not tasks:
             return
@@ -144,8 +139,8 @@ class Backfill:
                 raise end
 
     async def _worker(self) -> None:
-        with explained(self._operator.target, "UPDATE"):
-            async with self._operator.pool.connection() as connection:
+        with explained(self._session.target, "UPDATE"):
+            async with self._session.pool.connection() as connection:
                 await connection.fetch(_SETTINGS)
                 # Triggers, checks and indexes of the table may name things without their schemas.
                 await use_client_path(connection, local=False)
@@ -171,28 +166,27 @@ class Backfill:
             began = time.monotonic()
             if await self._batch(connection, one, pages.pages):
                 pages.took(time.monotonic() - began)
-                self._batch_size = round(self._operator.options.batch_size * pages.share)
+                self._batch_size = round(self._session.options.batch_size * pages.share)
                 await self._after()
                 if not one.done:
                     turns.append((one, pages))
 
     def _turns(self, turns: deque[tuple[Range, Window]]) -> int:
         """Return how many ranges to have: no second one that another worker could begin with."""
-        others = self._operator.options.workers - 1
+        others = self._session.options.workers - 1
         return _TURNS if not turns or len(self._todo) > others else 1
 
     def _window(self, one: Range) -> Window:
-        options, pages = self._operator.options, one.end_page - one.first_page
-        most = ranges.window(options, one.stripes, one.rows_expected / max(pages, 1))
-        return Window(min(most, pages), options.target)
+        pages = one.end_page - one.first_page
+        return Window(min(one.batch_pages, pages), self._session.options.target)
 
     async def _batch(self, connection: Connection, one: Range, pages: int) -> bool:
         """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""
         end, stripe, page = one.step(pages)
-        names = self._operator.names
+        names = self._session.names
         values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
         values += [(one.page, 0), (end, 0), one.stripe]
-        values += [self._operator.options.batch_bytes] if one.measured else []
+        values += [self._session.options.batch_bytes] if one.measured else []
         done = None
         for _ in range(_TRIES):
             try:
@@ -218,23 +212,23 @@ class Backfill:
         self, connection: Connection, statement: str, values: list[Any]
     ) -> asyncpg.Record | None:
         """Run a batch that no locked row can stop; who stops it has the table locked."""
-        operator, began = self._operator, time.monotonic()
-        patience = operator.options.lock_timeout * operator.options.lock_attempts
+        session, began = self._session, time.monotonic()
+        patience = session.options.lock_timeout * session.options.lock_attempts
         while not self._stop.is_set():
             try:
                 return await connection.fetchrow(statement, *values)
             except _LOCKED:
                 waited = time.monotonic() - began
             if waited > patience:
-                async with operator.pool.connection() as other:
+                async with session.pool.connection() as other:
                     blockers = await holding(other, await self._tables(other), WRITES)
-                raise RenameBlockedError(str(operator.target), "UPDATE", waited, blockers)
+                raise RenameBlockedError(str(session.target), "UPDATE", waited, blockers)
             self._tell("somebody keeps the table locked")
             await self._brake.sleep(_REST)
         return None
 
     async def _after(self) -> None:
-        if self._operator.connection.is_closed():
+        if self._session.connection.is_closed():
             message = "the session that holds the lock was ended"
             raise ConnectionAbortedError(message)
         self._tell()
@@ -256,9 +250,9 @@ class Backfill:
         )
 
     async def _finish(self) -> None:
-        connection, names = self._operator.connection, self._operator.names
+        connection, names = self._session.connection, self._session.names
         # Without statistics the first plans of the new code would be guesses.
-        await self._operator.ddl.long(f"ANALYZE {names.relation} ({quote(names.new)})")
+        await self._session.ddl.long(f"ANALYZE {names.relation} ({quote(names.new)})")
         await connection.execute(state.set_phase(names, Phase.BACKFILLED))
         self._tell()
 
@@ -279,7 +273,7 @@ def batch_statement(
     """
     old, new = quote(names.old), quote(names.new)
     rows = f"ctid >= $8::tid AND ctid < $9::tid AND {missing(new)} AND {present(old)}"
-    rows += f" AND get_byte(tidsend(ctid), 5) % {stripes} = $10::int"
+    rows += f" AND {in_stripe(str(stripes), '$10::int')}"
     fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {old}"
     free = f"SELECT ctid, pg_column_size({old}) AS size FROM ONLY {table} WHERE {rows}"
     steps, left, condition = [], "false", rows
@@ -298,7 +292,7 @@ def batch_statement(
         left = "(SELECT here < there FROM cut)"
     steps.append(f"filled AS ({fill} WHERE {condition} RETURNING 1)")
     return (
-        f"WITH {', '.join(steps)} UPDATE {quote(STATE)}.range AS r"
+        f"WITH {', '.join(steps)} UPDATE {RANGES} AS r"
         f" SET stripe = CASE WHEN {left} THEN r.stripe ELSE $1 END,"
         f" page = CASE WHEN {left} THEN r.page ELSE $2 END,"
         f" rows_updated = rows_updated + (SELECT count(*) FROM filled)"

@@ -17,10 +17,9 @@ from invoicing.toolkit.rename.model import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Estimate
     from invoicing.toolkit.rename.preflight.checks import Sizes
-    from invoicing.toolkit.rename.table import Relation
 
 # WAL of an update is about as big as its row and its index entries; checkpoints recycle it.
 _WAL_PER_BYTE = 3
@@ -34,20 +33,18 @@ FROM pg_class AS c, pg_database AS d WHERE d.datname = current_database()
 _WAL = "SELECT pg_size_bytes(current_setting('max_wal_size'))"
 
 
-async def disk_space(
-    connection: Connection, relation: Relation, sizes: Sizes, estimate: Estimate
-) -> Finding:
+async def disk_space(context: RenameContext, sizes: Sizes, estimate: Estimate) -> Finding:
     """Return what is needed, and what there is; a refusal where that is less.
 
     Room for WAL is counted too: it is on the same disk more often than not.
     """
-    wal = min(await connection.fetchval(_WAL), _WAL_PER_BYTE * (sizes.heap + sizes.indexes))
+    wal = min(await context.connection.fetchval(_WAL), _WAL_PER_BYTE * (sizes.heap + sizes.indexes))
     needed = estimate.extra_bytes + wal
     message = (
         f"about {_shown(estimate.extra_bytes)} more for the table and its indexes, and up to "
         f"{_shown(wal)} of WAL until the next checkpoint"
     )
-    free = await _free(await _folders(connection, relation))
+    free = await _free(await _folders(context))
     if free is None:
         said = f"{message}. This server cannot be asked how much is free: look, before you begin"
         return Finding("disk-space", _shown(needed), "noted", said)
@@ -57,9 +54,9 @@ async def disk_space(
     return Finding("disk-space", _shown(needed), "refused", said)
 
 
-async def _folders(connection: Connection, relation: Relation) -> list[str]:
+async def _folders(context: RenameContext) -> list[str]:
     try:
-        rows = await connection.fetch(_FOLDERS, relation.oid)
+        rows = await context.connection.fetch(_FOLDERS, context.table.oid)
     except asyncpg.InsufficientPrivilegeError:
         return []  # data_directory is for superusers and pg_read_all_settings
     return [row[0] for row in rows]

@@ -14,7 +14,7 @@ from invoicing.toolkit.rename.names import quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.table import Column
 
@@ -84,29 +84,29 @@ def expand_statements(names: Names, column: Column, own: Sequence[str] = ()) -> 
     ]
 
 
-async def expand(operator: Operator, column: Column, strategy: str) -> None:
+async def expand(session: RenameSession, strategy: str) -> None:
     """Begin the rename, or go on where the expand was killed."""
-    connection, names = operator.connection, operator.names
+    connection, names, column = session.connection, session.names, session.column()
     await state.set_up(connection)
-    await operator.entry.begin()
-    found = await operator.state()
+    await session.entry.begin()
+    found = await session.state()
     if found is None or found.phase is not Phase.EXPANDING:
-        await ranges.forget(connection, names)
+        await state.forget_ranges(connection, names)
         await state.begin(connection, names, strategy, {"type": column.type})
     await write(connection, *sync.create_functions(names, column))
-    own = await own_properties(connection, operator.relation, operator.target)
-    await operator.ddl.short(
+    own = await own_properties(session)
+    await session.ddl.short(
         *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)
     )
 
 
-async def unguarded(operator: Operator) -> list[Unguarded]:
+async def unguarded(session: RenameSession) -> list[Unguarded]:
     """Return the triggers and defaults that are missing or switched off."""
-    names = operator.names
-    rows = await operator.connection.fetch(
+    names = session.names
+    rows = await session.connection.fetch(
         _UNGUARDED,
-        operator.relation.oid,
-        operator.relation.sql,
+        session.table.oid,
+        session.table.sql,
         names.triggers,
         names.statement_triggers,
         [names.old, names.new],
@@ -114,21 +114,18 @@ async def unguarded(operator: Operator) -> list[Unguarded]:
     return [Unguarded(*row) for row in rows]
 
 
-async def repair(operator: Operator, column: Column) -> None:
+async def repair(session: RenameSession) -> None:
     """Put the triggers on again where they were taken off, and on partitions that came since.
 
     Where rows may differ meanwhile, every row is looked at anew.
     """
-    found = await operator.state()
-    if found is None or found.strategy != "columns":
+    missing = await unguarded(session)
+    if not missing or await session.state() is None:
         return
-    missing = await unguarded(operator)
-    if not missing:
-        return
-    connection, names = operator.connection, operator.names
+    connection, names, column = session.connection, session.names, session.column()
     await write(connection, *sync.create_functions(names, column))
     anew = any(trigger.of_rows for trigger in missing)
-    await operator.ddl.short(
+    await session.ddl.short(
         *sync.create_triggers(names, column),
         marks.mark_statement(names),
         *([state.set_phase(names, Phase.EXPANDED)] if anew else []),

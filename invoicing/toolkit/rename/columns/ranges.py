@@ -8,21 +8,19 @@ next stripe finds the dead versions of the last one pruned away, and stays on it
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.names import STATE, quote
-from invoicing.toolkit.rename.table import Relation, leaves
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import stripes
+from invoicing.toolkit.rename.columns.stripes import RANGES
+from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Options
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.names import Names
-
-_MOST_STRIPES = 32
-_PAGE = 8192
-_TABLE = f"{quote(STATE)}.range"
+    from invoicing.toolkit.rename.table import Table
 
 
 @dataclass
@@ -32,6 +30,7 @@ class Range:
     Attributes:
         stripe: passes that are done; the range is done when all are.
         page: where the present pass goes on.
+        batch_pages: how many pages hold one batch of one stripe.
         measured: whether what lies outside the pages may be too much for one batch.
     """
 
@@ -43,7 +42,8 @@ class Range:
     stripe: int
     page: int
     rows_expected: int
-    measured: bool = False
+    batch_pages: int
+    measured: bool
 
     @property
     def done(self) -> bool:
@@ -66,45 +66,41 @@ class Range:
         return end, self.stripe, end
 
 
-async def plan_ranges(
-    connection: Connection, relation: Relation, names: Names, options: Options
-) -> int:
+async def plan_ranges(context: RenameContext) -> int:
     """Cut every table that has no ranges yet; return the rows that were counted in them.
 
     The triggers are on already, so pages that are appended from now on hold filled rows only.
     A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) is cut again.
     """
-    await connection.execute(
-        f"DELETE FROM {_TABLE} WHERE key = $1"
-        " AND file IS DISTINCT FROM pg_relation_filenode(relation)::oid",
-        names.key,
-    )
+    connection, names = context.connection, context.names
+    await connection.execute(stripes.forget_rewritten(names.key))
     rows = await connection.fetch(
-        f"SELECT DISTINCT relation FROM {_TABLE} WHERE key = $1", names.key
+        f"SELECT DISTINCT relation FROM {RANGES} WHERE key = $1", names.key
     )
     known = {row[0] for row in rows}
     counted = 0
-    for leaf in await leaves(connection, relation):
+    for leaf in await leaves(connection, context.table):
         if leaf.oid not in known:
-            counted += await _cut(connection, leaf, names, options)
+            counted += await _cut(context, leaf)
     return counted
 
 
-async def load_ranges(
-    connection: Connection, relation: Relation, names: Names, options: Options
-) -> list[Range]:
+async def load_ranges(context: RenameContext) -> list[Range]:
     """Return every range, as the database has it."""
-    tables = {leaf.oid: leaf.sql for leaf in await leaves(connection, relation)}
-    rows = await connection.fetch(
+    tables = {leaf.oid: leaf.sql for leaf in await leaves(context.connection, context.table)}
+    pages = "(end_page - first_page)"
+    batch_pages = stripes.batch_pages(context.options, "rows_expected", pages, "stripes")
+    rows = await context.connection.fetch(
         "SELECT relation, first_page, end_page, stripes, stripe, page, rows_expected,"
+        f" {batch_pages} AS batch_pages,"
         # What lies outside now: what clients write from now on is filled by the trigger.
         " EXISTS (SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
         " WHERE c.oid = relation AND a.attname = $2 AND a.attlen = -1 AND a.attstorage <> 'p'"
         " AND c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > $3)"
-        f" FROM {_TABLE} WHERE key = $1 ORDER BY relation, first_page",
-        names.key,
-        names.old,
-        options.batch_bytes,
+        f" FROM {RANGES} WHERE key = $1 ORDER BY relation, first_page",
+        context.names.key,
+        context.target.old,
+        context.options.batch_bytes,
     )
     return [
         Range(row["relation"], tables[row["relation"]], *list(row)[1:])
@@ -113,9 +109,12 @@ async def load_ranges(
     ]
 
 
-async def forget(connection: Connection, names: Names) -> None:
-    """Delete every range: the column that they were filled in is gone."""
-    await connection.execute(f"DELETE FROM {_TABLE} WHERE key = $1", names.key)
+async def rows_done(context: RenameContext) -> int:
+    """Return how many rows are done, as far as pages and stripes say."""
+    if not await state.has_state(context.connection):
+        return 0
+    done = f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {RANGES} WHERE key = $1"
+    return int(await context.connection.fetchval(done, context.names.key))
 
 
 async def again(connection: Connection, names: Names, *, only_skipped: bool) -> int:
@@ -125,49 +124,13 @@ async def again(connection: Connection, names: Names, *, only_skipped: bool) -> 
     """
     condition = " AND skipped" if only_skipped else ""
     done: str = await connection.execute(
-        f"UPDATE {_TABLE} SET stripe = 0, page = first_page, skipped = false"
+        f"UPDATE {RANGES} SET stripe = 0, page = first_page, skipped = false"
         f" WHERE key = $1{condition}",
         names.key,
     )
     return int(done.rsplit(maxsplit=1)[-1])
 
 
-async def _cut(connection: Connection, leaf: Relation, names: Names, options: Options) -> int:
-    async with connection.transaction(isolation="repeatable_read"):
-        pages, file = await connection.fetchrow(
-            "SELECT pg_relation_size($1::oid) / current_setting('block_size')::bigint,"
-            " pg_relation_filenode($1::oid)::oid",
-            leaf.oid,
-        )
-        rows = await connection.fetchval(f"SELECT count(*) FROM ONLY {leaf.sql}", timeout=None)
-        if not pages:
-            return 0
-        stripes = options.stripes or _stripes(rows, pages, options)
-        length = window(options, stripes, rows / pages)
-        await connection.execute(
-            f"INSERT INTO {_TABLE} (key, relation, file, first_page, end_page, stripes, page,"
-            " rows_expected) SELECT $1, $2, $3, p, least(p + $5, $4), $6, p,"
-            # Rounded so that the parts add up to the whole.
-            " ($7::numeric * least(p + $5, $4) / $4)::bigint - ($7::numeric * p / $4)::bigint"
-            " FROM generate_series(0, $4::bigint - 1, $5::bigint) AS p",
-            names.key,
-            leaf.oid,
-            file,
-            pages,
-            length,
-            stripes,
-            rows,
-        )
-    return int(rows)
-
-
-def _stripes(rows: int, pages: int, options: Options) -> int:
-    # At least two rows of a page in a stripe, and batches of the size that was asked for.
-    batches = rows // (options.batch_size * options.workers)
-    return max(min(_MOST_STRIPES, int(rows / pages / 2), batches), 1)
-
-
-def window(options: Options, stripes: int, rows_in_page: float) -> int:
-    """Return how many pages hold one batch of one stripe, by its rows and by its bytes."""
-    by_rows = math.ceil(options.batch_size * stripes / max(rows_in_page, 0.01))
-    return max(min(by_rows, options.batch_bytes * stripes // _PAGE), 1)
+async def _cut(context: RenameContext, leaf: Table) -> int:
+    cut = stripes.cut_statement(context.names.key, str(leaf.oid), leaf.sql, context.options)
+    return sum(row[0] for row in await context.connection.fetch(cut))

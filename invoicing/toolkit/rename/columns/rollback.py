@@ -11,12 +11,10 @@ from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, quote
-from invoicing.toolkit.rename.table import find_column
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.table import Column
 
 
 def rollback_statements(names: Names) -> list[str]:
@@ -29,39 +27,39 @@ def rollback_statements(names: Names) -> list[str]:
     ]
 
 
-async def rollback(operator: Operator, column: Column) -> None:
+async def rollback(session: RenameSession) -> None:
     """Drop the triggers and the new column: the old one has every value.
 
     Raises:
         RowsDifferError: the new column has values that the old one has not.
     """
-    connection, names = operator.connection, operator.names
-    if await find_column(connection, operator.relation, names.new) is not None:
-        await _refuse_loss(operator, column)
+    connection, names = session.connection, session.names
+    if names.new in session.table.columns:
+        await _refuse_loss(session)
     statements = rollback_statements(names)
-    if await operator.state() is not None:
+    if await session.state() is not None:
         # Refused or blocked, it leaves the rename where it was, to be gone on with.
         statements.append(state.set_phase(names, Phase.ROLLING_BACK))
-    await operator.ddl.short(*statements)
+    await session.ddl.short(*statements)
     if await state.has_state(connection):
-        await write(connection, *sync.drop_functions(names))
+        await write(connection, *names.drop_functions())
     await state.forget(connection, names)
 
 
-async def _refuse_loss(operator: Operator, column: Column) -> None:
-    names = operator.names
+async def _refuse_loss(session: RenameSession) -> None:
+    names, column = session.names, session.column()
     old, new = quote(names.old), quote(names.new)
-    rows, different = await operator.connection.fetchrow(
+    rows, different = await session.connection.fetchrow(
         f"SELECT {MARK} count(*), count(*) FILTER (WHERE {present(new)}"
         f" AND ({distinct(column, old, new)})) FROM {names.relation}"
     )
     if different:
         raise RowsDifferError(
-            str(operator.target),
+            str(session.target),
             rows=rows,
             missing=0,
             different=different,
             danger=f"Dropping {names.new} now would lose values",
             advice=f"Set {names.old} in those rows first, then run: "
-            + operator.target.command("rollback"),
+            + session.target.command("rollback"),
         )

@@ -34,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.marks import letters, setting
-from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.names import literal, quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
@@ -69,15 +69,12 @@ def present(value: str) -> str:
 def create_functions(names: Names, column: Column) -> list[str]:
     """Return the statements that make the counter and the functions; they lock nothing."""
     return [
-        f"CREATE SEQUENCE IF NOT EXISTS {names.sequence}",
-        # The application's accounts write through the triggers, and may do nothing else here.
-        f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
-        f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
-        _function(names, names.sync_trigger, _sync_body(names, column)),
-        _function(names, names.insert_trigger, _insert_body(names, column)),
-        _function(names, names.early_trigger, _early_body(names)),
-        _function(names, names.count_trigger, _count_body(names)),
-        _function(names, names.both_trigger, _both_body(names)),
+        *names.create_counter(),
+        names.create_function(names.sync_trigger, _sync_body(names, column)),
+        names.create_function(names.insert_trigger, _insert_body(names, column)),
+        names.create_function(names.early_trigger, _early_body(names)),
+        names.create_function(names.count_trigger, _count_body(names)),
+        names.create_function(names.both_trigger, _both_body(names)),
     ]
 
 
@@ -182,20 +179,6 @@ BEGIN
 {body}    END LOOP;
 END
 $rename_{names.key}$"""
-
-
-def drop_functions(names: Names) -> list[str]:
-    """Return the statements that drop what `create_functions` made."""
-    functions = [f"DROP FUNCTION IF EXISTS {names.function(name)}()" for name in names.functions]
-    return [*functions, f"DROP SEQUENCE IF EXISTS {names.sequence}"]
-
-
-def _function(names: Names, trigger: str, body: str) -> str:
-    tag = f"$rename_{names.key}$"
-    return (
-        f"CREATE OR REPLACE FUNCTION {names.function(trigger)}() RETURNS trigger"
-        f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n{body}{tag}"
-    )
 
 
 def _count(names: Names) -> str:

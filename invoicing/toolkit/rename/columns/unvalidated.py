@@ -14,8 +14,7 @@ from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Relation
+    from invoicing.toolkit.rename.context import RenameContext
 
 # As many rows as are counted, and as long as that may take, in seconds.
 _ROWS = 1_000
@@ -37,12 +36,12 @@ ORDER BY 1
 """
 
 
-async def unvalidated_findings(
-    connection: Connection, relation: Relation, target: Target
-) -> list[Finding]:
+async def unvalidated_findings(context: RenameContext) -> list[Finding]:
     """Refuse constraints that would end the backfill; those of the new column are ours."""
     found = []
-    for name, table, expression in await connection.fetch(_CONSTRAINTS, relation.oid, target.new):
+    connection, target = context.connection, context.target
+    rows = await connection.fetch(_CONSTRAINTS, context.table.oid, target.new)
+    for name, table, expression in rows:
         violated = f"{table} WHERE NOT ({expression})"
         said = await _violations(connection, violated)
         if said is None:

@@ -32,6 +32,8 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.rel
 WHERE c.oid = $1 AND s.name = 'deadlock_timeout'
 """
 _GENTLE = "LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE"
+# Whom a statement blocks that blocks no session.
+NONE = "nobody"
 _NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
@@ -40,6 +42,20 @@ def first_step(phase: str, table: str) -> Step:
     return Step(
         phase, _GENTLE.format(table), "SHARE UPDATE EXCLUSIVE", "nobody; autovacuum gives way"
     )
+
+
+def short_steps(phase: str, table: str, statements: Iterable[str]) -> list[Step]:
+    """Return a short transaction of `Ddl`, for a plan."""
+    blocks = "everybody, for at most lock_timeout a try"
+    return [
+        first_step(phase, table),
+        *(Step(phase, sql, "ACCESS EXCLUSIVE, for milliseconds", blocks) for sql in statements),
+    ]
+
+
+def free_steps(phase: str, statements: Iterable[str]) -> list[Step]:
+    """Return statements that lock nothing of a client's, for a plan."""
+    return [Step(phase, sql, "none on the table", NONE) for sql in statements]
 
 
 class Ddl:

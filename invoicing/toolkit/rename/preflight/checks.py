@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.table import Column, Relation
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.table import Column, Table
 
 OLDEST_VERSION = 14
 _MOST_COLUMNS = 1_600
@@ -101,9 +102,10 @@ class Sizes:
     width: int
 
 
-async def measure(connection: Connection, relation: Relation, column: str) -> Sizes:
+async def measure(context: RenameContext) -> Sizes:
     """Return the table's sizes, from statistics and file sizes: no row is read."""
-    return Sizes(*await connection.fetchrow(_SIZES, relation.oid, column))
+    row = await context.connection.fetchrow(_SIZES, context.table.oid, context.column_name)
+    return Sizes(*row)
 
 
 async def can_silence_triggers(connection: Connection) -> bool:
@@ -115,16 +117,15 @@ async def can_silence_triggers(connection: Connection) -> bool:
     return bool(await connection.fetchval(query))
 
 
-async def preflight(
-    connection: Connection, relation: Relation, column: Column, target: Target, options: Options
-) -> list[Finding]:
+async def preflight(context: RenameContext, column: Column) -> list[Finding]:
     """Return what the server, the account, the table and the column say to the rename."""
-    facts = await connection.fetchrow(_FACTS, relation.oid, STATE, target.new)
-    begun = await state.load(connection, relation.names(target))
+    connection, target, table = context.connection, context.target, context.table
+    facts = await connection.fetchrow(_FACTS, table.oid, STATE, target.new)
+    begun = await state.load(connection, context.names)
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
-    found = [*_account(facts, relation), *_table(facts, relation, target, options)]
-    found += await storage_findings(connection, relation)
-    others = await state.others(connection, relation.names(target))
+    found = [*_account(facts, table), *_table(facts, context)]
+    found += await storage_findings(context)
+    others = await state.others(connection, context.names)
     back = f"{target.new} -> {target.old}" in others
     if facts["new_exists"] and not unfinished and not back:
         advice = (
@@ -136,19 +137,19 @@ async def preflight(
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(_refused("other-rename", other, message))
     found += _column(column, target)
-    found += await _triggers(connection, relation)
-    found += await _company(connection, relation, facts, options)
-    return [accepted(one, options.accept, PLAN) for one in found]
+    found += await _triggers(connection, table)
+    found += await _replication(context, facts)
+    return [accepted(finding, context.options.accept, PLAN) for finding in found]
 
 
-def _account(facts: asyncpg.Record, relation: Relation) -> list[Finding]:
+def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
     account, found = quote(facts["account"]), []
     if not facts["owner"]:
         message = (
             f"it belongs to {quote(facts['owner_name'])}, and {account} may not alter it. Connect "
             f"as its owner, or run: GRANT {quote(facts['owner_name'])} TO {account}"
         )
-        found.append(_refused("privilege", relation.sql, message))
+        found.append(_refused("privilege", table.sql, message))
     if facts["owns_state"] is None and not facts["creates_schemas"]:
         message = (
             f"{account} may not make the schema in which the progress is kept. Run: CREATE SCHEMA "
@@ -160,7 +161,7 @@ def _account(facts: asyncpg.Record, relation: Relation) -> list[Finding]:
         found.append(_refused("privilege", STATE, message))
     if not facts["creates_in_schema"]:
         message = f"indexes are made in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"
-        found.append(_refused("privilege", f"schema {quote(relation.schema)}", message))
+        found.append(_refused("privilege", f"schema {quote(table.schema)}", message))
     if not facts["creates_temporary"]:
         message = (
             f"an empty temporary table is looked at. Run: GRANT TEMP ON DATABASE ... TO {account}"
@@ -169,11 +170,10 @@ def _account(facts: asyncpg.Record, relation: Relation) -> list[Finding]:
     return found
 
 
-def _table(
-    facts: asyncpg.Record, relation: Relation, target: Target, options: Options
-) -> list[Finding]:
+def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
+    table, target = context.table, context.target
     major = facts["version"] // 10_000
-    needed = options.workers + 2
+    needed = context.options.workers + 2
     left = facts["connections_left"]
     checks = [
         (
@@ -186,17 +186,17 @@ def _table(
         (
             facts["kind"] not in {"r", "p"},
             "no-table",
-            relation.sql,
+            table.sql,
             "is no table: a view or a foreign table",
         ),
         (
             facts["is_partition"],
             "partition",
-            relation.sql,
+            table.sql,
             "is a partition. Rename the column of the table that it is a part of",
         ),
-        (facts["typed"], "typed-table", relation.sql, "is made of a type; alter the type"),
-        (facts["persistence"] == "t", "temporary", relation.sql, "is temporary: only you see it"),
+        (facts["typed"], "typed-table", table.sql, "is made of a type; alter the type"),
+        (facts["persistence"] == "t", "temporary", table.sql, "is temporary: only you see it"),
         (
             target.new in SYSTEM_COLUMNS,
             "name-taken",
@@ -206,13 +206,13 @@ def _table(
         (
             facts["columns"] + 1 > _MOST_COLUMNS,
             "too-many-columns",
-            relation.sql,
+            table.sql,
             f"has had {facts['columns']} columns, and 1,600 is the most, dropped ones too",
         ),
         (
             facts["row_security"],
             "row-security",
-            relation.sql,
+            table.sql,
             "row security hides rows from this account. Connect as one with BYPASSRLS",
         ),
         (
@@ -257,10 +257,10 @@ def _column(column: Column, target: Target) -> list[Finding]:
     return found
 
 
-async def _triggers(connection: Connection, relation: Relation) -> list[Finding]:
+async def _triggers(connection: Connection, table: Table) -> list[Finding]:
     found = []
     silenced = await can_silence_triggers(connection)
-    for row in await connection.fetch(_TRIGGERS, relation.oid):
+    for row in await connection.fetch(_TRIGGERS, table.oid):
         fires = row["enabled"] in {"A", "R"} if silenced else row["enabled"] in {"A", "O"}
         if fires and not row["heeds"]:
             message = (
@@ -273,17 +273,15 @@ async def _triggers(connection: Connection, relation: Relation) -> list[Finding]
         elif not row["heeds"]:
             message = "it does not fire for the rows of the backfill, which change nothing for it"
             found.append(Finding("update-trigger", row["subject"], "noted", message))
-    for row in await connection.fetch(_LATE_TRIGGERS, relation.oid):
+    for row in await connection.fetch(_LATE_TRIGGERS, table.oid):
         message = "its name comes after ours, so it would change a row that we have made equal"
         found.append(_refused("late-trigger", row[0], message))
     return found
 
 
-async def _company(
-    connection: Connection, relation: Relation, facts: asyncpg.Record, options: Options
-) -> list[Finding]:
-    found = []
-    tables = [relation.oid, *(leaf.oid for leaf in await leaves(connection, relation))]
+async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Finding]:
+    found, connection, options = [], context.connection, context.options
+    tables = [context.table.oid, *(leaf.oid for leaf in await leaves(connection, context.table))]
     for long_transaction in await long_transactions(
         connection, options.max_transaction_age, tables
     ):

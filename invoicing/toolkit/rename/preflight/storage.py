@@ -13,7 +13,8 @@ from invoicing.toolkit.rename.names import STATE, literal
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.table import Relation
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.table import Table
 
 SLUGS = frozenset({"access-method", "system-table", "distributed-table"})
 _TREE = """
@@ -60,36 +61,36 @@ SELECT EXISTS (SELECT FROM {list} AS l WHERE (l.{relation}::text, l.{by_name}::t
 """
 
 
-async def storage_findings(connection: Connection, relation: Relation) -> list[Finding]:
+async def storage_findings(context: RenameContext) -> list[Finding]:
     """Refuse tables whose rows are kept by something else than PostgreSQL's own heap."""
-    found = []
-    for row in await connection.fetch(_SYSTEM, relation.oid):
+    found, connection, table = [], context.connection, context.table
+    for row in await connection.fetch(_SYSTEM, table.oid):
         message = f"is in schema {row[0]}, which is not for anyone to alter"
-        found.append(_refused("system-table", relation.sql, message))
-    for table, method in await connection.fetch(_ACCESS_METHODS, relation.oid):
+        found.append(_refused("system-table", table.sql, message))
+    for stored, method in await connection.fetch(_ACCESS_METHODS, table.oid):
         message = (
             f"its access method is {method}: only tables of PostgreSQL's own heap are known to "
             "take a backfill by ranges of pages"
         )
-        found.append(_refused("access-method", table, message))
-    return found + await _distributed(connection, relation)
+        found.append(_refused("access-method", stored, message))
+    return found + await _distributed(connection, table)
 
 
-async def _distributed(connection: Connection, relation: Relation) -> list[Finding]:
+async def _distributed(connection: Connection, table: Table) -> list[Finding]:
     found = {}
     for row in await connection.fetch(_LISTS):
         if not row["readable"]:
-            message = f"is not readable, so that {row['extension']} may know {relation.sql}"
+            message = f"is not readable, so that {row['extension']} may know {table.sql}"
             found[row["list"]] = Finding("distributed-table", row["list"], "noted", message)
             continue
         query = _LISTED_BY_NAME if row["by_name"] else _LISTED
-        if await connection.fetchval(query.format(tree=_TREE, **row), relation.oid):
+        if await connection.fetchval(query.format(tree=_TREE, **row), table.oid):
             message = (
                 f"{row['extension']} lists it in {row['list']}: what an extension distributes, "
                 "partitions or replicates itself is not renamed column by column here. Use the "
                 "extension's own way"
             )
-            found[row["list"]] = _refused("distributed-table", relation.sql, message)
+            found[row["list"]] = _refused("distributed-table", table.sql, message)
     return list(found.values())
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns.stripes import (
+    RANGES,
+    cut_statement,
+    forget_rewritten,
+    in_stripe,
+)
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.script.blocks import CLIENT_PATH, do, locked
@@ -13,26 +20,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import Options
     from invoicing.toolkit.rename.names import Names
 
-_RENAMES, _RANGES = f"{quote(STATE)}.rename", f"{quote(STATE)}.range"
-_CUT = """WITH counted AS (
-    SELECT count(*) AS rows, greatest(pg_relation_size({relation}::regclass)
-        / current_setting('block_size')::bigint, 1) AS pages FROM {table}
-), shaped AS (
-    SELECT rows, pages,
-        greatest(least(32, rows / pages / 2, rows / {batch}), 1)::integer AS stripes FROM counted
-), cut AS (
-    SELECT rows, pages, stripes, greatest(ceil({batch} * stripes / greatest(
-        rows::numeric / pages, 0.01)), 1)::bigint AS length FROM shaped
-), totalled AS (
-    UPDATE {renames} SET rows_total = (SELECT rows FROM counted) WHERE key = {key}
-)
-INSERT INTO {ranges} (key, relation, file, first_page, end_page, stripes, page, rows_expected)
-SELECT {key}, {relation}::regclass, pg_relation_filenode({relation}), p,
-    least(p + length, pages), stripes, p,
-    (rows::numeric * least(p + length, pages) / pages)::bigint
-        - (rows::numeric * p / pages)::bigint
-FROM cut, generate_series(0, pages - 1, length) AS p
-WHERE NOT EXISTS (SELECT FROM {ranges} AS r WHERE r.key = {key})"""
+_RENAMES = f"{quote(STATE)}.rename"
 # A crash may lose the last batches with their progress. In a deadlock the batch gives way.
 _BATCHES = """DECLARE
     part record;
@@ -87,20 +75,12 @@ END
 
 def cut(names: Names, options: Options) -> list[str]:
     """Cut the table into ranges; nothing happens when it is cut and was not rewritten since."""
-    key, relation = literal(names.key), literal(names.relation)
-    rewritten = (
-        f"DELETE FROM {_RANGES} WHERE key = {key}"
-        " AND file IS DISTINCT FROM pg_relation_filenode(relation)::oid"
-    )
-    ranges = _CUT.format(
-        relation=relation,
-        table=names.relation,
-        key=key,
-        batch=options.batch_size,
-        renames=_RENAMES,
-        ranges=_RANGES,
-    )
-    return [rewritten, ranges]
+    key = literal(names.key)
+    # A script has one worker.
+    ranges = cut_statement(names.key, names.relation, names.relation, replace(options, workers=1))
+    total = f"(SELECT coalesce(sum(rows_expected), 0) FROM {RANGES} WHERE key = {key})"
+    counted = f"UPDATE {_RENAMES} SET rows_total = {total} WHERE key = {key}"
+    return [forget_rewritten(names.key), ranges, counted]
 
 
 def backfill(names: Names, options: Options) -> str:
@@ -110,12 +90,12 @@ def backfill(names: Names, options: Options) -> str:
     update = (
         f"UPDATE {names.relation} SET {new} = {old} WHERE ctid >= format('(%s,0)', $1)::tid"
         f" AND ctid < format('(%s,0)', $2)::tid AND {new} IS NOT DISTINCT FROM NULL"
-        f" AND {old} IS DISTINCT FROM NULL AND get_byte(tidsend(ctid), 5) % $3 = $4"
+        f" AND {old} IS DISTINCT FROM NULL AND {in_stripe('$3', '$4')}"
     )
     return do(
         _BATCHES.format(
             path=CLIENT_PATH.format("pg_catalog.current_setting('search_path')"),
-            ranges=_RANGES,
+            ranges=RANGES,
             renames=_RENAMES,
             key=literal(names.key),
             locked=locked(names),
@@ -132,7 +112,7 @@ def backfill(names: Names, options: Options) -> str:
 def filled(names: Names) -> list[str]:
     """Return what says that the last batch is done, if it is."""
     done = (
-        f" AND NOT EXISTS (SELECT FROM {_RANGES} AS r WHERE r.key = {literal(names.key)}"
+        f" AND NOT EXISTS (SELECT FROM {RANGES} AS r WHERE r.key = {literal(names.key)}"
         " AND r.stripe < r.stripes)"
     )
     analyze = f"ANALYZE {names.relation} ({quote(names.new)})"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
+from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.script import batches, blocks
@@ -115,7 +116,7 @@ class Script:
             + self._watch()
             + confirm
             + execute(*contract.contract_statements(names, [], []))
-            + execute(state.set_phase(names, Phase.CONTRACTED), *sync.drop_functions(names))
+            + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
             + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
             # Of an empty table nothing was lost, so that there is no way back to keep.
             + f"    IF NOT EXISTS (SELECT FROM {names.relation}) THEN\n{_forget(names)}"
@@ -139,7 +140,7 @@ class Script:
             + lock(names, self.options, _ALL)
             # Nothing has kept them equal meanwhile where a trigger is missing or off.
             + f"    IF {_unguarded(names)} THEN\n{loss}    END IF;\n    END IF;\n"
-            + execute(*rollback.rollback_statements(names), *sync.drop_functions(names))
+            + execute(*rollback.rollback_statements(names), *names.drop_functions())
             + f"{_forget(names)}    END IF;\n"
         )
         return self._last(body)
@@ -173,7 +174,7 @@ class Script:
             + f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
             + f"    IF to_regclass('{_STATE}.range') IS NULL THEN\n{execute(*state.SETUP)}"
             + "    END IF;\n"
-            + execute(_begin(names, self.options))
+            + execute(_begin(names))
             + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
             + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
@@ -205,8 +206,9 @@ class Script:
             f"To see how far the rename has come: {names.command('status')}",
         )
         view = raise_if(
-            f"noted.strategy = 'view' AND noted.phase <> {literal(Phase.CONTRACTED)}",
-            f"the rename of {names.table}.{names.old} was begun by a view",
+            f"noted.strategy <> {literal(ColumnsStrategy.name)}"
+            f" AND noted.phase <> {literal(Phase.CONTRACTED)}",
+            f"the rename of {names.table}.{names.old} was begun by another strategy",
             f"To see how to go on: {names.command('status')}",
         )
         checks = f"{missing}{view}{self._refuse_others()}"
@@ -293,7 +295,7 @@ class Script:
     def _watch(self) -> str:
         """Take the table for itself; refuse if old code has written it within the quiet time."""
         names = self.names
-        counter = f"(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {names.sequence})"
+        counter = names.old_writes
         return (
             f"    counted := {counter};\n"
             f"    IF EXISTS (SELECT FROM {names.relation}) THEN\n"
@@ -329,8 +331,8 @@ def _unguarded(names: Names) -> str:
     )
 
 
-def _begin(names: Names, options: Options) -> str:
-    values = (names.key, names.schema, names.table, names.old, names.new, options.strategy)
+def _begin(names: Names) -> str:
+    values = (names.key, names.schema, names.table, names.old, names.new, ColumnsStrategy.name)
     written = ", ".join(map(literal, (*values, Phase.EXPANDING)))
     return (
         f"INSERT INTO {_STATE}.rename (key, schema_name, table_name, old_name, new_name, strategy,"

@@ -10,6 +10,7 @@ to read, and whatever tools outside the database do to a table of that name.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.table import Column, Relation
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.table import Column, Table
     from invoicing.toolkit.rename.view.shape import Renaming, Shape
 
 # What the general preflight finds that matters here too; the rest is about a second column.
@@ -70,31 +73,28 @@ class Found(NamedTuple):
     renamings: list[Renaming]
 
 
-async def find_for_view(
-    connection: Connection, relation: Relation, column: Column, target: Target, options: Options
-) -> Found:
+async def find_for_view(context: RenameContext, strategy: Strategy) -> Found:
     """Look at the catalog for everything that the view would carry, or break."""
-    names = relation.names(target)
-    name = target.new if relation.base else target.old
-    facts = await connection.fetchrow(_FACTS, relation.oid, name)
-    shape = await read_shape(connection, relation.oid, names)
-    renamings = await find_renamings(connection, relation.oid, names, name)
+    connection, table, names = context.connection, context.table, context.names
+    column, name = context.column(), context.column_name
+    facts = await connection.fetchrow(_FACTS, table.oid, name)
+    shape = await read_shape(connection, table.oid, names)
+    renamings = await find_renamings(connection, table.oid, names, name)
     findings = [
-        *_general(await preflight(connection, relation, column, target, options)),
-        *_table(facts, relation, connection.get_server_version().major),
-        *_column(facts, column, target),
-        *await _names(connection, relation, shape, renamings),
-        *await dependents_of(connection, relation, target, "view", options.accept),
-        *await statements_no_view_takes(connection, relation),
+        *_general(await preflight(context, column)),
+        *_table(facts, table, context.version),
+        *_column(facts, column, context.target),
+        *await _names(connection, table, shape, renamings),
+        *await dependents_of(context, strategy),
+        *await statements_no_view_takes(context),
     ]
-    return Found(
-        [accepted(finding, options.accept, VIEW) for finding in findings], shape, renamings
-    )
+    accept = context.options.accept
+    return Found([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)
 
 
-def always(relation: Relation, version: int) -> list[str]:
+def always(of: Table, version: int) -> list[str]:
     """Return what no view can do, whatever the table."""
-    table = quote(relation.table)
+    table = quote(of.name)
     merge = [] if version >= MERGE else [f"MERGE INTO {table}"]
     return [
         f"COPY {table}, TRUNCATE {table}, pg_dump -t {table}, a new foreign key to it",
@@ -118,13 +118,15 @@ def _general(findings: list[Finding]) -> list[Finding]:
         "both names, then: --accept logical-slot"
     )
     return [
-        _refused(one.slug, one.subject, logical) if one.slug == "logical-slot" else one
-        for one in found
+        replace(finding, verdict="refused", message=logical)
+        if finding.slug == "logical-slot"
+        else finding
+        for finding in found
     ]
 
 
-def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Finding]:
-    table = relation.sql
+def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
+    table = of.sql
     invoker = facts["row_security"] and version >= _INVOKER
     checks = [
         (
@@ -154,7 +156,7 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
             "privilege",
             (
                 f"its owner {facts['owner']} may not own a view there. Run: GRANT CREATE ON SCHEMA "
-                f"{quote(relation.schema)} TO {facts['owner']}"
+                f"{quote(of.schema)} TO {facts['owner']}"
             ),
         ),
         (
@@ -196,12 +198,12 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
 
 
 async def _names(
-    connection: Connection, relation: Relation, shape: Shape, renamings: list[Renaming]
+    connection: Connection, table: Table, shape: Shape, renamings: list[Renaming]
 ) -> list[Finding]:
     found = []
     if shape.base is None:
         message = "its second name is taken, and that with a digest, too. Rename what has them"
-        found.append(_refused("name-taken", relation.sql, message))
+        found.append(_refused("name-taken", table.sql, message))
     for renaming in renamings:
         said = f"is called {quote(renaming.new_name)} from the contract on"
         subject = f"{quote(renaming.name)} ON {renaming.table}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.names import MARK, STATE, literal, qualified, quote
+from invoicing.toolkit.rename.names import MARK, literal, qualified, quote
 from invoicing.toolkit.rename.view.shape import Grant, rename_statement, seen
 
 if TYPE_CHECKING:
@@ -215,14 +215,10 @@ def count_functions(names: Names, word: str) -> list[str]:
     one column that is written. So it looks for the old name in the text of the statement: of what
     a function runs, that is in its context; of EXECUTE, in what was prepared.
     """
-    tag = f"$rename_{names.key}$"
     return [
-        f"CREATE SEQUENCE IF NOT EXISTS {names.sequence}",
-        f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
-        f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
-        (
-            f"CREATE OR REPLACE FUNCTION {names.function(names.count_trigger)}() RETURNS trigger"
-            f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n"
+        *names.create_counter(),
+        names.create_function(
+            names.count_trigger,
             "DECLARE\n    stack pg_catalog.text;\n    sent pg_catalog.text;\nBEGIN\n"
             "    GET DIAGNOSTICS stack = PG_CONTEXT;\n"
             "    sent := pg_catalog.left(coalesce(pg_catalog.substring(stack, E'\\n.*'),"
@@ -233,6 +229,6 @@ def count_functions(names: Names, word: str) -> list[str]:
             "SELECT FROM pg_catalog.pg_prepared_statements AS p\n"
             f"            WHERE p.statement OPERATOR(pg_catalog.~*) {literal(word)})) THEN\n"
             f"        PERFORM pg_catalog.nextval({literal(names.sequence)});\n"
-            f"    END IF;\n    RETURN NULL;\nEND\n{tag}"
+            "    END IF;\n    RETURN NULL;\nEND\n",
         ),
     ]

@@ -12,8 +12,7 @@ from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import MARK
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.table import Relation
+    from invoicing.toolkit.rename.context import RenameContext
 
 # The first version with MERGE into views.
 MERGE = 17
@@ -39,10 +38,10 @@ _UNABLE = (
 )
 
 
-async def statements_no_view_takes(connection: Connection, relation: Relation) -> list[Finding]:
+async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
     """Find what cannot be done to a view, in functions and in statements that ran."""
-    table = word(relation.table)
-    cannot = _cannot(relation.table, connection.get_server_version().major)
+    connection, name = context.connection, context.table.name
+    table, cannot = word(name), _cannot(name, context.version)
     found = [
         _refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)

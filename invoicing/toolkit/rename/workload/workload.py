@@ -19,7 +19,7 @@ from invoicing.toolkit.rename.workload.statement_names import Meaning
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 _SHOWN = 120
 # Relations that share a name with some that has such a column.
@@ -71,24 +71,24 @@ class Running(NamedTuple):
 class Workload:
     """Looks at what others run; each text is parsed once."""
 
-    def __init__(self, operator: Operator, meaning: Meaning) -> None:
-        self._operator = operator
+    def __init__(self, session: RenameSession, meaning: Meaning) -> None:
+        self._session = session
         self._meaning = meaning
         self._judged: dict[str, bool] = {}
 
     @classmethod
-    async def of(cls, operator: Operator) -> Workload:
+    async def of(cls, session: RenameSession) -> Workload:
         """Return it, with what the catalog says of columns of that name."""
-        names, relation = operator.names, operator.relation
+        names = session.names
         others: dict[str, dict[str, bool]] = {}
-        for row in await operator.connection.fetch(_OTHERS, names.old):
+        for row in await session.connection.fetch(_OTHERS, names.old):
             others.setdefault(row["name"], {})[row["schema"]] = row["has"]
-        tables = frozenset({names.table, relation.base or names.table})
-        return cls(operator, Meaning(names.schema, tables, names.old, others))
+        tables = frozenset({names.table, session.table.base or names.table})
+        return cls(session, Meaning(names.schema, tables, names.old, others))
 
     async def running(self) -> list[Running]:
         """Return what other sessions run at this moment."""
-        rows = await self._operator.connection.fetch(_RUNNING, *self._words())
+        rows = await self._session.connection.fetch(_RUNNING, *self._words())
         return [
             Running(**row, digest=sha256(row["query"].encode()).hexdigest()[:8])
             for row in rows
@@ -100,7 +100,7 @@ class Workload:
         if view is None:
             return {}
         try:
-            rows = await self._operator.connection.fetch(
+            rows = await self._session.connection.fetch(
                 _STATEMENTS.format(view=view), *self._words(), _VERBS
             )
         except asyncpg.ObjectNotInPrerequisiteStateError:
@@ -112,7 +112,7 @@ class Workload:
         }
 
     def _words(self) -> Iterable[str]:
-        names = self._operator.names
+        names = self._session.names
         return word(names.old), word(names.table), MARK
 
     def _names_it(self, query: str) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.columns.copies.model import Copy, Search
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 # NOT ENFORCED came with 18.
 QUERY = """
@@ -60,13 +60,13 @@ class CheckCopy(TableConstraintCopy):
             return []
         return [self.add, self.validate] if self.valid else [self.add]
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Add and validate it, from wherever an earlier run has left it."""
-        validated = await self.validated(operator.connection)
+        validated = await self.validated(session.connection)
         if validated is None and not self.inherited:
-            await operator.ddl.short(self.add, also=[self.table.oid])
+            await session.ddl.short(self.add, also=[self.table.oid])
         if self.valid and not validated:
-            await operator.ddl.long(self.validate)
+            await session.ddl.long(self.validate)
 
 
 async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:

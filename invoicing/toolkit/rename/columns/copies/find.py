@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.copies import check, foreign_key, index, not_null, statistics
 from invoicing.toolkit.rename.columns.copies.definitions import Definitions
-from invoicing.toolkit.rename.columns.copies.model import Search, find_tree
+from invoicing.toolkit.rename.columns.copies.model import Search
 from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from invoicing.toolkit.rename.columns.copies.model import Copy
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Relation
+    from invoicing.toolkit.rename.context import RenameContext
 
 # One module for each kind: QUERY reads the originals from the catalog, `make` returns their copies.
 KINDS = (not_null, check, foreign_key, index, statistics)
 
 
-async def find_copies(connection: Connection, relation: Relation, target: Target) -> list[Copy]:
+async def find_copies(context: RenameContext) -> list[Copy]:
     """Return what is made on the new column of the table and of its partitions."""
-    tables = {table.oid: table for table in await find_tree(connection, relation.oid, target.old)}
-    numbers = [table.attnum for table in tables.values()]
+    connection, target = context.connection, context.target
+    tables = {table.oid: table for table in await find_tree(connection, context.table, target)}
+    numbers = [table.columns[target.old].number for table in tables.values()]
     found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
     search = Search(
         connection=connection,
@@ -33,7 +34,7 @@ async def find_copies(connection: Connection, relation: Relation, target: Target
         tables=tables,
         definitions=Definitions(connection, target),
         originals=frozenset(row["name"] for rows in found for row in rows),
-        not_null_check=relation.names(target).not_null_check,
+        not_null_check=context.names.not_null_check,
     )
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Copy, Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 # A key to a partitioned table has constraints to its partitions too, which PostgreSQL makes.
 QUERY = """
@@ -107,17 +107,17 @@ class ForeignKeyCopy(TableConstraintCopy):
         validated = self.valid and not self.table.partitioned
         return [self.add, self.validate] if validated else [self.add]
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Add and validate it, from wherever an earlier run has left it."""
-        validated = await self.validated(operator.connection)
-        whole = self.parent is not None and await self.parent.validated(operator.connection)
+        validated = await self.validated(session.connection)
+        whole = self.parent is not None and await self.parent.validated(session.connection)
         if validated is None:
             if whole or not self.by_itself:
                 return
-            await operator.ddl.short(self.add, also=[self.table.oid, self.refers])
+            await session.ddl.short(self.add, also=[self.table.oid, self.refers])
             validated = self.valid and self.table.partitioned
         if self.valid and not validated and not whole:
-            await operator.ddl.long(self.validate)
+            await session.ddl.long(self.validate)
 
     async def is_ready(self, connection: Connection) -> bool:
         """Tell whether it is there, and validated if its original is.

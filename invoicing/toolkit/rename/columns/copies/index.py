@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 QUERY = f"""
 SELECT i.indexrelid AS oid, i.indrelid AS relation, x.relname AS name, i.indisunique AS unique,
@@ -130,10 +130,10 @@ class IndexCopy(Copy):
             made.append(self._attach_partition)
         return made + self._set_targets
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Build it, from wherever an earlier run has left it."""
-        ddl, also = operator.ddl, [self.table.oid]
-        found = await operator.connection.fetchrow(_STATE, self.sql_name)
+        ddl, also = session.ddl, [self.table.oid]
+        found = await session.connection.fetchrow(_STATE, self.sql_name)
         if self.table.partitioned:
             if found is None:
                 await ddl.short(self._create, also=also)

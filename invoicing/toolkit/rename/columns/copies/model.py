@@ -1,50 +1,18 @@
-"""One object to make on the new column, and the tables that it may be on."""
+"""One object to make on the new column, and what is needed to find it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from invoicing.toolkit.rename.names import literal, qualified, quote, renamed, shortened
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies.definitions import Definitions
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import Target
-
-# The old column in every table of the tree: partitions number their columns as they like.
-_TREE = """
-SELECT c.oid, n.nspname, c.relname, a.attnum, c.relkind = 'p', h.inhparent
-FROM (SELECT $1::oid AS relid, 0 AS level UNION SELECT relid, level
-    FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
-JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind IN ('r', 'p')
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
-LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = c.oid
-ORDER BY t.level, c.oid
-"""
-
-
-class Table(NamedTuple):
-    """The table or one of its partitions; `attnum` is its number of the old column."""
-
-    oid: int
-    schema: str
-    name: str
-    attnum: int
-    partitioned: bool
-    parent: int | None
-
-    @property
-    def sql(self) -> str:
-        """Return it qualified and quoted."""
-        return qualified(self.schema, self.name)
-
-
-async def find_tree(connection: Connection, oid: int, column: str) -> list[Table]:
-    """Return the table, then its partitions, each after the one that it is a partition of."""
-    return [Table(*row) for row in await connection.fetch(_TREE, oid, column)]
+    from invoicing.toolkit.rename.table import Table
 
 
 @dataclass(frozen=True)
@@ -122,7 +90,7 @@ class Copy:
         """Return what makes it, for the plan."""
         raise NotImplementedError
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Make it, unless it is there and valid."""
         raise NotImplementedError
 

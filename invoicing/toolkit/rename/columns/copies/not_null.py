@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Copy, Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 # The first version in which a NOT NULL can be added NOT VALID.
 NAMED_NOT_NULL = 18
@@ -94,9 +94,9 @@ class NotNullCopy(TableConstraintCopy):
             return [statement for step in steps for statement in step]
         return [self.add, self.validate] if self.valid else [self.add]
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Make the column NOT NULL, from wherever an earlier run has left it."""
-        connection, ddl, also = operator.connection, operator.ddl, [self.table.oid]
+        connection, ddl, also = session.connection, session.ddl, [self.table.oid]
         if self.inherited or await self.is_ready(connection):
             return
         if self.check is not None:

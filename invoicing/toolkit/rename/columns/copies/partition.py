@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.columns.copies.model import find_tree
 from invoicing.toolkit.rename.names import literal, quote
-from invoicing.toolkit.rename.table import Relation, find_column
+from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.columns.copies.model import Table
-    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Column
+    from invoicing.toolkit.rename.table import Column, Table
 
 
 def properties(table: str, name: str, column: Column, has: Column | None = None) -> list[str]:
@@ -40,31 +38,25 @@ def properties(table: str, name: str, column: Column, has: Column | None = None)
     return statements
 
 
-async def own_properties(connection: Connection, relation: Relation, target: Target) -> list[str]:
+async def own_properties(context: RenameContext) -> list[str]:
     """Return what the partitions' new columns lack."""
-    partitions = (await find_tree(connection, relation.oid, target.old))[1:]
-    return await _missing(connection, partitions, target)
+    return _missing((await _tree(context))[1:], context.target)
 
 
-async def missing_properties(
-    connection: Connection, relation: Relation, target: Target
-) -> list[str]:
+async def missing_properties(context: RenameContext) -> list[str]:
     """Return what the new column lacks, of the table and of each partition."""
-    tables = await find_tree(connection, relation.oid, target.old)
-    return await _missing(connection, tables, target)
+    return _missing(await _tree(context), context.target)
 
 
-async def _missing(connection: Connection, tables: list[Table], target: Target) -> list[str]:
-    statements = []
-    for table in tables:
-        old, new = await _both(connection, table, target)
-        statements += properties(table.sql, target.new, old, new) if old is not None else []
-    return statements
+async def _tree(context: RenameContext) -> list[Table]:
+    return await find_tree(context.connection, context.table, context.target)
 
 
-async def _both(
-    connection: Connection, table: Table, target: Target
-) -> tuple[Column | None, Column | None]:
-    relation = Relation(table.oid, table.schema, table.name)
-    old = await find_column(connection, relation, target.old)
-    return old, await find_column(connection, relation, target.new)
+def _missing(tables: list[Table], target: Target) -> list[str]:
+    return [
+        statement
+        for table in tables
+        for statement in properties(
+            table.sql, target.new, table.columns[target.old], table.columns.get(target.new)
+        )
+    ]

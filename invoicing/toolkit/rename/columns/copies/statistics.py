@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
 
 QUERY = """
 SELECT s.oid, s.stxrelid AS relation, s.stxname AS name, n.nspname AS schema,
@@ -73,10 +73,10 @@ class StatisticsCopy(Copy):
             made.append(f"ALTER STATISTICS {self.sql_name} SET STATISTICS {self.target}")
         return made
 
-    async def build(self, operator: Operator) -> None:
+    async def build(self, session: RenameSession) -> None:
         """Make them, and set their target before they are gathered."""
         for statement in self.statements():
-            await operator.ddl.long(statement)
+            await session.ddl.long(statement)
 
     async def is_ready(self, connection: Connection) -> bool:
         """Tell whether they are there."""
