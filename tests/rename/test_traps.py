@@ -321,7 +321,7 @@ async def test_a_batch_gives_way_to_a_locked_table_and_names_who_locked_it(url: 
         assert [blocker.pid for blocker in raised.value.blockers] == [pid]
         assert "forgotten console" in str(raised.value)
         assert "SHARE MODE" in str(raised.value)
-        assert "somebody keeps the table locked" in waits
+        assert "the table is locked by another session" in waits
         assert (await rename.backfill()).completed
 
 

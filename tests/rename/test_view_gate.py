@@ -156,7 +156,7 @@ async def test_what_was_made_on_the_view_is_named_and_not_dropped(url: URL, kind
         assert kind in (await objections(rename))["on-the-view"]
         with pytest.raises(ContractRefusedError, match="Nothing was dropped"):
             await rename.contract(confirm=CONFIRM)
-        with pytest.raises(RenameRefusedError, match="hangs on the view"):
+        with pytest.raises(RenameRefusedError, match="depends on the view"):
             await rename.rollback()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class RenameContext:
     """A rename on one connection: what was asked for, and what that means there.
 
-    `target` and `options` are what a person typed; `table` is what the target was resolved to, once,
+    `target` and `options` are what a person typed; `table` is what the target was resolved to once,
     with its oid, schema, name and columns; `names` is what such a rename calls the objects that it
     makes. A `RenameSession` is the same with the lock, so that whatever reads takes either.
     """

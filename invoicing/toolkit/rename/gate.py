@@ -1,6 +1,6 @@
 """The contract's gate: every reason why the old column may not go yet.
 
-What it does not see: code that reads the old name while nobody looks. `pg_stat_statements`, where
+What it does not see: code that reads the old name between two looks. `pg_stat_statements`, where
 it is installed, shows what was read since the gate was first asked; without it only writes show.
 """
 
@@ -44,7 +44,7 @@ async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
     phase = found.phase if found is not None else Phase.NONE
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
         command = session.target.command("verify")
-        message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: {command}"
+        message = f"its phase is {phase}, not {Phase.VERIFIED}. Run: {command}"
         return GateReport([objection("phase", str(session.target), message)])
     own, has_rows = await strategy.objections(session)
     workload = await Workload.of(session)
@@ -104,7 +104,7 @@ async def _unseen(session: RenameSession) -> list[Finding]:
 
 
 async def _blind_spots(session: RenameSession) -> list[Finding]:
-    """Return what nobody could have seen, where statistics of statements are not kept."""
+    """Return what could not have been seen, where statistics of statements are not kept."""
     view, _ = await _statistics(session)
     with suppress(asyncpg.ObjectNotInPrerequisiteStateError):  # there, but not loaded
         if view is not None:
@@ -133,9 +133,9 @@ async def _running(session: RenameSession, workload: Workload) -> list[Finding]:
         said = f"is running: {shown(running.query)}"
         if running.cut:
             said = (
-                f"is running a statement of which track_activity_query_size keeps only the first "
-                f"part, so that {quote(session.names.old)} in it cannot be told from a column of "
-                f"another table: {shown(running.query)}"
+                "is running a statement that track_activity_query_size has truncated, so that "
+                f"{quote(session.names.old)} in it may belong to another table: "
+                f"{shown(running.query)}"
             )
         subject = f"pid {running.pid} ({running.application})"
         found.append(objection("running", subject, said, running.digest))
@@ -148,7 +148,7 @@ async def _watch(
     """Compare with what was seen before, then keep looking until it has been quiet for long enough.
 
     What is seen is kept, so that the gate can be asked today and again tomorrow: whatever named
-    the old column in between stands in the way, unless it is accepted.
+    the old column in between keeps the gate closed, unless it is accepted.
     """
     quiet, accept = session.options.quiet, session.options.accept
     if not before:
@@ -181,7 +181,7 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
         more = calls - known if calls >= known else calls
         if more:
             message = f"ran {more:,} times in the last {ago:,.0f} s, and names the old column"
-            found.append(objection("statement", f"«{query}»", message, number))
+            found.append(objection("statement", f'"{query}"', message, number))
     return found
 
 

@@ -108,7 +108,7 @@ class Run:
     def accepted(self) -> list[str]:
         """What was accepted at the gate, and by whom."""
         who = f"by {self.operator} as {self.role}, {self.began_at:%Y-%m-%d %H:%M:%S} UTC"
-        return [f"{one}, {who}" for one in self.result.get("accepted", [])]
+        return [f"{finding}, {who}" for finding in self.result.get("accepted", [])]
 
     @property
     def seconds(self) -> float | None:

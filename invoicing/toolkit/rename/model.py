@@ -14,18 +14,26 @@ StrategyName = Literal["columns", "view"]
 
 
 _LOCKS = ("lock_timeout", "lock_attempts")
-_PACE = ("batch_size", "batch_bytes", "workers", "stripes", "pause", "target", "max_replica_lag")
+_THROTTLE = (
+    "batch_size",
+    "batch_bytes",
+    "workers",
+    "stripes",
+    "pause",
+    "target",
+    "max_replica_lag",
+)
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
-    "backfill": (*_PACE, *_LOCKS),
+    "backfill": (*_THROTTLE, *_LOCKS),
     "verify": _LOCKS,
     "status": ("max_transaction_age",),
     "gate": ("quiet", "accept"),
     "contract": ("quiet", *_LOCKS, "accept"),
     "rollback": _LOCKS,
-    "restore": ("strategy", *_PACE, *_LOCKS, "accept"),
+    "restore": ("strategy", *_THROTTLE, *_LOCKS, "accept"),
 }
 
 
@@ -80,7 +88,7 @@ class Target:
         return replace(self, old=self.new, new=self.old)
 
     def command(self, verb: str, options: Options | None = None, *more: str) -> str:
-        """Return the command line of a phase, to tell an operator what to run."""
+        """Return the command line of a phase, to say what to run."""
         words = []
         for name, value in (("--schema", self.schema), ("--url", self.url)):
             words += [name, value] if value is not None else []
@@ -143,8 +151,8 @@ class Options:
             value = getattr(self, name)
             if value != getattr(usual, name):
                 option = "--" + name.replace("_", "-")
-                for one in sorted(value) if name == "accept" else [value]:
-                    words += [option, str(one).removesuffix(".0")]
+                for item in sorted(value) if name == "accept" else [value]:
+                    words += [option, str(item).removesuffix(".0")]
         return words
 
 
@@ -211,7 +219,7 @@ class Plan:
 
     @property
     def refusals(self) -> list[Finding]:
-        """Return the findings that stand in the way."""
+        """Return the findings that refuse the rename."""
         return [finding for finding in self.findings if finding.verdict == "refused"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -221,14 +229,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a backfill stands, told after every batch and while it waits.
+    """Where a backfill stands, reported after every batch and while it waits.
 
     Attributes:
         rows_done: rows that have been looked at and are right, as far as this rename has come.
         rows_total: the server's estimate when the rename began.
         rate: rows a second, over the last seconds.
-        eta: seconds left at that rate; None while nobody can say.
-        waiting: why it rests (a long pause, a replica's lag, a lock of somebody's); None while it
+        eta: seconds left at that rate; None while it is not known.
+        waiting: why it rests (a long pause, a replica's lag, another session's lock); None while it
             works.
     """
 
@@ -325,7 +333,7 @@ class GateReport:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session in the way; ages are in seconds.
+    """A session that blocks us; ages are in seconds.
 
     A prepared transaction has no session: its `pid` is 0, and `application` names it.
     """
@@ -349,10 +357,10 @@ class Status:
     """A rename as any connection sees it, while it runs or not.
 
     Attributes:
-        operator: the session that is at work on it; None when nobody is.
+        operator: the session that holds the lock; None where none does.
         old_writes: how often the trigger has seen a write by the old name.
         old_write_at: when it was first noticed that there had been so many; an age in seconds.
-        blockers: sessions the operator waits for, and long transactions that hold back pruning.
+        blockers: sessions that it waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
     """

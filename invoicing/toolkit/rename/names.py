@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LIMIT = 63
 STATE = "invoicing_rename"
-# What our own statements carry, so that those of pg_stat_statements can be told from others'.
+# A comment in our own statements, by which pg_stat_statements tells them from others'.
 MARK = "/* invoicing rename */"
 
 

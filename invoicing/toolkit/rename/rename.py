@@ -9,7 +9,7 @@
     (await rename.gate()).open
     await rename.contract(confirm="invoice.amt")
 
-A phase holds an advisory lock on a session of its own; a second operator gets
+A phase holds an advisory lock on a session of its own; a second session gets
 `RenameInProgressError` with the holder's pid, application and since when. Everything a phase knows
 is in the database (schema `invoicing_rename`), so that it goes on where a killed one was.
 """
@@ -79,7 +79,7 @@ class Rename:
         """Add the column and the triggers that keep both equal; when it is done, only repair them.
 
         Raises:
-            RenameRefusedError: the plan found something in the way.
+            RenameRefusedError: the plan refuses it.
         """
         async with self._lease("expand") as session:
             phase = await session.phase()
@@ -132,7 +132,7 @@ class Rename:
             return report
 
     async def gate(self) -> GateReport:
-        """Say what stands in the way of the contract; it takes up to `quiet` seconds."""
+        """Check what the contract would still break; it takes up to `quiet` seconds."""
         async with self._lease() as session:
             await self._need_expanded(session, "contract")
             return await ask_gate(session, await self._noted_strategy(session))
@@ -188,7 +188,7 @@ class Rename:
         return Rename(self.database, self.target.reversed(), self.options)
 
     async def counts(self) -> RowCounts:
-        """Count the rows by state, on one snapshot: every row is read, and nobody waits."""
+        """Count the rows by state, on one snapshot: every row is read, and no session waits."""
         with explained(self.target):
             async with connected(self.database, 1) as pool, pool.connection() as connection:
                 return await count_rows(await self._context(connection))
@@ -247,9 +247,9 @@ class Rename:
         """Return the same, unless another one is asked for."""
         strategy, wanted = await self._noted_strategy(session), self.options.strategy
         if wanted not in {strategy.name, Options().strategy}:
-            advice = f"It was begun with {strategy.wording.label}. Go on so, or first "
-            asked = f"{asked} --strategy {wanted}"
-            raise self._turn(await session.phase(), asked, advice + self._run("rollback"))
+            begun = f"It was begun with {strategy.wording.label}, not with --strategy {wanted}"
+            advice = f"{begun}. Continue with that, or go back first. {self._run('rollback')}"
+            raise self._turn(await session.phase(), asked, advice)
         return strategy
 
     async def _need_expanded(self, session: RenameSession, asked: str) -> None:

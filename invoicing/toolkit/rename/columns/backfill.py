@@ -2,7 +2,7 @@
 
 A batch writes only rows that are not filled, so passing over rows again changes nothing. It never
 waits for a row as long as the server takes to look for deadlocks: in a deadlock with a client it is
-always the batch that gives way, and a row that somebody keeps locked is left for the end.
+always the batch that gives way, and a row that another session keeps locked is left for the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
 from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
 from invoicing.toolkit.rename.columns.sync import missing, present
-from invoicing.toolkit.rename.columns.throttle import Brake, Rate, Window
+from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
 from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
@@ -64,7 +64,9 @@ class Backfill:
         self._session = session
         self._progress = control.progress or (lambda _: None)
         self._stop = control.stop or asyncio.Event()
-        self._brake = Brake(session.connection, session.options, self._stop, self._tell)
+        self._throttle = Throttle(
+            session.connection, session.options, self._stop, self._report_progress
+        )
         self._rate = Rate()
         self._ranges: list[Range] = []
         self._todo: list[Range] = []
@@ -91,10 +93,12 @@ class Backfill:
                 rounds += 1
                 await self._wait_for_rows(rounds, began)
 
-    def _note_statement(self, one: Range) -> None:
+    def _note_statement(self, part: Range) -> None:
         """Let the journal have the statement that every batch is, in its first form."""
         if not self._batches:
-            sql = batch_statement(self._session.names, one.sql, one.stripes, measured=one.measured)
+            sql = batch_statement(
+                self._session.names, part.sql, part.stripes, measured=part.measured
+            )
             self._session.entry.ran(f"-- each batch:\n{sql.strip()}", None)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
@@ -103,10 +107,10 @@ class Backfill:
             tables = await self._tables(session.connection)
             blockers = await holding(session.connection, tables, ROWS)
             waited = time.monotonic() - began
-            statement = "UPDATE of rows that somebody keeps locked"
+            statement = "UPDATE of rows that another session keeps locked"
             raise RenameBlockedError(str(session.target), statement, waited, blockers)
-        self._tell("somebody keeps the last rows locked")
-        await self._brake.sleep(session.options.lock_timeout)
+        self._report_progress("the last rows are locked by another session")
+        await self._throttle.sleep(session.options.lock_timeout)
 
     async def _tables(self, connection: Connection) -> list[int]:
         return [leaf.oid for leaf in await leaves(connection, self._session.table)]
@@ -155,55 +159,55 @@ class Backfill:
         another worker's batch, begun before they died, still needs: no room, and the row has to
         move. One turn later that batch has ended too.
         """
-        turns: deque[tuple[Range, Window]] = deque()
+        turns: deque[tuple[Range, BatchSize]] = deque()
         while not self._stop.is_set():
             while self._todo and len(turns) < self._turns(turns):
-                one = self._todo.pop()
-                turns.append((one, self._window(one)))
+                part = self._todo.pop()
+                turns.append((part, self._sized(part)))
             if not turns:
                 return
-            one, pages = turns.popleft()
+            part, pages = turns.popleft()
             began = time.monotonic()
-            if await self._batch(connection, one, pages.pages):
+            if await self._batch(connection, part, pages.pages):
                 pages.took(time.monotonic() - began)
                 self._batch_size = round(self._session.options.batch_size * pages.share)
                 await self._after()
-                if not one.done:
-                    turns.append((one, pages))
+                if not part.done:
+                    turns.append((part, pages))
 
-    def _turns(self, turns: deque[tuple[Range, Window]]) -> int:
+    def _turns(self, turns: deque[tuple[Range, BatchSize]]) -> int:
         """Return how many ranges to have: no second one that another worker could begin with."""
         others = self._session.options.workers - 1
         return _TURNS if not turns or len(self._todo) > others else 1
 
-    def _window(self, one: Range) -> Window:
-        pages = one.end_page - one.first_page
-        return Window(min(one.batch_pages, pages), self._session.options.target)
+    def _sized(self, part: Range) -> BatchSize:
+        pages = part.end_page - part.first_page
+        return BatchSize(min(part.batch_pages, pages), self._session.options.target)
 
-    async def _batch(self, connection: Connection, one: Range, pages: int) -> bool:
+    async def _batch(self, connection: Connection, part: Range, pages: int) -> bool:
         """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""
-        end, stripe, page = one.step(pages)
+        end, stripe, page = part.step(pages)
         names = self._session.names
-        values = [stripe, page, names.key, one.relation, one.first_page, one.stripe, one.page]
-        values += [(one.page, 0), (end, 0), one.stripe]
-        values += [self._session.options.batch_bytes] if one.measured else []
+        values = [stripe, page, names.key, part.relation, part.first_page, part.stripe, part.page]
+        values += [(part.page, 0), (end, 0), part.stripe]
+        values += [self._session.options.batch_bytes] if part.measured else []
         done = None
         for _ in range(_TRIES):
             try:
-                statement = batch_statement(names, one.sql, one.stripes, measured=one.measured)
+                statement = batch_statement(names, part.sql, part.stripes, measured=part.measured)
                 done = await connection.fetchrow(statement, *values)
             except _LOCKED:
                 continue
             break
         else:
-            # Somebody keeps a row locked: take all the others, and come back for it.
+            # Another session keeps a row locked: take all the others, and come back for it.
             statement = batch_statement(
-                names, one.sql, one.stripes, measured=one.measured, skip_locked=True
+                names, part.sql, part.stripes, measured=part.measured, skip_locked=True
             )
             done = await self._stubborn(connection, statement, values)
         if done is None:
             return False
-        updated, one.stripe, one.page = done
+        updated, part.stripe, part.page = done
         self._updated += updated
         self._batches += 1
         return True
@@ -223,18 +227,18 @@ class Backfill:
                 async with session.pool.connection() as other:
                     blockers = await holding(other, await self._tables(other), WRITES)
                 raise RenameBlockedError(str(session.target), "UPDATE", waited, blockers)
-            self._tell("somebody keeps the table locked")
-            await self._brake.sleep(_REST)
+            self._report_progress("the table is locked by another session")
+            await self._throttle.sleep(_REST)
         return None
 
     async def _after(self) -> None:
         if self._session.connection.is_closed():
             message = "the session that holds the lock was ended"
             raise ConnectionAbortedError(message)
-        self._tell()
-        await self._brake.rest()
+        self._report_progress()
+        await self._throttle.rest()
 
-    def _tell(self, waiting: str | None = None) -> None:
+    def _report_progress(self, waiting: str | None = None) -> None:
         done = sum(range_.rows_done for range_ in self._ranges)
         rate = self._rate.at(done)
         left = max(self._total - done, 0)
@@ -254,7 +258,7 @@ class Backfill:
         # Without statistics the first plans of the new code would be guesses.
         await self._session.ddl.long(f"ANALYZE {names.relation} ({quote(names.new)})")
         await connection.execute(state.set_phase(names, Phase.BACKFILLED))
-        self._tell()
+        self._report_progress()
 
     def _report(self, began: float, *, completed: bool) -> BackfillReport:
         seconds = time.monotonic() - began

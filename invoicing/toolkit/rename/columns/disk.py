@@ -1,4 +1,4 @@
-"""Room on the disk, as far as it can be known: a server tells nobody how much it has.
+"""Room on the disk, as far as it can be known: a server does not say how much it has.
 
 On a Unix socket the server's files are on this machine's own disks, so that the file system can be
 asked. Elsewhere the plan says how much will be needed, and leaves the rest to the operator.

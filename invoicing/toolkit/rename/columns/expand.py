@@ -52,8 +52,8 @@ class Unguarded(NamedTuple):
 def add_column(names: Names, column: Column) -> list[str]:
     """Return the statements that add the new column, like the old one but nullable.
 
-    No default yet: with one, the rows that are there would have it at once, and could not be told
-    from filled ones.
+    No default yet: with one, the rows that are there would have it at once, and could not be
+    distinguished from filled ones.
     """
     collation = f" COLLATE {column.collation}" if column.collation else ""
     # Without a default of its own it would have its type's at once, in every row.

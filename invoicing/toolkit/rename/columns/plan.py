@@ -88,7 +88,7 @@ def _verify_steps(table: str, statement: str) -> list[Step]:
         return [Step("verify", statement, "SHARE UPDATE EXCLUSIVE", NONE)]
     if "FOREIGN KEY" in statement:
         lock = "SHARE ROW EXCLUSIVE on both tables, for milliseconds"
-        step = Step("verify", statement, lock, "writers, for at most lock_timeout a try")
+        step = Step("verify", statement, lock, "writers, for at most lock_timeout per attempt")
         return [first_step("verify", table), step]
     return short_steps("verify", table, [statement])
 

@@ -9,11 +9,11 @@
 - *early* (row, before): new code that writes NULL to a row that is not filled yet has computed it
   from the NULL it found (`SET new = new + 1`): an error, for else the write would be lost.
 - *count* (statement, before): counts the updates that name the old column; *insert* counts the
-  rows that do. It is a sequence: `nextval` waits for nobody and is no row to contend for. A
+  rows that do. It is a sequence: `nextval` waits for no lock and is no row to contend for. A
   transaction that rolls back has counted too, so it may count too many and never too few.
-- *begin*, *begin_update*, *end* (statement): what a statement's rows leave out is told from what
-  another's do that a function runs meanwhile. A row that an update moves to another partition is
-  inserted there by no INSERT, and counts for nothing (after a MERGE began, it counts).
+- *begin*, *begin_update*, *end* (statement): what a statement's rows leave out is kept apart from
+  what another's do that a function runs meanwhile. A row that an update moves to another partition
+  is inserted there by no INSERT, and counts for nothing (after a MERGE began, it counts).
 
 Every one of them is ENABLE ALWAYS, so that logical replication and restores, which run with
 `session_replication_role = replica`, do not slip past. A replicated row fires no statement trigger,
@@ -23,10 +23,10 @@ Their text is compiled in the sessions of clients, so nothing in it may depend o
 every function, operator and type is named with its schema, and the path is pinned as well.
 
 What they do not see: an INSERT that names the old column and has no row to insert, or gives it
-DEFAULT. The update that
-a foreign key runs (ON DELETE SET NULL, ON UPDATE CASCADE) names the column by itself, and is told
-from old code by its text, which nothing but PostgreSQL writes so. A MERGE that names one column in
-one branch and the other in another names both in each: there *old* lets *sync* decide.
+DEFAULT. The update that a foreign key runs (ON DELETE SET NULL, ON UPDATE CASCADE) names the column
+by itself, and is distinguished from old code by its text, which only PostgreSQL writes so. A MERGE
+that names one column in one branch and the other in another names both in each: there *old* lets
+*sync* decide.
 """
 
 from __future__ import annotations

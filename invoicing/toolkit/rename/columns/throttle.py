@@ -1,4 +1,4 @@
-"""How fast a backfill may go: rests, replicas that lag, batches that take too long; its rate."""
+"""How fast a backfill may go: pauses, replicas that lag, batches that take too long; its rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RATE_OVER = 10.0
 _LONG_PAUSE = 1.0
 
 
-class Window:
+class BatchSize:
     """How many pages the next batch takes: fewer after a slow one, more again after a quick one."""
 
     def __init__(self, most: int, target: float) -> None:
@@ -100,14 +100,14 @@ _REPLAYED = (
 )
 
 
-class Brake:
+class Throttle:
     """Rests between two batches, as long as it has to; a planned stop ends a rest at once.
 
     Args:
         connection: where to ask for the replicas.
         options: how long to rest, and how far a replica may be behind.
         stop: ends every rest.
-        tell: called while it rests, with the reason.
+        report: called while it rests, with the reason.
     """
 
     def __init__(
@@ -115,12 +115,12 @@ class Brake:
         connection: Connection,
         options: Options,
         stop: asyncio.Event,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._options = options
         self._stop = stop
-        self._tell = tell
+        self._report = report
         self._lag = ReplicaLag()
         self._lock = asyncio.Lock()
         self._looked = float("-inf")
@@ -131,7 +131,7 @@ class Brake:
         pause = self._options.pause
         if pause:
             if pause >= _LONG_PAUSE:
-                self._tell(f"a pause of {pause:,.1f} s")
+                self._report(f"a pause of {pause:,.1f} s")
             await self.sleep(pause)
         if self._options.max_replica_lag is not None:
             async with self._lock:
@@ -152,5 +152,5 @@ class Brake:
             self._waiting = lag is not None and lag > most
             if not self._waiting:
                 return
-            self._tell(f"{self._lag.furthest} is {lag:,.1f} s behind, and may be {most:,.1f} s")
+            self._report(f"{self._lag.furthest} is {lag:,.1f} s behind, and may be {most:,.1f} s")
             await self.sleep(_LOOK_EVERY)

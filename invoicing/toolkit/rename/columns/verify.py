@@ -110,7 +110,7 @@ async def _equal_counts(session: RenameSession, column: Column) -> dict[str, int
     if counts["different"]:
         differ = distinct(column, quote(names.old), quote(names.new))
         advice = (
-            "Somebody has switched the triggers off, or written around them. Look at the rows with "
+            "The triggers were switched off, or bypassed. Look at the rows: "
             f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "
             f"run: {session.target.command('verify')}"
         )

@@ -8,9 +8,9 @@ WORDING = Wording(
     label="a second column",
     expand="add {new}, with triggers that keep it equal to {old}",
     done={
-        "expand": "{new} is there, and every write keeps it equal to {old}",
-        "contract": "{old} is gone; {new} has every value",
-        "rollback": "{new} is gone again; {old} has every value",
+        "expand": "{new} was added; triggers keep it equal to {old}",
+        "contract": "{old} was dropped; {new} has every value",
+        "rollback": "{new} was dropped; {old} has every value",
     },
     consequences={
         "expand": "It adds {new} to {table} ({size}) and triggers that keep it equal to {old}",

@@ -1,4 +1,4 @@
-"""Who is in the way: sessions that hold a lock we want, long transactions, prepared ones.
+"""Who blocks us: sessions that hold a lock we want, long transactions, prepared ones.
 
 A transaction that was prepared (PREPARE TRANSACTION) and forgotten holds its locks without any
 session, and `pg_blocking_pids` calls it 0: it is named by its identifier.
@@ -39,7 +39,7 @@ _ITS_LOCK = (
     " FROM pg_catalog.pg_locks AS o WHERE o.pid IS NULL AND o.locktype = 'transactionid'"
     " AND o.transactionid = p.transaction)"
 )
-# Who is in the way of what: of any change of the table; of a row; of every row.
+# Which locks block what: any change of the table; of a row; of every row.
 HELD = "l.granted"
 ROWS = "l.granted AND l.mode <> 'AccessShareLock'"
 WRITES = "l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
@@ -144,7 +144,7 @@ class Watch:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def found(self) -> list[Blocker]:
-        """Return who was last seen in the way; if nobody was, who has the tables locked now."""
+        """Return who was last seen to block us; else who has the tables locked now."""
         await self.__aexit__()
         if self._seen:
             return self._seen
@@ -152,7 +152,7 @@ class Watch:
             async with self._pool.connection() as other:
                 return await holding(other, self._relations, ours=self._pid)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            return []  # that a lock was not had is what has to be told
+            return []  # that there was no lock is what has to be said
 
     async def _look(self) -> None:
         await asyncio.sleep(self._after)

@@ -1,4 +1,4 @@
-"""Statements that need a lock on the table: short waits, bounded retries, and who is in the way.
+"""Statements that need a lock on the table: short waits, bounded retries, and who blocks them.
 
 While a statement waits for ACCESS EXCLUSIVE, every later query of the table waits behind it. So the
 first tries are very short, and none is longer than `lock_timeout`.
@@ -33,20 +33,20 @@ WHERE c.oid = $1 AND s.name = 'deadlock_timeout'
 """
 _GENTLE = "LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE"
 # Whom a statement blocks that blocks no session.
-NONE = "nobody"
+NONE = "none"
 _NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 def first_step(phase: str, table: str) -> Step:
     """Return what a short transaction of `Ddl` begins with, for a plan."""
     return Step(
-        phase, _GENTLE.format(table), "SHARE UPDATE EXCLUSIVE", "nobody; autovacuum gives way"
+        phase, _GENTLE.format(table), "SHARE UPDATE EXCLUSIVE", "none; autovacuum gives way"
     )
 
 
 def short_steps(phase: str, table: str, statements: Iterable[str]) -> list[Step]:
     """Return a short transaction of `Ddl`, for a plan."""
-    blocks = "everybody, for at most lock_timeout a try"
+    blocks = "all sessions, for at most lock_timeout per attempt"
     return [
         first_step(phase, table),
         *(Step(phase, sql, "ACCESS EXCLUSIVE, for milliseconds", blocks) for sql in statements),
@@ -85,7 +85,7 @@ class Ddl:
             also: other tables they lock.
 
         Raises:
-            RenameBlockedError: somebody held a lock all the time.
+            RenameBlockedError: another session held a lock all the time.
         """
         options, tables = self._options, [self._relation, *also]
         tried = 0.0
@@ -149,7 +149,7 @@ class Ddl:
     async def _send_autovacuum_away(self) -> None:
         """Take the weakest lock that autovacuum gives way to, which no client waits behind.
 
-        It gives way when somebody has waited for `deadlock_timeout`: with the strong lock, every
+        It gives way when a session has waited for `deadlock_timeout`: with the strong lock, every
         client would wait as long. https://www.postgresql.org/docs/current/routine-vacuuming.html
         """
         # By its oid: while a view stands in its place, the table has another name.

@@ -92,14 +92,14 @@ SELECT set_config('search_path', concat_ws(', ', 'pg_catalog', (SELECT string_ag
     ', ' ORDER BY place) FROM unnest(current_setting('invoicing.schemas')::name[])
     WITH ORDINALITY AS u (s, place) WHERE s <> 'pg_catalog' AND s !~ '^pg_temp'), 'pg_temp'), $1)
 """
-_MEND = "Mend that, then run the same command again"
+_FIX = "Fix that, then run the same command again"
 _ADVICE = {
     "42501": "Ask the table's owner, or a superuser, for the privilege; then run it again",
-    "53100": "Make room on the disk, then run the same command again: it goes on from there",
+    "53100": "Free disk space, then run the same command again: it goes on from there",
     "53200": "The server has no memory left; run the same command again later",
     "53300": "The server has no connection left; use fewer workers, or raise max_connections",
     "25006": "This is a replica, or the session is read-only: connect to the primary",
-    "57014": "Somebody cancelled it; run the same command again: it goes on from there",
+    "57014": "It was cancelled; run the same command again: it goes on from there",
     "42P01": "The table is not there any more. Run: {plan}",
     "42703": "The column is not there any more. Run: {plan}",
 }
@@ -198,7 +198,7 @@ async def write(connection: Connection, *statements: str) -> None:
 
 @contextmanager
 def explained(target: Target, statement: str = "") -> Iterator[None]:
-    """Turn what the driver raises into an error of ours, told apart by its SQLSTATE."""
+    """Turn what the driver raises into an error of ours, by its SQLSTATE."""
     try:
         yield
     except _TROUBLE as error:
@@ -221,9 +221,9 @@ def explanation(
     if is_lost(error):
         return RenameInterruptedError(str(target), reason)
     known = _ADVICE.get(str(sqlstate), "").replace("{plan}", target.command("plan"))
-    advice = known or getattr(error, "hint", None) or _MEND
+    advice = known or getattr(error, "hint", None) or _FIX
     if isinstance(error, asyncpg.DependentObjectsStillExistError):
-        # The server's own hint is CASCADE, which drops what somebody still uses.
+        # The server's own hint is CASCADE, which drops what is still used.
         users = "; ".join(str(error.detail).splitlines())
         advice = f"{users}. Let it use the other name, then run the same command again"
     return RenameFailedError(str(target), shown(statement), sqlstate, reason, advice)

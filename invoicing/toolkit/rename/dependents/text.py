@@ -93,11 +93,15 @@ class Body:
     def lines_of_whole_rows(self) -> list[int]:
         """Return where NEW or OLD is used whole, other than to return it."""
         found = []
-        for before, one, after, then in windows(self.tokens):
-            if one.in_literal or one.text not in {"new", "old"} or before.text in {".", "return"}:
+        for before, token, after, then in windows(self.tokens):
+            if (
+                token.in_literal
+                or token.text not in {"new", "old"}
+                or before.text in {".", "return"}
+            ):
                 continue
             if after.text != "." or then.text == "*":
-                found.append(one.line)
+                found.append(token.line)
         return found
 
     def lines_of_row_type(self, names: Names, *, built: bool = False) -> list[int]:
@@ -149,9 +153,9 @@ class Body:
         """Return the tables that are named; ours, and what is made from ours."""
         named, ours = set(), {names.table, *names.given}
         for statement in self.statements():
-            one = Statement(statement, names, frozenset(ours))
+            read = Statement(statement, names, frozenset(ours))
             named |= {token.text for token in statement if token.is_name}
-            if one.is_ours and (made := one.made()):
+            if read.is_ours and (made := read.made()):
                 ours.add(made)
         return _Tables(frozenset(named), frozenset(ours))
 

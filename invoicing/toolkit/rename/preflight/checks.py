@@ -207,7 +207,10 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
             facts["columns"] + 1 > _MOST_COLUMNS,
             "too-many-columns",
             table.sql,
-            f"has had {facts['columns']} columns, and 1,600 is the most, dropped ones too",
+            (
+                f"already uses {facts['columns']:,} of PostgreSQL's {_MOST_COLUMNS:,} column slots "
+                "(dropped columns count)"
+            ),
         ),
         (
             facts["row_security"],
@@ -236,7 +239,7 @@ def _column(column: Column, target: Target) -> list[Finding]:
     if column.type_kind == "d" and column.constrained_type:
         message = (
             f"its domain {column.type} has constraints, or a domain under it has: adding a column "
-            "of it rewrites the table while nobody can read it"
+            "of it rewrites the table under ACCESS EXCLUSIVE"
         )
         found.append(_refused("domain", name, message))
     if column.owns_sequence:

@@ -1,6 +1,6 @@
 """What the instant way means for the table at hand: what follows it, and what a view cannot do.
 
-While the view stands, PostgreSQL itself carries everything that hangs on the table or the column,
+While the view stands, PostgreSQL itself carries everything that depends on the table or the column,
 for neither changes but in name. What breaks is what names the table as a table, its row type, or
 the column in text that the catalog does not look into. Measured on PostgreSQL 15 and 18.
 
@@ -192,7 +192,7 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
         return [Finding("null-default", name, "noted", message)]
     message = (
         "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
-        "default). Know that nobody does, then: --accept null-default"
+        "default). If no code does that: --accept null-default"
     )
     return [_refused("null-default", name, message)]
 

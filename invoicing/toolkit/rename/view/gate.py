@@ -35,16 +35,16 @@ SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tge
 
 
 async def objections(session: RenameSession) -> Objections:
-    """Return what is missing, and what hangs on the view itself."""
+    """Return what is missing, and what depends on the view itself."""
     connection, names = session.connection, session.names
     shape = await read_shape(connection, session.table.oid, names)
     again = f"Run: {session.target.command('expand')}; then verify it"
     found = []
     if shape.view is None:
-        message = f"somebody dropped the view that stood in its place. {again}"
+        message = f"the view that stood in its place was dropped. {again}"
         found.append(Finding("view-missing", names.relation, "refused", message))
     if not await counts_writes(connection, shape.oid, names.count_trigger):
-        message = f"is missing or switched off, so that nobody knows who writes. {again}"
+        message = f"is missing or switched off, so that old-style writes are not counted. {again}"
         found.append(Finding("triggers", names.count_trigger, "refused", message))
     found += await made_on_view(connection, shape.view)
     return Objections(found, await has_rows(session))
@@ -67,8 +67,8 @@ async def made_on_view(connection: Connection, view: int | None) -> list[Finding
     if view is None:
         return []
     message = (
-        "was made while the view stood in the table's place, and hangs on the view. Drop it, and "
-        "make it again when the table is back"
+        "was created while the view stood in the table's place, and depends on the view. Drop it, "
+        "and recreate it on the table afterwards"
     )
     rows = await connection.fetch(_ON_THE_VIEW, view)
     return [Finding("on-the-view", row[0], "refused", message) for row in rows]

@@ -60,7 +60,7 @@ def _steps(context: RenameContext, found: Found) -> list[Step]:
     ]
 
 
-# What somebody would notice; the rest is about the server, the account, and names.
+# What clients would notice; the rest is about the server, the account, and names.
 _BREAKING = (
     frozenset(
         {"row-security", "column-privileges", "owner-privileges", "partitioned", "sequence"}

@@ -26,7 +26,7 @@ def base_name(names: Names, shape: Shape) -> str:
 
 def unchanged(number: int, relations: Sequence[int]) -> str:
     """Return what ends the transaction if the catalog is not as it was when it was read."""
-    message = "somebody changed the table at the same moment"
+    message = "another session changed the table at the same moment"
     body = (
         f"BEGIN IF ({seen(relations).strip()}) IS DISTINCT FROM {number} THEN RAISE EXCEPTION"
         f" USING ERRCODE = '{CHANGED}', MESSAGE = '{message}'; END IF; END"
@@ -60,7 +60,7 @@ def view_statements(names: Names, shape: Shape) -> list[str]:
     ]
     if not shape.ours:
         statements.append(f"ALTER VIEW {view} OWNER TO {shape.owner}")
-    others = [one for one in shape.by_default if one != shape.owner]
+    others = [grantee for grantee in shape.by_default if grantee != shape.owner]
     statements += [f"REVOKE ALL ON {view} FROM {other}" for other in others]
     if not shape.untouched or any(grant.column for grant in shape.grants):
         statements += [f"REVOKE ALL ON {view} FROM {shape.owner}"]
@@ -138,16 +138,16 @@ def carry_back(names: Names, table: Shape, view: Shape) -> list[str]:
     if view.owner != table.owner:
         statements.append(f"ALTER TABLE {base} OWNER TO {view.owner}")
     statements += [
-        f"REVOKE {_privilege(one)} ON {base} FROM {one.grantee}"
-        for one in gone
-        if one.grantee not in {table.owner, view.owner}
+        f"REVOKE {_privilege(grant)} ON {base} FROM {grant.grantee}"
+        for grant in gone
+        if grant.grantee not in {table.owner, view.owner}
     ]
     statements += grant_statements(
         base,
         [
-            one
-            for one in sorted(on_view, key=str)
-            if one not in on_table and one.grantee not in {table.owner, view.owner}
+            grant
+            for grant in sorted(on_view, key=str)
+            if grant not in on_table and grant.grantee not in {table.owner, view.owner}
         ],
     )
     if view.comment != table.comment:

@@ -23,7 +23,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
     AND p.prosrc ~* $1 AND p.prosrc ~* $2 ORDER BY 1
 """
 _STATEMENTS = """
-SELECT '«' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '»' AS subject,
+SELECT '"' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '"' AS subject,
     sum(calls)::bigint AS calls
 FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1

@@ -2,7 +2,7 @@
 
 In one short transaction the table steps aside (`invoice` -> `invoice_base`), its column is renamed,
 and a view that PostgreSQL updates through takes its name. The contract takes the view away again.
-What clients cannot do to a view is told by the plan (`findings`).
+What clients cannot do to a view is in the plan (`findings`).
 
 Each swap carries the rename's new phase in its own transaction: killed at any moment, it has
 happened with its note or not at all. What it is made from is read before, and looked at once more
@@ -204,7 +204,7 @@ def _also(shape: Shape) -> list[int]:
 
 
 async def _unless_changed(swap: Callable[[], Awaitable[None]]) -> None:
-    """Run it again where somebody changed the table between our reading and our lock."""
+    """Run it again where another session changed the table between our reading and our lock."""
     for attempt in range(_ATTEMPTS):
         try:
             await swap()

@@ -21,7 +21,7 @@ def read(text: str, names: Names) -> bool:
     # It is no dependency, for its licence is the GPL.
     pglast: Any = importlib.import_module("pglast")
     try:
-        statements = [_asked(one.stmt) for one in pglast.parse_sql(text)]
+        statements = [_asked(raw.stmt) for raw in pglast.parse_sql(text)]
         if any(_kind(statement) not in _READ for statement in statements):
             return False
         for statement in statements:
@@ -55,8 +55,8 @@ class _Reader:
         if node is None or isinstance(node, (str, int, bool, float)):
             return
         if isinstance(node, tuple):
-            for one in node:
-                self.walk(one, scope)
+            for child in node:
+                self.walk(child, scope)
             return
         kind = _kind(node)
         if kind in _QUERIES:
@@ -66,7 +66,7 @@ class _Reader:
         elif kind == "SortBy" and _kind(node.node) == "ColumnRef":
             self._column(node.node, scope, ordering=True)
         elif kind == "CopyStmt" and node.relation is not None:
-            columns = [one.sval for one in node.attlist] if node.attlist else None
+            columns = [name.sval for name in node.attlist] if node.attlist else None
             self._names.written(node.relation.schemaname, node.relation.relname, columns)
         else:
             self._note(node, kind, scope)
@@ -84,16 +84,16 @@ class _Reader:
             names.relation(scope, node.schemaname, node.relname, _alias(node)[0] or None)
         elif kind.startswith("Range"):
             alias, columns = _alias(node)
-            columns += [one.colname for one in getattr(node, "coldeflist", None) or ()]
+            columns += [column.colname for column in getattr(node, "coldeflist", None) or ()]
             names.derived(scope, alias, columns, opaque=kind != "RangeSubselect")
         elif kind == "JoinExpr":
-            for one in node.usingClause or ():
-                names.reference(scope, (one.sval,))
+            for name in node.usingClause or ():
+                names.reference(scope, (name.sval,))
             if node.isNatural:
                 names.reference(scope, (names.meaning.column,))
         elif kind == "A_Indirection":
-            for one in node.indirection:
-                names.member(getattr(one, "sval", ""))
+            for member in node.indirection:
+                names.member(getattr(member, "sval", ""))
         elif kind == "FuncCall":
             names.member(node.funcname[-1].sval)
         elif kind == "A_Const" and _kind(node.val) == "String":
@@ -104,7 +104,7 @@ class _Reader:
             scope.queries.update(cte.ctename for cte in node.withClause.ctes)
             self.walk(tuple(cte.ctequery for cte in node.withClause.ctes), scope)
         if kind not in _WRITES:
-            scope.outputs.update(one.name for one in getattr(node, "targetList", None) or ())
+            scope.outputs.update(output.name for output in getattr(node, "targetList", None) or ())
             self._parts(node, scope)
             return
         self.walk(node.relation, scope)
@@ -140,7 +140,7 @@ class _Reader:
         self.walk(when.condition, scope)
         inserts = when.commandType.name == "CMD_INSERT"
         if inserts:
-            columns = [one.name for one in when.targetList] if when.targetList else None
+            columns = [target.name for target in when.targetList] if when.targetList else None
             self._names.written(target.schemaname, target.relname, columns)
             self.walk(when.values, scope)
         else:

@@ -112,8 +112,8 @@ class _Reader:
             )
             names.derived(scope, alias, columns, opaque=not known)
         elif isinstance(node, exp.Join):
-            for one in node.args.get("using") or []:
-                names.reference(scope, (_name(one),))
+            for name in node.args.get("using") or []:
+                names.reference(scope, (_name(name),))
             if node.method == "NATURAL":
                 names.reference(scope, (names.meaning.column,))
         elif isinstance(node, exp.Dot):
@@ -170,7 +170,7 @@ class _Reader:
 
     def _set(self, target: exp.Expr, assignments: list[exp.Expr], scope: Scope) -> None:
         for assignment in assignments:
-            columns = [_name(one.parts[-1]) for one in assignment.this.find_all(exp.Column)]
+            columns = [_name(column.parts[-1]) for column in assignment.this.find_all(exp.Column)]
             self._names.written(*_table(target), columns)
             self._all([assignment.expression], scope)
 
@@ -181,7 +181,7 @@ class _Reader:
             self._set(target, then.expressions, scope)
         elif isinstance(then, exp.Insert):
             listed = isinstance(then.this, exp.Tuple)
-            columns = [_name(one.parts[-1]) for one in then.this.find_all(exp.Column)]
+            columns = [_name(column.parts[-1]) for column in then.this.find_all(exp.Column)]
             self._names.written(*_table(target), columns if listed else None)
             self._all([then.expression], scope)
 
