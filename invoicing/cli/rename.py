@@ -48,6 +48,7 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
+from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -134,11 +135,8 @@ def expand(  # noqa: PLR0913 -- each is an option of the command
     options = make_options(
         strategy=strategy, lock_timeout=lock_timeout, lock_attempts=lock_attempts, accept=accept
     )
-    what = {
-        "columns": f"add {new}, with triggers that keep it equal to {old}",
-        "view": f"put a view that answers to both names in the place of {table}",
-    }
-    ask(f"Expand {target}: {what[strategy]}?", yes=yes)
+    what = strategy_of(strategy).wording.expand.format(table=table, old=old, new=new)
+    ask(f"Expand {target}: {what}?", yes=yes)
     on = On(url, target, options)
     run_phase(on, "expand", lambda rename: rename.expand(), "Expanding", as_json=as_json)
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from invoicing.cli.output import console
 from invoicing.cli.progress import Step
-from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename import Phase, strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -46,16 +46,6 @@ _NEXT = {
     Phase.CONTRACTED: ("Done. Should old code be needed again", "restore"),
     Phase.ROLLING_BACK: ("To go on", "rollback"),
     Phase.REVERSED: ("{old} is there beside {new}. To drop {old}", "rollback"),
-}
-
-
-_DONE = {
-    ("expand", "columns"): "{new} is there, and every write keeps it equal to {old}",
-    ("expand", "view"): "A view in the place of {table} answers to {old} and to {new}",
-    ("contract", "columns"): "{old} is gone; {new} has every value",
-    ("contract", "view"): "{table} is a table again, with {new} alone",
-    ("rollback", "columns"): "{new} is gone again; {old} has every value",
-    ("rollback", "view"): "{table} is a table again, with {old} alone",
 }
 
 
@@ -148,8 +138,8 @@ def print_backfill(report: BackfillReport, seconds: float) -> None:
 def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
     """Print what a phase has done; what it did is to be seen in what there was before."""
     target = after.target
-    way = after.strategy if verb == "expand" else before.strategy
-    done = _DONE[verb, way]
+    strategy = after.strategy if verb == "expand" else before.strategy
+    done = strategy_of(strategy).wording.done[verb]
     if verb == "rollback" and before.phase is Phase.NONE:
         done = "There was nothing to take back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
