@@ -1,6 +1,6 @@
 """A rename as Alembic operations: `op.expand_rename`, `op.contract_rename` and their ways back.
 
-They run outside the migration's transaction, for batches commit by themselves; what was done stays
+Those are `op.rollback_rename` and `op.restore_rename` (once `op.readd_renamed`). They run outside the migration's transaction, for batches commit by themselves; what was done stays
 when the migration is interrupted, and running it again goes on. With `--sql` they write a script.
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
@@ -125,8 +125,10 @@ class ContractRenameOp(_RenameOp):
     """Drop the old column; refused unless confirmed, and while anything still uses it."""
 
 
+# The second name is deprecated: revisions that were written with it keep working.
+@Operations.register_operation("restore_rename", "invoke")
 @Operations.register_operation("readd_renamed", "invoke")
-class ReaddRenamedOp(_RenameOp):
+class RestoreRenameOp(_RenameOp):
     """Add the old column again, fill it in batches from the new one, and keep both equal."""
 
 
@@ -269,16 +271,16 @@ def contract_rename(operations: Operations, operation: _RenameOp) -> None:
         run.do(_contract)
 
 
-@Operations.implementation_for(ReaddRenamedOp)
+@Operations.implementation_for(RestoreRenameOp)
 @_in_one_line()
-def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
+def restore_rename(operations: Operations, operation: _RenameOp) -> None:
     """Add the old column again; or write it down."""
     run = _run(operations, operation)
     if operations.migration_context.as_sql:
         run.operation = replace(operation, old=operation.new, new=operation.old)
-        run.write(run.script().readd())
+        run.write(run.script().restore())
     else:
-        run.do(_readd)
+        run.do(_restore)
 
 
 async def _expand(database: Database, run: _Run) -> None:
@@ -314,7 +316,7 @@ async def _contract(database: Database, run: _Run) -> None:
     await rename.contract(confirm=run.confirm)
 
 
-async def _readd(database: Database, run: _Run) -> None:
+async def _restore(database: Database, run: _Run) -> None:
     await _fill(run.rename(database).reversed(), run)
 
 

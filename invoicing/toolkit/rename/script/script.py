@@ -145,7 +145,7 @@ class Script:
         )
         return self._last(body)
 
-    def readd(self) -> Statements:
+    def restore(self) -> Statements:
         """Return the statements that add the column again, empty, and keep it equal from now on."""
         return self._last(self._unless_renamed(self._add()))
 
