@@ -1,7 +1,8 @@
 """A rename as Alembic operations: `op.expand_rename`, `op.contract_rename` and their ways back.
 
-Those are `op.rollback_rename` and `op.restore_rename` (once `op.readd_renamed`). They run outside the migration's transaction, for batches commit by themselves; what was done stays
-when the migration is interrupted, and running it again goes on. With `--sql` they write a script.
+Those are `op.rollback_rename` and `op.restore_rename` (once `op.readd_renamed`). They run outside
+the migration's transaction, for batches commit by themselves; what was done stays when the
+migration is interrupted, and running it again goes on. With `--sql` they write a script.
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
 lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,

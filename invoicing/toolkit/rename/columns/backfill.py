@@ -16,6 +16,7 @@ import asyncpg
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
+from invoicing.toolkit.rename.columns.preflight import can_silence_triggers
 from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
 from invoicing.toolkit.rename.columns.sync import missing, present
 from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
@@ -24,7 +25,6 @@ from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
 from invoicing.toolkit.rename.names import MARK, quote
-from invoicing.toolkit.rename.preflight.checks import can_silence_triggers
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from invoicing.toolkit.rename.columns import contract, copies, expand, rollback,
 from invoicing.toolkit.rename.columns.backfill import batch_statement
 from invoicing.toolkit.rename.columns.copies.partition import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
+from invoicing.toolkit.rename.columns.preflight import second_column
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps, short_steps
 from invoicing.toolkit.rename.dependents import dependents_of
@@ -39,7 +40,8 @@ async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
     made = await copies.find_copies(context)
     sizes = await measure(context)
     findings = [
-        *await preflight(context, column),
+        *await preflight(context),
+        *await second_column(context),
         *copies.findings(made),
         *await unvalidated_findings(context),
         *await dependents_of(context, strategy),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.connection.blockers import long_transactions
 from invoicing.toolkit.rename.model import Finding, Phase
 from invoicing.toolkit.rename.names import STATE, quote
@@ -20,23 +19,18 @@ from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, leaves
 if TYPE_CHECKING:
     import asyncpg
 
-    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Column, Table
+    from invoicing.toolkit.rename.table import Table
 
 OLDEST_VERSION = 14
-_MOST_COLUMNS = 1_600
 _FACTS = """
 SELECT current_setting('server_version_num')::int AS version,
     pg_is_in_recovery() AS in_recovery, current_user::text AS account,
     c.relkind::text AS kind, c.relpersistence::text AS persistence,
     c.relispartition AS is_partition, c.reloftype <> 0 AS typed,
-    (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0) AS columns,
     pg_has_role(c.relowner, 'USAGE') AS owner, pg_get_userbyid(c.relowner)::text AS owner_name,
     has_schema_privilege(c.relnamespace, 'CREATE') AS creates_in_schema,
     has_database_privilege(current_database(), 'CREATE') AS creates_schemas,
-    has_database_privilege(current_database(), 'TEMP') AS creates_temporary,
     (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $2) AS owns_state,
     pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
     row_security_active(c.oid) AS row_security,
@@ -61,22 +55,6 @@ SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows,
         AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width
 FROM tree JOIN pg_class AS c ON c.oid = tree.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
-"""
-_TRIGGERS = """
-SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
-    t.tgenabled::text AS enabled,
-    pg_get_triggerdef(t.oid) ~ 'invoicing\\.backfill' OR p.prosrc ~ 'invoicing\\.backfill' AS heeds
-FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
-    AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgtype::int & 16 = 16
-    AND t.tgname !~ '^zz_rename_' AND t.tgenabled <> 'D'
-    AND (t.tgattr::text = '' OR t.tgtype::int & 1 = 0)
-ORDER BY 1
-"""
-_LATE_TRIGGERS = """
-SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass FROM pg_trigger AS t
-WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
-    AND t.tgname > 'zz_rename_' COLLATE "C" AND t.tgname !~ '^zz_rename_'
 """
 _REPLICATION = """
 SELECT 'replica' AS slug, coalesce(nullif(application_name, ''), 'a replica') AS subject,
@@ -108,17 +86,8 @@ async def measure(context: RenameContext) -> Sizes:
     return Sizes(*row)
 
 
-async def can_silence_triggers(connection: Connection) -> bool:
-    """Tell whether this account may switch ordinary triggers off in its own session."""
-    if connection.get_server_version().major >= 15:  # noqa: PLR2004 -- GRANT SET came with it
-        query = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
-    else:
-        query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
-    return bool(await connection.fetchval(query))
-
-
-async def preflight(context: RenameContext, column: Column) -> list[Finding]:
-    """Return what the server, the account, the table and the column say to the rename."""
+async def preflight(context: RenameContext) -> list[Finding]:
+    """Return what the server, the account and the table say to a rename by any strategy."""
     connection, target, table = context.connection, context.target, context.table
     facts = await connection.fetchrow(_FACTS, table.oid, STATE, target.new)
     begun = await state.load(connection, context.names)
@@ -136,10 +105,10 @@ async def preflight(context: RenameContext, column: Column) -> list[Finding]:
         for other in others:
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(_refused("other-rename", other, message))
-    found += _column(column, target)
-    found += await _triggers(connection, table)
-    found += await _replication(context, facts)
-    return [accepted(finding, context.options.accept, PLAN) for finding in found]
+    if context.column().inherited:
+        message = "is inherited. Rename it in the parent table"
+        found.append(_refused("inherited", quote(target.old), message))
+    return found + await _replication(context, facts)
 
 
 def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
@@ -162,11 +131,6 @@ def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
     if not facts["creates_in_schema"]:
         message = f"indexes are made in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"
         found.append(_refused("privilege", f"schema {quote(table.schema)}", message))
-    if not facts["creates_temporary"]:
-        message = (
-            f"an empty temporary table is looked at. Run: GRANT TEMP ON DATABASE ... TO {account}"
-        )
-        found.append(_refused("privilege", "temporary tables", message))
     return found
 
 
@@ -204,15 +168,6 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
             "is the name of a system column, which every table has. Choose another",
         ),
         (
-            facts["columns"] + 1 > _MOST_COLUMNS,
-            "too-many-columns",
-            table.sql,
-            (
-                f"already uses {facts['columns']:,} of PostgreSQL's {_MOST_COLUMNS:,} column slots "
-                "(dropped columns count)"
-            ),
-        ),
-        (
             facts["row_security"],
             "row-security",
             table.sql,
@@ -226,60 +181,6 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
         ),
     ]
     return [_refused(slug, subject, said) for wrong, slug, subject, said in checks if wrong]
-
-
-def _column(column: Column, target: Target) -> list[Finding]:
-    found, name = [], quote(target.old)
-    if column.generated:
-        found.append(_refused("generated", name, "is computed from other columns"))
-    if column.identity:
-        found.append(_refused("identity", name, "is an identity column"))
-    if column.inherited:
-        found.append(_refused("inherited", name, "is inherited. Rename it in the parent table"))
-    if column.type_kind == "d" and column.constrained_type:
-        message = (
-            f"its domain {column.type} has constraints, or a domain under it has: adding a column "
-            "of it rewrites the table under ACCESS EXCLUSIVE"
-        )
-        found.append(_refused("domain", name, message))
-    if column.owns_sequence:
-        message = "goes over to the new column before the old one is dropped"
-        found.append(Finding("owned-sequence", name, "carried", message))
-    found += [
-        Finding(slug, name, "carried", f"{what} goes over to the new column")
-        for slug, what, there in (
-            ("default", f"its default {column.default}", column.default),
-            ("comment", "its comment", column.comment),
-            ("privileges", f"privileges of {len(column.grants)} grants", column.grants),
-            ("statistics-target", "its statistics target", column.statistics is not None),
-            ("options", "its options", column.options or column.storage or column.compression),
-            ("not-null", "NOT NULL", column.not_null),
-        )
-        if there
-    ]
-    return found
-
-
-async def _triggers(connection: Connection, table: Table) -> list[Finding]:
-    found = []
-    silenced = await can_silence_triggers(connection)
-    for row in await connection.fetch(_TRIGGERS, table.oid):
-        fires = row["enabled"] in {"A", "R"} if silenced else row["enabled"] in {"A", "O"}
-        if fires and not row["heeds"]:
-            message = (
-                "it would fire for every row of the backfill. Run the rename as an account that "
-                "may set session_replication_role, or give the trigger a WHEN "
-                "(current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on'), or say that "
-                "it may fire: --accept update-trigger"
-            )
-            found.append(_refused("update-trigger", row["subject"], message))
-        elif not row["heeds"]:
-            message = "it does not fire for the rows of the backfill, which change nothing for it"
-            found.append(Finding("update-trigger", row["subject"], "noted", message))
-    for row in await connection.fetch(_LATE_TRIGGERS, table.oid):
-        message = "its name comes after ours, so it would change a row that we have made equal"
-        found.append(_refused("late-trigger", row[0], message))
-    return found
 
 
 async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Finding]:

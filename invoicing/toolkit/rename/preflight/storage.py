@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.table import Table
 
-SLUGS = frozenset({"access-method", "system-table", "distributed-table"})
 _TREE = """
 WITH tree AS (SELECT $1::oid AS relid UNION
     SELECT relid FROM pg_partition_tree($1::oid::regclass))

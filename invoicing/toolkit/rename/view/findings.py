@@ -17,7 +17,6 @@ from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import qualified, quote
-from invoicing.toolkit.rename.preflight import storage
 from invoicing.toolkit.rename.preflight.checks import preflight
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.table import Column, Table
     from invoicing.toolkit.rename.view.shape import Renaming, Shape
 
-# What the general preflight finds that matters here too; the rest is about a second column.
-_GENERAL = frozenset(
-    {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
-    | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
-    | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
-    | storage.SLUGS
-)
 # The first version with views that ask for the client's own rights.
 _INVOKER = 15
 _FACTS = """
@@ -81,7 +73,7 @@ async def find_for_view(context: RenameContext, strategy: Strategy) -> Found:
     shape = await read_shape(connection, table.oid, names)
     renamings = await find_renamings(connection, table.oid, names, name)
     findings = [
-        *_general(await preflight(context, column)),
+        *_general(await preflight(context)),
         *_table(facts, table, context.version),
         *_column(facts, column, context.target),
         *await _names(connection, table, shape, renamings),
@@ -108,11 +100,6 @@ def always(of: Table, version: int) -> list[str]:
 
 
 def _general(findings: list[Finding]) -> list[Finding]:
-    found = [
-        finding
-        for finding in findings
-        if finding.slug in _GENERAL and finding.subject != "temporary tables"
-    ]
     logical = (
         "sends changes under the table's own name, which would be another. Let its consumer know "
         "both names, then: --accept logical-slot"
@@ -121,7 +108,7 @@ def _general(findings: list[Finding]) -> list[Finding]:
         replace(finding, verdict="refused", message=logical)
         if finding.slug == "logical-slot"
         else finding
-        for finding in found
+        for finding in findings
     ]
 
 
