@@ -54,7 +54,7 @@ async def _forward(rename: Rename, verb: str, status: Status) -> str:
     wording = strategy_of(plan.strategy).wording
     rows = f"about {plan.rows:,} rows"
     left = status.rows_left if status.rows_total else plan.rows
-    seconds = next(way.seconds for way in plan.estimates if way.strategy == plan.strategy)
+    seconds = next(cost.seconds for cost in plan.estimates if cost.strategy == plan.strategy)
     said = wording.consequences[verb].format(
         table=target.table,
         old=target.old,
@@ -66,7 +66,7 @@ async def _forward(rename: Rename, verb: str, status: Status) -> str:
         batch_size=f"{options.batch_size:,}",
     )
     if verb == "expand":
-        wait = f"others wait for at most {options.lock_timeout:g} s at each try for it"
+        wait = f"others wait for it for at most {options.lock_timeout:g} s per attempt"
         return f"{said}. Lock: ACCESS EXCLUSIVE, for milliseconds; {wait}."
     return said
 

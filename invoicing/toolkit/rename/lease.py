@@ -85,7 +85,7 @@ async def lease(
             # Whoever had the lock may have changed the table meanwhile.
             context = await RenameContext.find(connection, target, options)
             entry = journal.Entry(connection, context.names, phase, options)
-            ddl = Ddl(pool, connection, target, context.table.oid, options, entry.ran)
+            ddl = Ddl(pool, context, entry.ran)
             async with journal.kept(entry):
                 yield RenameSession(connection, target, options, context.table, pool, entry, ddl)
 

@@ -46,7 +46,7 @@ async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
         *await unvalidated_findings(context),
         *await dependents_of(context, strategy),
     ]
-    estimate = _estimate(sizes, made, context.options)
+    estimate = _estimate(sizes, made, context.options, strategy)
     if context.target.new not in context.table.columns:
         findings += await copies.taken_names(context.connection, made)
         room = await disk_space(context, sizes, estimate)
@@ -95,7 +95,7 @@ def _verify_steps(table: str, statement: str) -> list[Step]:
     return short_steps("verify", table, [statement])
 
 
-def _estimate(sizes: Sizes, made: list[Copy], options: Options) -> Estimate:
+def _estimate(sizes: Sizes, made: list[Copy], options: Options, strategy: Strategy) -> Estimate:
     # The parts of a partitioned index are together as big as one of the whole.
     whole = [copy for copy in made if copy.message is not None]
     indexes = sum(isinstance(copy, copies.IndexCopy) for copy in whole)
@@ -103,7 +103,7 @@ def _estimate(sizes: Sizes, made: list[Copy], options: Options) -> Estimate:
     # Counted, compared three times, and read once for each index and constraint.
     seconds += (4 + len(whole)) * sizes.heap / _SCAN_RATE
     return Estimate(
-        strategy="columns",
+        strategy=strategy.name,
         seconds=round(seconds, 1),
         # Measured: a fifth of the table, two fifths of its indexes; the column itself comes on top.
         extra_bytes=int(

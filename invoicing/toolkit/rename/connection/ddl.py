@@ -20,8 +20,9 @@ from invoicing.toolkit.rename.model import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from invoicing.toolkit.rename.connection.pool import Connection, Pool
-    from invoicing.toolkit.rename.model import Blocker, Options, Target
+    from invoicing.toolkit.rename.connection.pool import Pool
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Blocker
 
 _FIRST_WAIT = 0.1
 _LONGEST_REST = 5.0
@@ -64,18 +65,15 @@ class Ddl:
     def __init__(
         self,
         pool: Pool,
-        connection: Connection,
-        target: Target,
-        relation: int,
-        options: Options,
+        context: RenameContext,
         ran: Callable[[str, float, int], None] = lambda _sql, _seconds, _tries: None,
     ) -> None:
         self._ran = ran
         self._pool = pool
-        self._connection = connection
-        self._target = target
-        self._relation = relation
-        self._options = options
+        self._connection = context.connection
+        self._target = context.target
+        self._table = context.table.oid
+        self._options = context.options
 
     async def short(self, *statements: str, also: Iterable[int] = ()) -> None:
         """Run statements in one transaction, all of which end at once when they have their locks.
@@ -87,7 +85,7 @@ class Ddl:
         Raises:
             RenameBlockedError: another session held a lock all the time.
         """
-        options, tables = self._options, [self._relation, *also]
+        options, tables = self._options, [self._table, *also]
         tried = 0.0
         blockers: list[Blocker] = []
         for attempt in range(options.lock_attempts):
@@ -117,7 +115,7 @@ class Ddl:
         """
         options, connection = self._options, self._connection
         patience = options.lock_timeout * options.lock_attempts
-        watch = Watch(self._pool, connection, [self._relation], after=min(patience / 2, 1.0))
+        watch = Watch(self._pool, connection, [self._table], after=min(patience / 2, 1.0))
         with explained(self._target, statement):
             await connection.execute(f"SET lock_timeout = '{max(round(patience * 1000), 1)}ms'")
             try:
@@ -153,7 +151,7 @@ class Ddl:
         client would wait as long. https://www.postgresql.org/docs/current/routine-vacuuming.html
         """
         # By its oid: while a view stands in its place, the table has another name.
-        table = await self._connection.fetchval(_PATIENCE_FOR_AUTOVACUUM, self._relation)
+        table = await self._connection.fetchval(_PATIENCE_FOR_AUTOVACUUM, self._table)
         if table is not None:
             await self._connection.execute(_GENTLE.format(table))
 

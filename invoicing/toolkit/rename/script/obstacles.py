@@ -1,4 +1,4 @@
-"""What a script cannot carry over, asked on the server by the script itself.
+"""What a script cannot copy, asked on the server by the script itself.
 
 A script has no connection while it is written, so it refuses whatever it does not know: each query
 returns descriptions, and any row ends the script. Variables of the script: `rel`, the table; `col`,
@@ -36,7 +36,7 @@ SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend AS d
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = rel AND d.refobjsubid = col.attnum
     AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger AS t
         WHERE t.oid = d.objid AND t.tgname ~ '{_OURS}'))
-    -- Its own default is carried over: see `marks`.
+    -- Its own default is copied: see `marks`.
     AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS f
         WHERE f.oid = d.objid AND f.adrelid = rel AND f.adnum = col.attnum))
     AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS k
@@ -97,7 +97,7 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = p.schemaname WH
 
 
 def obstacles(names: Names, *, adding: bool, published: bool = False) -> str:
-    """Return a query of everything the script cannot carry over, as text.
+    """Return a query of everything the script cannot copy, as text.
 
     Args:
         names: the rename's.

@@ -2,7 +2,7 @@
 
 A script is written without a connection, so it takes everything but the names from the catalog when
 it runs: the column's type, whether it may be NULL, how far the rename has come. What it cannot
-carry over it refuses (see `obstacles`).
+copy it refuses (see `obstacles`).
 
 Every step is one statement that asks for what it needs before it does anything: psql goes on after
 an error by default. The last step, which drops a column or says that every row is equal,
@@ -247,7 +247,7 @@ class Script:
             ") AS o (what);\n"
         ) + raise_if(
             "hindrance IS NOT NULL",
-            f"a script cannot carry over what uses {names.table}.{names.old}: ",
+            f"a script cannot copy what depends on {names.table}.{names.old}: ",
             "Run the revision itself: alembic, without --sql.",
             fact="hindrance",
         )

@@ -1,6 +1,6 @@
-"""What the instant way means for the table at hand: what follows it, and what a view cannot do.
+"""What a view means for the table at hand: what follows it, and what a view cannot do.
 
-While the view stands, PostgreSQL itself carries everything that depends on the table or the column,
+While the view stands, PostgreSQL itself keeps everything that depends on the table or the column,
 for neither changes but in name. What breaks is what names the table as a table, its row type, or
 the column in text that the catalog does not look into. Measured on PostgreSQL 15 and 18.
 
@@ -66,7 +66,7 @@ class Found(NamedTuple):
 
 
 async def find_for_view(context: RenameContext, strategy: Strategy) -> Found:
-    """Look at the catalog for everything that the view would carry, or break."""
+    """Look at the catalog for everything that the view would keep, or break."""
     connection, table, names = context.connection, context.table, context.names
     column, name = context.column(), context.column_name
     facts = await connection.fetchrow(_FACTS, table.oid, name)

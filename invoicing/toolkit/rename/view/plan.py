@@ -1,4 +1,4 @@
-"""The plan of the instant way: its statements, what they cost, and what would break."""
+"""The plan of the view strategy: its statements, what they cost, and what would break."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
         if finding.slug in _BREAKING and finding.verdict != "carried"
     ]
     estimate = Estimate(
-        strategy="view",
+        strategy=strategy.name,
         seconds=_SECONDS,
         extra_bytes=0,
         longest_lock="milliseconds, twice",

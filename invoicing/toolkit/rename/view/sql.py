@@ -1,4 +1,4 @@
-"""The statements of the instant way: each list runs in one transaction, under one short lock."""
+"""The statements of the view strategy: each list runs in one transaction, under one short lock."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _privilege(grant: Grant) -> str:
     return f"{grant.privilege} ({quote(grant.column)})" if grant.column else grant.privilege
 
 
-def carry_back(names: Names, table: Shape, view: Shape) -> list[str]:
+def changes_meanwhile(names: Names, table: Shape, view: Shape) -> list[str]:
     """Return what was changed on the view while it stood, as statements on the table."""
     base, new = base_name(names, table), names.new
     on_view = {
@@ -183,17 +183,17 @@ def lock_statement(names: Names, shape: Shape) -> str:
 
 
 def contract_statements(
-    names: Names, shape: Shape, renamings: Iterable[Renaming], carried: Sequence[str] = ()
+    names: Names, shape: Shape, renamings: Iterable[Renaming], changes: Sequence[str] = ()
 ) -> list[str]:
     """Return what follows the lock in the contract."""
     renames = [rename_statement(renaming) for renaming in renamings]
-    return [*carried, *back_statements(names, shape), *renames]
+    return [*changes, *back_statements(names, shape), *renames]
 
 
-def rollback_statements(names: Names, shape: Shape, carried: Sequence[str] = ()) -> list[str]:
+def rollback_statements(names: Names, shape: Shape, changes: Sequence[str] = ()) -> list[str]:
     """Return what follows the lock in the rollback: the column gets its old name again."""
     rename = f"ALTER TABLE {names.relation} RENAME COLUMN {quote(names.new)} TO {quote(names.old)}"
-    return [*carried, *back_statements(names, shape), rename]
+    return [*changes, *back_statements(names, shape), rename]
 
 
 def count_trigger(names: Names, base: str) -> list[str]:

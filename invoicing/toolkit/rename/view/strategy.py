@@ -1,10 +1,10 @@
-"""The instant way: a view in the table's place answers to both names, and no row is rewritten.
+"""The strategy with a view: in the table's place, it answers to both names; no row is rewritten.
 
 In one short transaction the table steps aside (`invoice` -> `invoice_base`), its column is renamed,
 and a view that PostgreSQL updates through takes its name. The contract takes the view away again.
 What clients cannot do to a view is in the plan (`findings`).
 
-Each swap carries the rename's new phase in its own transaction: killed at any moment, it has
+Each swap writes the rename's new phase in its own transaction: killed at any moment, it has
 happened with its note or not at all. What it is made from is read before, and looked at once more
 under the lock.
 """
@@ -196,7 +196,7 @@ async def _meanwhile(session: RenameSession, shape: Shape) -> tuple[str, list[st
     both = [shape.oid, shape.view]
     number = await connection.fetchval(seen(both))
     view = await read_shape(connection, shape.view, names)
-    return view_sql.unchanged(number, both), view_sql.carry_back(names, shape, view)
+    return view_sql.unchanged(number, both), view_sql.changes_meanwhile(names, shape, view)
 
 
 def _also(shape: Shape) -> list[int]:
