@@ -81,7 +81,7 @@ async def _last_look(session: RenameSession) -> list[str]:
     body = (
         f"BEGIN IF {session.names.old_writes} > {int(found.watch['writes'])} THEN RAISE EXCEPTION"
         f" USING ERRCODE = '{_WRITTEN_AGAIN}', MESSAGE = 'it wrote the old column while the"
-        " contract waited for its lock: it is still at work. End it first'; END IF; END"
+        " contract waited for its lock: it still runs. Stop it first'; END IF; END"
     )
     return [f"DO {literal(body)}"]
 

@@ -96,8 +96,7 @@ async def _unseen(session: RenameSession) -> list[Finding]:
     view, may_read = await _statistics(session)
     if view is not None and not may_read:
         message = (
-            "this account may not read what others ran. Run: GRANT pg_read_all_stats TO it; or see "
-            "for yourself"
+            "this role may not read the statements of others. Run: GRANT pg_read_all_stats TO it"
         )
         found.append(objection("statement", view, message))
     return found
@@ -111,8 +110,8 @@ async def _blind_spots(session: RenameSession) -> list[Finding]:
             await session.connection.fetch(f"SELECT FROM {view} LIMIT 1")
             return []
     message = (
-        f"is not there, so that code which only reads {quote(session.names.old)} cannot be seen: "
-        "writes are counted, reads are not. Know from your deploy that no old code runs"
+        f"is not installed, so code that only reads {quote(session.names.old)} cannot be seen: "
+        "writes are counted, reads are not. Make sure by your deploys that no old code runs"
     )
     return [Finding("reads", "pg_stat_statements", "noted", message)]
 
@@ -171,8 +170,8 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
     writes = seen["writes"] - before["writes"]
     if writes:
         message = (
-            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code is still "
-            "at work. End it first"
+            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code still "
+            "runs. Stop it first"
         )
         found.append(_old_writes(message))
     for number, (calls, query) in seen["statements"].items():

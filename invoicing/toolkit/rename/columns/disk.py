@@ -46,7 +46,7 @@ async def disk_space(context: RenameContext, sizes: Sizes, estimate: Estimate) -
     )
     free = await _free(await _folders(context))
     if free is None:
-        said = f"{message}. This server cannot be asked how much is free: look, before you begin"
+        said = f"{message}. The free space of this server is unknown: look, before you begin"
         return Finding("disk-space", _shown(needed), "noted", said)
     if free >= needed:
         return Finding("disk-space", _shown(needed), "noted", f"{message}; {_shown(free)} are free")

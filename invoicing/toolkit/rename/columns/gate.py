@@ -39,8 +39,8 @@ def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
 
 async def _triggers(session: RenameSession) -> list[Finding]:
     run = f"Run: {session.target.command('expand')}"
-    rows = f"is missing or switched off, so that new writes may differ. {run}; then backfill and"
-    counts = f"is missing, so that old code that writes there is not seen. {run}"
+    rows = f"is missing or disabled, so new writes may differ. {run}; then backfill and"
+    counts = f"is missing, so old code that writes there is not seen. {run}"
     return [
         objection("triggers", subject, f"{rows} verify it" if of_rows else counts)
         for subject, of_rows in await unguarded(session)

@@ -52,7 +52,7 @@ async def _room(context: RenameContext) -> list[Finding]:
     facts = await context.connection.fetchrow(_FACTS, table.oid)
     if not facts["creates_temporary"]:
         message = (
-            "an empty temporary table is looked at. Run: GRANT TEMP ON DATABASE ... TO "
+            "definitions are read from a temporary table. Run: GRANT TEMP ON DATABASE ... TO "
             f"{facts['account']}"
         )
         found.append(_refused("privilege", "temporary tables", message))
@@ -87,14 +87,14 @@ def _column(column: Column, target: Target) -> list[Finding]:
         )
         found.append(_refused("domain", name, message))
     if column.owns_sequence:
-        message = "goes over to the new column before the old one is dropped"
+        message = "becomes the new column's before the old one is dropped"
         found.append(Finding("owned-sequence", name, "carried", message))
     found += [
-        Finding(slug, name, "carried", f"{what} goes over to the new column")
+        Finding(slug, name, "carried", f"{what} is copied to the new column")
         for slug, what, there in (
             ("default", f"its default {column.default}", column.default),
             ("comment", "its comment", column.comment),
-            ("privileges", f"privileges of {len(column.grants)} grants", column.grants),
+            ("privileges", f"each of its {len(column.grants)} grants", column.grants),
             ("statistics-target", "its statistics target", column.statistics is not None),
             ("options", "its options", column.options or column.storage or column.compression),
             ("not-null", "NOT NULL", column.not_null),
@@ -113,15 +113,18 @@ async def _triggers(connection: Connection, table: Table) -> list[Finding]:
             message = (
                 "it would fire for every row of the backfill. Run the rename as an account that "
                 "may set session_replication_role, or give the trigger a WHEN "
-                "(current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on'), or say that "
-                "it may fire: --accept update-trigger"
+                "(current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on'); or, if it "
+                "may fire: --accept update-trigger"
             )
             found.append(_refused("update-trigger", row["subject"], message))
         elif not row["heeds"]:
             message = "it does not fire for the rows of the backfill, which change nothing for it"
             found.append(Finding("update-trigger", row["subject"], "noted", message))
     for row in await connection.fetch(_LATE_TRIGGERS, table.oid):
-        message = "its name comes after ours, so it would change a row that we have made equal"
+        message = (
+            "it fires after the rename's own triggers (by its name), and could change a row that "
+            "they have made equal. Rename it first"
+        )
         found.append(_refused("late-trigger", row[0], message))
     return found
 

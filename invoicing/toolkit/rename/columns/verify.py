@@ -110,7 +110,7 @@ async def _equal_counts(session: RenameSession, column: Column) -> dict[str, int
     if counts["different"]:
         differ = distinct(column, quote(names.old), quote(names.new))
         advice = (
-            "The triggers were switched off, or bypassed. Look at the rows: "
+            "The triggers were disabled, or bypassed. Look at the rows: "
             f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "
             f"run: {session.target.command('verify')}"
         )

@@ -97,9 +97,7 @@ async def preflight(context: RenameContext) -> list[Finding]:
     others = await state.others(connection, context.names)
     back = f"{target.new} -> {target.old}" in others
     if facts["new_exists"] and not unfinished and not back:
-        advice = (
-            "Drop it, or choose another name; what a rename had begun is gone on with by itself"
-        )
+        advice = "Drop it, or choose another name"
         found.append(_refused("name-taken", quote(target.new), f"the column exists. {advice}"))
     if not unfinished:
         for other in others:
@@ -121,15 +119,15 @@ def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
         found.append(_refused("privilege", table.sql, message))
     if facts["owns_state"] is None and not facts["creates_schemas"]:
         message = (
-            f"{account} may not make the schema in which the progress is kept. Run: CREATE SCHEMA "
+            f"{account} may not create the schema that keeps the progress. Run: CREATE SCHEMA "
             f"{STATE} AUTHORIZATION {account}"
         )
         found.append(_refused("privilege", STATE, message))
     if facts["owns_state"] is False:
-        message = f"it belongs to another account. Run: GRANT its owner TO {account}"
+        message = f"it is owned by another role. Run: GRANT its owner TO {account}"
         found.append(_refused("privilege", STATE, message))
     if not facts["creates_in_schema"]:
-        message = f"indexes are made in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"
+        message = f"indexes are created in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"
         found.append(_refused("privilege", f"schema {quote(table.schema)}", message))
     return found
 
@@ -144,23 +142,23 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
             major < OLDEST_VERSION,
             "server-version",
             "PostgreSQL",
-            f"version {major} reads a range of pages only with the whole table; 14 is needed",
+            f"version {major} cannot read a range of pages without the whole table; 14 is needed",
         ),
         (facts["in_recovery"], "replica-server", "server", "is a replica. Connect to the primary"),
         (
             facts["kind"] not in {"r", "p"},
             "no-table",
             table.sql,
-            "is no table: a view or a foreign table",
+            "is not a table but a view or a foreign table",
         ),
         (
             facts["is_partition"],
             "partition",
             table.sql,
-            "is a partition. Rename the column of the table that it is a part of",
+            "is a partition. Rename the column of the partitioned table",
         ),
-        (facts["typed"], "typed-table", table.sql, "is made of a type; alter the type"),
-        (facts["persistence"] == "t", "temporary", table.sql, "is temporary: only you see it"),
+        (facts["typed"], "typed-table", table.sql, "is a typed table; alter its type"),
+        (facts["persistence"] == "t", "temporary", table.sql, "is a temporary table"),
         (
             target.new in SYSTEM_COLUMNS,
             "name-taken",
@@ -177,7 +175,7 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
             left < needed,
             "connections",
             "max_connections",
-            f"{left} are left, and {needed} are needed",
+            f"{left} connections are left, and {needed} are needed",
         ),
     ]
     return [_refused(slug, subject, said) for wrong, slug, subject, said in checks if wrong]
@@ -190,8 +188,8 @@ async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Fi
         connection, options.max_transaction_age, tables
     ):
         message = (
-            "is open for long: while it is, dead rows cannot be reused, the backfill is as slow "
-            "as a plain UPDATE and the table grows as much; and if it has locked the table, no "
+            "has been open for long: until it ends, dead rows cannot be pruned, the backfill is as "
+            "slow as a plain UPDATE, and the table grows as much; if it has locked the table, no "
             "column can be added. End it first, if you can"
         )
         found.append(Finding("long-transaction", str(long_transaction), "noted", message))

@@ -64,12 +64,12 @@ async def storage_findings(context: RenameContext) -> list[Finding]:
     """Refuse tables whose rows are kept by something else than PostgreSQL's own heap."""
     found, connection, table = [], context.connection, context.table
     for row in await connection.fetch(_SYSTEM, table.oid):
-        message = f"is in schema {row[0]}, which is not for anyone to alter"
+        message = f"is in schema {row[0]}, which must not be altered"
         found.append(_refused("system-table", table.sql, message))
     for stored, method in await connection.fetch(_ACCESS_METHODS, table.oid):
         message = (
-            f"its access method is {method}: only tables of PostgreSQL's own heap are known to "
-            "take a backfill by ranges of pages"
+            f"its table access method is {method}: only heap tables are known to support a "
+            "backfill by ranges of pages"
         )
         found.append(_refused("access-method", stored, message))
     return found + await _distributed(connection, table)
@@ -79,7 +79,7 @@ async def _distributed(connection: Connection, table: Table) -> list[Finding]:
     found = {}
     for row in await connection.fetch(_LISTS):
         if not row["readable"]:
-            message = f"is not readable, so that {row['extension']} may know {table.sql}"
+            message = f"is not readable: {row['extension']} may have listed {table.sql} there"
             found[row["list"]] = Finding("distributed-table", row["list"], "noted", message)
             continue
         query = _LISTED_BY_NAME if row["by_name"] else _LISTED

@@ -101,7 +101,7 @@ def always(of: Table, version: int) -> list[str]:
 
 def _general(findings: list[Finding]) -> list[Finding]:
     logical = (
-        "sends changes under the table's own name, which would be another. Let its consumer know "
+        "sends changes under the table's own name, which would be another. Teach its consumer "
         "both names, then: --accept logical-slot"
     )
     return [
@@ -119,7 +119,7 @@ def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
         (
             facts["row_security"] and version < _INVOKER,
             "row-security",
-            f"before PostgreSQL {_INVOKER} a view shows its owner's rows to everybody",
+            f"before PostgreSQL {_INVOKER} a view has its owner's row security, not the client's",
         ),
         (
             invoker and facts["column_readers"],
@@ -134,7 +134,7 @@ def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
             "owner-privileges",
             (
                 f"its owner {facts['owner']} was denied {', '.join(facts['owner_lacks'])}, with "
-                "whose rights everybody would use the view. Run: GRANT ALL ON "
+                "whose privileges clients would use the view. Run: GRANT ALL ON "
                 f"{table} TO {facts['owner']}"
             ),
         ),
@@ -150,14 +150,18 @@ def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
             facts["partitioned"],
             "partitioned",
             (
-                "no partition can be added or taken off by its name while the view stands. Keep "
-                "whatever does that still, then: --accept partitioned"
+                "no partition can be attached or detached by the table's name while the view "
+                "stands. Pause jobs that do so, then: --accept partitioned"
             ),
         ),
     ]
     found = [_refused(slug, table, said) for wrong, slug, said in checks if wrong]
     if facts["row_security"]:
-        found.append(Finding("row-security", table, "carried", "the view asks for the client's"))
+        found.append(
+            Finding(
+                "row-security", table, "carried", "the view applies the client's, not its owner's"
+            )
+        )
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
         found += [Finding("sequence", fact, "noted", said) for fact in facts["sequences"]]
@@ -189,13 +193,16 @@ async def _names(
 ) -> list[Finding]:
     found = []
     if shape.base is None:
-        message = "its second name is taken, and that with a digest, too. Rename what has them"
+        message = (
+            "its name behind the view is taken, and so is the one with a digest. Rename what has "
+            "them"
+        )
         found.append(_refused("name-taken", table.sql, message))
     for renaming in renamings:
-        said = f"is called {quote(renaming.new_name)} from the contract on"
+        said = f"is renamed to {quote(renaming.new_name)} by the contract"
         subject = f"{quote(renaming.name)} ON {renaming.table}"
         if await _is_taken(connection, renaming):
-            said = f"is to be called {quote(renaming.new_name)}, and something else is. Rename that"
+            said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
             found.append(_refused("name-taken", subject, said))
         else:
             found.append(Finding(renaming.kind.lower(), subject, "carried", said))

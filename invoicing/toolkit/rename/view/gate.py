@@ -44,7 +44,7 @@ async def objections(session: RenameSession) -> Objections:
         message = f"the view that stood in its place was dropped. {again}"
         found.append(Finding("view-missing", names.relation, "refused", message))
     if not await counts_writes(connection, shape.oid, names.count_trigger):
-        message = f"is missing or switched off, so that old-style writes are not counted. {again}"
+        message = f"is missing or disabled, so old-style writes are not counted. {again}"
         found.append(Finding("triggers", names.count_trigger, "refused", message))
     found += await made_on_view(connection, shape.view)
     return Objections(found, await has_rows(session))

@@ -33,8 +33,8 @@ SELECT quote_ident(n.nspname) || '.pg_stat_statements' FROM pg_extension AS e
 JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
 """
 _UNABLE = (
-    "{ran} something that cannot be done to a view, and would fail while it stands. Keep it still, "
-    "or let it do without, then: --accept view-statement"
+    "{ran} something that cannot be done to a view, and would fail while it stands. Pause "
+    "it or change it, then: --accept view-statement"
 )
 
 
