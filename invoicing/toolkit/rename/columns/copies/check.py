@@ -75,17 +75,9 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     for row in rows:
         table, original = search.tables[row["relation"]], Text("check", row["expression"])
         await search.definitions.learn(table.sql, [original])
-        name, final_name = search.names(row["name"])
         made.append(
             CheckCopy(
-                oid=row["oid"],
-                table=table,
-                schema=table.schema,
-                old_name=row["name"],
-                name=name,
-                final_name=final_name,
-                valid=row["valid"],
-                comment=row["comment"],
+                **search.shared(row),
                 unsupported=search.definitions.unsupported(original),
                 expression=search.definitions.of(original).text,
                 no_inherit=row["no_inherit"],

@@ -31,10 +31,11 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     search = Search(
         connection=connection,
         target=target,
+        options=context.options,
+        table=context.table,
         tables=tables,
         definitions=Definitions(connection, target),
         originals=frozenset(row["name"] for rows in found for row in rows),
-        not_null_check=context.names.not_null_check,
     )
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):

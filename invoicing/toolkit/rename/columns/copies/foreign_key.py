@@ -140,20 +140,13 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     groups: dict[int, list[ForeignKeyCopy]] = {}
     for row in rows:
         parent = made.get(row["parent"])
-        name, final_name = search.names(row["name"])
-        table = search.tables[row["relation"]]
+        shared = search.shared(row)
         if parent is not None:
-            name = parts.get((parent.table.oid, parent.name, table.oid, row["refers"]), name)
+            part = (parent.table.oid, parent.name, row["relation"], row["refers"])
+            shared["name"] = parts.get(part, shared["name"])
         reason = "its ON DELETE names columns, or it is about a PERIOD"
         made[row["oid"]] = ForeignKeyCopy(
-            oid=row["oid"],
-            table=table,
-            schema=table.schema,
-            old_name=row["name"],
-            name=name,
-            final_name=final_name,
-            valid=row["valid"],
-            comment=row["comment"],
+            **shared,
             unsupported=reason if row["unsupported"] else None,
             definition=_definition(search, row),
             refers=row["refers"],

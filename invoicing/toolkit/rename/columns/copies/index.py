@@ -248,22 +248,16 @@ def _copy(
     parent: IndexCopy | None,
     parts: dict[tuple[str, str, int], str],
 ) -> IndexCopy:
-    table, old, new = search.tables[row["relation"]], search.target.old, search.target.new
+    old, new = search.target.old, search.target.new
     original = _text(row)
     copied = search.definitions.of(original)
-    name, final_name = search.names(row["name"])
+    shared = search.shared(row)
     if parent is not None:
-        name = parts.get((parent.schema, parent.name, table.oid), name)
+        part = (parent.schema, parent.name, row["relation"])
+        shared["name"] = parts.get(part, shared["name"])
     period = "it is WITHOUT OVERLAPS, which cannot be built without a long lock"
     return IndexCopy(
-        oid=row["oid"],
-        table=table,
-        schema=table.schema,
-        old_name=row["name"],
-        name=name,
-        final_name=final_name,
-        valid=row["valid"],
-        comment=row["comment"],
+        **shared,
         unsupported=period if row["exclusion"] else search.definitions.unsupported(original),
         keys=copied.text,
         predicate=copied.predicate,

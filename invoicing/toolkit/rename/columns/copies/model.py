@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.names import literal, qualified, quote, renamed, shortened
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from invoicing.toolkit.rename.columns.copies.definitions import Definitions
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.lease import RenameSession
-    from invoicing.toolkit.rename.model import Target
     from invoicing.toolkit.rename.table import Table
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(RenameContext):
     """What every kind needs to find its copies.
 
     Attributes:
         tables: the table and its partitions, by their oids.
         originals: the names of everything that is copied.
-        not_null_check: what proves NOT NULL where that cannot be added NOT VALID.
     """
 
-    connection: Connection
-    target: Target
     tables: dict[int, Table]
     definitions: Definitions
     originals: frozenset[str]
-    not_null_check: str
 
-    def names(self, old_name: str) -> tuple[str, str]:
+    def shared(self, row: asyncpg.Record) -> dict[str, Any]:
+        """Return what a copy of any kind has, from its original's row."""
+        table = self.tables[row["relation"]]
+        name, final_name = self.names_for(row["name"])
+        return {
+            "oid": row["oid"],
+            "table": table,
+            "schema": row.get("schema", table.schema),
+            "old_name": row["name"],
+            "name": name,
+            "final_name": final_name,
+            "valid": row.get("valid", True),
+            "comment": row["comment"],
+        }
+
+    def names_for(self, old_name: str) -> tuple[str, str]:
         """Return a copy's own name until the contract, and the one that it has afterwards."""
         old, new = self.target.old, self.target.new
         with_column = renamed(old_name, old, new)

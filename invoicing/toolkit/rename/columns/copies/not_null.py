@@ -135,13 +135,13 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     What a partition inherits comes last, when it has its name.
     """
     target, by_table = search.target, {row["relation"]: row for row in rows}
-    named = search.connection.get_server_version().major >= NAMED_NOT_NULL
+    named = search.version >= NAMED_NOT_NULL
     made: list[NotNullCopy] = []
     for row in rows:
         table, old_name = search.tables[row["relation"]], row["name"]
         above = by_table.get(table.parent) if table.parent is not None else None
         usual = not named or old_name == f"{table.name}_{target.old}_not_null"
-        name, final_name = search.names(old_name) if named else ("", "")
+        name, final_name = search.names_for(old_name) if named else ("", "")
         state = await search.connection.fetchrow(_STATE, table.oid, target.new, "")
         if state is not None and state["name"] is not None:
             name = state["name"]
@@ -150,19 +150,14 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
         if usual or mixed or (above is not None and not follows):
             # Renaming the table's renames its partitions', which have to have the same name.
             final_name = name
+        shared = search.shared(row) | {"name": name, "final_name": final_name}
+        shared["old_name"] = old_name or "NOT NULL"
         made.append(
             NotNullCopy(
-                oid=row["oid"],
-                table=table,
-                schema=table.schema,
-                old_name=old_name or "NOT NULL",
-                name=name,
-                final_name=final_name,
-                valid=row["valid"],
-                comment=row["comment"],
+                **shared,
                 inherited=follows,
                 column=target.new,
-                check=None if named else search.not_null_check,
+                check=None if named else search.names.not_null_check,
                 usual=usual,
                 no_inherit=row["no_inherit"],
             )

@@ -106,16 +106,9 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     for row in rows:
         table, original = search.tables[row["relation"]], Text("statistics", row["columns"])
         await search.definitions.learn(table.sql, [original])
-        name, final_name = search.names(row["name"])
         made.append(
             StatisticsCopy(
-                oid=row["oid"],
-                table=table,
-                schema=row["schema"],
-                old_name=row["name"],
-                name=name,
-                final_name=final_name,
-                comment=row["comment"],
+                **search.shared(row),
                 unsupported=search.definitions.unsupported(original),
                 columns=search.definitions.of(original).text,
                 kinds=tuple(row["kinds"]),
