@@ -190,6 +190,11 @@ class Finding:
         return f"{self.subject}: {self.message}"
 
 
+def refused(slug: str, subject: str, message: str) -> Finding:
+    """Return a finding with which nothing can begin."""
+    return Finding(slug, subject, "refused", message)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Time and space of one strategy, and what it would break."""

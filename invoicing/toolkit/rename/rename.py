@@ -69,11 +69,10 @@ class Rename:
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                plan = await make_plan(await self._context(connection))
-                check_plan(self.options.accept, plan.findings)
-                return plan
+        async with self._looking() as context:
+            plan = await make_plan(context)
+            check_plan(self.options.accept, plan.findings)
+            return plan
 
     async def expand(self) -> None:
         """Add the column and the triggers that keep both equal; when it is done, only repair them.
@@ -189,15 +188,13 @@ class Rename:
 
     async def counts(self) -> RowCounts:
         """Count the rows by state, on one snapshot: every row is read, and no session waits."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                return await count_rows(await self._context(connection))
+        async with self._looking() as context:
+            return await count_rows(context)
 
     async def runs(self) -> list[Run]:
         """Return every run of a phase for these two names: who, when, what, how it ended."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                return await read_runs(connection, (await self._context(connection)).names)
+        async with self._looking() as context:
+            return await read_runs(context.connection, context.names)
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
@@ -225,6 +222,12 @@ class Rename:
         if now - then > 1:
             self._seen = (now, found.rows_done)
         return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[RenameContext]:
+        with explained(self.target):
+            async with connected(self.database, 1) as pool, pool.connection() as connection:
+                yield await self._context(connection)
 
     @asynccontextmanager
     async def _lease(self, phase: str = "") -> AsyncIterator[RenameSession]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ async def _room(context: RenameContext) -> list[Finding]:
             "definitions are read from a temporary table. Run: GRANT TEMP ON DATABASE ... TO "
             f"{facts['account']}"
         )
-        found.append(_refused("privilege", "temporary tables", message))
+        found.append(refused("privilege", "temporary tables", message))
     if facts["columns"] + 1 > _MOST_COLUMNS:
         message = (
             f"already uses {facts['columns']:,} of PostgreSQL's {_MOST_COLUMNS:,} column slots "
             "(dropped columns count)"
         )
-        found.append(_refused("too-many-columns", table.sql, message))
+        found.append(refused("too-many-columns", table.sql, message))
     return found
 
 
@@ -77,15 +77,15 @@ async def can_silence_triggers(connection: Connection) -> bool:
 def _column(column: Column, target: Target) -> list[Finding]:
     found, name = [], quote(target.old)
     if column.generated:
-        found.append(_refused("generated", name, "is computed from other columns"))
+        found.append(refused("generated", name, "is computed from other columns"))
     if column.identity:
-        found.append(_refused("identity", name, "is an identity column"))
+        found.append(refused("identity", name, "is an identity column"))
     if column.type_kind == "d" and column.constrained_type:
         message = (
             f"its domain {column.type} has constraints, or a domain under it has: adding a column "
             "of it rewrites the table under ACCESS EXCLUSIVE"
         )
-        found.append(_refused("domain", name, message))
+        found.append(refused("domain", name, message))
     if column.owns_sequence:
         message = "becomes the new column's before the old one is dropped"
         found.append(Finding("owned-sequence", name, "carried", message))
@@ -116,7 +116,7 @@ async def _triggers(connection: Connection, table: Table) -> list[Finding]:
                 "(current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on'); or, if it "
                 "may fire: --accept update-trigger"
             )
-            found.append(_refused("update-trigger", row["subject"], message))
+            found.append(refused("update-trigger", row["subject"], message))
         elif not row["heeds"]:
             message = "it does not fire for the rows of the backfill, which change nothing for it"
             found.append(Finding("update-trigger", row["subject"], "noted", message))
@@ -125,9 +125,5 @@ async def _triggers(connection: Connection, table: Table) -> list[Finding]:
             "it fires after the rename's own triggers (by its name), and could change a row that "
             "they have made equal. Rename it first"
         )
-        found.append(_refused("late-trigger", row[0], message))
+        found.append(refused("late-trigger", row[0], message))
     return found
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

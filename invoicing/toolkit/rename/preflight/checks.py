@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.blockers import long_transactions
-from invoicing.toolkit.rename.model import Finding, Phase
+from invoicing.toolkit.rename.model import Finding, Phase, refused
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.preflight.storage import storage_findings
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, leaves
@@ -98,14 +98,14 @@ async def preflight(context: RenameContext) -> list[Finding]:
     back = f"{target.new} -> {target.old}" in others
     if facts["new_exists"] and not unfinished and not back:
         advice = "Drop it, or choose another name"
-        found.append(_refused("name-taken", quote(target.new), f"the column exists. {advice}"))
+        found.append(refused("name-taken", quote(target.new), f"the column exists. {advice}"))
     if not unfinished:
         for other in others:
             message = "is under way on this table; contract it, or roll it back, first"
-            found.append(_refused("other-rename", other, message))
+            found.append(refused("other-rename", other, message))
     if context.column().inherited:
         message = "is inherited. Rename it in the parent table"
-        found.append(_refused("inherited", quote(target.old), message))
+        found.append(refused("inherited", quote(target.old), message))
     return found + await _replication(context, facts)
 
 
@@ -116,19 +116,19 @@ def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
             f"it belongs to {quote(facts['owner_name'])}, and {account} may not alter it. Connect "
             f"as its owner, or run: GRANT {quote(facts['owner_name'])} TO {account}"
         )
-        found.append(_refused("privilege", table.sql, message))
+        found.append(refused("privilege", table.sql, message))
     if facts["owns_state"] is None and not facts["creates_schemas"]:
         message = (
             f"{account} may not create the schema that keeps the progress. Run: CREATE SCHEMA "
             f"{STATE} AUTHORIZATION {account}"
         )
-        found.append(_refused("privilege", STATE, message))
+        found.append(refused("privilege", STATE, message))
     if facts["owns_state"] is False:
         message = f"it is owned by another role. Run: GRANT its owner TO {account}"
-        found.append(_refused("privilege", STATE, message))
+        found.append(refused("privilege", STATE, message))
     if not facts["creates_in_schema"]:
         message = f"indexes are created in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"
-        found.append(_refused("privilege", f"schema {quote(table.schema)}", message))
+        found.append(refused("privilege", f"schema {quote(table.schema)}", message))
     return found
 
 
@@ -178,7 +178,7 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
             f"{left} connections are left, and {needed} are needed",
         ),
     ]
-    return [_refused(slug, subject, said) for wrong, slug, subject, said in checks if wrong]
+    return [refused(slug, subject, said) for wrong, slug, subject, said in checks if wrong]
 
 
 async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Finding]:
@@ -205,7 +205,3 @@ async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Fi
         }[row["slug"]]
         found.append(Finding(row["slug"], row["subject"], "noted", message))
     return found
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import STATE, literal
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ async def storage_findings(context: RenameContext) -> list[Finding]:
     found, connection, table = [], context.connection, context.table
     for row in await connection.fetch(_SYSTEM, table.oid):
         message = f"is in schema {row[0]}, which must not be altered"
-        found.append(_refused("system-table", table.sql, message))
+        found.append(refused("system-table", table.sql, message))
     for stored, method in await connection.fetch(_ACCESS_METHODS, table.oid):
         message = (
             f"its table access method is {method}: only heap tables are known to support a "
             "backfill by ranges of pages"
         )
-        found.append(_refused("access-method", stored, message))
+        found.append(refused("access-method", stored, message))
     return found + await _distributed(connection, table)
 
 
@@ -89,9 +89,5 @@ async def _distributed(connection: Connection, table: Table) -> list[Finding]:
                 "partitions or replicates itself is not renamed column by column here. Use the "
                 "extension's own way"
             )
-            found[row["list"]] = _refused("distributed-table", table.sql, message)
+            found[row["list"]] = refused("distributed-table", table.sql, message)
     return list(found.values())
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

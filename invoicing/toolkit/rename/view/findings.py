@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.preflight.checks import preflight
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
@@ -155,7 +155,7 @@ def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
             ),
         ),
     ]
-    found = [_refused(slug, table, said) for wrong, slug, said in checks if wrong]
+    found = [refused(slug, table, said) for wrong, slug, said in checks if wrong]
     if facts["row_security"]:
         found.append(
             Finding(
@@ -175,7 +175,7 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
             f"its type {column.type} has a default, which a view would write by both names at "
             "once. Give the column the default itself, and drop the type's"
         )
-        return [_refused("domain-default", name, message)]
+        return [refused("domain-default", name, message)]
     if column.default is None:
         return []
     if column.not_null:
@@ -185,7 +185,7 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
         "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
         "default). If no code does that: --accept null-default"
     )
-    return [_refused("null-default", name, message)]
+    return [refused("null-default", name, message)]
 
 
 async def _names(
@@ -197,13 +197,13 @@ async def _names(
             "its name behind the view is taken, and so is the one with a digest. Rename what has "
             "them"
         )
-        found.append(_refused("name-taken", table.sql, message))
+        found.append(refused("name-taken", table.sql, message))
     for renaming in renamings:
         said = f"is renamed to {quote(renaming.new_name)} by the contract"
         subject = f"{quote(renaming.name)} ON {renaming.table}"
         if await _is_taken(connection, renaming):
             said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
-            found.append(_refused("name-taken", subject, said))
+            found.append(refused("name-taken", subject, said))
         else:
             found.append(Finding(renaming.kind.lower(), subject, "carried", said))
     return found
@@ -224,7 +224,3 @@ async def _is_taken(connection: Connection, renaming: Renaming) -> bool:
             "SELECT to_regclass($1) IS NOT NULL", qualified(renaming.schema, renaming.new_name)
         )
     )
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

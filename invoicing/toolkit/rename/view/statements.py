@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.toolkit.rename.dependents import word
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import MARK
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
     connection, name = context.connection, context.table.name
     table, cannot = word(name), _cannot(name, context.version)
     found = [
-        _refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
+        refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)
     ]
     view = await connection.fetchval(_STATISTICS)
@@ -57,7 +57,7 @@ async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
         rows = []
     for row in rows:
         said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
-        found.append(_refused("view-statement", row["subject"], said))
+        found.append(refused("view-statement", row["subject"], said))
     return found
 
 
@@ -71,7 +71,3 @@ def _cannot(table: str, version: int) -> str:
     if version < MERGE:
         choices.append(rf"\mmerge\s+into\s+(only\s+)?{name}")
     return "|".join(choices)
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)
