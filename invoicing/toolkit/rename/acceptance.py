@@ -1,4 +1,4 @@
-"""What an operator takes upon himself: objections and findings by their names.
+"""What may be accepted by whoever runs the rename: objections and findings, by their names.
 
 A name is the kind alone, for all of that kind, or the kind and the subject (`function:f()`,
 `statement:4711`). What would lose values cannot be accepted, and has no name.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 
-# Of the plan of either strategy: what only the operator can know to be harmless.
+# Of the plan of either strategy: what only a person can know to be harmless.
 PLAN = frozenset({"update-trigger", "publication", "disk-space"})
 VIEW = frozenset(
     {"row-type", "view-statement", "logical-slot", "partitioned", "null-default"}
@@ -38,7 +38,7 @@ def named(finding: Finding, key: str | None = None) -> Finding:
 
 
 def is_accepted(finding: Finding, accept: Collection[str]) -> bool:
-    """Return whether an operator has accepted the finding, by its name or with all of its kind."""
+    """Return whether the finding is accepted, by its name or with all of its kind."""
     return bool(finding.name) and (finding.slug in accept or finding.name in accept)
 
 
@@ -54,7 +54,7 @@ def split(
 
 
 def accepted(finding: Finding, accept: Collection[str], kinds: Collection[str]) -> Finding:
-    """Return a finding of the plan, no refusal any more where the operator has accepted it."""
+    """Return a finding of the plan, no refusal any more where it is accepted."""
     if finding.slug not in kinds or finding.verdict != "refused":
         return finding
     finding = named(finding)

@@ -113,7 +113,7 @@ class Options:
         lock_attempts: how often it tries before it names who blocks it and gives up.
         quiet: how long old-style writes must have stood still before the contract.
         max_transaction_age: a transaction older than this is named by the plan.
-        accept: names or kinds of findings that the operator takes upon himself (`acceptance`).
+        accept: names or kinds of findings that are accepted (see `acceptance`).
     """
 
     strategy: StrategyName = "columns"
@@ -322,8 +322,8 @@ class GateReport:
 
     Attributes:
         objections: every reason.
-        unseen: what the gate could not look at, so that the operator has to know it.
-        accepted: objections that the operator has accepted by name.
+        unseen: what the gate could not look at, so that a person has to know it.
+        accepted: objections that were accepted by name.
     """
 
     objections: list[Finding]

@@ -76,7 +76,7 @@ class _RenameOp(MigrateOperation):
     Attributes:
         column_type: the column's type, for whoever reads the revision: what runs takes it, and
             whether it may be NULL, from the catalog.
-        batch_size: rows of one batch, unless the operator gives another number.
+        batch_size: rows of one batch, unless another number is given.
     """
 
     table: str
@@ -135,7 +135,7 @@ class RestoreRenameOp(_RenameOp):
 
 @dataclass
 class _Run:
-    """What the operator has given, and where to run."""
+    """What was given, and where to run."""
 
     operations: Operations
     operation: _RenameOp

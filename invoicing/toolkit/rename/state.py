@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
 
-# Two operators may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
+# Two sessions may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
 CREATION_LOCK = 0x72656E616D65
 SETUP = (
     f"CREATE SCHEMA IF NOT EXISTS {quote(STATE)}",

@@ -271,7 +271,7 @@ def batch_statement(
     """Return the statement of a batch: the rows and the progress, in one transaction.
 
     Parameters: the stripe and page afterwards; key, relation, first page, stripe and page of the
-    range as we know it, so that two operators could not both move it; the pages; the stripe; and
+    range as we know it, so that two sessions could not both move it; the pages; the stripe; and
     of a measured batch its bytes, which one row alone may exceed. What was left for them is taken
     next time, for then the range has not moved.
     """

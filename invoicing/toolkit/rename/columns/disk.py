@@ -1,7 +1,7 @@
 """Room on the disk, as far as it can be known: a server does not say how much it has.
 
 On a Unix socket the server's files are on this machine's own disks, so that the file system can be
-asked. Elsewhere the plan says how much will be needed, and leaves the rest to the operator.
+asked. Elsewhere the plan says how much will be needed, and leaves the rest to a person.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ class Ddl:
             await self._connection.execute(_GENTLE.format(table))
 
     async def _rest(self, attempt: int) -> None:
-        # Jitter: two operators, or we and a periodic job, are not to meet each time.
+        # Jitter: two renames, or we and a periodic job, are not to meet each time.
         longest = min(0.2 * 2**attempt, _LONGEST_REST)
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
 
