@@ -18,7 +18,7 @@ from invoicing.toolkit.rename.acceptance import check, check_kinds, objection, s
 from invoicing.toolkit.rename.dependents import find_dependents, judge
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
 from invoicing.toolkit.rename.names import quote
-from invoicing.toolkit.rename.workload.workload import Workload, shown
+from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.lease import RenameSession
@@ -93,7 +93,7 @@ async def _unseen(session: RenameSession) -> list[Finding]:
             "column at the publisher first"
         )
         found.append(objection("subscription", row[0], message))
-    view, may_read = await _statistics(session)
+    view, may_read = await statistics_view(session.connection)
     if view is not None and not may_read:
         message = (
             "this role may not read the statements of others. Run: GRANT pg_read_all_stats TO it"
@@ -104,7 +104,7 @@ async def _unseen(session: RenameSession) -> list[Finding]:
 
 async def _blind_spots(session: RenameSession) -> list[Finding]:
     """Return what could not have been seen, where statistics of statements are not kept."""
-    view, _ = await _statistics(session)
+    view, _ = await statistics_view(session.connection)
     with suppress(asyncpg.ObjectNotInPrerequisiteStateError):  # there, but not loaded
         if view is not None:
             await session.connection.fetch(f"SELECT FROM {view} LIMIT 1")
@@ -114,16 +114,6 @@ async def _blind_spots(session: RenameSession) -> list[Finding]:
         "writes are counted, reads are not. Make sure by your deploys that no old code runs"
     )
     return [Finding("reads", "pg_stat_statements", "noted", message)]
-
-
-async def _statistics(session: RenameSession) -> tuple[str | None, bool]:
-    """Return the view of pg_stat_statements, if there is one, and whether we see all of it."""
-    row = await session.connection.fetchrow(
-        "SELECT extnamespace::regnamespace::text || '.pg_stat_statements',"
-        " pg_has_role('pg_read_all_stats', 'USAGE') FROM pg_extension"
-        " WHERE extname = 'pg_stat_statements'"
-    )
-    return (None, False) if row is None else (row[0], row[1])
 
 
 async def _running(session: RenameSession, workload: Workload) -> list[Finding]:
@@ -199,7 +189,7 @@ async def _seen(session: RenameSession, workload: Workload) -> dict[str, Any]:
     at, writes = await connection.fetchrow(
         f"SELECT extract(epoch FROM clock_timestamp())::float8, {names.old_writes}"
     )
-    view, _ = await _statistics(session)
+    view, _ = await statistics_view(session.connection)
     return {"at": at, "writes": writes, "statements": await workload.statements(view)}
 
 

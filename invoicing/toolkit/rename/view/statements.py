@@ -10,6 +10,7 @@ import asyncpg
 from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import MARK
+from invoicing.toolkit.rename.workload.workload import statistics_view
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
@@ -28,10 +29,6 @@ SELECT '"' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '"' AS 
 FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
 """
-_STATISTICS = """
-SELECT quote_ident(n.nspname) || '.pg_stat_statements' FROM pg_extension AS e
-JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
-"""
 _UNABLE = (
     "{ran} something that cannot be done to a view, and would fail while it stands. Pause "
     "it or change it, then: --accept view-statement"
@@ -46,7 +43,7 @@ async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
         refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)
     ]
-    view = await connection.fetchval(_STATISTICS)
+    view, _ = await statistics_view(connection)
     try:
         rows = (
             await connection.fetch(_STATEMENTS.format(view=view), table, cannot, MARK)

@@ -19,6 +19,7 @@ from invoicing.toolkit.rename.workload.statement_names import Meaning
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.lease import RenameSession
 
 _SHOWN = 120
@@ -119,6 +120,16 @@ class Workload:
         if query not in self._judged:
             self._judged[query] = names_column(query, self._meaning)
         return self._judged[query]
+
+
+async def statistics_view(connection: Connection) -> tuple[str | None, bool]:
+    """Return the view of pg_stat_statements, if there is one, and whether we see all of it."""
+    row = await connection.fetchrow(
+        "SELECT extnamespace::regnamespace::text || '.pg_stat_statements',"
+        " pg_has_role('pg_read_all_stats', 'USAGE') FROM pg_extension"
+        " WHERE extname = 'pg_stat_statements'"
+    )
+    return (None, False) if row is None else (row[0], row[1])
 
 
 def shown(query: str) -> str:
