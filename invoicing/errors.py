@@ -72,7 +72,8 @@ class DatabaseUnavailableError(InvoicingError):
         self.reason = reason
         super().__init__(
             f"cannot connect to {target}: {reason}. "
-            "Check DATABASE_URL, or unset it to use the embedded server. Run: invoicing db status"
+            "If DATABASE_URL is set, check it; without it the embedded server is used. "
+            "Run: invoicing db status"
         )
 
 

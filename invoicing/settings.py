@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from invoicing.errors import SettingsError
 
+# Seconds; the server counts its timeouts in milliseconds, as a 32-bit integer.
+LONGEST = 2_147_483
+
 
 class Settings(BaseSettings):
     """What the environment says; every variable but DATABASE_URL begins with INVOICING_.
@@ -36,10 +39,10 @@ class Settings(BaseSettings):
     port: int = Field(default=5432, ge=1, le=65535)
     pgbouncer: bool = False
     pool_size: int = Field(default=5, ge=1)
-    pool_timeout: float = Field(default=10.0, gt=0)
-    connect_timeout: float = Field(default=10.0, gt=0)
-    statement_timeout: float = Field(default=30.0, ge=0)
-    lock_timeout: float = Field(default=10.0, ge=0)
+    pool_timeout: float = Field(default=10.0, gt=0, le=LONGEST)
+    connect_timeout: float = Field(default=10.0, gt=0, le=LONGEST)
+    statement_timeout: float = Field(default=30.0, ge=0, le=LONGEST)
+    lock_timeout: float = Field(default=10.0, ge=0, le=LONGEST)
     application_name: str = "invoicing"
 
     @classmethod

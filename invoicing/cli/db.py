@@ -17,10 +17,10 @@ from invoicing.cli.progress import Step, shown_progress
 from invoicing.db.errors import MigrationsMissingError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
-from invoicing.db.url import libpq_url, parse_url, shown_url
+from invoicing.db.url import hosts_of, libpq_url, parse_url, shown_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
-from invoicing.toolkit.postgres import database_url, embedded_server, find_installation
+from invoicing.toolkit.postgres import database_url, embedded_server, find_psql
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -132,9 +132,27 @@ def psql(context: typer.Context) -> None:
     if found.password is not None:
         # Not in the arguments: every user of the machine can read those.
         environment["PGPASSWORD"] = str(found.password)
-    program = find_installation().program("psql")
+    program = _psql_for(found)
     target = libpq_url(found, password=False)
     os.execve(program, [program, f"--dbname={target}", *context.args], environment)  # noqa: S606
+
+
+def _psql_for(url: URL) -> str:
+    """Return a psql that can open `url`; one without TLS only where that is not asked for."""
+    mode = str(url.query.get("sslmode", "prefer"))
+    remote = any(not host.is_socket for host in hosts_of(url))
+    program, suits = find_psql(tls=remote and mode != "disable")
+    if suits:
+        return program
+    message = f"{program} was built without TLS, and no other psql is here"
+    if mode not in {"allow", "prefer"}:
+        message += (
+            f", so sslmode={mode} cannot be kept. Install PostgreSQL's client, so that its psql is "
+            "on PATH, and run this again"
+        )
+        raise UsageError(message)
+    errors.print(f"{message}: this connection will not be encrypted", highlight=False)
+    return program
 
 
 @app.command(name="upgrade")

@@ -83,7 +83,7 @@ async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Con
         # The driver takes a server for read-only when its sessions are: ours are only later.
         read_only = at_connect.pop(_READ_ONLY, None)
     keywords["server_settings"] = _server_settings(parameters, at_connect)
-    last: BaseException | None = None
+    failures: list[tuple[Host, BaseException]] = []
     for host, attribute in _attempts(hosts_of(url), parameters, wanted):
         arguments = _arguments(url, host, parameters)
         try:
@@ -91,14 +91,16 @@ async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Con
                 **arguments, **keywords, connection_class=Connection, target_session_attrs=attribute
             )
         except _NEXT as error:
-            last = error
+            failures.append((host, error))
             continue
         if read_only is not None:
             await connection.execute(f"SET {_READ_ONLY} = '{read_only}'")
         connection.keep_alive(parameters)
         return connection
-    assert last is not None  # noqa: S101 -- there is always a host
-    raise last
+    if len(failures) == 1:
+        raise failures[0][1]
+    reasons = (f"{host.name} port {host.port}: {error}" for host, error in failures)
+    raise ConnectionError("; ".join(reasons))
 
 
 def _attempts(

@@ -120,15 +120,9 @@ def _query(query: str) -> dict[str, str]:
 
 
 def add_parameter(found: dict[str, str], name: str, value: str) -> None:
-    """Add a parameter to those `found` before it in the same place.
-
-    Raises:
-        UsageError: it is there already: programs differ in which of the two they take.
-    """
+    """Add a parameter to those `found` before it in the same place: the last one counts."""
     if name == "ssl":  # as JDBC and asyncpg write it
         name, value = "sslmode", {"true": "require"}.get(value, value)
-    if name in found:
-        raise malformed(f"it has the parameter {name!r} twice")
     found[name] = value
 
 
@@ -182,7 +176,9 @@ def malformed(reason: str) -> UsageError:
 
 
 def _decoded(text: str) -> str:
-    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", text):
+    if "%00" in text:
+        raise malformed("it has %00, a NUL character, which no part of it can hold")
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise malformed("a '%' in it is not followed by the two digits of a character (write %25)")
     return unquote(text)
 

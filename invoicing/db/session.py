@@ -204,6 +204,8 @@ class Database:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return "the server did not answer in time"
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 

@@ -130,9 +130,7 @@ def _of_url(url: URL) -> dict[str, str]:
     found = {name: str(value) for name, value in parts.items() if value}
     query: dict[str, str] = {}
     for name, value in url.query.items():
-        if not isinstance(value, str):
-            raise malformed(f"it has the parameter {name!r} more than once")
-        add_parameter(query, name, value)
+        add_parameter(query, name, value if isinstance(value, str) else value[-1])
     return found | query
 
 

@@ -44,7 +44,7 @@ class AmbiguousAccountError(UsageError):
         more = total - len(self.matches)
         super().__init__(
             f"{text!r} could mean {total:,} accounts: {listed}"
-            f"{f', and {more:,} more' if more else ''}. Name one by its id or its whole name. "
+            f"{f', and {more:,} more' if more else ''}. Name one by its id. "
             f"Run: invoicing accounts --search {shlex.quote(text)}"
         )
 

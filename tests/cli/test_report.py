@@ -105,6 +105,36 @@ async def test_a_page_of_one_account_shows_no_other_and_nothing_for_developers(
     assert "largest accounts" not in page
 
 
+def test_an_account_without_invoices_has_a_page(migrated_database_url: URL, tmp_path: Path) -> None:
+    (tmp_path / "accounts.csv").write_text("id,name,plan\nE3,New customer,basic\n")
+    assert invoicing(migrated_database_url, "load", tmp_path / "accounts.csv").returncode == 0
+    run = report(migrated_database_url, "dashboard", "E3", "--out", tmp_path / "page.html")
+    assert run.returncode == 0, run.stderr
+    assert "New customer (basic plan)" in unescape((tmp_path / "page.html").read_text())
+
+
+async def test_a_page_counts_no_invoice_after_its_day(
+    migrated_database_url: URL, tmp_path: Path
+) -> None:
+    """Months and ageing of one page are of the same invoices."""
+    (tmp_path / "accounts.csv").write_text("id,name,plan\nE1,Acme,basic\n")
+    (tmp_path / "invoices.csv").write_text(
+        "id,account_id,status,amount_cents,currency,issued_at\n"
+        "I1,E1,open,111,EUR,2026-06-30T23:59:59Z\nI2,E1,open,555,EUR,2026-07-01T00:00:00Z\n"
+    )
+    loaded = invoicing(
+        migrated_database_url, "load", tmp_path / "accounts.csv", "--invoices",
+        tmp_path / "invoices.csv",
+    )  # fmt: skip
+    assert loaded.returncode == 0, loaded.stderr
+    out = tmp_path / "page.html"
+    run = report(migrated_database_url, "dashboard", "E1", "--out", out, "--as-of", "2026-06-30")
+    assert run.returncode == 0, run.stderr
+    page = unescape(out.read_text())
+    assert "Jul 2026" not in page
+    assert "2026-07-01" not in page.partition("Since")[2]
+
+
 def test_an_ambiguous_name_is_listed_and_an_empty_one_refused(
     migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
 ) -> None:

@@ -151,6 +151,15 @@ async def test_a_failed_connection_shows_no_password(host: str) -> None:
     assert f"reader:***@{host}" in str(caught.value)
 
 
+async def test_each_of_several_hosts_says_why_it_failed() -> None:
+    database = Database("postgresql://reader@127.0.0.1:1,nowhere.invalid:5/invoicing", Settings())
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        async with database.read_only() as session:
+            await session.execute(text("SELECT 1"))
+    assert "127.0.0.1 port 1: " in caught.value.reason
+    assert "nowhere.invalid port 5: " in caught.value.reason
+
+
 @pytest.mark.parametrize(
     "url", ["mysql://u:s3cret@h/d", "no url: s3cret", "postgresql://u:s3cret@h:port/d"]
 )

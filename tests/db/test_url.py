@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
+from invoicing.cli import db
 from invoicing.db import Database, libpq_url, parse_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installation
 from tests.conftest import server_names
-from tests.db.listening import ODD_DATABASE, PASSWORD, Listening, listening, seen
+from tests.db.listening import ASKED, ODD_DATABASE, PASSWORD, Listening, listening, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +30,7 @@ pytestmark = pytest.mark.skipif(
 SECRET = quote(PASSWORD, safe="")
 ODD = quote(ODD_DATABASE, safe="")
 REPEAT = 40
+MAIN = "from invoicing.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module", params=[name for name in server_names() if name.isdigit()])
@@ -125,6 +130,9 @@ async def test_generated_urls_open_what_psql_opens(
         r"host = '{sockets}' port={port} user=reader password='it''s' dbname=postgres",
         "port={port} host={sockets} user=an\\ odd@role dbname=postgres options='-c search_path=a'",
         "postgresql://postgres@/?dbname=postgres&host={sockets}&port={port}",
+        "postgresql://x@nowhere.invalid/y?host=/z&host={sockets}&port={port}&user=postgres&user=reader",
+        "host=/missing host={sockets} port=1 port={port} user=x user=postgres dbname=postgres",
+        "postgresql://reader:{secret}@127.0.0.1:{port}/postgres?sslmode=verify-full&ssl=true",
         "postgresql://postgres@nowhere.invalid/postgres?hostaddr=127.0.0.1&port={port}",
         "postgresql://reader:{secret}@localhost/?hostaddr=127.0.0.1&port={port}",
         "postgresql://reader:{secret}@localhost:{port}/?sslmode=verify-full&sslrootcert={root}",
@@ -212,7 +220,7 @@ async def test_services_password_files_and_the_environment_count_as_they_do_for_
         ("sslnegotiation=direct", "sslnegotiation"),
         ("target_session_attrs=master", "target_session_attrs"),
         ("sslrootcert=/missing/root.crt", "/missing/root.crt"),
-        ("host=a&host=b", "host"),
+        ("application_name=%00", "NUL"),
         ("options=-csearch_path=x", "options"),
         ("hostaddr=127.0.0.1&sslmode=verify-full", "hostaddr"),
         ("application_name=50%", "%25"),
@@ -274,3 +282,29 @@ def test_a_url_without_its_password_is_one_that_psql_takes(server: Listening) ->
     url = f"postgresql://reader:{SECRET}@127.0.0.1:{server.port}/?options=-c%20search_path%3Dtenant"
     printed = libpq_url(parse_url(url), password=False)
     assert server.judged(printed, {"PGPASSWORD": PASSWORD}) == server.judged(url, {})
+
+
+@pytest.mark.parametrize("parameters", ["", "?sslmode=require", "?sslmode=disable"])
+def test_db_psql_speaks_tls_where_another_psql_does(server: Listening, parameters: str) -> None:
+    url = f"postgresql://reader:{SECRET}@127.0.0.1:{server.port}/postgres{parameters}"
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "db", "psql", "-XAtwc", ASKED],
+        env=os.environ | {"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip() or None) == server.judged(url, {}), done.stderr
+
+
+def test_db_psql_without_tls_is_refused_where_tls_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(db, "find_psql", lambda *, tls: ("/a/psql", not tls))
+    url = "postgresql://reader@127.0.0.1/postgres"
+    with pytest.raises(UsageError, match="sslmode=require cannot be kept"):
+        db._psql_for(parse_url(f"{url}?sslmode=require"))
+    assert db._psql_for(parse_url(url)) == "/a/psql"
+    assert "not be encrypted" in capsys.readouterr().err
+    assert db._psql_for(parse_url("postgresql://reader@/postgres?host=/run/x")) == "/a/psql"
+    assert capsys.readouterr().err == ""

@@ -72,6 +72,9 @@ def test_files_that_cannot_be_read_are_said_and_the_others_checked(tmp_path: Pat
     assert not {"app/latin.py", "app/bom.py"} & set(problems)
     assert problems["app/wrong.py"].message.startswith("syntax error")
     assert str(problems["app/wrong.py"]).startswith("app/wrong.py:1: not checked: ")
+    unread = len(problems)
+    summary = f"1 finding in {report.files - unread} files, {unread} not checked"
+    assert FORMATS["text"](report, all_rules()).endswith(f"\n{summary}")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")

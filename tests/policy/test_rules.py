@@ -121,6 +121,27 @@ def test_what_is_uncertain_is_reported_under_strict_only(tmp_path: Path) -> None
     assert ["nothing says" in loader.message for loader in loaders] == [True, False]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await asyncio.gather(f(session), g(session))",
+        "await asyncio.gather(session.execute(1), session.execute(2))",
+        "asyncio.create_task(f(session))\n    asyncio.create_task(g(session))",
+    ],
+)
+def test_a_parameter_that_is_a_session_by_its_name_alone_is_uncertain(
+    body: str, tmp_path: Path
+) -> None:
+    files = {"app/services.py": f"import asyncio\nasync def a(session):\n    {body}\n"}
+    assert findings_of(tmp_path, files, "shared-session") == []
+    (finding,) = findings_of(tmp_path, files, "shared-session", strict=True)
+    assert "annotate it" in finding.fix
+    other = {
+        "app/services.py": files["app/services.py"].replace("a(session)", "a(session: Client)")
+    }
+    assert findings_of(tmp_path, other, "shared-session", strict=True) == []
+
+
 def test_a_finding_says_where_what_and_how_to_fix_it(tmp_path: Path) -> None:
     (finding,) = findings_of(tmp_path, BAD["lazy-raise"]["another lazy"], "lazy-raise")
     assert str(finding) == (

@@ -21,6 +21,7 @@ from invoicing.toolkit.postgres.errors import (
     DataFolderElsewhereError,
     DataFolderOwnerError,
     DataFolderUnreachableError,
+    FolderNotWritableError,
     PostgresError,
 )
 from invoicing.toolkit.postgres.owner import of_uid, server_owner
@@ -179,7 +180,27 @@ def test_a_home_that_was_copied_does_not_share_the_data(closed: Path) -> None:
     shutil.copytree(home, closed / "copy", symlinks=True)
     with pytest.raises(DataFolderElsewhereError) as caught:
         embedded_server(Settings(home=closed / "copy")).ensure_running()
-    assert str(server.folder) in str(caught.value)
+    assert f"mv {server.folder.parent} " in str(caught.value)
+
+
+def test_a_link_made_by_hand_is_refused_without_advice_to_move_what_it_leads_to(
+    closed: Path,
+) -> None:
+    home, other = closed / "home", closed / "other"
+    home.mkdir()
+    other.mkdir()
+    (home / "postgres").symlink_to(other)
+    with pytest.raises(DataFolderElsewhereError) as caught:
+        embedded_server(Settings(home=home)).ensure_running()
+    assert "mv " not in str(caught.value)
+
+
+def test_a_home_that_is_a_file_leaves_nothing_behind(closed: Path) -> None:
+    (closed / "home").touch()
+    kept = set(Path("/var/lib/invoicing").glob("*"))
+    with pytest.raises(FolderNotWritableError):
+        embedded_server(Settings(home=closed / "home")).ensure_running()
+    assert set(Path("/var/lib/invoicing").glob("*")) == kept
 
 
 def test_a_signal_of_root_reaches_only_the_servers_user() -> None:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
-    files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
+    unread = len({problem.path for problem in report.problems})
+    checked = report.files - unread
+    files = f"{checked:,} file{'' if checked == 1 else 's'}"
     count = len(report.findings)
     summary = (
         f"{count:,} finding{'' if count == 1 else 's'} in {files}" if count else f"{files} clean"
     )
     if report.problems:
-        summary += f", {len(report.problems):,} not checked"
+        summary += f", {unread:,} not checked"
     return "\n".join([*lines, summary])
 
 

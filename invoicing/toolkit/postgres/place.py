@@ -62,9 +62,9 @@ def prepare_home(data_dir: Path, folder: Path) -> None:
     """
     home = data_dir.parent
     elsewhere = folder != data_dir
+    make_private_folder(home)
     if elsewhere:
         make_root_folder(folder.parent)
-    make_private_folder(home)
     found = home.stat()
     # An earlier version's data is in here, and the server's user has to get through to it.
     through = os.geteuid() == 0 and not elsewhere and data_dir.stat().st_uid != 0

@@ -118,6 +118,8 @@ class _Collector:
         arguments = node.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             name = dotted(argument.annotation) or text_of(argument.annotation)
+            if argument.annotation is None:
+                syntax.untyped.add(argument.arg)
             if name is not None:
                 syntax.sessions[argument.arg] = name
         self.functions.append(syntax)

@@ -51,6 +51,12 @@ def session_names(project: Project, module: ModuleSyntax, function: int) -> set[
     return names
 
 
+def possible_session_names(module: ModuleSyntax, function: int) -> set[str]:
+    """Return the parameters that only their names say to be sessions."""
+    untyped = module.functions[function].untyped
+    return {name for name in untyped if name == "session" or name.endswith("_session")}
+
+
 def _session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
     sessions: set[str] = set()
     for syntax in {0, function}:

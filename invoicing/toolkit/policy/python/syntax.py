@@ -106,10 +106,12 @@ class FunctionSyntax:
 
     Attributes:
         sessions: names that stand for a session, with what says so: an annotation or a call.
+        untyped: its parameters without an annotation.
         names: what local names are bound to: the callee of a call, or another name.
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
+    untyped: set[str] = field(default_factory=set)
     names: dict[str, CallSyntax | str] = field(default_factory=dict)
 
 

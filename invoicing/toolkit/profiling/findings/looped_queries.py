@@ -112,15 +112,20 @@ def _origin(evidence: Evidence, group: list[Statement]) -> Statement | None:
     shapes = [statement.fingerprint for statement in evidence.statements]
     for place in _looking_up(group):
         wanted = {statement.parameter_keys[place] for statement in group}
-        for statement in evidence.statements[: group[0].number - 1]:
+        enough = min(len(wanted), evidence.thresholds.repeats)
+        # Several may have brought the same values: the last that brought most of them.
+        most, origin = enough - 1, None
+        for statement in reversed(evidence.statements[: group[0].number - 1]):
             if statement.fingerprint == group[0].fingerprint:
                 continue
             # What runs as often itself is a part of the same work, not what the work is a list of.
             if shapes.count(statement.fingerprint) * evidence.thresholds.repeats > len(group):
                 continue
-            for column in statement.values:
-                if len(wanted & column) >= min(len(wanted), evidence.thresholds.repeats):
-                    return statement
+            brought = max((len(wanted & column) for column in statement.values), default=0)
+            if brought > most:
+                most, origin = brought, statement
+        if origin is not None:
+            return origin
     return None
 
 

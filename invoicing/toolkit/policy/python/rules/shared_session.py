@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
-from invoicing.toolkit.policy.python.sessions import session_names
+from invoicing.toolkit.policy.python.sessions import possible_session_names, session_names
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -25,24 +25,24 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         tasks: dict[tuple[int, str], list[CallSyntax]] = {}
         for call in module.calls:
             sessions = session_names(project, module, call.function)
-            if not sessions:
+            possible = possible_session_names(module, call.function) - sessions
+            if not sessions | possible:
                 continue
             if project.resolve(module, call.callee) in TOGETHER:
-                yield from _gathered(module, call, sessions)
+                for name in _gathered(call, sessions | possible):
+                    yield _finding(module, call, name, strict=name in possible)
             elif call.callee.rpartition(".")[2] in STARTS:
-                for name in _used(call, sessions):
+                for name in _used(call, sessions | possible):
                     tasks.setdefault((call.function, name), []).append(call)
-        for (_, name), calls in tasks.items():
+        for (function, name), calls in tasks.items():
             if len(calls) > 1:
-                yield _finding(module, calls[1], name)
+                strict = name not in session_names(project, module, function)
+                yield _finding(module, calls[1], name, strict=strict)
 
 
-def _gathered(
-    module: ModuleSyntax, call: CallSyntax, sessions: set[str]
-) -> Iterator[PolicyFinding]:
+def _gathered(call: CallSyntax, sessions: set[str]) -> list[str]:
     used = [name for inner in call.inner for name in _used(inner, sessions)]
-    for name in sorted({name for name in used if used.count(name) > 1}):
-        yield _finding(module, call, name)
+    return sorted({name for name in used if used.count(name) > 1})
 
 
 def _used(call: CallSyntax, sessions: set[str]) -> set[str]:
@@ -54,14 +54,18 @@ def _used(call: CallSyntax, sessions: set[str]) -> set[str]:
     return words & sessions
 
 
-def _finding(module: ModuleSyntax, call: CallSyntax, name: str) -> PolicyFinding:
+def _finding(module: ModuleSyntax, call: CallSyntax, name: str, *, strict: bool) -> PolicyFinding:
+    fix = "open a session in each task, or await one after the other"
+    if strict:
+        fix = f"annotate it, as {name}: AsyncSession if it is one; then {fix}"
     return PolicyFinding(
         module.path,
         call.place.line,
         call.place.column + 1,
         SLUG,
         f"several tasks use {name} at once",
-        "open a session in each task, or await one after the other",
+        fix,
+        strict,
     )
 
 
