@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.context import RenameContext
-from invoicing.toolkit.rename.dependents.text import Body, Names, Result, Use, read_body
+from invoicing.toolkit.rename.dependents.text import Body, Result, SoughtNames, Use, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,10 +138,10 @@ class Scope(RenameContext):
         )
         return rows
 
-    def looked_for(self, function: Function) -> Names:
+    def looked_for(self, function: Function) -> SoughtNames:
         """Return whose uses are looked for in this function."""
         triggers = self.triggers_of(function)
-        return Names(
+        return SoughtNames(
             column=self.target.old,
             table=self.table.name,
             schema=self.table.schema,

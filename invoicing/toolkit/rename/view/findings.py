@@ -57,7 +57,7 @@ FROM pg_class AS c WHERE c.oid = $1
 """
 
 
-class Found(NamedTuple):
+class ViewFindings(NamedTuple):
     """What was found, and what the statements are made from."""
 
     findings: list[Finding]
@@ -65,7 +65,7 @@ class Found(NamedTuple):
     renamings: list[Renaming]
 
 
-async def find_for_view(context: RenameContext, strategy: Strategy) -> Found:
+async def find_for_view(context: RenameContext, strategy: Strategy) -> ViewFindings:
     """Look at the catalog for everything that the view would keep, or break."""
     connection, table, names = context.connection, context.table, context.names
     column, name = context.column(), context.column_name
@@ -81,7 +81,7 @@ async def find_for_view(context: RenameContext, strategy: Strategy) -> Found:
         *await statements_no_view_takes(context),
     ]
     accept = context.options.accept
-    return Found([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)
+    return ViewFindings([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)
 
 
 def always(of: Table, version: int) -> list[str]:

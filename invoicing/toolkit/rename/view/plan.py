@@ -14,7 +14,7 @@ from invoicing.toolkit.rename.view.findings import always, find_for_view
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.strategy import Strategy
-    from invoicing.toolkit.rename.view.findings import Found
+    from invoicing.toolkit.rename.view.findings import ViewFindings
 
 # Measured for all of it on 8,000,000 rows, and no more on more: no row is looked at.
 _SECONDS = 0.1
@@ -23,7 +23,7 @@ _SECONDS = 0.1
 async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
     """Return the plan for the table at hand."""
     found = await find_for_view(context, strategy)
-    in_the_way = [finding for finding in found.findings if finding.verdict == "refused"]
+    refused = [finding for finding in found.findings if finding.verdict == "refused"]
     named = [
         finding
         for finding in found.findings
@@ -38,12 +38,12 @@ async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
             *(f"{finding.subject} ({finding.slug})" for finding in named),
             *always(context.table, context.version),
         ],
-        safe=not in_the_way,
+        safe=not refused,
     )
     return StrategyPlan(found.findings, _steps(context, found), estimate)
 
 
-def _steps(context: RenameContext, found: Found) -> list[Step]:
+def _steps(context: RenameContext, found: ViewFindings) -> list[Step]:
     names, shape = context.names, found.shape
     base = view_sql.base_name(names, shape)
     lock = f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE"

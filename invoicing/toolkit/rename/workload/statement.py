@@ -16,7 +16,7 @@ import importlib.util
 import re
 
 from invoicing.toolkit.rename.workload import statement_pglast, statement_sqlglot
-from invoicing.toolkit.rename.workload.statement_names import Meaning, Names
+from invoicing.toolkit.rename.workload.statement_names import Meaning, StatementNames
 
 _READ = statement_pglast.read if importlib.util.find_spec("pglast") else statement_sqlglot.read
 
@@ -27,7 +27,7 @@ _BEFORE = r"\b(?:from|join|into|update|only|copy|using|table|truncate)\s+|[,(.]\
 
 def names_column(text: str, meaning: Meaning) -> bool:
     """Return whether a statement names the old column, or may do so."""
-    names = Names(meaning)
+    names = StatementNames(meaning)
     if _READ(text, names):
         return names.name_the_column()
     return any(_has_relation(text, table) for table in meaning.tables)

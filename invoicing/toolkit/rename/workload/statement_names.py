@@ -62,35 +62,35 @@ class Relation:
 
 
 @dataclass
-class Scope:
+class QueryScope:
     """One query, and what it can name; `parent` is the query around it."""
 
-    parent: Scope | None
+    parent: QueryScope | None
     relations: list[Relation] = field(default_factory=list)
     queries: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
 
-    def outwards(self) -> Iterator[Scope]:
+    def outwards(self) -> Iterator[QueryScope]:
         """Yield this query, then those around it."""
-        scope: Scope | None = self
+        scope: QueryScope | None = self
         while scope is not None:
             yield scope
             scope = scope.parent
 
 
-class Names:
+class StatementNames:
     """Every name in a statement, as a parser found them; looked up when all are known."""
 
     def __init__(self, meaning: Meaning) -> None:
         self.meaning = meaning
         self.certain = False
-        self._references: list[tuple[Scope, tuple[str, ...]]] = []
-        self._stars: list[tuple[Scope, str | None]] = []
+        self._references: list[tuple[QueryScope, tuple[str, ...]]] = []
+        self._stars: list[tuple[QueryScope, str | None]] = []
         self._literals: set[str] = set()
         self._only_catalogs: bool | None = None
 
     def relation(
-        self, scope: Scope, schema: str | None, name: str, alias: str | None = None
+        self, scope: QueryScope, schema: str | None, name: str, alias: str | None = None
     ) -> None:
         """Note a table, or a name that WITH gave to a query."""
         of_with = schema is None and any(name in outer.queries for outer in scope.outwards())
@@ -99,18 +99,20 @@ class Names:
             self._reads(schema, name)
 
     def derived(
-        self, scope: Scope, alias: str, columns: Collection[str] = (), *, opaque: bool = False
+        self, scope: QueryScope, alias: str, columns: Collection[str] = (), *, opaque: bool = False
     ) -> None:
         """Note a subquery, or a function that rows are read from, whose columns are not known."""
         opaque = opaque and not columns
         scope.relations.append(Relation(alias, columns=frozenset(columns), opaque=opaque))
 
-    def reference(self, scope: Scope, parts: tuple[str, ...], *, ordering: bool = False) -> None:
+    def reference(
+        self, scope: QueryScope, parts: tuple[str, ...], *, ordering: bool = False
+    ) -> None:
         """Note a name; one that rows are ordered by may be that of an output."""
         if not (ordering and len(parts) == 1 and parts[0] in scope.outputs):
             self._references.append((scope, parts))
 
-    def star(self, scope: Scope, qualifier: str | None) -> None:
+    def star(self, scope: QueryScope, qualifier: str | None) -> None:
         """Note that a query gives every column of what it reads."""
         self._stars.append((scope, qualifier))
 
@@ -142,7 +144,7 @@ class Names:
             self._hands_on() or any(self._is_row(scope, parts) for scope, parts in self._references)
         )
 
-    def _means(self, scope: Scope, *parts: str) -> bool:
+    def _means(self, scope: QueryScope, *parts: str) -> bool:
         *qualifier, column = parts
         if column != self.meaning.column:
             return False
@@ -154,7 +156,7 @@ class Names:
             return bool(qualifier)
         return self._is_table(owner) or owner.opaque or (owner.name is None and self._hands_on())
 
-    def _owner(self, scope: Scope, qualifier: str | None) -> Relation | None:
+    def _owner(self, scope: QueryScope, qualifier: str | None) -> Relation | None:
         """Return what a name belongs to: of several in one query, the surest."""
         for outer in scope.outwards():
             owners = [
@@ -190,7 +192,7 @@ class Names:
             if qualifier in {None, relation.alias}
         )
 
-    def _is_row(self, scope: Scope, parts: tuple[str, ...]) -> bool:
+    def _is_row(self, scope: QueryScope, parts: tuple[str, ...]) -> bool:
         return len(parts) == 1 and any(
             relation.alias == parts[0] and (self._is_table(relation) or relation.name is None)
             for outer in scope.outwards()

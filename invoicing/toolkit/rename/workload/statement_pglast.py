@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.rename.workload.statement_names import Names, Scope
+from invoicing.toolkit.rename.workload.statement_names import QueryScope, StatementNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ _AROUND = ("DeclareCursorStmt", "PrepareStmt", "ExplainStmt")
 _WRITES = ("InsertStmt", "UpdateStmt", "MergeStmt")
 
 
-def read(text: str, names: Names) -> bool:
+def read(text: str, names: StatementNames) -> bool:
     """Note every name of a statement; False where it cannot be parsed."""
     # It is no dependency, for its licence is the GPL.
     pglast: Any = importlib.import_module("pglast")
@@ -25,7 +25,7 @@ def read(text: str, names: Names) -> bool:
         if any(_kind(statement) not in _READ for statement in statements):
             return False
         for statement in statements:
-            _Reader(names).walk(statement, Scope(None))
+            _Reader(names).walk(statement, QueryScope(None))
     except (pglast.Error, RecursionError):
         return False
     return True
@@ -47,10 +47,10 @@ def _alias(node: Any) -> tuple[str, list[str]]:  # noqa: ANN401
 
 
 class _Reader:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: StatementNames) -> None:
         self._names = names
 
-    def walk(self, node: Any, scope: Scope) -> None:  # noqa: ANN401
+    def walk(self, node: Any, scope: QueryScope) -> None:  # noqa: ANN401
         """Note the names of a node, and of what is in it."""
         if node is None or isinstance(node, (str, int, bool, float)):
             return
@@ -60,7 +60,7 @@ class _Reader:
             return
         kind = _kind(node)
         if kind in _QUERIES:
-            self._query(node, kind, Scope(scope))
+            self._query(node, kind, QueryScope(scope))
         elif kind == "ColumnRef":
             self._column(node, scope, ordering=False)
         elif kind == "SortBy" and _kind(node.node) == "ColumnRef":
@@ -72,13 +72,13 @@ class _Reader:
             self._note(node, kind, scope)
             self._parts(node, scope)
 
-    def _parts(self, node: Any, scope: Scope, *without: str) -> None:  # noqa: ANN401
+    def _parts(self, node: Any, scope: QueryScope, *without: str) -> None:  # noqa: ANN401
         if hasattr(node, "__slots__"):
             for part in node:
                 if part not in {"withClause", *without}:
                     self.walk(getattr(node, part), scope)
 
-    def _note(self, node: Any, kind: str, scope: Scope) -> None:  # noqa: ANN401
+    def _note(self, node: Any, kind: str, scope: QueryScope) -> None:  # noqa: ANN401
         names = self._names
         if kind == "RangeVar":
             names.relation(scope, node.schemaname, node.relname, _alias(node)[0] or None)
@@ -99,7 +99,7 @@ class _Reader:
         elif kind == "A_Const" and _kind(node.val) == "String":
             names.literal(node.val.sval)
 
-    def _query(self, node: Any, kind: str, scope: Scope) -> None:  # noqa: ANN401
+    def _query(self, node: Any, kind: str, scope: QueryScope) -> None:  # noqa: ANN401
         if node.withClause is not None:
             scope.queries.update(cte.ctename for cte in node.withClause.ctes)
             self.walk(tuple(cte.ctequery for cte in node.withClause.ctes), scope)
@@ -118,25 +118,25 @@ class _Reader:
                 self._when(node.relation, when, scope)
             self._parts(node, scope, "relation", "mergeWhenClauses")
 
-    def _insert(self, node: Any, scope: Scope) -> None:  # noqa: ANN401
+    def _insert(self, node: Any, scope: QueryScope) -> None:  # noqa: ANN401
         target = node.relation
         columns = [col.name for col in node.cols] if node.cols else None
         nothing = node.selectStmt is None  # DEFAULT VALUES
         self._names.written(target.schemaname, target.relname, [] if nothing else columns)
         # What is inserted cannot name what it is inserted into.
-        self.walk(node.selectStmt, Scope(scope.parent, queries=scope.queries))
+        self.walk(node.selectStmt, QueryScope(scope.parent, queries=scope.queries))
         self._names.relation(scope, target.schemaname, target.relname, "excluded")
         if node.onConflictClause is not None:
             self._set(target, node.onConflictClause.targetList, scope)
             self._parts(node.onConflictClause, scope, "targetList")
         self._parts(node, scope, "relation", "cols", "selectStmt", "onConflictClause")
 
-    def _set(self, target: Any, assignments: Iterable[Any] | None, scope: Scope) -> None:  # noqa: ANN401
+    def _set(self, target: Any, assignments: Iterable[Any] | None, scope: QueryScope) -> None:  # noqa: ANN401
         for assignment in assignments or ():
             self._names.written(target.schemaname, target.relname, [assignment.name])
             self.walk(assignment.val, scope)
 
-    def _when(self, target: Any, when: Any, scope: Scope) -> None:  # noqa: ANN401
+    def _when(self, target: Any, when: Any, scope: QueryScope) -> None:  # noqa: ANN401
         self.walk(when.condition, scope)
         inserts = when.commandType.name == "CMD_INSERT"
         if inserts:
@@ -146,7 +146,7 @@ class _Reader:
         else:
             self._set(target, when.targetList, scope)
 
-    def _column(self, node: Any, scope: Scope, *, ordering: bool) -> None:  # noqa: ANN401
+    def _column(self, node: Any, scope: QueryScope, *, ordering: bool) -> None:  # noqa: ANN401
         parts = tuple(field.sval for field in node.fields if hasattr(field, "sval"))
         if len(parts) < len(node.fields):
             self._names.star(scope, parts[-1] if parts else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from invoicing.toolkit.rename.workload.statement_names import Names, Scope
+from invoicing.toolkit.rename.workload.statement_names import QueryScope, StatementNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _ARRAY = re.compile(r"(::\s*(?:[\w.]|\"[^\"]*\")+)(?:\s*\[\d*\])+")
 _ROWS = (exp.Subquery, exp.Lateral, exp.Values, exp.Unnest)
 
 
-def read(text: str, names: Names) -> bool:
+def read(text: str, names: StatementNames) -> bool:
     """Note every name of a statement; False where it cannot be parsed."""
     try:
         with _quiet():
@@ -43,7 +43,7 @@ def read(text: str, names: Names) -> bool:
                 continue
             if not isinstance(statement, _READ) or statement.find(exp.Command):
                 return False
-            _Reader(names).walk(statement, Scope(None))
+            _Reader(names).walk(statement, QueryScope(None))
     except (sqlglot.errors.SqlglotError, RecursionError):
         return False
     return True
@@ -79,13 +79,13 @@ def _alias(node: exp.Expr) -> tuple[str, list[str]]:
 
 
 class _Reader:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: StatementNames) -> None:
         self._names = names
 
-    def walk(self, node: exp.Expr, scope: Scope) -> None:
+    def walk(self, node: exp.Expr, scope: QueryScope) -> None:
         """Note the names of a node, and of what is in it."""
         if isinstance(node, _QUERIES):
-            self._query(node, Scope(scope))
+            self._query(node, QueryScope(scope))
         elif isinstance(node, exp.Table):
             self._relation(node, scope)
         elif isinstance(node, exp.Column):
@@ -98,12 +98,12 @@ class _Reader:
             self._note(node, scope)
             self._all(node.iter_expressions(), scope)
 
-    def _all(self, nodes: Iterable[exp.Expr | None], scope: Scope) -> None:
+    def _all(self, nodes: Iterable[exp.Expr | None], scope: QueryScope) -> None:
         for node in nodes:
             if node is not None:
                 self.walk(node, scope)
 
-    def _note(self, node: exp.Expr, scope: Scope) -> None:
+    def _note(self, node: exp.Expr, scope: QueryScope) -> None:
         names = self._names
         if isinstance(node, _ROWS):
             alias, columns = _alias(node)
@@ -125,7 +125,7 @@ class _Reader:
         ):
             names.literal(node.name)
 
-    def _query(self, node: exp.Expr, scope: Scope) -> None:
+    def _query(self, node: exp.Expr, scope: QueryScope) -> None:
         if with_ := node.args.get("with_"):
             scope.queries.update(_alias(expression)[0] for expression in with_.expressions)
             self._all((expression.this for expression in with_.expressions), scope)
@@ -147,20 +147,20 @@ class _Reader:
             )
             self._rest(node, scope)
 
-    def _rest(self, node: exp.Expr, scope: Scope, *without: str) -> None:
+    def _rest(self, node: exp.Expr, scope: QueryScope, *without: str) -> None:
         """Walk every part of a query but those that were looked at."""
         for key, value in node.args.items():
             if key not in {"with_", *without}:
                 parts = value if isinstance(value, list) else [value]
                 self._all((part for part in parts if isinstance(part, exp.Expr)), scope)
 
-    def _insert(self, node: exp.Insert, scope: Scope) -> None:
+    def _insert(self, node: exp.Insert, scope: QueryScope) -> None:
         target = node.this.this if isinstance(node.this, exp.Schema) else node.this
         schema, name = _table(target)
         columns = [_name(expression) for expression in node.this.expressions] or None
         self._names.written(schema, name, [] if node.args.get("default") else columns)
         # What is inserted cannot name what it is inserted into.
-        self._all([node.expression], Scope(scope.parent, queries=scope.queries))
+        self._all([node.expression], QueryScope(scope.parent, queries=scope.queries))
         self.walk(target, scope)
         self._names.relation(scope, schema, name, "excluded")
         if conflict := node.args.get("conflict"):
@@ -168,13 +168,13 @@ class _Reader:
             self._rest(conflict, scope, "expressions")
         self._all([node.args.get("returning")], scope)
 
-    def _set(self, target: exp.Expr, assignments: list[exp.Expr], scope: Scope) -> None:
+    def _set(self, target: exp.Expr, assignments: list[exp.Expr], scope: QueryScope) -> None:
         for assignment in assignments:
             columns = [_name(column.parts[-1]) for column in assignment.this.find_all(exp.Column)]
             self._names.written(*_table(target), columns)
             self._all([assignment.expression], scope)
 
-    def _when(self, target: exp.Expr, when: exp.Expr, scope: Scope) -> None:
+    def _when(self, target: exp.Expr, when: exp.Expr, scope: QueryScope) -> None:
         self._all([when.args.get("condition")], scope)
         then = when.args["then"]
         if isinstance(then, exp.Update):
@@ -185,7 +185,7 @@ class _Reader:
             self._names.written(*_table(target), columns if listed else None)
             self._all([then.expression], scope)
 
-    def _copy(self, node: exp.Copy, scope: Scope) -> None:
+    def _copy(self, node: exp.Copy, scope: QueryScope) -> None:
         what = node.this
         if isinstance(what, exp.Subquery):
             self.walk(what, scope)
@@ -196,7 +196,7 @@ class _Reader:
         else:
             self._names.written(*_table(what), None)
 
-    def _relation(self, node: exp.Table, scope: Scope) -> None:
+    def _relation(self, node: exp.Table, scope: QueryScope) -> None:
         alias, columns = _alias(node)
         if isinstance(node.this, exp.Identifier):
             self._names.relation(scope, *_table(node), alias or None)
@@ -205,7 +205,7 @@ class _Reader:
             self._all([node.this], scope)
         self._all(node.args.get("joins") or [], scope)
 
-    def _column(self, node: exp.Column, scope: Scope) -> None:
+    def _column(self, node: exp.Column, scope: QueryScope) -> None:
         *qualifier, last = node.parts
         if isinstance(last, exp.Star):
             self._names.star(scope, _name(qualifier[-1]))
