@@ -31,7 +31,7 @@ class RenameRefusedError(RenameError):
     def __init__(self, target: Target, findings: Sequence[Finding], run: str | None = None) -> None:
         self.target = target
         self.findings = list(findings)
-        reasons = "; ".join(f"{finding.subject}: {finding.message}" for finding in findings)
+        reasons = "; ".join(map(str, findings))
         super().__init__(
             f"cannot rename {target}: {reasons}. Nothing was changed. Run: "
             + (run or target.command("plan"))
@@ -144,7 +144,7 @@ class ContractRefusedError(RenameError):
     def __init__(self, target: str, objections: Sequence[Finding]) -> None:
         self.target = target
         self.objections = list(objections)
-        reasons = "; ".join(f"{objection.subject}: {objection.message}" for objection in objections)
+        reasons = "; ".join(map(str, objections))
         super().__init__(
             f"cannot contract {target}: {reasons}. Nothing was dropped. Run the contract again "
             "once that is fixed"

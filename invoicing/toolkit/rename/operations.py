@@ -170,10 +170,16 @@ class _Run:
         async with database:
             await work(database, self)
 
-    def script(self) -> Script:
-        """Return what writes the rename down."""
+    @property
+    def confirmed(self) -> bool:
+        """Return whether the contract was confirmed."""
+        return self.confirm == f"{self.operation.table}.{self.operation.old}"
+
+    def script(self, *, back: bool = False) -> Script:
+        """Return what writes the rename down, or the way back."""
+        names = self.operation.names
         searched = self.operation.schema is None
-        return Script(self.operation.names, self.options, searched)
+        return Script(names.reversed() if back else names, self.options, searched)
 
     def write(self, statements: Statements) -> None:
         """Write a script's statements, the last of them with the version row."""
@@ -238,52 +244,6 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-@Operations.implementation_for(ExpandRenameOp)
-@_in_one_line()
-def expand_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Expand, backfill, verify; or write them down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.write(run.script().expand())
-    else:
-        run.do(_expand)
-
-
-@Operations.implementation_for(RollbackRenameOp)
-@_in_one_line()
-def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Drop the new column; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.write(run.script().rollback())
-    else:
-        run.do(_rollback)
-
-
-@Operations.implementation_for(ContractRenameOp)
-@_in_one_line()
-def contract_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Drop the old column; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        confirmed = run.confirm == f"{operation.table}.{operation.old}"
-        run.write(run.script().contract(confirmed=confirmed))
-    else:
-        run.do(_contract)
-
-
-@Operations.implementation_for(RestoreRenameOp)
-@_in_one_line()
-def restore_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Add the old column again; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.operation = replace(operation, old=operation.new, new=operation.old)
-        run.write(run.script().restore())
-    else:
-        run.do(_restore)
-
-
 async def _expand(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
@@ -328,3 +288,26 @@ async def _fill(rename: Rename, run: _Run) -> None:
     if not report.completed:
         raise RenameInterruptedError(str(rename.target), "stopped between two batches")
     await rename.verify()
+
+
+def _implement(
+    kind: type[_RenameOp],
+    write: Callable[[_Run], Statements],
+    work: Callable[[Database, _Run], Coroutine[Any, Any, None]],
+) -> None:
+    """Let an operation do `work`, or with --sql write down what `write` returns."""
+
+    @Operations.implementation_for(kind)
+    @_in_one_line()
+    def implementation(operations: Operations, operation: _RenameOp) -> None:
+        run = _run(operations, operation)
+        if operations.migration_context.as_sql:
+            run.write(write(run))
+        else:
+            run.do(work)
+
+
+_implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
+_implement(RollbackRenameOp, lambda run: run.script().rollback(), _rollback)
+_implement(ContractRenameOp, lambda run: run.script().contract(confirmed=run.confirmed), _contract)
+_implement(RestoreRenameOp, lambda run: run.script(back=True).restore(), _restore)

@@ -56,11 +56,7 @@ FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'
 class Backfill:
     """One run, from where the last one ended to the end or to a planned stop."""
 
-    def __init__(
-        self,
-        session: RenameSession,
-        control: Control,
-    ) -> None:
+    def __init__(self, session: RenameSession, control: Control) -> None:
         self._session = session
         self._progress = control.progress or (lambda _: None)
         self._stop = control.stop or asyncio.Event()
