@@ -88,7 +88,7 @@ def test_no_is_no_and_the_contract_is_typed(invoicing: CommandLine) -> None:
         terminal.wait_for("Type invoice.amt to confirm: ")
         terminal.type("invoice.amt\n")
         assert terminal.end() == 0
-    assert "amt is gone; amount_cents has every value" in terminal.shown
+    assert "amt was dropped; amount_cents has every value" in terminal.shown
     assert invoicing.phase() == "contracted"
 
 
