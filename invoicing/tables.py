@@ -30,7 +30,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """How one column is shown.
 
     Attributes:
@@ -59,7 +59,7 @@ class Grid:
         nothing: shown instead of rows, where there are none.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Sequence[str]]
     title: str = ""
     caption: str = ""
@@ -169,7 +169,7 @@ def grid_of(
     }
     return Grid(
         [
-            Column(
+            TableColumn(
                 (headings or {}).get(name) or _heading(name),
                 right=_is_of_numbers(name, columns[name]) if right is None else name in right,
                 fold=_has_ids(texts[name]) or _is_long(texts[name]),
@@ -226,7 +226,7 @@ def _css(texts: list[str]) -> str:
     return "white-space: nowrap"
 
 
-def _cell(tag: str, column: Column, text: str) -> str:
+def _cell(tag: str, column: TableColumn, text: str) -> str:
     side = "right" if column.right else "left"
     style = f"text-align: {side}; {column.css}" if column.css else f"text-align: {side}"
     return f'<{tag} style="{style}">{escape(text)}</{tag}>'

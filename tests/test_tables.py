@@ -13,7 +13,7 @@ from rich.console import Console
 
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.portfolio import StatusTotal
-from invoicing.tables import Column, Grid, columns_of, grid_of
+from invoicing.tables import Grid, TableColumn, columns_of, grid_of
 
 
 @dataclass
@@ -58,7 +58,7 @@ def test_each_amount_has_the_currency_of_its_row() -> None:
 
 
 def test_text_of_others_is_escaped_in_each_form() -> None:
-    grid = Grid([Column("[b]\x1b")], [["[red]<i>\x1b"]], "<b>\x1b", "\x1b")
+    grid = Grid([TableColumn("[b]\x1b")], [["[red]<i>\x1b"]], "<b>\x1b", "\x1b")
     assert grid.text().splitlines() == ["<b>\\x1b", "[b]\\x1b", "[red]<i>\\x1b", "\\x1b"]
     assert '<td style="text-align: left">[red]&lt;i&gt;\\x1b</td>' in grid.html()
     assert "\x1b" not in grid.html()

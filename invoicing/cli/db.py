@@ -13,7 +13,7 @@ from rich.table import Table
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_for_program, echo_json, errors
-from invoicing.cli.progress import Step, shown_progress
+from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.db.errors import MigrationsMissingError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
@@ -186,7 +186,9 @@ async def _upgrade(revision: str, confirm: str | None) -> tuple[str | None, str 
                 rename={
                     "confirm": confirm,
                     "progress": lambda at: show(
-                        Step("Backfill", at.rows_done, at.rows_total, f"{at.rate:,.0f} rows/s")
+                        ProgressStep(
+                            "Backfill", at.rows_done, at.rows_total, f"{at.rate:,.0f} rows/s"
+                        )
                     ),
                 },
             )

@@ -13,7 +13,7 @@ import typer
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json, errors
-from invoicing.cli.progress import Step, shown_progress
+from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.errors import UsageError
 from invoicing.load import KINDS, LoadProgress, load_files
 from invoicing.load.errors import BadRowsError
@@ -184,7 +184,7 @@ class _Pace:
         self._label = ""
         self._begun = 0.0
 
-    def step(self, progress: LoadProgress) -> Step:
+    def step(self, progress: LoadProgress) -> ProgressStep:
         """Say what is being done, and how fast."""
         label = f"{_PHASES[progress.phase]} {progress.kind}"
         if label != self._label:
@@ -194,4 +194,4 @@ class _Pace:
         rate = ""
         if progress.phase == "reading" and seconds > _NO_RATE_BEFORE:
             rate = f"{progress.rows / seconds:,.0f} rows a second"
-        return Step(label, progress.rows, note=rate)
+        return ProgressStep(label, progress.rows, note=rate)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class Step(NamedTuple):
+class ProgressStep(NamedTuple):
     """Where a command stands.
 
     Attributes:
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 @contextmanager
-def shown_progress() -> Iterator[Callable[[Step], None]]:
+def shown_progress() -> Iterator[Callable[[ProgressStep], None]]:
     """Yield a function that shows a step; call it as often as you like."""
     if not errors.is_terminal:
         yield _Lines()
@@ -57,7 +57,7 @@ class _Bars:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: ProgressStep) -> None:
         if step.label not in self._bars:
             self._stop_pulsing()
             self._bars[step.label] = self._progress.add_task(step.label, share="", note="")
@@ -83,7 +83,7 @@ class _Lines:
         self._label = ""
         self._next = 0.0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: ProgressStep) -> None:
         if step.label == self._label and time.monotonic() < self._next:
             return
         self._label = step.label
@@ -92,5 +92,5 @@ class _Lines:
         errors.print(visible(text))
 
 
-def _share(step: Step) -> str:
+def _share(step: ProgressStep) -> str:
     return f"{step.done:,} rows" if step.total is None else f"{step.done:,} of {step.total:,}"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from invoicing.cli.output import console
-from invoicing.cli.progress import Step
+from invoicing.cli.progress import ProgressStep
 from invoicing.toolkit.rename import Phase, strategy_of
 from invoicing.visible import visible
 
@@ -209,14 +209,16 @@ def status_line(status: Status) -> str:
     return ", ".join(parts)
 
 
-def backfill_step(progress: Progress) -> Step:
+def backfill_step(progress: Progress) -> ProgressStep:
     """Return where a backfill stands, for a bar or a line."""
     note = f"{progress.rate:,.0f} rows a second, batch {progress.batch_size:,}"
     if progress.eta is not None:
         note += f", ETA {duration(progress.eta)}"
     if progress.waiting:
         note += f", waiting: {progress.waiting}"
-    return Step("Backfill", min(progress.rows_done, progress.rows_total), progress.rows_total, note)
+    return ProgressStep(
+        "Backfill", min(progress.rows_done, progress.rows_total), progress.rows_total, note
+    )
 
 
 def size(count: int) -> str:

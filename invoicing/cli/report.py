@@ -15,7 +15,7 @@ import typer
 
 from invoicing.cli.files import writable
 from invoicing.cli.output import console, echo_json, errors
-from invoicing.cli.progress import Step, shown_progress
+from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.cli.rename_options import AsJson, New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
@@ -162,12 +162,12 @@ def _write(
 
     with shown_progress() as show:
         done = 0
-        show(Step("Reports", 0, len(paths)))
+        show(ProgressStep("Reports", 0, len(paths)))
 
         def progress(_: Written) -> None:
             nonlocal done
             done += 1
-            show(Step("Reports", done, len(paths)))
+            show(ProgressStep("Reports", done, len(paths)))
 
         return write_dashboards(
             paths,

@@ -11,13 +11,13 @@ import typer
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.output import console, echo_json
-from invoicing.cli.progress import Step, shown_progress
+from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.sample import (
     DEFAULT_SEED,
     MOST_ACCOUNTS,
     MOST_INVOICES,
-    Progress,
     SampleCounts,
+    SampleProgress,
     load_sample,
 )
 from invoicing.tables import grid_of
@@ -81,7 +81,12 @@ def sample(
 
 
 async def _load(
-    accounts: int, invoices: int, seed: int, show: Callable[[Progress], None], *, replace: bool
+    accounts: int,
+    invoices: int,
+    seed: int,
+    show: Callable[[SampleProgress], None],
+    *,
+    replace: bool,
 ) -> SampleCounts:
     async with open_database() as database:
         return await load_sample(
@@ -99,10 +104,10 @@ def _counts_table(loaded: SampleCounts) -> Table:
     return grid_of({"table": [*rows], "rows": [*rows.values()]}).rich()
 
 
-def _step(progress: Progress) -> Step:
+def _step(progress: SampleProgress) -> ProgressStep:
     rate = _rate(progress) if progress.stage == "rows" else ""
-    return Step(_STAGES[progress.stage], progress.done, progress.total, rate)
+    return ProgressStep(_STAGES[progress.stage], progress.done, progress.total, rate)
 
 
-def _rate(progress: Progress) -> str:
+def _rate(progress: SampleProgress) -> str:
     return f"{progress.rows / max(progress.seconds, 0.001):,.0f} rows a second"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from uuid import UUID
 
-    from invoicing.load.kinds import Kind
-    from invoicing.load.source import Source
+    from invoicing.load.kinds import FileKind
+    from invoicing.load.source import InputSource
 
 # How often the event loop gets a turn (an interrupt arrives then) and progress is reported.
 TURN_ROWS = 2_000
@@ -64,7 +64,7 @@ class Check:
         rows: how many rows have been read.
     """
 
-    def __init__(self, source: Source, kind: Kind, problems: Problems) -> None:
+    def __init__(self, source: InputSource, kind: FileKind, problems: Problems) -> None:
         self.columns = [column.name for column in kind.columns if column.name in source.columns]
         self.rows = 0
         self._source = source

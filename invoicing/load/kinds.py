@@ -16,7 +16,7 @@ SQL_TYPES = {"amount_cents": "bigint", "total_cents": "bigint"} | dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class Column:
+class FileColumn:
     """A column of a file: its name, whether a file must have it, and what it holds."""
 
     name: str
@@ -32,7 +32,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """A kind of file.
 
     Attributes:
@@ -47,14 +47,14 @@ class Kind:
     singular: str
     row: type[BaseModel]
     table: str
-    parent: Kind | None = None
+    parent: FileKind | None = None
     parent_column: str | None = None
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[FileColumn]:
         """The columns a file of this kind may have, in the order of the documentation."""
         return [
-            Column(name, field.is_required(), field.description or "")
+            FileColumn(name, field.is_required(), field.description or "")
             for name, field in self.row.model_fields.items()
         ]
 
@@ -64,7 +64,7 @@ class Kind:
         return f"load_{self.name}"
 
 
-ACCOUNTS = Kind("accounts", "account", AccountRow, "account")
-INVOICES = Kind("invoices", "invoice", InvoiceRow, "invoice", ACCOUNTS, "account_id")
-LINES = Kind("lines", "line", LineRow, "invoice_line", INVOICES, "invoice_id")
+ACCOUNTS = FileKind("accounts", "account", AccountRow, "account")
+INVOICES = FileKind("invoices", "invoice", InvoiceRow, "invoice", ACCOUNTS, "account_id")
+LINES = FileKind("lines", "line", LineRow, "invoice_line", INVOICES, "invoice_id")
 KINDS = (ACCOUNTS, INVOICES, LINES)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from invoicing.db.session import AsyncSession, Database
     from invoicing.errors import InvoicingError
-    from invoicing.load.kinds import Kind
-    from invoicing.load.source import Source
+    from invoicing.load.kinds import FileKind
+    from invoicing.load.source import InputSource
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class LoadProgress:
 
 @dataclass
 class _Input:
-    kind: Kind
-    source: Source
+    kind: FileKind
+    source: InputSource
     check: Check
     stamp: tuple[int, ...]
     inserted: int = 0

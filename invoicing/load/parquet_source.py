@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from invoicing.load.kinds import Kind
+    from invoicing.load.kinds import FileKind
 
 _BATCH_ROWS = 5_000
 _UUID_BYTES = 16
@@ -48,7 +48,7 @@ class ParquetSource:
         InputFileError: it cannot be read, or a column's type cannot hold what it has to.
     """
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: FileKind) -> None:
         self.path = path
         try:
             with pq.ParquetFile(path) as file:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from invoicing.load.kinds import Kind
-    from invoicing.load.source import Source
+    from invoicing.load.kinds import FileKind
+    from invoicing.load.source import InputSource
     from invoicing.load.staging import Staging
 
 OWN_COLUMNS = ("file", "line", "reason")
@@ -25,7 +25,7 @@ _SHOWN = 60
 
 
 async def rejected_rows(
-    staging: Staging, source: Source, kind: Kind, limit: int | None
+    staging: Staging, source: InputSource, kind: FileKind, limit: int | None
 ) -> AsyncIterator[tuple[int, str, Sequence[object]]]:
     """Yield the bad rows of a file by line: the line, every reason, and its cells."""
     rows = source.rows()
@@ -38,7 +38,7 @@ async def rejected_rows(
                 break
 
 
-def _reason(source: Source, cells: Sequence[object], field: str | None, message: str) -> str:
+def _reason(source: InputSource, cells: Sequence[object], field: str | None, message: str) -> str:
     if field is None:
         return f"the row {message}"
     value = cells[source.columns.index(field)]
@@ -51,13 +51,13 @@ def _reason(source: Source, cells: Sequence[object], field: str | None, message:
 class RejectsFile:
     """A CSV of bad rows: file, line, reason, then their cells under the names of their columns."""
 
-    def __init__(self, text: TextIO, sources: Sequence[Source]) -> None:
+    def __init__(self, text: TextIO, sources: Sequence[InputSource]) -> None:
         names = dict.fromkeys(name for source in sources for name in source.columns)
         self._columns = [name for name in names if name not in {*OWN_COLUMNS, UNPARSED}]
         self._writer = csv.writer(text)
         self._writer.writerow([*OWN_COLUMNS, *self._columns, UNPARSED])
 
-    def write(self, source: Source, line: int, reason: str, cells: Sequence[object]) -> None:
+    def write(self, source: InputSource, line: int, reason: str, cells: Sequence[object]) -> None:
         """Write one bad row."""
         named = dict(zip(source.columns, cells, strict=False))
         unparsed = cells[len(source.columns) :]
@@ -70,7 +70,7 @@ class RejectsFile:
 
 
 @contextmanager
-def open_rejects(path: Path, sources: Sequence[Source]) -> Iterator[Callable[..., None]]:
+def open_rejects(path: Path, sources: Sequence[InputSource]) -> Iterator[Callable[..., None]]:
     """Yield the function that writes a row; the file appears when the block ends without error.
 
     Bytes of the originals that are not UTF-8 are written as they were.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from invoicing.load.kinds import Kind
+    from invoicing.load.kinds import FileKind
 
 _PARQUET = b"PAR1"
 _NOT_READ = {
@@ -22,7 +22,7 @@ _NOT_READ = {
 }
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """A file whose rows can be read again and again, without holding them."""
 
     path: Path
@@ -33,7 +33,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(path: Path, kind: Kind) -> Source:
+def open_source(path: Path, kind: FileKind) -> InputSource:
     """Return the file as a source of rows, its columns checked.
 
     Raises:
@@ -56,14 +56,14 @@ def open_source(path: Path, kind: Kind) -> Source:
     return source
 
 
-def _parquet(path: Path, kind: Kind) -> Source:
+def _parquet(path: Path, kind: FileKind) -> InputSource:
     # pyarrow takes long to import, and most files are CSV.
     from invoicing.load.parquet_source import ParquetSource
 
     return ParquetSource(path, kind)
 
 
-def _check_columns(source: Source, kind: Kind) -> None:
+def _check_columns(source: InputSource, kind: FileKind) -> None:
     repeated = sorted({name for name in source.columns if source.columns.count(name) > 1})
     if repeated:
         raise InputFileError(source.path, f"it has more than one column {', '.join(repeated)}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import asyncpg
     from asyncpg.cursor import CursorFactory
 
-    from invoicing.load.kinds import Kind
+    from invoicing.load.kinds import FileKind
 
 # Any fixed number: it tells loads from other users of advisory locks.
 LOAD_LOCK = 0x6C6F6164
@@ -79,7 +79,7 @@ class Staging:
         await unless_lost(self.connection, copying)
         await self.execute(f"ANALYZE pg_temp.{table}")
 
-    async def check(self, kind: Kind, parent_path: str) -> None:
+    async def check(self, kind: FileKind, parent_path: str) -> None:
         """Note duplicate ids and missing references, and take their rows out of the staging.
 
         The parents must have been checked before. Of a repeated id the first row stands.
@@ -107,7 +107,7 @@ class Staging:
         # Their ids are kept, so that what refers to them is rejected for that reason.
         await self.execute("ANALYZE pg_temp.load_problem")
 
-    async def _check_references(self, kind: Kind, parent: Kind, parent_path: str) -> None:
+    async def _check_references(self, kind: FileKind, parent: FileKind, parent_path: str) -> None:
         """Note rows whose parent was rejected, or is neither in the files nor in the database."""
         await self.execute(
             f"""
@@ -137,7 +137,7 @@ class Staging:
             f"matches no {parent.singular} of the files or of the database",
         )
 
-    async def count_rejected(self, kind: Kind) -> int:
+    async def count_rejected(self, kind: FileKind) -> int:
         """Return how many rows of a file are bad."""
         query = "SELECT count(DISTINCT line) FROM load_problem WHERE kind = $1"
         return await self._value(query, kind.name) or 0
@@ -150,7 +150,7 @@ class Staging:
         )
         return {row["rule"]: row["count"] for row in rows}
 
-    def problems(self, kind: Kind, limit: int | None) -> CursorFactory:
+    def problems(self, kind: FileKind, limit: int | None) -> CursorFactory:
         """Return a cursor over the bad rows of a file: line, fields and messages, by line."""
         return self.connection.cursor(
             "SELECT line, array_agg(field ORDER BY field, message) AS fields,"
@@ -162,7 +162,7 @@ class Staging:
             timeout=NO_LIMIT,
         )
 
-    async def upsert(self, kind: Kind, columns: Sequence[str]) -> tuple[int, int]:
+    async def upsert(self, kind: FileKind, columns: Sequence[str]) -> tuple[int, int]:
         """Write the staged rows to their table; return how many were inserted and updated.
 
         Rows that the database holds just so are not touched. An empty created_at, which a table

@@ -2,7 +2,7 @@
 
 from invoicing.practice.code import CodeVersion
 from invoicing.practice.database import drop_practice, open_practice
-from invoicing.practice.figures import Failure, Outcome, TrafficFigures
+from invoicing.practice.figures import Failure, RequestOutcome, TrafficFigures
 from invoicing.practice.ledger import Ledger, LedgerDifference, LedgerReport, verify_ledger
 from invoicing.practice.traffic import NEW_CODE, OLD_CODE, Traffic
 from invoicing.practice.trial import Trial, try_under_traffic
@@ -15,7 +15,7 @@ __all__ = [
     "Ledger",
     "LedgerDifference",
     "LedgerReport",
-    "Outcome",
+    "RequestOutcome",
     "Traffic",
     "TrafficFigures",
     "Trial",

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import DatabaseUnavailableError
-from invoicing.practice.figures import Outcome
+from invoicing.practice.figures import RequestOutcome
 from invoicing.practice.requests import Requests, WrongAnswerError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from invoicing.db import Database
     from invoicing.practice.code import CodeVersion
-    from invoicing.practice.figures import Recorder
+    from invoicing.practice.figures import LatencyRecorder
     from invoicing.practice.requests import Request
 
 # Class 08 is a connection's end; the others are what a server says that is going down.
@@ -47,7 +47,7 @@ class Client:
     mix: Mapping[str, int]
     interval: float
     requests: Requests
-    recorder: Recorder
+    recorder: LatencyRecorder
     stopping: bool = field(default=False, init=False)
     sending: CodeVersion | None = field(default=None, init=False)
 
@@ -63,27 +63,31 @@ class Client:
     async def _send(self, request: Request, due: float) -> None:
         self.sending = code = self.code
         self.recorder.start(self.number)
-        outcome, reason, sqlstate = Outcome.LOST, "", None  # what a cancelled request is, too
+        outcome, reason, sqlstate = (
+            RequestOutcome.LOST,
+            "",
+            None,
+        )  # what a cancelled request is, too
         try:
             await self._attempt(request)
-            outcome = Outcome.DONE
+            outcome = RequestOutcome.DONE
         except WrongAnswerError as error:
-            outcome, reason = Outcome.FAILED, str(error)
+            outcome, reason = RequestOutcome.FAILED, str(error)
         except DatabaseUnavailableError:
-            outcome = Outcome.UNAVAILABLE
+            outcome = RequestOutcome.UNAVAILABLE
         except _DRIVER_ERRORS as error:
             if not _is_lost(error):
-                outcome, sqlstate, reason = Outcome.FAILED, *_described(error)
+                outcome, sqlstate, reason = RequestOutcome.FAILED, *_described(error)
         finally:
             self.sending = None
             self._settle(request, outcome)
-            if outcome is Outcome.DONE:
+            if outcome is RequestOutcome.DONE:
                 self.recorder.done(self.number, due, code.name, request.operation)
-            elif outcome is Outcome.FAILED:
+            elif outcome is RequestOutcome.FAILED:
                 self.recorder.failed(self.number, code.name, request.operation, reason, sqlstate)
             else:
                 self.recorder.ended(self.number, outcome)
-        if outcome is Outcome.UNAVAILABLE:
+        if outcome is RequestOutcome.UNAVAILABLE:
             await asyncio.sleep(0.05)
 
     async def _attempt(self, request: Request) -> None:
@@ -103,12 +107,12 @@ class Client:
             async with database.transaction() as session:
                 await request.work(session)
 
-    def _settle(self, request: Request, outcome: Outcome) -> None:
+    def _settle(self, request: Request, outcome: RequestOutcome) -> None:
         ledger = self.requests.ledger
         if request.row is not None and request.effect is not None:
-            if outcome is Outcome.DONE:
+            if outcome is RequestOutcome.DONE:
                 ledger.acknowledge(request.row, request.effect)
-            elif outcome is Outcome.LOST:
+            elif outcome is RequestOutcome.LOST:
                 ledger.doubt(request.row, request.effect)
         if request.held is not None:
             ledger.release(request.held)

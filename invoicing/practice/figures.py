@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _KEPT_FAILURES = 100
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """How a request ended.
 
     LOST: its connection died before the answer, so that it is unknown whether it was done.
@@ -69,7 +69,7 @@ class TrafficFigures:
     """
 
     seconds: float
-    requests: Mapping[Outcome, int]
+    requests: Mapping[RequestOutcome, int]
     by_code: Mapping[str, int]
     by_operation: Mapping[str, int]
     p50: float
@@ -81,12 +81,12 @@ class TrafficFigures:
     @property
     def done(self) -> int:
         """Requests that were answered."""
-        return self.requests.get(Outcome.DONE, 0)
+        return self.requests.get(RequestOutcome.DONE, 0)
 
     @property
     def failed(self) -> int:
         """Requests that failed."""
-        return self.requests.get(Outcome.FAILED, 0)
+        return self.requests.get(RequestOutcome.FAILED, 0)
 
     @property
     def rate(self) -> float:
@@ -95,7 +95,7 @@ class TrafficFigures:
 
     def __str__(self) -> str:
         ends = ", ".join(
-            f"{self.requests.get(outcome, 0):,} {outcome.value}" for outcome in Outcome
+            f"{self.requests.get(outcome, 0):,} {outcome.value}" for outcome in RequestOutcome
         )
         return (
             f"{ends}; p50 {self.p50 * 1000:.1f} ms, p99 {self.p99 * 1000:.1f} ms, "
@@ -109,7 +109,7 @@ class Mark:
 
     at: float
     entries: int
-    requests: Counter[Outcome]
+    requests: Counter[RequestOutcome]
     by_code: Counter[str]
     by_operation: Counter[str]
     replanned: int
@@ -117,13 +117,13 @@ class Mark:
 
 
 @dataclass
-class Recorder:
+class LatencyRecorder:
     """Takes down every request; a million of them take 16 MB."""
 
     began: float = field(default_factory=perf_counter)
     _ends: array[float] = field(default_factory=lambda: array("d"))
     _seconds: array[float] = field(default_factory=lambda: array("d"))
-    _requests: Counter[Outcome] = field(default_factory=Counter)
+    _requests: Counter[RequestOutcome] = field(default_factory=Counter)
     _by_code: Counter[str] = field(default_factory=Counter)
     _by_operation: Counter[str] = field(default_factory=Counter)
     _failures: list[Failure] = field(default_factory=list)
@@ -151,11 +151,11 @@ class Recorder:
         self._ends.append(now)
         self._seconds.append(now - due)
         self._under_way.pop(client)
-        self._requests[Outcome.DONE] += 1
+        self._requests[RequestOutcome.DONE] += 1
         self._by_code[code] += 1
         self._by_operation[operation] += 1
 
-    def ended(self, client: int, outcome: Outcome) -> None:
+    def ended(self, client: int, outcome: RequestOutcome) -> None:
         """Take down that the request of `client` was lost, or could not be sent."""
         self._under_way.pop(client)
         self._requests[outcome] += 1
@@ -164,7 +164,7 @@ class Recorder:
         self, client: int, code: str, operation: str, reason: str, sqlstate: str | None = None
     ) -> None:
         """Take down that the request of `client` failed."""
-        self.ended(client, Outcome.FAILED)
+        self.ended(client, RequestOutcome.FAILED)
         if len(self._failures) < _KEPT_FAILURES:
             self._failures.append(Failure(self.elapsed, code, operation, reason, sqlstate))
 

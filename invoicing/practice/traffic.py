@@ -26,7 +26,7 @@ from invoicing.db import Database
 from invoicing.models import Account
 from invoicing.practice.client import Client
 from invoicing.practice.code import CodeVersion
-from invoicing.practice.figures import Recorder
+from invoicing.practice.figures import LatencyRecorder
 from invoicing.practice.ledger import Ledger, verify_ledger
 from invoicing.practice.requests import BLIND, EVERYTHING, Requests
 from invoicing.services.errors import NoSuchAccountNameError
@@ -74,7 +74,7 @@ class Traffic:
     ) -> None:
         self.old, self.new = old, new
         self.ledger = Ledger()
-        self._recorder = Recorder()
+        self._recorder = LatencyRecorder()
         self._first = clients
         self._interval = clients / rate
         self._adopt = adopt

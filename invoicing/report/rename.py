@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.report.page import page, write_whole
-from invoicing.tables import Column, Grid
+from invoicing.tables import Grid, TableColumn
 from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import escape
 
@@ -114,5 +114,5 @@ def _details(number: int, run: Run) -> str:
 def _table(
     headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], right: frozenset[int] = frozenset()
 ) -> str:
-    columns = [Column(heading, right=place in right) for place, heading in enumerate(headings)]
+    columns = [TableColumn(heading, right=place in right) for place, heading in enumerate(headings)]
     return Grid(columns, list(rows)).html()

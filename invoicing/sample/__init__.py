@@ -5,8 +5,8 @@ from invoicing.sample.generate import DEFAULT_SEED, Chunk, generate
 from invoicing.sample.load import (
     MOST_ACCOUNTS,
     MOST_INVOICES,
-    Progress,
     SampleCounts,
+    SampleProgress,
     load_sample,
 )
 from invoicing.sample.stage import drop_stage, open_stage
@@ -17,8 +17,8 @@ __all__ = [
     "MOST_INVOICES",
     "SAMPLE_AS_OF",
     "Chunk",
-    "Progress",
     "SampleCounts",
+    "SampleProgress",
     "drop_stage",
     "generate",
     "load_sample",

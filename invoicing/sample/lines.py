@@ -64,22 +64,22 @@ class Lines(Rows):
 
 
 @dataclass(frozen=True)
-class Shape:
+class LineShape:
     """How many lines each invoice has, and by how much its amount is wrong (mostly 0)."""
 
     lines: Integers
     wrong_by: Integers
 
 
-def make_shape(seed: int, first: int, last: int) -> Shape:
+def make_shape(seed: int, first: int, last: int) -> LineShape:
     """Shape the invoices numbered `first` to `last` - 1."""
     shape = draw(seed, Stream.INVOICE_SHAPE, np.arange(first, last, dtype=np.uint64))
     lines = _COUNTS[bits(shape, 0, 10)]
     is_wrong = (bits(shape, 10, 10) < _WRONG_SHARE) & (lines > 0)
-    return Shape(lines, np.where(is_wrong, _WRONG_BY[bits(shape, 20, 3)], 0))
+    return LineShape(lines, np.where(is_wrong, _WRONG_BY[bits(shape, 20, 3)], 0))
 
 
-def make_lines(book: Book, invoices: Invoices, shape: Shape) -> Lines:
+def make_lines(book: Book, invoices: Invoices, shape: LineShape) -> Lines:
     """Make the lines of `invoices`."""
     invoice = np.repeat(np.arange(len(invoices), dtype=np.int64), shape.lines)
     ends = np.cumsum(shape.lines)
@@ -101,7 +101,7 @@ def make_lines(book: Book, invoices: Invoices, shape: Shape) -> Lines:
     )
 
 
-def amounts(shape: Shape, lines: Lines) -> Integers:
+def amounts(shape: LineShape, lines: Lines) -> Integers:
     """Return what each invoice says it amounts to: its lines' sum, but for the wrong ones."""
     running = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lines.total_cents)])
     ends = np.cumsum(shape.lines)

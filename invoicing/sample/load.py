@@ -50,7 +50,7 @@ _SORT_MEMORY = "256MB"
 
 
 @dataclass(frozen=True)
-class Progress:
+class SampleProgress:
     """How far a load has got.
 
     Attributes:
@@ -101,7 +101,7 @@ async def load_sample(
     invoices: int,
     seed: int = DEFAULT_SEED,
     replace: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[SampleProgress], None] | None = None,
 ) -> SampleCounts:
     """Load a sample of so many accounts and invoices, with about three lines an invoice.
 
@@ -225,7 +225,7 @@ class _Load:
         session: AsyncSession,
         total: int,
         began: float,
-        progress: Callable[[Progress], None] | None,
+        progress: Callable[[SampleProgress], None] | None,
     ) -> None:
         self._session = session
         self._total = total
@@ -295,4 +295,4 @@ class _Load:
     def _tell(self, stage: Stage, done: int, total: int) -> None:
         if self._progress is not None:
             seconds = perf_counter() - self._began
-            self._progress(Progress(stage, done, total, sum(self._sent.values()), seconds))
+            self._progress(SampleProgress(stage, done, total, sum(self._sent.values()), seconds))

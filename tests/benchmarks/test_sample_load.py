@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from invoicing.db import Database
-    from invoicing.sample import Progress
+    from invoicing.sample import SampleProgress
 
 ACCOUNTS = max(INVOICES // INVOICES_AN_ACCOUNT, 1)
 GOAL = 1 / 3
@@ -66,7 +66,7 @@ async def test_a_sample_loads_at_a_third_of_the_server_s_own_speed_or_better(
 ) -> None:
     stages: dict[str, float] = {}
 
-    def note(progress: Progress) -> None:
+    def note(progress: SampleProgress) -> None:
         stages[progress.stage] = progress.seconds
 
     began = perf_counter()

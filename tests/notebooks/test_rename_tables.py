@@ -12,7 +12,7 @@ from invoicing.notebook import (
     show_traffic,
     show_ways,
 )
-from invoicing.practice import Outcome, TrafficFigures
+from invoicing.practice import RequestOutcome, TrafficFigures
 from invoicing.toolkit.rename import (
     Estimate,
     Finding,
@@ -46,7 +46,7 @@ PLAN = Plan(
 )
 FIGURES = TrafficFigures(
     seconds=2.0,
-    requests={Outcome.DONE: 1200, Outcome.FAILED: 3},
+    requests={RequestOutcome.DONE: 1200, RequestOutcome.FAILED: 3},
     by_code={"old": 700, "new": 500},
     by_operation={},
     p50=0.0021,

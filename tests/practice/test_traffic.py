@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import literal_column, text
 
 from invoicing.db import Database
-from invoicing.practice import CodeVersion, Outcome, Traffic
-from invoicing.practice.figures import Recorder
+from invoicing.practice import CodeVersion, RequestOutcome, Traffic
+from invoicing.practice.figures import LatencyRecorder
 from invoicing.practice.ledger import NO_ROW
 from invoicing.sample import load_sample
 from invoicing.services.errors import NoSuchAccountNameError
@@ -187,10 +187,10 @@ async def test_a_lost_connection_is_no_failed_request_and_loses_no_write(url: UR
     figures = traffic.figures()
     assert not figures.failures
     # Those that sat in the pool are replaced unseen; those at work are lost.
-    assert figures.requests.get(Outcome.UNAVAILABLE, 0) == 0
+    assert figures.requests.get(RequestOutcome.UNAVAILABLE, 0) == 0
     report = await traffic.verify(OLD)
     assert report.intact
-    assert report.uncertain <= figures.requests.get(Outcome.LOST, 0)
+    assert report.uncertain <= figures.requests.get(RequestOutcome.LOST, 0)
 
 
 async def test_a_request_that_waits_for_a_lock_is_seen_while_it_waits(url: URL) -> None:
@@ -245,7 +245,7 @@ async def test_new_connections_are_named_after_the_version_of_the_code(url: URL)
 
 
 def test_figures_since_a_mark_leave_out_what_was_before() -> None:
-    recorder = Recorder()
+    recorder = LatencyRecorder()
     for client in range(100):
         sent = recorder.start(client)
         recorder.done(client, sent - 10, "old", "read")

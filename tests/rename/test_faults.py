@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.practice import CodeVersion, Traffic
-from invoicing.practice import Outcome as RequestOutcome
+from invoicing.practice import CodeVersion, RequestOutcome, Traffic
 from invoicing.toolkit.postgres import Outcome
 from tests.conftest import execute
 from tests.rename.faults import (

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import literal_column
 
 from invoicing.db import Database
-from invoicing.practice import NEW_CODE, OLD_CODE, CodeVersion, Outcome, Traffic
+from invoicing.practice import NEW_CODE, OLD_CODE, CodeVersion, RequestOutcome, Traffic
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.rename.before import load_before
@@ -49,7 +49,7 @@ async def database(url: URL) -> AsyncIterator[Database]:
 def assert_unnoticed(traffic: Traffic) -> None:
     figures = traffic.figures()
     assert not figures.failures, "\n".join(map(str, figures.failures))
-    assert figures.requests == {Outcome.DONE: figures.done}
+    assert figures.requests == {RequestOutcome.DONE: figures.done}
 
 
 async def contracted(rename: Rename, traffic: Traffic) -> None:

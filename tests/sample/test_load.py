@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.errors import SchemaMissingError, StatementFailedError, UsageError
-from invoicing.sample import SAMPLE_AS_OF, Progress, load_sample
+from invoicing.sample import SAMPLE_AS_OF, SampleProgress, load_sample
 from invoicing.sample.errors import TablesNotEmptyError
 from invoicing.settings import Settings
 from tests.conftest import execute
@@ -231,7 +231,7 @@ async def test_behind_pgbouncer_a_load_may_take_its_time(migrated_database_url: 
 
 
 async def test_progress_tells_rows_then_indexes_then_statistics(database: Database) -> None:
-    steps: list[Progress] = []
+    steps: list[SampleProgress] = []
     loaded = await load_sample(database, accounts=10, invoices=40_000, progress=steps.append)
     stages = [progress.stage for progress in steps]
     assert list(dict.fromkeys(stages)) == ["rows", "indexes", "statistics"]
@@ -247,7 +247,7 @@ async def test_an_error_in_the_middle_leaves_everything_as_it_was(database: Data
     await load_sample(database, accounts=5, invoices=100)
     before = (await describe(database), await rows_of(database))
 
-    def fail(progress: Progress) -> None:
+    def fail(progress: SampleProgress) -> None:
         if progress.stage == "indexes" and progress.done > 2:
             raise ZeroDivisionError
 

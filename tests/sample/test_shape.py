@@ -10,13 +10,13 @@ from invoicing.sample import DEFAULT_SEED, catalogue
 from invoicing.sample.accounts import Accounts, account_names, make_accounts
 from invoicing.sample.calendar import AS_OF_SECONDS, DAY, MONTHS, month_start_days
 from invoicing.sample.invoices import DRAFT, OPEN, PAID, VOID, Book, Invoices
-from invoicing.sample.lines import Lines, Shape, amounts, make_lines, make_shape
+from invoicing.sample.lines import Lines, LineShape, amounts, make_lines, make_shape
 
 INVOICES = 200_000
 
 
 @cache
-def everything() -> tuple[Accounts, Invoices, Shape, Lines]:
+def everything() -> tuple[Accounts, Invoices, LineShape, Lines]:
     book = Book(DEFAULT_SEED, 2_000)
     shape = make_shape(DEFAULT_SEED, 0, INVOICES)
     invoices = book.make_invoices(0, INVOICES, empty=shape.lines == 0)

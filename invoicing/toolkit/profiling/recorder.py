@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from invoicing.toolkit.profiling.capture.explain import Plan, Question
+    from invoicing.toolkit.profiling.capture.explain import Plan, PlanQuestion
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Recorder(Recorded):
         with unrecorded():
             self.plans |= await explain_async(self._questions(is_async=True))
 
-    def _questions(self, *, is_async: bool) -> list[Question]:
+    def _questions(self, *, is_async: bool) -> list[PlanQuestion]:
         questions = self._capture.questions
         return [question for question in questions if question.engine.dialect.is_async is is_async]
 

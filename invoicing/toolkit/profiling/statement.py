@@ -63,7 +63,7 @@ class Caller:
         return linecache.getline(self.file, self.line).strip()
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """A relationship on a loader's path.
 
     Attributes:
@@ -115,7 +115,7 @@ class EntityRows:
     joined: bool = False
     owner: int = -1
     columns: int = 0
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PathStep, ...] = ()
     targets: dict[str, str] = field(default_factory=dict)
     wide: dict[str, int] = field(default_factory=dict)
     rows: int = 0
@@ -210,7 +210,7 @@ class Statement:
     relationship: str | None = None
     collection: bool = False
     loader: str | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PathStep, ...] = ()
     parent: Identity | None = None
     parent_root: str = ""
     database_seconds: float = 0.0

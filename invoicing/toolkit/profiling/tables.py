@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from invoicing.tables import Column, Grid
+from invoicing.tables import Grid, TableColumn
 from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ SHOWN = 100
 WIDE = 120
 # Folded, and never cut: where a statement comes from is what a reader looks for.
 COLUMNS = tuple(
-    Column(name, right=True, fold=True, css="white-space: nowrap")
+    TableColumn(name, right=True, fold=True, css="white-space: nowrap")
     if name not in {"Line", "Why", "Statement"}
-    else Column(name, fold=True, css="min-width: 8em; overflow-wrap: anywhere")
+    else TableColumn(name, fold=True, css="min-width: 8em; overflow-wrap: anywhere")
     for name in ("#", "Line", "Why", "Statement", "Rows", "Round trips", "KB", "DB ms", "ORM ms")
 )
 _STATEMENT = 3

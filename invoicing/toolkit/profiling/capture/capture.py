@@ -15,10 +15,10 @@ from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
 from invoicing.toolkit.profiling.capture.cause import load_cause_of, relationships_on
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
-from invoicing.toolkit.profiling.capture.explain import Question
+from invoicing.toolkit.profiling.capture.explain import PlanQuestion
 from invoicing.toolkit.profiling.capture.parameters import hashes_of, shown_parameters
 from invoicing.toolkit.profiling.capture.pending import PendingStatement
-from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic, Traffic
+from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic, WireTraffic
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
 from invoicing.toolkit.profiling.statement import Transaction
@@ -75,7 +75,7 @@ class Capture:
         self._parameters = parameters
         self._tap_wire = wire
         self._explain = explain
-        self._questions: dict[str, Question] = {}
+        self._questions: dict[str, PlanQuestion] = {}
         self._salt = randbits(64)
         self._pending: list[PendingStatement] = []
         self._statements: list[Statement] | None = None
@@ -156,11 +156,11 @@ class Capture:
     def _ask(self, engine: Engine, text: str, parameters: Any) -> None:
         reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
         if reads and fingerprint_of(text) not in self._questions:
-            question = Question(len(self._pending), engine, text, parameters)
+            question = PlanQuestion(len(self._pending), engine, text, parameters)
             self._questions[fingerprint_of(text)] = question
 
     @property
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[PlanQuestion]:
         """What is to be explained."""
         return [*self._questions.values()]
 
@@ -252,13 +252,13 @@ class Capture:
         return len(self._pending if self._statements is None else self._statements)
 
     @property
-    def traffic(self) -> Traffic | None:
+    def traffic(self) -> WireTraffic | None:
         """What passed on the wire; None where it is not known of every connection."""
         wires = self._wires.values()
         if not all(wire.counts_requests for wire in wires):
             return None
         totals = [sum(column) for column in zip(*(wire.total() for wire in wires), strict=True)]
-        return Traffic(*totals)
+        return WireTraffic(*totals)
 
     def close(self) -> None:
         """Leave every connection as it was found, and keep nothing but the result."""

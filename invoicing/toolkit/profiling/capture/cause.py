@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
 
-from invoicing.toolkit.profiling.statement import Cause, Identity, Step
+from invoicing.toolkit.profiling.statement import Cause, Identity, PathStep
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExecutionContext
@@ -100,10 +100,10 @@ def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], 
     )
 
 
-def steps_on(path: tuple[Any, ...]) -> tuple[Step, ...]:
+def steps_on(path: tuple[Any, ...]) -> tuple[PathStep, ...]:
     """Return them by name."""
     return tuple(
-        Step(
+        PathStep(
             f"{relationship.parent.class_.__name__}.{relationship.key}", bool(relationship.uselist)
         )
         for relationship in relationships_on(path)

@@ -23,7 +23,7 @@ READ_ONLY = "SET TRANSACTION READ ONLY"
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
 
-class Question(NamedTuple):
+class PlanQuestion(NamedTuple):
     """A statement to be explained, by its number in the recording."""
 
     number: int
@@ -32,7 +32,7 @@ class Question(NamedTuple):
     parameters: Any
 
 
-async def explain_async(questions: Iterable[Question]) -> dict[int, Plan]:
+async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
     """Return the plan of each statement by its number; without those that cannot be asked."""
     plans: dict[int, Plan] = {}
     for question in questions:
@@ -49,7 +49,7 @@ async def explain_async(questions: Iterable[Question]) -> dict[int, Plan]:
     return plans
 
 
-def explain(questions: Iterable[Question]) -> dict[int, Plan]:
+def explain(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
     """Return the same, by a driver that is not async."""
     plans: dict[int, Plan] = {}
     for question in questions:

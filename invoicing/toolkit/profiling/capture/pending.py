@@ -1,6 +1,6 @@
 """What is noted of a statement while the program waits, and the `Statement` made of it later.
 
-Noting has to cost next to nothing; whatever can be worked out afterwards is.
+Capturing has to cost next to nothing; whatever can be worked out afterwards is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOLDED = 1000
 SEVERAL, MANY = 10, 100
 
 
-class Capture(Protocol):
+class CaptureState(Protocol):
     """What a statement needs of the recording that notes it: see `Capture`."""
 
     making: dict[int, PendingStatement]
@@ -78,7 +78,7 @@ class PendingStatement:
     sqlstate: str | None = None
 
     def __init__(
-        self, text: str, transaction: Transaction, wire: ConnectionTraffic, capture: Capture
+        self, text: str, transaction: Transaction, wire: ConnectionTraffic, capture: CaptureState
     ) -> None:
         self.text = text
         self.transaction = transaction

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.wire import WireTap
 
 
-class Traffic(NamedTuple):
+class WireTraffic(NamedTuple):
     """What has passed on the wire; `waited` in nanoseconds."""
 
     requests: int = 0
@@ -21,10 +21,10 @@ Marks = tuple[int, ...]
 NOTHING: Marks = (0, 0, 0, 0)
 
 
-def total_of(marks: list[Marks]) -> Traffic:
+def total_of(marks: list[Marks]) -> WireTraffic:
     """Return what passed between each pair of marks, all together."""
     columns = zip(*marks, strict=True)
-    return Traffic(*(sum(column[1::2]) - sum(column[::2]) for column in columns))
+    return WireTraffic(*(sum(column[1::2]) - sum(column[::2]) for column in columns))
 
 
 class ConnectionTraffic:
@@ -74,7 +74,7 @@ class ConnectionTraffic:
             self._spans[-1] = now
         self.held = False
 
-    def total(self) -> Traffic:
+    def total(self) -> WireTraffic:
         """Return what passed while the recorded code had it."""
         return total_of([*self._spans, self.marks() if self.held else self._spans[-1]])
 

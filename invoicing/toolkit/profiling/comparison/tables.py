@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from invoicing.tables import Column, Grid
+from invoicing.tables import Grid, TableColumn
 from invoicing.toolkit.profiling.comparison.advice import advice_of
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ _NUMBERS = (
 )
 _PADDING = "padding: 0.25em 0.3em"
 COLUMNS = (
-    Column("Size", fold=True, css=f"{_PADDING}; white-space: nowrap"),
-    Column("Strategy", fold=True, css=_PADDING),
-    *(Column(name, right=True, fold=True, css=_PADDING) for name in _NUMBERS),
+    TableColumn("Size", fold=True, css=f"{_PADDING}; white-space: nowrap"),
+    TableColumn("Strategy", fold=True, css=_PADDING),
+    *(TableColumn(name, right=True, fold=True, css=_PADDING) for name in _NUMBERS),
 )
-GROWTH = tuple(Column(name, fold=True, css=_PADDING) for name in ("Statements grow", "Rows grow"))
+GROWTH = tuple(
+    TableColumn(name, fold=True, css=_PADDING) for name in ("Statements grow", "Rows grow")
+)
 
 
 def frame_of(comparison: Measurements) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def grid_of(comparison: Measurements) -> Grid:
     )
 
 
-def _columns(comparison: Measurements) -> tuple[Column, ...]:
+def _columns(comparison: Measurements) -> tuple[TableColumn, ...]:
     # One size shows no growth.
     return COLUMNS if len(comparison.sizes) == 1 else COLUMNS + GROWTH
 

@@ -1,7 +1,7 @@
 """What a capture shows to be wasteful: which line, what it cost, and the option to add."""
 
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.page import findings_page
 from invoicing.toolkit.profiling.findings.registry import KINDS, SLUGS, find
 from invoicing.toolkit.profiling.findings.thresholds import Thresholds
@@ -11,7 +11,7 @@ __all__ = [
     "SLUGS",
     "Cost",
     "Finding",
-    "Kind",
+    "FindingKind",
     "Threshold",
     "Thresholds",
     "find",

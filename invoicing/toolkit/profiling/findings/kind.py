@@ -27,7 +27,7 @@ class Threshold(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kind:
+class FindingKind:
     """A kind of waste; the page of findings is made of this, and its examples are run as tests.
 
     Attributes:

@@ -19,7 +19,7 @@ from invoicing.toolkit.profiling.findings.evidence import (
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
 from invoicing.toolkit.profiling.findings.options import option_for, path_to, place
-from invoicing.toolkit.profiling.statement import Cause, Step
+from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
 
 def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:
     statement = group[0]
-    step = Step(statement.relationship or "", statement.collection)
+    step = PathStep(statement.relationship or "", statement.collection)
     sources = evidence.sources(statement.parent_root, keys_of(group), group[-1].number)
     outer = [source for source in sources if source.statement.relationship != step.relationship]
     if len(outer) < len(sources) and step.collection:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.statement import Cause, Step
+from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
     from invoicing.toolkit.profiling.statement import Caller, Statement
 
 
-def option_for(step: Step, before: tuple[Step, ...] = ()) -> str:
+def option_for(step: PathStep, before: tuple[PathStep, ...] = ()) -> str:
     """Return the option for a relationship, reached by those before it."""
     return ".".join(f"{_loader(part)}({part.relationship})" for part in (*before, step))
 
 
 def path_to(
     evidence: Evidence, source: Source, depth: int = 0
-) -> tuple[Statement, tuple[Step, ...]]:
+) -> tuple[Statement, tuple[PathStep, ...]]:
     """Return the program's own statement behind a source, and the way from its top to there."""
     statement, entity = source
     if statement.cause not in {Cause.LAZY_LOAD, Cause.EAGER_LOAD} or depth > 20:  # noqa: PLR2004
@@ -48,5 +48,5 @@ def place(statement: Statement, missing: Caller | None) -> str:
     return "" if caller is None or caller == missing else f" to the statement at {caller}"
 
 
-def _loader(step: Step) -> str:
+def _loader(step: PathStep) -> str:
     return "selectinload" if step.collection else "joinedload"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.profiling.findings.registry import KINDS
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.findings.kind import Kind
+    from invoicing.toolkit.profiling.findings.kind import FindingKind
 
 _HEAD = """\
 # Findings of the profiler
@@ -22,7 +22,7 @@ def findings_page() -> str:
     return "\n".join([_HEAD, *map(section, KINDS.values())])
 
 
-def section(kind: Kind) -> str:
+def section(kind: FindingKind) -> str:
     """Return the part of one kind, as Markdown."""
     thresholds = "".join(
         f"- `{threshold.name}` ({threshold.default:g}): {threshold.meaning}\n"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
     from invoicing.toolkit.profiling.findings.finding import Finding
-    from invoicing.toolkit.profiling.findings.kind import Kind
+    from invoicing.toolkit.profiling.findings.kind import FindingKind
 
 
-def _discover() -> dict[str, Kind]:
+def _discover() -> dict[str, FindingKind]:
     names = sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
     modules = [importlib.import_module(f"{kinds.__name__}.{name}") for name in names]
     return {module.KIND.slug: module.KIND for module in modules}

@@ -11,7 +11,7 @@ from invoicing.toolkit.profiling.findings.joined_rows import (
     siblings_of,
     waste,
 )
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import option_for
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows
     )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="cartesian-product",
     title="two joined collections multiply each other",
     why=(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import cost_of, numbers
 from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import leader_of
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -73,7 +73,7 @@ def _finding(group: list[Statement], leader: Statement | None, parents: list[int
     )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="chunked-n-plus-one",
     title="an eager loader with a tiny `chunksize` or `yield_per`",
     why=(

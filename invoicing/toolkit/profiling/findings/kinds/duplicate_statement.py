@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import is_unasked, is_write, main_caller, numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _lines(group: list[Statement]) -> str:
     return " and ".join(lines[:3]) or "no line of your own"
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="duplicate-statement",
     title="the same statement with the same parameters again in one unit of work",
     why=(

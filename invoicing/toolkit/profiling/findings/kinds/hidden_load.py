@@ -12,10 +12,10 @@ from invoicing.toolkit.profiling.findings.evidence import (
     unit,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import keys_of
 from invoicing.toolkit.profiling.findings.options import option_for
-from invoicing.toolkit.profiling.statement import Cause, Step
+from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             'what session.delete(), merge() or a flush loads, lazy="raise" does not stop',
             f"relationship(..., passive_deletes=True) for {relationship}, with ON DELETE in the"
             f" database; or load the parents with"
-            f" .options({option_for(Step(relationship, group[0].collection))})",
+            f" .options({option_for(PathStep(relationship, group[0].collection))})",
             relationship,
             main_caller(group),
             cost_of(group, kept=1),
@@ -48,7 +48,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="hidden-load",
     title='what a cascade loads, and `lazy="raise"` does not stop',
     why=(

@@ -11,7 +11,7 @@ from invoicing.toolkit.profiling.findings.joined_rows import (
     joined_shapes,
     waste,
 )
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import option_for
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _joined(group: list[Statement], worst: Statement, joined: list[EntityRows]) 
     )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="joined-collection",
     title="`joinedload` of a collection repeats its parents",
     why=(

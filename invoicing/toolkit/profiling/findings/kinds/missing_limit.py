@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="missing-limit",
     title="more rows at once than a reader can use",
     why=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import column_loads, lazy_loads
 from invoicing.toolkit.profiling.findings.looped_queries import looped_queries
 
@@ -27,7 +27,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             yield finding
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="n-plus-one",
     title="one statement for each parent: lazy loads, `get`, `refresh` or queries in a loop",
     why=(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _part(statement: Statement, part: int, whole: int) -> int | None:
     return statement.bytes_received * part // max(whole, 1)
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="over-fetch",
     title="a whole collection, list or wide column, of which little was looked at",
     why=(

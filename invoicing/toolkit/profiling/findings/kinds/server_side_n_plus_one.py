@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind, Threshold
+from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _table(node: dict[str, Any]) -> str:
     )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="server-side-n-plus-one",
     title="an inner query for each row, from the plan (`explain=True`)",
     why=(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
-from invoicing.toolkit.profiling.findings.kind import Kind
+from invoicing.toolkit.profiling.findings.kind import FindingKind
 from invoicing.toolkit.profiling.findings.options import leader_of
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
-    from invoicing.toolkit.profiling.statement import EntityRows, Statement, Step
+    from invoicing.toolkit.profiling.statement import EntityRows, PathStep, Statement
 
-    Loads = dict[tuple[Step, ...], list[tuple[Statement, EntityRows]]]
+    Loads = dict[tuple[PathStep, ...], list[tuple[Statement, EntityRows]]]
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -45,7 +45,7 @@ def _eager_loads(evidence: Evidence) -> Loads:
 
 
 def _is_unread(
-    evidence: Evidence, steps: tuple[Step, ...], loads: list[tuple[Statement, EntityRows]]
+    evidence: Evidence, steps: tuple[PathStep, ...], loads: list[tuple[Statement, EntityRows]]
 ) -> bool:
     relationship = steps[-1].relationship
     if not evidence.attribute_reads.knows(relationship) or evidence.attribute_reads.of(
@@ -67,7 +67,7 @@ def _is_unread(
 
 
 def _unused(
-    evidence: Evidence, steps: tuple[Step, ...], loads: list[tuple[Statement, EntityRows]]
+    evidence: Evidence, steps: tuple[PathStep, ...], loads: list[tuple[Statement, EntityRows]]
 ) -> Finding:
     relationship = steps[-1].relationship
     statements = [statement for statement, _ in loads]
@@ -91,7 +91,7 @@ def _unused(
     )
 
 
-KIND = Kind(
+KIND = FindingKind(
     slug="unused-eager-load",
     title="loaded with its parents, and never read",
     why=(
