@@ -112,6 +112,8 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
         table.add_row("NOT NULL", "proved" if report.not_null else "missing")
     for name, valid in (report.constraints | report.indexes).items():
         table.add_row(name, "valid" if valid else "not valid")
+    for line in report.reconciled:
+        table.add_row("reconciled", visible(line))
     console.print(table)
     if report.ok:
         print_next(Phase.VERIFIED, target, options)
@@ -203,6 +205,8 @@ def status_table(status: Status) -> Table:
     table.add_row("operator", str(status.operator or "nobody at work"))
     for one in status.accepted:
         table.add_row("accepted", one)
+    for line in status.reconciled:
+        table.add_row("reconciled", visible(line))
     for one in [str(blocker) for blocker in status.blockers] or ["nobody"]:
         table.add_row("in the way", one)
     return table

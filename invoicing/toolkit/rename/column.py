@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
+from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR, LOST, Grant
 from invoicing.toolkit.rename.marks import original
 from invoicing.toolkit.rename.names import Names, qualified
 
@@ -61,7 +62,8 @@ SELECT a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
     nullif(a.attstattarget, -1) AS statistics, a.attoptions AS options,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
-    nullif(a.attcompression::text, '') AS compression, a.attinhcount AS inherited,
+    t.typstorage::text AS usual_storage, nullif(a.attcompression::text, '') AS compression,
+    a.attinhcount AS inherited,
     EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typbasetype, t.typnotnull UNION ALL
             SELECT b.oid, b.typbasetype, b.typnotnull FROM pg_catalog.pg_type AS b
             JOIN base ON b.oid = base.typbasetype)
@@ -76,12 +78,12 @@ JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped AND a.attnum > 0
 """
-_GRANTS = """
-SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
-    x.privilege_type AS privilege, x.is_grantable AS grantable
-FROM pg_catalog.pg_attribute AS a, pg_catalog.aclexplode(a.attacl) AS x
-LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee
-WHERE a.attrelid = $1 AND a.attnum = $2 ORDER BY 1, 2
+_GRANTS = f"""
+SELECT {GRANTOR} AS grantor, {GRANTEE} AS grantee, x.privilege_type AS privilege,
+    bool_or(x.is_grantable) AS grantable, {LOST} AS lost
+FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid,
+    pg_catalog.aclexplode(a.attacl) AS x
+WHERE a.attrelid = $1 AND a.attnum = $2 GROUP BY 1, 2, 3 ORDER BY 1 NULLS FIRST, 2, 3
 """
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
@@ -97,7 +99,9 @@ class Column:
         default: its expression, without what `marks` put around it; None where there is none.
         type_default: what a column of this type has that has no default of its own.
         constrained_type: whether a domain's values are checked, by it or by one that it is made of.
-        grants: privileges on the column itself, as (grantee, privilege, grantable).
+        usual_storage: the storage that a column of this type has if nothing else is said.
+        grants: privileges on the column itself, and whether each may be granted to others.
+        lost_grantors: who granted some of them, and may not be acted for.
         owns_sequence: whether a sequence goes when the column goes.
     """
 
@@ -116,11 +120,13 @@ class Column:
     statistics: int | None = None
     options: tuple[str, ...] = ()
     storage: str | None = None
+    usual_storage: str = "PLAIN"
     compression: str | None = None
     inherited: int = 0
     constrained_type: bool = False
     owns_sequence: bool = False
-    grants: tuple[tuple[str, str, bool], ...] = ()
+    grants: tuple[tuple[Grant, bool], ...] = ()
+    lost_grantors: tuple[str, ...] = ()
 
     @property
     def equal_means_identical(self) -> bool:
@@ -204,11 +210,13 @@ async def find_column(connection: Connection, relation: Relation, name: str) -> 
         statistics=row["statistics"],
         options=tuple(row["options"] or ()),
         storage=_STORAGE.get(row["storage"] or ""),
+        usual_storage=_STORAGE[row["usual_storage"]],
         compression=_COMPRESSION.get(row["compression"] or ""),
         inherited=row["inherited"],
         constrained_type=row["constrained_type"],
         owns_sequence=row["owns_sequence"],
-        grants=tuple((g["grantee"], g["privilege"], g["grantable"]) for g in grants),
+        grants=tuple((Grant(*row[:3]), row[3]) for row in map(tuple, grants)),
+        lost_grantors=tuple(sorted({name for row in grants for name in row["lost"]})),
     )
 
 

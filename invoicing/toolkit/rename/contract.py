@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import marks, ranges, state, sync
 from invoicing.toolkit.rename.copies import find_copies
-from invoicing.toolkit.rename.copies.partition import missing_properties
+from invoicing.toolkit.rename.copies.properties import changes
 from invoicing.toolkit.rename.errors import (
     ConfirmationError,
     ContractRefusedError,
     RenameFailedError,
 )
-from invoicing.toolkit.rename.gate import ask_gate
+from invoicing.toolkit.rename.gate import ask_gate, stale_objections
 from invoicing.toolkit.rename.model import Finding, Phase
 from invoicing.toolkit.rename.names import literal, quote
 from invoicing.toolkit.rename.session import write
@@ -69,10 +69,16 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
         "unseen": [str(one) for one in gate.unseen]
     }
     copies = await find_copies(connection, operator.relation, operator.target)
+    if objections := await stale_objections(operator, copies):
+        raise ContractRefusedError(str(operator.target), objections)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(operator)
-    settled += await missing_properties(connection, operator.relation, operator.target)
-    definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    properties = await changes(operator)
+    settled += properties.statements
+    operator.entry.result["reconciled"] = properties.said
+    noted = await operator.state()
+    definition = noted.definition if noted is not None else {}
+    definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)
     await end_old_name(operator, contract_statements(names, copies, settled))

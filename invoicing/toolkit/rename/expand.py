@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import marks, ranges, state, sync
-from invoicing.toolkit.rename.copies.partition import own_properties, properties
+from invoicing.toolkit.rename.copies.properties import keep_base, own_properties, properties
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.session import write
@@ -93,6 +93,7 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
         await ranges.forget(connection, names)
         await state.begin(connection, names, strategy, {"type": column.type})
     await write(connection, *sync.create_functions(names, column))
+    await keep_base(operator)
     own = await own_properties(connection, operator.relation, operator.target)
     await operator.ddl.short(
         *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)

@@ -15,6 +15,8 @@ import asyncpg
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import advice, check, check_kinds, is_accepted, named
+from invoicing.toolkit.rename.copies import find_copies
+from invoicing.toolkit.rename.copies.made import stale
 from invoicing.toolkit.rename.dependents import find_dependents, judge
 from invoicing.toolkit.rename.expand import unguarded
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
@@ -24,7 +26,10 @@ from invoicing.toolkit.rename.view.gate import has_rows, standing_objections
 from invoicing.toolkit.rename.workload import Workload, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from invoicing.toolkit.rename.column import Column
+    from invoicing.toolkit.rename.copies import Copy
     from invoicing.toolkit.rename.model import Strategy, Target
     from invoicing.toolkit.rename.operator import Operator
 
@@ -90,6 +95,9 @@ async def _of_columns(operator: Operator, column: Column) -> tuple[list[Finding]
         *_rows(counts, operator.target),
         *await _triggers(operator),
         *await _unfinished(operator, counts),
+        *await stale_objections(
+            operator, await find_copies(operator.connection, operator.relation, operator.target)
+        ),
     ]
     return objections, counts["rows"] > 0
 
@@ -122,6 +130,21 @@ async def _unfinished(operator: Operator, counts: dict[str, int]) -> list[Findin
         unready.append(f"NOT NULL of {quote(operator.names.new)}")
     message = f"is missing or not valid. Run: {operator.target.command('verify')}"
     return [_objection("unfinished", name, message) for name in unready]
+
+
+async def stale_objections(operator: Operator, copies: Iterable[Copy]) -> list[Finding]:
+    """Return the copies of what was dropped or changed since they were made."""
+    run = f"Run: {operator.target.command('verify')}"
+    return [
+        _objection(
+            "unfinished",
+            made.name,
+            f"was made for {made.old_name or 'NOT NULL'} of {quote(operator.names.old)}, which was"
+            f" dropped or changed since. {run}",
+        )
+        for made in await stale(operator, copies)
+        if not made.by_hand
+    ]
 
 
 async def _dependents(operator: Operator, *, by_view: bool) -> list[Finding]:

@@ -14,7 +14,7 @@ from invoicing.toolkit.rename import contract, copies, expand, rollback, sync
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.backfill import batch_statement
 from invoicing.toolkit.rename.column import SYSTEM_COLUMNS, find_column, find_relation
-from invoicing.toolkit.rename.copies.partition import own_properties
+from invoicing.toolkit.rename.copies.properties import own_properties
 from invoicing.toolkit.rename.ddl import first_step
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.disk import disk_space

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.session import Connection
 
 OLDEST_VERSION = 14
+_GRANTOR = (
+    "{0} granted privileges on it, and this account may not act as {0}: on the new column the "
+    "table's owner grants them. To keep the grantor, run first: GRANT {0} TO {1}"
+)
 _MOST_COLUMNS = 1_600
 _FACTS = """
 SELECT current_setting('server_version_num')::int AS version,
@@ -136,6 +140,11 @@ async def preflight(
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(_refused("other-rename", other, message))
     found += _column(column, target)
+    account = quote(facts["account"])
+    found += [
+        Finding("grantor", quote(target.old), "noted", _GRANTOR.format(grantor, account))
+        for grantor in column.lost_grantors
+    ]
     found += await _triggers(connection, relation)
     found += await _company(connection, relation, facts, options)
     return [accepted(one, options.accept, PLAN) for one in found]

@@ -173,6 +173,14 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:  # 
     )
 
 
+def note_statement(names: Names, **values: Any) -> str:  # noqa: ANN401 -- what JSON can hold
+    """Return the statement that writes something into the rename's definition."""
+    return (
+        f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition"
+        f" || {literal(json.dumps(values))}::jsonb WHERE key = {literal(names.key)}"
+    )
+
+
 async def forget(connection: Connection, names: Names) -> None:
     """Delete the rename's row, and the schema with the last one."""
     if not await has_state(connection):

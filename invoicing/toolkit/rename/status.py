@@ -51,6 +51,7 @@ async def read_status(connection: Connection, target: Target, options: Options) 
     by_view = found is not None and found.strategy == "view"
     done = total if by_view or phase in _FILLED else await _rows_done(connection, names)
     writes, age = await _old_writes(connection, names, found)
+    runs = [run for run in await read_runs(connection, names) if run.outcome == "done"]
     return Status(
         target=target,
         strategy="view" if by_view else "columns",
@@ -67,12 +68,8 @@ async def read_status(connection: Connection, target: Target, options: Options) 
         operator=operator,
         blockers=await _blockers(connection, relation, options),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
-        accepted=[
-            line
-            for run in await read_runs(connection, names)
-            if run.outcome == "done"
-            for line in run.accepted
-        ],
+        accepted=[line for run in runs for line in run.accepted],
+        reconciled=[line for run in runs for line in run.result.get("reconciled", [])],
     )
 
 

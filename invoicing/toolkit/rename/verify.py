@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import expand, ranges, state
 from invoicing.toolkit.rename.column import find_column, find_relation
 from invoicing.toolkit.rename.copies import IndexCopy, NotNullCopy, StatisticsCopy, find_copies
-from invoicing.toolkit.rename.copies.partition import missing_properties
+from invoicing.toolkit.rename.copies.made import drop_stale, keep_made
+from invoicing.toolkit.rename.copies.properties import reconcile
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.toolkit.rename.names import MARK, quote
@@ -32,16 +34,23 @@ async def verify(operator: Operator, column: Column) -> VerifyReport:
         await expand.repair(operator, column)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(operator, column)
-    await _adopt_partitions(operator)
+    reconciled = await reconcile(operator)
     copies = await find_copies(connection, operator.relation, operator.target)
+    if dropped := await drop_stale(operator, copies):
+        reconciled += dropped
+        copies = await find_copies(connection, operator.relation, operator.target)
+    await keep_made(operator, copies, built=False)
     for copy in copies:
         if copy.unsupported is None:
             await copy.build(operator)
+    # Found once more: a partition's part may have been named by PostgreSQL.
+    built = await find_copies(connection, operator.relation, operator.target)
+    await keep_made(operator, built, built=True)
     if any(isinstance(copy, IndexCopy | StatisticsCopy) for copy in copies):
         # Expressions of indexes have statistics of their own.
         await operator.ddl.long(f"ANALYZE {names.relation}")
     counts = await _equal_counts(operator, column)
-    report = await describe(operator, counts)
+    report = replace(await describe(operator, counts), reconciled=reconciled)
     if report.ok:
         await connection.execute(state.set_phase(names, Phase.VERIFIED))
     return report
@@ -92,14 +101,9 @@ async def describe(operator: Operator, counts: dict[str, int]) -> VerifyReport:
             unnamed = f"NOT NULL of {copy.table.sql}"
             name = unnamed if isinstance(copy, NotNullCopy) else copy.name
             constraints[name] = ready and constraints.get(name, True)
-    return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
-
-
-async def _adopt_partitions(operator: Operator) -> None:
-    """Give partitions that were attached since the expand what theirs have of their own."""
-    lacking = await missing_properties(operator.connection, operator.relation, operator.target)
-    if lacking:
-        await operator.ddl.short(*lacking)
+    return VerifyReport(
+        **counts, not_null=not_null, constraints=constraints, indexes=indexes, reconciled=[]
+    )
 
 
 async def _equal_counts(operator: Operator, column: Column) -> dict[str, int]:

@@ -27,6 +27,7 @@ from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress, Veri
 from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight import measure
 from invoicing.toolkit.rename.session import write
+from invoicing.toolkit.rename.view import carry
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.gate import counts_writes, hanging_on_view, has_rows
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
@@ -56,7 +57,8 @@ async def expand(operator: Operator, column: Column) -> None:
         shape = await _shape(operator)
         if shape.name != names.table:
             return
-        about = {"type": column.type, "base": shape.base, "oid": shape.oid}
+        shown = carry.as_json(carry.items(names, shape))
+        about = {"type": column.type, "base": shape.base, "oid": shape.oid, "shown": shown}
         await state.save(connection, names, definition=about, rows_total=sizes.rows)
         await operator.ddl.short(
             *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
@@ -184,7 +186,9 @@ async def _meanwhile(operator: Operator, shape: Shape) -> tuple[str, list[str]]:
     both = [shape.oid, shape.view]
     number = await connection.fetchval(seen(both))
     view = await read_shape(connection, shape.view, names)
-    return view_sql.unchanged(number, both), view_sql.carry_back(names, shape, view)
+    noted = await operator.state()
+    shown = noted.definition.get("shown") if noted is not None else None
+    return view_sql.unchanged(number, both), carry.carry_back(names, shape, view, shown)
 
 
 def _also(shape: Shape) -> list[int]:
