@@ -369,3 +369,21 @@ async def test_a_killed_verify_knows_what_it_made(
         await run_on_both(url, ["ALTER TABLE thing DROP CONSTRAINT ck"])
         await to_the_gate(rename)
         await assert_as_the_twin(url, rename)
+
+
+async def test_a_grantor_that_may_not_be_acted_for_is_named(empty_database_url: URL) -> None:
+    url = empty_database_url
+    async with two_roles(url) as roles, two_roles(url) as (owner, _):
+        await make_twins(url, [*tables("plain"), *for_roles(CASES["grantor"][0], roles)])
+        await execute(
+            url,
+            f"ALTER ROLE {owner} LOGIN",
+            f"GRANT CREATE ON DATABASE {url.database} TO {owner}",
+            f'ALTER SCHEMA "{OURS}" OWNER TO {owner}',
+            f'ALTER TABLE "{OURS}".thing OWNER TO {owner}',
+        )
+        async with renaming(url.set(username=owner)) as rename:
+            said = [str(finding) for finding in (await rename.plan()).findings]
+            assert any(f"GRANT {roles[0]} TO" in line for line in said)
+            await to_the_gate(rename)
+            assert (await rename.verify()).reconciled == []

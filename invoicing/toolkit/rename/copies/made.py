@@ -78,7 +78,7 @@ class Made:
 
     @property
     def key(self) -> tuple[str, int, str, str]:
-        """Return what tells it from others, as its original is told from others."""
+        """Return what identifies it, as its original is identified."""
         return self.kind, self.table, self.schema, self.old_name
 
     @property

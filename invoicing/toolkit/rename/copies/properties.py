@@ -2,8 +2,8 @@
 
 Storage, compression, statistics target, options, comment and privileges, of the table's column and
 of each partition's. What the old column had when the two were last made equal is kept with the
-rename, so that what was changed on the old one since is told from what was changed on the new one
-by hand, which is left alone.
+rename: what was changed on the old one since is taken over, and what was changed on the new one by
+hand is left alone.
 """
 
 from __future__ import annotations
@@ -112,10 +112,8 @@ async def changes(operator: Operator) -> Changes:
         wanted, kept = _merged(base, items(old), has)
         found.statements.extend(properties(table.sql, target.new, old, wanted, has))
         column = f"{table.name}.{target.new}"
-        found.said.extend(f"{_named(key)} of {column} made as {target.old}'s" for key in wanted)
-        found.said.extend(
-            f"{_named(key)} of {column} was changed by hand, and stays" for key in kept
-        )
+        found.said.extend(f"{column}: {_named(key)} taken over from {target.old}" for key in wanted)
+        found.said.extend(f"{column}: {_named(key)} was changed by hand, and stays" for key in kept)
         found.base[str(table.oid)] = [[list(key), value] for key, value in items(old).items()]
     return found
 
