@@ -93,6 +93,11 @@ class Made:
         loosened = self.valid and not now.valid and self.kind != "index"
         return self.digest == now.digest and named and not loosened
 
+    def is_by_hand(self, now: Made, definition: str | None) -> bool:
+        """Tell whether it was changed and its original was not; renamed columns change both."""
+        changed = self.digest == now.digest and self.definition not in {None, definition}
+        return self.by_hand or changed
+
 
 def made_from(copy: Copy, new: str) -> Made:
     """Return what is to be kept of a copy that is made now."""
@@ -183,12 +188,9 @@ async def keep_made(operator: Operator, copies: Iterable[Copy], *, built: bool) 
         made = made_from(copy, operator.names.new)
         definition = await _definition(operator.connection, made)
         known = before.get(made.key)
-        values = asdict(made)
-        if known is None:
-            values["by_hand"] = definition is not None and not built
-        else:
-            values |= {"by_hand": known.by_hand, "definition": known.definition}
-        if built:
+        by_hand = not built if known is None else known.is_by_hand(made, definition)
+        values = asdict(made) | {"by_hand": by_hand and definition is not None}
+        if definition is not None and (built or known is not None):
             values["definition"] = definition
         entries.append(values)
     await operator.connection.execute(state.note_statement(operator.names, copies=entries))
