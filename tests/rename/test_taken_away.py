@@ -17,6 +17,7 @@ import pytest
 from invoicing.toolkit.postgres import find_installations
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
+from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.test_copies import PARTITIONED, PLAIN, on
 from tests.rename.twin import (
@@ -26,7 +27,6 @@ from tests.rename.twin import (
     make_twins,
     of_the_twin,
     renaming,
-    to_the_gate,
 )
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ async def test_the_next_verify_takes_it_from_the_new_column(
     url = empty_database_url
     async with two_roles(url) as roles, renaming(url) as rename:
         await make_twins(url, [*tables(kind), *for_roles(before, roles)])
-        await to_the_gate(rename)
+        await verified(rename)
         await run_on_both(url, for_roles(window, roles))
         assert (await rename.verify()).ok
         await assert_as_the_twin(url, rename)
@@ -279,7 +279,7 @@ async def test_pg_dump_writes_the_same_of_both(empty_database_url: URL, names: l
         await make_twins(url, [*tables("plain"), *for_roles(before, roles)])
         await rename.expand()
         await run_on_both(url, for_roles(window, roles))
-        await to_the_gate(rename)
+        await verified(rename)
         await of_the_twin(url, "amt", "cents")
         await rename.contract(confirm="thing.amt")
         assert dumped(url, OURS) == dumped(url, TWIN)
@@ -291,7 +291,7 @@ async def test_the_gate_is_closed_until_a_verify(empty_database_url: URL, name: 
     before, window = CASES[name]
     await make_twins(url, [*tables("plain"), *before])
     async with renaming(url) as rename:
-        await to_the_gate(rename)
+        await verified(rename)
         await run_on_both(url, window)
         objections = (await rename.gate()).objections
         assert {objection.slug for objection in objections} == {"unfinished"}
@@ -313,19 +313,19 @@ async def test_the_contract_takes_over_what_a_lock_is_enough_for(
     before, window = CASES[name]
     async with two_roles(url) as roles, renaming(url) as rename:
         await make_twins(url, [*tables("plain"), *for_roles(before, roles)])
-        await to_the_gate(rename)
+        await verified(rename)
         await run_on_both(url, for_roles(window, roles))
         await assert_as_the_twin(url, rename)
 
 
-@pytest.mark.parametrize("verified", [False, True])
+@pytest.mark.parametrize("verify_between", [False, True])
 async def test_what_was_put_on_the_new_column_by_hand_stays(
-    empty_database_url: URL, *, verified: bool
+    empty_database_url: URL, *, verify_between: bool
 ) -> None:
     url = empty_database_url
     await make_twins(url, [*tables("plain"), CHECK, "COMMENT ON COLUMN thing.amt IS 'old'"])
     async with renaming(url) as rename, connected(url, search_path=f'"{OURS}"') as connection:
-        await to_the_gate(rename)
+        await verified(rename)
         for statement in (
             "ALTER TABLE thing DROP CONSTRAINT ck_cents",
             "ALTER TABLE thing ADD CONSTRAINT ck_cents CHECK (cents < 1000)",
@@ -334,7 +334,7 @@ async def test_what_was_put_on_the_new_column_by_hand_stays(
             "GRANT SELECT (cents) ON thing TO PUBLIC",
         ):
             await connection.execute(statement)
-        if verified:
+        if verify_between:
             assert (await rename.verify()).reconciled == []
         await connection.execute("ALTER TABLE thing DROP CONSTRAINT ck")
         report = await rename.verify()
@@ -351,7 +351,7 @@ async def test_a_change_of_each_side_is_named_and_left(empty_database_url: URL) 
     url = empty_database_url
     await make_twins(url, [*tables("plain"), "COMMENT ON COLUMN thing.amt IS 'old'"])
     async with renaming(url) as rename, connected(url, search_path=f'"{OURS}"') as connection:
-        await to_the_gate(rename)
+        await verified(rename)
         await connection.execute("COMMENT ON COLUMN thing.amt IS 'by old'")
         await connection.execute("COMMENT ON COLUMN thing.cents IS 'by new'")
         (line,) = (await rename.verify()).reconciled
@@ -368,11 +368,11 @@ async def test_a_killed_verify_knows_what_it_made(
         await rename.expand()
         await rename.backfill()
         with monkeypatch.context() as patch:
-            patch.setattr("invoicing.toolkit.rename.verify.describe", None)
+            patch.setattr("invoicing.toolkit.rename.columns.verify.describe", None)
             with pytest.raises(TypeError):
                 await rename.verify()
         await run_on_both(url, ["ALTER TABLE thing DROP CONSTRAINT ck"])
-        await to_the_gate(rename)
+        await verified(rename)
         await assert_as_the_twin(url, rename)
 
 
@@ -390,5 +390,5 @@ async def test_a_grantor_that_may_not_be_acted_for_is_named(empty_database_url: 
         async with renaming(url.set(username=owner)) as rename:
             said = [str(finding) for finding in (await rename.plan()).findings]
             assert any(f"GRANT {roles[0]} TO" in line for line in said)
-            await to_the_gate(rename)
+            await verified(rename)
             assert (await rename.verify()).reconciled == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.test_taken_away import (
     CASES,
@@ -16,7 +17,7 @@ from tests.rename.test_taken_away import (
     tables,
     two_roles,
 )
-from tests.rename.twin import OURS, TWIN, make_twins, renaming, to_the_gate
+from tests.rename.twin import OURS, TWIN, make_twins, renaming
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -39,7 +40,7 @@ async def test_what_is_done_to_the_view_is_done_to_the_table(
     before = CASES["grantor"][0][:2] + CASES["comment changed"][0]
     async with two_roles(url) as roles, renaming(url, strategy="view") as rename:
         await make_twins(url, [*tables("plain"), *for_roles(before, roles)])
-        await to_the_gate(rename)
+        await verified(rename)
         await run_on_both(url, for_roles(ON_A_VIEW[name], roles))
         await assert_as_the_twin(url, rename)
 
@@ -48,7 +49,7 @@ async def test_what_is_done_to_the_table_behind_the_view_stays(empty_database_ur
     url = empty_database_url
     async with two_roles(url) as roles, renaming(url, strategy="view") as rename:
         await make_twins(url, [*tables("plain"), *for_roles(CASES["grantor"][0][:1], roles), CHECK])
-        await to_the_gate(rename)
+        await verified(rename)
         for schema, table, column in ((OURS, "thing_base", "cents"), (TWIN, "thing", "amt")):
             async with connected(url, search_path=f'"{schema}"') as connection:
                 for statement in (

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.rename import journal
+from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, STATE, literal, quote
-from invoicing.toolkit.rename.session import write
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
-# Two operators may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
+# Two sessions may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
 CREATION_LOCK = 0x72656E616D65
 SETUP = (
     f"CREATE SCHEMA IF NOT EXISTS {quote(STATE)}",
@@ -154,7 +154,7 @@ def set_phase(names: Names, phase: Phase) -> str:
     )
 
 
-async def save(connection: Connection, names: Names, **values: Any) -> None:  # noqa: ANN401 -- a column's value
+async def save(connection: Connection, names: Names, **values: Any) -> None:
     """Write some columns of the rename's row."""
     encoded = {
         name: json.dumps(value) if isinstance(value, dict) else value
@@ -173,12 +173,17 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:  # 
     )
 
 
-def note_statement(names: Names, **values: Any) -> str:  # noqa: ANN401 -- what JSON can hold
+def note_statement(names: Names, **values: Any) -> str:
     """Return the statement that writes something into the rename's definition."""
     return (
         f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition"
         f" || {literal(json.dumps(values))}::jsonb WHERE key = {literal(names.key)}"
     )
+
+
+async def forget_ranges(connection: Connection, names: Names) -> None:
+    """Delete every range: the column that they were filled in is gone."""
+    await connection.execute(f"DELETE FROM {quote(STATE)}.range WHERE key = $1", names.key)
 
 
 async def forget(connection: Connection, names: Names) -> None:
