@@ -31,16 +31,16 @@ def read(text: str, names: StatementNames) -> bool:
     return True
 
 
-def _asked(statement: Any) -> Any:  # noqa: ANN401
+def _asked(statement: Any) -> Any:
     """Return the query of a cursor, of a prepared statement, or of EXPLAIN."""
     return statement.query if _kind(statement) in _AROUND else statement
 
 
-def _kind(node: Any) -> str:  # noqa: ANN401 -- pglast may be missing, and its nodes with it
+def _kind(node: Any) -> str:
     return type(node).__name__
 
 
-def _alias(node: Any) -> tuple[str, list[str]]:  # noqa: ANN401
+def _alias(node: Any) -> tuple[str, list[str]]:
     if node.alias is None:
         return "", []
     return node.alias.aliasname, [colname.sval for colname in node.alias.colnames or ()]
@@ -50,7 +50,7 @@ class _Reader:
     def __init__(self, names: StatementNames) -> None:
         self._names = names
 
-    def walk(self, node: Any, scope: QueryScope) -> None:  # noqa: ANN401
+    def walk(self, node: Any, scope: QueryScope) -> None:
         """Note the names of a node, and of what is in it."""
         if node is None or isinstance(node, (str, int, bool, float)):
             return
@@ -72,13 +72,13 @@ class _Reader:
             self._note(node, kind, scope)
             self._parts(node, scope)
 
-    def _parts(self, node: Any, scope: QueryScope, *without: str) -> None:  # noqa: ANN401
+    def _parts(self, node: Any, scope: QueryScope, *without: str) -> None:
         if hasattr(node, "__slots__"):
             for part in node:
                 if part not in {"withClause", *without}:
                     self.walk(getattr(node, part), scope)
 
-    def _note(self, node: Any, kind: str, scope: QueryScope) -> None:  # noqa: ANN401
+    def _note(self, node: Any, kind: str, scope: QueryScope) -> None:
         names = self._names
         if kind == "RangeVar":
             names.relation(scope, node.schemaname, node.relname, _alias(node)[0] or None)
@@ -99,7 +99,7 @@ class _Reader:
         elif kind == "A_Const" and _kind(node.val) == "String":
             names.literal(node.val.sval)
 
-    def _query(self, node: Any, kind: str, scope: QueryScope) -> None:  # noqa: ANN401
+    def _query(self, node: Any, kind: str, scope: QueryScope) -> None:
         if node.withClause is not None:
             scope.queries.update(cte.ctename for cte in node.withClause.ctes)
             self.walk(tuple(cte.ctequery for cte in node.withClause.ctes), scope)
@@ -118,7 +118,7 @@ class _Reader:
                 self._when(node.relation, when, scope)
             self._parts(node, scope, "relation", "mergeWhenClauses")
 
-    def _insert(self, node: Any, scope: QueryScope) -> None:  # noqa: ANN401
+    def _insert(self, node: Any, scope: QueryScope) -> None:
         target = node.relation
         columns = [col.name for col in node.cols] if node.cols else None
         nothing = node.selectStmt is None  # DEFAULT VALUES
@@ -131,12 +131,12 @@ class _Reader:
             self._parts(node.onConflictClause, scope, "targetList")
         self._parts(node, scope, "relation", "cols", "selectStmt", "onConflictClause")
 
-    def _set(self, target: Any, assignments: Iterable[Any] | None, scope: QueryScope) -> None:  # noqa: ANN401
+    def _set(self, target: Any, assignments: Iterable[Any] | None, scope: QueryScope) -> None:
         for assignment in assignments or ():
             self._names.written(target.schemaname, target.relname, [assignment.name])
             self.walk(assignment.val, scope)
 
-    def _when(self, target: Any, when: Any, scope: QueryScope) -> None:  # noqa: ANN401
+    def _when(self, target: Any, when: Any, scope: QueryScope) -> None:
         self.walk(when.condition, scope)
         inserts = when.commandType.name == "CMD_INSERT"
         if inserts:
@@ -146,7 +146,7 @@ class _Reader:
         else:
             self._set(target, when.targetList, scope)
 
-    def _column(self, node: Any, scope: QueryScope, *, ordering: bool) -> None:  # noqa: ANN401
+    def _column(self, node: Any, scope: QueryScope, *, ordering: bool) -> None:
         parts = tuple(field.sval for field in node.fields if hasattr(field, "sval"))
         if len(parts) < len(node.fields):
             self._names.star(scope, parts[-1] if parts else None)
