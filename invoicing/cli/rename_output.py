@@ -103,6 +103,8 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
         table.add_row("NOT NULL", "validated" if report.not_null else "missing")
     for name, valid in (report.constraints | report.indexes).items():
         table.add_row(name, "valid" if valid else "not valid")
+    for line in report.reconciled:
+        table.add_row("reconciled", visible(line))
     console.print(table)
     if report.ok:
         print_next(Phase.VERIFIED, target, options)
@@ -194,6 +196,8 @@ def status_table(status: Status) -> Table:
     table.add_row("lock holder", str(status.operator or "none"))
     for name in status.accepted:
         table.add_row("accepted", name)
+    for line in status.reconciled:
+        table.add_row("reconciled", visible(line))
     for blocker in status.blockers or ("none",):
         table.add_row("blocking sessions", str(blocker))
     return table

@@ -78,3 +78,19 @@ async def test_what_a_refused_contract_accepted_is_no_fact_of_the_rename(
             await rename.contract(confirm=CONFIRM)
         assert not (await rename.gate()).open
         assert (await rename.status()).accepted == []
+
+
+async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(empty_database_url: URL) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE bill (id int PRIMARY KEY, amt int)",
+        "CREATE INDEX plain ON bill (amt)",
+        "CREATE FUNCTION public.ban() RETURNS event_trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE EXCEPTION ''no indexes on Fridays''; END'",
+        "CREATE EVENT TRIGGER ban ON ddl_command_start WHEN TAG IN ('CREATE INDEX')"
+        " EXECUTE FUNCTION public.ban()",
+    )
+    said = (await refusals(empty_database_url, "columns"))["index"]
+    assert "no indexes on Fridays" in said
+    assert "event trigger" in said
+    assert "Drop it first" not in said

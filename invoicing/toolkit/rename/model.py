@@ -12,7 +12,6 @@ from invoicing.toolkit.rename.names import command
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
 
-
 _LOCKS = ("lock_timeout", "lock_attempts")
 _THROTTLE = (
     "batch_size",
@@ -298,6 +297,7 @@ class VerifyReport:
         not_null: whether the new column is NOT NULL, if the old one was; None where it was not.
         constraints: copied constraints, and whether each is validated.
         indexes: copied indexes, and whether each is valid.
+        reconciled: what was dropped or changed on the old column since, and so on the new one.
     """
 
     rows: int
@@ -308,6 +308,7 @@ class VerifyReport:
     not_null: bool | None
     constraints: dict[str, bool] = field(default_factory=dict)
     indexes: dict[str, bool] = field(default_factory=dict)
+    reconciled: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -368,6 +369,7 @@ class Status:
         blockers: sessions that it waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
+        reconciled: what was changed on the old column since the expand, and so on the new one.
     """
 
     target: Target
@@ -386,6 +388,7 @@ class Status:
     blockers: list[Blocker]
     lag: float | None
     accepted: list[str] = field(default_factory=list)
+    reconciled: list[str] = field(default_factory=list)
 
     @property
     def rows_left(self) -> int:

@@ -173,6 +173,14 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:
     )
 
 
+def note_statement(names: Names, **values: Any) -> str:
+    """Return the statement that writes something into the rename's definition."""
+    return (
+        f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition"
+        f" || {literal(json.dumps(values))}::jsonb WHERE key = {literal(names.key)}"
+    )
+
+
 async def forget_ranges(connection: Connection, names: Names) -> None:
     """Delete every range: the column that they were filled in is gone."""
     await connection.execute(f"DELETE FROM {quote(STATE)}.range WHERE key = $1", names.key)

@@ -49,6 +49,7 @@ async def read_status(context: RenameContext) -> Status:
     phase = await phase_of(context, found)
     total = found.rows_total if found else 0
     writes, age = await _old_writes(connection, names, found)
+    runs = [run for run in await read_runs(connection, names) if run.outcome == "done"]
     return Status(
         target=context.target,
         strategy=strategy.name,
@@ -65,12 +66,8 @@ async def read_status(context: RenameContext) -> Status:
         operator=operator,
         blockers=await _blockers(context),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
-        accepted=[
-            line
-            for run in await read_runs(connection, names)
-            if run.outcome == "done"
-            for line in run.accepted
-        ],
+        accepted=[line for run in runs for line in run.accepted],
+        reconciled=[line for run in runs for line in run.result.get("reconciled", [])],
     )
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.columns.marks import original
+from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR, LOST, Grant
 from invoicing.toolkit.rename.names import qualified
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import asyncpg
 
@@ -66,7 +67,8 @@ SELECT a.attrelid, a.attname AS name, a.attnum,
     pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
     nullif(a.attstattarget, -1) AS statistics, a.attoptions AS options,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
-    nullif(a.attcompression::text, '') AS compression, a.attinhcount AS inherited,
+    t.typstorage::text AS usual_storage, nullif(a.attcompression::text, '') AS compression,
+    a.attinhcount AS inherited,
     EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typbasetype, t.typnotnull UNION ALL
             SELECT b.oid, b.typbasetype, b.typnotnull FROM pg_catalog.pg_type AS b
             JOIN base ON b.oid = base.typbasetype)
@@ -82,13 +84,13 @@ LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.a
 WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) AND NOT a.attisdropped
     AND a.attnum > 0
 """
-_GRANTS = """
-SELECT a.attrelid, a.attnum,
-    CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
-    x.privilege_type AS privilege, x.is_grantable AS grantable
-FROM pg_catalog.pg_attribute AS a, pg_catalog.aclexplode(a.attacl) AS x
-LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = x.grantee
-WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) ORDER BY 3, 4
+_GRANTS = f"""
+SELECT a.attrelid, a.attnum, {GRANTOR} AS grantor, {GRANTEE} AS grantee,
+    x.privilege_type AS privilege, bool_or(x.is_grantable) AS grantable, {LOST} AS lost
+FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid,
+    pg_catalog.aclexplode(a.attacl) AS x
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) AND NOT a.attisdropped
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 3 NULLS FIRST, 4, 5
 """
 # The table and its partitions with the column, each after the one that it is a partition of.
 _TREE = """
@@ -116,7 +118,9 @@ class Column:
         default: its expression, without what `marks` put around it; None where there is none.
         type_default: what a column of this type has that has no default of its own.
         constrained_type: whether a domain's values are checked, by it or by one that it is made of.
-        grants: privileges on the column itself, as (grantee, privilege, grantable).
+        usual_storage: the storage that a column of this type has if nothing else is said.
+        grants: privileges on the column itself, and whether each may be granted to others.
+        lost_grantors: who granted some of them, and may not be acted for.
         owns_sequence: whether a sequence goes when the column goes.
     """
 
@@ -135,11 +139,13 @@ class Column:
     statistics: int | None = None
     options: tuple[str, ...] = ()
     storage: str | None = None
+    usual_storage: str = "PLAIN"
     compression: str | None = None
     inherited: int = 0
     constrained_type: bool = False
     owns_sequence: bool = False
-    grants: tuple[tuple[str, str, bool], ...] = ()
+    grants: tuple[tuple[Grant, bool], ...] = ()
+    lost_grantors: tuple[str, ...] = ()
 
     @property
     def equal_means_identical(self) -> bool:
@@ -228,17 +234,17 @@ async def leaves(connection: Connection, table: Table) -> list[Table]:
 async def _read_columns(
     connection: Connection, oids: Collection[int], names: Collection[str]
 ) -> dict[int, dict[str, Column]]:
-    grants: dict[tuple[int, int], list[tuple[str, str, bool]]] = {}
-    for oid, number, *grant in await connection.fetch(_GRANTS, oids, names):
-        grants.setdefault((oid, number), []).append(tuple(grant))
+    grants: dict[tuple[int, int], list[asyncpg.Record]] = {}
+    for row in await connection.fetch(_GRANTS, oids, names):
+        grants.setdefault((row["attrelid"], row["attnum"]), []).append(row)
     columns: dict[int, dict[str, Column]] = {}
     for row in await connection.fetch(_COLUMNS, oids, names):
-        granted = tuple(grants.get((row["attrelid"], row["attnum"]), ()))
+        granted = grants.get((row["attrelid"], row["attnum"]), [])
         columns.setdefault(row["attrelid"], {})[row["name"]] = _column(row, granted)
     return columns
 
 
-def _column(row: asyncpg.Record, grants: tuple[tuple[str, str, bool], ...]) -> Column:
+def _column(row: asyncpg.Record, grants: Sequence[asyncpg.Record]) -> Column:
     return Column(
         number=row["attnum"],
         type=row["type"],
@@ -255,9 +261,14 @@ def _column(row: asyncpg.Record, grants: tuple[tuple[str, str, bool], ...]) -> C
         statistics=row["statistics"],
         options=tuple(row["options"] or ()),
         storage=_STORAGE.get(row["storage"] or ""),
+        usual_storage=_STORAGE[row["usual_storage"]],
         compression=_COMPRESSION.get(row["compression"] or ""),
         inherited=row["inherited"],
         constrained_type=row["constrained_type"],
         owns_sequence=row["owns_sequence"],
-        grants=grants,
+        grants=tuple(
+            (Grant(grant["grantor"], grant["grantee"], grant["privilege"]), grant["grantable"])
+            for grant in grants
+        ),
+        lost_grantors=tuple(sorted({name for grant in grants for name in grant["lost"]})),
     )

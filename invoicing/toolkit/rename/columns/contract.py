@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import marks, sync
 from invoicing.toolkit.rename.columns.copies import find_copies
-from invoicing.toolkit.rename.columns.copies.partition import missing_properties
+from invoicing.toolkit.rename.columns.copies.properties import changes
+from invoicing.toolkit.rename.columns.gate import stale_objections
 from invoicing.toolkit.rename.contract import end_old_name
+from invoicing.toolkit.rename.errors import ContractRefusedError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import quote
 
@@ -37,13 +39,23 @@ JOIN pg_catalog.pg_namespace AS sn ON sn.oid = s.relnamespace ORDER BY s.oid
 
 
 async def contract(session: RenameSession) -> None:
-    """Drop the old column."""
+    """Drop the old column.
+
+    Raises:
+        ContractRefusedError: something was dropped or changed on it since the gate was open.
+    """
     connection, names, column = session.connection, session.names, session.column()
     copies = await find_copies(session)
+    if objections := await stale_objections(session, copies):
+        raise ContractRefusedError(str(session.target), objections)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(session)
-    settled += await missing_properties(session)
-    definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    properties = await changes(session)
+    settled += properties.statements
+    session.entry.result["reconciled"] = properties.said
+    noted = await session.state()
+    definition = noted.definition if noted is not None else {}
+    definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)
     await end_old_name(session, contract_statements(names, copies, settled))

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import marks, ranges, sync
-from invoicing.toolkit.rename.columns.copies.partition import own_properties, properties
+from invoicing.toolkit.rename.columns.copies.properties import (
+    keep_base,
+    own_properties,
+    properties,
+)
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import quote
@@ -94,6 +98,7 @@ async def expand(session: RenameSession, strategy: str) -> None:
         await state.forget_ranges(connection, names)
         await state.begin(connection, names, strategy, {"type": column.type})
     await write(connection, *sync.create_functions(names, column))
+    await keep_base(session)
     own = await own_properties(session)
     await session.ddl.short(
         *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import objection
+from invoicing.toolkit.rename.columns.copies import find_copies
+from invoicing.toolkit.rename.columns.copies.made import stale
 from invoicing.toolkit.rename.columns.expand import unguarded
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.strategy import Objections
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import Finding, Target
 
@@ -22,6 +27,7 @@ async def objections(session: RenameSession) -> Objections:
         *_rows(counts, session.target),
         *await _triggers(session),
         *await _unfinished(session, counts),
+        *await stale_objections(session, await find_copies(session)),
     ]
     return Objections(findings, counts["rows"] > 0)
 
@@ -54,3 +60,18 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Fi
         unready.append(f"NOT NULL of {quote(session.names.new)}")
     message = f"is missing or not valid. Run: {session.target.command('verify')}"
     return [objection("unfinished", name, message) for name in unready]
+
+
+async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[Finding]:
+    """Return the copies of what was dropped or changed since they were made."""
+    run = f"Run: {session.target.command('verify')}"
+    return [
+        objection(
+            "unfinished",
+            made.name,
+            f"was made for {made.old_name or 'NOT NULL'} of {quote(session.names.old)}, which was"
+            f" dropped or changed since. {run}",
+        )
+        for made in await stale(session, copies)
+        if not made.by_hand
+    ]

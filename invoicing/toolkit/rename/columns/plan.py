@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.columns import contract, copies, expand, rollback, stripes, sync
 from invoicing.toolkit.rename.columns.backfill import batch_statement
-from invoicing.toolkit.rename.columns.copies.partition import own_properties
+from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
 from invoicing.toolkit.rename.columns.preflight import second_column
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
@@ -12,7 +13,8 @@ from invoicing.toolkit.rename.columns.copies import (
     StatisticsCopy,
     find_copies,
 )
-from invoicing.toolkit.rename.columns.copies.partition import missing_properties
+from invoicing.toolkit.rename.columns.copies.made import drop_stale, keep_made
+from invoicing.toolkit.rename.columns.copies.properties import reconcile
 from invoicing.toolkit.rename.columns.sync import distinct, missing, present
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
@@ -35,16 +37,22 @@ async def verify(session: RenameSession) -> VerifyReport:
         await expand.repair(session)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(session, column)
-    await _adopt_partitions(session)
+    reconciled = await reconcile(session)
     copies = await find_copies(session)
+    if dropped := await drop_stale(session, copies):
+        reconciled += dropped
+        copies = await find_copies(session)
+    await keep_made(session, copies, built=False)
     for copy in copies:
         if copy.unsupported is None:
             await copy.build(session)
+    # Found once more: a partition's part may have been named by PostgreSQL.
+    await keep_made(session, await find_copies(session), built=True)
     if any(isinstance(copy, IndexCopy | StatisticsCopy) for copy in copies):
         # Expressions of indexes have statistics of their own.
         await session.ddl.long(f"ANALYZE {names.relation}")
     counts = await _equal_counts(session, column)
-    report = await describe(session, counts)
+    report = replace(await describe(session, counts), reconciled=reconciled)
     if report.ok:
         await connection.execute(state.set_phase(names, Phase.VERIFIED))
     return report
@@ -92,14 +100,9 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
             unnamed = f"NOT NULL of {copy.table.sql}"
             name = unnamed if isinstance(copy, NotNullCopy) else copy.name
             constraints[name] = ready and constraints.get(name, True)
-    return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
-
-
-async def _adopt_partitions(session: RenameSession) -> None:
-    """Give partitions that were attached since the expand what theirs have of their own."""
-    lacking = await missing_properties(session)
-    if lacking:
-        await session.ddl.short(*lacking)
+    return VerifyReport(
+        **counts, not_null=not_null, constraints=constraints, indexes=indexes, reconciled=[]
+    )
 
 
 async def _equal_counts(session: RenameSession, column: Column) -> dict[str, int]:

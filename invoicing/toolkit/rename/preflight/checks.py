@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.table import Table
 
 OLDEST_VERSION = 14
+_GRANTOR = (
+    "{0} granted privileges on it, and this account may not act as {0}: on the new column the "
+    "table's owner grants them. To keep the grantor, run first: GRANT {0} TO {1}"
+)
 _FACTS = """
 SELECT current_setting('server_version_num')::int AS version,
     pg_is_in_recovery() AS in_recovery, current_user::text AS account,
@@ -103,9 +107,14 @@ async def preflight(context: RenameContext) -> list[Finding]:
         for other in others:
             message = "is under way on this table; contract it, or roll it back, first"
             found.append(refused("other-rename", other, message))
-    if context.column().inherited:
+    column, account = context.column(), quote(facts["account"])
+    if column.inherited:
         message = "is inherited. Rename it in the parent table"
         found.append(refused("inherited", quote(target.old), message))
+    found += [
+        Finding("grantor", quote(target.old), "noted", _GRANTOR.format(grantor, account))
+        for grantor in column.lost_grantors
+    ]
     return found + await _replication(context, facts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR
 from invoicing.toolkit.rename.names import qualified, quote, renamed, shortened
 
 if TYPE_CHECKING:
@@ -34,17 +35,17 @@ SELECT a.attname AS name, col_description(a.attrelid, a.attnum) AS comment,
 FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-_GRANTS = """
-SELECT g.column_name, CASE WHEN g.grantee = 0 THEN 'PUBLIC'
-        ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS grantee,
-    g.privilege_type, bool_or(g.is_grantable)
+_GRANTS = f"""
+SELECT g.column_name, {GRANTEE} AS grantee, x.privilege_type, bool_or(x.is_grantable),
+    {GRANTOR} AS grantor
 FROM (
-    SELECT NULL AS column_name, x.* FROM pg_class AS c,
-        aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS x WHERE c.oid = $1
+    SELECT NULL AS column_name, coalesce(c.relacl, acldefault('r', c.relowner)) AS acl
+    FROM pg_class AS c WHERE c.oid = $1
     UNION ALL
-    SELECT a.attname, x.* FROM pg_attribute AS a, aclexplode(a.attacl) AS x
+    SELECT a.attname, a.attacl FROM pg_attribute AS a
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped) AS g
-GROUP BY 1, 2, 3 ORDER BY 2, 1 NULLS FIRST, 3
+JOIN pg_class AS c ON c.oid = $1, aclexplode(g.acl) AS x
+GROUP BY 1, 2, 3, 5 ORDER BY 2, 1 NULLS FIRST, 3, 5 NULLS FIRST
 """
 # Everything that the statements of a swap are made from, in one number.
 _SEEN = """
@@ -98,12 +99,13 @@ SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NULL
 
 
 class Grant(NamedTuple):
-    """A privilege; `column` is None for one on the whole table."""
+    """A privilege: `column` is None for one on the whole table, `grantor` where its owner is."""
 
     column: str | None
     grantee: str
     privilege: str
     grantable: bool
+    grantor: str | None = None
 
 
 class ShownColumn(NamedTuple):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.grants import Grant as ByGrantor
+from invoicing.toolkit.rename.grants import grant_changes
 from invoicing.toolkit.rename.names import MARK, literal, qualified, quote
 from invoicing.toolkit.rename.view.shape import Grant, rename_statement, seen
 
@@ -111,57 +113,23 @@ def _comments(names: Names, shape: Shape) -> list[str]:
 
 
 def grant_statements(relation: str, grants: Iterable[Grant]) -> list[str]:
-    """Return one GRANT for each account, and one more for what it may grant to others."""
+    """Return one GRANT for each account and what it may grant to others, then what it granted."""
     grouped: dict[tuple[str, bool], list[str]] = {}
+    by_others: dict[ByGrantor, bool | None] = {}
     for grant in grants:
-        grouped.setdefault((grant.grantee, grant.grantable), []).append(_privilege(grant))
+        if grant.grantor is None:
+            grouped.setdefault((grant.grantee, grant.grantable), []).append(_privilege(grant))
+        else:
+            by_others[ByGrantor(grant.grantor, grant.grantee, _privilege(grant))] = grant.grantable
     return [
         f"GRANT {', '.join(privileges)} ON {relation} TO {grantee}"
         + (" WITH GRANT OPTION" if grantable else "")
         for (grantee, grantable), privileges in grouped.items()
-    ]
+    ] + grant_changes(relation, by_others, {})
 
 
 def _privilege(grant: Grant) -> str:
     return f"{grant.privilege} ({quote(grant.column)})" if grant.column else grant.privilege
-
-
-def changes_meanwhile(names: Names, table: Shape, view: Shape) -> list[str]:
-    """Return what was changed on the view while it stood, as statements on the table."""
-    base, new = base_name(names, table), names.new
-    on_view = {
-        grant._replace(column=new) if grant.column == names.old else grant for grant in view.grants
-    }
-    on_table = set(table.grants)
-    gone = [grant for grant in table.grants if grant not in on_view]
-    statements = []
-    if view.owner != table.owner:
-        statements.append(f"ALTER TABLE {base} OWNER TO {view.owner}")
-    statements += [
-        f"REVOKE {_privilege(grant)} ON {base} FROM {grant.grantee}"
-        for grant in gone
-        if grant.grantee not in {table.owner, view.owner}
-    ]
-    statements += grant_statements(
-        base,
-        [
-            grant
-            for grant in sorted(on_view, key=str)
-            if grant not in on_table and grant.grantee not in {table.owner, view.owner}
-        ],
-    )
-    if view.comment != table.comment:
-        statements.append(f"COMMENT ON TABLE {base} IS {_said(view.comment)}")
-    before = table.comments | {names.old: table.comments[new]}
-    for column, comment in view.comments.items():
-        if comment != before.get(column):
-            name = new if column == names.old else column
-            statements.append(f"COMMENT ON COLUMN {base}.{quote(name)} IS {_said(comment)}")
-    return statements
-
-
-def _said(comment: str | None) -> str:
-    return "NULL" if comment is None else literal(comment)
 
 
 def back_statements(names: Names, shape: Shape) -> list[str]:

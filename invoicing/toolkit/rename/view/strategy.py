@@ -22,7 +22,7 @@ from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress, Veri
 from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.table import find_table
-from invoicing.toolkit.rename.view import gate, plan
+from invoicing.toolkit.rename.view import changes, gate, plan
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
 from invoicing.toolkit.rename.view.wording import WORDING
@@ -72,7 +72,8 @@ class ViewStrategy:
             shape = await _shape(session)
             if shape.name != names.table:
                 return
-            about = {"type": column.type, "base": shape.base, "oid": shape.oid}
+            shown = changes.as_json(changes.items(names, shape))
+            about = {"type": column.type, "base": shape.base, "oid": shape.oid, "shown": shown}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
                 *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
@@ -196,7 +197,12 @@ async def _meanwhile(session: RenameSession, shape: Shape) -> tuple[str, list[st
     both = [shape.oid, shape.view]
     number = await connection.fetchval(seen(both))
     view = await read_shape(connection, shape.view, names)
-    return view_sql.unchanged(number, both), view_sql.changes_meanwhile(names, shape, view)
+    noted = await session.state()
+    shown = noted.definition.get("shown") if noted is not None else None
+    return (
+        view_sql.unchanged(number, both),
+        changes.changes_meanwhile(names, shape, view, shown),
+    )
 
 
 def _also(shape: Shape) -> list[int]:

@@ -49,6 +49,8 @@ INDEX_KEYS = """(
     LEFT JOIN pg_catalog.pg_namespace AS opn ON opn.oid = o.opcnamespace
     WHERE x.oid = i.indexrelid GROUP BY m.amname)"""
 INDEX_PREDICATE = "pg_catalog.pg_get_expr(i.indpred, i.indrelid)"
+# What is said where not the definition is the reason.
+BANNED = "an event trigger of this database raised an error"
 _CLONE = "pg_temp.invoicing_rename_clone"
 _MAKE = {
     "index": "CREATE INDEX {probe} ON {clone} {text}{where}",
@@ -114,7 +116,9 @@ class Definitions:
                 async with connection.transaction():
                     await write(connection, make)
             except asyncpg.PostgresError as error:
-                self._reasons[original] = str(error).splitlines()[0]
+                said = str(error).splitlines()[0]
+                # On an empty table nothing else runs a function of the database's own.
+                self._reasons[original] = f"{BANNED}: {said}" if error.context else said
         # The new column may be there already, when this is asked after the expand.
         await write(
             connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.copies import check, foreign_key, index, not_null, statistics
-from invoicing.toolkit.rename.columns.copies.definitions import Definitions
+from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
 from invoicing.toolkit.rename.columns.copies.model import Search
 from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import quote
@@ -60,6 +60,8 @@ def findings(copies: Iterable[Copy]) -> list[Finding]:
         subject = f"{quote(copy.old_name)} ON {copy.table.sql}"
         if copy.unsupported is not None:
             advice = "Drop it first, and add it again after the contract"
+            if copy.unsupported.startswith(BANNED):
+                advice = "Disable the event trigger for the rename, or let it pass this account"
             refusal = f"it cannot be copied to the new column: {copy.unsupported}. {advice}"
             found.append(Finding(copy.kind, subject, "refused", refusal))
         elif copy.message is not None:
