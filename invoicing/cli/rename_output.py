@@ -150,10 +150,13 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     target = after.target
     way = after.strategy if verb == "expand" else before.strategy
     done = _DONE[verb, way]
-    if verb == "rollback" and before.phase is Phase.NONE:
+    if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to take back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
     console.print(status_table(after))
+    for note in before.notes if verb in {"contract", "rollback"} else []:
+        if note not in after.notes:
+            _say(f"Note: {visible(note)}")
     if verb == "rollback":
         _say(f"To begin again: {target.command('plan', options)}")
     else:
@@ -203,6 +206,8 @@ def status_table(status: Status) -> Table:
     table.add_row("operator", str(status.operator or "nobody at work"))
     for one in status.accepted:
         table.add_row("accepted", one)
+    for note in status.notes:
+        table.add_row("note", visible(note))
     for one in [str(blocker) for blocker in status.blockers] or ["nobody"]:
         table.add_row("in the way", one)
     return table

@@ -113,12 +113,11 @@ class Backfill:
 
     async def _load(self) -> None:
         operator = self._operator
-        counted = await ranges.plan_ranges(
+        self._total = await ranges.plan_ranges(
             operator.connection, operator.relation, operator.names, operator.options
         )
         found = await operator.state()
-        self._total = (found.rows_total if found else 0) + counted
-        if counted:
+        if found is not None and found.rows_total != self._total:
             await state.save(operator.connection, operator.names, rows_total=self._total)
         self._ranges = await ranges.load_ranges(
             operator.connection, operator.relation, operator.names, operator.options

@@ -72,7 +72,9 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(operator)
     settled += await missing_properties(connection, operator.relation, operator.target)
-    definition = {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    found = await operator.state()
+    definition = dict(found.definition) if found is not None else {}
+    definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)
     await end_old_name(operator, contract_statements(names, copies, settled))

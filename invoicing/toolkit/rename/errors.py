@@ -109,6 +109,43 @@ class RenamePhaseError(RenameError):
         super().__init__(f"cannot {asked} {target}: it stands at «{phase}». {advice}")
 
 
+class RenameMovedError(RenameError):
+    """The table or a column was given another name, by other means, while a rename is under way.
+
+    Attributes:
+        target: the rename, by the names that it began with.
+        phase: where it stands.
+        facts: what has another name by now.
+        statements: what takes that back.
+    """
+
+    def __init__(
+        self, target: Target, phase: str, facts: Sequence[str], statements: Sequence[str], run: str
+    ) -> None:
+        self.target = target
+        self.phase = phase
+        self.facts = list(facts)
+        self.statements = list(statements)
+        super().__init__(
+            f"cannot go on with {target}: since it began (it stands at {phase}), {'; '.join(facts)}"
+            ". The rename knows the names that it began with, and where a column was renamed, "
+            "writes to the table fail. Nothing was changed. To take that back, run: "
+            f"{' '.join(statements)} Then: {run}"
+        )
+
+
+class RenameLeftError(RenameError):
+    """A rename left something on the table, and its journal is gone.
+
+    Attributes:
+        target: the rename that was asked for.
+    """
+
+    def __init__(self, target: str, left: str) -> None:
+        self.target = target
+        super().__init__(f"cannot go on with {target}: {left}")
+
+
 class RowsDifferError(RenameError):
     """Rows do not have the same value in both columns.
 

@@ -95,7 +95,9 @@ async def expand(operator: Operator, column: Column, strategy: str) -> None:
     await write(connection, *sync.create_functions(names, column))
     own = await own_properties(connection, operator.relation, operator.target)
     await operator.ddl.short(
-        *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)
+        *expand_statements(names, column, own),
+        state.note_numbers(names),
+        state.set_phase(names, Phase.EXPANDED),
     )
 
 
@@ -130,6 +132,7 @@ async def repair(operator: Operator, column: Column) -> None:
     await operator.ddl.short(
         *sync.create_triggers(names, column),
         marks.mark_statement(names),
+        state.note_numbers(names),
         *([state.set_phase(names, Phase.EXPANDED)] if anew else []),
     )
     if anew:

@@ -285,6 +285,7 @@ class VerifyReport:
         not_null: whether the new column is NOT NULL, if the old one was; None where it was not.
         constraints: copied constraints, and whether each is validated.
         indexes: copied indexes, and whether each is valid.
+        notes: tables that left the tree while the rename was under way, and what to run.
     """
 
     rows: int
@@ -295,6 +296,7 @@ class VerifyReport:
     not_null: bool | None
     constraints: dict[str, bool] = field(default_factory=dict)
     indexes: dict[str, bool] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -355,6 +357,7 @@ class Status:
         blockers: sessions the operator waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
+        notes: what the catalog has that the rename did not expect, and what to run.
     """
 
     target: Target
@@ -373,6 +376,7 @@ class Status:
     blockers: list[Blocker]
     lag: float | None
     accepted: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def rows_left(self) -> int:

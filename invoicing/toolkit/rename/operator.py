@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import journal, state
-from invoicing.toolkit.rename.column import find_column, find_relation
+from invoicing.toolkit.rename.column import find_column
 from invoicing.toolkit.rename.ddl import Ddl
 from invoicing.toolkit.rename.errors import RenameInProgressError
 from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.moved import find_table
 from invoicing.toolkit.rename.session import connected, explained
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def operate(
             connected(database, options.workers + 2) as pool,
             pool.connection() as connection,
         ):
-            relation = await find_relation(connection, target)
+            relation = await find_table(connection, target)
             await _take_lock(connection, target, relation.names(target).lock_key)
             operator = Operator(pool, connection, target, relation, options, phase)
             async with journal.kept(operator.entry):

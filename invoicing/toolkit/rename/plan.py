@@ -19,6 +19,7 @@ from invoicing.toolkit.rename.ddl import first_step
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.disk import disk_space
 from invoicing.toolkit.rename.model import Estimate, Plan, Step
+from invoicing.toolkit.rename.moved import find_table
 from invoicing.toolkit.rename.preflight import measure, preflight
 from invoicing.toolkit.rename.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.view.plan import Way, view_way
@@ -50,7 +51,7 @@ async def make_plan(
     Raises:
         UsageError: there is no such table, or no such column.
     """
-    relation = await find_relation(connection, target)
+    relation = await find_table(connection, target)
     column = await old_column(connection, target)
     sizes = await measure(connection, relation, target.old)
     strategy: Strategy = "view" if relation.base else options.strategy

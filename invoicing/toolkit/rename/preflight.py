@@ -14,6 +14,7 @@ from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.blockers import long_transactions
 from invoicing.toolkit.rename.column import SYSTEM_COLUMNS, leaves
 from invoicing.toolkit.rename.model import Finding, Phase
+from invoicing.toolkit.rename.moved import find_left
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.storage import storage_findings
 
@@ -130,7 +131,9 @@ async def preflight(
         advice = (
             "Drop it, or choose another name; what a rename had begun is gone on with by itself"
         )
-        found.append(_refused("name-taken", quote(target.new), f"the column exists. {advice}"))
+        left = await find_left(connection, relation, target)
+        said = left.message if left is not None else f"the column exists. {advice}"
+        found.append(_refused("name-taken", quote(target.new), said))
     if not unfinished:
         for other in others:
             message = "is under way on this table; contract it, or roll it back, first"

@@ -69,25 +69,28 @@ class Range:
 async def plan_ranges(
     connection: Connection, relation: Relation, names: Names, options: Options
 ) -> int:
-    """Cut every table that has no ranges yet; return the rows that were counted in them.
+    """Cut every table that has no ranges yet; return the rows that are counted in all of them.
 
     The triggers are on already, so pages that are appended from now on hold filled rows only.
     A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) is cut again.
     """
+    tables = await leaves(connection, relation)
     await connection.execute(
         f"DELETE FROM {_TABLE} WHERE key = $1"
-        " AND file IS DISTINCT FROM pg_relation_filenode(relation)::oid",
+        " AND (file IS DISTINCT FROM pg_relation_filenode(relation)::oid"
+        " OR relation <> ALL ($2::oid[]))",
         names.key,
+        [leaf.oid for leaf in tables],
     )
     rows = await connection.fetch(
         f"SELECT DISTINCT relation FROM {_TABLE} WHERE key = $1", names.key
     )
     known = {row[0] for row in rows}
-    counted = 0
-    for leaf in await leaves(connection, relation):
+    for leaf in tables:
         if leaf.oid not in known:
-            counted += await _cut(connection, leaf, names, options)
-    return counted
+            await _cut(connection, leaf, names, options)
+    query = f"SELECT coalesce(sum(rows_expected), 0)::bigint FROM {_TABLE} WHERE key = $1"
+    return int(await connection.fetchval(query, names.key))
 
 
 async def load_ranges(
@@ -132,7 +135,7 @@ async def again(connection: Connection, names: Names, *, only_skipped: bool) -> 
     return int(done.rsplit(maxsplit=1)[-1])
 
 
-async def _cut(connection: Connection, leaf: Relation, names: Names, options: Options) -> int:
+async def _cut(connection: Connection, leaf: Relation, names: Names, options: Options) -> None:
     async with connection.transaction(isolation="repeatable_read"):
         pages, file = await connection.fetchrow(
             "SELECT pg_relation_size($1::oid) / current_setting('block_size')::bigint,"
@@ -141,7 +144,7 @@ async def _cut(connection: Connection, leaf: Relation, names: Names, options: Op
         )
         rows = await connection.fetchval(f"SELECT count(*) FROM ONLY {leaf.sql}", timeout=None)
         if not pages:
-            return 0
+            return
         stripes = options.stripes or _stripes(rows, pages, options)
         length = window(options, stripes, rows / pages)
         await connection.execute(
@@ -158,7 +161,6 @@ async def _cut(connection: Connection, leaf: Relation, names: Names, options: Op
             stripes,
             rows,
         )
-    return int(rows)
 
 
 def _stripes(rows: int, pages: int, options: Options) -> int:

@@ -26,10 +26,15 @@ from invoicing.toolkit.rename import contract, expand, rollback, verify
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.backfill import Backfill
 from invoicing.toolkit.rename.column import find_relation
-from invoicing.toolkit.rename.errors import RenamePhaseError, RenameRefusedError
+from invoicing.toolkit.rename.errors import (
+    RenameLeftError,
+    RenamePhaseError,
+    RenameRefusedError,
+)
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.journal import read_runs
 from invoicing.toolkit.rename.model import Options, Phase, Target
+from invoicing.toolkit.rename.moved import find_left, refuse_left
 from invoicing.toolkit.rename.operator import operate
 from invoicing.toolkit.rename.plan import make_plan, old_column
 from invoicing.toolkit.rename.session import connected, explained, pinned
@@ -171,7 +176,11 @@ class Rename:
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
             if phase is Phase.NONE and await operator.state() is None:
-                return
+                left = await find_left(operator.connection, operator.relation, self.target)
+                if left is None:
+                    return
+                if not left.own:
+                    raise RenameLeftError(str(self.target), left.message)
             if await self._strategy(operator, "roll back") == "view":
                 await view.rollback(operator)
                 return
@@ -245,6 +254,8 @@ class Rename:
             if await operator.phase() is Phase.REVERSED:
                 advice = contract.under_way_back(self.target)
                 raise self._turn(Phase.REVERSED, phase or "contract", advice)
+            if phase != "rollback":
+                await refuse_left(operator.connection, operator.relation, self.target)
             yield operator
 
     async def _strategy(self, operator: Operator, asked: str) -> Strategy:

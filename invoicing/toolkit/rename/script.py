@@ -168,7 +168,7 @@ class Script:
             + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
             + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
-            + execute(state.set_phase(names, Phase.EXPANDED))
+            + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
         )
 
     def _not_null(self) -> list[str]:

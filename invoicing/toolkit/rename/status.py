@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.blockers import blocking, long_transactions, session
-from invoicing.toolkit.rename.column import find_relation, leaves
+from invoicing.toolkit.rename.column import leaves
+from invoicing.toolkit.rename.errors import RenameLeftError
 from invoicing.toolkit.rename.journal import read_runs
 from invoicing.toolkit.rename.model import Phase, Status
+from invoicing.toolkit.rename.moved import find_left, find_table
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.operator import holder, phase_of
 from invoicing.toolkit.rename.preflight import measure
@@ -40,7 +42,7 @@ FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
 
 async def read_status(connection: Connection, target: Target, options: Options) -> Status:
     """Return the status; `rate` and `eta` are for the caller, who has looked before, to fill in."""
-    relation = await find_relation(connection, target)
+    relation = await find_table(connection, target)
     names = relation.names(target)
     found = await state.load(connection, names)
     sizes = await measure(connection, relation, target.old)
@@ -51,6 +53,9 @@ async def read_status(connection: Connection, target: Target, options: Options) 
     by_view = found is not None and found.strategy == "view"
     done = total if by_view or phase in _FILLED else await _rows_done(connection, names)
     writes, age = await _old_writes(connection, names, found)
+    left = await find_left(connection, relation, target)
+    if left is not None and not left.own:
+        raise RenameLeftError(str(target), left.message)
     return Status(
         target=target,
         strategy="view" if by_view else "columns",
@@ -73,6 +78,7 @@ async def read_status(connection: Connection, target: Target, options: Options) 
             if run.outcome == "done"
             for line in run.accepted
         ],
+        notes=[left.message] if left is not None else [],
     )
 
 
@@ -82,7 +88,7 @@ async def _rows_done(connection: Connection, names: Names) -> int:
     return int(
         await connection.fetchval(
             f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {quote(STATE)}.range"
-            " WHERE key = $1",
+            " WHERE key = $1 AND file IS NOT DISTINCT FROM pg_relation_filenode(relation)::oid",
             names.key,
         )
     )

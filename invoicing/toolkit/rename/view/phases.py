@@ -56,7 +56,7 @@ async def expand(operator: Operator, column: Column) -> None:
         shape = await _shape(operator)
         if shape.name != names.table:
             return
-        about = {"type": column.type, "base": shape.base, "oid": shape.oid}
+        about = {"type": column.type, "base": shape.base, "oid": shape.oid, "new": column.number}
         await state.save(connection, names, definition=about, rows_total=sizes.rows)
         await operator.ddl.short(
             *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
