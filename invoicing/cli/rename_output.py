@@ -113,6 +113,8 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
     for name, valid in (report.constraints | report.indexes).items():
         table.add_row(name, "valid" if valid else "not valid")
     console.print(table)
+    for note in report.notes:
+        _say(f"Note: {visible(note)}")
     if report.ok:
         print_next(Phase.VERIFIED, target, options)
     else:
@@ -154,7 +156,7 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
         done = "There was nothing to take back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
     console.print(status_table(after))
-    for note in before.notes if verb in {"contract", "rollback"} else []:
+    for note in before.notes if verb in {"expand", "contract", "rollback"} else []:
         if note not in after.notes:
             _say(f"Note: {visible(note)}")
     if verb == "rollback":

@@ -1,4 +1,4 @@
-"""A table or a column that is given another name under the rename, and a journal that is dropped."""
+"""Tables and columns that are renamed under way by other means, and a journal that is dropped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
-from invoicing.toolkit.rename import Options, Phase, Rename
+from invoicing.toolkit.rename import Options, Phase, Progress, Rename
 from invoicing.toolkit.rename.errors import (
     RenameLeftError,
     RenameMovedError,
@@ -228,7 +228,7 @@ async def test_a_foreign_schema_is_named_with_its_owner(url: URL) -> None:
     )
     async with renaming(url) as rename:
         for verb in ("plan", "status", "expand", "rollback"):
-            with pytest.raises(UsageError, match="ALTER SCHEMA.*RENAME TO"):
+            with pytest.raises(UsageError, match=r"ALTER SCHEMA .*RENAME TO"):
                 await WORKS[verb](rename)
 
 
@@ -238,8 +238,9 @@ async def test_the_rows_of_a_rewritten_table_are_counted_again(url: URL) -> None
         await rename.backfill()
         for _ in range(2):
             await execute(url, "VACUUM FULL bill")
-            seen = []
-            await rename.backfill(progress=lambda at: seen.append((at.rows_done, at.rows_total)))
-            assert all(done <= total == 1_000 for done, total in seen), seen
+            seen: list[Progress] = []
+            await rename.backfill(progress=seen.append)
+            assert {at.rows_total for at in seen} == {1_000}
+            assert max(at.rows_done for at in seen) == 1_000
             status = await rename.status()
             assert (status.rows_done, status.rows_total) == (1_000, 1_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import marks, ranges, state, sync
+from invoicing.toolkit.rename import detached, marks, ranges, state, sync
 from invoicing.toolkit.rename.copies import find_copies
 from invoicing.toolkit.rename.copies.partition import missing_properties
 from invoicing.toolkit.rename.errors import (
@@ -68,6 +68,7 @@ async def contract(operator: Operator, column: Column, confirm: str | None) -> N
     operator.entry.result |= {"gate": "open", "rows": rows} | {
         "unseen": [str(one) for one in gate.unseen]
     }
+    await detached.clean(operator)
     copies = await find_copies(connection, operator.relation, operator.target)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(operator)
@@ -126,6 +127,7 @@ async def tidy(operator: Operator) -> None:
         # The old column was dropped by hand, and what kept both equal may still be there.
         lock, *triggers = contract_statements(names, [], [])[:-1]
         await operator.ddl.short(lock, *triggers, state.set_phase(names, Phase.CONTRACTED))
+    await detached.clean(operator)
     await write(operator.connection, *sync.drop_functions(names))
     await ranges.forget(operator.connection, names)
 

@@ -16,6 +16,7 @@ import asyncpg
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import advice, check, check_kinds, is_accepted, named
 from invoicing.toolkit.rename.dependents import find_dependents, judge
+from invoicing.toolkit.rename.detached import find_detached
 from invoicing.toolkit.rename.expand import unguarded
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
 from invoicing.toolkit.rename.names import quote
@@ -69,7 +70,9 @@ async def ask_gate(operator: Operator, column: Column) -> GateReport:
         let_through += [one for one in used if is_accepted(one, accept)]
     if not objections:
         _keep_record(operator, let_through)
-    return GateReport(objections, await _blind_spots(operator), let_through)
+    gone = await find_detached(operator.connection, operator.relation, operator.names)
+    noted = [table.finding(operator.names) for table in gone if table.is_root]
+    return GateReport(objections, [*noted, *await _blind_spots(operator)], let_through)
 
 
 def _keep_record(operator: Operator, let_through: list[Finding]) -> None:

@@ -121,6 +121,13 @@ async def forget(connection: Connection, names: Names) -> None:
     await connection.execute(f"DELETE FROM {_TABLE} WHERE key = $1", names.key)
 
 
+async def forget_tables(connection: Connection, names: Names, tables: list[int]) -> None:
+    """Delete the ranges of some tables, which have left the tree."""
+    await connection.execute(
+        f"DELETE FROM {_TABLE} WHERE key = $1 AND relation = ANY ($2::oid[])", names.key, tables
+    )
+
+
 async def again(connection: Connection, names: Names, *, only_skipped: bool) -> int:
     """Let ranges be passed over once more; return how many.
 

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import contract, expand, rollback, verify
+from invoicing.toolkit.rename import contract, detached, expand, rollback, verify
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.backfill import Backfill
 from invoicing.toolkit.rename.column import find_relation
@@ -94,8 +94,11 @@ class Rename:
             plan, column = await make_plan(operator.connection, self.target, self.options)
             strategy = await self._strategy(operator, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
-                again = view.repair(operator) if strategy == "view" else None
-                await (again or expand.repair(operator, column))
+                if strategy == "view":
+                    await view.repair(operator)
+                else:
+                    await detached.clean(operator)
+                    await expand.repair(operator, column)
                 return
             check_plan(self.options.accept, plan.findings)
             if plan.refusals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import marks, state, sync
+from invoicing.toolkit.rename import detached, marks, state, sync
 from invoicing.toolkit.rename.column import find_column
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase
@@ -37,6 +37,7 @@ async def rollback(operator: Operator, column: Column) -> None:
     connection, names = operator.connection, operator.names
     if await find_column(connection, operator.relation, names.new) is not None:
         await _refuse_loss(operator, column)
+    await detached.clean(operator)
     statements = rollback_statements(names)
     if await operator.state() is not None:
         # Refused or blocked, it leaves the rename where it was, to be gone on with.

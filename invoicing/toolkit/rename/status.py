@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import detached, state
 from invoicing.toolkit.rename.blockers import blocking, long_transactions, session
 from invoicing.toolkit.rename.column import leaves
 from invoicing.toolkit.rename.errors import RenameLeftError
@@ -78,7 +78,10 @@ async def read_status(connection: Connection, target: Target, options: Options) 
             if run.outcome == "done"
             for line in run.accepted
         ],
-        notes=[left.message] if left is not None else [],
+        notes=[
+            *([left.message] if left is not None else []),
+            *await detached.notes(connection, relation, names),
+        ],
     )
 
 

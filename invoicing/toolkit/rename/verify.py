@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import expand, ranges, state
+from invoicing.toolkit.rename import detached, expand, ranges, state
 from invoicing.toolkit.rename.column import find_column, find_relation
 from invoicing.toolkit.rename.copies import IndexCopy, NotNullCopy, StatisticsCopy, find_copies
 from invoicing.toolkit.rename.copies.partition import missing_properties
@@ -92,7 +92,17 @@ async def describe(operator: Operator, counts: dict[str, int]) -> VerifyReport:
             unnamed = f"NOT NULL of {copy.table.sql}"
             name = unnamed if isinstance(copy, NotNullCopy) else copy.name
             constraints[name] = ready and constraints.get(name, True)
-    return VerifyReport(**counts, not_null=not_null, constraints=constraints, indexes=indexes)
+    return VerifyReport(
+        rows=counts["rows"],
+        equal=counts["equal"],
+        different=counts["different"],
+        missing=counts["missing"],
+        nulls=counts["nulls"],
+        not_null=not_null,
+        constraints=constraints,
+        indexes=indexes,
+        notes=await detached.notes(connection, relation, operator.names),
+    )
 
 
 async def _adopt_partitions(operator: Operator) -> None:
