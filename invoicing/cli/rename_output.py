@@ -141,6 +141,8 @@ def print_gate(report: GateReport, target: Target, options: Options) -> None:
 
 def print_backfill(report: BackfillReport, seconds: float) -> None:
     """Print what a backfill has done."""
+    if report.waited_for is not None:
+        _say(f"Waited for {visible(report.waited_for)}, which was at work on the table")
     rate = f", {report.rows_updated / seconds:,.0f} a second" if seconds >= 1 else ""
     _say(
         f"{report.rows_updated:,} rows filled in {report.batches:,} batches, {seconds:,.1f} s{rate}"

@@ -245,7 +245,9 @@ class RenameFailedError(RenameError):
         self.statement = statement
         self.sqlstate = sqlstate
         self.reason = reason
+        fact = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
         super().__init__(
-            f"{target} failed at «{statement}»: {reason.rstrip('.')} (SQLSTATE "
-            f"{sqlstate or 'unknown'}). What was committed before is kept. {advice}"
+            f"{target} failed at «{statement}»: {fact}. What was committed before is kept. {advice}"
+            if statement
+            else f"cannot go on with {target}: {fact}. {advice}"
         )

@@ -16,6 +16,7 @@ import asyncpg
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import advice, check, check_kinds, is_accepted, named
 from invoicing.toolkit.rename.dependents import find_dependents, judge
+from invoicing.toolkit.rename.dependents.kind import TREE
 from invoicing.toolkit.rename.detached import find_detached
 from invoicing.toolkit.rename.expand import unguarded
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.operator import Operator
 
 _LOOKS = 10
+_STOPS = """
+SELECT d.classid::regclass::text, d.objid FROM pg_catalog.pg_depend AS d
+JOIN tree ON d.refobjid = tree.relid AND d.refobjsubid = tree.attnum
+WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
+"""
 _SUBSCRIPTIONS = """
 SELECT DISTINCT quote_ident(s.subname) FROM pg_subscription_rel AS r
 JOIN pg_subscription AS s ON s.oid = r.srsubid
@@ -130,11 +136,26 @@ async def _unfinished(operator: Operator, counts: dict[str, int]) -> list[Findin
 async def _dependents(operator: Operator, *, by_view: bool) -> list[Finding]:
     dependents = await find_dependents(operator.connection, operator.relation, operator.target)
     strategy: Strategy = "view" if by_view else "columns"
-    return [
-        _objection(one.slug, one.subject, one.message)
-        for one in judge(dependents, operator.target, strategy, at_gate=True)
-        if one.verdict in {"later", "refused"}
-    ]
+    stops = set() if by_view else await _stops(operator)
+    found = []
+    for dependent in dependents:
+        for finding in judge([dependent], operator.target, strategy, at_gate=True):
+            if finding.verdict not in {"later", "refused"}:
+                continue
+            if (dependent.catalog, dependent.oid) in stops:
+                # Accepted or not, PostgreSQL would not drop the column.
+                found.append(replace(finding, verdict="refused", name=""))
+            else:
+                found.append(_objection(finding.slug, finding.subject, finding.message))
+    return found
+
+
+async def _stops(operator: Operator) -> set[tuple[str, int]]:
+    """Return what PostgreSQL would not drop the column for, by catalog and oid."""
+    rows = await operator.connection.fetch(
+        f"WITH {TREE} {_STOPS}", operator.relation.oid, operator.target.old
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 async def _unseen(operator: Operator) -> list[Finding]:

@@ -247,12 +247,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a backfill did: `completed` is False after a planned stop."""
+    """What a backfill did: `completed` is False after a planned stop.
+
+    Attributes:
+        waited_for: the session that was at work on the table when this began; None for none.
+    """
 
     completed: bool
     rows_updated: int
     batches: int
     seconds: float
+    waited_for: str | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ class Operator:
         self.options = options
         self.names: Names = relation.names(target)
         self.entry = journal.Entry(connection, self.names, phase, options)
+        # Who was at work when this began, and let go soon enough.
+        self.waited_for: str | None = None
         self.ddl = Ddl(pool, connection, target, relation.oid, options, self.entry.ran)
 
     async def state(self) -> state.State | None:
@@ -94,8 +96,9 @@ async def operate(
             pool.connection() as connection,
         ):
             relation = await find_table(connection, target)
-            await _take_lock(connection, target, relation.names(target).lock_key)
+            waited_for = await _take_lock(connection, target, relation.names(target).lock_key)
             operator = Operator(pool, connection, target, relation, options, phase)
+            operator.waited_for = waited_for
             async with journal.kept(operator.entry):
                 yield operator
 
@@ -130,10 +133,17 @@ async def holder(connection: Connection, names: Names) -> int | None:
     return None if row is None else row[0]
 
 
-async def _take_lock(connection: Connection, target: Target, key: int) -> None:
+async def _take_lock(connection: Connection, target: Target, key: int) -> str | None:
+    """Take the lock; return who held it at first."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE
+    first = None
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+        found = await connection.fetchrow(_HOLDER, key)
+        if found is not None:
+            pid, application, since = found
+            when = f", since {since}" if since else ""
+            first = first or f"pid {pid} ({application or 'no application_name'}{when})"
         if asyncio.get_running_loop().time() > deadline:
-            found = await connection.fetchrow(_HOLDER, key)
             raise RenameInProgressError(target, *(found or (None, None, None)))
         await asyncio.sleep(0.1)
+    return first

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import contract, copies, expand, rollback, sync
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
@@ -18,7 +20,8 @@ from invoicing.toolkit.rename.copies.partition import own_properties
 from invoicing.toolkit.rename.ddl import first_step
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.disk import disk_space
-from invoicing.toolkit.rename.model import Estimate, Plan, Step
+from invoicing.toolkit.rename.errors import RenameRefusedError
+from invoicing.toolkit.rename.model import Estimate, Finding, Plan, Step
 from invoicing.toolkit.rename.moved import find_table
 from invoicing.toolkit.rename.preflight import measure, preflight
 from invoicing.toolkit.rename.unvalidated import unvalidated_findings
@@ -27,7 +30,7 @@ from invoicing.toolkit.rename.view.plan import Way, view_way
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.column import Column, Relation
     from invoicing.toolkit.rename.copies import Copy
-    from invoicing.toolkit.rename.model import Finding, Options, Strategy, Target
+    from invoicing.toolkit.rename.model import Options, Strategy, Target
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.preflight import Sizes
     from invoicing.toolkit.rename.session import Connection
@@ -40,6 +43,21 @@ _FILL_RATE = 60_000
 _SCAN_RATE = 500_000_000
 # What only a second column cannot do.
 _ONLY_VIEW = frozenset({"domain", "generated", "identity"})
+# What this account may not read of the table and its schemas, as a finding.
+_UNREADABLE = """
+SELECT DISTINCT 'privilege', w.subject, 'refused',
+    format('%1$I may not read it, and the plan has to. Run: GRANT %2$s ON %3$s TO %1$I',
+        current_user, w.privilege, w.subject)
+FROM (SELECT $1::oid AS relid UNION
+    SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (VALUES
+    ('SELECT', format('%I.%I', n.nspname, c.relname), has_table_privilege(c.oid, 'SELECT')),
+    ('USAGE', format('SCHEMA %I', n.nspname), has_schema_privilege(n.oid, 'USAGE'))
+) AS w (privilege, subject, allowed)
+WHERE NOT w.allowed
+"""
 _ORDER = ("refused", "later", "noted", "carried")
 
 
@@ -50,8 +68,23 @@ async def make_plan(
 
     Raises:
         UsageError: there is no such table, or no such column.
+        RenameRefusedError: this account may not read what has to be looked at.
     """
     relation = await find_table(connection, target)
+    try:
+        return await _make_plan(connection, relation, target, options)
+    except asyncpg.InsufficientPrivilegeError as error:
+        missing = [Finding(*row) for row in await connection.fetch(_UNREADABLE, relation.oid)]
+        if not missing:
+            raise
+        reason = str(error).splitlines()[0]
+        first = replace(missing[0], message=f"{missing[0].message} ({reason})")
+        raise RenameRefusedError(target, [first, *missing[1:]]) from None
+
+
+async def _make_plan(
+    connection: Connection, relation: Relation, target: Target, options: Options
+) -> tuple[Plan, Column]:
     column = await old_column(connection, target)
     sizes = await measure(connection, relation, target.old)
     strategy: Strategy = "view" if relation.base else options.strategy
@@ -79,7 +112,9 @@ async def make_plan(
 async def _columns_way(
     connection: Connection, relation: Relation, column: Column, target: Target, options: Options
 ) -> Way:
-    made = await copies.find_copies(connection, relation, target)
+    # A system column's name is refused; no copy could be looked at under it.
+    impossible = target.new in SYSTEM_COLUMNS
+    made = [] if impossible else await copies.find_copies(connection, relation, target)
     sizes = await measure(connection, relation, target.old)
     findings = [
         *await preflight(connection, relation, column, target, options),

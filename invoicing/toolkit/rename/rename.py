@@ -128,6 +128,7 @@ class Rename:
                 report = await view.backfill(operator, progress)
             else:
                 report = await Backfill(operator, progress, stop).run()
+            report = replace(report, waited_for=operator.waited_for)
             operator.entry.result = asdict(report)
             return report
 
