@@ -47,8 +47,8 @@ def write(context: MigrationContext, before: list[str], last: list[str]) -> None
     stamp = _Stamp.of(context)
     from_base = not context.get_current_heads()
     # What Alembic has written so far is committed here, its own table too.
-    aside = [_put_aside(context, tell=not stamp.told)] if from_base else []
-    stamp.told = True
+    aside = [_put_aside(context, tell=not stamp.said)] if from_base else []
+    stamp.said = True
     _output(context, *aside, stamp.passed())
     with context.autocommit_block():
         _output(context, stamp.guard(), *before)
@@ -62,7 +62,7 @@ class _Stamp:
 
     def __init__(self) -> None:
         self.due = False
-        self.told = False
+        self.said = False
         self._passed = 0
 
     @classmethod
@@ -119,7 +119,7 @@ def _put_aside(context: MigrationContext, *, tell: bool) -> str:
     Revisions that came before cannot run again; they are stamped, and the script says so.
     """
     drop = f"DROP TABLE {_version_table(context)}"
-    said = (
+    message = (
         "    IF version IS NOT NULL THEN\n"
         "        RAISE NOTICE USING MESSAGE = 'the revisions to ' || version || ' are committed',"
         "\n            HINT = 'If this script is ended early, go on with: alembic upgrade '"
@@ -128,7 +128,7 @@ def _put_aside(context: MigrationContext, *, tell: bool) -> str:
     return _at(
         context,
         f"    IF version IS NULL THEN\n        EXECUTE {literal(drop)};\n    END IF;\n"
-        + (said if tell else ""),
+        + (message if tell else ""),
     )
 
 
