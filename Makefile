@@ -3,16 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The oldest that pyproject.toml allows, for the gate and the profiler.
+SQLALCHEMY_2_0 := 2.0.44
+VENV_2_0 := .venv-sqlalchemy-2.0
+READY_2_0 := $(VENV_2_0)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 # Root has to say that it knows.
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lab bench notebooks pages lock clean
+.PHONY: help setup demo test test-sqlalchemy-2.0 check lab bench notebooks pages lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /  make \1\t/' | expand -t 30
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("invoicing needs Python 3.11 or newer, and $(PYTHON) is %s. Run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -40,6 +44,27 @@ test: $(READY) check ## Run the checks and every test but the benchmarks
 	@# Much of the time is spent waiting, so three at once use two cores; a file stays in one, and
 	@# the browser, which takes longest, comes first.
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+$(READY_2_0): requirements.lock pyproject.toml
+	@mkdir -p $(VENV_2_0)
+	@sed 's/^sqlalchemy==.*/sqlalchemy==$(SQLALCHEMY_2_0)/' requirements.lock > $(VENV_2_0)/requirements.txt
+ifeq ($(UV),)
+	@echo "Installing into $(VENV_2_0) with pip (about a minute)"
+	@$(PYTHON) -m venv $(VENV_2_0)
+	@$(VENV_2_0)/bin/python -m pip install --quiet --requirement $(VENV_2_0)/requirements.txt
+	@$(VENV_2_0)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+else
+	@echo "Installing into $(VENV_2_0) with uv"
+	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" $(VENV_2_0)
+	@$(UV) pip install --quiet --python $(VENV_2_0)/bin/python --requirement $(VENV_2_0)/requirements.txt
+	@$(UV) pip install --quiet --python $(VENV_2_0)/bin/python --no-deps --no-build-isolation --editable .
+endif
+	@touch $@
+
+test-sqlalchemy-2.0: $(READY_2_0) ## Test the gate and the profiler on SQLAlchemy 2.0
+	@$(VENV_2_0)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/policy tests/profiling \
+	  --ignore tests/profiling/test_comparison.py --ignore tests/profiling/test_magic.py \
+	  --deselect tests/profiling/test_recorder_lines.py::test_a_notebooks_lines_are_those_of_its_cells
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -74,4 +99,4 @@ clean: ## Stop the server, and remove .venv and .invoicing
 	@# Root's server keeps its data elsewhere, behind a link.
 	@case "$$(readlink .invoicing/postgres)" in /var/lib/invoicing/*/postgres) \
 	  rm -rf "$$(dirname "$$(readlink .invoicing/postgres)")";; esac
-	@rm -rf $(VENV) .invoicing
+	@rm -rf $(VENV) $(VENV_2_0) .invoicing

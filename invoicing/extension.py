@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Make `%%queries` known to a shell; IPython calls it for `%load_ext invoicing`."""
-    from invoicing.toolkit.profiling import magic  # noqa: PLC0415 -- SQLAlchemy, for nobody else
+    from invoicing.toolkit.profiling import magic
 
     magic.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take them away again; IPython calls it for `%unload_ext invoicing`."""
-    from invoicing.toolkit.profiling import magic  # noqa: PLC0415
+    from invoicing.toolkit.profiling import magic
 
     magic.unload(shell)

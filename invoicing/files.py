@@ -33,10 +33,12 @@ def private_file(path: Path, *, newline: str | None = None) -> Iterator[TextIO]:
     unfinished = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     made = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(made, "w", encoding="utf-8", errors="surrogateescape", newline=newline) as text:  # noqa: PTH123
+        with os.fdopen(
+            made, "w", encoding="utf-8", errors="surrogateescape", newline=newline
+        ) as text:
             if hasattr(os, "fchmod"):
                 os.fchmod(made, 0o600)
             yield text
-        os.replace(unfinished, path)  # noqa: PTH105 -- over a file that is there, on any system
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     marker = item.get_closest_marker("query_budget")
     if marker is None:
         return (yield)
-    from invoicing.toolkit.profiling import QueryBudget  # noqa: PLC0415 -- see the module's docstring
+    from invoicing.toolkit.profiling import QueryBudget
 
     # Everywhere: a test's event loop may run its coroutine in a context made before.
     budget = QueryBudget(*marker.args, **{"everywhere": True, **marker.kwargs})
@@ -54,6 +54,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.fixture
 def query_budget() -> Callable[..., QueryBudget]:
     """Return what makes a budget for a block of code, for `with` and for `async with`."""
-    from invoicing.toolkit.profiling import QueryBudget  # noqa: PLC0415
+    from invoicing.toolkit.profiling import QueryBudget
 
     return QueryBudget

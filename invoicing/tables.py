@@ -105,8 +105,8 @@ class Grid:
 
     def rich(self) -> Table:
         """Return the table for a terminal."""
-        from rich.table import Table  # noqa: PLC0415 -- only a terminal needs it
-        from rich.text import Text  # noqa: PLC0415
+        from rich.table import Table
+        from rich.text import Text
 
         table = Table(
             title=visible(self.title) or None,
@@ -187,7 +187,7 @@ def _money(cents: int | None, currency: str) -> str:
     return "" if cents is None else format_money(int(cents), currency)
 
 
-def _shown(value: Any, *, month: bool) -> str:  # noqa: ANN401 -- of any column
+def _shown(value: object, *, month: bool) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, date):  # and so a moment

@@ -10,7 +10,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +104,12 @@ def server_url(request: pytest.FixtureRequest, servers: Callable[[str], URL]) ->
     return servers(request.param)
 
 
+@pytest.fixture(scope="session", params=server_names()[:1])
+def newest_server_url(request: pytest.FixtureRequest, servers: Callable[[str], URL]) -> URL:
+    """Return the newest server's, for a module whose tests are about what is sent to any server."""
+    return servers(request.param)
+
+
 async def execute(url: URL, *statements: str) -> None:
     """Run `statements`, each by itself, outside a transaction."""
     connection = await asyncpg.connect(
@@ -143,22 +149,27 @@ def template(server_url: URL, templates: Callable[[URL], str]) -> str:
     return templates(server_url)
 
 
+@asynccontextmanager
+async def fresh_database(server: URL, how: str = "") -> AsyncIterator[URL]:
+    """Yield the URL of a new database, and drop it at the end."""
+    name = f"test_{uuid4().hex[:12]}"
+    await execute(server, f"CREATE DATABASE {name} {how}")
+    yield server.set(database=name)
+    await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 async def empty_database_url(server_url: URL) -> AsyncIterator[URL]:
     """Yield the URL of a database in which no migration has run."""
-    name = f"test_{uuid4().hex[:12]}"
-    await execute(server_url, f"CREATE DATABASE {name}")
-    yield server_url.set(database=name)
-    await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(server_url) as url:
+        yield url
 
 
 @pytest.fixture
 async def migrated_database_url(server_url: URL, template: str) -> AsyncIterator[URL]:
     """Yield the URL of a fresh database at the newest migration."""
-    name = f"test_{uuid4().hex[:12]}"
-    await execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield server_url.set(database=name)
-    await execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(server_url, f"TEMPLATE {template} STRATEGY FILE_COPY") as url:
+        yield url
 
 
 @pytest.fixture

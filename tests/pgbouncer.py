@@ -49,7 +49,7 @@ logfile = {folder / "pgbouncer.log"}
     command = [program, str(config)]
     if os.name == "posix" and os.geteuid() == 0:
         # pgbouncer refuses to run as root. The server's own user can reach the server's socket.
-        user = Path(host).owner() if str(host).startswith("/") else "nobody"
+        user = Path(host).owner() if str(host).startswith("/") else "daemon"
         folder.chmod(0o755)
         shutil.chown(folder, user)
         command += ["-u", user]

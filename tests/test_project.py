@@ -78,11 +78,11 @@ def packages() -> list[str]:
 def test_a_packages_public_names_are_all_there_and_documented(name: str) -> None:
     package = importlib.import_module(name)
     public = getattr(package, "__all__", [])
-    for one in public:
-        value = getattr(package, one)
+    for member in public:
+        value = getattr(package, member)
         # A constant has no docstring of its own; everything that can have one has it.
         if callable(value):
-            assert value.__doc__, f"{name}.{one}"
+            assert value.__doc__, f"{name}.{member}"
     source = Path(package.__file__).read_text()
     assert not re.search(r"^(def|class|async def|if|for) ", source, re.MULTILINE)
 

@@ -66,8 +66,8 @@ def measured() -> str:
     """Return the table of what `make bench` took down last."""
     figures = json.loads(MEASURED.read_text())
     rows = [
-        f"| {what} | {one['measured']} | {one['goal']} | {one['date']} |"
-        for what, one in figures.items()
+        f"| {what} | {figure['measured']} | {figure['goal']} | {figure['date']} |"
+        for what, figure in figures.items()
     ]
     machines = sorted({figure["machine"] for figure in figures.values()})
     head = ["| | measured | goal | on |", "|---|---|---|---|"]

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import event
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy.engine import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 ENDS_ROUND_TRIP = frozenset(b"SQ")
 
@@ -34,6 +37,17 @@ class Wire:
 
     def reset(self) -> None:
         self.messages.clear()
+
+
+def recorded_statements(engine: AsyncEngine) -> list[str]:
+    """Return a list that grows by each statement that the engine sends from now on."""
+    statements: list[str] = []
+    event.listen(
+        engine.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _k, statement, *_: statements.append(statement),
+    )
+    return statements
 
 
 @asynccontextmanager

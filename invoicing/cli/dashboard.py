@@ -35,7 +35,7 @@ app = typer.Typer()
 _FIRST = ("id", "issued_at", "status", "amount_cents", "lines_total_cents", "difference_cents")
 _HEADINGS = {"id": "Invoice", "issued_at": "Issued"}
 
-ACCOUNT_HELP = "An account's id, or its name, or a part of it that is no other's."
+ACCOUNT_HELP = "An account's id, its name, or a part of the name that no other account has."
 
 
 @app.command()

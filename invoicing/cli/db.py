@@ -134,7 +134,7 @@ def psql(context: typer.Context) -> None:
         environment["PGPASSWORD"] = str(found.password)
     program = _psql_for(found)
     target = libpq_url(found, password=False)
-    os.execve(program, [program, f"--dbname={target}", *context.args], environment)  # noqa: S606
+    os.execve(program, [program, f"--dbname={target}", *context.args], environment)
 
 
 def _psql_for(url: URL) -> str:

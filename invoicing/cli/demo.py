@@ -42,7 +42,7 @@ def demo() -> None:
 
     Example: invoicing demo
     """
-    from invoicing.report import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import NOTEBOOKS, write_report
 
     settings = Settings.read()
     server = embedded_server(settings)
@@ -78,7 +78,7 @@ def notebooks(
 
     Example: invoicing notebooks 01_dashboard
     """
-    from invoicing.report import NOTEBOOKS, refresh_outputs  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import NOTEBOOKS, refresh_outputs
 
     server = embedded_server()
     server.ensure_running()

@@ -29,7 +29,7 @@ def writable(place: Place) -> Place:
         raise _refused(path, "it is a folder")
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if there != path and not there.is_dir():
-        raise _refused(path, f"{there} is no folder")
+        raise _refused(path, f"{there} is not a folder")
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
     return place

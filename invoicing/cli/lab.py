@@ -18,6 +18,7 @@ from invoicing.folders import notebooks_folder
 app = typer.Typer()
 
 FOLDER = Path("notebooks")
+Folder = Annotated[Path, typer.Argument(help="The folder of the notebooks.")]
 # What a reader of notebooks has no use for.
 _LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", ".ipynb_checkpoints", "conftest.py", "sanitize.cfg"
@@ -27,9 +28,7 @@ _OPTIONS = ("--KernelManager.transport_encryption=auto", "--LabApp.default_url=/
 
 @app.command()
 def init(
-    folder: Annotated[
-        Path, typer.Argument(help="Where to put the notebooks; it is made.")
-    ] = FOLDER,
+    folder: Folder = FOLDER,
 ) -> None:
     """Put the notebooks into a folder of your own, to run and to change.
 
@@ -47,9 +46,7 @@ def init(
 
 @app.command()
 def lab(
-    folder: Annotated[
-        Path, typer.Argument(help="The folder of the notebooks; see `invoicing init`.")
-    ] = FOLDER,
+    folder: Folder = FOLDER,
 ) -> None:
     """Open JupyterLab on the notebooks; it listens on localhost, and ends with Ctrl-C.
 
@@ -58,8 +55,8 @@ def lab(
     if find_spec("jupyterlab") is None:
         raise MissingExtraError("jupyterlab", "notebooks")
     if not folder.is_dir():
-        message = f"there is no folder {folder}. Run: invoicing init"
+        message = f"folder {folder} does not exist. Run: invoicing init"
         raise UsageError(message)
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", *_OPTIONS, *root]
-    os.execv(sys.executable, command)  # noqa: S606 -- our own interpreter, and no shell
+    os.execv(sys.executable, command)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _PHASES = {"reading": "Reading", "checking": "Checking", "writing": "Writing"}
+_NO_RATE_BEFORE = 0.1
 _COUNTS = ("path", "rows", "inserted", "updated", "unchanged", "rejected")
 
 
@@ -59,7 +60,7 @@ are UTF-8 text, and 16 bytes of fixed length are a UUID.
 
 
 @app.command(help=_HELP)
-def load(  # noqa: PLR0913 -- each is an option of the command
+def load(
     accounts: Annotated[
         Path | None, typer.Argument(metavar="[ACCOUNTS]", help="The accounts file.")
     ] = None,
@@ -191,6 +192,6 @@ class _Pace:
             self._begun = time.monotonic()
         seconds = time.monotonic() - self._begun
         rate = ""
-        if progress.phase == "reading" and seconds > 0.1:  # noqa: PLR2004 -- no rate before that
+        if progress.phase == "reading" and seconds > _NO_RATE_BEFORE:
             rate = f"{progress.rows / seconds:,.0f} rows a second"
         return Step(label, progress.rows, note=rate)

@@ -125,7 +125,7 @@ DATABASE_URL names a database of your own. Exit codes: 0 done, 1 failed,
 class Verbs(TyperGroup):
     """Shows the list without importing anything; imports a verb's file when it is called."""
 
-    def __init__(self, **attrs: Any) -> None:  # noqa: ANN401 -- typer's own
+    def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
         self.commands = {
             name: TyperCommand(name, help=summary, rich_help_panel=panel, rich_markup_mode="rich")

@@ -7,7 +7,7 @@ All of it comes from here, so that no name, path or query of others can steer th
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,24 +23,27 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+Shown = TypeVar("Shown")
+
+
 class LiteralConsole(Console):
     """A console that shows each text as it is: no markup, no emoji codes, no control characters.
 
     A string that is printed may have lines; one in a cell or a title has none.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- rich's own
+    def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
-    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 -- rich's own
+    def print(self, *objects: object, **options: Any) -> None:
         """Print; line ends of a string are kept."""
         super().print(*map(_literal, objects), **options)
 
-    def status(self, status: RenderableType, **options: Any) -> Status:  # noqa: ANN401 -- rich's own
+    def status(self, status: RenderableType, **options: Any) -> Status:
         """Return a spinner beside a text."""
         return super().status(_literal(status), **options)
 
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- rich's own
+    def render_str(self, text: str, **options: Any) -> Text:
         """Escape a cell or a title before it is measured, so that columns stay aligned."""
         return super().render_str(visible(text), **options)
 
@@ -55,7 +58,7 @@ class LiteralConsole(Console):
                 yield Segment(visible(segment.text, lines=True), segment.style)
 
 
-def _literal(shown: Any) -> Any:  # noqa: ANN401 -- whatever rich renders
+def _literal(shown: Shown) -> Text | Shown:
     return Text(visible(shown, lines=True)) if isinstance(shown, str) else shown
 
 

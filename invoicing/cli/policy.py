@@ -42,7 +42,7 @@ findings, 2 could not run.
 
 
 @app.command("check", help=_HELP)
-def check_command(  # noqa: PLR0913 -- each is an option of the command
+def check_command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files and folders.", metavar="[PATH]...")
     ] = None,

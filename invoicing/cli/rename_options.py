@@ -2,62 +2,160 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, Literal
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from invoicing.db import Database
 from invoicing.db.url import parse_url, shown_url
-from invoicing.toolkit.rename import Options, Target
+from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.model import TAKEN
+
+Result = TypeVar("Result")
+Body = TypeVar("Body", bound=Callable[..., None])
 
 Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
-Old = Annotated[str, typer.Argument(help="The column's name now.", show_default=False)]
-New = Annotated[str, typer.Argument(help="The name it shall have.", show_default=False)]
-Schema = Annotated[str | None, typer.Option(help="The table's schema; else the search path's.")]
+Old = Annotated[str, typer.Argument(help="The current column name.", show_default=False)]
+New = Annotated[str, typer.Argument(help="The new column name.", show_default=False)]
+Schema = Annotated[
+    str | None, typer.Option(help="Schema of the table; default: by the search path.")
+]
 Url = Annotated[
     str | None, typer.Option(help="The database; else DATABASE_URL, else the embedded one.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-Accept = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A refusal that you take upon yourself, by its name, or all of a kind; may be given "
-        "again."
-    ),
-]
-Way = Annotated[
-    Literal["columns", "view"],
-    typer.Option(help="columns: fill a second column; view: a view in the table's place."),
-]
-LockTimeout = Annotated[float, typer.Option(help="Seconds a statement waits for its lock.")]
-LockAttempts = Annotated[int, typer.Option(help="How often it tries before it gives up.")]
-BatchSize = Annotated[int, typer.Option(help="Rows of one batch, committed by itself.")]
-BatchBytes = Annotated[
-    int, typer.Option(help="Bytes of the values of one batch; a larger value goes alone.")
-]
-Workers = Annotated[int, typer.Option(help="Connections that backfill at once.")]
-Stripes = Annotated[
-    int | None, typer.Option(help="Passes over each range of pages; chosen if not given.")
-]
-Pause = Annotated[float, typer.Option(help="Seconds of rest after each batch.")]
-BatchTarget = Annotated[
-    float, typer.Option("--target", help="A batch of more seconds makes the next one smaller.")
-]
-MaxLag = Annotated[float | None, typer.Option(help="Wait while a replica is more seconds behind.")]
-Quiet = Annotated[float, typer.Option(help="Seconds without a write by the old name.")]
-MaxAge = Annotated[float, typer.Option(help="Name transactions that are older, in seconds.")]
-USUAL = Options()
+_NAMES: dict[str, Any] = {"table": Table, "old": Old, "new": New}
+# How the command line asks for each of `Options`; its default and who takes it are the model's.
+_OPTIONS: dict[str, Any] = {
+    "strategy": Annotated[
+        Literal["columns", "view"],
+        typer.Option(help="columns: fill a second column; view: a view in the table's place."),
+    ],
+    "batch_size": Annotated[
+        int, typer.Option(help="Rows in a batch; each batch is a transaction.")
+    ],
+    "batch_bytes": Annotated[
+        int, typer.Option(help="Bytes of values in a batch; a larger value is a batch of its own.")
+    ],
+    "workers": Annotated[int, typer.Option(help="Connections that backfill in parallel.")],
+    "stripes": Annotated[
+        int | None, typer.Option(help="Passes over each range of pages; default: chosen by fill.")
+    ],
+    "pause": Annotated[float, typer.Option(help="Seconds to sleep after each batch.")],
+    "target": Annotated[
+        float,
+        typer.Option(help="Seconds that a batch may take; after a slower one the next is smaller."),
+    ],
+    "max_replica_lag": Annotated[
+        float | None, typer.Option(help="Wait while a replica lags by more seconds.")
+    ],
+    "lock_timeout": Annotated[
+        float, typer.Option(help="Seconds that a statement waits for its lock.")
+    ],
+    "lock_attempts": Annotated[int, typer.Option(help="Attempts to get a lock before giving up.")],
+    "quiet": Annotated[float, typer.Option(help="Seconds without a write to the old name.")],
+    "max_transaction_age": Annotated[
+        float, typer.Option(help="Report transactions older than this, in seconds.")
+    ],
+    "accept": Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Accept a finding that you have checked, by its name, or all of a kind; may be "
+            "repeated."
+        ),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """What a command works on, and how: what was given of the options that every command shares.
+
+    Attributes:
+        url: None for the database of DATABASE_URL, or the embedded one.
+    """
+
+    target: Target
+    options: Options
+    url: str | None
+    as_json: bool
+    yes: bool = False
+
+    def run(self, use: Callable[[Rename], Awaitable[Result]]) -> Result:
+        """Use the rename, and return what comes of it."""
+
+        async def work() -> Result:
+            async with Database(self.url or database_url()) as database:
+                return await use(Rename(database, self.target, self.options))
+
+        return asyncio.run(work())
+
+    def command(self, verb: str) -> str:
+        """Return a command line that goes about it in the same way."""
+        return self.target.command(verb, self.options)
+
+
+def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Body], Body]:
+    """Register a command that takes a context, made of the options of `TAKEN` for its name.
+
+    Its own parameters stay as they are; those before the context are shown before the options.
+
+    Args:
+        app: where it is registered.
+        asks: whether it asks before it begins, and `--yes` answers.
+    """
+
+    def register(body: Body) -> Body:
+        taken = TAKEN[body.__name__]
+
+        def run(**values: object) -> None:
+            given: dict[str, Any] = values
+            names = {name: given.pop(name) for name in (*_NAMES, "schema")}
+            options = {name: given.pop(name) for name in taken}
+            if "accept" in options:
+                options["accept"] = frozenset(options["accept"] or ())
+            shared = {name: given.pop(name) for name in ("url", "yes", "as_json") if name in given}
+            target = make_target(**names, url=shared["url"])
+            body(context=CommandContext(target, Options(**options), **shared), **given)
+
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        run.__signature__ = _signature(body, taken, asks=asks)  # type: ignore[attr-defined]
+        app.command()(run)
+        return body
+
+    return register
+
+
+def _signature(body: Body, taken: Sequence[str], *, asks: bool) -> Signature:
+    """Return what typer reads: the parameters of a command, with the context taken apart."""
+    own = list(signature(body, eval_str=True).parameters.values())
+    place = [parameter.name for parameter in own].index("context")
+    usual = asdict(Options()) | {"accept": None}
+    shared = [_parameter("url", Url, None), *([_parameter("yes", Yes, False)] if asks else [])]
+    return Signature(
+        [
+            *(_parameter(name, kind) for name, kind in _NAMES.items()),
+            _parameter("schema", Schema, None),
+            *own[:place],
+            *(_parameter(name, _OPTIONS[name], usual[name]) for name in taken),
+            *own[place + 1 :],
+            *shared,
+            _parameter("as_json", AsJson, False),
+        ]
+    )
+
+
+def _parameter(name: str, annotation: object, default: object = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
 def make_target(table: str, old: str, new: str, schema: str | None, url: str | None) -> Target:
     """Return what to rename; its command lines name the database that was named."""
-    if url is None:
-        return Target(table, old, new, schema)
-    shown = shown_url(parse_url(url))
+    shown = None if url is None else shown_url(parse_url(url))
     return Target(table, old, new, schema, shown)
-
-
-def make_options(*, accept: list[str] | None = None, **given: Any) -> Options:  # noqa: ANN401 -- any option's value
-    """Return what the command line says, and the defaults for the rest."""
-    return replace(USUAL, accept=frozenset(accept or ()), **given)

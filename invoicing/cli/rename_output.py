@@ -28,39 +28,40 @@ if TYPE_CHECKING:
         VerifyReport,
     )
 
+_FOUR_DIGITS = 9_999
 _VERDICTS = {
-    "refused": "In the way: nothing can begin before these are mended",
-    "later": "Before the contract: these still name the old column",
-    "noted": "To know",
-    "carried": "Carried over to the new column",
+    "refused": "Blocking issues: fix these first",
+    "later": "To change before the contract: these still use the old column",
+    "noted": "Notes",
+    "carried": "Copied to the new column",
 }
 _NEXT = {
     Phase.NONE: ("Next", "expand"),
-    Phase.EXPANDING: ("To go on", "expand"),
+    Phase.EXPANDING: ("To continue", "expand"),
     Phase.EXPANDED: ("Next", "backfill"),
-    Phase.BACKFILLING: ("To go on", "backfill"),
+    Phase.BACKFILLING: ("To continue", "backfill"),
     Phase.BACKFILLED: ("Next", "verify"),
-    Phase.VERIFYING: ("To go on", "verify"),
+    Phase.VERIFYING: ("To continue", "verify"),
     Phase.VERIFIED: ("Deploy the code that knows {new} everywhere, then", "gate"),
-    Phase.CONTRACTING: ("To go on", "contract"),
-    Phase.CONTRACTED: ("Done. Should old code be needed again", "restore"),
-    Phase.ROLLING_BACK: ("To go on", "rollback"),
-    Phase.REVERSED: ("{old} is there beside {new}. To drop {old}", "rollback"),
+    Phase.CONTRACTING: ("To continue", "contract"),
+    Phase.CONTRACTED: ("Done. If old code is needed again", "restore"),
+    Phase.ROLLING_BACK: ("To continue", "rollback"),
+    Phase.REVERSED: ("{table} has {old} again, beside {new}. To drop {old}", "rollback"),
 }
 
 
 _DONE = {
-    ("expand", "columns"): "{new} is there, and every write keeps it equal to {old}",
-    ("expand", "view"): "A view in the place of {table} answers to {old} and to {new}",
-    ("contract", "columns"): "{old} is gone; {new} has every value",
-    ("contract", "view"): "{table} is a table again, with {new} alone",
-    ("rollback", "columns"): "{new} is gone again; {old} has every value",
-    ("rollback", "view"): "{table} is a table again, with {old} alone",
+    ("expand", "columns"): "{new} was added; triggers keep it equal to {old}",
+    ("expand", "view"): "{table} is now a view that has both {old} and {new}",
+    ("contract", "columns"): "{old} was dropped; {new} has every value",
+    ("contract", "view"): "{table} is a table again, with {new} only",
+    ("rollback", "columns"): "{new} was dropped; {old} has every value",
+    ("rollback", "view"): "{table} is a table again, with {old} only",
 }
 
 
 def print_plan(plan: Plan, status: Status, options: Options) -> None:
-    """Print what was found, what each way costs, and every statement with its lock."""
+    """Print the findings, what each strategy costs, and every statement with its lock."""
     _say(f"{plan.target}, on PostgreSQL {plan.server_version}", style="bold")
     _say(
         f"About {plan.rows:,} rows; table {size(plan.table_bytes)}, "
@@ -71,23 +72,23 @@ def print_plan(plan: Plan, status: Status, options: Options) -> None:
         if found:
             _say(f"\n{heading}", style="bold red" if verdict == "refused" else "bold")
             _print_findings(found)
-    _say("\nWhat it costs", style="bold")
+    _say("\nCost of each strategy", style="bold")
     console.print(_estimates(plan))
     for estimate in plan.estimates:
         if estimate.breaks:
-            _say(f"  The way «{estimate.strategy}» would break:")
+            _say(f"  Strategy {estimate.strategy} would break:")
             _say("".join(f"    {what}\n" for what in estimate.breaks).rstrip())
-    _say(f"\nThe statements of the way «{plan.strategy}»", style="bold")
+    _say(f"\nStatements of strategy {plan.strategy}", style="bold")
     _print_steps(plan)
     whole = plan.target.command("plan", options, "--sql")
-    _say(f"  (each from its first line to its last: {whole})\n")
+    _say(f"  (in full: {whole})\n")
     if plan.refusals:
         again = plan.target.command("plan", options)
-        _say(f"{len(plan.refusals)} in the way. Mend them, then: {again}")
+        _say(f"Blocking issues: {len(plan.refusals)}. Fix them, then run: {again}")
     elif status.phase is Phase.NONE:
-        _say(f"Nothing is in the way. Next: {plan.target.command('expand', options)}")
+        _say(f"Blocking issues: none. Next: {plan.target.command('expand', options)}")
     else:
-        _say(f"It is under way: {status.phase}")
+        _say(f"The rename is in progress, phase: {status.phase}")
         print_next(status.phase, plan.target, options)
 
 
@@ -107,9 +108,9 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
     table.add_row("different", f"{report.different:,}")
     table.add_row("not filled", f"{report.missing:,}")
     if report.nulls:
-        table.add_row("of them NULL in both", f"{report.nulls:,}")
+        table.add_row("NULL in both", f"{report.nulls:,}")
     if report.not_null is not None:
-        table.add_row("NOT NULL", "proved" if report.not_null else "missing")
+        table.add_row("NOT NULL", "validated" if report.not_null else "missing")
     for name, valid in (report.constraints | report.indexes).items():
         table.add_row(name, "valid" if valid else "not valid")
     console.print(table)
@@ -119,11 +120,11 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
         print_next(Phase.VERIFIED, target, options)
     else:
         again = target.command("verify", options)
-        _say(f"Not all is right yet. Run again: {again}", style="red")
+        _say(f"Verification failed. Run again: {again}", style="red")
 
 
 def print_gate(report: GateReport, target: Target, options: Options) -> None:
-    """Print what stands in the way of the contract, and what nobody could see."""
+    """Print what blocks the contract, and what could not be seen."""
     if report.unseen:
         _print_findings(report.unseen)
     if report.accepted:
@@ -136,7 +137,7 @@ def print_gate(report: GateReport, target: Target, options: Options) -> None:
         return
     _say("The gate is closed", style="bold red")
     _print_findings(report.objections)
-    _say(f"When that is mended: {target.command('gate', options)}")
+    _say(f"Fix these, then run: {target.command('gate', options)}")
 
 
 def print_backfill(report: BackfillReport, seconds: float) -> None:
@@ -155,14 +156,14 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     way = after.strategy if verb == "expand" else before.strategy
     done = _DONE[verb, way]
     if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
-        done = "There was nothing to take back"
+        done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
     console.print(status_table(after))
     for note in before.notes if verb in {"expand", "contract", "rollback"} else []:
         if note not in after.notes:
             _say(f"Note: {visible(note)}")
     if verb == "rollback":
-        _say(f"To begin again: {target.command('plan', options)}")
+        _say(f"To start again: {target.command('plan', options)}")
     else:
         print_next(after.phase, target, options)
 
@@ -182,8 +183,8 @@ def print_next(phase: Phase, target: Target, options: Options, *, restored: bool
     """Print what to run after a phase."""
     if restored:
         _say(
-            f"{target.old} has every value again, and both are kept equal. Old code may be "
-            f"deployed. Once new code is back everywhere, take it away: {_back(target)}"
+            f"{target.old} has every value again, and triggers keep both equal. Old code may be "
+            f"deployed. When only new code runs, drop it again: {_back(target)}"
         )
         return
     _say(_next(phase, target, options))
@@ -193,7 +194,7 @@ def status_table(status: Status) -> Table:
     """Return where a rename stands, a fact a line."""
     table = _facts()
     table.add_row("rename", str(status.target))
-    table.add_row("way", status.strategy)
+    table.add_row("strategy", status.strategy)
     table.add_row("phase", status.phase)
     if status.rows_total:
         done = f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left"
@@ -205,15 +206,15 @@ def status_table(status: Status) -> Table:
     table.add_row("table", size(status.table_bytes))
     table.add_row("indexes", size(status.index_bytes))
     table.add_row("dead rows", f"{status.dead_rows:,}")
-    table.add_row("writes by the old name", _old_writes(status))
+    table.add_row("writes to the old name", _old_writes(status))
     table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
-    table.add_row("operator", str(status.operator or "nobody at work"))
-    for one in status.accepted:
-        table.add_row("accepted", one)
+    table.add_row("lock holder", str(status.operator or "none"))
+    for name in status.accepted:
+        table.add_row("accepted", name)
     for note in status.notes:
         table.add_row("note", visible(note))
-    for one in [str(blocker) for blocker in status.blockers] or ["nobody"]:
-        table.add_row("in the way", one)
+    for blocker in status.blockers or ("none",):
+        table.add_row("blocking sessions", str(blocker))
     return table
 
 
@@ -240,7 +241,7 @@ def backfill_step(progress: Progress) -> Step:
 def size(count: int) -> str:
     """Return bytes as people read them."""
     value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
-    while value >= 10_000 and len(units) > 1:  # noqa: PLR2004 -- at most four digits
+    while value > _FOUR_DIGITS and len(units) > 1:
         value, units = value / 1024, units[1:]
     return f"{value:,.0f} {units[0]}"
 
@@ -257,7 +258,7 @@ def duration(seconds: float) -> str:
 def _next(phase: Phase, target: Target, options: Options) -> str:
     when, verb = _NEXT[phase]
     where = target.reversed() if phase is Phase.REVERSED else target
-    said = when.format(old=target.old, new=target.new)
+    said = when.format(table=target.table, old=target.old, new=target.new)
     return f"{said}: {where.command(verb, options)}"
 
 
@@ -273,7 +274,7 @@ def _old_writes(status: Status) -> str:
 
 def _estimates(plan: Plan) -> Table:
     table = Table(box=box.SIMPLE)
-    for name in ("Way", "Time", "More space", "Longest lock", "Safe here", "Breaks"):
+    for name in ("Strategy", "Time", "More space", "Longest lock", "Safe here", "Breaks"):
         table.add_column(name)
     for estimate in plan.estimates:
         table.add_row(
@@ -292,7 +293,7 @@ def _print_steps(plan: Plan) -> None:
     for (phase, lock, waits), steps in groupby(
         plan.steps, lambda step: (step.phase, step.lock, step.blocks)
     ):
-        _say(f"  {phase}: lock {lock}; waiting: {waits}", style="bold")
+        _say(f"  {phase}: lock {lock}; blocks: {waits}", style="bold")
         for step in steps:
             sql, *body = step.sql.strip().splitlines()
             _say(f"    {sql}" + (" ..." if body else ";"))

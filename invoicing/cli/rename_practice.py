@@ -19,15 +19,13 @@ app = typer.Typer()
 def practice(
     *,
     rows: Annotated[int, typer.Option(min=1, help="How many invoices.")] = 20_000,
-    drop: Annotated[
-        bool, typer.Option("--drop", help="Remove it, with all that is in it.")
-    ] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Drop it, with everything in it.")] = False,
 ) -> None:
-    """Make a database to practise on, beside your own: invoices that still have the old name.
+    """Create a database to practise on, beside your own: invoices that still have the old name.
 
     Example: invoicing rename practice --rows 200000
     """
-    from invoicing.practice import (  # noqa: PLC0415 -- its numpy is needed by no other verb
+    from invoicing.practice import (
         NEW_CODE,
         OLD_CODE,
         drop_practice,
@@ -44,15 +42,15 @@ def practice(
         else:
             await database.dispose()
 
-    with console.status("Removing it" if drop else f"Making {url.database}"):
+    with console.status(f"Dropping {url.database}" if drop else f"Creating {url.database}"):
         asyncio.run(make())
     if drop:
-        console.print(f"{url.database} is gone", markup=False, highlight=False)
+        console.print(f"{url.database} was dropped", markup=False, highlight=False)
         return
     shown = shown_url(url)
     target = Target(OLD_CODE.table, OLD_CODE.column, NEW_CODE.column, url=shown)
     console.print(
-        f"{url.database} is there. Give its URL to each command. Next: {target.command('plan')}",
+        f"{url.database} is ready. Give its URL to each command. Next: {target.command('plan')}",
         markup=False,
         highlight=False,
         soft_wrap=True,

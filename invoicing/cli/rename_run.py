@@ -1,4 +1,4 @@
-"""How a command runs a phase of a rename: asks first, shows that it works, stops when told to."""
+"""How a command runs a phase of a rename: asks first, shows progress, stops when interrupted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 from rich.live import Live
@@ -18,79 +18,55 @@ from rich.live import Live
 from invoicing.cli import rename_output as output
 from invoicing.cli.output import console, echo_json, echo_text, errors
 from invoicing.cli.progress import shown_progress
-from invoicing.db import Database
 from invoicing.errors import UsageError
-from invoicing.toolkit.postgres import database_url
-from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.consequences import consequences, is_typed
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from invoicing.cli.rename_options import CommandContext
     from invoicing.toolkit.rename import BackfillReport, Status
 
-Result = TypeVar("Result")
 
-
-class On(NamedTuple):
-    """What a command works on: without a URL the database of DATABASE_URL, or the embedded one."""
-
-    url: str | None
-    target: Target
-    options: Options
-
-    def run(self, use: Callable[[Rename], Awaitable[Result]]) -> Result:
-        """Use the rename, and return what comes of it."""
-
-        async def work() -> Result:
-            async with Database(self.url or database_url()) as database:
-                return await use(Rename(database, self.target, self.options))
-
-        return asyncio.run(work())
-
-    def command(self, verb: str) -> str:
-        """Return a command line that goes about it in the same way."""
-        return self.target.command(verb, self.options)
-
-
-def ask(question: str, *, yes: bool) -> None:
-    """Go on only if somebody says yes.
+def ask(context: CommandContext, question: str) -> None:
+    """Continue only after a yes.
 
     Raises:
         UsageError: there is no terminal to ask on.
     """
-    if yes:
+    if context.yes:
         return
     if not sys.stdin.isatty():
-        message = f"cannot ask «{question}»: there is no terminal. Nothing was changed. Add: --yes"
+        message = f"cannot ask {question!r}: there is no terminal. Nothing was changed. Add: --yes"
         raise UsageError(message)
     if not typer.confirm(visible(question), err=True):
         errors.print("Nothing was changed")
         raise typer.Exit(1)
 
 
-def ask_for_name(on: On, verb: str, name: str, confirm: str | None, *, yes: bool) -> None:
-    """Go on only if the name of what is dropped is given or typed; say what would be lost first.
+def ask_for_name(context: CommandContext, verb: str, name: str, confirm: str | None) -> None:
+    """Continue only if the name of what is dropped is given or typed; say what would be lost first.
 
     Raises:
         UsageError: another name was given, or there is no terminal to ask on.
     """
-    shown, target = visible(name), visible(str(on.target))
+    shown, target = visible(name), visible(str(context.target))
     if confirm is not None and not is_typed(confirm, name):
-        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, and {shown} would be"
-        raise UsageError(f"{message} dropped. Nothing was changed. Give: --confirm {shown}")
-    if yes or confirm is not None:
+        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, but {shown} would"
+        raise UsageError(f"{message} be dropped. Nothing was changed. Give: --confirm {shown}")
+    if context.yes or confirm is not None:
         return
     if not sys.stdin.isatty():
         message = f"cannot ask whether to drop {shown}: there is no terminal. Nothing was changed."
         raise UsageError(f"{message} Add: --yes, or --confirm {shlex.quote(shown)}")
-    said = on.run(lambda rename: consequences(rename, verb))
+    said = context.run(lambda rename: consequences(rename, verb))
     if not said:
         return
     errors.print(f"{verb} of {target}: {said}", markup=False, highlight=False)
     if not is_typed(typer.prompt(f"Type {shown} to confirm", err=True), name):
-        errors.print("That is not its name. Nothing was changed")
+        errors.print("The name does not match. Nothing was changed")
         raise typer.Exit(1)
 
 
@@ -106,18 +82,18 @@ def busy(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def resumable(on: On, verb: str) -> Iterator[None]:
+def resumable(context: CommandContext, verb: str) -> Iterator[None]:
     """Say after a Ctrl-C how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        message = f"Interrupted; what was done is kept. To go on: {on.command(verb)}"
+        message = f"Interrupted; what was done is kept. To continue: {context.command(verb)}"
         errors.print(message, markup=False, highlight=False)
         raise typer.Exit(128 + signal.SIGINT) from None
 
 
 def run_phase(
-    on: On, verb: str, work: Callable[[Rename], Awaitable[None]], doing: str, *, as_json: bool
+    context: CommandContext, verb: str, work: Callable[[Rename], Awaitable[None]], doing: str
 ) -> None:
     """Run one phase, then say what was done, where the rename stands and what comes next."""
 
@@ -127,12 +103,12 @@ def run_phase(
             await work(rename)
         return before, await rename.status()
 
-    with resumable(on, verb):
-        before, after = on.run(run)
-    if as_json:
+    with resumable(context, verb):
+        before, after = context.run(run)
+    if context.as_json:
         print_json(after.as_dict())
     else:
-        output.print_done(verb, before, after, on.options)
+        output.print_done(verb, before, after, context.options)
 
 
 async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> None:
@@ -160,12 +136,7 @@ async def _watch(rename: Rename, seconds: float) -> None:
             await asyncio.sleep(seconds)
 
 
-def run_backfill(
-    on: On,
-    verb: Literal["backfill", "restore"],
-    *,
-    as_json: bool,
-) -> None:
+def run_backfill(context: CommandContext, verb: Literal["backfill", "restore"]) -> None:
     """Run a backfill with its progress; a signal stops it between two batches."""
     began = time.monotonic()
     heard: list[int] = []
@@ -176,21 +147,23 @@ def run_backfill(
                 work = rename.backfill if verb == "backfill" else rename.restore
                 return await work(progress=lambda at: show(output.backfill_step(at)), stop=stop)
 
-    with resumable(on, verb):
-        report = on.run(run)
-    if as_json:
+    with resumable(context, verb):
+        report = context.run(run)
+    if context.as_json:
         print_json(asdict(report))
     else:
         output.print_backfill(report, time.monotonic() - began)
     if not report.completed:
         errors.print(
-            "Stopped between two batches; what is done is kept. To go on: " + on.command(verb),
+            "Stopped between two batches; what was done is kept. To continue: "
+            + context.command(verb),
             markup=False,
             highlight=False,
         )
         raise typer.Exit(128 + heard[0] if heard else 1)
-    if not as_json:
-        output.print_next(Phase.BACKFILLED, on.target, on.options, restored=verb == "restore")
+    if not context.as_json:
+        restored = verb == "restore"
+        output.print_next(Phase.BACKFILLED, context.target, context.options, restored=restored)
 
 
 @asynccontextmanager
@@ -203,7 +176,7 @@ async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
         if heard and task is not None:
             task.cancel()
         elif not heard:
-            errors.print("Stopping between two batches; once more stops at once", style="yellow")
+            errors.print("Stopping after this batch; a second signal stops at once", style="yellow")
         heard.append(number)
         stop.set()
 

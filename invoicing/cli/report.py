@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -16,11 +16,12 @@ import typer
 from invoicing.cli.files import writable
 from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import Step, shown_progress
-from invoicing.cli.rename_options import New, Old, Schema, Table, Url, make_target
+from invoicing.cli.rename_options import AsJson, New, Old, Schema, Table, Url, make_target
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.postgres import database_url
+from invoicing.toolkit.rename import Rename, Target
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -39,7 +40,7 @@ Out = Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The f
 def dashboard(
     accounts: Annotated[
         list[str] | None,
-        typer.Argument(help="Whose: ids or names, one or more.", show_default=False),
+        typer.Argument(help="The accounts: ids or names.", show_default=False),
     ] = None,
     *,
     out: Annotated[
@@ -48,10 +49,10 @@ def dashboard(
     from_file: Annotated[
         Path | None, typer.Option(help="A file with an id on each line.", dir_okay=False)
     ] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Of every account.")] = False,
-    months: Annotated[int, typer.Option(min=1, help="How far back the totals go.")] = 12,
+    everybody: Annotated[bool, typer.Option("--all", help="Every account.")] = False,
+    months: Annotated[int, typer.Option(min=1, help="How many months of totals.")] = 12,
     as_of: Annotated[
-        str, typer.Option(help="The day it is for, as 2026-06-30; today if not given.")
+        str, typer.Option(help="The date of the report, as 2026-06-30; default: today.")
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 2,
 ) -> None:
@@ -72,7 +73,8 @@ def dashboard(
     for message in unknown:
         errors.print(message, style="red")
     paths = _paths(list(names), out, single=single)
-    parameters = {"months": months, "as_of": as_of or date.today().isoformat()}  # noqa: DTZ011
+    today = datetime.now().astimezone().date()
+    parameters = {"months": months, "as_of": as_of or today.isoformat()}
     written = _write(paths, url, parameters, names, jobs) if paths else []
     failed = [report for report in written if report.error is not None]
     for report in failed:
@@ -93,7 +95,7 @@ def loading(
 
     Example: invoicing report loading --out loading.html
     """
-    from invoicing.report import NOTEBOOKS, write_report  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import NOTEBOOKS, write_report
 
     url = database_url()
     with console.status("Running notebooks/02_loading_strategies.ipynb"):
@@ -111,7 +113,7 @@ def rename(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", callback=writable, help="The file to write.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+    as_json: AsJson = False,
     schema: Schema = None,
     url: Url = None,
 ) -> None:
@@ -130,16 +132,15 @@ def rename(
         errors.print(f"written: {out}", markup=False, highlight=False)
 
 
-async def _rename(target: Any, url: str | None, out: Path | None, *, as_json: bool) -> None:  # noqa: ANN401
-    from invoicing.report import write_rename_report  # noqa: PLC0415 -- takes seconds
-    from invoicing.toolkit.rename import Rename  # noqa: PLC0415
+async def _rename(target: Target, url: str | None, out: Path | None, *, as_json: bool) -> None:
+    from invoicing.report import write_rename_report
 
     async with Database(url or database_url()) as database:
         rename = Rename(database, target)
         status, runs = await rename.status(), await rename.runs()
         if not runs:
             message = (
-                f"no record of {target}: nothing was done to it yet, or it was rolled back. "
+                f"no record of {target}: no phase has run yet, or it was rolled back. "
                 f"Run: {target.command('status')}"
             )
             raise UsageError(message)
@@ -157,7 +158,7 @@ def _write(
     names: dict[UUID, str],
     jobs: int,
 ) -> list[Written]:
-    from invoicing.report import write_dashboards  # noqa: PLC0415 -- takes seconds
+    from invoicing.report import write_dashboards
 
     with shown_progress() as show:
         done = 0
@@ -186,12 +187,12 @@ async def _existing(
     Raises:
         InvoicingError: the only account is not there, or its name means several.
     """
-    from invoicing.cli.dashboard import find_named_account  # noqa: PLC0415
-    from invoicing.services import get_account_dashboards, list_accounts  # noqa: PLC0415
-    from invoicing.services.errors import AccountNotFoundError  # noqa: PLC0415
+    from invoicing.cli.dashboard import find_named_account
+    from invoicing.services import get_account_dashboards, list_accounts
+    from invoicing.services.errors import AccountNotFoundError
 
     if everybody == bool(named or ids):
-        message = "name the accounts, or a file of them by --from-file, or --all: one of these"
+        message = "name the accounts, or give --from-file or --all: only one of these"
         raise UsageError(message)
     async with Database(url) as database, database.read_only() as session:
         if everybody:
@@ -250,7 +251,9 @@ def _ids_in(path: Path | None) -> list[UUID]:
         try:
             ids += [UUID(line.strip())] if line.strip() else []
         except ValueError:
-            message = f"{path}, line {number}: {line.strip()!r} is no account's id. Nothing written"
+            message = (
+                f"{path}, line {number}: {line.strip()!r} is not an account id. Nothing was written"
+            )
             raise UsageError(message) from None
     return ids
 
@@ -259,7 +262,7 @@ def _day(text: str) -> None:
     try:
         date.fromisoformat(text)
     except ValueError:
-        message = f"--as-of {text!r} is no day; write it as 2026-06-30"
+        message = f"--as-of {text!r} is not a date; write it as 2026-06-30"
         raise UsageError(message) from None
 
 

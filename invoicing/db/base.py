@@ -31,7 +31,7 @@ class Base(DeclarativeBase):
 
 
 class TimeStampedMixin:
-    """When a row was made and when it was last changed, both told by the database's clock.
+    """When a row was made and when it was last changed, both by the database's clock.
 
     `updated_at` moves on an update made by the ORM (`onupdate`) and on one made in raw SQL (the
     trigger that the migrations put on each table). `eager_defaults` fetches both with RETURNING

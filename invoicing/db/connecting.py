@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import asyncpg
 
 from invoicing.db.libpq import home
-from invoicing.db.url import hosts_of
+from invoicing.db.url import DEFAULT_FOLDERS, hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # What asyncpg takes in its own DSN only.
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation")
 _VERSIONS = ("ssl_min_protocol_version", "ssl_max_protocol_version")
-_DEFAULT_FOLDERS = ("/var/run/postgresql", "/tmp")  # noqa: S108 -- compared, never opened
 _READ_ONLY = "default_transaction_read_only"
 # Variables that libpq hands to the server, each as a setting.
 _SETTINGS = {"PGTZ": "timezone", "PGDATESTYLE": "datestyle", "PGGEQO": "geqo"}
@@ -45,7 +44,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
     __slots__ = ()
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the base's
-        """Close it; where nobody listens any more, there is nobody to say goodbye to."""
+        """Close it; where no server listens any more, there is none to say goodbye to."""
         with suppress(ConnectionError, asyncpg.InternalClientError):
             await super().close(timeout=timeout)
 
@@ -67,7 +66,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
                 wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Connection:  # noqa: ANN401
+async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Connection:
     """Return a connection to the first server of a parsed `url` that takes it.
 
     Args:
@@ -183,7 +182,7 @@ def _password(url: URL, host: Host, parameters: Mapping[str, str]) -> str:
     given = parameters.get("passfile")
     path = Path(given) if given else home() / ".pgpass"
     name = host.name
-    if name in _DEFAULT_FOLDERS:
+    if name in DEFAULT_FOLDERS:
         name = "localhost"
     wanted = [name, str(host.port), url.database or "", url.username or ""]
     try:

@@ -34,6 +34,7 @@ _NUMBERS = frozenset(
     | {f"keepalives_{name}" for name in ("idle", "interval", "count")}
 )
 _TLS = ("", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_LAST_PORT = 65_535
 _CHOICES: dict[str, tuple[str, ...]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "sslnegotiation": ("postgres", "direct"),
@@ -214,7 +215,7 @@ def _check_value(name: str, value: str, origin: str) -> None:
 
 def _is_port(text: str) -> bool:
     number = text.strip()
-    return not number or (number.isascii() and number.isdigit() and 0 < int(number) < 65536)  # noqa: PLR2004
+    return not number or (number.isascii() and number.isdigit() and 0 < int(number) <= _LAST_PORT)
 
 
 def _service(name: str, file: str) -> dict[str, str]:
@@ -265,7 +266,7 @@ def _service_parameters(lines: Iterable[str], path: Path) -> dict[str, str]:
     for line in lines:
         name, separator, value = line.partition("=")
         if not separator or name in {"service", "servicefile"}:
-            message = f"cannot use the service file {path}: {name!r} is no parameter of a service"
+            message = f"cannot use the service file {path}: {name!r} is not a connection parameter"
             raise UsageError(message)
         found.setdefault(name, value)
     return found

@@ -17,7 +17,7 @@ UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT = "42P01", "42703", "42704"
 
 
 def explain(error: DBAPIError) -> StatementFailedError:
-    """Return what the server said, told apart by SQLSTATE: first line and hint, no parameters."""
+    """Return what the server said, by its SQLSTATE: first line and hint, no parameters."""
     # SQLAlchemy wraps asyncpg's exception, which has the message by itself and the hint.
     return refused(getattr(error.orig, "__cause__", None) or error.orig)
 

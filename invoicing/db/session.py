@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy.engine import URL
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 __all__ = ["AsyncSession", "Database"]
 
@@ -210,7 +211,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _refuse_closed_connection(
-    dbapi_connection: Any,  # noqa: ANN401 -- the driver's adapter has no public type
+    dbapi_connection: DBAPIConnection,
     _record: object,
     _proxy: object,
 ) -> None:

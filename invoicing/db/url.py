@@ -23,6 +23,7 @@ _POSTGRES = frozenset(
 )
 DRIVER = "postgresql+asyncpg"
 DEFAULT_PORT = 5432
+DEFAULT_FOLDERS = ("/var/run/postgresql", "/tmp")  # noqa: S108 -- where libpq looks for a socket
 
 
 class Host(NamedTuple):
@@ -192,7 +193,7 @@ def _socket_folder(port: int) -> str:
     """Return the folder that libpq was built with: Debian's and Red Hat's, or PostgreSQL's own."""
     if os.name == "nt":
         return "localhost"
-    folders = [Path("/var/run/postgresql"), Path("/tmp")]  # noqa: S108
+    folders = [Path(folder) for folder in DEFAULT_FOLDERS]
     for folder in folders:
         if (folder / f".s.PGSQL.{port}").exists():
             return str(folder)

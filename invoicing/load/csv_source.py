@@ -91,7 +91,7 @@ class CsvSource:
         except (OSError, EOFError, zlib.error) as error:
             raise InputFileError(self.path, str(error)) from None
         if not header.strip() or len(header) == _LONGEST_HEADER or "\x00" in header:
-            raise InputFileError(self.path, "its first line is no header of a CSV file")
+            raise InputFileError(self.path, "its first line is not a CSV header")
         return header
 
 

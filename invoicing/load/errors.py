@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invoicing.errors import InvoicingError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from invoicing.schemas.load import LoadReport
 
 
 class InputFileError(UsageError):
@@ -40,7 +42,7 @@ class BadRowsError(LoadError):
         rejected: how many of them are bad.
     """
 
-    def __init__(self, report: Any, *, rows: int, rejected: int) -> None:  # noqa: ANN401 -- schemas are a layer above
+    def __init__(self, report: LoadReport, *, rows: int, rejected: int) -> None:
         self.report = report
         self.rows = rows
         self.rejected = rejected

@@ -6,6 +6,7 @@ float does not say whether it counts cents or whole units.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -64,7 +65,7 @@ class ParquetSource:
 
     def rows(self) -> Iterator[tuple[int, Sequence[object], str | None]]:
         """Yield each row's number, its cells, and None: no row of Parquet is broken."""
-        line = 0
+        numbers = count(1)
         try:
             with pq.ParquetFile(self.path, pre_buffer=False) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
@@ -72,8 +73,8 @@ class ParquetSource:
                         _values(column, holds)
                         for column, holds in zip(batch.columns, self._holds, strict=True)
                     ]
-                    for line, cells in enumerate(zip(*columns, strict=True), start=line + 1):  # noqa: B020 -- the count goes on
-                        yield line, cells, None
+                    for cells in zip(*columns, strict=True):
+                        yield next(numbers), cells, None
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputFileError(self.path, _first_line(error)) from None
 
@@ -128,14 +129,14 @@ def _values(column: pa.Array, holds: str | None) -> list[object]:
         zone, unit = column.type.tz, column.type.unit
         column = column.cast(pa.timestamp("us", zone), safe=unit != "ns")
         column = column.cast(pa.timestamp("us", zone and "UTC"))
-    values: list[object] = column.to_pylist()
+    values: list[Any] = column.to_pylist()
     if holds is not None and _is_any(column.type, *_BYTES):
         is_uuid = holds == "uuid" and column.type == pa.binary(_UUID_BYTES)
         return [_of_bytes(value, is_uuid=is_uuid) for value in values]
     return values
 
 
-def _of_bytes(value: Any, *, is_uuid: bool) -> object:  # noqa: ANN401 -- bytes or None
+def _of_bytes(value: bytes | None, *, is_uuid: bool) -> object:
     """Return a UUID, or text; bytes that are not UTF-8 are a matter of their row."""
     if value is None:
         return None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
     import asyncpg
+    from asyncpg.cursor import CursorFactory
 
     from invoicing.load.kinds import Kind
 
@@ -91,7 +92,7 @@ class Staging:
             JOIN (SELECT id, min(line) AS first FROM {kind.staging}
                   GROUP BY id HAVING count(*) > 1) AS twice USING (id)
             WHERE line <> first
-            """,  # noqa: S608 -- names of our own, never the user's
+            """,
             kind.name,
         )
         if kind.parent is not None:
@@ -100,7 +101,7 @@ class Staging:
             f"""
             DELETE FROM {kind.staging} AS staged USING load_problem AS problem
             WHERE problem.kind = $1 AND problem.line = staged.line
-            """,  # noqa: S608 -- as above
+            """,
             kind.name,
         )
         # Their ids are kept, so that what refers to them is rejected for that reason.
@@ -126,20 +127,20 @@ class Staging:
             AND (rejected.id IS NOT NULL
                  OR NOT EXISTS (SELECT FROM {parent.table} AS parent
                                 WHERE parent.id = staged.{kind.parent_column}))
-            """,  # noqa: S608 -- names of our own, never the user's
+            """,
             kind.name,
             parent.name,
             parent_path,
             f"missing-{parent.singular}",
             f"rejected-{parent.singular}",
             kind.parent_column,
-            f"is no {parent.singular} of the files or of the database",
+            f"matches no {parent.singular} of the files or of the database",
         )
 
     async def count_rejected(self, kind: Kind) -> int:
         """Return how many rows of a file are bad."""
         query = "SELECT count(DISTINCT line) FROM load_problem WHERE kind = $1"
-        return int(await self._value(query, kind.name))
+        return await self._value(query, kind.name) or 0
 
     async def reasons(self) -> dict[str, int]:
         """Return how many times each rule was broken, the most frequent first."""
@@ -149,7 +150,7 @@ class Staging:
         )
         return {row["rule"]: row["count"] for row in rows}
 
-    def problems(self, kind: Kind, limit: int | None) -> Any:  # noqa: ANN401 -- asyncpg is untyped
+    def problems(self, kind: Kind, limit: int | None) -> CursorFactory:
         """Return a cursor over the bad rows of a file: line, fields and messages, by line."""
         return self.connection.cursor(
             "SELECT line, array_agg(field ORDER BY field, message) AS fields,"
@@ -177,7 +178,7 @@ class Staging:
             WHERE staged.id = kept.id
             AND ({", ".join(f"kept.{name}" for name in changed)})
                 IS DISTINCT FROM ({", ".join(changed.values())})
-            """  # noqa: S608 -- as above
+            """
         )
         inserted = await self.execute(
             f"""
@@ -186,12 +187,13 @@ class Staging:
             -- No anti join: of an empty table the planner would scan what this statement has
             -- written so far, for each row.
             ON CONFLICT (id) DO NOTHING
-            """  # noqa: S608 -- as above
+            """
         )
         return inserted, updated
 
-    async def _value(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 -- any type of SQL
-        return await self.connection.fetchval(query, *arguments, timeout=NO_LIMIT)
+    async def _value(self, query: str, *arguments: object) -> int | None:
+        value: int | None = await self.connection.fetchval(query, *arguments, timeout=NO_LIMIT)
+        return value
 
 
 def _staged(name: str, when_empty: str) -> str:

@@ -37,7 +37,7 @@ class Question:
         self._answer: asyncio.Future[bool] = self._loop.create_future()
         self._typed = typed
         self.text = ipywidgets.Text(placeholder=f"type {visible(typed or '')}")
-        self.yes = ipywidgets.Button(description="Yes, go on", button_style="primary")
+        self.yes = ipywidgets.Button(description="Yes, continue", button_style="primary")
         self.no = ipywidgets.Button(description="No")
         self.message = ipywidgets.HTML(escape(question, quote=False))
         row = [self.yes, self.no] if typed is None else [self.text, self.yes, self.no]
@@ -98,8 +98,8 @@ async def confirm(question: str, *, unattended: bool | str, typed: str | None = 
             return bool(unattended)
         if isinstance(unattended, str) and is_typed(unattended, typed):
             return True
-        why = f"there is no one to ask here, and {visible(typed)} was not named"
-        print(f"{visible(question)} No: {why}. Nothing was changed.")  # noqa: T201 -- an output
+        why = f"this run cannot ask, and {visible(typed)} was not named"
+        print(f"{visible(question)} No: {why}. Nothing was changed.")
         return False
     asked = Question(question, typed)
     display(asked.widget)  # type: ignore[no-untyped-call]

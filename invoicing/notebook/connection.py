@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
 from sqlalchemy import text
@@ -17,6 +17,7 @@ from invoicing.toolkit.postgres import database_url
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
     from sqlalchemy.engine import URL
 
 
@@ -64,7 +65,7 @@ def _say_in_one_sentence() -> None:
         return
 
     def show(
-        shell: Any,  # noqa: ANN401 -- IPython's types are not its own
+        shell: InteractiveShell,
         _kind: type[DBAPIError],
         error: DBAPIError,
         _traceback: object,

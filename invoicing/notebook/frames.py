@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 from uuid import UUID
 
 import pandas as pd
@@ -53,13 +53,13 @@ def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd
     return pd.DataFrame(columns)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 -- whatever a schema holds
+def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, UUID) else value
 
 
-def _dtype(annotation: Any) -> str:  # noqa: ANN401 -- any annotation
+def _dtype(annotation: object) -> str:
     # `X | None` is the column type of X: each dtype here has a missing value.
     types = [
         argument for argument in get_args(annotation) or [annotation] if argument is not type(None)

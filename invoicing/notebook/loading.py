@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling import LoadingComparison, Measured
 
 # Distinguished by shape where colours do not print.
+# Two figures within so much are the same.
+_DIFFERS = 1.05
 _MARKERS = {
     Strategy.SELECTIN: ("o", "-", "#1f4e79"),
     Strategy.JOINED: ("s", "--", "#b5541c"),
@@ -139,10 +141,10 @@ def _title(comparison: LoadingComparison, name: str) -> str:
     last = {strategy: getattr(comparison.of(strategy)[-1], name) for strategy in _drawn(comparison)}
     known = {strategy: value for strategy, value in last.items() if value}
     noun = _FIGURES[name][2]
-    if len(known) < 2:  # noqa: PLR2004
+    if len(known) <= 1:
         return f"{noun[:1].upper()}{noun[1:]} are not known"
     worst, best = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
     factor = known[worst] / known[best]
-    if factor < 1.05:  # noqa: PLR2004
+    if factor < _DIFFERS:
         return f"All have the same: {noun} do not differ"
     return f"{worst} takes {factor:,.1f} times {noun} of {best}"

@@ -45,7 +45,7 @@ _LABELS = {
     "backfill": "Backfill",
     "stop": "Stop",
     "verify": "Verify",
-    "gate": "May it contract?",
+    "gate": "Check gate",
     "contract": "Contract",
     "rollback": "Roll back",
     "restore": "Restore",
@@ -163,7 +163,7 @@ class RenamePanel:
                 await self.look()
             except asyncio.CancelledError:
                 raise
-            except Exception:  # noqa: BLE001 -- told once, and then tried again
+            except Exception:  # noqa: BLE001 -- said once, and then tried again
                 if not lost:
                     await self._callbacks.reported(self.look())
                 lost = True
@@ -174,7 +174,7 @@ class RenamePanel:
 
     def _clicked(self, name: str) -> Callable[[object], None]:
         def clicked(_: object) -> None:
-            # Not twice, however fast somebody clicks.
+            # Not twice, however fast the clicks are.
             self.buttons[name].disabled = True
             if name == "stop":
                 self._callbacks.start(self._end_backfill())
@@ -226,7 +226,7 @@ class RenamePanel:
 
     async def _expand(self) -> str:
         await self.rename.expand()
-        return "Both names are right from now on. New code may be deployed when it is verified"
+        return "Both names work from now on. Deploy new code after the verify"
 
     async def _backfill(self) -> str:
         return self._filled(await self._with_progress(self.rename.backfill))
@@ -243,13 +243,16 @@ class RenamePanel:
 
     async def _gate(self) -> str:
         report = await self.rename.gate()
-        return "; ".join(map(str, report.objections)) or "The old column may go"
+        return (
+            "; ".join(map(str, report.objections))
+            or "The gate is open: the old column may be dropped"
+        )
 
     async def _contract(self) -> str:
         typed = self.typed.value.strip()
         await self.rename.contract(confirm=self._name if is_typed(typed, self._name) else typed)
         self.typed.value = ""
-        return f"{self._name} is gone"
+        return f"{self._name} was dropped"
 
     async def _rollback(self) -> str:
         await self.rename.rollback()
@@ -267,7 +270,7 @@ class RenamePanel:
     def _filled(self, report: BackfillReport) -> str:
         if report.completed:
             return f"{report.rows_updated:,} rows filled in {report.seconds:,.1f} s"
-        return "Stopped between two batches; Backfill goes on from here"
+        return "Stopped between two batches; Backfill continues from here"
 
 
 def _way(status: Status) -> str:
@@ -285,9 +288,9 @@ def _facts(status: Status) -> str:
         "rows left": f"{status.rows_left:,}" if status.rows_total else "",
         "table": f"{status.table_bytes / _MB:,.1f} MB",
         "indexes": f"{status.index_bytes / _MB:,.1f} MB",
-        "written by the old name": f"{status.old_writes:,} times" if status.old_writes else "",
-        "at work": str(status.operator or ""),
-        "in the way": "; ".join(map(str, status.blockers)),
+        "writes to the old name": f"{status.old_writes:,}" if status.old_writes else "",
+        "lock holder": str(status.operator or ""),
+        "blocking sessions": "; ".join(map(str, status.blockers)),
     }
     return " &middot; ".join(
         f"{name} <b>{escape(value)}</b>" for name, value in facts.items() if value

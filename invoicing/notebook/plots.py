@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
     from matplotlib.figure import Figure
 
     from invoicing.schemas.portfolio import AgeingTotal, MonthlyTotals, StatusTotal
@@ -51,11 +52,8 @@ def plot_statuses(totals: Sequence[StatusTotal]) -> Figure:
     """Draw the amount in each status, a panel for each currency."""
 
     def draw(axes: Axes, rows: Sequence[StatusTotal], currency: str) -> str:
-        amounts = [_units(row.amount_cents, currency) for row in rows]
-        bars = axes.bar([r.status.value for r in rows], amounts, color=LIGHT, edgecolor="black")
-        axes.bar_label(bars, [f"{row.invoices:,}" for row in rows], padding=2)
+        _bars(axes, rows, [row.status.value for row in rows], currency)
         axes.set_xlabel("status (with the number of invoices)")
-        axes.margins(y=0.15)
         largest = max(rows, key=lambda row: row.amount_cents)
         return f"Most is {largest.status.value}: {format_money(largest.amount_cents, currency)}"
 
@@ -66,12 +64,9 @@ def plot_ageing(totals: Sequence[AgeingTotal]) -> Figure:
     """Draw the open invoices by days since issue, a panel for each currency."""
 
     def draw(axes: Axes, rows: Sequence[AgeingTotal], currency: str) -> str:
-        amounts = [_units(row.amount_cents, currency) for row in rows]
-        bars = axes.bar([r.bucket.value for r in rows], amounts, color=LIGHT, edgecolor="black")
+        bars = _bars(axes, rows, [row.bucket.value for row in rows], currency)
         bars[-1].set(color=DARK, hatch=HATCH, edgecolor="white")
-        axes.bar_label(bars, [f"{row.invoices:,}" for row in rows], padding=2)
         axes.set_xlabel("days since issue (with the number of invoices)")
-        axes.margins(y=0.15)
         old = sum(row.amount_cents for row in rows if row.bucket is AgeBucket.DAYS_OVER_90)
         total = sum(row.amount_cents for row in rows)
         return (
@@ -79,6 +74,17 @@ def plot_ageing(totals: Sequence[AgeingTotal]) -> Figure:
         )
 
     return _panels(totals, draw)
+
+
+def _bars(
+    axes: Axes, rows: Sequence[StatusTotal | AgeingTotal], names: list[str], currency: str
+) -> BarContainer:
+    """Draw an amount for each name, with its number of invoices above it."""
+    amounts = [_units(row.amount_cents, currency) for row in rows]
+    bars = axes.bar(names, amounts, color=LIGHT, edgecolor="black")
+    axes.bar_label(bars, [f"{row.invoices:,}" for row in rows], padding=2)
+    axes.margins(y=0.15)
+    return bars
 
 
 def _panels(

@@ -47,7 +47,7 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         self.bar.bar_style = "success" if kind is None else "danger"
         if not self._attended:
-            print(visible(f"{self.title}: {self.ending or self.counts}"))  # noqa: T201 -- a notebook's output
+            print(visible(f"{self.title}: {self.ending or self.counts}"))
 
     @property
     def counts(self) -> str:

@@ -39,6 +39,8 @@ from invoicing.notebook.errors import FrameError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from asyncpg.prepared_stmt import PreparedStatement
+    from pandas.api.extensions import ExtensionDtype
     from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -153,7 +155,7 @@ def _in_utc(sql: str, columns: dict[str, str]) -> str:
     return f"SELECT {shown} FROM (\n{sql.rstrip().removesuffix(';')}\n) AS frame"  # noqa: S608 -- the caller's own
 
 
-def _columns(prepared: Any) -> dict[str, str]:  # noqa: ANN401 -- asyncpg has no types
+def _columns(prepared: PreparedStatement) -> dict[str, str]:
     columns: dict[str, str] = {}
     for attribute in prepared.get_attributes():
         if attribute.name in columns:
@@ -250,7 +252,7 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _dtype(kind: pa.DataType) -> Any:  # noqa: ANN401 -- of pandas, or None for its own choice
+def _dtype(kind: pa.DataType) -> ExtensionDtype | None:
     if pa.types.is_decimal(kind) or pa.types.is_time(kind):
         return pd.ArrowDtype(kind)
     return _PANDAS.get(kind)

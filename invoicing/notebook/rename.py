@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename import Finding, GateReport, Plan, RowCounts, Status
 
 _MB = 1_000_000
+_WIDTH = 100
 
 
 def show_findings(findings: Sequence[Finding]) -> Table:
     """Show what the preflight found: what depends on the column, and what becomes of it."""
     rows = [
         {
-            "found": finding.slug,
+            "finding": finding.slug,
             "subject": finding.subject,
             "verdict": finding.verdict,
             "means": finding.message,
         }
         for finding in findings
     ]
-    return _table(rows, ["found", "subject", "verdict", "means"])
+    return _table(rows, ["finding", "subject", "verdict", "means"])
 
 
 def show_steps(plan: Plan, phase: str | None = None) -> Table:
@@ -51,10 +52,10 @@ def show_steps(plan: Plan, phase: str | None = None) -> Table:
 
 
 def show_ways(plan: Plan) -> Table:
-    """Show both ways side by side: their time, their space, and what they would break here."""
+    """Show both strategies side by side: time, space, and what they would break here."""
     rows = [
         {
-            "way": estimate.strategy,
+            "strategy": estimate.strategy,
             "time, s": estimate.seconds,
             "space, MB": estimate.extra_bytes / _MB,
             "longest lock": estimate.longest_lock,
@@ -74,8 +75,8 @@ def show_status(status: Status) -> Table:
         "rows": f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left",
         "table": f"{status.table_bytes / _MB:,.1f} MB",
         "indexes": f"{status.index_bytes / _MB:,.1f} MB",
-        "operator": str(status.operator or "nobody"),
-        "in the way": "; ".join(map(str, status.blockers)) or "nobody",
+        "lock holder": str(status.operator or "none"),
+        "blocking sessions": "; ".join(map(str, status.blockers)) or "none",
     }
     return _table([{"fact": fact, "value": value} for fact, value in facts.items()], [])
 
@@ -93,7 +94,7 @@ def show_counts(counts: RowCounts) -> Table:
 
 
 def show_gate(report: GateReport) -> Table:
-    """Show what stands in the way of the contract."""
+    """Show what blocks the contract."""
     title = "The gate is open" if report.open else "The gate is closed"
     rows = [
         {"objection": objection.slug, "means": objection.message} for objection in report.objections
@@ -119,7 +120,7 @@ def show_traffic(phases: Mapping[str, TrafficFigures]) -> Table:
 
 
 def show_clocks(ways: Mapping[str, Mapping[str, TrafficFigures]]) -> Table:
-    """Show how long each phase of each way took, and the longest that anybody waited meanwhile."""
+    """Show how long each phase of each way took, and the longest request meanwhile."""
     rows = [
         {
             "way": way,
@@ -184,4 +185,4 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str
 
 def _line(sql: str) -> str:
     line = " ".join(sql.split())
-    return line if len(line) <= 100 else f"{line[:97]}..."  # noqa: PLR2004 -- a table's width
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

@@ -1,9 +1,9 @@
 """A rename walked through in a notebook: each phase asked for, watched, and undone if need be.
 
 In practice it works on a database of its own, with clients of old and new code at work on it. On a
-real one there is no traffic but the real one, and each phase asks first; where nobody can be asked,
-no column is dropped unless it is named. Either way the database knows how far it has come: a kernel
-that was restarted in the middle goes on from there.
+real one there is no traffic but the real one, and each phase asks first; where no question can be
+asked, no column is dropped unless it is named. Either way the database knows how far it has come: a
+kernel that was restarted in the middle continues from there.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _MB = 1_000_000
-# Nobody runs old code in practice but the traffic, which writes many times a second.
+# In practice only the traffic runs old code, and it writes many times a second.
 _PRACTICE_QUIET = 1.0
 
 
@@ -47,7 +47,7 @@ class Walkthrough:
         database: where.
         rename: what.
         practice: whether the database is one of our own, made for this.
-        unattended: on a real database, whether a phase may run where nobody can be asked; the
+        unattended: on a real database, whether a phase may run where no question can be asked; the
             contract may not.
         confirm_contract: what the contract may drop there all the same: `invoice.amt`.
         traffic: the clients at work; None on a real database, and before `start_traffic`.
@@ -88,8 +88,8 @@ class Walkthrough:
             practice: the practice database's name; it is made if it is not there, and else opened
                 as it was left.
             rows: how many it is made with.
-            unattended: on a real database, whether a phase may run where nobody can be asked; it
-                stops before the contract.
+            unattended: on a real database, whether a phase may run where no question can be
+                asked; it stops before the contract.
             confirm_contract: the column that the contract may drop there, as `invoice.amt`.
         """
         if database and database != "DATABASE_URL":
@@ -147,7 +147,7 @@ class Walkthrough:
                 column, as `table.column`, if none is given.
         """
         if not await self._may(phase, typed):
-            print(f"{phase}: not done{self._advice(phase)}")  # noqa: T201 -- a notebook's output
+            print(f"{phase}: not done{self._advice(phase)}")
             return None
         mark = None
         if self.traffic is not None:
@@ -169,7 +169,7 @@ class Walkthrough:
         return await self.run("backfill", lambda: self._filled(stop, batches))
 
     async def deploy(self, code: CodeVersion, *, over: float = 1.0) -> None:
-        """Let every client run `code`; on a real database, wait until somebody says they do."""
+        """Let every client run `code`; on a real database, wait until the reader says they do."""
         if self.traffic is None:
             await self.run(f"deploy of {code.name} code (do it now)", lambda: asyncio.sleep(0))
             return
@@ -236,7 +236,7 @@ class Walkthrough:
             return ""
         command = self.rename.target.command(phase, self.rename.options, "--confirm", name)
         also = f', or name it: confirm_contract = "{name}"' if phase == "contract" else ""
-        return visible(f". Decide on it where you can be asked, or run: {command}{also}")
+        return visible(f". Run it where it can ask you, or run: {command}{also}")
 
     async def _filled(self, stop: asyncio.Event, batches: int | None) -> BackfillReport:
         with ProgressDisplay("Backfill") as display:
@@ -246,7 +246,7 @@ class Walkthrough:
                 work = self.rename.backfill(progress=watch.note, stop=stop)
                 report = await until_stopped(work, stop.set)
             finally:
-                display.ending = "stopped between two batches; run it again to go on"
+                display.ending = "stopped between two batches; run it again to continue"
                 sizes.cancel()
             if report.completed:
                 display.ending = "complete"
@@ -263,14 +263,14 @@ class _Watch:
         self._display = display
         self._stop = stop
         self._batches = batches
-        self._told = 0
+        self._noted = 0
         self._status: Status | None = None
         self._mark = walk.traffic.mark() if walk.traffic else None
 
     def note(self, progress: Progress) -> None:
         """Show one batch's progress; stop after as many as were asked for."""
-        self._told += 1
-        if self._told == self._batches:
+        self._noted += 1
+        if self._noted == self._batches:
             self._stop.set()
         facts = {"left": f"{progress.rows_left:,}", "rate": f"{progress.rate:,.0f} rows/s"}
         facts["ETA"] = "unknown" if progress.eta is None else f"{progress.eta:,.0f} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     ARRAY,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Delete, Select, Update
+    from sqlalchemy import ColumnElement, Delete, Select, Update
     from sqlalchemy.dialects.postgresql import Insert
 
 LISTED = 10
@@ -127,6 +127,6 @@ class CodeVersion:
         ids = any_(bindparam("ids", type_=ARRAY(Uuid)))
         return select(self._table.c.id, self._table.c.amount).where(self._table.c.id == ids)
 
-    def _update(self, amount: Any) -> Update:  # noqa: ANN401 -- any SQL expression
+    def _update(self, amount: ColumnElement[int | None]) -> Update:
         row = self._table.c.id == bindparam("row_id")
         return update(self._table).where(row).values(amount=amount)

@@ -207,7 +207,7 @@ class Recorder:
 
 def percentile(seconds: array[float], percent: int) -> float:
     """Return the percentile of `seconds`, 0 when there are none."""
-    if len(seconds) < 2:  # noqa: PLR2004 -- quantiles of one number are not defined
+    if len(seconds) <= 1:  # quantiles of a single number are not defined
         return seconds[0] if seconds else 0.0
     # Of few numbers the last percentiles would lie beyond them all.
     return min(quantiles(seconds, n=100)[percent - 1], max(seconds))

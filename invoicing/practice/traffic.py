@@ -33,7 +33,7 @@ from invoicing.services.errors import NoSuchAccountNameError
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from sqlalchemy.engine import URL
@@ -45,7 +45,7 @@ OLD_CODE = CodeVersion("old", "amt")
 NEW_CODE = CodeVersion("new", "amount_cents")
 _SHARED_ROWS = 4
 _PAGE = 8192
-# Seconds that a client has to end its last request.
+# Seconds to wait for clients and their requests.
 _PATIENCE = 30.0
 
 
@@ -143,9 +143,7 @@ class Traffic:
             client.mix = EVERYTHING
             client.code, client.database = code, self._databases[code.name]
             await asyncio.sleep(over / len(moving))
-        # A client does not say when its request ends, for a deploy comes once in a long run.
-        while any(c.sending not in {None, code} for c in self._clients):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await _until(lambda: all(c.sending in {None, code} for c in self._clients))
 
     async def drain(self, code: CodeVersion) -> None:
         """Close the connections that the clients of `code` have left behind: its pods are gone."""
@@ -159,27 +157,25 @@ class Traffic:
         """Return how the traffic fares, while it runs or afterwards."""
         return self._recorder.figures(since)
 
-    async def answered(self, requests: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+    async def answered(self, requests: int) -> None:
         """Return when so many more requests have been answered.
 
         Raises:
-            TimeoutError: they were not, in so many seconds.
+            TimeoutError: they were not, in half a minute.
         """
         enough = self._recorder.answered + requests
-        async with asyncio.timeout(timeout):
-            while self._recorder.answered < enough:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        async with asyncio.timeout(_PATIENCE):
+            await _until(lambda: self._recorder.answered >= enough)
 
-    async def ended(self, requests: int, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+    async def ended(self, requests: int) -> None:
         """Return when so many more requests have ended, answered or not.
 
         Raises:
-            TimeoutError: they have not, in so many seconds.
+            TimeoutError: they have not, in half a minute.
         """
         mark = self.mark()
-        async with asyncio.timeout(timeout):
-            while sum(self.figures(mark).requests.values()) < requests:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        async with asyncio.timeout(_PATIENCE):
+            await _until(lambda: sum(self.figures(mark).requests.values()) >= requests)
 
     async def stop(self) -> None:
         """Let every client end its request, then close the connections."""
@@ -229,3 +225,8 @@ class Traffic:
             found = await session.execute(self.old.sample(self._adopt, (size or 0) // _PAGE))
             for number, (row, amount) in enumerate(found):
                 self.ledger.adopt(row, amount, shared=number < _SHARED_ROWS)
+
+
+async def _until(reached: Callable[[], bool]) -> None:
+    while not reached():  # noqa: ASYNC110 -- clients do not say when a request ends
+        await asyncio.sleep(0.01)

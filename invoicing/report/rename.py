@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invoicing.report.page import page, write_whole
 from invoicing.tables import Column, Grid
@@ -38,12 +38,14 @@ def rename_page(status: Status, runs: list[Run], database: str) -> str:
     title = f"Rename of {target.table}.{target.old} to {target.new}"
     facts = {
         "Database": database,
-        "Way": "a view in the table's place" if status.strategy == "view" else "a second column",
+        "Strategy": "a view in the table's place"
+        if status.strategy == "view"
+        else "a second column",
         "Phase": status.phase.value,
         "Rows": f"{status.rows_done:,} of {status.rows_total:,}",
         "Table and indexes now": f"{status.table_bytes / 1e6:,.1f} MB, "
         f"{status.index_bytes / 1e6:,.1f} MB",
-        "At work now": str(status.operator or "nobody"),
+        "Lock holder": str(status.operator or "none"),
     }
     body = [
         f"<h1>{escape(title)}</h1>",
@@ -78,13 +80,13 @@ def result_line(run: Run) -> str:
     )
 
 
-def _figure(value: Any) -> str:  # noqa: ANN401 -- of JSON
+def _figure(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _said(value: Any) -> str:  # noqa: ANN401 -- of JSON
+def _said(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     if isinstance(value, dict):
@@ -103,7 +105,7 @@ def _details(number: int, run: Run) -> str:
         parts.append(f"<p>{escape(others)}</p>")
     for statement in run.statements:
         tries = (
-            "" if statement["tries"] == 1 else f", at the {statement['tries']}. try for its lock"
+            "" if statement["tries"] == 1 else f", lock acquired on attempt {statement['tries']}"
         )
         took = "" if statement["seconds"] is None else f"\n-- {statement['seconds']:,.3f} s{tries}"
         parts.append(f"<pre>{escape(statement['sql'], lines=True)}{took}</pre>")

@@ -12,6 +12,7 @@ from invoicing.sample.calendar import DAY, MONTHS, month_start_days
 from invoicing.sample.hashing import (
     Draws,
     Integers,
+    Rows,
     Stream,
     below,
     bits,
@@ -37,7 +38,7 @@ _NAME_STEP = 45_569
 
 
 @dataclass(frozen=True)
-class Accounts:
+class Accounts(Rows):
     """Accounts by number: account k is the same however many there are.
 
     Attributes:
@@ -50,7 +51,6 @@ class Accounts:
         created_at: seconds since 1970; always before `first_month`.
     """
 
-    numbers: Draws
     id_high: Draws
     id_low: Draws
     plan: Integers
@@ -59,9 +59,6 @@ class Accounts:
     is_late: Integers
     first_month: Integers
     created_at: Integers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
     def part(self, first: int, last: int) -> Accounts:
         """Return the accounts at places `first` to `last` - 1."""

@@ -10,6 +10,7 @@ floats between mathematical libraries.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 Draws: TypeAlias = npt.NDArray[np.uint64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as columns, an array each; `numbers` is what their ids are drawn from."""
+
+    numbers: Draws
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
 
 SEED_LIMIT = 2**64
 # A table holds this many equally likely entries; ten bits of a draw choose one.

@@ -16,7 +16,7 @@ from invoicing.sample.calendar import (
     month_start_days,
     to_working_day,
 )
-from invoicing.sample.hashing import Stream, below, bits, draw, uuid_words
+from invoicing.sample.hashing import Rows, Stream, below, bits, draw, uuid_words
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,7 +48,7 @@ _SECOND_CURRENCY_SHARE = 256
 
 
 @dataclass(frozen=True)
-class Invoices:
+class Invoices(Rows):
     """Invoices by number; amounts are the lines' affair. Times are seconds since 1970.
 
     Attributes:
@@ -57,7 +57,6 @@ class Invoices:
         issued_at: meaningless where the status is DRAFT.
     """
 
-    numbers: Draws
     id_high: Draws
     id_low: Draws
     account: Integers
@@ -66,9 +65,6 @@ class Invoices:
     created_at: Integers
     issued_at: Integers
     updated_at: Integers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
 
 class Book:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from invoicing.sample import catalogue
-from invoicing.sample.hashing import Stream, bits, draw, weighted_table
+from invoicing.sample.hashing import Rows, Stream, bits, draw, weighted_table
 
 if TYPE_CHECKING:
-    from invoicing.sample.hashing import Draws, Integers
+    from invoicing.sample.hashing import Integers
     from invoicing.sample.invoices import Book, Invoices
 
 # In 1,024 invoices, how many have no line, one, two and so on: three on average.
@@ -35,7 +35,7 @@ _NO_DESCRIPTION = -1
 
 
 def _describe(product: str, quantity: int) -> bytes:
-    return (product if quantity == 1 else f"{product} × {quantity}").encode()  # noqa: RUF001 -- a sign meant
+    return (product if quantity == 1 else f"{product} × {quantity}").encode()
 
 
 # By plan, product and place among the plan's quantities, flattened.
@@ -48,7 +48,7 @@ DESCRIPTIONS = [
 
 
 @dataclass(frozen=True)
-class Lines:
+class Lines(Rows):
     """The lines of some invoices, in their order.
 
     Attributes:
@@ -58,13 +58,9 @@ class Lines:
         total_cents: unit price times quantity, in minor units of the invoice's currency.
     """
 
-    numbers: Draws
     invoice: Integers
     description: Integers
     total_cents: Integers
-
-    def __len__(self) -> int:
-        return len(self.invoice)
 
 
 @dataclass(frozen=True)

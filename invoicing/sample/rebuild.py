@@ -59,7 +59,7 @@ def _foreign_keys() -> TextClause:
         FROM pg_constraint con
         WHERE con.contype = 'f' AND con.conrelid = ANY ({_TABLES})
         ORDER BY con.conrelid::regclass::text, con.conname
-    """)  # noqa: S608 -- put together from constants
+    """)
 
 
 # What leans on a key: a foreign key of a table that is not loaded, a view that groups by it.
@@ -89,7 +89,7 @@ def _keys() -> TextClause:
             AND c.reloptions IS NULL AND obj_description(c.oid, 'pg_class') IS NULL
             AND NOT ({_PECULIAR}) AND NOT {_LEANT_ON}
         ORDER BY con.conrelid::regclass::text, con.conname
-    """)  # noqa: S608 -- put together from constants
+    """)
 
 
 def _indexes() -> TextClause:
@@ -105,4 +105,4 @@ def _indexes() -> TextClause:
             AND NOT EXISTS (SELECT FROM pg_constraint con WHERE con.conindid = c.oid)
             AND NOT ({_PECULIAR})
         ORDER BY i.indrelid::regclass::text, c.relname
-    """)  # noqa: S608 -- put together from constants
+    """)

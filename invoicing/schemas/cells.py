@@ -29,6 +29,8 @@ ID_NAMESPACES = {
 }
 MAX_CENTS = 2**63 - 1
 # From here on two whole numbers share a float.
+_UUID_BYTES = 16
+_MOST_DIGITS = 39
 _EXACT_FLOAT = 2**53
 _UUID = re.compile(
     r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.IGNORECASE
@@ -61,7 +63,7 @@ def stable_id(kind: str, external: object) -> UUID:
     """
     if isinstance(external, UUID):
         return external
-    if isinstance(external, bytes) and len(external) == 16:  # noqa: PLR2004 -- a UUID's bytes
+    if isinstance(external, bytes) and len(external) == _UUID_BYTES:
         return UUID(bytes=external)
     if isinstance(external, float) and not isnan(external):
         if abs(external) >= _EXACT_FLOAT:
@@ -109,7 +111,7 @@ def _cents(value: object) -> object:
         cents = int(value)
     elif _INTEGER.fullmatch(text := _text(value)) and isinstance(value, str):
         # Longer than any BIGINT: int() refuses thousands of digits with an error of its own.
-        cents = int(text) if len(text) < 40 else MAX_CENTS + 1  # noqa: PLR2004
+        cents = int(text) if len(text) <= _MOST_DIGITS else MAX_CENTS + 1
     else:
         raise _no_cents(text)
     if not -MAX_CENTS - 1 <= cents <= MAX_CENTS:

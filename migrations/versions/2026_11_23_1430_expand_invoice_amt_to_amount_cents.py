@@ -8,7 +8,7 @@ Phase: expand
 Locks: ACCESS EXCLUSIVE on invoice for milliseconds, three times (the column and its triggers; NOT
     NULL, not validated; before PostgreSQL 18 once more, to settle it). Each waits at most
     lock_timeout (2 s) a try, and the first tries far less. A batch locks its own 5,000 rows for
-    about a tenth of a second. Indexes and validation block nobody.
+    about a tenth of a second. Indexes and validation block no session.
 Deploy sequence:
     1. Look first: invoicing rename plan invoice amt amount_cents
     2. Run this migration while old code runs: alembic upgrade 8d41c7e05b2a

@@ -44,7 +44,7 @@ async def keyset_batches(url: URL) -> None:
 
 
 async def offline_rewrite(url: URL) -> None:
-    """Rewrite the table and its indexes under ACCESS EXCLUSIVE: nobody else reads or writes."""
+    """Rewrite the table and its indexes under ACCESS EXCLUSIVE: no other session reads it."""
     connection = await connect(url)
     async with connection.transaction():
         await connection.execute(_ADD)

@@ -126,7 +126,7 @@ async def measure(url: URL) -> dict[str, list[float]]:
         seconds = await take_turns(
             {
                 "asyncpg, prepared": await prepared(session),
-                "dashboard": lambda one: get_account_dashboard(session, one),
+                "dashboard": lambda account_id: get_account_dashboard(session, account_id),
                 "dashboard, new session": own_session,
             },
             anyone,
@@ -134,7 +134,9 @@ async def measure(url: URL) -> dict[str, list[float]]:
         )
         seconds |= await take_turns(
             {
-                "dashboard, 80 invoices": lambda one: get_account_dashboard(session, one),
+                "dashboard, 80 invoices": lambda account_id: get_account_dashboard(
+                    session, account_id
+                ),
                 "selectinload graph, 80 invoices": graph(get_account_with_invoices),
                 "joinedload graph, 80 invoices": graph(joined_graph),
             },
@@ -204,8 +206,8 @@ def show(sizes: dict[int, dict[str, list[float]]], ratios: dict[str, float]) -> 
         table.add_column("")
         for name in ("p50, ms", "p99, ms"):
             table.add_column(name, justify="right")
-        for name, one in seconds.items():
-            table.add_row(name, f"{p50(one) * 1000:.2f}", f"{p99(one) * 1000:.2f}")
+        for name, took in seconds.items():
+            table.add_row(name, f"{p50(took) * 1000:.2f}", f"{p99(took) * 1000:.2f}")
         console.print(table)
     table = Table(title="Ratios of medians")
     table.add_column("")
@@ -224,8 +226,8 @@ def write(path: Path, sizes: dict[int, dict[str, list[float]]], ratios: dict[str
                 "python": platform.python_version(),
                 "milliseconds": {
                     f"{size:,}": {
-                        name: {"p50": p50(one) * 1000, "p99": p99(one) * 1000}
-                        for name, one in seconds.items()
+                        name: {"p50": p50(took) * 1000, "p99": p99(took) * 1000}
+                        for name, took in seconds.items()
                     }
                     for size, seconds in sizes.items()
                 },

@@ -82,7 +82,7 @@ async def test_a_million_lines_load_in_bounded_memory(
     rows, grown, seconds = load(migrated_database_url, files)
     again_rows, _, again = load(migrated_database_url, files)
     bare = await copied(migrated_database_url)
-    print(  # noqa: T201 -- what a benchmark is for
+    print(
         f"\n{suffix}: {rows:,} rows, {rows / seconds:,.0f} a second, {grown:,.0f} MB more"
         f" than before; unchanged again in {again / seconds:.2f} of that time; a bare COPY of the"
         f" lines alone takes {bare / seconds:.2f} of it"

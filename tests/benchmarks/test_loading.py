@@ -47,7 +47,8 @@ async def test_strategies_as_collections_grow(
     )
     plot_loading(comparison, FIGURES).savefig(results_folder / "loading.png", dpi=120)
     selectin, joined, lazy = (
-        comparison.of(one)[-1] for one in (Strategy.SELECTIN, Strategy.JOINED, Strategy.LAZY)
+        comparison.of(strategy)[-1]
+        for strategy in (Strategy.SELECTIN, Strategy.JOINED, Strategy.LAZY)
     )
     assert (selectin.statements, joined.statements, lazy.statements) == (2, 1, 1 + CUSTOMERS)
     measured(

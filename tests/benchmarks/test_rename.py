@@ -51,7 +51,7 @@ OPTIONS = Options(workers=2)
 # Half of the cores for others. Whoever commits in the middle of a batch waits until the log of all
 # it has written so far is on disk: a small batch is a short wait, and costs a tenth more time.
 CONSIDERATE = Options(workers=1, batch_size=250)
-OURS, OFFLINE = "invoicing rename backfill", "offline rewrite (nobody else works)"
+OURS, OFFLINE = "invoicing rename backfill", "offline rewrite (no other session)"
 CLIENTS, RATE = 8, 40
 # Seconds of traffic without a backfill, to compare with.
 CALM = 30
@@ -154,7 +154,7 @@ def test_a_backfill_against_the_usual_ways(
 ) -> None:
     results = {name: asyncio.run(measure(full_table, way)) for name, way in WAYS.items()}
     show(results)
-    write(results_folder / "rename.json", {name: asdict(one) for name, one in results.items()})
+    write(results_folder / "rename.json", {name: asdict(way) for name, way in results.items()})
     draw_ways(results).savefig(results_folder / "rename.png", dpi=120)
     mine = results[OURS]
     plain, keyset = results["one plain UPDATE"], results["keyset batches of 5,000"]
@@ -210,7 +210,7 @@ def test_the_instant_way_takes_no_time(
             seconds["contract"] = perf_counter() - began
 
     asyncio.run(on_a_copy(full_table, use))
-    Console().print({name: f"{1000 * one:.0f} ms" for name, one in seconds.items()})
+    Console().print({name: f"{1000 * took:.0f} ms" for name, took in seconds.items()})
     write(results_folder / "rename_view.json", seconds)
     measured(
         f"the instant way at {INVOICES:,} rows: expand, contract",
@@ -293,8 +293,8 @@ def test_what_live_traffic_notices_of_a_rename(
     write(
         results_folder / "rename_traffic.json",
         {
-            name: {"p50": one.p50, "p99": one.p99, "longest": one.longest, "requests": one.done}
-            for name, one in noticed.figures.items()
+            name: {"p50": run.p50, "p99": run.p99, "longest": run.longest, "requests": run.done}
+            for name, run in noticed.figures.items()
         },
     )
     draw_traffic(noticed).savefig(results_folder / "rename_traffic.png", dpi=120)
@@ -321,13 +321,13 @@ def show(results: dict[str, Result]) -> None:
     for name in ("seconds", "against plain", "table", "indexes"):
         table.add_column(name, justify="right")
     plain = results["one plain UPDATE"].seconds
-    for name, one in results.items():
+    for name, result in results.items():
         table.add_row(
             name,
-            f"{one.seconds:,.1f}",
-            f"{plain / one.seconds:.1f}x",
-            f"{one.table:.2f}x",
-            f"{one.indexes:.2f}x",
+            f"{result.seconds:,.1f}",
+            f"{plain / result.seconds:.1f}x",
+            f"{result.table:.2f}x",
+            f"{result.indexes:.2f}x",
         )
     Console(width=100).print(table)
 
@@ -337,9 +337,9 @@ def show_traffic(figures: dict[str, TrafficFigures]) -> None:
     table.add_column("meanwhile")
     for name in ("seconds", "requests", "failed", "p50", "p99", "longest"):
         table.add_column(name, justify="right")
-    for name, one in figures.items():
-        latencies = (f"{1000 * value:.1f}" for value in (one.p50, one.p99, one.longest))
-        table.add_row(name, f"{one.seconds:.1f}", f"{one.done:,}", f"{one.failed:,}", *latencies)
+    for name, seen in figures.items():
+        latencies = (f"{1000 * value:.1f}" for value in (seen.p50, seen.p99, seen.longest))
+        table.add_row(name, f"{seen.seconds:.1f}", f"{seen.done:,}", f"{seen.failed:,}", *latencies)
     Console(width=100).print(table)
 
 

@@ -103,8 +103,8 @@ class Notebook:
         await self.lab.command("notebook:run-all-above")
 
     async def replace(self, cell: str, old: str, new: str) -> None:
-        """Change a cell's text, as somebody who types does."""
-        (source,) = [one["source"] for one in await self.cells() if one["id"] == cell]
+        """Change a cell's text, as a reader who types does."""
+        (source,) = [found["source"] for found in await self.cells() if found["id"] == cell]
         assert old in source
         await self.write(cell, source.replace(old, new))
 
@@ -139,7 +139,7 @@ class Notebook:
         await self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.ready")
 
     async def troubles(self) -> list[str]:
-        """Return what nobody wants to see in an output: errors, warnings, bare objects."""
+        """Return what should not be seen in an output: errors, warnings, bare objects."""
         troubles = []
         for cell in await self.cells():
             for output in cell.get("outputs", []):
@@ -154,6 +154,6 @@ class Notebook:
         """Return the outputs that are wider than the page shows."""
         return await self.page.evaluate(
             f"""[...document.querySelectorAll("{PANEL} .jp-OutputArea-output")]
-            .filter(one => one.scrollWidth > one.clientWidth + 2)
-            .map(one => `${{one.scrollWidth}} pixels: ` + one.outerHTML.slice(0, 300))"""
+            .filter(shown => shown.scrollWidth > shown.clientWidth + 2)
+            .map(shown => `${{shown.scrollWidth}} pixels: ` + shown.outerHTML.slice(0, 300))"""
         )

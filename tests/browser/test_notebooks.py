@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from playwright.async_api import expect
 from tests.browser.lab import PATIENCE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.browser.lab import Lab, Notebook
 
 expect.set_options(timeout=PATIENCE)
@@ -57,7 +60,7 @@ async def picked(lab: Lab, notebook: Notebook) -> None:
     third = await table.inner_text(), await plot.get_attribute("src")
     assert len({first[0], second[0], third[0]}) == len({first[1], second[1], third[1]}) == 3
     await lab.picture("dashboard-picker")
-    await picker.locator("input[type=text]").fill("nobody is called so")
+    await picker.locator("input[type=text]").fill("no account has this name")
     await expect(picker).to_contain_text("no account has such a name")
     await lab.theme("Dark")
     await notebook.show("dashboard")
@@ -69,23 +72,21 @@ async def money_is_readable(notebook: Notebook) -> None:
     amounts = shown.locator("td").filter(has_text=re.compile(r"^[-\d,.]+ [A-Z]{3}$"))
     assert await amounts.count() >= 10
     for cell in await amounts.all():
-        assert await cell.evaluate("one => getComputedStyle(one).textAlign") == "right"
+        assert await cell.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
 
 
-async def compared(lab: Lab, notebook: Notebook) -> None:
-    await notebook.show("n-plus-one")
-    await lab.picture("loading-n-plus-one")
+async def both_themes(lab: Lab, notebook: Notebook, cells: Sequence[tuple[str, str]]) -> None:
+    """Take a picture of a cell in the light theme and of another in the dark one."""
+    (light, picture), (dark, other) = cells
+    await notebook.show(light)
+    await lab.picture(picture)
     await lab.theme("Dark")
-    await notebook.show("grow")
-    await lab.picture("loading-dark")
+    await notebook.show(dark)
+    await lab.picture(other)
 
 
-async def renamed(lab: Lab, notebook: Notebook) -> None:
-    await notebook.show("expand")
-    await lab.picture("rename-expand")
-    await lab.theme("Dark")
-    await notebook.show("traffic")
-    await lab.picture("rename-dark")
-
-
+compared = partial(
+    both_themes, cells=[("n-plus-one", "loading-n-plus-one"), ("grow", "loading-dark")]
+)
+renamed = partial(both_themes, cells=[("expand", "rename-expand"), ("traffic", "rename-dark")])
 PICTURES = dict(zip(NOTEBOOKS, (picked, compared, renamed), strict=True))

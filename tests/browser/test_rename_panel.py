@@ -36,7 +36,7 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     panel = await opened(notebook)
     await expect(button(panel, "Backfill")).to_be_disabled()
     await button(panel, "Expand").click()
-    await expect(panel).to_contain_text("Both names are right")
+    await expect(panel).to_contain_text("Both names work")
     await button(panel, "Backfill").click()
     await expect(button(panel, "Stop")).to_be_enabled()
     await lab.picture("rename-buttons")
@@ -57,13 +57,20 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     await expect(button(panel, "Contract")).to_be_disabled()
     await panel.locator("input[type=text]").fill("invoice.amt")
     await button(panel, "Contract").click()
-    await expect(panel).to_contain_text("invoice.amt is gone")
+    await expect(panel).to_contain_text("invoice.amt was dropped")
     await expect(panel).to_contain_text("(contracted)")
     await lab.theme("Dark")
     await lab.picture("rename-buttons-dark")
     assert await notebook.troubles() == []
     await notebook.run("close")
     assert await notebook.troubles() == []
+
+
+async def ended(notebook: Notebook, panel: Locator) -> None:
+    """Close the notebook of a rename that is not under way."""
+    await expect(panel).to_contain_text("(none)")
+    assert await notebook.troubles() == []
+    await notebook.run("close")
 
 
 async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
@@ -73,7 +80,7 @@ async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
         re.compile(r"Practice database \S+ on .+ as \w+, PostgreSQL")
     )
     await button(panel, "Expand").click()
-    await expect(panel).to_contain_text("Both names are right")
+    await expect(panel).to_contain_text("Both names work")
     await button(panel, "Backfill").click()
     await expect(panel).to_contain_text("rows filled in")
     await button(panel, "Roll back").click()
@@ -92,7 +99,7 @@ async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
     notebook = await lab.notebook()
     await notebook.run("buttons")
     panel = await notebook.show("buttons")
-    name, yes = panel.locator("input[type=text]:visible"), button(panel, "Yes, go on")
+    name, yes = panel.locator("input[type=text]:visible"), button(panel, "Yes, continue")
     await name.fill("invoice.amt")
     await name.press("Enter")
     await expect(yes).to_be_disabled()
@@ -100,9 +107,7 @@ async def test_a_rollback_asks_and_only_the_name_begins_it(lab: Lab) -> None:
     await name.fill(" invoice.amount_cents ")
     await yes.click()
     await expect(panel).to_contain_text("Everything is as it was before the expand")
-    await expect(panel).to_contain_text("(none)")
-    assert await notebook.troubles() == []
-    await notebook.run("close")
+    await ended(notebook, panel)
 
 
 async def test_on_a_real_database_a_phase_asks_first(lab: Lab) -> None:
@@ -117,9 +122,7 @@ async def test_on_a_real_database_a_phase_asks_first(lab: Lab) -> None:
     await expect(panel).to_contain_text("It adds title to account")
     await button(panel, "No").click()
     await expect(panel).to_contain_text("nothing was changed")
-    await expect(panel).to_contain_text("(none)")
-    assert await notebook.troubles() == []
-    await notebook.run("close")
+    await ended(notebook, panel)
 
 
 async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> None:
@@ -127,7 +130,7 @@ async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> 
     await notebook.replace("setup", *MORE_SLOWLY)
     panel = await opened(notebook)
     await button(panel, "Expand").click()
-    await expect(panel).to_contain_text("Both names are right")
+    await expect(panel).to_contain_text("Both names work")
     await button(panel, "Backfill").click()
     await expect(button(panel, "Stop")).to_be_enabled()
 
@@ -137,7 +140,7 @@ async def test_what_runs_goes_on_and_can_be_stopped_after_a_reload(lab: Lab) -> 
     notebook = await lab.notebook()
     await notebook.run("buttons")
     panel = await notebook.show("buttons")
-    await expect(panel).to_contain_text(re.compile(r"at work pid \d+"))
+    await expect(panel).to_contain_text(re.compile(r"lock holder pid \d+"))
     await expect(button(panel, "Backfill")).to_be_disabled()
     await expect(button(panel, "Stop")).to_be_enabled()
     await expect(panel).to_contain_text("(backfilled)")

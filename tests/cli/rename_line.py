@@ -15,12 +15,10 @@ import subprocess
 import sys
 import termios
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
-from invoicing.cli.main import main
+from tests.cli.here import run_here
 from tests.rename.faults import connect
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def environment(url: URL) -> dict[str, str]:
 
 
 class Keyboard(StringIO):
-    """What somebody types at a terminal; None where there is nobody, and no terminal."""
+    """What is typed at a terminal; None where there is no terminal."""
 
     def __init__(self, typed: str | None) -> None:
         super().__init__(typed)
@@ -62,20 +60,7 @@ class CommandLine:
     def __call__(
         self, *arguments: str, typed: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        command = ["invoicing", *arguments]
-        code, out, err = 0, StringIO(), StringIO()
-        with (
-            patch.dict(os.environ, environment(self.url), clear=True),
-            patch.object(sys, "argv", command),
-            patch.object(sys, "stdin", Keyboard(typed)),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+        return run_here(environment(self.url), *arguments, stdin=Keyboard(typed))
 
     def rename(
         self, verb: str, *options: str, typed: str | None = None

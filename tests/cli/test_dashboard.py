@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from io import StringIO
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from rich.console import Console
 
+from invoicing.cli import dashboard as dashboards
 from invoicing.db import Database
 from invoicing.models import InvoiceStatus
+from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.settings import Settings
 from tests.factories import create_account, create_invoice
 
@@ -20,6 +25,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.models import Account
+
+
+class MoreOfAnInvoice(InvoiceSummary):
+    updated_at: datetime
 
 
 def run(url: URL | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -43,6 +52,25 @@ async def account(migrated_database_url: URL) -> Account:
     async with database, database.transaction() as session:
         session.add_all([account, create_account(name="Zeta")])
     return account
+
+
+def test_a_field_that_is_added_to_the_schema_is_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboards, "InvoiceSummary", MoreOfAnInvoice)
+    invoice = MoreOfAnInvoice(
+        id=uuid4(),
+        amount_cents=5,
+        currency="EUR",
+        status=InvoiceStatus.OPEN,
+        issued_at=None,
+        lines_total_cents=5,
+        updated_at=datetime(2026, 8, 3, tzinfo=UTC),
+    )
+    account = AccountDashboard(id=uuid4(), name="Aurora", plan="team", invoices=[invoice])
+    console = Console(file=StringIO(), width=200)
+    console.print(dashboards.dashboard_table(account))
+    shown = console.file.getvalue()
+    assert "Updated at" in shown
+    assert "2026-08-03" in shown
 
 
 async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
@@ -97,7 +125,7 @@ async def test_a_database_without_our_tables_says_what_to_run(empty_database_url
     assert shown.stderr.count("\n") == 1
 
 
-def test_no_password_is_shown_when_nobody_answers() -> None:
+def test_no_password_is_shown_when_no_server_answers() -> None:
     shown = run("postgresql://reader:top-secret@127.0.0.1:1/none", "accounts")
     assert shown.returncode == 1
     assert "reader:***@127.0.0.1:1" in shown.stderr

@@ -8,19 +8,17 @@ import pty
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import psutil
 import pytest
 from typer.testing import CliRunner
 
-from invoicing.cli.main import app, main
+from invoicing.cli.main import app
 from invoicing.db.migrations import head_revision
 from invoicing.toolkit.postgres import Server
 from invoicing.toolkit.postgres.processes import is_alive
+from tests.cli.here import run_here
 from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:
@@ -50,19 +48,7 @@ class CommandLine:
 
     def here(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it in this process, which saves the time that the imports take."""
-        command = ["invoicing", "db", *arguments]
-        code, out, err = 0, StringIO(), StringIO()
-        with (
-            patch.dict(os.environ, self.environment | environment, clear=True),
-            patch.object(sys, "argv", command),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+        return run_here(self.environment | environment, "db", *arguments)
 
     @property
     def environment(self) -> dict[str, str]:

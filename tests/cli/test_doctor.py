@@ -35,7 +35,7 @@ def diagnoses(run: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str
     }
 
 
-def test_a_good_database_is_told_to_be_good(tmp_path: Path, migrated_database_url: URL) -> None:
+def test_a_good_database_is_said_to_be_good(tmp_path: Path, migrated_database_url: URL) -> None:
     url = migrated_database_url.render_as_string(hide_password=False)
     run = doctor(tmp_path, "--json", DATABASE_URL=url)
     assert run.returncode == 0, run.stderr

@@ -118,7 +118,7 @@ async def test_a_load_killed_at_any_moment_leaves_nothing(database, tmp_path):
         file.write("id,invoice_id,total_cents\n")
         file.writelines(f"{number},INV-1001,1\n" for number in range(60_000))
     for moment in ("Reading lines", "Writing lines"):
-        with subprocess.Popen(  # noqa: ASYNC220 -- nothing else runs in this loop
+        with subprocess.Popen(
             [*COMMAND, *FILES[:2], str(lines)],
             env=environment(database.url), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
             text=True,

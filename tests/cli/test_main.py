@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 
 from invoicing import __version__
 from invoicing.cli.main import VERBS, app, verb
+from invoicing.toolkit.rename import Options
+from invoicing.toolkit.rename.model import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +37,7 @@ def commands() -> Iterator[tuple[str, object]]:
     for name in VERBS:
         found = verb(name)
         if isinstance(found, TyperGroup):
-            yield from ((f"{name} {one}", sub) for one, sub in found.commands.items())
+            yield from ((f"{name} {child}", sub) for child, sub in found.commands.items())
         else:
             yield name, found
 
@@ -57,6 +60,15 @@ def test_each_command_shows_how_it_is_run(name: str, command: object) -> None:
     assert re.search(rf"Example: .*\binvoicing {name}\b", words(command.help))
 
 
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_rename_command_offers_the_options_that_it_takes_with_their_defaults(name: str) -> None:
+    offered = {option.name: option.default for option in COMMANDS[f"rename {name}"].params}
+    usual = asdict(Options()) | {"accept": None}
+    assert {option: usual[option] for option in TAKEN[name]} == {
+        option: default for option, default in offered.items() if option in usual
+    }
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nothing-of-the-kind"]])
 def test_the_list_needs_none_of_the_verbs(arguments: list[str]) -> None:
     run = subprocess.run(
@@ -72,7 +84,7 @@ def test_a_mistyped_verb_is_recognised() -> None:
     assert "Did you mean 'dashboard'?" in run.output
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_shown() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"{__version__}\n"
 
 

@@ -128,7 +128,7 @@ def test_findings_can_be_left_out_and_thresholds_set(folder: Path) -> None:
         (("--allow", "n-plus-on", "report.py", "1"), "Did you mean n-plus-one?"),
         (("--threshold", "repeat=2", "report.py", "1"), "unknown threshold 'repeat'"),
         (("--threshold", "repeats=few", "report.py", "1"), "'few' is not of type int"),
-        (("--html", "report.py/x.html", "report.py", "1"), "report.py is no folder"),
+        (("--html", "report.py/x.html", "report.py", "1"), "report.py is not a folder"),
         ((), "Missing argument"),
     ],
 )

@@ -161,12 +161,12 @@ def test_a_practice_database_is_made_and_removed(invoicing: CommandLine) -> None
     assert "does not exist" in gone.stderr
 
 
-def test_what_is_in_the_way_is_told_and_ends_with_1(invoicing: CommandLine) -> None:
+def test_blocking_issues_are_named_and_end_with_1(invoicing: CommandLine) -> None:
     twice = "ALTER TABLE invoice ADD twice bigint GENERATED ALWAYS AS (amt * 2) STORED"
     asyncio.run(execute(invoicing.url, twice))
     planned = invoicing.rename("plan")
     assert planned.returncode == 1
-    assert "generated-column" in planned.stdout.split("In the way")[1]
+    assert "generated-column" in planned.stdout.split("Blocking issues")[1]
     refused = invoicing.rename("expand", "--yes")
     assert refused.returncode == 1
     assert "computed from" in refused.stderr
@@ -175,7 +175,7 @@ def test_what_is_in_the_way_is_told_and_ends_with_1(invoicing: CommandLine) -> N
 
 
 @pytest.mark.parametrize("verb", ["expand", "backfill", "verify", "rollback", "restore"])
-def test_nothing_changes_where_nobody_can_be_asked(invoicing: CommandLine, verb: str) -> None:
+def test_nothing_changes_where_no_question_can_be_asked(invoicing: CommandLine, verb: str) -> None:
     ended = invoicing.rename(verb)
     assert ended.returncode == 2
     assert "Add: --yes" in ended.stderr

@@ -1,4 +1,4 @@
-"""At a terminal `invoicing rename` asks, shows how far it is, and stops when it is told to."""
+"""At a terminal `invoicing rename` asks, shows how far it is, and stops when it is interrupted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_ctrl_c_stops_between_two_batches_and_the_next_run_goes_on(invoicing: Co
         terminal.wait_for("rows a second, batch 100, ETA ")
         terminal.type("\x03")
         assert terminal.end() == 130
-    assert "Stopping between two batches" in terminal.shown
+    assert "Stopping after this batch" in terminal.shown
     again = hinted(terminal.shown.replace("\r", ""))
     assert again == ["rename", "backfill", *NAMES, *SLOW, "--pause", "0.2"]
     done = filled(invoicing)
@@ -61,7 +61,7 @@ def test_a_second_signal_does_not_wait_for_the_batch_and_loses_nothing(
         while not invoicing.fetch(ASLEEP):
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.stderr.readline().startswith("Stopping between two batches")
+        assert process.stderr.readline().startswith("Stopping after this batch")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -88,7 +88,7 @@ def test_no_is_no_and_the_contract_is_typed(invoicing: CommandLine) -> None:
         terminal.wait_for("Type invoice.amt to confirm: ")
         terminal.type("invoice.amt\n")
         assert terminal.end() == 0
-    assert "amt is gone; amount_cents has every value" in terminal.shown
+    assert "amt was dropped; amount_cents has every value" in terminal.shown
     assert invoicing.phase() == "contracted"
 
 

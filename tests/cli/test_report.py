@@ -195,7 +195,7 @@ def test_an_account_that_is_not_there_does_not_stop_the_others(
         ([UNKNOWN], f"no account has the id {UNKNOWN}"),
     ],
 )
-def test_mistakes_are_told_before_a_kernel_is_started(
+def test_mistakes_are_named_before_a_kernel_is_started(
     migrated_database_url: URL,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -95,7 +95,7 @@ async def test_connections_bear_our_name(database: Database) -> None:
 
 
 async def test_nothing_connects_before_the_first_statement() -> None:
-    unreachable = Database("postgresql://nobody@192.0.2.1:1/nowhere", Settings())
+    unreachable = Database("postgresql://reader@192.0.2.1:1/nowhere", Settings())
     async with unreachable as database, database.read_only(), database.transaction():
         pass
 

@@ -14,6 +14,7 @@ import pytest
 
 from invoicing.cli import db
 from invoicing.db import Database, libpq_url, parse_url
+from invoicing.db.url import hosts_of, socket_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installation
@@ -271,8 +272,6 @@ def test_a_parsed_url_is_not_led_elsewhere_by_the_environment(
     monkeypatch.setenv("PGPORT", "6000")
     monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
     monkeypatch.setenv("PGSERVICE", "of-another-program")
-    from invoicing.db.url import hosts_of, socket_url  # noqa: PLC0415
-
     url = parse_url(socket_url("/run/mine", 5432, "postgres", "invoicing"))
     assert hosts_of(url) == [("/run/mine", "", 5432)]
     assert "hostaddr=" in libpq_url(url, password=False)

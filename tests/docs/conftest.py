@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
-from tests.conftest import execute, server_names
+from tests.conftest import fresh_database, server_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -24,7 +23,5 @@ def newest_server(servers: Callable[[str], URL]) -> URL:
 @pytest.fixture
 async def docs_database_url(newest_server: URL) -> AsyncIterator[URL]:
     """Yield the URL of an empty database."""
-    name = f"test_{uuid4().hex[:12]}"
-    await execute(newest_server, f"CREATE DATABASE {name}")
-    yield newest_server.set(database=name)
-    await execute(newest_server, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(newest_server) as url:
+        yield url

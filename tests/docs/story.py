@@ -53,9 +53,9 @@ def commands_of(block: str) -> Iterator[Command]:
         yield Command(line, shown)
 
 
-def same(one: str, other: str) -> bool:
+def same(text: str, other: str) -> bool:
     """Tell whether two outputs differ in nothing but what differs from run to run."""
-    return _formed(one) == _formed(other)
+    return _formed(text) == _formed(other)
 
 
 def _formed(text: str) -> str:

@@ -29,7 +29,12 @@ BAD_ROWS = [
     ("accounts", b'A-3,"Cobalt" Foods,team', ["malformed-row"], "broken quotes"),
     ("accounts", b'A-3,"Cobalt,team', ["malformed-row"], "broken quotes"),
     ("accounts", b"A-3," + b"x" * 140_000 + b",team", ["malformed-row"], "endless field"),
-    ("invoices", b"I-3,A-9,1,EUR,paid,,", ["missing-account"], "account_id 'A-9' is no account"),
+    (
+        "invoices",
+        b"I-3,A-9,1,EUR,paid,,",
+        ["missing-account"],
+        "account_id 'A-9' matches no account",
+    ),
     ("invoices", b"I-3,,1,EUR,paid,,", ["empty-value"], "account_id is empty"),
     ("invoices", b"I-3,A-1,1,eur,paid,,", ["bad-currency"], "currency 'eur' is not an ISO 4217"),
     ("invoices", b"I-3,A-1,1,ZZZ,paid,,", ["bad-currency"], "currency 'ZZZ'"),
@@ -52,7 +57,12 @@ BAD_ROWS = [
     ("invoices", b"I-3,A-1,1,EUR,paid,2026-02-30,", ["bad-date"], "issued_at '2026-02-30'"),
     ("invoices", b"I-3,A-1,1,EUR,paid,,0001-01-01T00:00+05:00", ["bad-date"], "created_at"),
     ("invoices", b"I-3,A-1,1.5,eur,paid,,", ["bad-currency", "fractional-cents"], "; currency"),
-    ("lines", b"4,I-9,Seats,1", ["missing-invoice"], "invoice_id 'I-9' is no invoice of the files"),
+    (
+        "lines",
+        b"4,I-9,Seats,1",
+        ["missing-invoice"],
+        "invoice_id 'I-9' matches no invoice of the files",
+    ),
     ("lines", b"4,I-1,Seats,0.01", ["fractional-cents"], "total_cents '0.01'"),
     ("lines", b"4,I-1,Se\x00ats,1", ["nul-character"], "description"),
     ("lines", b"1,I-1,Seats,1", ["duplicate-id"], "is also on line 2"),
@@ -61,7 +71,9 @@ GOOD = {"accounts": ACCOUNTS, "invoices": INVOICES, "lines": LINES}
 
 
 @pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=str)
-async def test_a_bad_row_is_told_and_nothing_is_loaded(database, files, kind, row, rules, reason):
+async def test_a_bad_row_is_reported_and_nothing_is_loaded(
+    database, files, kind, row, rules, reason
+):
     written = files(**{kind: GOOD[kind].encode() + row})
     with pytest.raises(BadRowsError) as caught:
         await load_files(database, **written)
@@ -98,7 +110,7 @@ async def test_skipping_a_bad_row_loads_the_others(
     assert reason in rejected["reason"]
 
 
-async def test_every_bad_row_of_every_file_is_told(database, files):
+async def test_every_bad_row_of_every_file_is_reported(database, files):
     with pytest.raises(BadRowsError, match=r"5 of 12 rows are bad.*--skip-bad") as caught:
         await load_files(
             database,
@@ -168,7 +180,7 @@ async def test_rows_after_broken_quotes_are_still_checked(database, files):
     assert [row.line for row in caught.value.report.first_rejected] == [2, 3]
 
 
-async def test_a_bad_row_of_parquet_is_told_by_its_number(database, files, tmp_path):
+async def test_a_bad_row_of_parquet_is_reported_by_its_number(database, files, tmp_path):
     table = pa.table({"id": [1, None, 3], "name": ["a", "b", "c\x00"], "plan": ["x", "x", "x"]})
     pq.write_table(table, tmp_path / "accounts.parquet")
     with pytest.raises(BadRowsError) as caught:

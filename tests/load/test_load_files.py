@@ -309,8 +309,6 @@ async def test_each_row_costs_the_same_however_many_there_are(database, files):
     pages = "SELECT heap_blks_hit + heap_blks_read FROM pg_statio_user_tables"
     async with asyncio.timeout(20):
         # The server tells its statistics a moment after the commit.
-        while not (  # noqa: ASYNC110 -- the server has the answer
-            read := await rows(database, f"{pages} WHERE relname = 'invoice'")
-        )[0][0]:
+        while not (read := await rows(database, f"{pages} WHERE relname = 'invoice'"))[0][0]:
             await asyncio.sleep(0.1)
     assert read[0][0] < 30 * count

@@ -10,7 +10,7 @@ from invoicing.toolkit.rename import Options
 if TYPE_CHECKING:
     from invoicing.db import Database
 
-# In a test nobody is left who runs old code without a word.
+# In a test no old code is left that runs unseen.
 QUICK = Options(batch_size=500, quiet=0.2)
 
 

@@ -145,7 +145,7 @@ async def test_the_alembic_command_works_from_the_checkout(empty_database_url: U
         assert run.returncode == 0, run.stderr
 
 
-async def test_a_second_operator_is_told_who_is_migrating(empty_database_url: URL) -> None:
+async def test_a_second_operator_learns_who_is_migrating(empty_database_url: URL) -> None:
     first = Database(empty_database_url, Settings(application_name="first"))
     second = Database(empty_database_url, Settings())
     async with first, second, first.transaction() as session:
@@ -161,13 +161,13 @@ async def test_a_second_operator_is_told_who_is_migrating(empty_database_url: UR
 async def test_a_migration_that_cannot_have_its_lock_changes_nothing(
     empty_database_url: URL,
 ) -> None:
-    """A table that somebody holds makes the migration give up, not queue everybody behind it."""
+    """A table that another session has locked makes the migration give up; no queue builds up."""
     async with Database(empty_database_url, Settings()) as database:
         first = revisions()[-1].revision
         await upgrade(database, first)
         async with database.transaction() as session:
             await session.execute(text("LOCK TABLE account"))
-            with pytest.raises(Exception) as caught:  # noqa: PT011 -- told apart by SQLSTATE below
+            with pytest.raises(Exception) as caught:  # noqa: PT011 -- distinguished by SQLSTATE below
                 await upgrade(database)
         assert caught.value.orig.sqlstate == "55P03"
         assert await current_revision(database) == first

@@ -67,7 +67,7 @@ async def test_the_expand_fills_every_row_in_batches_and_moves_no_timestamp(
 ) -> None:
     newest = await fetch(before, "SELECT max(updated_at) FROM invoice")
     batches: list[int] = []
-    await upgrade(before, EXPANDED, progress=lambda told: batches.append(told.rows_done))
+    await upgrade(before, EXPANDED, progress=lambda progress: batches.append(progress.rows_done))
     equal = "SELECT count(*) FROM invoice WHERE amt = amount_cents"
     assert await fetch(before, equal) == ROWS
     assert len(set(batches)) >= ROWS // QUICK.batch_size
@@ -153,9 +153,9 @@ async def test_the_contract_goes_back_filled_and_the_rest_of_the_way_loses_nothi
 async def test_a_stopped_downgrade_keeps_its_batches_and_goes_on(before: Database) -> None:
     await upgrade(before, "head", confirm="invoice.amt")
     stop = asyncio.Event()
-    told = {"options": QUICK, "stop": stop, "progress": lambda _: stop.set()}
+    settings = {"options": QUICK, "stop": stop, "progress": lambda _: stop.set()}
     with pytest.raises(RenameInterruptedError, match="stopped"):
-        await migrations.downgrade(before, EXPANDED, rename=told)
+        await migrations.downgrade(before, EXPANDED, rename=settings)
     assert await current_revision(before) == CONTRACTED
     assert 0 < await fetch(before, "SELECT count(amt) FROM invoice") < ROWS
     await downgrade(before, EXPANDED)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, inspect, text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import configure_mappers
 
 from invoicing.db import Base, TimeStampedMixin
 from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from tests.factories import create_account, create_invoice
+from tests.wire import recorded_statements
 
 if TYPE_CHECKING:
     from invoicing.db import Database
@@ -103,12 +104,7 @@ async def test_deleting_an_account_loads_nothing_and_leaves_nothing(database: Da
     create_invoice(other, line_cents=[3])
     async with database.transaction() as session:
         session.add_all([account, other])
-    statements: list[str] = []
-    event.listen(
-        database.engine.sync_engine,
-        "before_cursor_execute",
-        lambda _c, _k, statement, *_: statements.append(statement),
-    )
+    statements = recorded_statements(database.engine)
     async with database.transaction() as session:
         await session.delete(await session.get_one(Account, account.id))
     assert [statement.split()[0] for statement in statements] == ["SELECT", "DELETE"]

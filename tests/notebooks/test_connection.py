@@ -34,7 +34,7 @@ async def test_an_empty_database_is_recognised_before_the_first_query(
 
 async def test_a_database_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(DatabaseUnavailableError, match="invoicing db status"):
-        await open_database("postgresql://nobody@127.0.0.1:1/nothing")
+        await open_database("postgresql://reader@127.0.0.1:1/nothing")
 
 
 OPEN = """
@@ -54,7 +54,7 @@ def test_a_cell_says_in_one_sentence_what_went_wrong(migrated_database_url: URL)
     with running_kernel(os.environ | {"DATABASE_URL": url}) as kernel:
         assert kernel.run(OPEN)[1] == ""
         # Our own, the server's refusal, and a connection that is lost in the middle.
-        find = "async with database.read_only() as s: await services.find_account(s, 'nobody')"
+        find = "async with database.read_only() as s: await services.find_account(s, 'nowhere')"
         assert kernel.run(find)[1] == "NoSuchAccountNameError"
         assert len(kernel.traceback.splitlines()) == 1
         assert kernel.run(QUERY.format("SELECT 1 / 0"))[1] == "StatementFailedError"

@@ -14,6 +14,7 @@ from invoicing.notebook import RenamePanel
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
+from tests.notebooks.bills import create_bills
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,12 +40,7 @@ async def opened(url: URL, *, practice: bool) -> AsyncIterator[RenamePanel]:
 @pytest.fixture
 async def bills_url(empty_database_url: URL) -> URL:
     """Return a database with a table of bills."""
-    await execute(
-        empty_database_url,
-        "CREATE TABLE bill (id bigint PRIMARY KEY, amt bigint NOT NULL)",
-        f"INSERT INTO bill SELECT n, n FROM generate_series(1, {ROWS}) AS n",
-        "ANALYZE bill",
-    )
+    await create_bills(empty_database_url, ROWS)
     return empty_database_url
 
 
@@ -57,14 +53,14 @@ async def panel(bills_url: URL) -> AsyncIterator[RenamePanel]:
 
 @pytest.fixture
 async def real(bills_url: URL) -> AsyncIterator[RenamePanel]:
-    """Yield the same on what is somebody's database."""
+    """Yield the same on what is a real database."""
     async with opened(bills_url, practice=False) as panel:
         yield panel
 
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 -- a widget has no event to wait for
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -108,16 +104,16 @@ def offered(panel: RenamePanel) -> set[str]:
 
 async def test_what_comes_next_can_be_clicked_and_nothing_else(panel: RenamePanel) -> None:
     assert offered(panel) == {"expand"}
-    await click(panel, "expand", "Both names are right")
+    await click(panel, "expand", "Both names work")
     assert offered(panel) == {"backfill", "rollback"}
     await click(panel, "backfill", f"{ROWS:,} rows filled")
     assert offered(panel) == {"verify", "rollback"}
     await click(panel, "verify", f"{ROWS:,} of {ROWS:,} rows equal")
     assert offered(panel) == {"gate", "verify", "rollback"}
-    await click(panel, "gate", "The old column may go")
+    await click(panel, "gate", "The gate is open")
     panel.typed.value = "bill.amt"
     await until(lambda: "contract" in offered(panel))
-    await click(panel, "contract", "bill.amt is gone")
+    await click(panel, "contract", "bill.amt was dropped")
     assert offered(panel) == {"restore"}
     assert "&#10003; contract" in panel.way.value
     await click(panel, "restore", "rows filled")
@@ -129,7 +125,7 @@ async def test_what_goes_wrong_is_said_beside_the_buttons(panel: RenamePanel) ->
     await click(panel, "expand", "cannot rename")
     assert "var(--jp-error-color1)" in panel.message.value
     await execute(url, "ALTER TABLE bill DROP cents")
-    await click(panel, "expand", "Both names are right")
+    await click(panel, "expand", "Both names work")
 
 
 async def test_it_shows_what_another_operator_does(panel: RenamePanel) -> None:
@@ -137,7 +133,7 @@ async def test_it_shows_what_another_operator_does(panel: RenamePanel) -> None:
     await other.expand()
     stop = asyncio.Event()
     work = asyncio.create_task(other.backfill(stop=stop))
-    await until(lambda: "at work" in panel.facts.value)
+    await until(lambda: "lock holder" in panel.facts.value)
     assert offered(panel) == set()
     stop.set()
     await work
@@ -145,7 +141,7 @@ async def test_it_shows_what_another_operator_does(panel: RenamePanel) -> None:
     assert (await panel.rename.status()).phase is Phase.BACKFILLING
 
 
-async def test_a_table_that_is_gone_is_told_once_and_looked_for_again(panel: RenamePanel) -> None:
+async def test_a_table_that_is_gone_is_named_once_and_looked_for_again(panel: RenamePanel) -> None:
     url = panel.rename.database.url
     await execute(url, "ALTER TABLE bill RENAME TO away")
     await until(lambda: "bill" in panel.message.value)
@@ -257,8 +253,8 @@ async def test_names_with_escapes_are_shown_and_can_be_typed(empty_database_url:
         await panel.rename.expand()
         question = await asked(panel, "rollback")
         shown = (question.message.value, question.text.placeholder, panel.way.value)
-        assert all("\\x1b[31m\\u202e" in one for one in shown)
-        assert not [one for one in shown if "\x1b" in one or "\u202e" in one]
+        assert all("\\x1b[31m\\u202e" in text for text in shown)
+        assert not [text for text in shown if "\x1b" in text or "\u202e" in text]
         question.text.value = 'Bill.Grün\\x1b[31m\\u202e"'
         question.yes.click()
         await until(lambda: "as it was before" in panel.message.value)

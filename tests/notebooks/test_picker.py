@@ -22,7 +22,7 @@ async def filled(database: Database) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 -- a widget has no event to wait for
+        while not condition():
             await asyncio.sleep(0.01)
 
 

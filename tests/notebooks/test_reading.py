@@ -182,20 +182,21 @@ async def test_a_row_of_nothing_but_null_is_a_row(database: Database, kind: str)
     assert found["a"].isna().tolist() == [True] * 3
 
 
-async def test_many_rows_come_in_blocks_and_in_order(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("invoicing.notebook.reading._BLOCK", 10_000)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+async def test_many_rows_come_in_blocks_and_in_order(database: Database) -> None:
     lines = "SELECT n, repeat(chr(10) || '\"', n % 7) AS t FROM generate_series(1, 20000) AS n"
     found = await read_frame(database, text(lines))
     assert found["n"].tolist() == list(range(1, 20_001))
     assert found["t"].tolist() == ['\n"' * (n % 7) for n in range(1, 20_001)]
 
 
-async def test_a_row_may_be_longer_than_a_block(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("invoicing.notebook.reading._BLOCK", 10_000)
+@pytest.mark.usefixtures("_small_blocks")
+async def test_a_row_may_be_longer_than_a_block(database: Database) -> None:
     lines = "SELECT n, repeat(n::text, 100000) AS t FROM generate_series(1, 9) AS n"
     found = await read_frame(database, text(lines))
     assert found["t"].tolist() == [str(n) * 100_000 for n in range(1, 10)]

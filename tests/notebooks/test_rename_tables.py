@@ -37,7 +37,7 @@ PLAN = Plan(
     findings=[INDEX],
     steps=[
         Step("expand", "ALTER TABLE invoice\n  ADD COLUMN amount_cents bigint", "ACCESS", "all"),
-        Step("backfill", f"UPDATE invoice SET {'amount_cents = amt, ' * 20}", "ROW", "nobody"),
+        Step("backfill", f"UPDATE invoice SET {'amount_cents = amt, ' * 20}", "ROW", "none"),
     ],
     estimates=[
         Estimate("columns", 12.34, 1_500_000, "2 s", [], safe=True),

@@ -30,6 +30,10 @@ class Summary(BaseModel):
     lines_total_cents: int
 
 
+class MoreOfAnInvoice(Summary):
+    updated_at: datetime
+
+
 INVOICES = [
     Summary(
         id=UUID(int=1),
@@ -104,6 +108,15 @@ def test_a_table_reads_well_as_text() -> None:
         )
         == 1
     )
+
+
+def test_a_field_that_is_added_to_the_schema_is_a_column_of_table_and_frame() -> None:
+    day = datetime(2026, 8, 3, tzinfo=UTC)
+    rows = [MoreOfAnInvoice(**INVOICES[0].model_dump(), updated_at=day)]
+    for shown in (repr(Table.of(rows)), Table.of(rows)._repr_html_()):
+        assert "Updated at" in shown
+        assert "2026-08-03" in shown
+    assert str(frame(rows)["updated_at"].dtype) == "datetime64[us, UTC]"
 
 
 def test_a_table_puts_money_to_the_right_and_escapes_names() -> None:

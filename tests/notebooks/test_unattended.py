@@ -10,7 +10,7 @@ import pytest
 
 from invoicing.notebook import Walkthrough
 from invoicing.toolkit.rename import Options, Target
-from tests.conftest import execute
+from tests.notebooks.bills import create_bills
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -22,11 +22,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03_rename_walkthrough.ipyn
 @pytest.fixture
 async def bills(empty_database_url: URL) -> str:
     """Return the URL of a database that is not one for practice."""
-    await execute(
-        empty_database_url,
-        "CREATE TABLE bill (id bigint PRIMARY KEY, amt bigint NOT NULL)",
-        f"INSERT INTO bill SELECT n, n FROM generate_series(1, {ROWS}) AS n",
-    )
+    await create_bills(empty_database_url, ROWS)
     return empty_database_url.render_as_string(hide_password=False)
 
 

@@ -46,10 +46,10 @@ await until_stopped(work(), stopping.set)
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
-    with running_kernel() as one:
+    with running_kernel() as running:
         # The import takes seconds: an interrupt is to come in the wait, not before.
-        one.run("import asyncio\nfrom invoicing.notebook import *")
-        yield one
+        running.run("import asyncio\nfrom invoicing.notebook import *")
+        yield running
 
 
 def test_an_interrupt_ends_a_wait_and_the_statement_on_the_server(
@@ -68,14 +68,14 @@ def test_an_interrupt_ends_the_work_where_it_may_end(kernel: Kernel) -> None:
     assert output == "True {'ended'}"
 
 
-def test_nobody_is_asked_where_no_prompt_can_be_shown(kernel: Kernel) -> None:
+def test_nothing_is_asked_where_no_prompt_can_be_shown(kernel: Kernel) -> None:
     for answer in ("True", "False"):
         ask = f"print(await confirm('Drop?', unattended={answer}))"
         output, error, _ = kernel.run(ask, stdin=False)
         assert (output, error) == (answer, "")
 
 
-def test_what_drops_something_needs_its_name_where_nobody_can_be_asked(kernel: Kernel) -> None:
+def test_what_drops_something_needs_its_name_where_no_question_can_be_asked(kernel: Kernel) -> None:
     for given, answer in (("True", False), ("'invoice'", False), ("'invoice.amt '", True)):
         ask = f"print(await confirm('Drop it?', unattended={given}, typed='invoice.amt'))"
         output, error, _ = kernel.run(ask, stdin=False)
@@ -84,7 +84,7 @@ def test_what_drops_something_needs_its_name_where_nobody_can_be_asked(kernel: K
         assert answer or "invoice.amt was not named. Nothing was changed" in said[0]
 
 
-def test_somebody_is_asked_where_one_can_click(kernel: Kernel) -> None:
+def test_a_question_is_asked_where_it_can_be_clicked(kernel: Kernel) -> None:
     ask = "print(await asyncio.wait_for(confirm('Drop?', unattended=True), 0.3))"
     output, error, _ = kernel.run(ask)
     assert (output, error) == ("", "TimeoutError")
@@ -148,11 +148,11 @@ async def test_yes_needs_the_text_typed_first() -> None:
     assert not question.yes.disabled
 
 
-async def test_outside_a_kernel_nobody_is_asked() -> None:
+async def test_outside_a_kernel_nothing_is_asked() -> None:
     assert await confirm("Go on?", unattended=True)
 
 
-def test_progress_prints_one_line_where_nobody_watches(
+def test_progress_prints_one_line_where_it_is_not_watched(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ProgressDisplay("backfill") as progress:

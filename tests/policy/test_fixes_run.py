@@ -7,13 +7,16 @@ import itertools
 import random
 import shutil
 import sys
+from inspect import signature
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import selectinload
 
 from invoicing.toolkit.policy import check, fix
+from tests.conftest import newest_server_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+server_url = newest_server_url
 MODELS = """
 from sqlalchemy import Column, ForeignKey, Table
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -84,9 +88,11 @@ ATTRIBUTES = {
     "Tag": {},
 }
 ATTRIBUTES["Account"]["billed"] = "Invoice"
+# SQLAlchemy 2.1 brought it.
+CHUNKSIZE = "chunksize" in signature(selectinload).parameters
 LOADERS = {
     "joinedload": ("", ", innerjoin=True"),
-    "selectinload": ("", ", recursion_depth=2", ", chunksize=1"),
+    "selectinload": ("", ", recursion_depth=2", *[", chunksize=1"] * CHUNKSIZE),
     "subqueryload": ("",),
 }
 LOCK = ("", "", "", ".with_for_update()", ".with_for_update(of={owner})", ".distinct()")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from invoicing.cli.main import main
 from invoicing.toolkit.policy import FORMATS, all_rules, assert_clean, check, fix
 from invoicing.toolkit.policy.errors import PolicyPathError, PolicySettingsError, UnknownRuleError
 from tests.policy.project import findings_of, report_of, write
@@ -25,14 +29,26 @@ def test_this_project_holds_itself_to_it() -> None:
 
 
 def policy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).parent / "invoicing", "policy", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    """Run the command here: a process of its own would import everything again."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        chdir(folder),
+        patch.object(sys, "argv", ["invoicing", "policy", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return subprocess.CompletedProcess(arguments, ended.value.code, out.getvalue(), err.getvalue())
+
+
+def test_the_command_is_a_program(tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    program = [Path(sys.executable).parent / "invoicing", "policy", "check", "app"]
+    run = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    here = policy(tmp_path, "check", "app")
+    assert (run.returncode, run.stdout) == (here.returncode, here.stdout)
+    assert run.returncode == 1
 
 
 def test_the_command_line_ends_with_0_1_or_2(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def test_a_parameter_that_is_a_session_by_its_name_alone_is_uncertain(
     assert findings_of(tmp_path, files, "shared-session") == []
     (finding,) = findings_of(tmp_path, files, "shared-session", strict=True)
     assert "annotate it" in finding.fix
-    other = {"app/services.py": files["app/services.py"].replace("(session)", "(session: Client)")}
+    other = {
+        "app/services.py": files["app/services.py"].replace("a(session)", "a(session: Client)")
+    }
     assert findings_of(tmp_path, other, "shared-session", strict=True) == []
 
 

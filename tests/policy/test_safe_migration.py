@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from invoicing.toolkit.policy import all_rules
-from invoicing.toolkit.policy.migrations import MigrationSettings, check_sql, squawk
+from invoicing.toolkit.policy.migrations import check_sql, squawk
 from invoicing.toolkit.policy.migrations.errors import OfflineSqlError, SquawkMissingError
 
 ROOT = Path(__file__).parents[2]
@@ -82,8 +82,3 @@ def test_without_squawk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(squawk.shutil, "which", lambda *_, **__: None)
     with pytest.raises(SquawkMissingError, match="pip install squawk-cli"):
         check_sql(ROOT / "pyproject.toml")
-
-
-def test_this_projects_migrations_are_safe() -> None:
-    settings = MigrationSettings(lock_timeout_elsewhere=True)
-    assert [*map(str, check_sql(ROOT / "pyproject.toml", settings=settings))] == []

@@ -85,11 +85,11 @@ def test_outside_any_project_the_home_is_that_of_the_package(
 def test_two_names_of_one_folder_are_one_server(folder: Path) -> None:
     (folder / "real").mkdir()
     (folder / "link").symlink_to(folder / "real")
-    one, other = (
+    real, linked = (
         embedded_server(Settings(home=path))
         for path in (folder / "real", folder / "link" / ".." / "link")
     )
-    assert one.data_dir == other.data_dir == folder / "real" / "postgres"
+    assert real.data_dir == linked.data_dir == folder / "real" / "postgres"
 
 
 def test_database_url_wins_and_starts_nothing(folder: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_port_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         Settings.read()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root is in somebody else's place")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
 def test_data_below_a_closed_folder_is_refused_and_no_permission_is_changed(
     server: Server, folder: Path
 ) -> None:

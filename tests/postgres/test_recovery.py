@@ -86,7 +86,7 @@ def test_stop_after_a_kill_leaves_nothing_running(server: Server) -> None:
     assert server.ensure_running().outcome in {Outcome.RECOVERED, Outcome.STARTED}
 
 
-def test_whoever_only_asks_for_the_url_is_told_of_a_recovery(
+def test_whoever_only_asks_for_the_url_hears_of_a_recovery(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(home=folder)

@@ -107,7 +107,7 @@ def test_a_socket_that_another_server_holds(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
 @pytest.mark.parametrize("kind", ["folder", "link"])
-def test_a_socket_folder_that_somebody_else_has_put_there(
+def test_a_socket_folder_that_another_user_has_put_there(
     kind: str, server: Server, folder: Path
 ) -> None:
     squatted = make_socket_folder(server.data_dir, server_owner(server.data_dir))

@@ -93,7 +93,7 @@ def test_it_outlives_the_killed_process_that_started_it(server: Server) -> None:
     assert query(server, "SELECT 1") == "1"
 
 
-def test_a_starter_killed_while_the_server_comes_up_hinders_nobody(server: Server) -> None:
+def test_a_starter_killed_while_the_server_comes_up_blocks_no_other(server: Server) -> None:
     starter = python(START, server.data_dir)
     while not (server.data_dir / "postmaster.pid").exists() and starter.poll() is None:
         time.sleep(0.001)

@@ -60,7 +60,7 @@ def users_folder(folder: Path) -> Path:
 
 
 def as_user(data_dir: Path) -> list[str]:
-    """Return what the ordinary user is told when it starts a server on `data_dir`."""
+    """Return what the ordinary user reads when it starts a server on `data_dir`."""
     done = subprocess.run(
         [*users_python(), "-c", RUN, str(data_dir)],
         capture_output=True,
@@ -96,7 +96,7 @@ def test_a_server_that_root_starts_on_a_users_data_stays_the_users(
     assert as_user(server.data_dir)[0] == "started True"
 
 
-def test_a_user_is_told_whose_a_server_is_that_root_started(
+def test_a_user_reads_whose_a_server_is_that_root_started(
     users_folder: Path, make_server: Callable[..., Server]
 ) -> None:
     server = make_server(users_folder / "data")
@@ -104,11 +104,11 @@ def test_a_user_is_told_whose_a_server_is_that_root_started(
     (said,) = as_user(server.data_dir)
     assert said.startswith("DataFolderOwnerError")
     assert f"{server.data_dir} belongs to user" in said
-    assert "this is user nobody" in said
+    assert f"this is user {USER.pw_name}" in said
     assert "INVOICING_HOME" in said
 
 
-def test_a_user_is_told_of_a_home_that_it_cannot_enter(users_folder: Path) -> None:
+def test_a_user_reads_of_a_home_that_it_cannot_enter(users_folder: Path) -> None:
     users_folder.chmod(0o700)
     os.chown(users_folder, 0, 0)
     (said,) = as_user(users_folder / "home" / "data")

@@ -52,7 +52,7 @@ async def test_one_whose_making_was_interrupted_is_made_anew(server_url: URL) ->
     await drop_practice(again)
 
 
-async def test_who_may_not_create_databases_is_told(server_url: URL) -> None:
+async def test_who_may_not_create_databases_learns_it(server_url: URL) -> None:
     clerk = f"clerk_{uuid4().hex[:6]}"
     await execute(server_url, f"CREATE ROLE {clerk} LOGIN")
     try:

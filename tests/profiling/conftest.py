@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
+    from sqlalchemy import Engine
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -62,6 +63,14 @@ def shelves() -> list[Shelf]:
         )
         for number in range(SHELVES)
     ]
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Engine]:
+    """Yield an engine of another dialect, without async."""
+    engine = create_engine("sqlite://")
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_without():
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")])
 def test_a_project_of_its_own_is_held_to_its_markers(
     pytester: pytest.Pytester, arguments: tuple[str, ...]
 ) -> None:

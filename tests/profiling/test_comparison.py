@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from rich.console import Console
-from sqlalchemy import ForeignKey, create_engine, func, insert, select
+from sqlalchemy import ForeignKey, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -23,16 +23,17 @@ from sqlalchemy.orm import (
 from invoicing.toolkit.profiling import Strategy, compare_loading
 from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, Law, growth_of
 from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy import Select
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
 
     from tests.profiling.conftest import Sessions
 
+server_url = newest_server_url
 PARENTS, CHILDREN, SIBLINGS = 200, 20, 5
 
 
@@ -287,12 +288,11 @@ async def test_it_is_a_frame_a_table_and_html(sessions: Sessions) -> None:
     assert "raises" in html
 
 
-def test_a_sync_session_of_another_dialect_is_compared_too() -> None:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session:
+def test_a_sync_session_of_another_dialect_is_compared_too(sqlite: Engine) -> None:
+    Base.metadata.create_all(sqlite)
+    with Session(sqlite) as session:
         fill(session)
-    comparison = asyncio.run(compare_loading(sessionmaker(engine), first(20), Parent.children))
+    comparison = asyncio.run(compare_loading(sessionmaker(sqlite), first(20), Parent.children))
     counts = {
         str(measured.strategy): (measured.statements, measured.rows)
         for measured in comparison.measured
@@ -303,7 +303,6 @@ def test_a_sync_session_of_another_dialect_is_compared_too() -> None:
     assert {measured.bytes_received for measured in comparison.measured} == {None}
     assert comparison.recommended is Strategy.SELECTIN
     assert "?" in comparison._repr_html_()
-    engine.dispose()
 
 
 async def test_strategies_that_bring_different_objects_are_refused(sessions: Sessions) -> None:

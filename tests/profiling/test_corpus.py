@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from invoicing.toolkit.profiling import SLUGS, record_queries
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.outside import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 
+server_url = newest_server_url
 Found = dict[str, list["Finding"]]
 Flagged = frozenset[tuple[str, str | None]]
 

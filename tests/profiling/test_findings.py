@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, defer, joinedload, lazyload, selectinload
 
@@ -17,7 +17,7 @@ from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from invoicing.toolkit.profiling import Finding, Recorder
@@ -60,7 +60,7 @@ async def test_a_finding_names_its_line_its_cost_and_the_option(
     assert str(finding).startswith(f"{finding.caller}: [n-plus-one] Shelf.books was loaded for 3")
 
 
-async def test_the_option_it_names_mends_it(engine: AsyncEngine, sessions: Sessions) -> None:
+async def test_the_option_it_names_removes_it(engine: AsyncEngine, sessions: Sessions) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
         fixed = select(Shelf).options(selectinload(Shelf.books))
         for shelf in await session.scalars(fixed):
@@ -112,7 +112,7 @@ async def test_columns_read_one_by_one_are_named(engine: AsyncEngine, sessions: 
     assert (statement.relationship, statement.parent.entity) == ("Book.title", "Book")
 
 
-async def test_a_refresh_of_a_relationship_is_told_once(
+async def test_a_refresh_of_a_relationship_is_reported_once(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
@@ -270,12 +270,11 @@ def test_explain_of_an_async_engine_has_to_be_awaited() -> None:
         pass
 
 
-def test_another_dialect_and_a_sync_engine_are_judged_alike() -> None:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session, session.begin():
+def test_another_dialect_and_a_sync_engine_are_judged_alike(sqlite: Engine) -> None:
+    Base.metadata.create_all(sqlite)
+    with Session(sqlite) as session, session.begin():
         session.add_all(shelves())
-    with record_queries(engine) as recorder, Session(engine) as session:
+    with record_queries(sqlite) as recorder, Session(sqlite) as session:
         books_of_all(session)
         for number in (1, 2, 3):
             session.get(Label, (number, "red"))
@@ -283,13 +282,12 @@ def test_another_dialect_and_a_sync_engine_are_judged_alike() -> None:
         ("n-plus-one", "Shelf.books"),
         ("n-plus-one", None),
     ]
-    with record_queries(engine) as recorder, Session(engine) as session:
+    with record_queries(sqlite) as recorder, Session(sqlite) as session:
         for shelf in session.scalars(select(Shelf).options(selectinload(Shelf.books))):
             assert [book.title for book in shelf.books]
         for offset in (0, 1, 2):
             session.scalars(select(Book).limit(1).offset(offset)).all()
     assert recorder.findings == []
-    engine.dispose()
 
 
 async def test_classes_are_as_they_were_after_the_recording(

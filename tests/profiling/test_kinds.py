@@ -57,7 +57,9 @@ async def findings_of(example: str, engine: AsyncEngine, *, explain: bool) -> li
     body = textwrap.indent(example.strip(), "    ")
     exec(compile(f"async def program(session):\n{body}\n", "example.py", "exec"), names)
     async with async_sessionmaker(engine)() as session:
-        async with record_queries(engine, explain=explain) as recorder:
+        # On a slow machine a pause is not polling yet.
+        patient = Thresholds(pause=5.0)
+        async with record_queries(engine, explain=explain, thresholds=patient) as recorder:
             await names["program"](session)
         await session.rollback()
     return recorder.findings

@@ -76,7 +76,7 @@ def test_a_cell_that_fails_is_shown_too(kernel: Kernel) -> None:
     assert (output.split(), error) == (["2", "2"], "")
 
 
-def test_a_wrong_option_is_told(kernel: Kernel) -> None:
+def test_a_wrong_option_is_named(kernel: Kernel) -> None:
     _, error, _ = kernel.run("%%queries --alow x\nask(2)")
     assert error == "QueriesMagicError"
     _, error, _ = kernel.run("%%queries --allow n-plus-on\nask(2)")

@@ -41,6 +41,6 @@ E, R, P, L, OTHER = (
         ("SELECT a FROM t", []),
     ],
 )
-def test_a_parameter_is_told_by_its_neighbours(text: str, roles: list[object]) -> None:
+def test_a_parameter_is_known_by_its_neighbours(text: str, roles: list[object]) -> None:
     expected = [frozenset(role if isinstance(role, set) else {role}) for role in roles]
     assert list(parameter_roles(text)) == expected

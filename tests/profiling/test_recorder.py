@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import (
@@ -33,7 +33,7 @@ from invoicing.toolkit.profiling.tables import table_of
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.profiling.conftest import Sessions
@@ -92,7 +92,7 @@ async def test_bytes_received_are_at_least_those_of_the_values(engine: AsyncEngi
     assert 1_000_000 < recorder.statements[0].bytes_received < 1_001_000
 
 
-async def test_rows_are_told_from_different_entities(
+async def test_rows_of_different_entities_are_distinguished(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     both = select(Shelf).options(joinedload(Shelf.books), joinedload(Shelf.labels))
@@ -160,7 +160,7 @@ async def test_an_eager_load_names_its_loader(
     assert {load.caller for load in loads} == {first.caller}
 
 
-async def test_get_refresh_and_deferred_columns_are_told_apart(
+async def test_get_refresh_and_deferred_columns_are_distinguished(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
@@ -179,7 +179,7 @@ async def test_get_refresh_and_deferred_columns_are_told_apart(
     ]
 
 
-async def test_what_a_flush_sends_is_told_from_what_the_program_sends(
+async def test_what_a_flush_sends_is_no_statement_of_the_program(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     async with record_queries(engine) as recorder, sessions() as session:
@@ -363,7 +363,7 @@ async def test_a_recorder_may_be_used_again_but_not_twice_at_once(engine: AsyncE
         recorder.__enter__()
 
 
-async def test_a_bug_in_a_listener_is_swallowed_counted_and_told_once(
+async def test_a_bug_in_a_listener_is_swallowed_counted_and_warned_of_once(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
@@ -379,12 +379,11 @@ async def test_a_bug_in_a_listener_is_swallowed_counted_and_told_once(
     assert "3 events lost" in repr(recorder)
 
 
-def test_another_dialect_and_a_synchronous_engine_are_recorded_too() -> None:
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session, session.begin():
+def test_another_dialect_and_a_synchronous_engine_are_recorded_too(sqlite: Engine) -> None:
+    Base.metadata.create_all(sqlite)
+    with Session(sqlite) as session, session.begin():
         session.add_all(shelves())
-    with record_queries(engine) as recorder, Session(engine) as session:
+    with record_queries(sqlite) as recorder, Session(sqlite) as session:
         for shelf in session.scalars(select(Shelf).options(lazyload(Shelf.books))):
             assert len(shelf.books) == BOOKS_A_SHELF
     first, *loads = recorder.statements

@@ -20,6 +20,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.orm import lazyload
 
 from invoicing.toolkit.profiling import record_queries
+from tests.conftest import newest_server_url
 from tests.profiling.conftest import SHELVES, Book, Shelf
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling import Recorder
     from tests.profiling.conftest import Sessions
 
+server_url = newest_server_url
 MEANT = {
     name: number
     for number, line in enumerate(Path(__file__).read_text().splitlines(), 1)

@@ -38,7 +38,8 @@ async def renaming(url: URL, **options: Any) -> AsyncIterator[Rename]:
 
 
 async def verified(rename: Rename) -> None:
-    """Walk to where both columns are filled, NOT NULL, and equal."""
+    """Walk to where the contract may come: both columns filled, NOT NULL, and equal."""
     await rename.expand()
     assert (await rename.backfill()).completed
-    assert (await rename.verify()).ok
+    report = await rename.verify()
+    assert report.ok, report

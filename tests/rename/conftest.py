@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.toolkit.postgres import find_installations
-from tests.conftest import UNSAFE, throw_away_server
+from tests.conftest import UNSAFE, execute, throw_away_server
+from tests.rename.bills import make_bills
+from tests.rename.faults import own_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server
 
@@ -21,10 +25,29 @@ KILLABLE = UNSAFE | {
     "full_page_writes": "on",
     "max_prepared_transactions": "5",
 }
+WATCHED = UNSAFE | {"shared_preload_libraries": "pg_stat_statements", "wal_level": "logical"}
 
 
-@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
+each_major = pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
+
+
+@each_major
 def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Yield a server that a test may kill."""
     with throw_away_server(request.param, KILLABLE) as server:
         yield server
+
+
+@each_major
+def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Yield a server that keeps statistics of statements, and can replicate a table."""
+    with throw_away_server(request.param, WATCHED) as server:
+        yield server
+
+
+@pytest.fixture
+async def watched_url(watched_server: Server) -> URL:
+    """Return the URL of a database with bills and with `pg_stat_statements`."""
+    url = await own_database(watched_server)
+    await execute(url, "CREATE EXTENSION pg_stat_statements")
+    return await make_bills(url)

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -23,11 +23,15 @@ from tests.conftest import execute
 from tests.postgres.conftest import kill
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server, StartReport
+
+T = TypeVar("T")
+# What the databases of a server are cloned from, by its folder.
+_migrated: dict[Path, URL] = {}
 
 
 async def connect(url: URL, **settings: str) -> asyncpg.Connection:
@@ -46,6 +50,15 @@ async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connecti
         yield connection
     finally:
         await connection.close()
+
+
+async def until(ask: Callable[[], Awaitable[T]], within: float = 60) -> T:
+    """Ask until the answer is true, however slow the machine is; return the answer."""
+    async with asyncio.timeout(within):
+        while True:
+            if answer := await ask():
+                return answer
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -69,11 +82,20 @@ async def own_sample(server: Server, invoices: int) -> URL:
 
     The invoices are as they are at the newest migration.
     """
-    url = server.url(f"test_{uuid4().hex[:12]}")
-    await execute(server.url(), f"CREATE DATABASE {url.database}")
+    if server.data_dir not in _migrated:
+        migrated = _migrated[server.data_dir] = await own_database(server)
+        async with Database(migrated, Settings()) as database:
+            await upgrade(database)
+    url = await own_database(server, template=str(_migrated[server.data_dir].database))
     async with Database(url, Settings()) as database:
-        await upgrade(database)
         await load_sample(database, accounts=20, invoices=invoices)
+    return url
+
+
+async def own_database(server: Server, template: str = "template1") -> URL:
+    """Return the URL of a new database of `server`; it ends with the server."""
+    url = server.url(f"test_{uuid4().hex[:12]}")
+    await execute(server.url(), f"CREATE DATABASE {url.database} TEMPLATE {template}")
     return url
 
 
@@ -110,7 +132,7 @@ def small_disk(owner: Path, megabytes: int) -> Iterator[Path]:
     )
     if mounted.returncode:
         folder.rmdir()
-        pytest.skip(f"this machine lets nobody mount a small disk: {mounted.stderr.strip()}")
+        pytest.skip(f"this machine does not let root mount a small disk: {mounted.stderr.strip()}")
     try:
         shutil.chown(folder, owner.owner(), owner.group())
         yield folder
@@ -143,3 +165,21 @@ async def account_without_rights(url: URL) -> AsyncIterator[URL]:
         yield url.set(username=name)
     finally:
         await execute(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+@asynccontextmanager
+async def an_owner(url: URL, table: str) -> AsyncIterator[URL]:
+    """Yield the URL of the table's owner, who is no superuser."""
+    name = f"owner_{url.database}"
+    await execute(
+        url,
+        f"CREATE ROLE {name} LOGIN",
+        f"GRANT CREATE ON DATABASE {url.database} TO {name}",
+        f"GRANT CREATE ON SCHEMA public TO {name}",
+        f"ALTER TABLE {table} OWNER TO {name}",
+    )
+    try:
+        yield url.set(username=name)
+    finally:
+        await execute(url, f"REASSIGN OWNED BY {name} TO CURRENT_USER", f"DROP OWNED BY {name}")
+        await execute(url, f"DROP ROLE {name}")

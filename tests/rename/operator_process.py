@@ -37,7 +37,7 @@ async def contract(rename: Rename) -> None:
         assert (await rename.verify()).ok
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while objections := (await rename.gate()).objections:
             assert time.monotonic() < deadline, objections
             await asyncio.sleep(0.1)

@@ -39,8 +39,8 @@ _COUNTS = """
 
 
 async def gate_opens(rename: Rename) -> None:
-    """Return when nothing stands in the way of the contract any more."""
-    deadline = time.monotonic() + 30
+    """Return when nothing keeps the contract from coming any more."""
+    deadline = time.monotonic() + 60
     while objections := (await rename.gate()).objections:
         assert time.monotonic() < deadline, objections
         await asyncio.sleep(0.1)

@@ -13,8 +13,9 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Rename, Target
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
+from tests.rename.bills import verified
 from tests.rename.faults import connected
-from tests.rename.test_copies import PARTITIONED, PLAIN, assert_as_the_twin, on, version_of
+from tests.rename.test_copies import PARTITIONED, PLAIN, assert_as_the_twin, on
 from tests.rename.twin import (
     OPTIONS,
     OURS,
@@ -23,8 +24,8 @@ from tests.rename.twin import (
     make_twins,
     of_the_twin,
     renaming,
-    to_the_gate,
 )
+from tests.rename.versions import since_18
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -41,25 +42,16 @@ def rename_of_thing(database: Database) -> Rename:
     return Rename(database, Target("thing", "amt", "cents"), OPTIONS)
 
 
-@pytest.mark.parametrize("column", ["amt", "cents"])
-async def test_a_deferrable_copy_is_deferrable_before_the_contract(
-    empty_database_url: URL, column: str
-) -> None:
-    await execute(empty_database_url, *DEFERRABLE)
-    async with Database(empty_database_url, Settings()) as database:
-        await to_the_gate(rename_of_thing(database))
-    # Row by row, each value is taken by the next row.
-    await execute(empty_database_url, f"UPDATE thing SET {column} = {column} + 1")
-    async with connected(empty_database_url) as connection:
-        query = "SELECT sum(amt)::int, sum(cents)::int FROM thing"
-        assert tuple(await connection.fetchrow(query)) == (1_325, 1_325)
-
-
 async def test_a_deferrable_copy_is_checked_at_the_commit(empty_database_url: URL) -> None:
     await execute(empty_database_url, *DEFERRABLE)
     async with Database(empty_database_url, Settings()) as database:
-        await to_the_gate(rename_of_thing(database))
+        await verified(rename_of_thing(database))
     async with connected(empty_database_url) as connection:
+        query = "SELECT sum(amt)::int, sum(cents)::int FROM thing"
+        for total, column in ((1_325, "amt"), (1_375, "cents")):
+            # Row by row, each value is taken by the next row.
+            await connection.execute(f"UPDATE thing SET {column} = {column} + 1")
+            assert tuple(await connection.fetchrow(query)) == (total, total)
         await connection.execute("BEGIN; UPDATE thing SET cents = 7")
         with pytest.raises(asyncpg.UniqueViolationError):
             await connection.execute("COMMIT")
@@ -73,7 +65,7 @@ async def test_new_code_names_the_constraint_from_verify_on(empty_database_url: 
     )
     async with Database(empty_database_url, Settings()) as database:
         rename = rename_of_thing(database)
-        await to_the_gate(rename)
+        await verified(rename)
         await execute(empty_database_url, upsert)
         await rename.contract(confirm="thing.amt")
     await execute(empty_database_url, upsert)
@@ -165,7 +157,7 @@ async def test_partitions_that_come_and_go_in_the_window_are_as_the_twin_has_the
         await rename.expand()
         for schema in (OURS, TWIN):
             await attach(url, schema, 100)
-        await to_the_gate(rename)
+        await verified(rename)
         for schema in (OURS, TWIN):
             await attach(url, schema, 200)
             low = f'"{schema}".low'
@@ -179,14 +171,10 @@ async def test_partitions_that_come_and_go_in_the_window_are_as_the_twin_has_the
     assert await described(url, OURS) == expected
 
 
-@pytest.mark.parametrize(
-    "setting", ["quote_all_identifiers = on", """search_path = '"Its. Twin"', pg_catalog"""]
-)
-async def test_the_session_does_not_decide_what_is_copied(
-    empty_database_url: URL, setting: str
-) -> None:
+async def test_the_session_does_not_decide_what_is_copied(empty_database_url: URL) -> None:
     url = empty_database_url
-    await execute(url, f"ALTER DATABASE {url.database} SET {setting}")
+    for setting in ("quote_all_identifiers = on", """search_path = '"Its. Twin"', pg_catalog"""):
+        await execute(url, f"ALTER DATABASE {url.database} SET {setting}")
     await assert_as_the_twin(
         url,
         on(
@@ -244,9 +232,8 @@ async def test_a_check_of_the_whole_row_is_refused_by_name(empty_database_url: U
     await assert_refused(empty_database_url, "check", check)
 
 
+@since_18
 async def test_a_key_without_overlaps_is_refused_by_name(empty_database_url: URL) -> None:
-    if await version_of(empty_database_url) < 18:
-        pytest.skip("PostgreSQL 18 brought it")
     await assert_refused(
         empty_database_url,
         "index",

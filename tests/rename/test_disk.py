@@ -52,7 +52,7 @@ async def test_a_disk_without_room_is_refused_before_anything_changes(own_server
             await execute(url, "ALTER TABLE invoice SET TABLESPACE pg_default")
 
 
-async def test_an_account_that_may_not_ask_is_told_the_need(own_server: Server) -> None:
+async def test_an_account_that_may_not_ask_learns_the_need(own_server: Server) -> None:
     url = await own_sample(own_server, 10)
     await execute(
         url,

@@ -13,7 +13,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
 from tests.rename.before import own_sample_before
-from tests.rename.faults import connected, idle_transaction, own_sample
+from tests.rename.faults import connected, idle_transaction, own_sample, until
 from tests.rename.operators import KILLS, KINDS, kill, operator
 from tests.rename.state import catalog_of, checksum_of
 
@@ -36,16 +36,15 @@ INVALID = """
 SELECT true FROM pg_index WHERE indexrelid = to_regclass('ix_invoice_amount_cents')
     AND NOT indisvalid
 """
-NOBODY_BUILDS = """
+NOTHING_BUILDS = """
 SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE query ~ 'CONCURRENTLY'
     AND datname = current_database() AND application_name = 'invoicing rename')
 """
 
 
-async def comes_true(url: URL, query: str, within: float = 30) -> None:
-    async with connected(url) as client, asyncio.timeout(within):
-        while not await client.fetchval(query):  # noqa: ASYNC110 -- a fact of another process
-            await asyncio.sleep(0.02)
+async def comes_true(url: URL, query: str, within: float = 60) -> None:
+    async with connected(url) as client:
+        await until(lambda: client.fetchval(query), within)
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
@@ -60,7 +59,7 @@ async def test_killed_before_and_in_the_contract_every_row_keeps_its_value(
             await victim.comes_to("begun")
             await asyncio.sleep(chance.uniform(0, 0.5))
         async with operator(url, strategy) as victim:
-            # Nobody writes by the old name, so the gate opens when its time of quiet is over.
+            # No client writes by the old name, so the gate opens when its time of quiet is over.
             if await victim.comes_to("ready"):
                 await victim.go_on()
                 await asyncio.sleep(chance.uniform(0.2, 0.5))
@@ -79,7 +78,7 @@ async def test_an_index_whose_build_was_killed_is_built_again(own_server: Server
             await comes_true(url, WAITS)
             await kill(KINDS[number % len(KINDS)], victim, own_server, url)
             # The server notices long before the statement would have waited in vain.
-            await comes_true(url, NOBODY_BUILDS, within=10)
+            await comes_true(url, NOTHING_BUILDS, within=15)
         await comes_true(url, INVALID)
     async with operator(url) as last:
         assert await last.comes_to("ready"), await last.end()

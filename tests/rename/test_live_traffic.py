@@ -46,7 +46,7 @@ async def database(url: URL) -> AsyncIterator[Database]:
         yield database
 
 
-def assert_nobody_noticed(traffic: Traffic) -> None:
+def assert_unnoticed(traffic: Traffic) -> None:
     figures = traffic.figures()
     assert not figures.failures, "\n".join(map(str, figures.failures))
     assert figures.requests == {Outcome.DONE: figures.done}
@@ -54,14 +54,14 @@ def assert_nobody_noticed(traffic: Traffic) -> None:
 
 async def contracted(rename: Rename, traffic: Traffic) -> None:
     """Deploy new code everywhere, wait until the gate opens, and drop the old name."""
-    await traffic.deploy(over=1.0)
+    await traffic.deploy(over=0.3)
     await traffic.drain(OLD_CODE)
     await gate_opens(rename)
     await rename.contract(confirm=CONFIRM)
     await traffic.answered(100)
 
 
-async def test_three_steps_under_traffic_lose_nothing_and_fail_nobody(
+async def test_three_steps_under_traffic_lose_nothing_and_fail_no_request(
     database: Database, url: URL
 ) -> None:
     rename = Rename(database, TARGET, Options(**OPTIONS))
@@ -80,7 +80,7 @@ async def test_three_steps_under_traffic_lose_nothing_and_fail_nobody(
         await traffic.answered(50)
         assert not (await rename.gate()).open, "old code is at work"
         await contracted(rename, traffic)
-    assert_nobody_noticed(traffic)
+    assert_unnoticed(traffic)
     assert traffic.figures().replanned == 0
     report = await traffic.verify(NEW_CODE)
     assert report.intact, report.differences[:5]
@@ -88,7 +88,7 @@ async def test_three_steps_under_traffic_lose_nothing_and_fail_nobody(
     assert report.uncertain == 0
 
 
-async def test_the_view_under_traffic_loses_nothing_and_fails_nobody(
+async def test_the_view_under_traffic_loses_nothing_and_fails_no_request(
     database: Database, url: URL
 ) -> None:
     rename = Rename(database, TARGET, Options(strategy="view", quiet=0.5))
@@ -101,7 +101,7 @@ async def test_the_view_under_traffic_loses_nothing_and_fails_nobody(
         assert (await rename.backfill()).completed
         assert (await rename.verify()).ok
         await contracted(rename, traffic)
-    assert_nobody_noticed(traffic)
+    assert_unnoticed(traffic)
     report = await traffic.verify(NEW_CODE)
     assert report.intact, report.differences[:5]
 
@@ -120,11 +120,11 @@ async def test_a_rollback_from_the_middle_leaves_what_was_there_before(
         await rename.backfill(progress=lambda _: stop.set(), stop=stop)
         await traffic.answered(50)
         # The new code goes first: its name is about to go.
-        await traffic.deploy(OLD_CODE, over=0.5)
+        await traffic.deploy(OLD_CODE, over=0.3)
         await traffic.drain(NEW_CODE)
         await rename.rollback()
         await traffic.answered(100)
-    assert_nobody_noticed(traffic)
+    assert_unnoticed(traffic)
     assert await catalog_of(url) == before
     assert (await rename.status()).phase is Phase.NONE
     report = await traffic.verify(OLD_CODE)
@@ -140,11 +140,11 @@ async def test_a_deploy_that_is_taken_back_and_made_again_loses_nothing(
         await rename.backfill()
         await rename.verify()
         for code in (NEW_CODE, OLD_CODE):
-            await traffic.deploy(code, over=0.5)
+            await traffic.deploy(code, over=0.3)
             await traffic.answered(100)
         assert (await counts_of(url))[1:] == (0, 0)
         await contracted(rename, traffic)
-    assert_nobody_noticed(traffic)
+    assert_unnoticed(traffic)
     assert (await traffic.verify(NEW_CODE)).intact
 
 
@@ -166,5 +166,5 @@ async def test_a_service_that_asks_for_every_column_is_refused_a_plan_once_and_s
         await rename.contract(confirm=CONFIRM)
         await traffic.answered(100)
     assert 0 < after_expand < traffic.figures().replanned
-    assert_nobody_noticed(traffic)
+    assert_unnoticed(traffic)
     assert (await traffic.verify(new)).intact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -71,6 +72,12 @@ async def make(url: URL, definition: str) -> None:
     )
 
 
+async def refill(url: URL, *pairs: tuple[int, int]) -> None:
+    """Leave these rows alone in the table, written as new code does."""
+    values = ", ".join(map(str, pairs))
+    await execute(url, "DELETE FROM bill", f"INSERT INTO bill (id, amount_cents) VALUES {values}")
+
+
 async def rows(url: URL, where: str = "true") -> list[tuple[int, int | None, int | None]]:
     async with connected(url) as client:
         found = await client.fetch(
@@ -79,10 +86,9 @@ async def rows(url: URL, where: str = "true") -> list[tuple[int, int | None, int
     return [tuple(row) for row in found]
 
 
-@pytest.mark.parametrize("statement", DEFAULTS.values(), ids=DEFAULTS)
 @pytest.mark.parametrize("kind", COLUMNS)
 async def test_default_is_the_columns_own_by_either_name(
-    empty_database_url: URL, kind: str, statement: str
+    empty_database_url: URL, kind: str
 ) -> None:
     url = empty_database_url
     definition, expected = COLUMNS[kind]
@@ -92,47 +98,45 @@ async def test_default_is_the_columns_own_by_either_name(
     await execute(url, f"INSERT INTO bill (id, amt) VALUES (1, {value})")
     async with renaming(url) as rename, connected(url) as client:
         await verified(rename)
-        for name in ("amt", "amount_cents"):
+        for name, (called, statement) in product(("amt", "amount_cents"), DEFAULTS.items()):
             await client.execute(f"UPDATE bill SET {name} = {value}")
             await client.execute(statement.format(x=name))
             old, new = await client.fetchrow("SELECT amt::text, amount_cents::text FROM bill")
-            assert old == new
+            assert old == new, (name, called)
             if expected == "1..":
-                assert 0 < int(old) < 10
+                assert 0 < int(old) < 40, (name, called)
             elif expected == "-":
-                assert old != other[kind].strip("'")
+                assert old != other[kind].strip("'"), (name, called)
             else:
-                assert old == expected
+                assert old == expected, (name, called)
 
 
-@pytest.mark.parametrize("names", ["amt", "amount_cents", "note"])
-@pytest.mark.parametrize("name", ["amt", "amount_cents"])
-async def test_an_upsert_of_many_rows_gives_each_row_what_it_named(
-    empty_database_url: URL, names: str, name: str
-) -> None:
+async def test_an_upsert_of_many_rows_gives_each_row_what_it_named(empty_database_url: URL) -> None:
     url = empty_database_url
     await make(url, "bigint NOT NULL DEFAULT 5")
-    await execute(url, "INSERT INTO bill (id, amt) VALUES (1, 10), (3, 30)")
     async with renaming(url) as rename:
         await verified(rename)
         values = ", ".join(f"({n}, 7)" for n in (1, 2, 3, 4))
-        await execute(url, TWO_ROWS.format(names=names, rows=values, x=name))
-    fresh = 5 if names == "note" else 7
-    assert await rows(url) == [(1, 5, 5), (2, fresh, fresh), (3, 5, 5), (4, fresh, fresh)]
+        for names, name in product(("amt", "amount_cents", "note"), ("amt", "amount_cents")):
+            await refill(url, (1, 10), (3, 30))
+            await execute(url, TWO_ROWS.format(names=names, rows=values, x=name))
+            fresh = 5 if names == "note" else 7
+            wanted = [(1, 5, 5), (2, fresh, fresh), (3, 5, 5), (4, fresh, fresh)]
+            assert await rows(url) == wanted, (names, name)
 
 
-@pytest.mark.parametrize("name", ["amt", "amount_cents"])
 async def test_an_upsert_of_many_rows_refuses_two_values_after_a_default(
-    empty_database_url: URL, name: str
+    empty_database_url: URL,
 ) -> None:
     url = empty_database_url
     await make(url, "bigint DEFAULT 5")
     await execute(url, "INSERT INTO bill (id, amt) VALUES (1, 10)")
     async with renaming(url) as rename:
         await verified(rename)
-        insert = TWO_ROWS.format(names="amt, amount_cents", rows="(1, 7, 7), (2, 8, 9)", x=name)
-        with pytest.raises(asyncpg.CheckViolationError, match="one value by two names"):
-            await execute(url, insert)
+        for name in ("amt", "amount_cents"):
+            insert = TWO_ROWS.format(names="amt, amount_cents", rows="(1, 7, 7), (2, 8, 9)", x=name)
+            with pytest.raises(asyncpg.CheckViolationError, match="one value by two names"):
+                await execute(url, insert)
 
 
 async def test_an_insert_advances_the_sequence_as_often_as_without_a_rename(
@@ -248,26 +252,26 @@ CALLS = {
 
 
 @pytest.mark.parametrize("definition", ["bigint NOT NULL DEFAULT 5", "bigint"])
-@pytest.mark.parametrize("call", CALLS)
 async def test_a_function_that_writes_to_the_table_leaves_the_callers_row_alone(
-    empty_database_url: URL, call: str, definition: str
+    empty_database_url: URL, definition: str
 ) -> None:
     url = empty_database_url
-    statement, expected, count = CALLS[call]
     await make(url, definition)
-    await execute(url, "INSERT INTO bill (id, amt) VALUES (1, 10)", FUNCTIONS)
+    await execute(url, FUNCTIONS)
     default = 5 if "5" in definition else None
     async with renaming(url) as rename, connected(url) as client:
         await verified(rename)
-        before = (await rename.status()).old_writes
-        async with client.transaction():
-            await client.execute(statement)
-            # What is left of the statement is not the next one's.
-            await client.execute("INSERT INTO bill (id, amount_cents) VALUES (99, 9)")
-        assert (await rename.status()).old_writes - before == count
-    values = {id_: default if value == 5 else value for id_, value in expected.items()}
-    wanted = {1: 10, 99: 9} | values
-    assert await rows(url) == [(id_, value, value) for id_, value in sorted(wanted.items())]
+        for call, (statement, expected, count) in CALLS.items():
+            await refill(url, (1, 10))
+            before = (await rename.status()).old_writes
+            async with client.transaction():
+                await client.execute(statement)
+                # What is left of the statement is not the next one's.
+                await client.execute("INSERT INTO bill (id, amount_cents) VALUES (99, 9)")
+            assert (await rename.status()).old_writes - before == count, call
+            values = {id_: default if value == 5 else value for id_, value in expected.items()}
+            wanted = sorted(({1: 10, 99: 9} | values).items())
+            assert await rows(url) == [(id_, value, value) for id_, value in wanted], call
 
 
 async def test_a_default_that_writes_to_the_table_leaves_the_row_alone(

@@ -11,7 +11,7 @@ import pytest
 from invoicing.practice import NEW_CODE, OLD_CODE, Traffic
 from tests.conftest import execute
 from tests.rename.before import load_before
-from tests.rename.faults import connect, foreign_lock, terminate_backends
+from tests.rename.faults import connect, connected, foreign_lock, terminate_backends, until
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -45,13 +45,15 @@ async def test_renaming_in_place_breaks_old_code_until_the_deploy_is_over(url: U
 
 async def test_not_null_before_the_deploy_breaks_every_insert_of_old_code(url: URL) -> None:
     async with Traffic(url, rate=200) as traffic:
+
+        async def insert_failed() -> bool:
+            return "insert" in {failure.operation for failure in traffic.figures().failures}
+
         await traffic.answered(20)
         await execute(url, f"BEGIN; LOCK TABLE invoice; {ADD}; {FILL}; {NOT_NULL}; COMMIT")
-        await asyncio.sleep(0.3)
+        await until(insert_failed)
     assert sqlstates(traffic) == {"23502"}
-    operations = {failure.operation for failure in traffic.figures().failures}
-    assert "insert" in operations
-    # An update leaves the new column as it was: nobody is told, and the two differ from now on.
+    # An update leaves the new column as it was: no error says so, and the two differ from now on.
     assert not (await traffic.verify(NEW_CODE)).intact
     assert (await traffic.verify(OLD_CODE)).intact
 
@@ -72,17 +74,20 @@ async def test_without_a_trigger_new_code_finds_old_values(url: URL) -> None:
     assert not (await traffic.verify(NEW_CODE)).intact
 
 
-async def test_ddl_without_a_lock_timeout_stops_everybody_behind_one_reader(url: URL) -> None:
+async def test_ddl_without_a_lock_timeout_stops_every_client_behind_one_reader(url: URL) -> None:
     async with Traffic(url, rate=200) as traffic:
         await traffic.answered(20)
         mark = traffic.mark()
+
+        async def is_held_up() -> bool:
+            return traffic.figures(mark).longest > 0.3
+
         async with foreign_lock(url):
             waiting = asyncio.create_task(execute(url, ADD))
-            await asyncio.sleep(0.5)
-            behind = traffic.figures(mark).longest
+            await until(is_held_up)
+            assert not waiting.done()
         await waiting
         await traffic.answered(20)
-    assert behind > 0.3
     assert not traffic.figures().failures
 
 
@@ -91,7 +96,11 @@ async def test_one_statement_for_all_rows_keeps_nothing_when_it_dies(url: URL) -
     connection = await connect(url, application_name="one big update")
     slow = "UPDATE invoice SET amount_cents = amt WHERE pg_sleep(0.001) IS NOT NULL"
     filling = asyncio.create_task(connection.execute(slow))
-    await asyncio.sleep(0.5)
+    begun = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ '^UPDATE'"
+    )
+    async with connected(url) as watcher:
+        await until(lambda: watcher.fetchval(begun))
     assert await terminate_backends(url, "one big update") == 1
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await filling

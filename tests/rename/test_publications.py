@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
-from invoicing.toolkit.postgres import find_installations
-from tests.conftest import UNSAFE, execute, throw_away_server
+from tests.conftest import execute
 from tests.rename.bills import make_bills, renaming, verified
-from tests.rename.faults import connected
+from tests.rename.faults import connected, own_database, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server
 
-ONE_A_MAJOR = {installation.major: installation for installation in find_installations()}
-
-
-@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
-def logical_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Yield a server that can replicate a table."""
-    with throw_away_server(request.param, UNSAFE | {"wal_level": "logical"}) as server:
-        yield server
-
 
 @pytest.fixture
-async def url(logical_server: Server) -> URL:
-    url = logical_server.url(f"test_{uuid4().hex[:12]}")
-    await execute(logical_server.url(), f"CREATE DATABASE {url.database}")
-    return await make_bills(url)
+async def url(watched_server: Server) -> URL:
+    return await make_bills(await own_database(watched_server))
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
@@ -87,12 +71,12 @@ async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: UR
 
 
 async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
-    logical_server: Server, url: URL
+    watched_server: Server, url: URL
 ) -> None:
-    there = logical_server.url(f"{url.database}_subscriber")
+    there = watched_server.url(f"{url.database}_subscriber")
     name = f"sub_{url.database}"
     source = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    await execute(logical_server.url(), f"CREATE DATABASE {there.database}")
+    await execute(watched_server.url(), f"CREATE DATABASE {there.database}")
     await make_bills(there)
     await execute(
         url,
@@ -116,9 +100,8 @@ async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
         try:
             await verified(rename)
             await execute(url, "INSERT INTO bill (id, amount_cents) VALUES (2001, 7)")
-            async with connected(there) as client, asyncio.timeout(60):
-                while not await client.fetchval("SELECT 1 FROM bill WHERE id = 2001"):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+            async with connected(there) as client:
+                await until(lambda: client.fetchval("SELECT 1 FROM bill WHERE id = 2001"))
                 row = await client.fetchrow("SELECT amt, amount_cents FROM bill WHERE id = 7")
                 assert tuple(row) == (70, 70)
         finally:

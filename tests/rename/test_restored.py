@@ -29,17 +29,18 @@ async def contracted(rename: Rename) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
-@pytest.mark.parametrize("verb", ["expand", "backfill", "verify", "gate", "contract", "rollback"])
 async def test_a_pair_that_was_restored_names_what_ends_the_way_back(
-    url: URL, strategy: str, verb: str
+    url: URL, strategy: str
 ) -> None:
     async with renaming(url, strategy=strategy) as rename:
         await contracted(rename)
         await rename.restore()
-        given = {"confirm": CONFIRM} if verb == "contract" else {}
-        with pytest.raises(RenamePhaseError, match=BACK):
-            await getattr(rename, verb)(**given)
-        assert (await rename.status()).phase is Phase.REVERSED
+        for verb in ("expand", "backfill", "verify", "gate", "contract", "rollback"):
+            given = {"confirm": CONFIRM} if verb == "contract" else {}
+            with pytest.raises(RenamePhaseError, match=BACK):
+                await getattr(rename, verb)(**given)
+                pytest.fail(verb)
+            assert (await rename.status()).phase is Phase.REVERSED
         await rename.reversed().rollback()
         assert (await rename.status()).phase is Phase.CONTRACTED
 

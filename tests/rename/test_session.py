@@ -1,4 +1,4 @@
-"""What the driver raises when a connection dies is told as such, whoever had it in his hands."""
+"""What the driver raises when a connection dies says so, whichever library was using it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def while_the_engine_looked_around(error: Exception) -> DBAPIError:
         BrokenPipeError(32, "the connection was closed"),
     ],
 )
-def test_a_lost_connection_is_told_as_such(error: Exception) -> None:
+def test_a_lost_connection_is_called_that(error: Exception) -> None:
     with (
         pytest.raises(RenameInterruptedError, match="the connection was") as raised,
         explained(Target("t", "a", "b")),

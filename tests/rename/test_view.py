@@ -15,7 +15,7 @@ from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ConfirmationError, RenameBlockedError, RenamePhaseError
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
-from tests.rename.faults import connected, idle_transaction
+from tests.rename.faults import connected, idle_transaction, until
 from tests.rename.state import gate_opens
 from tests.rename.whole import RICH, contracted, everything
 
@@ -207,7 +207,7 @@ async def test_a_rename_begun_by_columns_is_not_gone_on_with_by_a_view(url: URL)
             await rename.backfill()
 
 
-async def test_a_lock_held_by_somebody_is_named_and_nothing_has_changed(url: URL) -> None:
+async def test_a_lock_held_by_another_session_is_named_and_nothing_has_changed(url: URL) -> None:
     before = await everything(url)
     async with renaming(url, **VIEW) as rename:
         async with idle_transaction(url, "LOCK TABLE bill IN ACCESS SHARE MODE") as pid:
@@ -233,9 +233,8 @@ async def test_a_column_added_while_the_swap_waits_is_in_the_view(url: URL) -> N
             waits = (
                 "SELECT count(*) FROM pg_locks WHERE relation = 'bill'::regclass AND NOT granted"
             )
-            async with connected(url) as watcher, asyncio.timeout(20):
-                while not await watcher.fetchval(waits):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            async with connected(url) as watcher:
+                await until(lambda: watcher.fetchval(waits))
             await client.execute("COMMIT")
             await expanding
         async with connected(url) as client:

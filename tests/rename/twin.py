@@ -116,11 +116,3 @@ async def renaming(
     """Yield the rename of our table's column."""
     async with Database(url, Settings()) as database:
         yield Rename(database, Target("thing", old, new, OURS), replace(OPTIONS, **options))
-
-
-async def to_the_gate(rename: Rename) -> None:
-    """Walk to where the contract may come."""
-    await rename.expand()
-    assert (await rename.backfill()).completed
-    report = await rename.verify()
-    assert report.ok, report

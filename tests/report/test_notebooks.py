@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         ("import time; time.sleep(60)", "CellTimeoutError: A cell timed out"),
     ],
 )
-def test_what_stops_a_notebook_is_told_and_the_page_stays(
+def test_what_stops_a_notebook_is_reported_and_the_page_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, error: str
 ) -> None:
     monkeypatch.setattr(notebooks, "TIMEOUT", 5)
@@ -35,7 +35,7 @@ def test_what_stops_a_notebook_is_told_and_the_page_stays(
     nbformat.write(node, notebook := tmp_path / "broken.ipynb")
     (report := tmp_path / "report.html").write_text("the last one")
     with pytest.raises(NotebookFailedError) as failed:
-        notebooks.write_report(notebook, report, {}, "postgresql://nobody:secret@/none")
+        notebooks.write_report(notebook, report, {}, "postgresql://reader:secret@/none")
     assert str(failed.value).startswith(f"broken.ipynb stopped: {error}")
     assert "secret" not in str(failed.value)
     assert report.read_text() == "the last one"

@@ -95,7 +95,7 @@ async def test_a_stop_a_failure_and_what_came_after_are_on_record(rename: Rename
     assert "differ" in runs[3].said
 
 
-async def test_a_run_that_was_cut_off_is_told_as_killed(rename: Rename) -> None:
+async def test_a_run_that_was_cut_off_is_shown_as_killed(rename: Rename) -> None:
     await rename.expand()
     ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     ended += " WHERE application_name = 'invoicing rename' AND datname = current_database()"
@@ -103,7 +103,7 @@ async def test_a_run_that_was_cut_off_is_told_as_killed(rename: Rename) -> None:
 
     async def cut_off() -> None:
         await cut.wait()
-        # First the one that would still have told of the others' end.
+        # First the one that would still have spoken of the others' end.
         journal = "SELECT pg_terminate_backend(pid, 5000) FROM invoicing_rename.run"
         await execute(rename.database.url, f"{journal} WHERE ended_at IS NULL", ended)
 

@@ -198,7 +198,7 @@ async def test_a_missing_column_says_what_to_run_and_changes_nothing(database: D
     assert (await rows_of(database))[:3] == (0, 0, 0)
 
 
-async def test_a_table_of_somebody_else_s_that_leans_on_ours_is_not_emptied(
+async def test_a_table_of_another_owner_that_leans_on_ours_is_not_emptied(
     database: Database,
 ) -> None:
     await run(
@@ -256,20 +256,26 @@ async def test_an_error_in_the_middle_leaves_everything_as_it_was(database: Data
     assert (await describe(database), await rows_of(database)) == before
 
 
-async def test_a_cancelled_load_leaves_everything_as_it_was(database: Database) -> None:
-    await load_sample(database, accounts=5, invoices=100)
-    before = (await describe(database), await rows_of(database))
-    began = asyncio.Event()
+async def begun(database: Database, *, rows: int = -1) -> asyncio.Task[object]:
+    """Begin a long load, and return it when more than so many rows are written."""
+    far = asyncio.Event()
     load = asyncio.create_task(
         load_sample(
             database,
             accounts=5,
             invoices=500_000,
             replace=True,
-            progress=lambda _: began.set(),
+            progress=lambda at: far.set() if at.rows > rows else None,
         )
     )
-    await began.wait()
+    await far.wait()
+    return load
+
+
+async def test_a_cancelled_load_leaves_everything_as_it_was(database: Database) -> None:
+    await load_sample(database, accounts=5, invoices=100)
+    before = (await describe(database), await rows_of(database))
+    load = await begun(database)
     load.cancel()
     with pytest.raises(asyncio.CancelledError):
         await load
@@ -281,17 +287,7 @@ async def test_a_connection_lost_meanwhile_is_one_error_and_leaves_everything(
 ) -> None:
     await load_sample(database, accounts=5, invoices=100)
     before = (await describe(database), await rows_of(database))
-    began = asyncio.Event()
-    load = asyncio.create_task(
-        load_sample(
-            database,
-            accounts=5,
-            invoices=500_000,
-            replace=True,
-            progress=lambda at: began.set() if at.rows > 100_000 else None,
-        )
-    )
-    await began.wait()
+    load = await begun(database, rows=100_000)
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
     await execute(server_url, end.format(database.url.database))
     # Not a timeout, which would cancel the load, and so end the very wait this is about.

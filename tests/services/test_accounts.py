@@ -56,7 +56,7 @@ async def test_a_whole_name_wins_over_names_that_contain_it(database: Database, 
     assert await find(database, text) == ids["Lab"]
 
 
-async def test_two_accounts_of_one_name_are_told_apart_by_id_alone(database: Database) -> None:
+async def test_two_accounts_of_one_name_are_distinguished_by_id_alone(database: Database) -> None:
     accounts = [create_account(name="Lab"), create_account(name="LAB"), create_account(name="Labs")]
     async with database.transaction() as session:
         session.add_all(accounts)
@@ -81,7 +81,7 @@ async def test_an_id_in_any_spelling_is_that_account(database: Database) -> None
         assert await find(database, text) == ids["Lab"]
 
 
-async def test_an_id_of_nobody_is_named(database: Database) -> None:
+async def test_an_id_of_no_account_is_named(database: Database) -> None:
     await create(database, "Lab")
     absent = uuid4()
     with pytest.raises(AccountNotFoundError, match=str(absent)):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, create_model
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.models import InvoiceStatus
@@ -24,7 +24,7 @@ from invoicing.services import (
 from invoicing.services.errors import AccountNotFoundError
 from invoicing.settings import Settings
 from tests.factories import CREATED_AT, create_account, create_invoice
-from tests.wire import counted_wire
+from tests.wire import counted_wire, recorded_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,17 +219,12 @@ async def test_statements_and_round_trips_stay_in_budget(
             create_invoice(account)
     await save(database, *accounts)
     ids = [account.id for account in accounts]
-    statements: list[str] = []
     async with counted_wire(database.url) as wire, Database(wire.url, Settings()) as through:
         # The first call of a connection also prepares the statement; this is about all the others.
         async with through.read_only() as session:
             await call(session, ids)
         wire.reset()
-        event.listen(
-            through.read_only_engine.sync_engine,
-            "before_cursor_execute",
-            lambda _c, _k, statement, *_: statements.append(statement),
-        )
+        statements = recorded_statements(through.read_only_engine)
         async with through.read_only() as session:
             await call(session, ids)
         assert len(statements) == budget, "\n".join(statements)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.portfolio import AgeBucket
@@ -24,6 +24,7 @@ from invoicing.services import (
     top_accounts,
 )
 from tests.factories import create_account, create_invoice
+from tests.wire import recorded_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,12 +230,7 @@ async def test_each_question_is_one_statement(database: Database, question: Call
     for _ in range(3):
         create_invoice(account, line_cents=[1], amount_cents=2)
     await replace_all(database, [account])
-    statements: list[str] = []
-    event.listen(
-        database.read_only_engine.sync_engine,
-        "before_cursor_execute",
-        lambda _c, _k, statement, *_: statements.append(statement),
-    )
+    statements = recorded_statements(database.read_only_engine)
     async with database.read_only() as session:
         assert await question(session)
     assert len(statements) == 1, "\n".join(statements)

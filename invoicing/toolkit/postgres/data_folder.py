@@ -113,7 +113,7 @@ def check(data_dir: Path, installation: Installation) -> None:
 
 
 def discard_empty(data_dir: Path) -> None:
-    """Remove `data_dir` if nothing is in it: somebody has only made the folder."""
+    """Remove `data_dir` if it is empty: only the folder was made."""
     with suppress(OSError):
         data_dir.rmdir()
 
@@ -163,7 +163,7 @@ def run_program(
         InitdbError: it failed for another reason; its first complaint is quoted.
     """
     full, keywords = owner.command(command, (installation.bin_dir, data_dir))
-    done = subprocess.run(  # noqa: S603 -- a list of arguments, no shell
+    done = subprocess.run(
         full,
         input=text,
         stdout=subprocess.DEVNULL,

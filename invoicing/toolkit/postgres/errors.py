@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from invoicing.errors import InvoicingError
 
@@ -12,7 +13,13 @@ _OTHER_HOME = "or set INVOICING_HOME to another folder, then run: invoicing db s
 
 
 class PostgresError(InvoicingError):
-    """The embedded PostgreSQL cannot do what was asked."""
+    """The embedded PostgreSQL cannot do what was asked; most are data, and a message of it."""
+
+    message: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Build the message of the attributes."""
+        super().__init__(self.message.format(**vars(self), other_home=_OTHER_HOME))
 
 
 class InstallationNotFoundError(PostgresError):
@@ -50,6 +57,7 @@ class UnprivilegedUserError(PostgresError):
         )
 
 
+@dataclass(eq=False, repr=False)
 class DataFolderUnreachableError(PostgresError):
     """The server's user cannot reach the data folder, and is given no way round that.
 
@@ -58,16 +66,15 @@ class DataFolderUnreachableError(PostgresError):
         user: the user it would run as.
     """
 
-    def __init__(self, data_dir: Path, user: str) -> None:
-        self.data_dir = data_dir
-        self.user = user
-        home = data_dir.parent
-        super().__init__(
-            f"cannot run PostgreSQL on {data_dir}: user {user}, as whom root runs it, cannot enter "
-            "the folders above it. Its data is safe, and nothing was changed. Move it where that "
-            f"user may go, such as: mkdir -m 711 /srv/invoicing; mv {home} /srv/invoicing/home; "
-            "export INVOICING_HOME=/srv/invoicing/home; then run: invoicing db start"
-        )
+    data_dir: Path
+    user: str
+    message = (
+        "cannot run PostgreSQL on {data_dir}: user {user}, as whom root runs it, cannot enter "
+        "the folders above it. Its data is safe, and nothing was changed. Move it where that "
+        "user may go, such as: mkdir -m 711 /srv/invoicing; mv "
+        "{data_dir.parent} /srv/invoicing/home; "
+        "export INVOICING_HOME=/srv/invoicing/home; then run: invoicing db start"
+    )
 
 
 class DataFolderElsewhereError(PostgresError):
@@ -113,6 +120,7 @@ class FolderNotWritableError(PostgresError):
         )
 
 
+@dataclass(eq=False, repr=False)
 class DiskFullError(PostgresError):
     """The disk has no room for the embedded server.
 
@@ -120,14 +128,14 @@ class DiskFullError(PostgresError):
         path: the folder on the full disk.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(
-            f"the disk of {path} is full: PostgreSQL could not write its files, which take about "
-            f"50 MB when empty. Make room there, {_OTHER_HOME}"
-        )
+    path: Path
+    message = (
+        "the disk of {path} is full: PostgreSQL could not write its files, which take about "
+        "50 MB when empty. Make room there, {other_home}"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class InitdbError(PostgresError):
     """A new data folder could not be made; nothing of it was left.
 
@@ -137,16 +145,16 @@ class InitdbError(PostgresError):
         line: what it said.
     """
 
-    def __init__(self, path: Path, program: str, line: str) -> None:
-        self.path = path
-        self.program = program
-        self.line = line
-        super().__init__(
-            f"cannot make a data folder in {path}: {program} said: {line}. Nothing was left "
-            f"there. Mend that, {_OTHER_HOME}"
-        )
+    path: Path
+    program: str
+    line: str
+    message = (
+        "cannot make a data folder in {path}: {program} said: {line}. Nothing was left "
+        "there. Fix that, {other_home}"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class DataFolderVersionError(PostgresError):
     """Another major version of PostgreSQL made the data folder.
 
@@ -156,18 +164,18 @@ class DataFolderVersionError(PostgresError):
         version: the version that was to serve it.
     """
 
-    def __init__(self, data_dir: Path, made_by: str, version: str) -> None:
-        self.data_dir = data_dir
-        self.made_by = made_by
-        self.version = version
-        super().__init__(
-            f"{data_dir} was made by PostgreSQL {made_by}, and this is PostgreSQL {version}, which "
-            f"cannot read it. Nothing was changed. To keep its data, save it with the pg_dump of "
-            f"PostgreSQL {made_by}; to lose it and start afresh, run: invoicing db reset; "
-            f"{_OTHER_HOME}"
-        )
+    data_dir: Path
+    made_by: str
+    version: str
+    message = (
+        "{data_dir} was made by PostgreSQL {made_by}, and this is PostgreSQL {version}, which "
+        "cannot read it. Nothing was changed. To keep its data, save it with the pg_dump of "
+        "PostgreSQL {made_by}; to lose it and start afresh, run: invoicing db reset; "
+        "{other_home}"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class DataFolderOwnerError(PostgresError):
     """The data folder belongs to another user, and only that user can serve it.
 
@@ -177,17 +185,17 @@ class DataFolderOwnerError(PostgresError):
         caller: the user this process runs as.
     """
 
-    def __init__(self, data_dir: Path, owner: str, caller: str) -> None:
-        self.data_dir = data_dir
-        self.owner = owner
-        self.caller = caller
-        super().__init__(
-            f"{data_dir} belongs to user {owner}, and this is user {caller}. PostgreSQL serves a "
-            "data folder only as its owner, who cannot be root. Run the command as its owner, "
-            f"change its owner with chown -R, {_OTHER_HOME}"
-        )
+    data_dir: Path
+    owner: str
+    caller: str
+    message = (
+        "{data_dir} belongs to user {owner}, and this is user {caller}. PostgreSQL serves a "
+        "data folder only as its owner, who cannot be root. Run the command as its owner, "
+        "change its owner with chown -R, {other_home}"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class DataFolderDamagedError(PostgresError):
     """A part of the data folder is missing.
 
@@ -196,16 +204,16 @@ class DataFolderDamagedError(PostgresError):
         part: what is missing.
     """
 
-    def __init__(self, data_dir: Path, part: str) -> None:
-        self.data_dir = data_dir
-        self.part = part
-        super().__init__(
-            f"{data_dir} has no readable {part}: it is damaged, or no data folder of PostgreSQL. "
-            "Nothing was changed. Put a copy of it back; or lose its data and start afresh with: "
-            "invoicing db reset"
-        )
+    data_dir: Path
+    part: str
+    message = (
+        "{data_dir} has no readable {part}: it is damaged, or no data folder of PostgreSQL. "
+        "Nothing was changed. Put a copy of it back; or lose its data and start afresh with: "
+        "invoicing db reset"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class SocketFolderError(PostgresError):
     """There is no private folder for the embedded server's socket.
 
@@ -214,16 +222,16 @@ class SocketFolderError(PostgresError):
         reason: what is wrong with it.
     """
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        self.folder = folder
-        self.reason = reason
-        super().__init__(
-            f"cannot use {folder} for the server's socket: {reason}. Whoever reaches the socket is "
-            "trusted, so its folder must be private. Remove it, or set TMPDIR to a short path of "
-            "your own, then run: invoicing db start"
-        )
+    folder: Path
+    reason: str
+    message = (
+        "cannot use {folder} for the server's socket: {reason}. Whoever reaches the socket is "
+        "trusted, so its folder must be private. Remove it, or set TMPDIR to a short path of "
+        "your own, then run: invoicing db start"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class SocketInUseError(PostgresError):
     """Another server holds the socket.
 
@@ -234,18 +242,18 @@ class SocketInUseError(PostgresError):
         holder: the data folder that process serves.
     """
 
-    def __init__(self, folder: Path, port: int, pid: int, holder: str) -> None:
-        self.folder = folder
-        self.port = port
-        self.pid = pid
-        self.holder = holder
-        super().__init__(
-            f"port {port} in {folder} is in use by pid {pid}, which serves {holder}. Nothing was "
-            "started. End that process, or set INVOICING_PORT to another number, then run: "
-            "invoicing db start"
-        )
+    folder: Path
+    port: int
+    pid: int
+    holder: str
+    message = (
+        "port {port} in {folder} is in use by pid {pid}, which serves {holder}. Nothing was "
+        "started. End that process, or set INVOICING_PORT to another number, then run: "
+        "invoicing db start"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class ServerStartError(PostgresError):
     """The server ended while it started.
 
@@ -255,16 +263,16 @@ class ServerStartError(PostgresError):
         log_file: where its log is.
     """
 
-    def __init__(self, data_dir: Path, line: str, log_file: Path) -> None:
-        self.data_dir = data_dir
-        self.line = line
-        self.log_file = log_file
-        super().__init__(
-            f"PostgreSQL on {data_dir} ended while it started: {line}. The data was left as it is. "
-            f"The whole log is {log_file}; when that is mended, run: invoicing db start"
-        )
+    data_dir: Path
+    line: str
+    log_file: Path
+    message = (
+        "PostgreSQL on {data_dir} ended while it started: {line}. The data was left as it is. "
+        "The whole log is {log_file}; fix what it names, then run: invoicing db start"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class ServerStartTimeoutError(PostgresError):
     """The server does not come up, and has stopped saying why.
 
@@ -276,19 +284,19 @@ class ServerStartTimeoutError(PostgresError):
         log_file: where its log is.
     """
 
-    def __init__(self, data_dir: Path, pid: int, timeout: float, line: str, log_file: Path) -> None:
-        self.data_dir = data_dir
-        self.pid = pid
-        self.timeout = timeout
-        self.line = line
-        self.log_file = log_file
-        super().__init__(
-            f"PostgreSQL on {data_dir} (pid {pid}) takes no connections, and its log has said "
-            f"nothing for {timeout:g} seconds since: {line}. It was left running. Read {log_file}, "
-            "then run: invoicing db stop"
-        )
+    data_dir: Path
+    pid: int
+    timeout: float
+    line: str
+    log_file: Path
+    message = (
+        "PostgreSQL on {data_dir} (pid {pid}) takes no connections, and its log has said "
+        "nothing for {timeout:g} seconds since: {line}. It was left running. Read {log_file}, "
+        "then run: invoicing db stop"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class ServerStopError(PostgresError):
     """The server does not go down.
 
@@ -297,15 +305,15 @@ class ServerStopError(PostgresError):
         pid: its process, which still runs.
     """
 
-    def __init__(self, data_dir: Path, pid: int) -> None:
-        self.data_dir = data_dir
-        self.pid = pid
-        super().__init__(
-            f"PostgreSQL on {data_dir} (pid {pid}) still runs a minute after it was told to end. "
-            f"Its data is safe. Run: kill -9 {pid}; the next start recovers"
-        )
+    data_dir: Path
+    pid: int
+    message = (
+        "PostgreSQL on {data_dir} (pid {pid}) still runs a minute after its signal to stop. "
+        "Its data is safe. Run: kill -9 {pid}; the next start recovers"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class ServerBusyError(PostgresError):
     """Another process has been starting or stopping the server for too long.
 
@@ -314,16 +322,16 @@ class ServerBusyError(PostgresError):
         lock_file: the lock that process holds.
     """
 
-    def __init__(self, data_dir: Path, lock_file: Path) -> None:
-        self.data_dir = data_dir
-        self.lock_file = lock_file
-        super().__init__(
-            f"another process is starting or stopping the server on {data_dir}, and holds "
-            f"{lock_file}. Nothing was changed. Wait until it has ended, then run: "
-            "invoicing db status"
-        )
+    data_dir: Path
+    lock_file: Path
+    message = (
+        "another process is starting or stopping the server on {data_dir}, and holds "
+        "{lock_file}. Nothing was changed. Wait until it has ended, then run: "
+        "invoicing db status"
+    )
 
 
+@dataclass(eq=False, repr=False)
 class ServerNotRunningError(PostgresError):
     """The server has to be running for this.
 
@@ -331,6 +339,5 @@ class ServerNotRunningError(PostgresError):
         data_dir: its data folder.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
-        super().__init__(f"no server runs on {data_dir}. Run: invoicing db start")
+    data_dir: Path
+    message = "no server runs on {data_dir}. Run: invoicing db start"

@@ -1,4 +1,4 @@
-"""Start a postmaster that belongs to nobody, and wait until it takes connections."""
+"""Start a postmaster that outlives its starter, and wait until it takes connections."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Launch:
         )
         log = open_log(log_file, self.owner)
         try:
-            done = subprocess.run(  # noqa: S603 -- a list of arguments
+            done = subprocess.run(
                 ["/bin/sh", "-c", _DETACH, "sh", *full],
                 stdin=log,
                 stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 PostgreSQL refuses to run as root, so root runs it as the owner of the data folder, or for a new one
 as `postgres` or `nobody`: without capabilities, without root's groups, and with no way to gain any.
-What that user could have put in the way (a link, another file's name) must not become root's deed:
+What that user could have placed there (a link, another file's name) must not become root's deed:
 all that is done in its folder is done as that user (`sh`, `signal`).
 """
 
@@ -107,7 +107,7 @@ class Owner:
         self, script: str, *arguments: object, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         full, keywords = self.command(["/bin/sh", "-c", script, "sh", *map(str, arguments)])
-        return subprocess.run(  # noqa: S603 -- a script of ours, with its arguments apart
+        return subprocess.run(
             full,
             input=text,
             text=True,
@@ -123,7 +123,7 @@ def server_owner(data_dir: Path) -> Owner:
     """Return the user a server on `data_dir` runs as.
 
     Raises:
-        DataFolderOwnerError: the folder is somebody else's, or root's own, or what another user has
+        DataFolderOwnerError: the folder is another user's, or root's own, or what another user has
             put in its place.
         UnprivilegedUserError: we are root, and the machine has no other user to run it as.
     """
@@ -160,7 +160,7 @@ def _confined(uid: int, gid: int) -> tuple[str, ...]:
     if setpriv is None:
         return ()
     prefix = (setpriv, f"--reuid={uid}", f"--regid={gid}", *_CONFINED)
-    works = subprocess.run(  # noqa: S603 -- a list of arguments
+    works = subprocess.run(
         [*prefix, "/bin/sh", "-c", ":"], check=False, capture_output=True, env=_environment()
     )
     return prefix if works.returncode == 0 else ()
@@ -179,6 +179,6 @@ def _unprivileged() -> Owner:
     if useradd is None:
         raise UnprivilegedUserError("postgres", None)
     command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "postgres"]
-    if subprocess.run(command, check=False, capture_output=True).returncode:  # noqa: S603
+    if subprocess.run(command, check=False, capture_output=True).returncode:
         raise UnprivilegedUserError("postgres", None)
     return of_uid(pwd.getpwnam("postgres").pw_uid)

@@ -1,7 +1,7 @@
 """Where root keeps a server: outside every home folder, where the server's own user may go.
 
 The server's user cannot enter root's home, nor a private folder of root's, and is given no way
-round that. So `/var/lib/invoicing` (root's, and nobody else writes there) has a folder for each
+round that. So `/var/lib/invoicing` (root's, and no other user writes there) has a folder for each
 home of the project, and copies of programs that the server's user could not reach.
 """
 
@@ -111,7 +111,7 @@ def reachable(installation: Installation, owner: Owner) -> Installation:
             libraries = prefix.parent.with_name(f"{prefix.parent.name}.libs")
             if libraries.is_dir():
                 shutil.copytree(libraries, whole / libraries.name)
-            subprocess.run(["/bin/chmod", "-R", "a+rX,go-w", whole], check=True)  # noqa: S603
+            subprocess.run(["/bin/chmod", "-R", "a+rX,go-w", whole], check=True)
             if not copy.exists():
                 whole.rename(ROOT / name)
     return Installation(copy / installation.bin_dir.name)

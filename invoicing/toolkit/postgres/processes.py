@@ -119,7 +119,7 @@ def _serves(pid: int, data_dir: Path) -> bool:
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
-        # Somebody else's PostgreSQL: better left alone than taken for dead.
+        # Another user's PostgreSQL: better left alone than taken for dead.
         return True
 
 

@@ -1,6 +1,6 @@
 """The folder of the server's Unix socket: short, private and always the same for a data folder.
 
-The server trusts whoever reaches its socket, so nobody else may: the folder is its owner's alone
+The server trusts whoever reaches its socket, so no other user may: the folder is its owner's alone
 (mode 0700), and one that another user has put in its place is refused.
 """
 
@@ -39,7 +39,7 @@ def make_socket_folder(data_dir: Path, owner: Owner) -> Path:
     """Return the private folder for the socket of the server on `data_dir`, made if need be.
 
     Raises:
-        SocketFolderError: somebody else has taken its name, or no short enough folder is there.
+        SocketFolderError: another user has taken its name, or no short enough folder is there.
     """
     name = folder_name(data_dir, owner.uid)
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 -- made private below

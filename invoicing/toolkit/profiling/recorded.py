@@ -22,22 +22,22 @@ class Recorded:
     plans: dict[int, Plan]
     thresholds: Thresholds
     allow: tuple[str, ...]
-    _recording: Capture
+    _capture: Capture
 
     @property
     def statements(self) -> list[Statement]:
         """The statements so far, in the order they were sent; made anew while it records."""
-        return self._recording.statements
+        return self._capture.statements
 
     @property
     def transactions(self) -> list[Transaction]:
         """The units of work so far, in the order they began."""
-        return self._recording.transactions
+        return self._capture.transactions
 
     @property
     def connections_opened(self) -> int:
         """Connections the recorded code had to make; what that took on the wire is not counted."""
-        return self._recording.connections_opened
+        return self._capture.connections_opened
 
     @property
     def round_trips(self) -> int | None:
@@ -45,19 +45,19 @@ class Recorded:
 
         None where a driver does not let it be known.
         """
-        traffic = self._recording.traffic
+        traffic = self._capture.traffic
         return None if traffic is None else traffic.requests
 
     @property
     def bytes_received(self) -> int | None:
         """Bytes the server sent; None where a driver does not let it be known."""
-        traffic = self._recording.traffic
+        traffic = self._capture.traffic
         return None if traffic is None else traffic.received
 
     @property
     def bytes_sent(self) -> int | None:
         """Bytes the server got; None where a driver does not let it be known."""
-        traffic = self._recording.traffic
+        traffic = self._capture.traffic
         return None if traffic is None else traffic.sent
 
     @property
@@ -90,8 +90,12 @@ class Recorded:
     @property
     def findings(self) -> list[Finding]:
         """What is wasteful in it, each with its line and the option to add."""
-        recording = self._recording
+        capture = self._capture
         evidence = Evidence(
-            self.statements, recording.transactions, recording.reads, self.thresholds, self.plans
+            self.statements,
+            capture.transactions,
+            capture.attribute_reads,
+            self.thresholds,
+            self.plans,
         )
         return find(evidence, self.allow)

@@ -73,7 +73,7 @@ class Recorder(Recorded):
         self._skip = skip
         self._depth = depth
         self._wire = wire
-        self._recording = self._new_recording(None)
+        self._capture = self._new_capture(None)
         self._open = False
 
     def assert_max_statements(self, limit: int) -> None:
@@ -97,7 +97,7 @@ class Recorder(Recorded):
             _log.warning("a statement was not recorded completely", exc_info=True)
 
     def __len__(self) -> int:
-        return self._recording.count
+        return self._capture.count
 
     def __bool__(self) -> bool:
         return True
@@ -120,12 +120,12 @@ class Recorder(Recorded):
     def _enter(self, opener: FrameType) -> Self:
         if self._open:
             raise RecorderInUseError
-        self._recording = self._new_recording(opener)
+        self._capture = self._new_capture(opener)
         self.lost = 0
         self.plans = {}
-        listen(self._recording, self._engines, everywhere=self._everywhere)
+        listen(self._capture, self._engines, everywhere=self._everywhere)
         self._open = True
-        HERE.set((*HERE.get(), self._recording))
+        HERE.set((*HERE.get(), self._capture))
         return self
 
     def __exit__(
@@ -136,11 +136,11 @@ class Recorder(Recorded):
     ) -> None:
         self._open = False
         # Not by a token: a fixture may be left in another context than it was entered in.
-        recording = self._recording
-        HERE.set(tuple(other for other in HERE.get() if other is not recording))
-        stop_listening(recording)
+        capture = self._capture
+        HERE.set(tuple(other for other in HERE.get() if other is not capture))
+        stop_listening(capture)
         try:
-            recording.close()
+            capture.close()
         except Exception:  # noqa: BLE001 -- the program must not notice
             self._lose()
         with unrecorded():
@@ -160,10 +160,10 @@ class Recorder(Recorded):
             self.plans |= await explain_async(self._questions(is_async=True))
 
     def _questions(self, *, is_async: bool) -> list[Question]:
-        questions = self._recording.questions
+        questions = self._capture.questions
         return [question for question in questions if question.engine.dialect.is_async is is_async]
 
-    def _new_recording(self, frame: Any) -> Capture:  # noqa: ANN401 -- a frame or None
+    def _new_capture(self, frame: Any) -> Capture:  # noqa: ANN401 -- a frame or None
         try:
             owner = asyncio.current_task()
         except RuntimeError:

@@ -204,7 +204,7 @@ def note_numbers(names: Names) -> str:
     )
 
 
-async def save(connection: Connection, names: Names, **values: Any) -> None:  # noqa: ANN401 -- a column's value
+async def save(connection: Connection, names: Names, **values: Any) -> None:
     """Write some columns of the rename's row."""
     encoded = {
         name: json.dumps(value) if isinstance(value, dict) else value

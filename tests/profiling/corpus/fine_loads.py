@@ -16,7 +16,7 @@ from sqlalchemy.orm import (
     undefer,
 )
 
-from tests.profiling.corpus.cases import Place, fine
+from tests.profiling.corpus.cases import CHUNKSIZE, Place, fine, wasteful
 from tests.profiling.corpus.schema import (
     MANY,
     Author,
@@ -57,7 +57,7 @@ async def selectinload_of_a_chain(place: Place) -> None:
             [[chapter.heading for chapter in book.chapters] for book in author.books]
 
 
-@fine
+@wasteful(available=CHUNKSIZE)
 async def selectinload_with_many_chunks_of_a_fair_size(place: Place) -> None:
     chunked = select(Book).options(selectinload(Book.reviews, chunksize=50))
     async with place.sessions() as session:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import (
     subqueryload,
 )
 
-from tests.profiling.corpus.cases import Place, fine, wasteful
+from tests.profiling.corpus.cases import CHUNKSIZE, Place, fine, wasteful
 from tests.profiling.corpus.schema import (
     Author,
     Book,
@@ -134,12 +134,12 @@ async def whole_collections_for_their_sizes(place: Place) -> None:
 
 
 @wasteful("over-fetch")
-async def a_wide_column_that_nobody_reads(place: Place) -> None:
+async def a_wide_column_that_is_never_read(place: Place) -> None:
     async with place.sessions() as session:
         [essay.title for essay in await session.scalars(select(Essay))]
 
 
-@wasteful(("chunked-n-plus-one", "Author.books"))
+@wasteful(("chunked-n-plus-one", "Author.books"), available=CHUNKSIZE)
 async def tiny_chunks(place: Place) -> None:
     tiny = select(Author).options(selectinload(Author.books, chunksize=2))
     async with place.sessions() as session:

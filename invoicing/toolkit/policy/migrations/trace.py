@@ -47,6 +47,8 @@ class Trace:
         self.inside: list[ast.AST] = []
         self.whole: ast.AST | None = None
         self.steps = 0
+        # A loop comes to the same node again and again.
+        self.calls_in: dict[ast.AST, list[ast.Call]] = {}
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Trace:
         """Follow a function called without arguments."""
@@ -204,16 +206,9 @@ class Trace:
         self.whole = node.value if isinstance(node, ast.Expr) else None
         if isinstance(self.whole, ast.Await):
             self.whole = self.whole.value
-        found: list[ast.Call] = []
-        todo = [node]
-        while todo:
-            part = todo.pop()
-            if isinstance(part, ast.Lambda):
-                continue
-            if isinstance(part, ast.Call):
-                found.append(part)
-            todo += list(ast.iter_child_nodes(part))[::-1]
-        for call in reversed(found):
+        if node not in self.calls_in:
+            self.calls_in[node] = calls_in(node)
+        for call in self.calls_in[node]:
             self.call(call, scope)
 
     def call(self, node: ast.Call, scope: ChainMap[str, Value]) -> None:
@@ -267,6 +262,19 @@ class Trace:
             action.at(node.lineno, node.col_offset + 1, guarded=self.guards > 0)
             for action in actions
         ]
+
+
+def calls_in(node: ast.AST) -> list[ast.Call]:
+    """Give every call of an expression, inner ones first; what a lambda does is not done yet."""
+    found: list[ast.Call] = []
+    todo = [node]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, ast.Call):
+            found.append(part)
+        if not isinstance(part, ast.Lambda):
+            todo += list(ast.iter_child_nodes(part))[::-1]
+    return found[::-1]
 
 
 def bind(target: ast.expr, value: Value, scope: ChainMap[str, Value]) -> None:

@@ -56,7 +56,7 @@ class Watched:
         return getattr(self.attribute, name)
 
 
-class Reads:
+class AttributeReads:
     """What one recording has seen read."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """Write down what SQLAlchemy's events report, for one recording.
 
-Each method is called by `listening` while the program waits, so each is short; whatever is wrong
+Each method is called by `events` while the program waits, so each is short; whatever is wrong
 in one of them is caught there.
 """
 
@@ -11,7 +11,7 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.capture.attribute_reads import Reads
+from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
 from invoicing.toolkit.profiling.capture.cause import load_cause_of, relationships_on
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 class Unit:
     """A unit of work that is under way: what is known of it, and how its traffic is counted."""
 
-    __slots__ = ("meter", "transaction")
+    __slots__ = ("transaction", "wire")
 
-    def __init__(self, transaction: Transaction, meter: ConnectionTraffic) -> None:
+    def __init__(self, transaction: Transaction, wire: ConnectionTraffic) -> None:
         self.transaction = transaction
-        self.meter = meter
+        self.wire = wire
 
 
 class Capture:
@@ -52,7 +52,7 @@ class Capture:
         transactions: units of work, in the order they began.
         connections_opened: connections made by the recorded code.
         making: for each thread the statement whose rows were fetched last.
-        reads: what the program has read of the objects it loaded.
+        attribute_reads: what the program has read of the objects it loaded.
         lose: called when something is wrong in here.
     """
 
@@ -68,18 +68,18 @@ class Capture:
         self.transactions: list[Transaction] = []
         self.connections_opened = 0
         self.making: dict[int, PendingStatement] = {}
-        self.reads = Reads()
+        self.attribute_reads = AttributeReads()
         self.lose = lose
         self._began = perf_counter_ns()
         self._finder = finder
         self._parameters = parameters
-        self._wire = wire
+        self._tap_wire = wire
         self._explain = explain
         self._questions: dict[str, Question] = {}
         self._salt = randbits(64)
         self._pending: list[PendingStatement] = []
         self._statements: list[Statement] | None = None
-        self._meters: dict[int, ConnectionTraffic] = {}
+        self._wires: dict[int, ConnectionTraffic] = {}
         self._units: dict[Connection, Unit] = {}
         self._running: dict[ExecutionContext, PendingStatement] = {}
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
@@ -130,14 +130,14 @@ class Capture:
     ) -> None:
         """Write down a statement that is about to be sent."""
         unit = self._unit(connection)
-        pending = PendingStatement(text, unit.transaction, unit.meter, self)
+        pending = PendingStatement(text, unit.transaction, unit.wire, self)
         pending.lines = self._finder.find(text)
-        pending.origin = origin = load_cause_of(context)
-        if origin is not None and origin.path:
+        pending.load_cause = load_cause = load_cause_of(context)
+        if load_cause is not None and load_cause.path:
             # The first relationship that is loaded by itself: who asks for the others?
-            for relationship in relationships_on(origin.path):
-                self.reads.watch(relationship.parent)
-                self.reads.watch(relationship.mapper)
+            for relationship in relationships_on(load_cause.path):
+                self.attribute_reads.watch(relationship.parent)
+                self.attribute_reads.watch(relationship.mapper)
         pending.hashes = hashes_of(parameters)
         # The rows of one INSERT ... VALUES come as an executemany, with one set of parameters.
         executemany = executemany and isinstance(parameters, list)
@@ -179,7 +179,7 @@ class Capture:
         if pending is None:
             return
         pending.ended = now
-        pending.marks.append(pending.meter.marks())
+        pending.marks.append(pending.wire.marks())
         pending.rowcount = cursor.rowcount
         if cursor.description is None:
             return
@@ -187,7 +187,7 @@ class Capture:
         pending.columns = columns = self._entity_columns(context)
         if len(columns) > 1:
             for column in columns:
-                self.reads.watch(column.mapper)
+                self.attribute_reads.watch(column.mapper)
         if 0 <= pending.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
             # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
             pending.only_row = True
@@ -205,7 +205,7 @@ class Capture:
         if pending is None:
             return
         pending.ended = now
-        pending.marks.append(pending.meter.marks())
+        pending.marks.append(pending.wire.marks())
         original = error.original_exception
         cause = original.__cause__ or original
         pending.error = type(cause).__name__
@@ -230,9 +230,9 @@ class Capture:
 
         It is heard of what others do too: their traffic is not this recording's.
         """
-        meter = self._meters.get(id(dbapi_connection))
-        if meter is not None:
-            meter.check_in()
+        wire = self._wires.get(id(dbapi_connection))
+        if wire is not None:
+            wire.check_in()
 
     # what is known
 
@@ -254,19 +254,19 @@ class Capture:
     @property
     def traffic(self) -> Traffic | None:
         """What passed on the wire; None where it is not known of every connection."""
-        meters = self._meters.values()
-        if not all(meter.counts_requests for meter in meters):
+        wires = self._wires.values()
+        if not all(wire.counts_requests for wire in wires):
             return None
-        totals = [sum(column) for column in zip(*(meter.total() for meter in meters), strict=True)]
+        totals = [sum(column) for column in zip(*(wire.total() for wire in wires), strict=True)]
         return Traffic(*totals)
 
     def close(self) -> None:
         """Leave every connection as it was found, and keep nothing but the result."""
         for pending in self._running.values():
             pending.error = "unfinished"
-        self.reads.stop()
-        for meter in self._meters.values():
-            meter.release()
+        self.attribute_reads.stop()
+        for wire in self._wires.values():
+            wire.release()
         self._statements = self.statements
         self._pending.clear()
         self.making.clear()
@@ -280,24 +280,22 @@ class Capture:
         unit = self._units.get(connection)
         if unit is None:
             dbapi_connection = connection.connection.dbapi_connection
-            meter = self._meters.get(id(dbapi_connection)) or self._new_meter(dbapi_connection)
-            meter.held = True
+            wire = self._wires.get(id(dbapi_connection)) or self._new_wire(dbapi_connection)
+            wire.held = True
             autocommit = self._autocommit.get(connection.engine)
             if autocommit is None or "isolation_level" in connection.get_execution_options():
                 autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
-            transaction = Transaction(
-                len(self.transactions) + 1, meter.connection, None, autocommit
-            )
+            transaction = Transaction(len(self.transactions) + 1, wire.connection, None, autocommit)
             self.transactions.append(transaction)
-            unit = self._units[connection] = Unit(transaction, meter)
+            unit = self._units[connection] = Unit(transaction, wire)
         return unit
 
-    def _new_meter(self, dbapi_connection: Any) -> ConnectionTraffic:
+    def _new_wire(self, dbapi_connection: Any) -> ConnectionTraffic:
         driver = getattr(dbapi_connection, "driver_connection", dbapi_connection)
-        tap = WireTap.on(driver) if self._wire else None
-        meter = ConnectionTraffic(len(self._meters) + 1, dbapi_connection, tap)
-        self._meters[id(dbapi_connection)] = meter
-        return meter
+        tap = WireTap.on(driver) if self._tap_wire else None
+        wire = ConnectionTraffic(len(self._wires) + 1, dbapi_connection, tap)
+        self._wires[id(dbapi_connection)] = wire
+        return wire
 
     def _entity_columns(self, context: ExecutionContext) -> tuple[EntityColumns, ...]:
         compiled: Any = context.compiled

@@ -55,8 +55,8 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
         # A SELECT of nothing mapped, that a session executes.
         return PLAIN
     if path.is_root:
-        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN  # noqa: SLF001
-    lazy = options._lazy_loaded_from  # noqa: SLF001
+        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN
+    lazy = options._lazy_loaded_from
     if lazy is None:
         return LoadCause(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__
@@ -64,7 +64,7 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
 
 
 def _column_load(options: Any, compiling: Any) -> LoadCause:
-    state, names = options._refresh_state, compiling._only_load_props or ()  # noqa: SLF001
+    state, names = options._refresh_state, compiling._only_load_props or ()
     if state is None:
         return LoadCause(is_column_load=True)
     name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None
@@ -72,18 +72,18 @@ def _column_load(options: Any, compiling: Any) -> LoadCause:
     return LoadCause(name, identity_of(state), is_column_load=True, parent_root=root)
 
 
-def cause_of(statement: Statement, origin: LoadCause | None) -> Cause:
+def cause_of(statement: Statement, cause: LoadCause | None) -> Cause:
     """Return why `statement` ran: what the session said, and which of its operations were on."""
     within = statement.within
-    if origin is None:
+    if cause is None:
         return Cause.FLUSH if any(function in WRITES for function in within) else Cause.STATEMENT
     loader = next((function for function in within if function in LOADERS), None)
     if loader is not None:
         statement.loader = loader
         return Cause.EAGER_LOAD
-    if origin.is_column_load:
+    if cause.is_column_load:
         return Cause.REFRESH if "refresh" in within[:1] else Cause.COLUMN_LOAD
-    if origin.parent is not None:
+    if cause.parent is not None:
         statement.loader = "lazy"
         return Cause.LAZY_LOAD
     return (

@@ -32,7 +32,7 @@ class CountingStrategy(ResultFetchStrategy):
         inner: ResultFetchStrategy = context.cursor_fetch_strategy
         self.alternate_cursor_description = inner.alternate_cursor_description
         self._inner: ResultFetchStrategy | None = inner
-        if context.execution_options.get("stream_results") or context._is_server_side:  # noqa: SLF001
+        if context.execution_options.get("stream_results") or context._is_server_side:
             pending.streamed = True
             if type(inner) is CursorFetchStrategy:
                 # SQLAlchemy would buffer such rows, but only where nothing else was chosen.

@@ -150,7 +150,7 @@ def _entity(
 def _places(compiled: Any) -> dict[Any, int]:
     exact: dict[Any, int] = {}
     behind: dict[Any, int] = {}
-    for index, entry in enumerate(compiled._result_columns):  # noqa: SLF001 -- no public way
+    for index, entry in enumerate(compiled._result_columns):
         for column in entry.objects:
             if isinstance(column, Column) or hasattr(column, "proxy_set"):
                 exact.setdefault(column, index)

@@ -1,7 +1,7 @@
-"""Hear SQLAlchemy's public events, and pass each to the recordings it belongs to.
+"""Hear SQLAlchemy's public events, and pass each to the captures it belongs to.
 
-All recordings of one engine share one set of listeners: the first puts them on, the last takes
-them off. An event belongs to the recordings of the context (task or thread) it happens in; tasks
+All captures of one engine share one set of listeners: the first puts them on, the last takes
+them off. An event belongs to the captures of the context (task or thread) it happens in; tasks
 inherit the context they were made in, and SQLAlchemy's greenlets share that of their task.
 """
 
@@ -25,12 +25,12 @@ HERE: ContextVar[tuple[Capture, ...]] = ContextVar("invoicing_profiling", defaul
 
 
 class Event(NamedTuple):
-    """One of SQLAlchemy's events, and what a recording does of it."""
+    """One of SQLAlchemy's events, and what a capture does of it."""
 
     target: Any
     name: str
     heard: Callable[..., None]
-    # Whether recordings of other contexts hear of it too.
+    # Whether captures of other contexts hear of it too.
     by_all: bool = False
     options: tuple[tuple[str, bool], ...] = ()
 
@@ -66,30 +66,30 @@ class Ear:
     """Listeners to some events, attached as long as a recording needs them.
 
     Attributes:
-        recordings: those the events are passed to; replaced as a whole, so that one thread can
+        captures: those the events are passed to; replaced as a whole, so that one thread can
             walk through it while another changes it.
     """
 
     def __init__(self, events: list[Event]) -> None:
-        self.recordings: frozenset[Capture] = frozenset()
+        self.captures: frozenset[Capture] = frozenset()
         self._everywhere: tuple[Capture, ...] = ()
         self._listeners = [(event, self._listener(event.heard, event.by_all)) for event in events]
 
-    def add(self, recording: Capture, *, everywhere: bool) -> None:
-        """Pass what is heard to `recording` too."""
-        first = not self.recordings
-        self.recordings |= {recording}
+    def add(self, capture: Capture, *, everywhere: bool) -> None:
+        """Pass what is heard to `capture` too."""
+        first = not self.captures
+        self.captures |= {capture}
         if everywhere:
-            self._everywhere = (*self._everywhere, recording)
+            self._everywhere = (*self._everywhere, capture)
         if first:
             for hook, listener in self._listeners:
                 event.listen(hook.target, hook.name, listener, **dict(hook.options))
 
-    def discard(self, recording: Capture) -> None:
-        """Pass nothing to `recording` any more."""
-        self.recordings -= {recording}
-        self._everywhere = tuple(other for other in self._everywhere if other is not recording)
-        if not self.recordings:
+    def discard(self, capture: Capture) -> None:
+        """Pass nothing to `capture` any more."""
+        self.captures -= {capture}
+        self._everywhere = tuple(other for other in self._everywhere if other is not capture)
+        if not self.captures:
             for hook, listener in self._listeners:
                 event.remove(hook.target, hook.name, listener)
 
@@ -97,16 +97,16 @@ class Ear:
         here = HERE.get
 
         def listener(*args: Any) -> None:
-            recordings = self.recordings
-            concerned: Iterable[Capture] = recordings if by_all else here()
+            captures = self.captures
+            concerned: Iterable[Capture] = captures if by_all else here()
             if self._everywhere:
                 concerned = {*concerned, *self._everywhere}
-            for recording in concerned:
-                if recording in recordings:
+            for capture in concerned:
+                if capture in captures:
                     try:
-                        heard(recording, *args)
-                    except Exception:  # noqa: BLE001 -- the program must not notice
-                        recording.lose()
+                        heard(capture, *args)
+                    except Exception:
+                        capture.lose()
 
         return listener
 
@@ -127,23 +127,23 @@ EARS: dict[Engine | type[Engine] | None, Ear] = {}
 
 
 def listen(
-    recording: Capture, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
+    capture: Capture, engines: tuple[Engine | type[Engine], ...], *, everywhere: bool
 ) -> None:
-    """Pass the events of `engines`, and of the sessions on them, to `recording`."""
+    """Pass the events of `engines`, and of the sessions on them, to `capture`."""
     with LOCK:
         for target in (None, *engines):
             if target not in EARS:
                 EARS[target] = Ear(
                     events_of_sessions() if target is None else events_of_engine(target)
                 )
-            EARS[target].add(recording, everywhere=everywhere)
+            EARS[target].add(capture, everywhere=everywhere)
 
 
-def stop_listening(recording: Capture) -> None:
-    """Pass nothing to `recording` any more."""
+def stop_listening(capture: Capture) -> None:
+    """Pass nothing to `capture` any more."""
     with LOCK:
         for target, ear in tuple(EARS.items()):
-            if recording in ear.recordings:
-                ear.discard(recording)
-            if not ear.recordings:
+            if capture in ear.captures:
+                ear.discard(capture)
+            if not ear.captures:
                 del EARS[target]

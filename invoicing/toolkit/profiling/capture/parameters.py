@@ -20,7 +20,7 @@ MASKED = "***"
 SHOWN = 200
 # Rows whose values are compared with the parameters of later statements.
 LOOKED_AT = 100
-# As roles.py tells literals from what looks like them.
+# As parameter_roles.py tells literals from what looks like them.
 _LITERAL = re.compile(
     r"--[^\n]*|/\*.*?\*/|(?P<literal>'(?:[^']|'')*'|(?<![\w.$])\d+(?:\.\d+)?\b)", re.DOTALL
 )

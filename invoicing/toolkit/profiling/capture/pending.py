@@ -24,7 +24,7 @@ from invoicing.toolkit.profiling.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from invoicing.toolkit.profiling.capture.attribute_reads import Reads
+    from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
     from invoicing.toolkit.profiling.capture.cause import LoadCause
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder, Lines
@@ -36,11 +36,11 @@ FOLDED = 1000
 SEVERAL, MANY = 10, 100
 
 
-class Recording(Protocol):
+class Capture(Protocol):
     """What a statement needs of the recording that notes it: see `Capture`."""
 
     making: dict[int, PendingStatement]
-    reads: Reads
+    attribute_reads: AttributeReads
     lose: Callable[[], None]
 
 
@@ -49,7 +49,7 @@ class PendingStatement:
 
     Attributes:
         began, ended: nanoseconds of `perf_counter_ns`; ended is 0 while it runs.
-        fetching: nanoseconds spent fetching rows after that.
+        cursor_time: nanoseconds spent fetching rows after that.
         marks: the tap's counts: before and after it ran, then around each fetch of a stream.
         making: nanoseconds spent making objects of its rows, up to the last fetch.
         only_row: whether it is known to have one row at the most, whose fetching is not watched.
@@ -58,14 +58,14 @@ class PendingStatement:
     """
 
     # Defaults of the class: most pending never say otherwise, and are quicker made.
-    ended = fetching = fetches = counted = fetched_at = made_at = making = 0
+    ended = cursor_time = fetches = counted = fetched_at = made_at = making = 0
     parameter_count = began = 0
     # Of each parameter, or of all of an executemany; salted only in the end.
     hashes: tuple[int, ...] = ()
     values: tuple[set[int], ...] = ()
     executions = 1
     rowcount = -1
-    origin: LoadCause | None = None
+    load_cause: LoadCause | None = None
     returns_rows = streamed = only_row = False
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
@@ -78,29 +78,29 @@ class PendingStatement:
     sqlstate: str | None = None
 
     def __init__(
-        self, text: str, transaction: Transaction, meter: ConnectionTraffic, recording: Recording
+        self, text: str, transaction: Transaction, wire: ConnectionTraffic, capture: Capture
     ) -> None:
         self.text = text
         self.transaction = transaction
-        self.meter = meter
-        self.marks = [meter.marks()]
-        self._recording = recording
+        self.wire = wire
+        self.marks = [wire.marks()]
+        self._capture = capture
 
     def asks(self) -> int:
         """Note that rows are about to be fetched, and return the time."""
         if self.streamed:
-            self.marks.append(self.meter.marks())
+            self.marks.append(self.wire.marks())
         return perf_counter_ns()
 
     def fetched(self, asked: int, rows: Sequence[Any]) -> None:
         """Note `rows`, which were asked for at `asked`."""
         try:
             now = perf_counter_ns()
-            self.fetching += now - asked
+            self.cursor_time += now - asked
             self.fetches += 1
             self.counted += len(rows)
             if self.streamed:
-                self.marks.append(self.meter.marks())
+                self.marks.append(self.wire.marks())
             if rows:
                 if self.columns:
                     self._note_keys(rows)
@@ -112,9 +112,9 @@ class PendingStatement:
             if self.made_at:
                 self._end_of_making()
             self.fetched_at = now
-            self._recording.making[get_ident()] = self
-        except Exception:  # noqa: BLE001 -- the program must not notice
-            self._recording.lose()
+            self._capture.making[get_ident()] = self
+        except Exception:
+            self._capture.lose()
 
     def _end_of_making(self) -> None:
         if self.made_at > self.fetched_at:
@@ -139,7 +139,7 @@ class PendingStatement:
             for column in large & entity.columns.keys():
                 self.wide[place, entity.columns[column]] += size_of(rows, column)
             if large or len(rows) >= MANY:
-                self._recording.reads.watch(entity.mapper)
+                self._capture.attribute_reads.watch(entity.mapper)
 
     def fold(self) -> None:
         """Count the keys noted so far."""
@@ -160,17 +160,20 @@ class PendingStatement:
         """Return what is known so far."""
         self.fold()
         self._end_of_making()
-        origin = self.origin
+        load_cause = self.load_cause
         statement = Statement(number, self.text, (self.began - recording_began) / 1e9)
         statement.stack, statement.within = finder.named(self.lines)
         statement.connection = self.transaction.connection
         statement.transaction = self.transaction.number
         statement.session = self.transaction.session
-        if origin is not None:
-            statement.relationship, statement.parent = origin.relationship, origin.parent
-            statement.parent_root, statement.steps = origin.parent_root, steps_on(origin.path)
+        if load_cause is not None:
+            statement.relationship, statement.parent = load_cause.relationship, load_cause.parent
+            statement.parent_root, statement.steps = (
+                load_cause.parent_root,
+                steps_on(load_cause.path),
+            )
             statement.collection = bool(statement.steps and statement.steps[-1].collection)
-        statement.cause = cause_of(statement, origin)
+        statement.cause = cause_of(statement, load_cause)
         statement.parameter_count = self.parameter_count
         statement.parameters = self.parameters
         hashes = self.hashes or hashes_of_literals(self.text)
@@ -188,10 +191,10 @@ class PendingStatement:
         statement.streamed = self.streamed
         statement.error, statement.sqlstate = self.error, self.sqlstate
         if self.ended:
-            statement.database_seconds = (self.ended - self.began + self.fetching) / 1e9
+            statement.database_seconds = (self.ended - self.began + self.cursor_time) / 1e9
         statement.orm_seconds = self.making / 1e9
         self._rows(statement)
-        self._wire(statement)
+        self._add_wire(statement)
         return statement
 
     def _rows(self, statement: Statement) -> None:
@@ -204,14 +207,14 @@ class PendingStatement:
         elif self.ended and self.error is None:
             statement.rows, statement.affected = 0, rowcount
 
-    def _wire(self, statement: Statement) -> None:
-        if not self.meter.counts_bytes:
+    def _add_wire(self, statement: Statement) -> None:
+        if not self.wire.counts_bytes:
             return
         # Of a statement that still runs only the first mark is there.
         traffic = total_of(self.marks[: len(self.marks) // 2 * 2] or [NOTHING])
         statement.bytes_received = traffic.received
-        if not self.meter.counts_requests:
+        if not self.wire.counts_requests:
             return
         statement.round_trips, statement.bytes_sent = traffic.requests, traffic.sent
-        server = traffic.waited - traffic.requests * self.meter.latency
+        server = traffic.waited - traffic.requests * self.wire.latency
         statement.server_seconds = max(server, 0) / 1e9

@@ -102,7 +102,7 @@ class CallerFinder:
         found = Found([], [], [])
         greenlet = getcurrent()
         if greenlet.parent is None or not self._comes_a_known_way(text):
-            first = sys._getframe(FRAMES_BELOW)  # noqa: SLF001 -- documented
+            first = sys._getframe(FRAMES_BELOW)
             if self._walk(first, found):
                 return found.own, found.operations
             if greenlet.parent is not None and not any(found):
@@ -120,13 +120,13 @@ class CallerFinder:
             return False
         depth, last, above_last = way
         try:
-            frame = sys._getframe(depth + 1)  # noqa: SLF001
+            frame = sys._getframe(depth + 1)
         except ValueError:
             return False
         return (
             frame.f_back is None
             and frame.f_code is last
-            and sys._getframe(depth).f_code is above_last  # noqa: SLF001
+            and sys._getframe(depth).f_code is above_last
         )
 
     def _remember_way(self, text: str, frame: FrameType) -> None:

@@ -12,7 +12,7 @@ from invoicing.toolkit.profiling.statement import Cause
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from invoicing.toolkit.profiling.capture.attribute_reads import Reads
+    from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
     from invoicing.toolkit.profiling.statement import Caller, EntityRows, Statement, Transaction
 
 LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
@@ -38,7 +38,7 @@ class Evidence:
     Attributes:
         statements: in the order they were sent.
         transactions: its units of work.
-        reads: what the program has read of the objects it loaded.
+        attribute_reads: what the program has read of the objects it loaded.
         thresholds: from which size on something is a finding.
         plans: for statements that were explained, by number, the plan as PostgreSQL gives it.
     """
@@ -47,13 +47,13 @@ class Evidence:
         self,
         statements: list[Statement],
         transactions: list[Transaction],
-        reads: Reads,
+        attribute_reads: AttributeReads,
         thresholds: ThresholdValues,
         plans: dict[int, dict[str, object]],
     ) -> None:
         self.statements = statements
         self.transactions = transactions
-        self.reads = reads
+        self.attribute_reads = attribute_reads
         self.thresholds = thresholds
         self.plans = plans
 

@@ -63,7 +63,7 @@ def _is_systematic(evidence: Evidence, group: list[Statement]) -> bool:
     if not siblings:
         return True
     # Those, too, whose part was there already: of ten books by two authors, two load theirs.
-    asked = keys | (evidence.reads.of(group[0].relationship or "") & siblings)
+    asked = keys | (evidence.attribute_reads.of(group[0].relationship or "") & siblings)
     return len(asked) / len(siblings | keys) >= evidence.thresholds.share
 
 

@@ -107,7 +107,7 @@ def _looking_up(group: list[Statement]) -> list[int]:
     ]
 
 
-def _origin(evidence: Evidence, group: list[Statement]) -> Statement | None:
+def _outer(evidence: Evidence, group: list[Statement]) -> Statement | None:
     """Return the one earlier statement in whose rows the looked-up values stood, if any."""
     shapes = [statement.fingerprint for statement in evidence.statements]
     for place in _looking_up(group):
@@ -130,21 +130,21 @@ def _origin(evidence: Evidence, group: list[Statement]) -> Statement | None:
 
 
 def _came_from_one(evidence: Evidence, group: list[Statement]) -> bool:
-    return _origin(evidence, group) is not None
+    return _outer(evidence, group) is not None
 
 
 def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
-    first, origin = group[0], _origin(evidence, group)
+    first, outer = group[0], _outer(evidence, group)
     things = len({each.parameters_key for each in group})
     entity = first.entities[0].entity if first.entities else None
     by_get = first.cause is Cause.GET and entity is not None
     what = f"session.get({entity}, ...)" if by_get else "one query"
-    source = f", for the rows of the statement at {origin.caller}" if origin else ""
-    relationship = _relationship(origin, entity) if origin and by_get else None
+    source = f", for the rows of the statement at {outer.caller}" if outer else ""
+    relationship = _relationship(outer, entity) if outer and by_get else None
     return Finding(
         "n-plus-one",
         f"{what} was sent {len(group)} times, for {things} different values{source}",
-        _fix(entity, by_get, relationship, origin),
+        _fix(entity, by_get, relationship, outer),
         relationship,
         main_caller(group),
         cost_of(group, kept=1),
@@ -152,19 +152,19 @@ def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
     )
 
 
-def _relationship(origin: Statement, entity: str | None) -> str | None:
-    """Return the relationship to `entity` of the objects that `origin` brought, if it is one."""
-    for entity_rows in origin.entities:
+def _relationship(outer: Statement, entity: str | None) -> str | None:
+    """Return the relationship to `entity` of the objects that `outer` brought, if it is one."""
+    for entity_rows in outer.entities:
         if entity in entity_rows.targets:
             return entity_rows.targets[entity]
     return None
 
 
 def _fix(
-    entity: str | None, by_get: bool, relationship: str | None, origin: Statement | None
+    entity: str | None, by_get: bool, relationship: str | None, outer: Statement | None
 ) -> str:
-    if relationship is not None and origin is not None:
-        return f"add .options(joinedload({relationship})) to the statement at {origin.caller}"
+    if relationship is not None and outer is not None:
+        return f"add .options(joinedload({relationship})) to the statement at {outer.caller}"
     if by_get:
         return f"one select({entity}).where({entity}.<primary key>.in_(...)) before the loop"
     name = f"select({entity})" if entity else "statement"

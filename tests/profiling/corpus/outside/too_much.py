@@ -11,7 +11,7 @@ from sqlalchemy.orm import (
     selectinload,
 )
 
-from tests.profiling.corpus.cases import World, wasteful
+from tests.profiling.corpus.cases import CHUNKSIZE, World, wasteful
 from tests.profiling.corpus.outside.shop import (
     WHALE,
     Customer,
@@ -100,7 +100,7 @@ async def wide_column_never_read(world: World) -> list[str]:
         return [page.slug for page in await session.scalars(select(Page))]
 
 
-@wasteful(("chunked-n-plus-one", "Customer.orders"))
+@wasteful(("chunked-n-plus-one", "Customer.orders"), available=CHUNKSIZE)
 async def two_parents_a_chunk(world: World) -> int:
     async with world.sessions() as session:
         query = SMALL.options(selectinload(Customer.orders, chunksize=2))

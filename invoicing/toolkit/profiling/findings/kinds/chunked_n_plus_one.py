@@ -81,12 +81,13 @@ KIND = Kind(
         "loader. Judged between two statements of the program's own, so pages are none."
     ),
     bad="""
-tiny = select(Author).options(selectinload(Author.books, chunksize=2))
-for author in await session.scalars(tiny):
+tiny = select(Author).options(selectinload(Author.books)).execution_options(yield_per=2)
+async for author in await session.stream_scalars(tiny):
     [book.title for book in author.books]
 """,
     good="""
-for author in await session.scalars(select(Author).options(selectinload(Author.books))):
+fair = select(Author).options(selectinload(Author.books)).execution_options(yield_per=500)
+async for author in await session.stream_scalars(fair):
     [book.title for book in author.books]
 """,
     detect=detect,

@@ -36,7 +36,7 @@ def _over_fetched_objects(
 ) -> Iterator[Finding]:
     loaded = sum(entity.distinct for _, entity in loads)
     keys = set().union(*(entity.keys or set() for _, entity in loads))
-    looked_at = len(evidence.reads.looked_at(root) & keys)
+    looked_at = len(evidence.attribute_reads.looked_at(root) & keys)
     single = path is not None and not any(_is_collection(*load) for load in loads)
     if single or loaded < evidence.thresholds.loaded:
         return
@@ -79,9 +79,11 @@ def _wide_columns(evidence: Evidence) -> Iterator[Finding]:
         rows = sum(entity.rows for _, entity, _ in loads)
         total = sum(size for *_, size in loads)
         statement, entity, _ = loads[0]
-        if total < evidence.thresholds.wide * max(rows, 1) or evidence.reads.of(attribute):
+        if total < evidence.thresholds.wide * max(rows, 1) or evidence.attribute_reads.of(
+            attribute
+        ):
             continue
-        if not evidence.reads.looked_at(entity.root):
+        if not evidence.attribute_reads.looked_at(entity.root):
             continue
         yield Finding(
             "over-fetch",

@@ -48,7 +48,9 @@ def _is_unread(
     evidence: Evidence, steps: tuple[Step, ...], loads: list[tuple[Statement, EntityRows]]
 ) -> bool:
     relationship = steps[-1].relationship
-    if not evidence.reads.knows(relationship) or evidence.reads.of(relationship):
+    if not evidence.attribute_reads.knows(relationship) or evidence.attribute_reads.of(
+        relationship
+    ):
         return False
     # The parents: in the same rows, or those of the statement whose loader this was.
     for statement, entity in loads:
@@ -57,7 +59,8 @@ def _is_unread(
             return False
         parents = [entity for entity in leader.entities if entity.keys]
         if any(
-            evidence.reads.looked_at(parent.root) & (parent.keys or set()) for parent in parents
+            evidence.attribute_reads.looked_at(parent.root) & (parent.keys or set())
+            for parent in parents
         ):
             return True
     return False
