@@ -122,9 +122,11 @@ def _refuse_renamed(names: Names) -> str:
     """Refuse where one of the columns, known by its default, has another name by now."""
     expression = "pg_get_expr(d.adbin, d.adrelid)"
     place = literal(f"{setting(names)}_")
-    letters = literal("concat[(]'([on])'")
+    letters = literal("concat\"?[(]'([on])'")
     letter = f"substring({expression} FROM {letters})"
-    name = f"CASE {letter} WHEN 'o' THEN {literal(names.old)} ELSE {literal(names.new)} END"
+    name = (
+        f"CASE {letter} WHEN 'o' THEN {literal(names.old)} WHEN 'n' THEN {literal(names.new)} END"
+    )
     query = (
         f"    SELECT string_agg(format('ALTER TABLE %s RENAME COLUMN %I TO %I', rel, a.attname,"
         f" {name}), '; ') INTO hindrance FROM pg_attrdef AS d JOIN pg_attribute AS a"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.rename import ranges, state
 from invoicing.toolkit.rename.marks import is_marked, original
 from invoicing.toolkit.rename.model import Finding
-from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.names import MARK, quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.column import Relation
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Its statement triggers tell it from a table that was made LIKE this one. Parents come first.
 _DETACHED = f"""
-SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS sql,
+SELECT {MARK} c.oid, format('%I.%I', n.nspname, c.relname) AS sql,
     i.inhparent IS NULL AS is_root,
     o.attname IS NOT NULL AS has_old, w.attname IS NOT NULL AS has_new,
     coalesce(o.attnotnull, false) AS old_not_null,

@@ -20,7 +20,7 @@ from invoicing.toolkit.rename.column import find_relation
 from invoicing.toolkit.rename.errors import RenameLeftError, RenameMovedError
 from invoicing.toolkit.rename.marks import is_marked, original
 from invoicing.toolkit.rename.model import Phase, Target
-from invoicing.toolkit.rename.names import STATE, Names, qualified, quote
+from invoicing.toolkit.rename.names import MARK, STATE, Names, qualified, quote
 
 if TYPE_CHECKING:
     import asyncpg
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Triggers are on the columns by number, and so are better witnesses than a dump that was restored.
 _UNFINISHED = f"""
-SELECT r.key, r.schema_name, r.table_name, r.old_name, r.new_name, r.phase,
+SELECT {MARK} r.key, r.schema_name, r.table_name, r.old_name, r.new_name, r.phase,
     r.strategy = 'view' AS by_view, r.definition ->> 'base' AS base, c.oid::bigint AS oid,
     n.nspname::text AS schema, c.relname::text AS table, o.attname::text AS old,
     w.attname::text AS new
@@ -57,7 +57,8 @@ WHERE r.phase <> 'contracted' AND (g.tgrelid IS NOT NULL OR c.relname = r.table_
 """
 # The columns that a rename gave a default of its own, and what they had before.
 _MARKED = f"""
-SELECT a.attname::text AS name, m.of[1] AS key, m.of[2] = 'n' AS new, {original("e.text")} AS before
+SELECT {MARK} a.attname::text AS name, m.of[1] AS key, m.of[2] = 'n' AS new,
+    {original("e.text")} AS before
 FROM pg_catalog.pg_attrdef AS d
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
 CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid)) AS e (text)
