@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FAST := tests/models tests/services tests/load tests/policy tests/profiling/test_findings.py tests/profiling/test_kinds.py \
+  tests/notebooks/test_panel.py tests/rename/test_statement.py tests/rename/test_function_text.py tests/test_money.py tests/test_tables.py tests/test_visible.py
 # The oldest that pyproject.toml allows, for the gate and the profiler.
 SQLALCHEMY_2_0 := 2.0.44
 VENV_2_0 := .venv-sqlalchemy-2.0
@@ -13,7 +15,7 @@ LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-sqlalchemy-2.0 check lab bench notebooks pages lock clean
+.PHONY: help setup demo test test-newest test-fast test-sqlalchemy-2.0 check lab bench notebooks pages lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /  make \1\t/' | expand -t 30
@@ -44,6 +46,7 @@ test: $(READY) check ## Run the checks and every test but the benchmarks
 	@# Much of the time is spent waiting, so three at once use two cores; a file stays in one, and
 	@# the browser, which takes longest, comes first.
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(MAKE) --no-print-directory test-newest
 
 $(READY_2_0): requirements.lock pyproject.toml
 	@mkdir -p $(VENV_2_0)
@@ -65,6 +68,22 @@ test-sqlalchemy-2.0: $(READY_2_0) ## Test the gate and the profiler on SQLAlchem
 	@$(VENV_2_0)/bin/python -m pytest --numprocesses 2 --dist loadfile tests/policy tests/profiling \
 	  --ignore tests/profiling/test_comparison.py --ignore tests/profiling/test_magic.py \
 	  --deselect tests/profiling/test_recorder_lines.py::test_a_notebooks_lines_are_those_of_its_cells
+
+# Python's newest version here, where that is not the one of .venv: installed side by side by pyenv, or on PATH.
+NEWEST = $(shell for python in python3.15 python3.14 python3.13 python3.12 $$HOME/.pyenv/versions/3.*/bin/python3; do \
+  path=$$(command -v $$python) && "$$path" -c 'import sys; print("%03d" % sys.version_info[1], sys.executable)' 2>/dev/null; \
+  done | sort -r | head -n 1 | cut -d " " -f 2)
+
+test-newest: $(READY) ## Run the fast tests on the newest Python of this machine
+	@newest="$(NEWEST)"; \
+	if [ -z "$$newest" ] || ! "$$newest" -c 'import sys; sys.exit(sys.version_info[:2] <= tuple(map(int, sys.argv[1:])))' \
+	  $$($(BIN)/python -c 'import sys; print(*sys.version_info[:2])'); then \
+	  echo "No newer Python than that of $(VENV) is here: its tests stand for all"; \
+	else $(MAKE) --no-print-directory VENV=.venv-newest PYTHON="$$newest" test-fast; fi
+
+test-fast: $(READY)
+	@echo "The fast tests on $$($(BIN)/python --version)"
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(FAST)
 
 check: $(READY)
 	@$(BIN)/ruff check .
@@ -88,7 +107,7 @@ pages: $(READY) ## Write the pages and tables that are generated from rules and 
 	@$(BIN)/invoicing policy rules --markdown > invoicing/toolkit/policy/RULES.md
 	@$(BIN)/invoicing profile --explain all > invoicing/toolkit/profiling/FINDINGS.md
 	@INVOICING_UPDATE_README=1 $(BIN)/python -m pytest --quiet tests/profiling/test_kinds.py \
-	  tests/test_words.py -k "table or readme or list"
+	  -k "table or readme"
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-header --no-annotate \

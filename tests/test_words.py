@@ -1,21 +1,15 @@
-"""The field's words, everywhere that a user or a reader looks: code, messages, docs, notebooks.
-
-`tests/words_to_do.txt` lists the files that still have others. It only gets shorter: a file that
-is not on it has none, and a file on it that has none left has to go from it (`make pages`).
-"""
+"""The field's words, everywhere that a user or a reader looks: code, messages, docs, notebooks."""
 
 from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TO_DO = Path(__file__).with_name("words_to_do.txt")
 # Words that no engineer of this field uses; `} is no finding` is "unknown finding".
 WORDS = (
     r"mend(?:s|ed|ing)?",
@@ -76,26 +70,9 @@ def called_one(tree: ast.Module) -> list[int]:
     )
 
 
-@pytest.fixture(scope="module")
-def words() -> dict[str, list[str]]:
-    found = {path.relative_to(ROOT).as_posix(): words_of(path) for path in readable()}
-    return {path: lines for path, lines in found.items() if lines}
-
-
-def test_no_file_has_a_banned_word(words: dict[str, list[str]]) -> None:
-    to_do = TO_DO.read_text().split()
-    new = {path: lines for path, lines in words.items() if path not in to_do}
-    assert not new, "\n".join(f"{path}:{line}" for path, lines in new.items() for line in lines)
-
-
-def test_a_file_without_banned_words_is_not_on_the_list(words: dict[str, list[str]]) -> None:
-    if os.environ.get("INVOICING_UPDATE_README"):
-        left = words.keys() & set(TO_DO.read_text().split())
-        TO_DO.write_text("".join(f"{path}\n" for path in sorted(left)))
-    to_do = TO_DO.read_text().split()
-    done = [path for path in to_do if path not in words]
-    assert not done, f"remove from {TO_DO.name}, or run make pages: {' '.join(done)}"
-    assert to_do == sorted(set(to_do))
+def test_no_file_has_a_banned_word() -> None:
+    found = [f"{path.relative_to(ROOT)}:{line}" for path in readable() for line in words_of(path)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

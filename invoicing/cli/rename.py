@@ -23,6 +23,7 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
+from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -75,11 +76,10 @@ def expand(context: CommandContext) -> None:
     Example: invoicing rename expand invoice amt amount_cents
     """
     target = context.target
-    what = {
-        "columns": f"add {target.new}, with triggers that keep it equal to {target.old}",
-        "view": f"replace {target.table} by a view that has both names",
-    }
-    ask(context, f"Expand {target}: {what[context.options.strategy]}?")
+    what = strategy_of(context.options.strategy).wording.expand.format(
+        table=target.table, old=target.old, new=target.new
+    )
+    ask(context, f"Expand {target}: {what}?")
     run_phase(context, "expand", lambda rename: rename.expand(), "Expanding")
 
 

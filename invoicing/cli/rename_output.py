@@ -12,7 +12,7 @@ from rich.text import Text
 
 from invoicing.cli.output import console
 from invoicing.cli.progress import Step
-from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename import Phase, strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -47,16 +47,6 @@ _NEXT = {
     Phase.CONTRACTED: ("Done. If old code is needed again", "restore"),
     Phase.ROLLING_BACK: ("To continue", "rollback"),
     Phase.REVERSED: ("{table} has {old} again, beside {new}. To drop {old}", "rollback"),
-}
-
-
-_DONE = {
-    ("expand", "columns"): "{new} was added; triggers keep it equal to {old}",
-    ("expand", "view"): "{table} is now a view that has both {old} and {new}",
-    ("contract", "columns"): "{old} was dropped; {new} has every value",
-    ("contract", "view"): "{table} is a table again, with {new} only",
-    ("rollback", "columns"): "{new} was dropped; {old} has every value",
-    ("rollback", "view"): "{table} is a table again, with {old} only",
 }
 
 
@@ -153,8 +143,8 @@ def print_backfill(report: BackfillReport, seconds: float) -> None:
 def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
     """Print what a phase has done; what it did is to be seen in what there was before."""
     target = after.target
-    way = after.strategy if verb == "expand" else before.strategy
-    done = _DONE[verb, way]
+    strategy = after.strategy if verb == "expand" else before.strategy
+    done = strategy_of(strategy).wording.done[verb]
     if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")

@@ -204,7 +204,7 @@ def _user_name() -> str:
     """Return the name of the system's user; LOGNAME and the like do not count."""
     if os.name == "nt":
         return os.environ.get("USERNAME", "")
-    import pwd  # noqa: PLC0415 -- not on Windows
+    import pwd
 
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

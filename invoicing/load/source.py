@@ -58,7 +58,7 @@ def open_source(path: Path, kind: Kind) -> Source:
 
 def _parquet(path: Path, kind: Kind) -> Source:
     # pyarrow takes long to import, and most files are CSV.
-    from invoicing.load.parquet_source import ParquetSource  # noqa: PLC0415
+    from invoicing.load.parquet_source import ParquetSource
 
     return ParquetSource(path, kind)
 

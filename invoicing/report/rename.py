@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.report.page import page, write_whole
 from invoicing.tables import Column, Grid
+from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ def rename_page(status: Status, runs: list[Run], database: str) -> str:
     title = f"Rename of {target.table}.{target.old} to {target.new}"
     facts = {
         "Database": database,
-        "Strategy": "a view in the table's place"
-        if status.strategy == "view"
-        else "a second column",
+        "Strategy": strategy_of(status.strategy).wording.label,
         "Phase": status.phase.value,
         "Rows": f"{status.rows_done:,} of {status.rows_total:,}",
         "Table and indexes now": f"{status.table_bytes / 1e6:,.1f} MB, "

@@ -42,4 +42,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.readd_renamed("invoice", "amt", "amount_cents", sa.BigInteger())
+    op.restore_rename("invoice", "amt", "amount_cents", sa.BigInteger())

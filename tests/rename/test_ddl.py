@@ -11,7 +11,7 @@ from tests.rename.faults import connected, idle_transaction, until
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
 
 WAITING = "SELECT DISTINCT mode FROM pg_locks WHERE relation = 'bill'::regclass AND NOT granted"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoicing.toolkit.rename.dependents.text import Body, Names, Result, read_body
+from invoicing.toolkit.rename.dependents.text import Body, Result, SoughtNames, read_body
 
 ROW = {"rows": frozenset({"new", "old"}), "is_trigger": True}
 NEW_ROWS = {"tables": frozenset({"new_rows"}), "is_trigger": True}
@@ -56,11 +56,11 @@ BY_POSITION = [
 ]
 
 
-def names(column: str = "amt", **more: object) -> Names:
-    return Names(column, "item", "public", **more)
+def names(column: str = "amt", **more: object) -> SoughtNames:
+    return SoughtNames(column, "item", "public", **more)
 
 
-def copied(body: Body, names: Names, *, by_position: bool = False) -> list[tuple[int, bool]]:
+def copied(body: Body, names: SoughtNames, *, by_position: bool = False) -> list[tuple[int, bool]]:
     uses = body.uses_of_rows(names, Result(False, True, False), frozenset(), ())
     return [(use.line, use.from_table) for use in uses if use.by_position is by_position]
 

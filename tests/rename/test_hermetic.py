@@ -21,7 +21,7 @@ from tests.rename.versions import on_newest
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
 
 TARGET = Target("bill", "amt", "amount", "public")
 # Every `=` is true and every `<>` false; what has the name of PostgreSQL's own is of no use.

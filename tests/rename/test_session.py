@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.toolkit.rename import Target
+from invoicing.toolkit.rename.connection.pool import explained
 from invoicing.toolkit.rename.errors import RenameInterruptedError
-from invoicing.toolkit.rename.session import explained
 
 CONFUSED = asyncpg.InternalClientError(
     "cannot switch to state 12; another operation is in progress"

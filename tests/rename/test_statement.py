@@ -7,9 +7,9 @@ import importlib.util
 import pytest
 from asyncpg import introspection
 
-from invoicing.toolkit.rename import statement_pglast, statement_sqlglot
-from invoicing.toolkit.rename.statement import names_column
-from invoicing.toolkit.rename.statement_names import Meaning, Names
+from invoicing.toolkit.rename.workload import statement_pglast, statement_sqlglot
+from invoicing.toolkit.rename.workload.statement import names_column
+from invoicing.toolkit.rename.workload.statement_names import Meaning, StatementNames
 
 MEANING = Meaning(
     "public",
@@ -132,7 +132,7 @@ ANOTHER = [
 
 
 def means_it(read, statement: str) -> bool:
-    names = Names(MEANING)
+    names = StatementNames(MEANING)
     return not read(statement, names) or names.name_the_column()
 
 

@@ -17,8 +17,8 @@ import pytest
 from invoicing.db import Database
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
+from invoicing.toolkit.rename.connection.pool import Pool
 from invoicing.toolkit.rename.errors import RenameBlockedError
-from invoicing.toolkit.rename.session import Pool
 from tests.conftest import execute
 from tests.rename.before import load_before
 from tests.rename.bills import make_bills, renaming, verified
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
 
 ROWS = 1_000
 OLD, NEW = "amt", "amount_cents"
@@ -304,7 +304,7 @@ async def test_a_batch_gives_way_to_a_locked_table_and_names_who_locked_it(url: 
         assert [blocker.pid for blocker in raised.value.blockers] == [pid]
         assert "forgotten console" in str(raised.value)
         assert "SHARE MODE" in str(raised.value)
-        assert any("table locked" in wait for wait in waits if wait)
+        assert any("table is locked" in wait for wait in waits if wait)
         assert (await rename.backfill()).completed
 
 

@@ -17,7 +17,7 @@ from tests.rename.versions import on_newest
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
 
 TYPES = """
 CREATE TYPE st AS ENUM ('a', 'b');

@@ -203,7 +203,7 @@ async def test_the_status_tells_it_from_any_connection(url: URL) -> None:
 async def test_a_rename_begun_by_columns_is_not_gone_on_with_by_a_view(url: URL) -> None:
     async with renaming(url) as columns, renaming(url, **VIEW) as rename:
         await columns.expand()
-        with pytest.raises(RenamePhaseError, match="begun by adding a column"):
+        with pytest.raises(RenamePhaseError, match="begun with a second column"):
             await rename.backfill()
 
 

@@ -60,7 +60,7 @@ async def test_every_phase_is_on_record_and_stays_after_the_contract(
         for statement in statements
     )
     unseen = runs[-1].result["unseen"]
-    assert all(reason.startswith("pg_stat_statements: is not there") for reason in unseen)
+    assert all(reason.startswith("pg_stat_statements: is not installed") for reason in unseen)
     page = rename_page(await rename.status(), runs, "postgresql://h/d")
     assert "Rename of bill.amt to &lt;cents&gt;" in page
     assert "<cents>" not in page

@@ -40,7 +40,7 @@ def locked(path: Path, data_dir: Path, timeout: float) -> Iterator[None]:
         ServerBusyError: another process holds it for longer than `timeout` seconds.
         FolderNotWritableError: something that is no lock of ours has its name.
     """
-    import fcntl  # noqa: PLC0415 -- not on Windows, where DATABASE_URL has to work all the same
+    import fcntl
 
     home = path.parent.stat()
     # What root leaves in a user's folder must not keep that user out.

@@ -139,7 +139,7 @@ def server_owner(data_dir: Path) -> Owner:
 
 def of_uid(uid: int) -> Owner:
     """Return the user of a number."""
-    import pwd  # noqa: PLC0415 -- not on Windows, where DATABASE_URL has to work all the same
+    import pwd
 
     try:
         entry = pwd.getpwuid(uid)
@@ -167,7 +167,7 @@ def _confined(uid: int, gid: int) -> tuple[str, ...]:
 
 
 def _unprivileged() -> Owner:
-    import pwd  # noqa: PLC0415 -- see above
+    import pwd
 
     for name in _CANDIDATES:
         try:

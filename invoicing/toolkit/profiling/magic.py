@@ -93,7 +93,7 @@ class QueriesMagic:
         self._display(recorder)
 
     def _display(self, recorder: Recorder) -> None:
-        from IPython.display import display  # noqa: PLC0415 -- only where it runs
+        from IPython.display import display
 
         show: Any = display
         show(recorder)

@@ -72,7 +72,7 @@ class _Run(NamedTuple):
 
 def frame_of(statements: list[Statement]) -> pd.DataFrame:
     """Return a row for each statement."""
-    import pandas as pd  # noqa: PLC0415 -- half a second that no recording has to wait for
+    import pandas as pd
 
     return pd.DataFrame(
         {
@@ -125,7 +125,7 @@ def table_of(recorder: Recorded, width: int) -> Table:
 
 def shown_of(recorder: Recorded, width: int) -> Iterator[Table | Text]:
     """Return the table and the findings for a terminal."""
-    from rich.text import Text  # noqa: PLC0415
+    from rich.text import Text
 
     yield table_of(recorder, width)
     yield from (Text(visible(str(finding)), style="yellow") for finding in recorder.findings)

@@ -18,6 +18,7 @@ from invoicing.toolkit.rename.model import (
     VerifyReport,
 )
 from invoicing.toolkit.rename.rename import Rename
+from invoicing.toolkit.rename.strategies import strategy_of
 
 __all__ = [
     "BackfillReport",
@@ -36,4 +37,5 @@ __all__ = [
     "Step",
     "Target",
     "VerifyReport",
+    "strategy_of",
 ]

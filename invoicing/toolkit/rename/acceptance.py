@@ -1,4 +1,4 @@
-"""What an operator takes upon himself: objections and findings by their names.
+"""What may be accepted by whoever runs the rename: objections and findings, by their names.
 
 A name is the kind alone, for all of that kind, or the kind and the subject (`function:f()`,
 `statement:4711`). What would lose values cannot be accepted, and has no name.
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.dependents import slugs
+from invoicing.toolkit.rename.model import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from invoicing.toolkit.rename.model import Finding
 
-# Of the plan of either strategy: what only the operator can know to be harmless.
+# Of the plan of either strategy: what only a person can know to be harmless.
 PLAN = frozenset({"update-trigger", "publication", "disk-space"})
 VIEW = frozenset(
     {"row-type", "view-statement", "logical-slot", "partitioned", "null-default"}
@@ -38,12 +38,23 @@ def named(finding: Finding, key: str | None = None) -> Finding:
 
 
 def is_accepted(finding: Finding, accept: Collection[str]) -> bool:
-    """Return whether an operator has accepted the finding, by its name or with all of its kind."""
+    """Return whether the finding is accepted, by its name or with all of its kind."""
     return bool(finding.name) and (finding.slug in accept or finding.name in accept)
 
 
+def split(
+    findings: Iterable[Finding], accept: Collection[str]
+) -> tuple[list[Finding], list[Finding]]:
+    """Return those that stand, and those that were accepted."""
+    standing: list[Finding] = []
+    let_through: list[Finding] = []
+    for finding in findings:
+        (let_through if is_accepted(finding, accept) else standing).append(finding)
+    return standing, let_through
+
+
 def accepted(finding: Finding, accept: Collection[str], kinds: Collection[str]) -> Finding:
-    """Return a finding of the plan, no refusal any more where the operator has accepted it."""
+    """Return a finding of the plan, no refusal any more where it is accepted."""
     if finding.slug not in kinds or finding.verdict != "refused":
         return finding
     finding = named(finding)
@@ -57,6 +68,12 @@ def advice(finding: Finding) -> str:
     return f". To accept it: --accept {shlex.quote(finding.name)}"
 
 
+def objection(slug: str, subject: str, message: str, key: str | None = None) -> Finding:
+    """Return what stands against the contract, with its name in the message if it has one."""
+    finding = named(Finding(slug, subject, "refused", message), key)
+    return replace(finding, message=message + advice(finding)) if finding.name else finding
+
+
 def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
     """Refuse to accept by its name what is not there; a kind alone may be there at another time.
 
@@ -64,7 +81,7 @@ def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
         UsageError: there is no such finding.
     """
     names = {finding.name for finding in findings if finding.name}
-    _refuse({one for one in accept if one not in names and one not in _KINDS}, names)
+    _refuse({name for name in accept if name not in names and name not in _KINDS}, names)
 
 
 def check_plan(accept: Collection[str], findings: Collection[Finding]) -> None:
@@ -87,7 +104,7 @@ def check_kinds(accept: Collection[str]) -> None:
     Raises:
         UsageError: there is no such kind.
     """
-    _refuse({one for one in accept if one.partition(":")[0] not in _KINDS}, _KINDS)
+    _refuse({name for name in accept if name.partition(":")[0] not in _KINDS}, _KINDS)
 
 
 def _refuse(unknown: Iterable[str], names: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -50,42 +51,32 @@ async def consequences(rename: Rename, verb: str) -> str:
 
 async def _forward(rename: Rename, verb: str, status: Status) -> str:
     plan, options, target = await rename.plan(), rename.options, rename.target
-    rows, new, old = f"about {plan.rows:,} rows", target.new, target.old
-    by_view = plan.strategy == "view"
-    if verb == "expand":
-        size = f"{rows}, {(plan.table_bytes + plan.index_bytes) / _MB:,.1f} MB"
-        what = f"It adds {new} to {target.table} ({size}) and triggers that keep it equal to {old}"
-        if by_view:
-            what = f"It puts a view that answers to both names in place of {target.table} ({size})"
-        wait = f"others wait for at most {options.lock_timeout:g} s at each try for it"
-        return f"{what}. Lock: ACCESS EXCLUSIVE, for milliseconds; {wait}."
-    if by_view:
-        return f"{target.table} is a view in this rename: no row is written."
-    if verb == "backfill":
-        left = status.rows_left if status.rows_total else plan.rows
-        seconds = next(way.seconds for way in plan.estimates if way.strategy == "columns")
-        share = left / max(status.rows_total or left, 1)
-        return (
-            f"It writes {new} in about {left:,} rows, about {_time(seconds * share)} of work, in "
-            f"batches of at most {options.batch_size:,} rows. Locks: the rows of one batch at a "
-            "time, none on the whole table."
-        )
-    return (
-        f"It compares every row ({rows}), and builds on {new} the indexes and constraints of "
-        f"{old}. Readers and writers go on; the locks that they wait for last milliseconds."
+    wording = strategy_of(plan.strategy).wording
+    rows = f"about {plan.rows:,} rows"
+    left = status.rows_left if status.rows_total else plan.rows
+    seconds = next(cost.seconds for cost in plan.estimates if cost.strategy == plan.strategy)
+    said = wording.consequences[verb].format(
+        table=target.table,
+        old=target.old,
+        new=target.new,
+        rows=rows,
+        size=f"{rows}, {(plan.table_bytes + plan.index_bytes) / _MB:,.1f} MB",
+        left=f"{left:,}",
+        time=_time(seconds * left / max(status.rows_total or left, 1)),
+        batch_size=f"{options.batch_size:,}",
     )
+    if verb == "expand":
+        wait = f"others wait for it for at most {options.lock_timeout:g} s per attempt"
+        return f"{said}. Lock: ACCESS EXCLUSIVE, for milliseconds; {wait}."
+    return said
 
 
 async def _rollback(rename: Rename, status: Status) -> str:
     if status.phase in _NOTHING:
         return ""
-    target = rename.target
-    if status.strategy == "view":
-        what = f"the view that answers to both names; {target.table} is a table again"
-        lost = "No row has been rewritten, so none is lost."
-    else:
-        what = f"the column {target.table}.{target.new} with its indexes, constraints and triggers"
-        lost = await _filled(rename, status)
+    target, wording = rename.target, strategy_of(status.strategy).wording
+    what = wording.rollback.format(table=target.table, new=target.new)
+    lost = wording.no_loss or await _filled(rename, status)
     return (
         f"It drops {what}. {lost} The record of this rename goes with it. {target.old} keeps "
         f"every value; code that names {target.new} fails from then on."

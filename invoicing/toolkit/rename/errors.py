@@ -1,4 +1,4 @@
-"""Target a column of a live table; whatever was done is kept, and can be continued."""
+"""What can stop the rename of a column; whatever was done is kept, and can be continued."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class RenameError(InvoicingError):
-    """A rename cannot go on; the database is in a state that any operator can continue."""
+    """A rename cannot go on; the database is in a state from which it can be continued."""
 
 
 class RenameRefusedError(RenameError):
-    """The plan found something that stands in the way; nothing was touched.
+    """The plan refuses the rename; nothing was touched.
 
     Attributes:
         target: the rename.
@@ -31,7 +31,7 @@ class RenameRefusedError(RenameError):
     def __init__(self, target: Target, findings: Sequence[Finding], run: str | None = None) -> None:
         self.target = target
         self.findings = list(findings)
-        reasons = "; ".join(f"{finding.subject}: {finding.message}" for finding in findings)
+        reasons = "; ".join(map(str, findings))
         super().__init__(
             f"cannot rename {target}: {reasons}. Nothing was changed. Run: "
             + (run or target.command("plan"))
@@ -39,7 +39,7 @@ class RenameRefusedError(RenameError):
 
 
 class RenameInProgressError(RenameError):
-    """Another operator is at work on this table.
+    """Another session holds the lock of this table.
 
     Attributes:
         target: the rename.
@@ -55,15 +55,15 @@ class RenameInProgressError(RenameError):
         self.pid = pid
         self.application = application
         self.since = since
-        # An account that may not watch others is not told since when.
+        # An account that may not watch others does not see since when.
         when = f", since {since}" if since else ""
         holder = (
             f"pid {pid} ({application or 'no application_name'}{when})"
             if pid is not None
-            else "another operator, who has just let go,"
+            else "another session, which has just released it,"
         )
         super().__init__(
-            f"cannot work on {target}: {holder} is at work on it. Nothing was changed. "
+            f"cannot lock {target}: {holder} holds the lock. Nothing was changed. "
             f"Watch it with: {target.command('status')}"
         )
 
@@ -85,16 +85,17 @@ class RenameBlockedError(RenameError):
         self.statement = statement
         self.seconds = seconds
         self.blockers = list(blockers)
-        who = "; ".join(map(str, blockers)) or "nobody who could be seen at the end"
+        who = "; ".join(map(str, blockers)) or "none could be seen at the end"
         super().__init__(
-            f"cannot go on with {target}: no lock for «{statement}» in {seconds:,.1f} s. In the "
-            f"way: {who}. Nothing waits behind it now, and what was done is kept. End that "
-            "session, or wait for it, then run the same command again"
+            f"cannot continue {target}: could not acquire the lock for `{statement}` in "
+            f"{seconds:,.1f} s. Blocking sessions: {who}. No session waits behind it now, and "
+            "completed work is kept. End the blocking session or wait for it, then run the same "
+            "command again"
         )
 
 
 class RenamePhaseError(RenameError):
-    """The turn of what was asked for has not come, or is over.
+    """The phase that was asked for cannot run now.
 
     Attributes:
         target: the rename.
@@ -106,7 +107,7 @@ class RenamePhaseError(RenameError):
         self.target = target
         self.phase = phase
         self.asked = asked
-        super().__init__(f"cannot {asked} {target}: it stands at «{phase}». {advice}")
+        super().__init__(f"cannot {asked} {target}: its phase is {phase}. {advice}")
 
 
 class RenameMovedError(RenameError):
@@ -127,7 +128,7 @@ class RenameMovedError(RenameError):
         self.facts = list(facts)
         self.statements = list(statements)
         super().__init__(
-            f"cannot go on with {target}: since it began (it stands at {phase}), {'; '.join(facts)}"
+            f"cannot go on with {target}: since it began (its phase is {phase}), {'; '.join(facts)}"
             ". The rename knows the names that it began with, and where a column was renamed, "
             "writes to the table fail. Nothing was changed. To take that back, run: "
             f"{' '.join(statements)} Then: {run}"
@@ -164,7 +165,7 @@ class RowsDifferError(RenameError):
         self.missing = missing
         self.different = different
         super().__init__(
-            f"cannot go on with {target}: {missing + different:,} of {rows:,} rows differ "
+            f"cannot continue {target}: {missing + different:,} of {rows:,} rows differ "
             f"({missing:,} are not filled, {different:,} hold two values). {danger}. {advice}"
         )
 
@@ -180,10 +181,10 @@ class ContractRefusedError(RenameError):
     def __init__(self, target: str, objections: Sequence[Finding]) -> None:
         self.target = target
         self.objections = list(objections)
-        reasons = "; ".join(f"{objection.subject}: {objection.message}" for objection in objections)
+        reasons = "; ".join(map(str, objections))
         super().__init__(
             f"cannot contract {target}: {reasons}. Nothing was dropped. Run the contract again "
-            "when that is mended"
+            "once that is fixed"
         )
 
 
@@ -193,16 +194,14 @@ class ConfirmationError(UsageError):
     Attributes:
         target: the rename.
         expected: what has to be typed.
+
+    Args:
+        lost: what the contract does that has to be confirmed.
     """
 
-    def __init__(self, target: str, expected: str, rows: int, *, dropped: bool = True) -> None:
+    def __init__(self, target: str, expected: str, lost: str) -> None:
         self.target = target
         self.expected = expected
-        lost = (
-            f"it drops a column of {rows:,} rows for ever"
-            if dropped
-            else f"it takes away the old name of a column of about {rows:,} rows"
-        )
         super().__init__(
             f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
             f"dropped. Confirm with: {expected} (alembic -x "
@@ -247,7 +246,7 @@ class RenameFailedError(RenameError):
         self.reason = reason
         fact = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
         super().__init__(
-            f"{target} failed at «{statement}»: {fact}. What was committed before is kept. {advice}"
+            f"{target} failed at `{statement}`: {fact}. What was committed before is kept. {advice}"
             if statement
             else f"cannot go on with {target}: {fact}. {advice}"
         )

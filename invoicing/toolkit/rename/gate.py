@@ -1,6 +1,6 @@
 """The contract's gate: every reason why the old column may not go yet.
 
-What it does not see: code that reads the old name while nobody looks. `pg_stat_statements`, where
+What it does not see: code that reads the old name between two looks. `pg_stat_statements`, where
 it is installed, shows what was read since the gate was first asked; without it only writes show.
 """
 
@@ -14,21 +14,16 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.acceptance import advice, check, check_kinds, is_accepted, named
+from invoicing.toolkit.rename.acceptance import check, check_kinds, objection, split
 from invoicing.toolkit.rename.dependents import find_dependents, judge
 from invoicing.toolkit.rename.dependents.kind import TREE
-from invoicing.toolkit.rename.detached import find_detached
-from invoicing.toolkit.rename.expand import unguarded
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
 from invoicing.toolkit.rename.names import quote
-from invoicing.toolkit.rename.verify import compare, describe
-from invoicing.toolkit.rename.view.gate import has_rows, standing_objections
-from invoicing.toolkit.rename.workload import Workload, shown
+from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Column
-    from invoicing.toolkit.rename.model import Strategy, Target
-    from invoicing.toolkit.rename.operator import Operator
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.strategy import Strategy
 
 _LOOKS = 10
 _STOPS = """
@@ -43,200 +38,140 @@ WHERE r.srrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1:
 """
 
 
-async def ask_gate(operator: Operator, column: Column) -> GateReport:
+async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
     """Look at everything at once, then watch for `quiet` seconds whether old code still writes.
 
     Raises:
         UsageError: something is accepted that does not exist.
     """
-    accept = operator.options.accept
+    accept = session.options.accept
     check_kinds(accept)
-    found = await operator.state()
+    found = await session.state()
     phase = found.phase if found is not None else Phase.NONE
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
-        command = operator.target.command("verify")
-        message = f"stands at «{phase}», not at «{Phase.VERIFIED}». Run: {command}"
-        return GateReport([_objection("phase", str(operator.target), message)])
-    by_view = found is not None and found.strategy == "view"
-    standing, rows = await (_of_view(operator) if by_view else _of_columns(operator, column))
-    workload = await Workload.of(operator)
-    seen = await _seen(operator, workload)
-    standing += [
-        *await _dependents(operator, by_view=by_view),
-        *await _unseen(operator),
-        *await _running(operator, workload),
+        command = session.target.command("verify")
+        message = f"its phase is {phase}, not {Phase.VERIFIED}. Run: {command}"
+        return GateReport([objection("phase", str(session.target), message)])
+    own, has_rows, noted = await strategy.objections(session)
+    workload = await Workload.of(session)
+    seen = await _seen(session, workload)
+    standing = [
+        *own,
+        *await _dependents(session, strategy),
+        *await _unseen(session),
+        *await _running(session, workload),
     ]
     check(accept, [*standing, *_everything_used(seen)])
-    objections = [one for one in standing if not is_accepted(one, accept)]
-    let_through = [one for one in standing if is_accepted(one, accept)]
-    if not objections and rows:
+    objections, let_through = split(standing, accept)
+    if not objections and has_rows:
         before = found.watch if found is not None else {}
-        used = await _watch(operator, workload, before, seen)
-        objections = [one for one in used if not is_accepted(one, accept)]
-        let_through += [one for one in used if is_accepted(one, accept)]
+        used = await _watch(session, workload, before, seen)
+        objections, more = split(used, accept)
+        let_through += more
     if not objections:
-        _keep_record(operator, let_through)
-    gone = await find_detached(operator.connection, operator.relation, operator.names)
-    noted = [table.finding(operator.names) for table in gone if table.is_root]
-    return GateReport(objections, [*noted, *await _blind_spots(operator)], let_through)
+        _keep_record(session, let_through)
+    return GateReport(objections, [*noted, *await _blind_spots(session)], let_through)
 
 
-def _keep_record(operator: Operator, let_through: list[Finding]) -> None:
+def _keep_record(session: RenameSession, let_through: list[Finding]) -> None:
     """Let the journal say what was accepted: a look at the gate has no row there otherwise."""
     if let_through:
-        operator.entry.phase = operator.entry.phase or "gate"
-        said = [f"{one.name} ({one})" for one in let_through]
-        operator.entry.result["accepted"] = said
+        session.entry.phase = session.entry.phase or "gate"
+        said = [f"{finding.name} ({finding})" for finding in let_through]
+        session.entry.result["accepted"] = said
 
 
-async def _of_view(operator: Operator) -> tuple[list[Finding], bool]:
-    return await standing_objections(operator), await has_rows(operator)
-
-
-async def _of_columns(operator: Operator, column: Column) -> tuple[list[Finding], bool]:
-    counts = await compare(operator.connection, operator.names, column)
-    objections = [
-        *_rows(counts, operator.target),
-        *await _triggers(operator),
-        *await _unfinished(operator, counts),
-    ]
-    return objections, counts["rows"] > 0
-
-
-def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
-    differing = counts["missing"] + counts["different"]
-    if not differing:
-        return []
-    message = (
-        f"{differing:,} of {counts['rows']:,} rows differ, and their values would be lost. Run: "
-        + target.command("verify")
-    )
-    return [_objection("rows", "rows", message)]
-
-
-async def _triggers(operator: Operator) -> list[Finding]:
-    run = f"Run: {operator.target.command('expand')}"
-    rows = f"is missing or switched off, so that new writes may differ. {run}; then backfill and"
-    counts = f"is missing, so that old code that writes there is not seen. {run}"
-    return [
-        _objection("triggers", subject, f"{rows} verify it" if of_rows else counts)
-        for subject, of_rows in await unguarded(operator)
-    ]
-
-
-async def _unfinished(operator: Operator, counts: dict[str, int]) -> list[Finding]:
-    report = await describe(operator, counts)
-    unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
-    if report.not_null is False:
-        unready.append(f"NOT NULL of {quote(operator.names.new)}")
-    message = f"is missing or not valid. Run: {operator.target.command('verify')}"
-    return [_objection("unfinished", name, message) for name in unready]
-
-
-async def _dependents(operator: Operator, *, by_view: bool) -> list[Finding]:
-    dependents = await find_dependents(operator.connection, operator.relation, operator.target)
-    strategy: Strategy = "view" if by_view else "columns"
-    stops = set() if by_view else await _stops(operator)
+async def _dependents(session: RenameSession, strategy: Strategy) -> list[Finding]:
+    stops = await _stops(session) if strategy.drops_column else set()
     found = []
-    for dependent in dependents:
-        for finding in judge([dependent], operator.target, strategy, at_gate=True):
+    for dependent in await find_dependents(session):
+        for finding in judge([dependent], session.target, strategy, at_gate=True):
             if finding.verdict not in {"later", "refused"}:
                 continue
             if (dependent.catalog, dependent.oid) in stops:
                 # Accepted or not, PostgreSQL would not drop the column.
                 found.append(replace(finding, verdict="refused", name=""))
             else:
-                found.append(_objection(finding.slug, finding.subject, finding.message))
+                found.append(objection(finding.slug, finding.subject, finding.message))
     return found
 
 
-async def _stops(operator: Operator) -> set[tuple[str, int]]:
+async def _stops(session: RenameSession) -> set[tuple[str, int]]:
     """Return what PostgreSQL would not drop the column for, by catalog and oid."""
-    rows = await operator.connection.fetch(
-        f"WITH {TREE} {_STOPS}", operator.relation.oid, operator.target.old
+    rows = await session.connection.fetch(
+        f"WITH {TREE} {_STOPS}", session.table.oid, session.target.old
     )
     return {(row[0], row[1]) for row in rows}
 
 
-async def _unseen(operator: Operator) -> list[Finding]:
+async def _unseen(session: RenameSession) -> list[Finding]:
     """Return what could use the old column without our seeing it."""
     found = []
-    for row in await operator.connection.fetch(_SUBSCRIPTIONS, operator.relation.oid):
+    for row in await session.connection.fetch(_SUBSCRIPTIONS, session.table.oid):
         message = (
-            f"writes the table, and stops when it is sent {quote(operator.names.old)}. Rename the "
+            f"writes the table, and stops when it is sent {quote(session.names.old)}. Rename the "
             "column at the publisher first"
         )
-        found.append(_objection("subscription", row[0], message))
-    view, may_read = await _statistics(operator)
+        found.append(objection("subscription", row[0], message))
+    view, may_read = await statistics_view(session.connection)
     if view is not None and not may_read:
         message = (
-            "this account may not read what others ran. Run: GRANT pg_read_all_stats TO it; or see "
-            "for yourself"
+            "this role may not read the statements of others. Run: GRANT pg_read_all_stats TO it"
         )
-        found.append(_objection("statement", view, message))
+        found.append(objection("statement", view, message))
     return found
 
 
-async def _blind_spots(operator: Operator) -> list[Finding]:
-    """Return what nobody could have seen, where statistics of statements are not kept."""
-    view, _ = await _statistics(operator)
+async def _blind_spots(session: RenameSession) -> list[Finding]:
+    """Return what could not have been seen, where statistics of statements are not kept."""
+    view, _ = await statistics_view(session.connection)
     with suppress(asyncpg.ObjectNotInPrerequisiteStateError):  # there, but not loaded
         if view is not None:
-            await operator.connection.fetch(f"SELECT FROM {view} LIMIT 1")
+            await session.connection.fetch(f"SELECT FROM {view} LIMIT 1")
             return []
     message = (
-        f"is not there, so that code which only reads {quote(operator.names.old)} cannot be seen: "
-        "writes are counted, reads are not. Know from your deploy that no old code runs"
+        f"is not installed, so code that only reads {quote(session.names.old)} cannot be seen: "
+        "writes are counted, reads are not. Make sure by your deploys that no old code runs"
     )
     return [Finding("reads", "pg_stat_statements", "noted", message)]
 
 
-async def _statistics(operator: Operator) -> tuple[str | None, bool]:
-    """Return the view of pg_stat_statements, if there is one, and whether we see all of it."""
-    row = await operator.connection.fetchrow(
-        "SELECT extnamespace::regnamespace::text || '.pg_stat_statements',"
-        " pg_has_role('pg_read_all_stats', 'USAGE') FROM pg_extension"
-        " WHERE extname = 'pg_stat_statements'"
-    )
-    return (None, False) if row is None else (row[0], row[1])
-
-
-async def _running(operator: Operator, workload: Workload) -> list[Finding]:
+async def _running(session: RenameSession, workload: Workload) -> list[Finding]:
     found = []
-    for one in await workload.running():
-        said = f"is running: {shown(one.query)}"
-        if one.cut:
+    for running in await workload.running():
+        said = f"is running: {shown(running.query)}"
+        if running.cut:
             said = (
-                f"is running a statement of which track_activity_query_size keeps only the first "
-                f"part, so that {quote(operator.names.old)} in it cannot be told from a column of "
-                f"another table: {shown(one.query)}"
+                "is running a statement that track_activity_query_size has truncated, so that "
+                f"{quote(session.names.old)} in it may belong to another table: "
+                f"{shown(running.query)}"
             )
-        subject = f"pid {one.pid} ({one.application})"
-        found.append(_objection("running", subject, said, one.digest))
+        subject = f"pid {running.pid} ({running.application})"
+        found.append(objection("running", subject, said, running.digest))
     return found
 
 
 async def _watch(
-    operator: Operator, workload: Workload, before: dict[str, Any], seen: dict[str, Any]
+    session: RenameSession, workload: Workload, before: dict[str, Any], seen: dict[str, Any]
 ) -> list[Finding]:
     """Compare with what was seen before, then keep looking until it has been quiet for long enough.
 
     What is seen is kept, so that the gate can be asked today and again tomorrow: whatever named
-    the old column in between stands in the way, unless it is accepted.
+    the old column in between keeps the gate closed, unless it is accepted.
     """
-    quiet, accept = operator.options.quiet, operator.options.accept
+    quiet, accept = session.options.quiet, session.options.accept
     if not before:
-        before = await _remember(operator, seen)
+        before = await _remember(session, seen)
     while True:
         used = _used(before, seen)
-        if any(not is_accepted(one, accept) for one in used):
-            await _remember(operator, seen)
+        if split(used, accept)[0]:
+            await _remember(session, seen)
             return used
         left = before["at"] + quiet - seen["at"]
         if left <= 0:
             return used
         await asyncio.sleep(min(left, max(quiet / _LOOKS, 0.01)))
-        seen = await _seen(operator, workload)
+        seen = await _seen(session, workload)
 
 
 def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
@@ -245,8 +180,8 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
     writes = seen["writes"] - before["writes"]
     if writes:
         message = (
-            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code is still "
-            "at work. End it first"
+            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code still "
+            "runs. Stop it first"
         )
         found.append(_old_writes(message))
     for number, (calls, query) in seen["statements"].items():
@@ -255,7 +190,7 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
         more = calls - known if calls >= known else calls
         if more:
             message = f"ran {more:,} times in the last {ago:,.0f} s, and names the old column"
-            found.append(_objection("statement", f"«{query}»", message, number))
+            found.append(objection("statement", f'"{query}"', message, number))
     return found
 
 
@@ -264,25 +199,19 @@ def _everything_used(seen: dict[str, Any]) -> list[Finding]:
     return [_old_writes(""), *_used(seen | {"writes": 0, "statements": {}}, seen)]
 
 
-async def _remember(operator: Operator, seen: dict[str, Any]) -> dict[str, Any]:
-    await state.save(operator.connection, operator.names, watch=seen)
+async def _remember(session: RenameSession, seen: dict[str, Any]) -> dict[str, Any]:
+    await state.save(session.connection, session.names, watch=seen)
     return seen
 
 
-async def _seen(operator: Operator, workload: Workload) -> dict[str, Any]:
-    connection, names = operator.connection, operator.names
+async def _seen(session: RenameSession, workload: Workload) -> dict[str, Any]:
+    connection, names = session.connection, session.names
     at, writes = await connection.fetchrow(
-        "SELECT extract(epoch FROM clock_timestamp())::float8,"
-        f" (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {names.sequence})"
+        f"SELECT extract(epoch FROM clock_timestamp())::float8, {names.old_writes}"
     )
-    view, _ = await _statistics(operator)
+    view, _ = await statistics_view(session.connection)
     return {"at": at, "writes": writes, "statements": await workload.statements(view)}
 
 
 def _old_writes(message: str) -> Finding:
-    return replace(_objection("old-writes", "old code", message), name="old-writes")
-
-
-def _objection(slug: str, subject: str, message: str, key: str | None = None) -> Finding:
-    finding = named(Finding(slug, subject, "refused", message), key)
-    return replace(finding, message=message + advice(finding)) if finding.name else finding
+    return replace(objection("old-writes", "old code", message), name="old-writes")

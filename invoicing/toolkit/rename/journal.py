@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
 _TABLE = f"{quote(STATE)}.run"
 SETUP = (
@@ -108,7 +108,7 @@ class Run:
     def accepted(self) -> list[str]:
         """What was accepted at the gate, and by whom."""
         who = f"by {self.operator} as {self.role}, {self.began_at:%Y-%m-%d %H:%M:%S} UTC"
-        return [f"{one}, {who}" for one in self.result.get("accepted", [])]
+        return [f"{finding}, {who}" for finding in self.result.get("accepted", [])]
 
     @property
     def seconds(self) -> float | None:

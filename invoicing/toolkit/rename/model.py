@@ -10,22 +10,29 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import command
 
 Verdict = Literal["carried", "noted", "later", "refused"]
-Strategy = Literal["columns", "view"]
-
+StrategyName = Literal["columns", "view"]
 
 _LOCKS = ("lock_timeout", "lock_attempts")
-_PACE = ("batch_size", "batch_bytes", "workers", "stripes", "pause", "target", "max_replica_lag")
+_THROTTLE = (
+    "batch_size",
+    "batch_bytes",
+    "workers",
+    "stripes",
+    "pause",
+    "target",
+    "max_replica_lag",
+)
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
-    "backfill": (*_PACE, *_LOCKS),
+    "backfill": (*_THROTTLE, *_LOCKS),
     "verify": _LOCKS,
     "status": ("max_transaction_age",),
     "gate": ("quiet", "accept"),
     "contract": ("quiet", *_LOCKS, "accept"),
     "rollback": _LOCKS,
-    "restore": ("strategy", *_PACE, *_LOCKS, "accept"),
+    "restore": ("strategy", *_THROTTLE, *_LOCKS, "accept"),
 }
 
 
@@ -80,7 +87,7 @@ class Target:
         return replace(self, old=self.new, new=self.old)
 
     def command(self, verb: str, options: Options | None = None, *more: str) -> str:
-        """Return the command line of a phase, to tell an operator what to run."""
+        """Return the command line of a phase, to say what to run."""
         words = []
         for name, value in (("--schema", self.schema), ("--url", self.url)):
             words += [name, value] if value is not None else []
@@ -105,10 +112,10 @@ class Options:
         lock_attempts: how often it tries before it names who blocks it and gives up.
         quiet: how long old-style writes must have stood still before the contract.
         max_transaction_age: a transaction older than this is named by the plan.
-        accept: names or kinds of findings that the operator takes upon himself (`acceptance`).
+        accept: names or kinds of findings that are accepted (see `acceptance`).
     """
 
-    strategy: Strategy = "columns"
+    strategy: StrategyName = "columns"
     batch_size: int = 5_000
     batch_bytes: int = 16_000_000
     workers: int = 1
@@ -143,8 +150,8 @@ class Options:
             value = getattr(self, name)
             if value != getattr(usual, name):
                 option = "--" + name.replace("_", "-")
-                for one in sorted(value) if name == "accept" else [value]:
-                    words += [option, str(one).removesuffix(".0")]
+                for item in sorted(value) if name == "accept" else [value]:
+                    words += [option, str(item).removesuffix(".0")]
         return words
 
 
@@ -182,11 +189,16 @@ class Finding:
         return f"{self.subject}: {self.message}"
 
 
+def refused(slug: str, subject: str, message: str) -> Finding:
+    """Return a finding with which nothing can begin."""
+    return Finding(slug, subject, "refused", message)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Time and space of one strategy, and what it would break."""
 
-    strategy: Strategy
+    strategy: StrategyName
     seconds: float
     extra_bytes: int
     longest_lock: str
@@ -199,7 +211,7 @@ class Plan:
     """What would happen, and whether it can."""
 
     target: Target
-    strategy: Strategy
+    strategy: StrategyName
     server_version: int
     rows: int
     pages: int
@@ -211,7 +223,7 @@ class Plan:
 
     @property
     def refusals(self) -> list[Finding]:
-        """Return the findings that stand in the way."""
+        """Return the findings that refuse the rename."""
         return [finding for finding in self.findings if finding.verdict == "refused"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -221,15 +233,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a backfill stands, told after every batch and while it waits.
+    """Where a backfill stands, reported after every batch and while it waits.
 
     Attributes:
         rows_done: rows that have been looked at and are right, as far as this rename has come.
         rows_total: the server's estimate when the rename began.
         rate: rows a second, over the last seconds.
-        eta: seconds left at that rate; None while nobody can say.
-        waiting: why it rests (a long pause, a replica's lag, a lock of somebody's); None while it
-            works.
+        eta: seconds left at that rate; None while it is not known.
+        waiting: why it rests (a pause, a replica's lag, another session's lock), or None.
     """
 
     rows_done: int
@@ -247,11 +258,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a backfill did: `completed` is False after a planned stop.
-
-    Attributes:
-        waited_for: the session that was at work on the table when this began; None for none.
-    """
+    """What a backfill did; `completed` is False after a planned stop, `waited_for` had the lock."""
 
     completed: bool
     rows_updated: int
@@ -315,9 +322,8 @@ class GateReport:
     """Whether the contract may run: `objections` names every reason why it may not.
 
     Attributes:
-        objections: every reason.
-        unseen: what the gate could not look at, so that the operator has to know it.
-        accepted: objections that the operator has accepted by name.
+        unseen: what the gate could not look at, so that a person has to know it.
+        accepted: objections that were accepted by name.
     """
 
     objections: list[Finding]
@@ -332,7 +338,7 @@ class GateReport:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session in the way; ages are in seconds.
+    """A session that blocks us; ages are in seconds.
 
     A prepared transaction has no session: its `pid` is 0, and `application` names it.
     """
@@ -356,17 +362,17 @@ class Status:
     """A rename as any connection sees it, while it runs or not.
 
     Attributes:
-        operator: the session that is at work on it; None when nobody is.
+        operator: the session that holds the lock; None where none does.
         old_writes: how often the trigger has seen a write by the old name.
         old_write_at: when it was first noticed that there had been so many; an age in seconds.
-        blockers: sessions the operator waits for, and long transactions that hold back pruning.
+        blockers: sessions that it waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
         notes: what the catalog has that the rename did not expect, and what to run.
     """
 
     target: Target
-    strategy: Strategy
+    strategy: StrategyName
     phase: Phase
     rows_done: int
     rows_total: int

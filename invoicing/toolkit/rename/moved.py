@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.column import find_relation
+from invoicing.toolkit.rename.columns.marks import is_marked, original
+from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameLeftError, RenameMovedError
-from invoicing.toolkit.rename.marks import is_marked, original
 from invoicing.toolkit.rename.model import Phase, Target
 from invoicing.toolkit.rename.names import MARK, STATE, Names, qualified, quote
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.model import Options
+    from invoicing.toolkit.rename.table import Table
 
 # Triggers are on the columns by number, and so are better witnesses than a dump that was restored.
 _UNFINISHED = f"""
@@ -81,8 +82,8 @@ class Left:
     message: str
 
 
-async def find_table(connection: Connection, target: Target) -> Relation:
-    """Return the table, once it is certain that no name of the rename was changed under way.
+async def find_context(connection: Connection, target: Target, options: Options) -> RenameContext:
+    """Resolve the table, once it is certain that no name of the rename was changed under way.
 
     Raises:
         RenameMovedError: the table or one of the columns has another name than it began with.
@@ -91,53 +92,52 @@ async def find_table(connection: Connection, target: Target) -> Relation:
     await state.refuse_foreign(connection)
     rows = await connection.fetch(_UNFINISHED) if await state.has_state(connection) else []
     try:
-        relation = await find_relation(connection, target)
+        context = await RenameContext.find(connection, target, options)
     except UsageError:
         for row in rows:
             if _is_meant(row, target, target.schema):
                 await _refuse_moved(connection, row, target)
         raise
     for row in rows:
-        meant = _is_meant(row, target, relation.schema)
-        if meant or (row["oid"] == relation.oid and _is_named(row, target)):
+        meant = _is_meant(row, target, context.table.schema)
+        if meant or (row["oid"] == context.table.oid and _is_named(row, target)):
             await _refuse_moved(connection, row, target)
-    return relation
+    return context
 
 
-async def find_left(connection: Connection, relation: Relation, target: Target) -> Left | None:
+async def find_left(context: RenameContext) -> Left | None:
     """Return what a rename left on these columns without a journal that knows of it."""
-    names, journal = relation.names(target), []
+    connection, target, names, journal = context.connection, context.target, context.names, []
     if await state.has_state(connection):
         journal = await connection.fetch(f"SELECT key FROM {quote(STATE)}.rename")
     known = {row["key"] for row in journal}
-    rows = [row for row in await connection.fetch(_MARKED, relation.oid) if row["key"] not in known]
+    rows = await connection.fetch(_MARKED, context.table.oid)
+    rows = [row for row in rows if row["key"] not in known]
     rows = [row for row in rows if not {row["name"]}.isdisjoint({target.old, target.new})]
     if not rows:
         return None
-    keys = {names.key, relation.names(target.reversed()).key}
+    keys = {names.key, names.reversed().key}
     places = {(row["name"], row["new"]) for row in rows}
     own = (names.old, False) in places and places <= {(names.old, False), (names.new, True)}
     own = own and {row["key"] for row in rows} <= keys
-    return Left(own, _left_message(relation, target, rows, own=own))
+    return Left(own, _left_message(context.table, target, rows, own=own))
 
 
-async def refuse_left(connection: Connection, relation: Relation, target: Target) -> None:
+async def refuse_left(context: RenameContext) -> None:
     """Refuse to go on, or to say that it is done, where a rename without a journal stands.
 
     Raises:
         RenameLeftError: one does.
     """
-    left = await find_left(connection, relation, target)
+    left = await find_left(context)
     if left is not None:
-        raise RenameLeftError(str(target), left.message)
+        raise RenameLeftError(str(context.target), left.message)
 
 
-def _left_message(
-    relation: Relation, target: Target, rows: list[asyncpg.Record], *, own: bool
-) -> str:
+def _left_message(table: Table, target: Target, rows: list[asyncpg.Record], *, own: bool) -> str:
     which = " and ".join(sorted(quote(row["name"]) for row in rows))
     said = (
-        f"{which} of {relation.sql} still has a default that a rename made, and the rename's "
+        f"{which} of {table.sql} still has a default that a rename made, and the rename's "
         f"journal (schema {STATE}) does not know of it: the journal was dropped, or the table is a "
         "copy. Nothing keeps the columns equal"
     )
@@ -145,12 +145,12 @@ def _left_message(
         return f"{said}. To remove {quote(target.new)}: {target.command('rollback')}"
     statements = []
     for row in rows:
-        alter = f"ALTER TABLE {relation.sql} ALTER COLUMN {quote(row['name'])}"
+        alter = f"ALTER TABLE {table.sql} ALTER COLUMN {quote(row['name'])}"
         # The copy's default is the rename's: the new column had none of its own.
         default = None if row["new"] else row["before"]
         statements.append(f"{alter} {'SET DEFAULT ' + default if default else 'DROP DEFAULT'};")
     statements += [
-        f"then, if the other column has every value, ALTER TABLE {relation.sql} DROP COLUMN "
+        f"then, if the other column has every value, ALTER TABLE {table.sql} DROP COLUMN "
         f"{quote(row['name'])};"
         for row in rows
         if row["new"] and len(rows) > 1

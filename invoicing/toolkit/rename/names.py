@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LIMIT = 63
 STATE = "invoicing_rename"
-# What our own statements carry, so that those of pg_stat_statements can be told from others'.
+# A comment in our own statements, by which pg_stat_statements tells them from others'.
 MARK = "/* invoicing rename */"
 
 
@@ -77,6 +77,10 @@ class Names:
         """Return a digest that tells this rename from any other in the database."""
         parts = f"{self.schema}\0{self.table}\0{self.old}\0{self.new}"
         return sha256(parts.encode()).hexdigest()[:12]
+
+    def reversed(self) -> Names:
+        """Return those of the way back: the new name to the old one."""
+        return Names(self.schema, self.table, self.new, self.old)
 
     def command(self, verb: str) -> str:
         """Return the command line of a phase."""
@@ -151,6 +155,33 @@ class Names:
     def sequence(self) -> str:
         """Return the counter of old-style writes, qualified."""
         return qualified(STATE, f"{self.key}_old_writes")
+
+    @property
+    def old_writes(self) -> str:
+        """Return SQL for how many old-style writes were counted."""
+        return f"(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {self.sequence})"
+
+    def create_counter(self) -> list[str]:
+        """Return the statements that make the counter; they lock nothing."""
+        return [
+            f"CREATE SEQUENCE IF NOT EXISTS {self.sequence}",
+            # The application's accounts write through the triggers, and may do nothing else here.
+            f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
+            f"GRANT USAGE, SELECT ON SEQUENCE {self.sequence} TO PUBLIC",
+        ]
+
+    def create_function(self, trigger: str, body: str) -> str:
+        """Return the statement that makes the function of one of the triggers."""
+        tag = f"$rename_{self.key}$"
+        return (
+            f"CREATE OR REPLACE FUNCTION {self.function(trigger)}() RETURNS trigger"
+            f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n{body}{tag}"
+        )
+
+    def drop_functions(self) -> list[str]:
+        """Return the statements that drop the functions and the counter."""
+        functions = [f"DROP FUNCTION IF EXISTS {self.function(name)}()" for name in self.functions]
+        return [*functions, f"DROP SEQUENCE IF EXISTS {self.sequence}"]
 
     @property
     def not_null_check(self) -> str:

@@ -1,7 +1,8 @@
 """A rename as Alembic operations: `op.expand_rename`, `op.contract_rename` and their ways back.
 
-They run outside the migration's transaction, for batches commit by themselves; what was done stays
-when the migration is interrupted, and running it again goes on. With `--sql` they write a script.
+Those are `op.rollback_rename` and `op.restore_rename` (once `op.readd_renamed`). They run outside
+the migration's transaction, for batches commit by themselves; what was done stays when the
+migration is interrupted, and running it again goes on. With `--sql` they write a script.
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
 lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
@@ -23,15 +24,16 @@ from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import stamp, state
+from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.errors import RenameInterruptedError
+from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.names import Names
-from invoicing.toolkit.rename.operator import operate
 from invoicing.toolkit.rename.rename import Rename
-from invoicing.toolkit.rename.script import Script
-from invoicing.toolkit.rename.stamp import begin_script
+from invoicing.toolkit.rename.script import stamp
+from invoicing.toolkit.rename.script.script import Script
+from invoicing.toolkit.rename.script.stamp import begin_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from invoicing.db.session import Database
     from invoicing.toolkit.rename.model import Progress
-    from invoicing.toolkit.rename.script import Statements
+    from invoicing.toolkit.rename.script.script import Statements
 
 __all__ = ["begin_script"]
 
@@ -74,7 +76,7 @@ class _RenameOp(MigrateOperation):
     Attributes:
         column_type: the column's type, for whoever reads the revision: what runs takes it, and
             whether it may be NULL, from the catalog.
-        batch_size: rows of one batch, unless the operator gives another number.
+        batch_size: rows of one batch, unless another number is given.
     """
 
     table: str
@@ -83,7 +85,7 @@ class _RenameOp(MigrateOperation):
     column_type: TypeEngine[Any]
     nullable: bool = False
     schema: str | None = None
-    batch_size: int = 5_000
+    batch_size: int = Options.batch_size
 
     @classmethod
     def invoke(
@@ -96,7 +98,7 @@ class _RenameOp(MigrateOperation):
         *,
         nullable: bool = False,
         schema: str | None = None,
-        batch_size: int = 5_000,
+        batch_size: int = Options.batch_size,
     ) -> None:
         operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
 
@@ -124,14 +126,16 @@ class ContractRenameOp(_RenameOp):
     """Drop the old column; refused unless confirmed, and while anything still uses it."""
 
 
+# The second name is deprecated: revisions that were written with it keep working.
+@Operations.register_operation("restore_rename", "invoke")
 @Operations.register_operation("readd_renamed", "invoke")
-class ReaddRenamedOp(_RenameOp):
+class RestoreRenameOp(_RenameOp):
     """Add the old column again, fill it in batches from the new one, and keep both equal."""
 
 
 @dataclass
 class _Run:
-    """What the operator has given, and where to run."""
+    """What was given, and where to run."""
 
     operations: Operations
     operation: _RenameOp
@@ -166,10 +170,16 @@ class _Run:
         async with database:
             await work(database, self)
 
-    def script(self) -> Script:
-        """Return what writes the rename down."""
+    @property
+    def confirmed(self) -> bool:
+        """Return whether the contract was confirmed."""
+        return self.confirm == f"{self.operation.table}.{self.operation.old}"
+
+    def script(self, *, back: bool = False) -> Script:
+        """Return what writes the rename down, or the way back."""
+        names = self.operation.names
         searched = self.operation.schema is None
-        return Script(self.operation.names, self.options, searched)
+        return Script(names.reversed() if back else names, self.options, searched)
 
     def write(self, statements: Statements) -> None:
         """Write a script's statements, the last of them with the version row."""
@@ -234,52 +244,6 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-@Operations.implementation_for(ExpandRenameOp)
-@_in_one_line()
-def expand_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Expand, backfill, verify; or write them down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.write(run.script().expand())
-    else:
-        run.do(_expand)
-
-
-@Operations.implementation_for(RollbackRenameOp)
-@_in_one_line()
-def rollback_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Drop the new column; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.write(run.script().rollback())
-    else:
-        run.do(_rollback)
-
-
-@Operations.implementation_for(ContractRenameOp)
-@_in_one_line()
-def contract_rename(operations: Operations, operation: _RenameOp) -> None:
-    """Drop the old column; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        confirmed = run.confirm == f"{operation.table}.{operation.old}"
-        run.write(run.script().contract(confirmed=confirmed))
-    else:
-        run.do(_contract)
-
-
-@Operations.implementation_for(ReaddRenamedOp)
-@_in_one_line()
-def readd_renamed(operations: Operations, operation: _RenameOp) -> None:
-    """Add the old column again; or write it down."""
-    run = _run(operations, operation)
-    if operations.migration_context.as_sql:
-        run.operation = replace(operation, old=operation.new, new=operation.old)
-        run.write(run.script().readd())
-    else:
-        run.do(_readd)
-
-
 async def _expand(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
@@ -299,8 +263,8 @@ async def _rollback(database: Database, run: _Run) -> None:
     await back.contract(confirm=f"{back.target.table}.{back.target.old}")
     # The table is as it was before the expand: nothing is left to tell of either way.
     for done in (rename, back):
-        async with operate(database, done.target, done.options) as operator:
-            await state.forget(operator.connection, operator.names)
+        async with lease(database, done.target, done.options) as session:
+            await state.forget(session.connection, session.names)
 
 
 async def _contract(database: Database, run: _Run) -> None:
@@ -313,7 +277,7 @@ async def _contract(database: Database, run: _Run) -> None:
     await rename.contract(confirm=run.confirm)
 
 
-async def _readd(database: Database, run: _Run) -> None:
+async def _restore(database: Database, run: _Run) -> None:
     await _fill(run.rename(database).reversed(), run)
 
 
@@ -324,3 +288,26 @@ async def _fill(rename: Rename, run: _Run) -> None:
     if not report.completed:
         raise RenameInterruptedError(str(rename.target), "stopped between two batches")
     await rename.verify()
+
+
+def _implement(
+    kind: type[_RenameOp],
+    write: Callable[[_Run], Statements],
+    work: Callable[[Database, _Run], Coroutine[Any, Any, None]],
+) -> None:
+    """Let an operation do `work`, or with --sql write down what `write` returns."""
+
+    @Operations.implementation_for(kind)
+    @_in_one_line()
+    def implementation(operations: Operations, operation: _RenameOp) -> None:
+        run = _run(operations, operation)
+        if operations.migration_context.as_sql:
+            run.write(write(run))
+        else:
+            run.do(work)
+
+
+_implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
+_implement(RollbackRenameOp, lambda run: run.script().rollback(), _rollback)
+_implement(ContractRenameOp, lambda run: run.script().contract(confirmed=run.confirmed), _contract)
+_implement(RestoreRenameOp, lambda run: run.script(back=True).restore(), _restore)

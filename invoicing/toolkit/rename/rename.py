@@ -9,7 +9,7 @@
     (await rename.gate()).open
     await rename.contract(confirm="invoice.amt")
 
-A phase holds an advisory lock on a session of its own; a second operator gets
+A phase holds an advisory lock on a session of its own; a second session gets
 `RenameInProgressError` with the holder's pid, application and since when. Everything a phase knows
 is in the database (schema `invoicing_rename`), so that it goes on where a killed one was.
 """
@@ -22,31 +22,29 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import contract, detached, expand, rollback, verify
+from invoicing.toolkit.rename import contract
 from invoicing.toolkit.rename.acceptance import check_plan
-from invoicing.toolkit.rename.backfill import Backfill
-from invoicing.toolkit.rename.column import find_relation
-from invoicing.toolkit.rename.errors import (
-    RenameLeftError,
-    RenamePhaseError,
-    RenameRefusedError,
-)
+from invoicing.toolkit.rename.columns.verify import count_rows
+from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
+from invoicing.toolkit.rename.context import RenameContext
+from invoicing.toolkit.rename.errors import RenameLeftError, RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.journal import read_runs
+from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.model import Options, Phase, Target
-from invoicing.toolkit.rename.moved import find_left, refuse_left
-from invoicing.toolkit.rename.operator import operate
-from invoicing.toolkit.rename.plan import make_plan, old_column
-from invoicing.toolkit.rename.session import connected, explained, pinned
+from invoicing.toolkit.rename.moved import find_context, find_left, refuse_left
+from invoicing.toolkit.rename.plan import make_plan
 from invoicing.toolkit.rename.status import read_status
-from invoicing.toolkit.rename.view import phases as view
+from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.strategy import Control
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from invoicing.db import Database
-    from invoicing.toolkit.rename.column import Column
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.journal import Run
+    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         GateReport,
@@ -54,11 +52,11 @@ if TYPE_CHECKING:
         Progress,
         RowCounts,
         Status,
-        Strategy,
         VerifyReport,
     )
-    from invoicing.toolkit.rename.operator import Operator
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.strategy import Strategy
+
+    FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
 
 _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 
@@ -74,41 +72,33 @@ class Rename:
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                plan, _ = await make_plan(connection, self.target, self.options)
-                check_plan(self.options.accept, plan.findings)
-                return plan
+        async with self._looking(find_context) as context:
+            plan = await make_plan(context)
+            check_plan(self.options.accept, plan.findings)
+            return plan
 
     async def expand(self) -> None:
         """Add the column and the triggers that keep both equal; when it is done, only repair them.
 
         Raises:
-            RenameRefusedError: the plan found something in the way.
+            RenameRefusedError: the plan refuses it.
         """
-        async with self._operate("expand") as operator:
-            phase = await operator.phase()
+        async with self._lease("expand") as session:
+            phase = await session.phase()
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
                 raise self._turn(phase, "expand", self._run(verb))
-            plan, column = await make_plan(operator.connection, self.target, self.options)
-            strategy = await self._strategy(operator, "expand")
+            plan = await make_plan(session)
+            strategy = await self._strategy(session, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
-                if strategy == "view":
-                    await view.repair(operator)
-                else:
-                    await detached.clean(operator)
-                    await expand.repair(operator, column)
+                await strategy.repair(session)
                 return
             check_plan(self.options.accept, plan.findings)
             if plan.refusals:
                 raise RenameRefusedError(
                     self.target, plan.refusals, self.target.command("plan", self.options)
                 )
-            if strategy == "view":
-                await view.expand(operator, column)
-            else:
-                await expand.expand(operator, column, strategy)
+            await strategy.expand(session)
 
     async def backfill(
         self,
@@ -122,14 +112,12 @@ class Rename:
             progress: called after every batch, and again and again while it waits.
             stop: set it to end between two batches; the report then is not `completed`.
         """
-        async with self._operate("backfill") as operator:
-            await self._column(operator, "backfill")
-            if await self._strategy(operator, "backfill") == "view":
-                report = await view.backfill(operator, progress)
-            else:
-                report = await Backfill(operator, progress, stop).run()
-            report = replace(report, waited_for=operator.waited_for)
-            operator.entry.result = asdict(report)
+        async with self._lease("backfill") as session:
+            await self._need_expanded(session, "backfill")
+            strategy = await self._strategy(session, "backfill")
+            report = await strategy.backfill(session, Control(progress, stop))
+            report = replace(report, waited_for=session.waited_for)
+            session.entry.result = asdict(report)
             return report
 
     async def verify(self) -> VerifyReport:
@@ -138,21 +126,19 @@ class Rename:
         Raises:
             RowsDifferError: rows differ; those not filled are filled by another backfill.
         """
-        async with self._operate("verify") as operator:
-            column = await self._column(operator, "verify")
-            if await operator.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
-                raise self._turn(await operator.phase(), "verify", self._run("backfill"))
-            if await self._strategy(operator, "verify") == "view":
-                report = await view.verify(operator, column)
-            else:
-                report = await verify.verify(operator, column)
-            operator.entry.result = asdict(report) | {"ok": report.ok}
+        async with self._lease("verify") as session:
+            await self._need_expanded(session, "verify")
+            if await session.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
+                raise self._turn(await session.phase(), "verify", self._run("backfill"))
+            report = await (await self._strategy(session, "verify")).verify(session)
+            session.entry.result = asdict(report) | {"ok": report.ok}
             return report
 
     async def gate(self) -> GateReport:
-        """Say what stands in the way of the contract; it takes up to `quiet` seconds."""
-        async with self._operate() as operator:
-            return await ask_gate(operator, await self._column(operator, "contract"))
+        """Check what the contract would still break; it takes up to `quiet` seconds."""
+        async with self._lease() as session:
+            await self._need_expanded(session, "contract")
+            return await ask_gate(session, await self._noted_strategy(session))
 
     async def contract(self, *, confirm: str | None = None) -> None:
         """Drop the old column; `confirm` is `table.old`, not needed for an empty table.
@@ -161,13 +147,13 @@ class Rename:
             ConfirmationError: it was not confirmed.
             ContractRefusedError: the gate is not open.
         """
-        async with self._operate("contract") as operator:
-            if await operator.phase() is Phase.CONTRACTED:
-                await contract.tidy(operator)
+        async with self._lease("contract") as session:
+            if await session.phase() is Phase.CONTRACTED:
+                await contract.tidy(session, await self._noted_strategy(session))
                 return
-            column = await self._column(operator, "contract")
-            by_view = await self._strategy(operator, "contract") == "view"
-            await (view.end if by_view else contract.contract)(operator, column, confirm)
+            await self._need_expanded(session, "contract")
+            strategy = await self._strategy(session, "contract")
+            await contract.contract(session, strategy, confirm)
 
     async def rollback(self) -> None:
         """Go back to before the expand; after the contract it raises, and names the way back.
@@ -175,21 +161,17 @@ class Rename:
         Raises:
             RowsDifferError: the new column has values that the old one has not.
         """
-        async with self._operate("rollback") as operator:
-            phase = await operator.phase()
+        async with self._lease("rollback") as session:
+            phase = await session.phase()
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
-            if phase is Phase.NONE and await operator.state() is None:
-                left = await find_left(operator.connection, operator.relation, self.target)
+            if phase is Phase.NONE and await session.state() is None:
+                left = await find_left(session)
                 if left is None:
                     return
                 if not left.own:
                     raise RenameLeftError(str(self.target), left.message)
-            if await self._strategy(operator, "roll back") == "view":
-                await view.rollback(operator)
-                return
-            column = await old_column(operator.connection, self.target)
-            await rollback.rollback(operator, column)
+            await (await self._strategy(session, "roll back")).rollback(session)
 
     async def restore(
         self,
@@ -213,17 +195,14 @@ class Rename:
         return Rename(self.database, self.target.reversed(), self.options)
 
     async def counts(self) -> RowCounts:
-        """Count the rows by state, on one snapshot: every row is read, and nobody waits."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                return await verify.count_rows(connection, self.target)
+        """Count the rows by state, on one snapshot: every row is read, and no session waits."""
+        async with self._looking() as context:
+            return await count_rows(context)
 
     async def runs(self) -> list[Run]:
         """Return every run of a phase for these two names: who, when, what, how it ended."""
-        with explained(self.target):
-            async with connected(self.database, 1) as pool, pool.connection() as connection:
-                relation = await find_relation(connection, self.target)
-                return await read_runs(connection, relation.names(self.target))
+        async with self._looking() as context:
+            return await read_runs(context.connection, context.names)
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
@@ -242,7 +221,7 @@ class Rename:
 
     async def _read_status(self, connection: Connection) -> Status:
         async with pinned(connection):
-            return await read_status(connection, self.target, self.options)
+            return await read_status(await find_context(connection, self.target, self.options))
 
     def _with_rate(self, found: Status) -> Status:
         """Tell the rate since this was last asked."""
@@ -253,28 +232,41 @@ class Rename:
         return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
 
     @asynccontextmanager
-    async def _operate(self, phase: str = "") -> AsyncIterator[Operator]:
-        async with operate(self.database, self.target, self.options, phase) as operator:
-            if await operator.phase() is Phase.REVERSED:
+    async def _looking(
+        self, find: FindContext = RenameContext.find
+    ) -> AsyncIterator[RenameContext]:
+        with explained(self.target):
+            async with connected(self.database, 1) as pool, pool.connection() as connection:
+                yield await find(connection, self.target, self.options)
+
+    @asynccontextmanager
+    async def _lease(self, phase: str = "") -> AsyncIterator[RenameSession]:
+        async with lease(self.database, self.target, self.options, phase) as session:
+            if await session.phase() is Phase.REVERSED:
                 advice = contract.under_way_back(self.target)
                 raise self._turn(Phase.REVERSED, phase or "contract", advice)
             if phase != "rollback":
-                await refuse_left(operator.connection, operator.relation, self.target)
-            yield operator
+                await refuse_left(session)
+            yield session
 
-    async def _strategy(self, operator: Operator, asked: str) -> Strategy:
-        """Return the way that was begun, or the one that is asked for where none was."""
-        found, wanted = await operator.state(), self.options.strategy
-        if found is None or found.phase is Phase.CONTRACTED:
-            return wanted
-        if found.strategy != "view" and wanted == "view":
-            advice = "It was begun by adding a column. Go on so, or first " + self._run("rollback")
-            raise self._turn(found.phase, f"{asked} by a view", advice)
-        return "view" if found.strategy == "view" else "columns"
+    async def _noted_strategy(self, session: RenameSession) -> Strategy:
+        """Return the strategy that was begun, or the one that is asked for where none was."""
+        found = await session.state()
+        begun = found is not None and found.phase is not Phase.CONTRACTED
+        return strategy_of(found.strategy if found and begun else self.options.strategy)
 
-    async def _column(self, operator: Operator, asked: str) -> Column:
-        """Return the old column of a rename that has been expanded."""
-        phase = await operator.phase()
+    async def _strategy(self, session: RenameSession, asked: str) -> Strategy:
+        """Return the same, unless another one is asked for."""
+        strategy, wanted = await self._noted_strategy(session), self.options.strategy
+        if wanted not in {strategy.name, Options().strategy}:
+            begun = f"It was begun with {strategy.wording.label}, not with --strategy {wanted}"
+            advice = f"{begun}. Continue with that, or go back first. {self._run('rollback')}"
+            raise self._turn(await session.phase(), asked, advice)
+        return strategy
+
+    async def _need_expanded(self, session: RenameSession, asked: str) -> None:
+        """Refuse a phase whose turn has not come, or is over."""
+        phase = await session.phase()
         if phase in _BEFORE_EXPAND:
             raise self._turn(phase, asked, self._run("expand"))
         if phase in {Phase.CONTRACTED, Phase.ROLLING_BACK}:
@@ -284,7 +276,7 @@ class Rename:
                 else self._run("rollback")
             )
             raise self._turn(phase, asked, advice)
-        return await old_column(operator.connection, self.target)
+        session.column()
 
     def _turn(self, phase: Phase, asked: str, advice: str) -> RenamePhaseError:
         return RenamePhaseError(str(self.target), phase, asked, advice)

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import journal
+from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, STATE, literal, quote
-from invoicing.toolkit.rename.session import write
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
-# Two operators may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
+# Two sessions may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
 CREATION_LOCK = 0x72656E616D65
 SETUP = (
     f"CREATE SCHEMA IF NOT EXISTS {quote(STATE)}",
@@ -221,6 +221,11 @@ async def save(connection: Connection, names: Names, **values: Any) -> None:
         names.key,
         *encoded.values(),
     )
+
+
+async def forget_ranges(connection: Connection, names: Names) -> None:
+    """Delete every range: the column that they were filled in is gone."""
+    await connection.execute(f"DELETE FROM {quote(STATE)}.range WHERE key = $1", names.key)
 
 
 async def forget(connection: Connection, names: Names) -> None:

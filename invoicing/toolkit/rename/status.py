@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import detached, state
-from invoicing.toolkit.rename.blockers import blocking, long_transactions, session
-from invoicing.toolkit.rename.column import leaves
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.connection.blockers import blocking, long_transactions, session
 from invoicing.toolkit.rename.errors import RenameLeftError
 from invoicing.toolkit.rename.journal import read_runs
-from invoicing.toolkit.rename.model import Phase, Status
-from invoicing.toolkit.rename.moved import find_left, find_table
-from invoicing.toolkit.rename.names import STATE, quote
-from invoicing.toolkit.rename.operator import holder, phase_of
-from invoicing.toolkit.rename.preflight import measure
+from invoicing.toolkit.rename.lease import holder, phase_of
+from invoicing.toolkit.rename.model import Options, Phase, Status
+from invoicing.toolkit.rename.moved import find_left
+from invoicing.toolkit.rename.preflight.checks import measure
+from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.model import Blocker, Options, Target
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Blocker
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
 _FILLED = {
     Phase.BACKFILLED,
@@ -40,37 +40,35 @@ FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
 """
 
 
-async def read_status(connection: Connection, target: Target, options: Options) -> Status:
+async def read_status(context: RenameContext) -> Status:
     """Return the status; `rate` and `eta` are for the caller, who has looked before, to fill in."""
-    relation = await find_table(connection, target)
-    names = relation.names(target)
+    connection, names = context.connection, context.names
     found = await state.load(connection, names)
-    sizes = await measure(connection, relation, target.old)
+    strategy = strategy_of(found.strategy if found else Options().strategy)
+    sizes = await measure(context)
     pid = await holder(connection, names)
     operator = await session(connection, pid) if pid is not None else None
-    phase = await phase_of(connection, relation, target, found)
+    phase = await phase_of(context, found)
     total = found.rows_total if found else 0
-    by_view = found is not None and found.strategy == "view"
-    done = total if by_view or phase in _FILLED else await _rows_done(connection, names)
     writes, age = await _old_writes(connection, names, found)
-    left = await find_left(connection, relation, target)
+    left = await find_left(context)
     if left is not None and not left.own:
-        raise RenameLeftError(str(target), left.message)
+        raise RenameLeftError(str(context.target), left.message)
     return Status(
-        target=target,
-        strategy="view" if by_view else "columns",
+        target=context.target,
+        strategy=strategy.name,
         phase=phase,
-        rows_done=done,
+        rows_done=total if phase in _FILLED else await strategy.rows_done(context),
         rows_total=total,
         rate=None,
         eta=None,
         table_bytes=sizes.bytes,
         index_bytes=sizes.indexes,
-        dead_rows=await connection.fetchval(_DEAD, relation.oid),
+        dead_rows=await connection.fetchval(_DEAD, context.table.oid),
         old_writes=writes,
         old_write_age=age,
         operator=operator,
-        blockers=await _blockers(connection, relation, options),
+        blockers=await _blockers(context),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
         accepted=[
             line
@@ -80,20 +78,8 @@ async def read_status(connection: Connection, target: Target, options: Options) 
         ],
         notes=[
             *([left.message] if left is not None else []),
-            *await detached.notes(connection, relation, names),
+            *await strategy.notes(context),
         ],
-    )
-
-
-async def _rows_done(connection: Connection, names: Names) -> int:
-    if not await state.has_state(connection):
-        return 0
-    return int(
-        await connection.fetchval(
-            f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {quote(STATE)}.range"
-            " WHERE key = $1 AND file IS NOT DISTINCT FROM pg_relation_filenode(relation)::oid",
-            names.key,
-        )
     )
 
 
@@ -103,24 +89,24 @@ async def _old_writes(
     if await connection.fetchval("SELECT to_regclass($1)", names.sequence) is None:
         return 0, None
     writes, now = await connection.fetchrow(
-        "SELECT CASE WHEN is_called THEN last_value ELSE 0 END,"
-        f" extract(epoch FROM clock_timestamp())::float8 FROM {names.sequence}"
+        f"SELECT {names.old_writes}, extract(epoch FROM clock_timestamp())::float8"
     )
     watch = found.watch if found is not None else {}
     age = now - watch["at"] if watch and watch["writes"] == writes else None
     return int(writes), age
 
 
-async def _blockers(connection: Connection, relation: Relation, options: Options) -> list[Blocker]:
+async def _blockers(context: RenameContext) -> list[Blocker]:
     """Return who keeps our own sessions waiting, who keeps dead rows alive, or has it locked."""
-    tables = [relation.oid, *(leaf.oid for leaf in await leaves(connection, relation))]
-    found = await long_transactions(connection, options.max_transaction_age, tables)
+    connection, table = context.connection, context.table
+    tables = [table.oid, *(leaf.oid for leaf in await leaves(connection, table))]
+    found = await long_transactions(connection, context.options.max_transaction_age, tables)
     for row in await connection.fetch(
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'invoicing rename'"
         " AND datname = current_database() AND wait_event_type = 'Lock'"
     ):
         found += await blocking(connection, row[0])
-    return list({(one.pid, one.application): one for one in found}.values())
+    return list({(blocker.pid, blocker.application): blocker for blocker in found}.values())
 
 
 async def _in_recovery(connection: Connection) -> bool:

@@ -88,7 +88,7 @@ def _fit(
     columns: list[list[float]], figures: list[float], *, exact: bool
 ) -> Sequence[float] | None:
     """Return constant and factors of a least-squares fit, if it is good enough."""
-    import numpy as np  # noqa: PLC0415 -- what records need not wait for it
+    import numpy as np
 
     matrix = np.array([[1.0] * len(figures), *columns]).T
     factors, *_ = np.linalg.lstsq(matrix, np.array(figures), rcond=None)

@@ -34,7 +34,7 @@ GROWTH = tuple(Column(name, fold=True, css=_PADDING) for name in ("Statements gr
 
 def frame_of(comparison: Measurements) -> pd.DataFrame:
     """Return a row for each strategy and size; what is not known is missing."""
-    import pandas as pd  # noqa: PLC0415 -- half a second that no comparison has to wait for
+    import pandas as pd
 
     measured = comparison.measured
     frame = pd.DataFrame()

@@ -15,7 +15,7 @@ async def _find(scope: Scope) -> list[tuple[str, str, int, str]]:
     for function in scope.functions:
         if scope.triggers_of(function):
             continue
-        named = function.body.lines_naming(scope.names(function))
+        named = function.body.lines_naming(scope.looked_for(function))
         if named:
             found.append((function.subject, "pg_proc", function.oid, lines(named)))
     return found

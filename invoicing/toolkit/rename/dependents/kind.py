@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.dependents.text import Body, Names, Result, Use, read_body
+from invoicing.toolkit.rename.context import RenameContext
+from invoicing.toolkit.rename.dependents.text import Body, Result, SoughtNames, Use, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import asyncpg
 
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.model import Target, Verdict
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.model import Verdict
 
 # Oldest version that is served at all.
 _ANY = 14
@@ -126,35 +125,26 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What is looked at: the column's name now, and the old one, which texts may have."""
+class Scope(RenameContext):
+    """What is looked at. Texts may still have the old name where the column has the new already."""
 
-    connection: Connection
-    relation: Relation
-    target: Target
-    column: str
     triggers: list[Trigger] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
 
-    @property
-    def version(self) -> int:
-        """Return the server's major version."""
-        return int(self.connection.get_server_version().major)
-
-    async def fetch(self, query: str) -> list[asyncpg.Record]:
+    async def fetch(self, query: str, *more: object) -> list[asyncpg.Record]:
         """Run a query below the common part; $1 is the table, $2 the column."""
         rows: list[asyncpg.Record] = await self.connection.fetch(
-            f"WITH {TREE} {query}", self.relation.oid, self.column
+            f"WITH {TREE} {query}", self.table.oid, self.column_name, *more
         )
         return rows
 
-    def names(self, function: Function) -> Names:
+    def looked_for(self, function: Function) -> SoughtNames:
         """Return whose uses are looked for in this function."""
         triggers = self.triggers_of(function)
-        return Names(
+        return SoughtNames(
             column=self.target.old,
-            table=self.relation.table,
-            schema=self.relation.schema,
+            table=self.table.name,
+            schema=self.table.schema,
             rows=frozenset({"new", "old"} if any(trigger.each_row for trigger in triggers) else ()),
             tables=frozenset(name for trigger in triggers for name in trigger.tables),
             row_known=function.takes_row,
@@ -172,7 +162,7 @@ class Scope:
             (
                 function,
                 function.body.uses_of_rows(
-                    self.names(function), function.result, takers, function.arguments
+                    self.looked_for(function), function.result, takers, function.arguments
                 ),
             )
             for function in self.functions
@@ -187,17 +177,13 @@ class Scope:
         ]
 
 
-async def read_scope(
-    connection: Connection, relation: Relation, target: Target, column: str
-) -> Scope:
+async def read_scope(context: RenameContext) -> Scope:
     """Read the triggers and the functions once, for all kinds."""
-    scope = Scope(connection, relation, target, column)
+    scope = Scope(context.connection, context.target, context.options, context.table)
     for row in await scope.fetch(_TRIGGERS):
         scope.triggers.append(_trigger(row))
     oids = [trigger.function for trigger in scope.triggers if trigger.on_table]
-    rows = await connection.fetch(
-        f"WITH {TREE} {_FUNCTIONS}", relation.oid, column, target.old, relation.table, oids
-    )
+    rows = await scope.fetch(_FUNCTIONS, scope.target.old, scope.table.name, oids)
     for row in rows:
         body = read_body(row["body"], row["language"])
         result = Result(row["returns_row"], row["returns_nothing"], row["language"] == "sql")

@@ -14,7 +14,7 @@ async def _joins(scope: Scope) -> list[tuple[str, str, int, str]]:
     return [
         (function.subject, "pg_proc", function.oid, lines(joined))
         for function in scope.functions
-        if (joined := function.body.lines_joining(scope.names(function)))
+        if (joined := function.body.lines_joining(scope.looked_for(function)))
     ]
 
 

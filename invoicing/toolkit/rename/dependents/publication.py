@@ -9,9 +9,9 @@ from invoicing.toolkit.rename.names import STATE
 _COLUMN_LISTS_SINCE = 15
 # What a subscriber needs; braces are the message's own.
 _STATE = "; ".join(
-    " ".join(one.split()).replace("{", "{{").replace("}", "}}")
-    for one in state.SETUP
-    if one.startswith("CREATE")
+    " ".join(statement.split()).replace("{", "{{").replace("}", "}}")
+    for statement in state.SETUP
+    if statement.startswith("CREATE")
 )
 _PUBLISHED_STATE = Reaction(
     "refused",

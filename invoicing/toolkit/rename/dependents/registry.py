@@ -18,9 +18,9 @@ from invoicing.toolkit.rename.names import quote
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.model import Strategy, Target
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.strategy import Strategy
 
 
 @cache
@@ -37,15 +37,12 @@ def slugs() -> frozenset[str]:
     return frozenset(kind.slug for kind in (*kinds(), unclaimed.UNCLAIMED))
 
 
-async def find_dependents(
-    connection: Connection, relation: Relation, target: Target
-) -> list[Dependent]:
+async def find_dependents(context: RenameContext) -> list[Dependent]:
     """Return what names the column or its table, and last what no kind has claimed."""
-    # Behind a view the column has the new name already; texts may still have the old.
-    column = target.new if relation.base else target.old
-    scope = await read_scope(connection, relation, target, column)
-    found = [one for kind in kinds() for one in await kind.look(scope)]
-    found += await unclaimed.find(scope, {(one.catalog, one.oid) for one in found})
+    scope = await read_scope(context)
+    found = [dependent for kind in kinds() for dependent in await kind.look(scope)]
+    claimed = {(dependent.catalog, dependent.oid) for dependent in found}
+    found += await unclaimed.find(scope, claimed)
     return list(dict.fromkeys(found))
 
 
@@ -59,39 +56,34 @@ def judge(
 ) -> list[Finding]:
     """Return what the strategy does with each of them."""
     findings = []
-    for one in found:
-        reaction = one.kind.view if strategy == "view" else one.kind.columns
-        verdict, message, acceptable, stays = reaction
+    for dependent in found:
+        kind, subject = dependent.kind, dependent.subject
+        verdict, message, acceptable, stays = strategy.reaction(kind)
         if verdict is None or (at_gate and not stays):
             continue
         said = message.format(
-            slug=one.kind.slug,
+            slug=kind.slug,
             old=quote(target.old),
             new=quote(target.new),
-            subject=one.subject,
+            subject=subject,
             table=quote(target.table),
-            detail=one.detail,
+            detail=dependent.detail,
         )
         name = ""
         if verdict == "refused" and acceptable:
-            name = f"{one.kind.slug}:{one.subject}"
-            if not {one.kind.slug, name}.isdisjoint(accept):
+            name = f"{kind.slug}:{subject}"
+            if not {kind.slug, name}.isdisjoint(accept):
                 verdict, said = "noted", "accepted: " + said
             elif "--accept" not in said:
                 said += f". If you know it to be harmless: --accept {shlex.quote(name)}"
-        findings.append(Finding(one.kind.slug, one.subject, verdict, said, name))
+        findings.append(Finding(kind.slug, subject, verdict, said, name))
     return findings
 
 
-async def dependents_of(
-    connection: Connection,
-    relation: Relation,
-    target: Target,
-    strategy: Strategy,
-    accept: Collection[str] = (),
-) -> list[Finding]:
+async def dependents_of(context: RenameContext, strategy: Strategy) -> list[Finding]:
     """Return what names the column or its table, and what the strategy does with it."""
-    return judge(await find_dependents(connection, relation, target), target, strategy, accept)
+    dependents = await find_dependents(context)
+    return judge(dependents, context.target, strategy, context.options.accept)
 
 
 def word(name: str) -> str:

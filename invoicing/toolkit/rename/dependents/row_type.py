@@ -61,7 +61,7 @@ def _builds(scope: Scope, function: Function) -> bool:
     return (
         returned
         or not {"row", "values"}.isdisjoint(words)
-        or bool(function.body.lines_naming(scope.names(function)))
+        or bool(function.body.lines_naming(scope.looked_for(function)))
     )
 
 
@@ -77,7 +77,7 @@ def _typed(scope: Scope, *, built: bool) -> Rows:
     return [
         (function.subject, "pg_proc", function.oid, f" ({lines(used)})")
         for function in scope.functions
-        if (used := function.body.lines_of_row_type(scope.names(function), built=built))
+        if (used := function.body.lines_of_row_type(scope.looked_for(function), built=built))
     ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.dependents.statement import NO_ALIAS, Names, Statement
+from invoicing.toolkit.rename.dependents.statement import NO_ALIAS, SoughtNames, Statement
 from invoicing.toolkit.rename.dependents.tokens import parentheses
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Part:
     def __init__(
         self,
         tokens: Sequence[Token],
-        names: Names,
+        names: SoughtNames,
         ours: frozenset[str],
         variables: dict[str, bool],
         result: Result,

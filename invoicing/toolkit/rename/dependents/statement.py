@@ -46,7 +46,7 @@ _DDL = frozenset(
 )
 
 
-class Names(NamedTuple):
+class SoughtNames(NamedTuple):
     """Whose uses are looked for.
 
     Attributes:
@@ -73,7 +73,7 @@ class Names(NamedTuple):
 class Statement:
     """One statement, and the tables it names."""
 
-    def __init__(self, tokens: Sequence[Token], names: Names, ours: frozenset[str]) -> None:
+    def __init__(self, tokens: Sequence[Token], names: SoughtNames, ours: frozenset[str]) -> None:
         self._tokens = tokens
         self._names = names
         self._ours = ours

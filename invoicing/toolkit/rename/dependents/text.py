@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.dependents.rows import Part, Result, Use
-from invoicing.toolkit.rename.dependents.statement import Names, Statement
+from invoicing.toolkit.rename.dependents.statement import SoughtNames, Statement
 from invoicing.toolkit.rename.dependents.tokens import Token, cut, parts, spelled_out, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Body", "Names", "Result", "Use", "read_body"]
+__all__ = ["Body", "Result", "SoughtNames", "Use", "read_body"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Body:
     tokens: tuple[Token, ...]
     is_sql: bool
 
-    def lines_naming(self, names: Names) -> list[int]:
+    def lines_naming(self, names: SoughtNames) -> list[int]:
         """Return the lines that name the column, or may."""
         if not self.is_sql:
             words = {token.text for token in self.tokens}
@@ -44,7 +44,7 @@ class Body:
         return sorted(set(found))
 
     def uses_of_rows(
-        self, names: Names, result: Result, takers: frozenset[str], arguments: Sequence[str]
+        self, names: SoughtNames, result: Result, takers: frozenset[str], arguments: Sequence[str]
     ) -> list[Use]:
         """Return where whole rows go to where the number of columns or their order is fixed.
 
@@ -79,7 +79,7 @@ class Body:
             found += [Use(line, by_position=True, from_table=True) for line in fetched]
         return found
 
-    def lines_joining(self, names: Names) -> list[int]:
+    def lines_joining(self, names: SoughtNames) -> list[int]:
         """Return the lines of a NATURAL JOIN that has the table in it."""
         ours = self._tables(names).ours
         return [
@@ -93,14 +93,18 @@ class Body:
     def lines_of_whole_rows(self) -> list[int]:
         """Return where NEW or OLD is used whole, other than to return it."""
         found = []
-        for before, one, after, then in windows(self.tokens):
-            if one.in_literal or one.text not in {"new", "old"} or before.text in {".", "return"}:
+        for before, token, after, then in windows(self.tokens):
+            if (
+                token.in_literal
+                or token.text not in {"new", "old"}
+                or before.text in {".", "return"}
+            ):
                 continue
             if after.text != "." or then.text == "*":
-                found.append(one.line)
+                found.append(token.line)
         return found
 
-    def lines_of_row_type(self, names: Names, *, built: bool = False) -> list[int]:
+    def lines_of_row_type(self, names: SoughtNames, *, built: bool = False) -> list[int]:
         """Return where the type of the table's rows is used: `item%ROWTYPE`, `NULL::item`.
 
         Args:
@@ -145,13 +149,13 @@ class Body:
                 found.add(texts[head - 1])
         return found - {"declare"}
 
-    def _tables(self, names: Names) -> _Tables:
+    def _tables(self, names: SoughtNames) -> _Tables:
         """Return the tables that are named; ours, and what is made from ours."""
         named, ours = set(), {names.table, *names.given}
         for statement in self.statements():
-            one = Statement(statement, names, frozenset(ours))
+            read = Statement(statement, names, frozenset(ours))
             named |= {token.text for token in statement if token.is_name}
-            if one.is_ours and (made := one.made()):
+            if read.is_ours and (made := read.made()):
                 ours.add(made)
         return _Tables(frozenset(named), frozenset(ours))
 

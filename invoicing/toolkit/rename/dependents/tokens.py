@@ -41,7 +41,9 @@ class Token(NamedTuple):
 
 def identifiers(text: str) -> set[str]:
     """Return the names in a text, as written and as PostgreSQL folds them."""
-    return {name for one in cut(text, 1, in_literal=True) for name in (one.text, one.raw)} | {text}
+    return {name for token in cut(text, 1, in_literal=True) for name in (token.text, token.raw)} | {
+        text
+    }
 
 
 def cut(text: str, line: int, *, in_literal: bool) -> Iterator[Token]:

@@ -34,7 +34,7 @@ def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
         if trigger.on_table is not on_table or before not in {None, trigger.before_row}:
             continue
         named = {name for text in trigger.arguments for name in identifiers(text)}
-        needed = {scope.target.old} | (set() if on_table else {scope.relation.table})
+        needed = {scope.target.old} | (set() if on_table else {scope.table.name})
         if needed <= named:
             shown = ", ".join(trigger.arguments)
             found.append((trigger.subject, "pg_trigger", trigger.oid, shown))

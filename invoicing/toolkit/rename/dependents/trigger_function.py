@@ -25,7 +25,7 @@ def _naming(scope: Scope, *, before: bool) -> Rows:
     for function in scope.functions:
         triggers = scope.triggers_of(function)
         if triggers and any(trigger.before_row for trigger in triggers) is before:
-            named = function.body.lines_naming(scope.names(function))
+            named = function.body.lines_naming(scope.looked_for(function))
             if named:
                 found.append((function.subject, "pg_proc", function.oid, lines(named)))
     return found

@@ -1,6 +1,6 @@
 """The last question: what PostgreSQL knows to depend on the column, and no kind has claimed.
 
-A new version, or an extension, brings kinds of objects that nobody thought of here. What becomes
+A new version, or an extension, brings kinds of objects that are not known here. What becomes
 of them is not known, so nothing begins.
 """
 

@@ -1,1 +1,1 @@
-"""The instant way: a view in the place of the table answers to both names."""
+"""The strategy with a view: in the place of the table, it answers to both names."""

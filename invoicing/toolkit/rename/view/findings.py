@@ -1,6 +1,6 @@
-"""What the instant way means for the table at hand: what follows it, and what a view cannot do.
+"""What a view means for the table at hand: what follows it, and what a view cannot do.
 
-While the view stands, PostgreSQL itself carries everything that hangs on the table or the column,
+While the view stands, PostgreSQL itself keeps everything that depends on the table or the column,
 for neither changes but in name. What breaks is what names the table as a table, its row type, or
 the column in text that the catalog does not look into. Measured on PostgreSQL 15 and 18.
 
@@ -10,32 +10,27 @@ to read, and whatever tools outside the database do to a table of that name.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename import storage
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import qualified, quote
-from invoicing.toolkit.rename.preflight import preflight
+from invoicing.toolkit.rename.preflight.checks import preflight
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from invoicing.toolkit.rename.column import Column, Relation
-    from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.table import Column, Table
     from invoicing.toolkit.rename.view.shape import Renaming, Shape
 
-# What the general preflight finds that matters here too; the rest is about a second column.
-_GENERAL = frozenset(
-    {"privilege", "server-version", "replica-server", "no-table", "partition", "typed-table"}
-    | {"temporary", "name-taken", "connections", "other-rename", "inherited", "long-transaction"}
-    | {"monitoring", "replica", "slot", "logical-slot", "row-security"}
-    | storage.SLUGS
-)
 # The first version with views that ask for the client's own rights.
 _INVOKER = 15
 _FACTS = """
@@ -62,7 +57,7 @@ FROM pg_class AS c WHERE c.oid = $1
 """
 
 
-class Found(NamedTuple):
+class ViewFindings(NamedTuple):
     """What was found, and what the statements are made from."""
 
     findings: list[Finding]
@@ -70,31 +65,28 @@ class Found(NamedTuple):
     renamings: list[Renaming]
 
 
-async def find_for_view(
-    connection: Connection, relation: Relation, column: Column, target: Target, options: Options
-) -> Found:
-    """Look at the catalog for everything that the view would carry, or break."""
-    names = relation.names(target)
-    name = target.new if relation.base else target.old
-    facts = await connection.fetchrow(_FACTS, relation.oid, name)
-    shape = await read_shape(connection, relation.oid, names)
-    renamings = await find_renamings(connection, relation.oid, names, name)
+async def find_for_view(context: RenameContext, strategy: Strategy) -> ViewFindings:
+    """Look at the catalog for everything that the view would keep, or break."""
+    connection, table, names = context.connection, context.table, context.names
+    column, name = context.column(), context.column_name
+    facts = await connection.fetchrow(_FACTS, table.oid, name)
+    shape = await read_shape(connection, table.oid, names)
+    renamings = await find_renamings(connection, table.oid, names, name)
     findings = [
-        *_general(await preflight(connection, relation, column, target, options)),
-        *_table(facts, relation, connection.get_server_version().major),
-        *_column(facts, column, target),
-        *await _names(connection, relation, shape, renamings),
-        *await dependents_of(connection, relation, target, "view", options.accept),
-        *await statements_no_view_takes(connection, relation),
+        *_general(await preflight(context)),
+        *_table(facts, table, context.version),
+        *_column(facts, column, context.target),
+        *await _names(connection, table, shape, renamings),
+        *await dependents_of(context, strategy),
+        *await statements_no_view_takes(context),
     ]
-    return Found(
-        [accepted(finding, options.accept, VIEW) for finding in findings], shape, renamings
-    )
+    accept = context.options.accept
+    return ViewFindings([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)
 
 
-def always(relation: Relation, version: int) -> list[str]:
+def always(of: Table, version: int) -> list[str]:
     """Return what no view can do, whatever the table."""
-    table = quote(relation.table)
+    table = quote(of.name)
     merge = [] if version >= MERGE else [f"MERGE INTO {table}"]
     return [
         f"COPY {table}, TRUNCATE {table}, pg_dump -t {table}, a new foreign key to it",
@@ -108,29 +100,26 @@ def always(relation: Relation, version: int) -> list[str]:
 
 
 def _general(findings: list[Finding]) -> list[Finding]:
-    found = [
-        finding
-        for finding in findings
-        if finding.slug in _GENERAL and finding.subject != "temporary tables"
-    ]
     logical = (
-        "sends changes under the table's own name, which would be another. Let its consumer know "
+        "sends changes under the table's own name, which would be another. Teach its consumer "
         "both names, then: --accept logical-slot"
     )
     return [
-        _refused(one.slug, one.subject, logical) if one.slug == "logical-slot" else one
-        for one in found
+        replace(finding, verdict="refused", message=logical)
+        if finding.slug == "logical-slot"
+        else finding
+        for finding in findings
     ]
 
 
-def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Finding]:
-    table = relation.sql
+def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
+    table = of.sql
     invoker = facts["row_security"] and version >= _INVOKER
     checks = [
         (
             facts["row_security"] and version < _INVOKER,
             "row-security",
-            f"before PostgreSQL {_INVOKER} a view shows its owner's rows to everybody",
+            f"before PostgreSQL {_INVOKER} a view has its owner's row security, not the client's",
         ),
         (
             invoker and facts["column_readers"],
@@ -145,7 +134,7 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
             "owner-privileges",
             (
                 f"its owner {facts['owner']} was denied {', '.join(facts['owner_lacks'])}, with "
-                "whose rights everybody would use the view. Run: GRANT ALL ON "
+                "whose privileges clients would use the view. Run: GRANT ALL ON "
                 f"{table} TO {facts['owner']}"
             ),
         ),
@@ -154,21 +143,25 @@ def _table(facts: asyncpg.Record, relation: Relation, version: int) -> list[Find
             "privilege",
             (
                 f"its owner {facts['owner']} may not own a view there. Run: GRANT CREATE ON SCHEMA "
-                f"{quote(relation.schema)} TO {facts['owner']}"
+                f"{quote(of.schema)} TO {facts['owner']}"
             ),
         ),
         (
             facts["partitioned"],
             "partitioned",
             (
-                "no partition can be added or taken off by its name while the view stands. Keep "
-                "whatever does that still, then: --accept partitioned"
+                "no partition can be attached or detached by the table's name while the view "
+                "stands. Pause jobs that do so, then: --accept partitioned"
             ),
         ),
     ]
-    found = [_refused(slug, table, said) for wrong, slug, said in checks if wrong]
+    found = [refused(slug, table, said) for wrong, slug, said in checks if wrong]
     if facts["row_security"]:
-        found.append(Finding("row-security", table, "carried", "the view asks for the client's"))
+        found.append(
+            Finding(
+                "row-security", table, "carried", "the view applies the client's, not its owner's"
+            )
+        )
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
         found += [Finding("sequence", fact, "noted", said) for fact in facts["sequences"]]
@@ -182,7 +175,7 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
             f"its type {column.type} has a default, which a view would write by both names at "
             "once. Give the column the default itself, and drop the type's"
         )
-        return [_refused("domain-default", name, message)]
+        return [refused("domain-default", name, message)]
     if column.default is None:
         return []
     if column.not_null:
@@ -190,24 +183,27 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
         return [Finding("null-default", name, "noted", message)]
     message = (
         "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
-        "default). Know that nobody does, then: --accept null-default"
+        "default). If no code does that: --accept null-default"
     )
-    return [_refused("null-default", name, message)]
+    return [refused("null-default", name, message)]
 
 
 async def _names(
-    connection: Connection, relation: Relation, shape: Shape, renamings: list[Renaming]
+    connection: Connection, table: Table, shape: Shape, renamings: list[Renaming]
 ) -> list[Finding]:
     found = []
     if shape.base is None:
-        message = "its second name is taken, and that with a digest, too. Rename what has them"
-        found.append(_refused("name-taken", relation.sql, message))
+        message = (
+            "its name behind the view is taken, and so is the one with a digest. Rename what has "
+            "them"
+        )
+        found.append(refused("name-taken", table.sql, message))
     for renaming in renamings:
-        said = f"is called {quote(renaming.new_name)} from the contract on"
+        said = f"is renamed to {quote(renaming.new_name)} by the contract"
         subject = f"{quote(renaming.name)} ON {renaming.table}"
         if await _is_taken(connection, renaming):
-            said = f"is to be called {quote(renaming.new_name)}, and something else is. Rename that"
-            found.append(_refused("name-taken", subject, said))
+            said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
+            found.append(refused("name-taken", subject, said))
         else:
             found.append(Finding(renaming.kind.lower(), subject, "carried", said))
     return found
@@ -228,7 +224,3 @@ async def _is_taken(connection: Connection, renaming: Renaming) -> bool:
             "SELECT to_regclass($1) IS NOT NULL", qualified(renaming.schema, renaming.new_name)
         )
     )
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

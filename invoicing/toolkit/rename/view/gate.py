@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.model import Finding
 from invoicing.toolkit.rename.names import qualified
+from invoicing.toolkit.rename.strategy import Objections
 from invoicing.toolkit.rename.view.shape import read_shape
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.operator import Operator
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.lease import RenameSession
 
 # What would be dropped with the view, or keeps it from being dropped.
 _ON_THE_VIEW = """
@@ -33,26 +34,27 @@ SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tge
 """
 
 
-async def standing_objections(operator: Operator) -> list[Finding]:
-    """Return what is missing, and what hangs on the view itself."""
-    connection, names = operator.connection, operator.names
-    shape = await read_shape(connection, operator.relation.oid, names)
-    again = f"Run: {operator.target.command('expand')}; then verify it"
+async def objections(session: RenameSession) -> Objections:
+    """Return what is missing, and what depends on the view itself."""
+    connection, names = session.connection, session.names
+    shape = await read_shape(connection, session.table.oid, names)
+    again = f"Run: {session.target.command('expand')}; then verify it"
     found = []
     if shape.view is None:
-        message = f"somebody dropped the view that stood in its place. {again}"
+        message = f"the view that stood in its place was dropped. {again}"
         found.append(Finding("view-missing", names.relation, "refused", message))
     if not await counts_writes(connection, shape.oid, names.count_trigger):
-        message = f"is missing or switched off, so that nobody knows who writes. {again}"
+        message = f"is missing or disabled, so old-style writes are not counted. {again}"
         found.append(Finding("triggers", names.count_trigger, "refused", message))
-    return found + await hanging_on_view(connection, shape.view)
+    found += await made_on_view(connection, shape.view)
+    return Objections(found, await has_rows(session))
 
 
-async def has_rows(operator: Operator) -> bool:
+async def has_rows(session: RenameSession) -> bool:
     """Tell whether there is anything in the table; statistics may not know yet."""
-    shape = await read_shape(operator.connection, operator.relation.oid, operator.names)
-    base = qualified(operator.names.schema, shape.name)
-    return bool(await operator.connection.fetchval(f"SELECT EXISTS (SELECT FROM {base})"))
+    shape = await read_shape(session.connection, session.table.oid, session.names)
+    base = qualified(session.names.schema, shape.name)
+    return bool(await session.connection.fetchval(f"SELECT EXISTS (SELECT FROM {base})"))
 
 
 async def counts_writes(connection: Connection, relation: int, trigger: str) -> bool:
@@ -60,13 +62,13 @@ async def counts_writes(connection: Connection, relation: int, trigger: str) -> 
     return bool(await connection.fetchval(_COUNTS, relation, trigger))
 
 
-async def hanging_on_view(connection: Connection, view: int | None) -> list[Finding]:
+async def made_on_view(connection: Connection, view: int | None) -> list[Finding]:
     """Return what was made on the view while it stood, and would go with it."""
     if view is None:
         return []
     message = (
-        "was made while the view stood in the table's place, and hangs on the view. Drop it, and "
-        "make it again when the table is back"
+        "was created while the view stood in the table's place, and depends on the view. Drop it, "
+        "and recreate it on the table afterwards"
     )
     rows = await connection.fetch(_ON_THE_VIEW, view)
     return [Finding("on-the-view", row[0], "refused", message) for row in rows]

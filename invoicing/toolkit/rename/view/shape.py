@@ -10,8 +10,8 @@ from invoicing.toolkit.rename.names import qualified, quote, renamed, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import Connection
 
 _FACTS = """
 SELECT c.relname AS name, quote_ident(pg_get_userbyid(c.relowner)) AS owner,
@@ -90,7 +90,7 @@ WHERE tree.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg
     AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
 ORDER BY 1, 3, 5
 """
-# A type of that name would be in the way of the table's row type.
+# A type of that name would conflict with the table's row type.
 _FREE = """
 SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NULL
     AND to_regtype(format('%I.%I', $1::text, $2::text)) IS NULL
@@ -141,7 +141,7 @@ class Shape:
         view: the oid of the view in its place; None while there is none.
         ours: whether its owner is this very account.
         row_security: whether rows are hidden from some accounts.
-        untouched: whether nobody ever granted or revoked anything on the whole of it.
+        untouched: whether nothing was ever granted or revoked on the whole of it.
         by_default: accounts that are granted something on each new table or view of ours.
         seen: a number that changes when any of this does.
     """

@@ -1,10 +1,10 @@
-"""The statements of the instant way: each list runs in one transaction, under one short lock."""
+"""The statements of the view strategy: each list runs in one transaction, under one short lock."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.names import MARK, STATE, literal, qualified, quote
+from invoicing.toolkit.rename.names import MARK, literal, qualified, quote
 from invoicing.toolkit.rename.view.shape import Grant, rename_statement, seen
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def base_name(names: Names, shape: Shape) -> str:
 
 def unchanged(number: int, relations: Sequence[int]) -> str:
     """Return what ends the transaction if the catalog is not as it was when it was read."""
-    message = "somebody changed the table at the same moment"
+    message = "another session changed the table at the same moment"
     body = (
         f"BEGIN IF ({seen(relations).strip()}) IS DISTINCT FROM {number} THEN RAISE EXCEPTION"
         f" USING ERRCODE = '{CHANGED}', MESSAGE = '{message}'; END IF; END"
@@ -60,7 +60,7 @@ def view_statements(names: Names, shape: Shape) -> list[str]:
     ]
     if not shape.ours:
         statements.append(f"ALTER VIEW {view} OWNER TO {shape.owner}")
-    others = [one for one in shape.by_default if one != shape.owner]
+    others = [grantee for grantee in shape.by_default if grantee != shape.owner]
     statements += [f"REVOKE ALL ON {view} FROM {other}" for other in others]
     if not shape.untouched or any(grant.column for grant in shape.grants):
         statements += [f"REVOKE ALL ON {view} FROM {shape.owner}"]
@@ -126,7 +126,7 @@ def _privilege(grant: Grant) -> str:
     return f"{grant.privilege} ({quote(grant.column)})" if grant.column else grant.privilege
 
 
-def carry_back(names: Names, table: Shape, view: Shape) -> list[str]:
+def changes_meanwhile(names: Names, table: Shape, view: Shape) -> list[str]:
     """Return what was changed on the view while it stood, as statements on the table."""
     base, new = base_name(names, table), names.new
     on_view = {
@@ -138,16 +138,16 @@ def carry_back(names: Names, table: Shape, view: Shape) -> list[str]:
     if view.owner != table.owner:
         statements.append(f"ALTER TABLE {base} OWNER TO {view.owner}")
     statements += [
-        f"REVOKE {_privilege(one)} ON {base} FROM {one.grantee}"
-        for one in gone
-        if one.grantee not in {table.owner, view.owner}
+        f"REVOKE {_privilege(grant)} ON {base} FROM {grant.grantee}"
+        for grant in gone
+        if grant.grantee not in {table.owner, view.owner}
     ]
     statements += grant_statements(
         base,
         [
-            one
-            for one in sorted(on_view, key=str)
-            if one not in on_table and one.grantee not in {table.owner, view.owner}
+            grant
+            for grant in sorted(on_view, key=str)
+            if grant not in on_table and grant.grantee not in {table.owner, view.owner}
         ],
     )
     if view.comment != table.comment:
@@ -183,17 +183,17 @@ def lock_statement(names: Names, shape: Shape) -> str:
 
 
 def contract_statements(
-    names: Names, shape: Shape, renamings: Iterable[Renaming], carried: Sequence[str] = ()
+    names: Names, shape: Shape, renamings: Iterable[Renaming], changes: Sequence[str] = ()
 ) -> list[str]:
     """Return what follows the lock in the contract."""
     renames = [rename_statement(renaming) for renaming in renamings]
-    return [*carried, *back_statements(names, shape), *renames]
+    return [*changes, *back_statements(names, shape), *renames]
 
 
-def rollback_statements(names: Names, shape: Shape, carried: Sequence[str] = ()) -> list[str]:
+def rollback_statements(names: Names, shape: Shape, changes: Sequence[str] = ()) -> list[str]:
     """Return what follows the lock in the rollback: the column gets its old name again."""
     rename = f"ALTER TABLE {names.relation} RENAME COLUMN {quote(names.new)} TO {quote(names.old)}"
-    return [*carried, *back_statements(names, shape), rename]
+    return [*changes, *back_statements(names, shape), rename]
 
 
 def count_trigger(names: Names, base: str) -> list[str]:
@@ -215,14 +215,10 @@ def count_functions(names: Names, word: str) -> list[str]:
     one column that is written. So it looks for the old name in the text of the statement: of what
     a function runs, that is in its context; of EXECUTE, in what was prepared.
     """
-    tag = f"$rename_{names.key}$"
     return [
-        f"CREATE SEQUENCE IF NOT EXISTS {names.sequence}",
-        f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
-        f"GRANT USAGE, SELECT ON SEQUENCE {names.sequence} TO PUBLIC",
-        (
-            f"CREATE OR REPLACE FUNCTION {names.function(names.count_trigger)}() RETURNS trigger"
-            f" LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {tag}\n"
+        *names.create_counter(),
+        names.create_function(
+            names.count_trigger,
             "DECLARE\n    stack pg_catalog.text;\n    sent pg_catalog.text;\nBEGIN\n"
             "    GET DIAGNOSTICS stack = PG_CONTEXT;\n"
             "    sent := pg_catalog.left(coalesce(pg_catalog.substring(stack, E'\\n.*'),"
@@ -233,6 +229,6 @@ def count_functions(names: Names, word: str) -> list[str]:
             "SELECT FROM pg_catalog.pg_prepared_statements AS p\n"
             f"            WHERE p.statement OPERATOR(pg_catalog.~*) {literal(word)})) THEN\n"
             f"        PERFORM pg_catalog.nextval({literal(names.sequence)});\n"
-            f"    END IF;\n    RETURN NULL;\nEND\n{tag}"
+            "    END IF;\n    RETURN NULL;\nEND\n",
         ),
     ]

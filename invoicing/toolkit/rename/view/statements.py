@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.toolkit.rename.dependents import word
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import Finding, refused
 from invoicing.toolkit.rename.names import MARK
+from invoicing.toolkit.rename.workload.workload import statistics_view
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.column import Relation
-    from invoicing.toolkit.rename.session import Connection
+    from invoicing.toolkit.rename.context import RenameContext
 
 # The first version with MERGE into views.
 MERGE = 17
@@ -24,30 +24,26 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
     AND p.prosrc ~* $1 AND p.prosrc ~* $2 ORDER BY 1
 """
 _STATEMENTS = """
-SELECT '«' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '»' AS subject,
+SELECT '"' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '"' AS subject,
     sum(calls)::bigint AS calls
 FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
 """
-_STATISTICS = """
-SELECT quote_ident(n.nspname) || '.pg_stat_statements' FROM pg_extension AS e
-JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'
-"""
 _UNABLE = (
-    "{ran} something that cannot be done to a view, and would fail while it stands. Keep it still, "
-    "or let it do without, then: --accept view-statement"
+    "{ran} something that cannot be done to a view, and would fail while it stands. Pause "
+    "it or change it, then: --accept view-statement"
 )
 
 
-async def statements_no_view_takes(connection: Connection, relation: Relation) -> list[Finding]:
+async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
     """Find what cannot be done to a view, in functions and in statements that ran."""
-    table = word(relation.table)
-    cannot = _cannot(relation.table, connection.get_server_version().major)
+    connection, name = context.connection, context.table.name
+    table, cannot = word(name), _cannot(name, context.version)
     found = [
-        _refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
+        refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)
     ]
-    view = await connection.fetchval(_STATISTICS)
+    view, _ = await statistics_view(connection)
     try:
         rows = (
             await connection.fetch(_STATEMENTS.format(view=view), table, cannot, MARK)
@@ -58,7 +54,7 @@ async def statements_no_view_takes(connection: Connection, relation: Relation) -
         rows = []
     for row in rows:
         said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
-        found.append(_refused("view-statement", row["subject"], said))
+        found.append(refused("view-statement", row["subject"], said))
     return found
 
 
@@ -72,7 +68,3 @@ def _cannot(table: str, version: int) -> str:
     if version < MERGE:
         choices.append(rf"\mmerge\s+into\s+(only\s+)?{name}")
     return "|".join(choices)
-
-
-def _refused(slug: str, subject: str, message: str) -> Finding:
-    return Finding(slug, subject, "refused", message)

@@ -1,0 +1,302 @@
+"""The backfill: batch after batch, each one statement and one transaction, its progress included.
+
+A batch writes only rows that are not filled, so passing over rows again changes nothing. It never
+waits for a row as long as the server takes to look for deadlocks: in a deadlock with a client it is
+always the batch that gives way, and a row that another session keeps locked is left for the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import ranges
+from invoicing.toolkit.rename.columns.preflight import can_silence_triggers
+from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
+from invoicing.toolkit.rename.columns.sync import missing, present
+from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
+from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
+from invoicing.toolkit.rename.connection.pool import explained, use_client_path
+from invoicing.toolkit.rename.errors import RenameBlockedError
+from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
+from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.table import leaves
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.columns.ranges import Range
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.strategy import Control
+
+_TURNS = 3
+_TRIES = 3
+_ROUNDS = 5
+_REST = 0.1
+# Of the last: a row that a client has just moved to another partition.
+_LOCKED = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+_SETTINGS = """
+SELECT set_config('lock_timeout', least(200, greatest(setting::int / 2, 1)) || 'ms', false),
+    -- A crash may lose the last batches, with their progress: they are simply done again.
+    set_config('synchronous_commit', 'off', false),
+    set_config('invoicing.backfill', 'on', false)
+FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'
+"""
+
+
+class Backfill:
+    """One run, from where the last one ended to the end or to a planned stop."""
+
+    def __init__(self, session: RenameSession, control: Control) -> None:
+        self._session = session
+        self._progress = control.progress or (lambda _: None)
+        self._stop = control.stop or asyncio.Event()
+        self._throttle = Throttle(
+            session.connection, session.options, self._stop, self._report_progress
+        )
+        self._rate = Rate()
+        self._ranges: list[Range] = []
+        self._todo: list[Range] = []
+        self._batch_size = session.options.batch_size
+        self._total = self._updated = self._batches = 0
+
+    async def run(self) -> BackfillReport:
+        """Fill every row; `completed` is False after a planned stop."""
+        began = time.monotonic()
+        session = self._session
+        await session.connection.execute(state.set_phase(session.names, Phase.BACKFILLING))
+        rounds = 0
+        while True:
+            await self._load()
+            if self._todo:
+                self._note_statement(self._todo[-1])
+                await self._work()
+                if self._stop.is_set():
+                    return self._report(began, completed=False)
+            elif not await ranges.again(session.connection, session.names, only_skipped=True):
+                await self._finish()
+                return self._report(began, completed=True)
+            else:
+                rounds += 1
+                await self._wait_for_rows(rounds, began)
+
+    def _note_statement(self, part: Range) -> None:
+        """Let the journal have the statement that every batch is, in its first form."""
+        if not self._batches:
+            sql = batch_statement(
+                self._session.names, part.sql, part.stripes, measured=part.measured
+            )
+            self._session.entry.ran(f"-- each batch:\n{sql.strip()}", None)
+
+    async def _wait_for_rows(self, rounds: int, began: float) -> None:
+        session = self._session
+        if rounds > _ROUNDS:
+            tables = await self._tables(session.connection)
+            blockers = await holding(session.connection, tables, ROWS)
+            waited = time.monotonic() - began
+            statement = "UPDATE of rows that another session keeps locked"
+            raise RenameBlockedError(str(session.target), statement, waited, blockers)
+        self._report_progress("the last rows are locked by another session")
+        await self._throttle.sleep(session.options.lock_timeout)
+
+    async def _tables(self, connection: Connection) -> list[int]:
+        return [leaf.oid for leaf in await leaves(connection, self._session.table)]
+
+    async def _load(self) -> None:
+        session = self._session
+        self._total = await ranges.plan_ranges(session)
+        found = await session.state()
+        if found is not None and found.rows_total != self._total:
+            await state.save(session.connection, session.names, rows_total=self._total)
+        self._ranges = await ranges.load_ranges(session)
+        self._todo = [range_ for range_ in self._ranges if not range_.done]
+        self._todo.reverse()
+
+    async def _work(self) -> None:
+        workers = min(self._session.options.workers, len(self._todo))
+        tasks = [asyncio.create_task(self._worker()) for _ in range(workers)]
+        if not tasks:
+            return
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            # One has failed, or we were cancelled: the others end too, and undo what is under way.
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ended:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
+
+    async def _worker(self) -> None:
+        with explained(self._session.target, "UPDATE"):
+            async with self._session.pool.connection() as connection:
+                await connection.fetch(_SETTINGS)
+                # Triggers, checks and indexes of the table may name things without their schemas.
+                await use_client_path(connection, local=False)
+                if await can_silence_triggers(connection):
+                    await connection.execute("SET session_replication_role = replica")
+                await self._take_turns(connection)
+
+    async def _take_turns(self, connection: Connection) -> None:
+        """Fill ranges, two at a time by turns, until none is left.
+
+        A batch that comes back to the same pages at once finds dead rows there that the snapshot of
+        another worker's batch, begun before they died, still needs: no room, and the row has to
+        move. One turn later that batch has ended too.
+        """
+        turns: deque[tuple[Range, BatchSize]] = deque()
+        while not self._stop.is_set():
+            while self._todo and len(turns) < self._turns(turns):
+                part = self._todo.pop()
+                turns.append((part, self._sized(part)))
+            if not turns:
+                return
+            part, pages = turns.popleft()
+            began = time.monotonic()
+            if await self._batch(connection, part, pages.pages):
+                pages.took(time.monotonic() - began)
+                self._batch_size = round(self._session.options.batch_size * pages.share)
+                await self._after()
+                if not part.done:
+                    turns.append((part, pages))
+
+    def _turns(self, turns: deque[tuple[Range, BatchSize]]) -> int:
+        """Return how many ranges to have: no second one that another worker could begin with."""
+        others = self._session.options.workers - 1
+        return _TURNS if not turns or len(self._todo) > others else 1
+
+    def _sized(self, part: Range) -> BatchSize:
+        pages = part.end_page - part.first_page
+        return BatchSize(min(part.batch_pages, pages), self._session.options.target)
+
+    async def _batch(self, connection: Connection, part: Range, pages: int) -> bool:
+        """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""
+        end, stripe, page = part.step(pages)
+        names = self._session.names
+        values = [stripe, page, names.key, part.relation, part.first_page, part.stripe, part.page]
+        values += [(part.page, 0), (end, 0), part.stripe]
+        values += [self._session.options.batch_bytes] if part.measured else []
+        done = None
+        for _ in range(_TRIES):
+            try:
+                statement = batch_statement(names, part.sql, part.stripes, measured=part.measured)
+                done = await connection.fetchrow(statement, *values)
+            except _LOCKED:
+                continue
+            break
+        else:
+            # Another session keeps a row locked: take all the others, and come back for it.
+            statement = batch_statement(
+                names, part.sql, part.stripes, measured=part.measured, skip_locked=True
+            )
+            done = await self._stubborn(connection, statement, values)
+        if done is None:
+            return False
+        updated, part.stripe, part.page = done
+        self._updated += updated
+        self._batches += 1
+        return True
+
+    async def _stubborn(
+        self, connection: Connection, statement: str, values: list[Any]
+    ) -> asyncpg.Record | None:
+        """Run a batch that no locked row can stop; who stops it has the table locked."""
+        session, began = self._session, time.monotonic()
+        patience = session.options.lock_timeout * session.options.lock_attempts
+        while not self._stop.is_set():
+            try:
+                return await connection.fetchrow(statement, *values)
+            except _LOCKED:
+                waited = time.monotonic() - began
+            if waited > patience:
+                async with session.pool.connection() as other:
+                    blockers = await holding(other, await self._tables(other), WRITES)
+                raise RenameBlockedError(str(session.target), "UPDATE", waited, blockers)
+            self._report_progress("the table is locked by another session")
+            await self._throttle.sleep(_REST)
+        return None
+
+    async def _after(self) -> None:
+        if self._session.connection.is_closed():
+            message = "the session that holds the lock was ended"
+            raise ConnectionAbortedError(message)
+        self._report_progress()
+        await self._throttle.rest()
+
+    def _report_progress(self, waiting: str | None = None) -> None:
+        done = sum(range_.rows_done for range_ in self._ranges)
+        rate = self._rate.at(done)
+        left = max(self._total - done, 0)
+        self._progress(
+            Progress(
+                rows_done=done,
+                rows_total=self._total,
+                rate=rate,
+                eta=left / rate if rate > 0 else None,
+                batch_size=self._batch_size,
+                waiting=waiting,
+            )
+        )
+
+    async def _finish(self) -> None:
+        connection, names = self._session.connection, self._session.names
+        # Without statistics the first plans of the new code would be guesses.
+        await self._session.ddl.long(f"ANALYZE {names.relation} ({quote(names.new)})")
+        await connection.execute(state.set_phase(names, Phase.BACKFILLED))
+        self._report_progress()
+
+    def _report(self, began: float, *, completed: bool) -> BackfillReport:
+        seconds = time.monotonic() - began
+        return BackfillReport(completed, self._updated, self._batches, seconds)
+
+
+def batch_statement(
+    names: Names, table: str, stripes: int, *, measured: bool = False, skip_locked: bool = False
+) -> str:
+    """Return the statement of a batch: the rows and the progress, in one transaction.
+
+    Parameters: the stripe and page afterwards; key, relation, first page, stripe and page of the
+    range as we know it, so that two sessions could not both move it; the pages; the stripe; and
+    of a measured batch its bytes, which one row alone may exceed. What was left for them is taken
+    next time, for then the range has not moved.
+    """
+    old, new = quote(names.old), quote(names.new)
+    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {missing(new)} AND {present(old)}"
+    rows += f" AND {in_stripe(str(stripes), '$10::int')}"
+    fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {old}"
+    free = f"SELECT ctid, pg_column_size({old}) AS size FROM ONLY {table} WHERE {rows}"
+    steps, left, condition = [], "false", rows
+    if skip_locked or measured:
+        lock = " FOR NO KEY UPDATE SKIP LOCKED" if skip_locked else ""
+        steps.append(f"free AS MATERIALIZED ({free}{lock})")
+    if skip_locked:
+        fill, condition = f"{fill} FROM free", "t.ctid = free.ctid"
+    if measured:
+        cut = "max(ctid) FILTER (WHERE bytes <= $11::bigint OR bytes = size) AS here"
+        steps += [
+            "sized AS (SELECT ctid, size, sum(size) OVER (ORDER BY ctid) AS bytes FROM free)",
+            f"cut AS (SELECT {cut}, max(ctid) AS there FROM sized)",
+        ]
+        condition += " AND t.ctid <= (SELECT here FROM cut)"
+        left = "(SELECT here < there FROM cut)"
+    steps.append(f"filled AS ({fill} WHERE {condition} RETURNING 1)")
+    return (
+        f"WITH {', '.join(steps)} UPDATE {RANGES} AS r"
+        f" SET stripe = CASE WHEN {left} THEN r.stripe ELSE $1 END,"
+        f" page = CASE WHEN {left} THEN r.page ELSE $2 END,"
+        f" rows_updated = rows_updated + (SELECT count(*) FROM filled)"
+        f"{', skipped = true' if skip_locked else ''}"
+        " WHERE key = $3 AND relation = $4 AND first_page = $5 AND stripe = $6 AND page = $7"
+        " AND file = pg_relation_filenode(relation)::oid"
+        " RETURNING (SELECT count(*) FROM filled), stripe, page"
+    )

@@ -1,0 +1,77 @@
+"""The contract: the old column is dropped, in one short transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import detached, marks, sync
+from invoicing.toolkit.rename.columns.copies import find_copies
+from invoicing.toolkit.rename.columns.copies.partition import missing_properties
+from invoicing.toolkit.rename.contract import end_old_name
+from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.names import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoicing.toolkit.rename.columns.copies import Copy
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.names import Names
+
+# Of the table and its partitions: each may have a sequence of its own.
+_OWNED = """
+SELECT pg_catalog.format('%I.%I', sn.nspname, s.relname),
+    pg_catalog.format('%I.%I', n.nspname, c.relname)
+FROM (SELECT $1::oid AS relid UNION SELECT relid
+    FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass)) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped
+JOIN pg_catalog.pg_depend AS d ON d.refobjid = c.oid AND d.refobjsubid = a.attnum
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'a'
+    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+JOIN pg_catalog.pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_catalog.pg_namespace AS sn ON sn.oid = s.relnamespace ORDER BY s.oid
+"""
+
+
+async def contract(session: RenameSession) -> None:
+    """Drop the old column."""
+    connection, names, column = session.connection, session.names, session.column()
+    await detached.clean(session)
+    copies = await find_copies(session)
+    await connection.execute(state.set_phase(names, Phase.CONTRACTING))
+    settled = await owned_sequences(session)
+    settled += await missing_properties(session)
+    found = await session.state()
+    definition = dict(found.definition) if found is not None else {}
+    definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
+    await state.save(connection, names, definition=definition)
+    await end_old_name(session, contract_statements(names, copies, settled))
+
+
+def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[str]) -> list[str]:
+    """Return what runs in one transaction, under one lock: everything in it is only the catalog.
+
+    Args:
+        names: the rename's.
+        copies: what was made on the new column.
+        settled: what else goes over to it before the old one is dropped.
+    """
+    table = names.relation
+    statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
+    statements.append(marks.unmark_statement(names, names.new))
+    statements += settled
+    statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")
+    for copy in copies:
+        statements += copy.settle()
+    return statements
+
+
+async def owned_sequences(session: RenameSession) -> list[str]:
+    """Return what keeps the sequences that the old column owns: they would go with it."""
+    names = session.names
+    rows = await session.connection.fetch(_OWNED, session.table.oid, names.old)
+    return [f"ALTER SEQUENCE {row[0]} OWNED BY {row[1]}.{quote(names.new)}" for row in rows]

@@ -1,0 +1,67 @@
+"""Find everything to copy to the new column, in the order it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.columns.copies import check, foreign_key, index, not_null, statistics
+from invoicing.toolkit.rename.columns.copies.definitions import Definitions
+from invoicing.toolkit.rename.columns.copies.model import Search
+from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.table import find_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from invoicing.toolkit.rename.columns.copies.model import Copy
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
+
+# One module for each kind: QUERY reads the originals from the catalog, `make` returns their copies.
+KINDS = (not_null, check, foreign_key, index, statistics)
+
+
+async def find_copies(context: RenameContext) -> list[Copy]:
+    """Return what is made on the new column of the table and of its partitions."""
+    connection, target = context.connection, context.target
+    tables = {table.oid: table for table in await find_tree(connection, context.table, target)}
+    numbers = [table.columns[target.old].number for table in tables.values()]
+    found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
+    search = Search(
+        connection=connection,
+        target=target,
+        options=context.options,
+        table=context.table,
+        tables=tables,
+        definitions=Definitions(connection, target),
+        originals=frozenset(row["name"] for rows in found for row in rows),
+    )
+    copies: list[Copy] = []
+    for kind, rows in zip(KINDS, found, strict=True):
+        copies += await kind.make(search, rows)
+    return copies
+
+
+async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[Finding]:
+    """Refuse names that something else has; asked before anything of ours is made."""
+    found = []
+    for copy in copies:
+        if await copy.is_taken(connection):
+            use = f"is needed for the copy of {quote(copy.old_name)}. Give what has it another name"
+            found.append(Finding("name-taken", quote(copy.name), "refused", use))
+    return found
+
+
+def findings(copies: Iterable[Copy]) -> list[Finding]:
+    """Return what the plan says of them."""
+    found = []
+    for copy in copies:
+        subject = f"{quote(copy.old_name)} ON {copy.table.sql}"
+        if copy.unsupported is not None:
+            advice = "Drop it first, and add it again after the contract"
+            refusal = f"it cannot be copied to the new column: {copy.unsupported}. {advice}"
+            found.append(Finding(copy.kind, subject, "refused", refusal))
+        elif copy.message is not None:
+            found.append(Finding(copy.kind, subject, "carried", copy.message))
+    return found

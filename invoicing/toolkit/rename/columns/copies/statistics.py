@@ -1,0 +1,119 @@
+"""Extended statistics: they are in a schema, with an owner and a target, of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from invoicing.toolkit.rename.columns.copies.definitions import Text
+from invoicing.toolkit.rename.columns.copies.model import Copy
+from invoicing.toolkit.rename.names import literal, quote
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from invoicing.toolkit.rename.columns.copies.model import Search
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.lease import RenameSession
+
+QUERY = """
+SELECT s.oid, s.stxrelid AS relation, s.stxname AS name, n.nspname AS schema,
+    pg_catalog.pg_get_statisticsobjdef_columns(s.oid) AS columns,
+    -- Of one expression there are no kinds to choose from.
+    CASE WHEN s.stxkind <> ARRAY['e']::"char"[] THEN ARRAY(SELECT k.name FROM unnest(
+        ARRAY['ndistinct', 'dependencies', 'mcv'], ARRAY['d', 'f', 'm']) AS k (name, letter)
+        WHERE k.letter::"char" = ANY (s.stxkind)) ELSE '{}' END AS kinds,
+    nullif(s.stxstattarget, -1)::int AS target,
+    CASE WHEN s.stxowner <> r.oid AND pg_catalog.pg_has_role(s.stxowner, 'MEMBER')
+        THEN pg_catalog.pg_get_userbyid(s.stxowner) END AS owner,
+    pg_catalog.obj_description(s.oid, 'pg_statistic_ext') AS comment
+FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
+JOIN pg_catalog.pg_roles AS r ON r.rolname = current_user
+WHERE t.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
+    AND d.refobjid = t.relid AND d.refobjsubid = t.attnum)
+ORDER BY t.place, s.oid
+"""
+_NAMED = """
+SELECT true FROM pg_catalog.pg_statistic_ext AS s
+JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace AND n.nspname = $1 WHERE s.stxname = $2
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticsCopy(Copy):
+    """Extended statistics of the new column.
+
+    Attributes:
+        columns: what they are of: columns and expressions.
+        kinds: which of them are gathered; empty where there is no choice.
+        target: how finely they are gathered; None for the default.
+        owner: the role that owns them, where it is another than ours.
+    """
+
+    kind: ClassVar[str] = "statistics"
+    columns: str
+    kinds: tuple[str, ...]
+    target: int | None
+    owner: str | None
+
+    @property
+    def message(self) -> str | None:
+        """Return what the plan says of them."""
+        return f"{quote(self.name)} is made on the new column"
+
+    def statements(self) -> list[str]:
+        """Return what makes them."""
+        kinds = f" ({', '.join(self.kinds)})" if self.kinds else ""
+        of = f"{self.columns} FROM {self.table.sql}"
+        made = [f"CREATE STATISTICS IF NOT EXISTS {self.sql_name}{kinds} ON {of}"]
+        if self.target is not None:
+            made.append(f"ALTER STATISTICS {self.sql_name} SET STATISTICS {self.target}")
+        return made
+
+    async def build(self, session: RenameSession) -> None:
+        """Make them, and set their target before they are gathered."""
+        for statement in self.statements():
+            await session.ddl.long(statement)
+
+    async def is_ready(self, connection: Connection) -> bool:
+        """Tell whether they are there."""
+        return self.unsupported is None and await self.is_taken(connection)
+
+    async def is_taken(self, connection: Connection) -> bool:
+        """Tell whether there are statistics of this name."""
+        return bool(await connection.fetchval(_NAMED, self.schema, self.name))
+
+    def settle(self) -> list[str]:
+        """Return what gives them their name, comment and owner."""
+        statements, alter = [], f"ALTER STATISTICS {self.final_sql_name}"
+        if self.name != self.final_name:
+            rename = f"ALTER STATISTICS {self.sql_name} RENAME TO {quote(self.final_name)}"
+            statements.append(rename)
+        if self.comment is not None:
+            on = f"COMMENT ON STATISTICS {self.final_sql_name}"
+            statements.append(f"{on} IS {literal(self.comment)}")
+        if self.owner is not None:
+            statements.append(f"{alter} OWNER TO {quote(self.owner)}")
+        return statements
+
+
+async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
+    """Return the copies of extended statistics."""
+    made: list[Copy] = []
+    for row in rows:
+        table, original = search.tables[row["relation"]], Text("statistics", row["columns"])
+        await search.definitions.learn(table.sql, [original])
+        made.append(
+            StatisticsCopy(
+                **search.shared(row),
+                unsupported=search.definitions.unsupported(original),
+                columns=search.definitions.of(original).text,
+                kinds=tuple(row["kinds"]),
+                target=row["target"],
+                owner=row["owner"],
+            )
+        )
+    return made

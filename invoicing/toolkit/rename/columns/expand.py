@@ -1,0 +1,137 @@
+"""The expand: the new column and the triggers, in one short transaction, before the first batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import marks, ranges, sync
+from invoicing.toolkit.rename.columns.copies.partition import own_properties, properties
+from invoicing.toolkit.rename.connection.pool import write
+from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.names import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.table import Column
+
+_UNGUARDED = f"""
+WITH tree AS (SELECT $1::oid AS relid UNION
+    SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
+missing AS (
+    SELECT relid, quote_ident(w.name) AS name, w.name <> ALL ($4::text[]) AS of_rows
+    FROM tree CROSS JOIN unnest($3::text[]) AS w (name)
+    LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = relid AND g.tgname = w.name
+    WHERE g.tgenabled IS DISTINCT FROM 'A'
+    UNION ALL
+    SELECT relid, 'default of ' || quote_ident(a.attname), false
+    FROM tree JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relid
+        AND a.attname = ANY ($5::text[])
+    LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
+SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
+    of_rows
+FROM missing
+"""
+
+
+class Unguarded(NamedTuple):
+    """A trigger or a default that is missing or switched off, as `table: trigger`.
+
+    Attributes:
+        of_rows: whether rows may differ for the want of it; the others only count.
+    """
+
+    subject: str
+    of_rows: bool
+
+
+def add_column(names: Names, column: Column) -> list[str]:
+    """Return the statements that add the new column, like the old one but nullable.
+
+    No default yet: with one, the rows that are there would have it at once, and could not be
+    distinguished from filled ones.
+    """
+    collation = f" COLLATE {column.collation}" if column.collation else ""
+    # Without a default of its own it would have its type's at once, in every row.
+    nothing = f" DEFAULT CASE WHEN true THEN NULL::{column.type} END"
+    empty = nothing if column.type_default is not None else ""
+    add = f"ADD COLUMN IF NOT EXISTS {quote(names.new)} {column.type}{collation}{empty}"
+    return [
+        f"ALTER TABLE {names.relation} {add}",
+        *properties(names.relation, names.new, column),
+    ]
+
+
+def expand_statements(names: Names, column: Column, own: Sequence[str] = ()) -> list[str]:
+    """Return what runs in one transaction, under one lock: the column first, then the triggers.
+
+    The defaults come last: they say which of the columns an INSERT has left out.
+
+    Args:
+        names: the rename's.
+        column: the old one.
+        own: what gives the partitions' columns what theirs have of their own.
+    """
+    return [
+        *add_column(names, column),
+        *own,
+        *sync.create_triggers(names, column),
+        marks.mark_statement(names),
+    ]
+
+
+async def expand(session: RenameSession, strategy: str) -> None:
+    """Begin the rename, or go on where the expand was killed."""
+    connection, names, column = session.connection, session.names, session.column()
+    await state.set_up(connection)
+    await session.entry.begin()
+    found = await session.state()
+    if found is None or found.phase is not Phase.EXPANDING:
+        await state.forget_ranges(connection, names)
+        await state.begin(connection, names, strategy, {"type": column.type})
+    await write(connection, *sync.create_functions(names, column))
+    own = await own_properties(session)
+    await session.ddl.short(
+        *expand_statements(names, column, own),
+        state.note_numbers(names),
+        state.set_phase(names, Phase.EXPANDED),
+    )
+
+
+async def unguarded(session: RenameSession) -> list[Unguarded]:
+    """Return the triggers and defaults that are missing or switched off."""
+    names = session.names
+    rows = await session.connection.fetch(
+        _UNGUARDED,
+        session.table.oid,
+        session.table.sql,
+        names.triggers,
+        names.statement_triggers,
+        [names.old, names.new],
+    )
+    return [Unguarded(*row) for row in rows]
+
+
+async def repair(session: RenameSession) -> None:
+    """Put the triggers on again where they were taken off, and on partitions that came since.
+
+    Where rows may differ meanwhile, every row is looked at anew.
+    """
+    missing = await unguarded(session)
+    if not missing or await session.state() is None:
+        return
+    connection, names, column = session.connection, session.names, session.column()
+    await write(connection, *sync.create_functions(names, column))
+    anew = any(trigger.of_rows for trigger in missing)
+    await session.ddl.short(
+        *sync.create_triggers(names, column),
+        marks.mark_statement(names),
+        state.note_numbers(names),
+        *([state.set_phase(names, Phase.EXPANDED)] if anew else []),
+    )
+    if anew:
+        await ranges.again(connection, names, only_skipped=False)

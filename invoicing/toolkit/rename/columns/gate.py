@@ -1,0 +1,60 @@
+"""What the gate asks of a second column: its rows, its triggers, and what was copied to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.acceptance import objection
+from invoicing.toolkit.rename.columns.detached import find_detached
+from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.verify import compare, describe
+from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.strategy import Objections
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.model import Finding, Target
+
+
+async def objections(session: RenameSession) -> Objections:
+    """Return rows that differ, triggers that are off, and copies that are not valid."""
+    counts = await compare(session, session.column())
+    findings = [
+        *_rows(counts, session.target),
+        *await _triggers(session),
+        *await _unfinished(session, counts),
+    ]
+    noted = [
+        table.finding(session.names) for table in await find_detached(session) if table.is_root
+    ]
+    return Objections(findings, counts["rows"] > 0, noted)
+
+
+def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
+    differing = counts["missing"] + counts["different"]
+    if not differing:
+        return []
+    message = (
+        f"{differing:,} of {counts['rows']:,} rows differ, and their values would be lost. Run: "
+        + target.command("verify")
+    )
+    return [objection("rows", "rows", message)]
+
+
+async def _triggers(session: RenameSession) -> list[Finding]:
+    run = f"Run: {session.target.command('expand')}"
+    rows = f"is missing or disabled, so new writes may differ. {run}; then backfill and"
+    counts = f"is missing, so old code that writes there is not seen. {run}"
+    return [
+        objection("triggers", subject, f"{rows} verify it" if of_rows else counts)
+        for subject, of_rows in await unguarded(session)
+    ]
+
+
+async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Finding]:
+    report = await describe(session, counts)
+    unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
+    if report.not_null is False:
+        unready.append(f"NOT NULL of {quote(session.names.new)}")
+    message = f"is missing or not valid. Run: {session.target.command('verify')}"
+    return [objection("unfinished", name, message) for name in unready]

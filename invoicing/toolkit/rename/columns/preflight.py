@@ -1,0 +1,129 @@
+"""What a second column needs beside what any strategy does: room, a type, and quiet triggers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.acceptance import PLAN, accepted
+from invoicing.toolkit.rename.model import Finding, refused
+from invoicing.toolkit.rename.names import quote
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.table import Column, Table
+
+_MOST_COLUMNS = 1_600
+_FACTS = """
+SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0) AS columns,
+    has_database_privilege(current_database(), 'TEMP') AS creates_temporary,
+    quote_ident(current_user) AS account
+"""
+_TRIGGERS = """
+SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
+    t.tgenabled::text AS enabled,
+    pg_get_triggerdef(t.oid) ~ 'invoicing\\.backfill' OR p.prosrc ~ 'invoicing\\.backfill' AS heeds
+FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
+    AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgtype::int & 16 = 16
+    AND t.tgname !~ '^zz_rename_' AND t.tgenabled <> 'D'
+    AND (t.tgattr::text = '' OR t.tgtype::int & 1 = 0)
+ORDER BY 1
+"""
+_LATE_TRIGGERS = """
+SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass FROM pg_trigger AS t
+WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
+    AND t.tgname > 'zz_rename_' COLLATE "C" AND t.tgname !~ '^zz_rename_'
+"""
+
+
+async def second_column(context: RenameContext) -> list[Finding]:
+    """Return what the table, the column and its triggers say to a second column."""
+    connection, table = context.connection, context.table
+    found = await _room(context)
+    found += _column(context.column(), context.target)
+    found += await _triggers(connection, table)
+    return [accepted(finding, context.options.accept, PLAN) for finding in found]
+
+
+async def _room(context: RenameContext) -> list[Finding]:
+    table, found = context.table, []
+    facts = await context.connection.fetchrow(_FACTS, table.oid)
+    if not facts["creates_temporary"]:
+        message = (
+            "definitions are read from a temporary table. Run: GRANT TEMP ON DATABASE ... TO "
+            f"{facts['account']}"
+        )
+        found.append(refused("privilege", "temporary tables", message))
+    if facts["columns"] + 1 > _MOST_COLUMNS:
+        message = (
+            f"already uses {facts['columns']:,} of PostgreSQL's {_MOST_COLUMNS:,} column slots "
+            "(dropped columns count)"
+        )
+        found.append(refused("too-many-columns", table.sql, message))
+    return found
+
+
+async def can_silence_triggers(connection: Connection) -> bool:
+    """Tell whether this account may switch ordinary triggers off in its own session."""
+    if connection.get_server_version().major >= 15:  # noqa: PLR2004 -- GRANT SET came with it
+        query = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
+    else:
+        query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+    return bool(await connection.fetchval(query))
+
+
+def _column(column: Column, target: Target) -> list[Finding]:
+    found, name = [], quote(target.old)
+    if column.generated:
+        found.append(refused("generated", name, "is computed from other columns"))
+    if column.identity:
+        found.append(refused("identity", name, "is an identity column"))
+    if column.type_kind == "d" and column.constrained_type:
+        message = (
+            f"its domain {column.type} has constraints, or a domain under it has: adding a column "
+            "of it rewrites the table under ACCESS EXCLUSIVE"
+        )
+        found.append(refused("domain", name, message))
+    if column.owns_sequence:
+        message = "becomes the new column's before the old one is dropped"
+        found.append(Finding("owned-sequence", name, "carried", message))
+    found += [
+        Finding(slug, name, "carried", f"{what} is copied to the new column")
+        for slug, what, there in (
+            ("default", f"its default {column.default}", column.default),
+            ("comment", "its comment", column.comment),
+            ("privileges", f"each of its {len(column.grants)} grants", column.grants),
+            ("statistics-target", "its statistics target", column.statistics is not None),
+            ("options", "its options", column.options or column.storage or column.compression),
+            ("not-null", "NOT NULL", column.not_null),
+        )
+        if there
+    ]
+    return found
+
+
+async def _triggers(connection: Connection, table: Table) -> list[Finding]:
+    found = []
+    silenced = await can_silence_triggers(connection)
+    for row in await connection.fetch(_TRIGGERS, table.oid):
+        fires = row["enabled"] in {"A", "R"} if silenced else row["enabled"] in {"A", "O"}
+        if fires and not row["heeds"]:
+            message = (
+                "it would fire for every row of the backfill. Run the rename as an account that "
+                "may set session_replication_role, or give the trigger a WHEN "
+                "(current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on'); or, if it "
+                "may fire: --accept update-trigger"
+            )
+            found.append(refused("update-trigger", row["subject"], message))
+        elif not row["heeds"]:
+            message = "it does not fire for the rows of the backfill, which change nothing for it"
+            found.append(Finding("update-trigger", row["subject"], "noted", message))
+    for row in await connection.fetch(_LATE_TRIGGERS, table.oid):
+        message = (
+            "it fires after the rename's own triggers (by its name), and could change a row that "
+            "they have made equal. Rename it first"
+        )
+        found.append(refused("late-trigger", row[0], message))
+    return found

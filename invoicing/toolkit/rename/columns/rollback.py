@@ -1,0 +1,66 @@
+"""Go back to before the expand: from every phase before the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import detached, marks, sync
+from invoicing.toolkit.rename.columns.sync import distinct, present
+from invoicing.toolkit.rename.connection.pool import write
+from invoicing.toolkit.rename.errors import RowsDifferError
+from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.names import MARK, quote
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.names import Names
+
+
+def rollback_statements(names: Names) -> list[str]:
+    """Return what runs in one transaction, under one lock; what is on the column goes with it."""
+    return [
+        f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE",
+        *sync.drop_triggers(names),
+        marks.unmark_statement(names, names.old),
+        f"ALTER TABLE {names.relation} DROP COLUMN IF EXISTS {quote(names.new)}",
+    ]
+
+
+async def rollback(session: RenameSession) -> None:
+    """Drop the triggers and the new column: the old one has every value.
+
+    Raises:
+        RowsDifferError: the new column has values that the old one has not.
+    """
+    connection, names = session.connection, session.names
+    if names.new in session.table.columns:
+        await _refuse_loss(session)
+    await detached.clean(session)
+    statements = rollback_statements(names)
+    if await session.state() is not None:
+        # Refused or blocked, it leaves the rename where it was, to be gone on with.
+        statements.append(state.set_phase(names, Phase.ROLLING_BACK))
+    await session.ddl.short(*statements)
+    if await state.has_state(connection):
+        await write(connection, *names.drop_functions())
+    await state.forget(connection, names)
+
+
+async def _refuse_loss(session: RenameSession) -> None:
+    names, column = session.names, session.column()
+    old, new = quote(names.old), quote(names.new)
+    rows, different = await session.connection.fetchrow(
+        f"SELECT {MARK} count(*), count(*) FILTER (WHERE {present(new)}"
+        f" AND ({distinct(column, old, new)})) FROM {names.relation}"
+    )
+    if different:
+        raise RowsDifferError(
+            str(session.target),
+            rows=rows,
+            missing=0,
+            different=different,
+            danger=f"Dropping {names.new} now would lose values",
+            advice=f"Set {names.old} in those rows first, then run: "
+            + session.target.command("rollback"),
+        )

@@ -1,0 +1,156 @@
+"""How fast a backfill may go: pauses, replicas that lag, batches that take too long; its rate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.model import Options
+
+_SMALLEST = 10
+_LOOK_EVERY = 0.5
+_RATE_OVER = 10.0
+_LONG_PAUSE = 1.0
+
+
+class BatchSize:
+    """How many pages the next batch takes: fewer after a slow one, more again after a quick one."""
+
+    def __init__(self, most: int, target: float) -> None:
+        self._most = most
+        self._least = max(most // _SMALLEST, 1)
+        self._target = target
+        self.pages = most
+
+    @property
+    def share(self) -> float:
+        """Return which part of a whole batch the next one is."""
+        return self.pages / self._most
+
+    def took(self, seconds: float) -> None:
+        """Learn from the last batch."""
+        if seconds > self._target:
+            self.pages = max(self.pages // 2, self._least)
+        elif seconds < self._target / 2:
+            self.pages = min(self.pages * 2, self._most)
+
+
+class Rate:
+    """Rows a second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def at(self, rows_done: int) -> float:
+        """Take note of how many rows are done, and return the rate."""
+        now = time.monotonic()
+        self._seen.append((now, rows_done))
+        while now - self._seen[0][0] > _RATE_OVER and len(self._seen) > 2:  # noqa: PLR2004 -- two make a rate
+            self._seen.popleft()
+        then, rows = self._seen[0]
+        return (rows_done - rows) / (now - then) if now > then else 0.0
+
+
+class ReplicaLag:
+    """How far the furthest replica is behind, in seconds, measured by ourselves.
+
+    The server's own `replay_lag` stands still while a replica does not answer. So we remember where
+    the WAL was at which time: a replica that has not replayed what was written ten seconds ago is
+    ten seconds behind. One that has gone away counts as standing still.
+    """
+
+    def __init__(self) -> None:
+        self._written: deque[tuple[float, int]] = deque()
+        self._replayed: dict[str, int] = {}
+        self.furthest = "a replica"
+
+    async def measure(self, connection: Connection) -> float | None:
+        """Return the lag; None when there never was a replica."""
+        now = time.monotonic()
+        self._written.append((now, await connection.fetchval(_WRITTEN)))
+        rows = await connection.fetch(_REPLAYED)
+        self._replayed |= {row["replica"]: row["replayed"] for row in rows}
+        if not self._replayed:
+            return None
+        name = min(self._replayed, key=self._replayed.__getitem__)
+        slowest = self._replayed[name]
+        there = {row["replica"]: row["lag"] for row in rows}
+        self.furthest = f"replica {name}" if name in there else f"replica {name}, which is gone,"
+        while len(self._written) > 1 and self._written[1][1] <= slowest:
+            self._written.popleft()
+        behind = next((then for then, position in self._written if position > slowest), now)
+        # Whoever comes late has not seen what was written before; the server has.
+        return max(now - behind, there.get(name, 0.0) if behind < now else 0.0)
+
+
+_WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
+# A base backup under way is listed too, and replays nothing. Replicas of one name are as one.
+_REPLAYED = (
+    "SELECT concat_ws(' ', nullif(application_name, ''), client_addr) AS replica,"
+    " min(pg_wal_lsn_diff(replay_lsn, '0/0'))::bigint AS replayed,"
+    " coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag"
+    " FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY 1"
+)
+
+
+class Throttle:
+    """Rests between two batches, as long as it has to; a planned stop ends a rest at once.
+
+    Args:
+        connection: where to ask for the replicas.
+        options: how long to rest, and how far a replica may be behind.
+        stop: ends every rest.
+        report: called while it rests, with the reason.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        options: Options,
+        stop: asyncio.Event,
+        report: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._options = options
+        self._stop = stop
+        self._report = report
+        self._lag = ReplicaLag()
+        self._lock = asyncio.Lock()
+        self._looked = float("-inf")
+        self._waiting = False
+
+    async def rest(self) -> None:
+        """Rest for the pause, then until no replica is too far behind."""
+        pause = self._options.pause
+        if pause:
+            if pause >= _LONG_PAUSE:
+                self._report(f"a pause of {pause:,.1f} s")
+            await self.sleep(pause)
+        if self._options.max_replica_lag is not None:
+            async with self._lock:
+                await self._wait_for_replicas(self._options.max_replica_lag)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or until the planned stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
+    async def _wait_for_replicas(self, most: float) -> None:
+        while not self._stop.is_set():
+            if time.monotonic() - self._looked < _LOOK_EVERY and not self._waiting:
+                return
+            self._looked = time.monotonic()
+            lag = await self._lag.measure(self._connection)
+            self._waiting = lag is not None and lag > most
+            if not self._waiting:
+                return
+            self._report(f"{self._lag.furthest} is {lag:,.1f} s behind, and may be {most:,.1f} s")
+            await self.sleep(_LOOK_EVERY)

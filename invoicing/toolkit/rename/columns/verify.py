@@ -1,0 +1,139 @@
+"""Verify: build on the new column what the old one has, and compare every row, before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import detached, expand, ranges
+from invoicing.toolkit.rename.columns.copies import (
+    IndexCopy,
+    NotNullCopy,
+    StatisticsCopy,
+    find_copies,
+)
+from invoicing.toolkit.rename.columns.copies.partition import missing_properties
+from invoicing.toolkit.rename.columns.sync import distinct, missing, present
+from invoicing.toolkit.rename.errors import RowsDifferError
+from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
+from invoicing.toolkit.rename.names import MARK, quote
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.table import Column
+
+
+async def verify(session: RenameSession) -> VerifyReport:
+    """Compare, build, validate, compare again.
+
+    Raises:
+        RowsDifferError: rows differ; those not filled are filled by another backfill.
+    """
+    connection, names, column = session.connection, session.names, session.column()
+    if not any(unguarded.of_rows for unguarded in await expand.unguarded(session)):
+        await expand.repair(session)  # partitions that came since
+    await connection.execute(state.set_phase(names, Phase.VERIFYING))
+    await _equal_counts(session, column)
+    await _adopt_partitions(session)
+    copies = await find_copies(session)
+    for copy in copies:
+        if copy.unsupported is None:
+            await copy.build(session)
+    if any(isinstance(copy, IndexCopy | StatisticsCopy) for copy in copies):
+        # Expressions of indexes have statistics of their own.
+        await session.ddl.long(f"ANALYZE {names.relation}")
+    counts = await _equal_counts(session, column)
+    report = await describe(session, counts)
+    if report.ok:
+        await connection.execute(state.set_phase(names, Phase.VERIFIED))
+    return report
+
+
+async def compare(context: RenameContext, column: Column) -> dict[str, int]:
+    """Count the rows by state, on one snapshot, without any lock that others could wait for."""
+    old, new = quote(context.target.old), quote(context.target.new)
+    row = await context.connection.fetchrow(
+        f"SELECT {MARK} count(*) AS rows,"
+        f" count(*) FILTER (WHERE NOT ({distinct(column, old, new)})) AS equal,"
+        f" count(*) FILTER (WHERE {missing(new)} AND {present(old)}) AS missing,"
+        f" count(*) FILTER (WHERE {missing(new)} AND {missing(old)}) AS nulls"
+        f" FROM {context.table.sql}"
+    )
+    counts = dict(row)
+    return counts | {"different": counts["rows"] - counts["equal"] - counts["missing"]}
+
+
+async def count_rows(context: RenameContext) -> RowCounts:
+    """Count the rows by state at any phase, also where only one of the names is there."""
+    old = context.table.columns.get(context.target.old)
+    if old is not None and context.target.new in context.table.columns:
+        counts = await compare(context, old)
+        return RowCounts(
+            **{name: counts[name] for name in ("rows", "equal", "missing", "different")}
+        )
+    rows = await context.connection.fetchval(f"SELECT {MARK} count(*) FROM {context.table.sql}")
+    return RowCounts(rows, 0, rows, 0) if old is not None else RowCounts(rows, rows, 0, 0)
+
+
+async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyReport:
+    """Return the report: the counts, and what is built and valid."""
+    not_null = None
+    indexes: dict[str, bool] = {}
+    constraints: dict[str, bool] = {}
+    # Found once more: a partition's part may have been named by PostgreSQL.
+    for copy in await find_copies(session):
+        ready = await copy.is_ready(session.connection)
+        if isinstance(copy, NotNullCopy) and copy.table.oid == session.table.oid:
+            not_null = ready
+        elif isinstance(copy, IndexCopy):
+            indexes[copy.name] = ready and indexes.get(copy.name, True)
+        elif not isinstance(copy, StatisticsCopy):
+            unnamed = f"NOT NULL of {copy.table.sql}"
+            name = unnamed if isinstance(copy, NotNullCopy) else copy.name
+            constraints[name] = ready and constraints.get(name, True)
+    return VerifyReport(
+        rows=counts["rows"],
+        equal=counts["equal"],
+        different=counts["different"],
+        missing=counts["missing"],
+        nulls=counts["nulls"],
+        not_null=not_null,
+        constraints=constraints,
+        indexes=indexes,
+        notes=await detached.notes(session),
+    )
+
+
+async def _adopt_partitions(session: RenameSession) -> None:
+    """Give partitions that were attached since the expand what theirs have of their own."""
+    lacking = await missing_properties(session)
+    if lacking:
+        await session.ddl.short(*lacking)
+
+
+async def _equal_counts(session: RenameSession, column: Column) -> dict[str, int]:
+    names = session.names
+    counts = await compare(session, column)
+    if not counts["missing"] and not counts["different"]:
+        return counts
+    if counts["different"]:
+        differ = distinct(column, quote(names.old), quote(names.new))
+        advice = (
+            "The triggers were disabled, or bypassed. Look at the rows: "
+            f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "
+            f"run: {session.target.command('verify')}"
+        )
+    else:
+        # Pages that were passed over have rows that are not filled: pass over all of them again.
+        await ranges.again(session.connection, names, only_skipped=False)
+        await session.connection.execute(state.set_phase(names, Phase.EXPANDED))
+        advice = f"Run: {session.target.command('backfill')}"
+    raise RowsDifferError(
+        str(session.target),
+        rows=counts["rows"],
+        missing=counts["missing"],
+        different=counts["different"],
+        danger=f"Dropping {names.old} now would lose values",
+        advice=advice,
+    )

@@ -1,0 +1,29 @@
+"""What is said of the strategy with a second column."""
+
+from __future__ import annotations
+
+from invoicing.toolkit.rename.strategy import Wording
+
+WORDING = Wording(
+    label="a second column",
+    expand="add {new}, with triggers that keep it equal to {old}",
+    done={
+        "expand": "{new} was added; triggers keep it equal to {old}",
+        "contract": "{old} was dropped; {new} has every value",
+        "rollback": "{new} was dropped; {old} has every value",
+    },
+    consequences={
+        "expand": "It adds {new} to {table} ({size}) and triggers that keep it equal to {old}",
+        "backfill": (
+            "It writes {new} in about {left} rows, about {time} of work, in batches of at most "
+            "{batch_size} rows. Locks: the rows of one batch at a time, none on the whole table."
+        ),
+        "verify": (
+            "It compares every row ({rows}), and builds on {new} the indexes and constraints of "
+            "{old}. Readers and writers go on; the locks that they wait for last milliseconds."
+        ),
+    },
+    rollback="the column {table}.{new} with its indexes, constraints and triggers",
+    no_loss="",
+    confirm="it drops a column of {rows} rows for ever",
+)

@@ -1,0 +1,364 @@
+"""The same rename as SQL for psql: what `alembic upgrade --sql` writes, batched commits included.
+
+A script is written without a connection, so it takes everything but the names from the catalog when
+it runs: the column's type, whether it may be NULL, how far the rename has come. What it cannot
+copy it refuses (see `obstacles`).
+
+Every step is one statement that asks for what it needs before it does anything: psql goes on after
+an error by default. The last step, which drops a column or says that every row is equal,
+belongs to the transaction in which Alembic writes the version (see `stamp`). Each may be run again:
+a script that was interrupted is started anew, and goes on at the batch where it was.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
+from invoicing.toolkit.rename.columns.copies.not_null import by_check
+from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
+from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.script import batches, blocks
+from invoicing.toolkit.rename.script.blocks import (
+    EXACT,
+    IMAGE,
+    execute,
+    execute_typed,
+    lock,
+    raise_if,
+)
+from invoicing.toolkit.rename.script.obstacles import obstacles
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from invoicing.toolkit.rename.model import Options
+    from invoicing.toolkit.rename.names import Names
+
+_STATE = quote(STATE)
+_SHARE = "SHARE UPDATE EXCLUSIVE"
+_ALL = "ACCESS EXCLUSIVE"
+_BEGUN = frozenset(Phase) - {Phase.NONE, Phase.CONTRACTED, Phase.REVERSED}
+_STARTED = frozenset({Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING})
+_FILLED = frozenset({Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED})
+
+
+class Statements(NamedTuple):
+    """A script: what commits by itself, and what commits with the version row."""
+
+    before: list[str]
+    last: list[str]
+
+
+@dataclass(frozen=True)
+class Script:
+    """Writes the scripts of one rename.
+
+    Attributes:
+        searched: whether the table was named without a schema, for the search path to find.
+    """
+
+    names: Names
+    options: Options
+    searched: bool = False
+
+    def expand(self) -> Statements:
+        """Return the statements of expand, backfill and verify, in the order they run."""
+        names = self.names
+        # What is in place already needs no lock, for which a locked row would be waited for.
+        again = (
+            f"    IF noted.phase = {literal(Phase.VERIFIED)} THEN\n        NULL;\n"
+            f"    ELSIF noted.phase IN ({_list(_STARTED)}) AND there"
+            f" AND NOT {_unguarded(names)} THEN\n"
+            f"{self._refuse_obstacles(adding=True)}"
+            f"{execute(state.set_phase(names, Phase.EXPANDED))}"
+            f"    ELSE\n{self._add()}    END IF;\n"
+        )
+        verify = (
+            self._need(_FILLED, "is not filled", "Run the script again: it goes on from there.")
+            + self._refuse_obstacles(adding=True)
+            + lock(names, self.options, _SHARE)
+            + self._refuse_unguarded()
+            + raise_if(
+                f"col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))}",
+                f"{names.table}.{names.new} may be NULL, and {names.old} may not",
+                "Run the script again.",
+            )
+            + self._refuse_difference()
+            + execute(state.set_phase(names, Phase.VERIFIED))
+        )
+        before = [
+            blocks.settings(self.options),
+            self._step(self._unless_renamed(again)),
+            self._step(_when(Phase.EXPANDED, execute(*batches.cut(names, self.options)))),
+            batches.backfill(names, self.options),
+            self._step(_when(Phase.EXPANDED, execute(*batches.filled(names)))),
+            *map(self._step, self._not_null()),
+        ]
+        return Statements(before, [self._step(self._unless_renamed(verify)), blocks.RESTORE])
+
+    def contract(self, *, confirmed: bool) -> Statements:
+        """Return the statements of the gate and the contract: one transaction."""
+        names = self.names
+        confirm = "" if confirmed else self._refuse_rows()
+        advice = f"Run the expand first. To see where it stands: {names.command('status')}"
+        body = (
+            confirm
+            + self._need({Phase.VERIFIED, Phase.CONTRACTING}, "is not filled and verified", advice)
+            + self._refuse_obstacles(adding=False)
+            + lock(names, self.options, _SHARE)
+            + self._refuse_unguarded()
+            + self._refuse_difference()
+            + self._watch()
+            + confirm
+            + execute(*contract.contract_statements(names, [], []))
+            + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
+            + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
+            # Of an empty table nothing was lost, so that there is no way back to keep.
+            + f"    IF NOT EXISTS (SELECT FROM {names.relation}) THEN\n{_forget(names)}"
+            + "    END IF;\n"
+        )
+        return self._last(self._unless_renamed(body))
+
+    def rollback(self) -> Statements:
+        """Return the statements that go back to before the expand: one transaction."""
+        names = self.names
+        loss = self._refuse_loss()
+        body = (
+            "    IF there OR noted.phase IS NOT NULL THEN\n"
+            + self._refuse_others()
+            + self._need(
+                _BEGUN,
+                f"is not under way, so that {names.new} is not a copy",
+                "Run the revision itself: alembic downgrade, without --sql.",
+            )
+            + f"    IF there THEN\n{lock(names, self.options, _SHARE)}{loss}"
+            + lock(names, self.options, _ALL)
+            # Nothing has kept them equal meanwhile where a trigger is missing or off.
+            + f"    IF {_unguarded(names)} THEN\n{loss}    END IF;\n    END IF;\n"
+            + execute(*rollback.rollback_statements(names), *names.drop_functions())
+            + f"{_forget(names)}    END IF;\n"
+        )
+        return self._last(body)
+
+    def restore(self) -> Statements:
+        """Return the statements that add the column again, empty, and keep it equal from now on."""
+        return self._last(self._unless_renamed(self._add()))
+
+    def _last(self, body: str) -> Statements:
+        return Statements([blocks.settings(self.options)], [self._step(body), blocks.RESTORE])
+
+    def _step(self, body: str) -> str:
+        return blocks.step(self.names, body, searched=self.searched)
+
+    def _add(self) -> str:
+        """Return what adds the column and the triggers, or refuses before anything is made."""
+        names = self.names
+        return (
+            raise_if(
+                f"there AND coalesce(noted.phase, {literal(Phase.CONTRACTED)})"
+                f" = {literal(Phase.CONTRACTED)}",
+                f"{names.relation} already has a column {quote(names.new)}",
+                "Drop it, or choose another name.",
+            )
+            + self._need(
+                (_BEGUN | {Phase.NONE, Phase.CONTRACTED}) - {Phase.CONTRACTING, Phase.ROLLING_BACK},
+                "is being ended",
+                f"To see what is left to run: {names.command('status')}",
+            )
+            + self._refuse_obstacles(adding=True)
+            + f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
+            + f"    IF to_regclass('{_STATE}.range') IS NULL THEN\n{execute(*state.SETUP)}"
+            + "    END IF;\n"
+            + execute(_begin(names))
+            + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
+            + lock(names, self.options, _ALL)
+            + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
+            + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
+        )
+
+    def _not_null(self) -> list[str]:
+        """Return what makes the column NOT NULL on any version: by a check that proves it."""
+        names, options = self.names, self.options
+        add, validate, settle = by_check(names.relation, names.new, names.not_null_check)
+        drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS"
+        add = [f"{drop} {quote(names.not_null_check)}", *add]
+        needed = f"    IF col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))} THEN\n"
+        steps = ((_ALL, add), (_SHARE, validate), (_ALL, settle))
+        return [
+            _when(
+                Phase.BACKFILLED,
+                f"{needed}{lock(names, options, mode)}{execute(*statements)}    END IF;\n",
+            )
+            for mode, statements in steps
+        ]
+
+    def _unless_renamed(self, body: str) -> str:
+        """Do nothing where later code has made the table, or this script has run before."""
+        names = self.names
+        missing = raise_if(
+            "col.attnum IS NULL",
+            f"there is no column {quote(names.old)} in {names.relation}",
+            f"To see how far the rename has come: {names.command('status')}",
+        )
+        view = raise_if(
+            f"noted.strategy <> {literal(ColumnsStrategy.name)}"
+            f" AND noted.phase <> {literal(Phase.CONTRACTED)}",
+            f"the rename of {names.table}.{names.old} was begun by another strategy",
+            f"To see how to go on: {names.command('status')}",
+        )
+        checks = f"{missing}{view}{self._refuse_others()}"
+        return f"    IF col.attnum IS NOT NULL OR NOT there THEN\n{checks}{body}    END IF;\n"
+
+    def _refuse_others(self) -> str:
+        """Refuse while another rename of the table is under way, the way back included."""
+        names = self.names
+        return (
+            f"    counted := 0;\n    IF to_regclass('{_STATE}.rename') IS NOT NULL THEN\n"
+            f"        SELECT count(*) INTO counted FROM {_STATE}.rename AS r"
+            f" WHERE r.schema_name = {literal(names.schema)}"
+            f" AND r.table_name = {literal(names.table)} AND r.key <> {literal(names.key)}"
+            f" AND r.phase <> {literal(Phase.CONTRACTED)};\n    END IF;\n"
+        ) + raise_if(
+            "counted > 0",
+            f"another rename of {names.table} is under way, or this one was contracted and the"
+            " old column was added again",
+            "End that first, or run the revision itself: alembic, without --sql.",
+        )
+
+    def _need(self, phases: Collection[Phase], what: str, hint: str) -> str:
+        names = self.names
+        return raise_if(
+            f"coalesce(noted.phase, {literal(Phase.NONE)}) NOT IN ({_list(phases)})",
+            f"the rename of {names.table}.{names.old} to {names.new} {what}",
+            hint,
+        )
+
+    def _refuse_obstacles(self, *, adding: bool) -> str:
+        names = self.names
+        published = "publication" in self.options.accept
+        query = obstacles(names, adding=adding, published=published)
+        return (
+            f"    SELECT string_agg(DISTINCT o.what, '; ') INTO hindrance FROM (\n{query}"
+            ") AS o (what);\n"
+        ) + raise_if(
+            "hindrance IS NOT NULL",
+            f"a script cannot copy what depends on {names.table}.{names.old}: ",
+            "Run the revision itself: alembic, without --sql.",
+            fact="hindrance",
+        )
+
+    def _refuse_unguarded(self) -> str:
+        names = self.names
+        return raise_if(
+            _unguarded(names),
+            f"the triggers that keep {names.old} and {names.new} equal are missing or off",
+            f"Run: {names.command('expand')}",
+        )
+
+    def _refuse_difference(self) -> str:
+        names = self.names
+        return self._refuse_counted(
+            sync.distinct(IMAGE, quote(names.old), quote(names.new)),
+            f" rows of {names.table} differ in {names.old} and {names.new}",
+            f"To see which, and what to do, run: {names.command('verify')}",
+        )
+
+    def _refuse_loss(self) -> str:
+        names = self.names
+        old, new = quote(names.old), quote(names.new)
+        return self._refuse_counted(
+            f"{new} IS DISTINCT FROM NULL AND {sync.distinct(IMAGE, old, new)}",
+            f" rows of {names.table} have a value in {names.new} that {names.old} has not",
+            f"Run first: {names.command('restore')}",
+        )
+
+    def _refuse_counted(self, condition: str, message: str, hint: str) -> str:
+        # Not as a statement of the block: a column may be called as one of its variables.
+        query = f"SELECT count(*) FROM {self.names.relation} WHERE {condition}"
+        refusal = raise_if("counted > 0", message, hint, fact="counted")
+        return f"    EXECUTE {literal(query)} INTO counted;\n{refusal}"
+
+    def _refuse_rows(self) -> str:
+        confirm = f"{self.names.table}.{self.names.old}"
+        argument = shlex.quote(f"confirm={confirm}")
+        return raise_if(
+            f"EXISTS (SELECT FROM {self.names.relation})",
+            f"{confirm} has rows, and dropping it was not confirmed",
+            f"Write the script with: alembic -x {argument} upgrade --sql ...",
+        )
+
+    def _watch(self) -> str:
+        """Take the table for itself; refuse if old code has written it within the quiet time."""
+        names = self.names
+        counter = names.old_writes
+        return (
+            f"    counted := {counter};\n"
+            f"    IF EXISTS (SELECT FROM {names.relation}) THEN\n"
+            f"{_say_wait(names, self.options.quiet)}"
+            f"        PERFORM pg_sleep({self.options.quiet});\n    END IF;\n"
+            + lock(names, self.options, _ALL)
+            + raise_if(
+                f"{counter} <> counted",
+                f"old code still writes {names.table}.{names.old}",
+                "End it, then run this again.",
+            )
+        )
+
+
+def _say_wait(names: Names, quiet: float) -> str:
+    message = f"waiting {quiet:g} s to see whether old code still writes {names.table}.{names.old}"
+    if not quiet:
+        return ""
+    return (
+        "        PERFORM set_config('client_min_messages', 'notice', true);\n"
+        f"        RAISE NOTICE USING MESSAGE = {literal(message)};\n"
+        "        PERFORM set_config('client_min_messages', 'warning', true);\n"
+    )
+
+
+_NOT_NULL = (
+    "(SELECT a.attnotnull FROM pg_attribute AS a"
+    " WHERE a.attrelid = rel AND a.attname = {} AND NOT a.attisdropped)"
+)
+
+
+def _list(phases: Collection[Phase]) -> str:
+    return ", ".join(literal(phase) for phase in Phase if phase in phases)
+
+
+def _when(phase: Phase, body: str) -> str:
+    return f"    IF noted.phase = {literal(phase)} THEN\n{body}    END IF;\n"
+
+
+def _unguarded(names: Names) -> str:
+    triggers = ", ".join(map(literal, names.triggers))
+    return (
+        "((SELECT count(*) FROM pg_trigger AS g WHERE g.tgrelid = rel AND g.tgenabled = 'A'"
+        f" AND g.tgname IN ({triggers})) < {len(names.triggers)})"
+    )
+
+
+def _begin(names: Names) -> str:
+    values = (names.key, names.schema, names.table, names.old, names.new, ColumnsStrategy.name)
+    written = ", ".join(map(literal, (*values, Phase.EXPANDING)))
+    return (
+        f"INSERT INTO {_STATE}.rename (key, schema_name, table_name, old_name, new_name, strategy,"
+        f" phase) VALUES ({written}) ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,"
+        f" strategy = excluded.strategy, rows_total = 0, watch = '{{}}'"
+        f" WHERE rename.phase = {literal(Phase.CONTRACTED)}"
+    )
+
+
+def _forget(names: Names) -> str:
+    """Delete the rename's row, and the schema with the last one."""
+    return (
+        f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
+        + execute(f"DELETE FROM {_STATE}.rename WHERE key = {literal(names.key)}")
+        + f"    IF NOT EXISTS (SELECT FROM {_STATE}.rename) THEN\n"
+        + f"{execute(f'DROP SCHEMA {_STATE} CASCADE')}    END IF;\n"
+    )

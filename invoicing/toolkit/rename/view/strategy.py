@@ -1,0 +1,224 @@
+"""The strategy with a view: in the table's place, it answers to both names; no row is rewritten.
+
+In one short transaction the table steps aside (`invoice` -> `invoice_base`), its column is renamed,
+and a view that PostgreSQL updates through takes its name. The contract takes the view away again.
+What clients cannot do to a view is in the plan (`findings`).
+
+Each swap writes the rename's new phase in its own transaction: killed at any moment, it has
+happened with its note or not at all. What it is made from is read before, and looked at once more
+under the lock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename.connection.pool import write
+from invoicing.toolkit.rename.contract import end_old_name
+from invoicing.toolkit.rename.dependents import word
+from invoicing.toolkit.rename.errors import RenameFailedError, RenameRefusedError
+from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress, VerifyReport
+from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.preflight.checks import measure
+from invoicing.toolkit.rename.table import find_table
+from invoicing.toolkit.rename.view import gate, plan
+from invoicing.toolkit.rename.view import sql as view_sql
+from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
+from invoicing.toolkit.rename.view.wording import WORDING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
+    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.model import StrategyName
+    from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.strategy import Control, Objections, StrategyPlan
+    from invoicing.toolkit.rename.view.shape import Shape
+
+_ATTEMPTS = 3
+
+
+class ViewStrategy:
+    """A view in the table's place answers to both names, and no row is rewritten."""
+
+    name: StrategyName = "view"
+    wording = WORDING
+    without_new = Phase.NONE
+    behind_view = True
+    drops_column = False
+
+    def reaction(self, kind: Kind) -> Reaction:
+        """Return what becomes of a kind of dependent."""
+        return kind.view
+
+    async def plan(self, context: RenameContext) -> StrategyPlan:
+        """Look at the catalog: what is found, every statement, and what it costs."""
+        return await plan.plan(context, self)
+
+    async def expand(self, session: RenameSession) -> None:
+        """Put the view in the table's place, or go on where the expand was killed."""
+        connection, names, column = session.connection, session.names, session.column()
+        await state.set_up(connection)
+        await session.entry.begin()
+        found = await session.state()
+        if found is None or found.phase is not Phase.EXPANDING:
+            await state.begin(connection, names, self.name, {})
+        await write(connection, *view_sql.count_functions(names, word(names.old)))
+        sizes = await measure(session)
+
+        async def swap() -> None:
+            shape = await _shape(session)
+            if shape.name != names.table:
+                return
+            about = {"type": column.type, "base": shape.base, "oid": shape.oid}
+            about["new"] = column.number
+            await state.save(connection, names, definition=about, rows_total=sizes.rows)
+            await session.ddl.short(
+                *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
+            )
+
+        await _unless_changed(swap)
+
+    async def repair(self, session: RenameSession) -> None:
+        """Put back what was dropped while the rename was under way: the view, or the counter."""
+        connection, names = session.connection, session.names
+        shape = await _shape(session)
+        base = view_sql.base_name(names, shape)
+        statements = [] if shape.view is not None else view_sql.view_statements(names, shape)
+        if not await gate.counts_writes(connection, shape.oid, names.count_trigger):
+            await write(connection, *view_sql.count_functions(names, word(names.old)))
+            statements += view_sql.count_trigger(names, base)
+        if statements:
+            lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
+            await session.ddl.short(lock, *statements, state.set_phase(names, Phase.EXPANDED))
+
+    async def backfill(self, session: RenameSession, control: Control) -> BackfillReport:
+        """Note that there is nothing to fill: one column has two names."""
+        found = await session.state()
+        if found is not None and found.phase is Phase.EXPANDED:
+            await session.connection.execute(state.set_phase(session.names, Phase.BACKFILLED))
+        rows = found.rows_total if found is not None else 0
+        if control.progress is not None:
+            size = session.options.batch_size
+            control.progress(Progress(rows, rows, rate=0.0, eta=0.0, batch_size=size))
+        return BackfillReport(completed=True, rows_updated=0, batches=0, seconds=0.0)
+
+    async def rows_done(self, context: RenameContext) -> int:
+        """Return all of them."""
+        found = await state.load(context.connection, context.names)
+        return found.rows_total if found is not None else 0
+
+    async def verify(self, session: RenameSession) -> VerifyReport:
+        """Count the rows: both names are one column, and there is nothing to compare."""
+        connection, names, column = session.connection, session.names, session.column()
+        base = view_sql.base_name(names, await _shape(session))
+        nulls = "0" if column.not_null else f"count(*) - count({quote(names.new)})"
+        rows, empty = await connection.fetchrow(f"SELECT {MARK} count(*), {nulls} FROM {base}")
+        await connection.execute(state.set_phase(names, Phase.VERIFIED))
+        return VerifyReport(
+            rows=rows,
+            equal=rows,
+            different=0,
+            missing=0,
+            nulls=empty,
+            not_null=True if column.not_null else None,
+        )
+
+    async def objections(self, session: RenameSession) -> Objections:
+        """Return what is missing, and what was made on the view."""
+        return await gate.objections(session)
+
+    async def count_rows(self, session: RenameSession) -> int:
+        """Return about how many rows there are: statistics may not know of any yet."""
+        rows = (await measure(session)).rows
+        return max(rows, 1) if await gate.has_rows(session) else 0
+
+    async def contract(self, session: RenameSession) -> None:
+        """Take the view away and give the table its name back."""
+        connection, names = session.connection, session.names
+        await connection.execute(state.set_phase(names, Phase.CONTRACTING))
+
+        async def swap() -> None:
+            shape = await _shape(session)
+            guard, kept = await _meanwhile(session, shape)
+            renamings = await find_renamings(connection, shape.oid, names, names.new)
+            rest = view_sql.contract_statements(names, shape, renamings, kept)
+            lock = view_sql.lock_statement(names, shape)
+            await end_old_name(session, [lock, guard, *rest], _also(shape))
+
+        await _unless_changed(swap)
+
+    async def clean(self, session: RenameSession) -> None:
+        """Do nothing: no table leaves with anything of the rename's."""
+
+    async def notes(self, context: RenameContext) -> list[str]:  # noqa: ARG002
+        """Return nothing: no table leaves with anything of the rename's."""
+        return []
+
+    def leftovers(self, names: Names) -> Sequence[str]:
+        """Return what takes the counter off the table."""
+        lock = f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE"
+        return [lock, f"DROP TRIGGER IF EXISTS {quote(names.count_trigger)} ON {names.relation}"]
+
+    async def rollback(self, session: RenameSession) -> None:
+        """Go back to exactly the start: every value is there, under the one name or the other.
+
+        Raises:
+            RenameRefusedError: something was made on the view, and would go with it.
+        """
+        connection, names = session.connection, session.names
+
+        async def swap() -> None:
+            shape = await _shape(session)
+            if shape.name == names.table:
+                return
+            if findings := await gate.made_on_view(connection, shape.view):
+                raise RenameRefusedError(session.target, findings)
+            guard, kept = await _meanwhile(session, shape)
+            await session.ddl.short(
+                view_sql.lock_statement(names, shape),
+                guard,
+                *view_sql.rollback_statements(names, shape, kept),
+                state.set_phase(names, Phase.ROLLING_BACK),
+                also=_also(shape),
+            )
+
+        await _unless_changed(swap)
+        await write(connection, *names.drop_functions())
+        await state.forget(connection, names)
+
+
+async def _shape(session: RenameSession) -> Shape:
+    # As it is now: another attempt follows a change by others.
+    table = await find_table(session.connection, session.target)
+    return await read_shape(session.connection, table.oid, session.names)
+
+
+async def _meanwhile(session: RenameSession, shape: Shape) -> tuple[str, list[str]]:
+    """Return what is looked at under the lock, and what was changed on the view while it stood."""
+    if shape.view is None:
+        return view_sql.unchanged(shape.seen, [shape.oid]), []
+    connection, names = session.connection, session.names
+    both = [shape.oid, shape.view]
+    number = await connection.fetchval(seen(both))
+    view = await read_shape(connection, shape.view, names)
+    return view_sql.unchanged(number, both), view_sql.changes_meanwhile(names, shape, view)
+
+
+def _also(shape: Shape) -> list[int]:
+    return [] if shape.view is None else [shape.view]
+
+
+async def _unless_changed(swap: Callable[[], Awaitable[None]]) -> None:
+    """Run it again where another session changed the table between our reading and our lock."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            await swap()
+        except RenameFailedError as error:
+            if error.sqlstate != view_sql.CHANGED or attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return

@@ -1,0 +1,1 @@
+"""What others run, and have run, that names the old column."""

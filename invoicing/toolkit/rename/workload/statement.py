@@ -1,0 +1,39 @@
+"""Tell whether the text of a statement names the old column, or another of the same name.
+
+The text is parsed by pglast, PostgreSQL's own parser, where it is installed, else by sqlglot. A
+name is looked up as PostgreSQL does: in the innermost query that has a relation with such a column,
+then outwards. Where a text may mean the column, it counts as naming it; where it cannot be parsed,
+so it does if the table's name stands where a relation's can.
+
+What it cannot know: the search path of the session that sent it, so that a table of that name
+without a schema is taken for the table; and what a program reads of a `*`, since both columns are
+in it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+from invoicing.toolkit.rename.workload import statement_pglast, statement_sqlglot
+from invoicing.toolkit.rename.workload.statement_names import Meaning, StatementNames
+
+_READ = statement_pglast.read if importlib.util.find_spec("pglast") else statement_sqlglot.read
+
+# Comments, and strings, in which nothing is a relation's name.
+_NO_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_BEFORE = r"\b(?:from|join|into|update|only|copy|using|table|truncate)\s+|[,(.]\s*|::\s*"
+
+
+def names_column(text: str, meaning: Meaning) -> bool:
+    """Return whether a statement names the old column, or may do so."""
+    names = StatementNames(meaning)
+    if _READ(text, names):
+        return names.name_the_column()
+    return any(_has_relation(text, table) for table in meaning.tables)
+
+
+def _has_relation(text: str, table: str) -> bool:
+    """Return whether a relation's name may stand in a text, and not only an alias or a prefix."""
+    name = rf'(?:{_BEFORE})(?:"{re.escape(table)}"|{re.escape(table)}\b)(?!\s*\.)'
+    return re.search(name, _NO_CODE.sub(" ", text), re.IGNORECASE) is not None
