@@ -88,7 +88,7 @@ class Strategy(Protocol):
     Attributes:
         without_new: how far a rename has come that was under way, and whose new name is gone again.
         behind_view: whether it is this strategy that puts a view in the table's place.
-        drops_column: whether the contract drops the old column, and PostgreSQL what depends on it.
+        drops_column: whether the contract drops a column: PostgreSQL refuses that while it is used.
     """
 
     name: StrategyName

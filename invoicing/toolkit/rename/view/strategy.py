@@ -73,8 +73,8 @@ class ViewStrategy:
             shape = await _shape(session)
             if shape.name != names.table:
                 return
-            about = {"type": column.type, "base": shape.base, "oid": shape.oid}
-            about["new"] = column.number
+            about = {"type": column.type, "new": column.number}
+            about |= {"base": shape.base, "oid": shape.oid}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
                 *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
