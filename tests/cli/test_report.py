@@ -235,7 +235,7 @@ async def test_the_record_of_a_rename_is_a_page_and_json(
     )
     asked = ["rename", "bill", "amt", "cents", "--json", "--out", tmp_path / "page.html"]
     run = report(empty_database_url, *asked)
-    assert (run.returncode, "nothing was done to it yet" in run.stderr) == (2, True)
+    assert (run.returncode, "no phase has run yet" in run.stderr) == (2, True)
     async with Database(empty_database_url, Settings()) as database:
         await Rename(database, Target("bill", "amt", "cents")).expand()
     run = report(empty_database_url, *asked)

@@ -215,8 +215,8 @@ async def test_a_dry_run_refuses_bad_rows_too(database, files):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no header"),
-        (b"\n", "no header"),
+        (b"", "not a CSV header"),
+        (b"\n", "not a CSV header"),
         (b"id,name\n1,a\n", "lacks plan"),
         (b"id,name,plan,Name\n1,a,b,c\n", "more than one column name"),
         (b"PK\x03\x04rest", "Excel workbook"),
