@@ -106,6 +106,8 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
     for line in report.reconciled:
         table.add_row("reconciled", visible(line))
     console.print(table)
+    for note in report.notes:
+        _say(f"Note: {visible(note)}")
     if report.ok:
         print_next(Phase.VERIFIED, target, options)
     else:
@@ -132,6 +134,8 @@ def print_gate(report: GateReport, target: Target, options: Options) -> None:
 
 def print_backfill(report: BackfillReport, seconds: float) -> None:
     """Print what a backfill has done."""
+    if report.waited_for is not None:
+        _say(f"Waited for {visible(report.waited_for)}, which was at work on the table")
     rate = f", {report.rows_updated / seconds:,.0f} a second" if seconds >= 1 else ""
     _say(
         f"{report.rows_updated:,} rows filled in {report.batches:,} batches, {seconds:,.1f} s{rate}"
@@ -143,10 +147,13 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     target = after.target
     strategy = after.strategy if verb == "expand" else before.strategy
     done = strategy_of(strategy).wording.done[verb]
-    if verb == "rollback" and before.phase is Phase.NONE:
+    if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
     console.print(status_table(after))
+    for note in before.notes if verb in {"expand", "contract", "rollback"} else []:
+        if note not in after.notes:
+            _say(f"Note: {visible(note)}")
     if verb == "rollback":
         _say(f"To start again: {target.command('plan', options)}")
     else:
@@ -198,6 +205,8 @@ def status_table(status: Status) -> Table:
         table.add_row("accepted", name)
     for line in status.reconciled:
         table.add_row("reconciled", visible(line))
+    for note in status.notes:
+        table.add_row("note", visible(note))
     for blocker in status.blockers or ("none",):
         table.add_row("blocking sessions", str(blocker))
     return table

@@ -96,6 +96,7 @@ async def tidy(session: RenameSession, strategy: Strategy) -> None:
         # The old column was dropped by hand, and what kept both equal may still be there.
         left = strategy.leftovers(names)
         await session.ddl.short(*left, state.set_phase(names, Phase.CONTRACTED))
+    await strategy.clean(session)
     await write(connection, *names.drop_functions())
     await state.forget_ranges(connection, names)
 

@@ -110,6 +110,43 @@ class RenamePhaseError(RenameError):
         super().__init__(f"cannot {asked} {target}: its phase is {phase}. {advice}")
 
 
+class RenameMovedError(RenameError):
+    """The table or a column was given another name, by other means, while a rename is under way.
+
+    Attributes:
+        target: the rename, by the names that it began with.
+        phase: where it stands.
+        facts: what has another name by now.
+        statements: what takes that back.
+    """
+
+    def __init__(
+        self, target: Target, phase: str, facts: Sequence[str], statements: Sequence[str], run: str
+    ) -> None:
+        self.target = target
+        self.phase = phase
+        self.facts = list(facts)
+        self.statements = list(statements)
+        super().__init__(
+            f"cannot go on with {target}: since it began (its phase is {phase}), {'; '.join(facts)}"
+            ". The rename knows the names that it began with, and where a column was renamed, "
+            "writes to the table fail. Nothing was changed. To take that back, run: "
+            f"{' '.join(statements)} Then: {run}"
+        )
+
+
+class RenameLeftError(RenameError):
+    """A rename left something on the table, and its journal is gone.
+
+    Attributes:
+        target: the rename that was asked for.
+    """
+
+    def __init__(self, target: str, left: str) -> None:
+        self.target = target
+        super().__init__(f"cannot go on with {target}: {left}")
+
+
 class RowsDifferError(RenameError):
     """Rows do not have the same value in both columns.
 
@@ -207,7 +244,9 @@ class RenameFailedError(RenameError):
         self.statement = statement
         self.sqlstate = sqlstate
         self.reason = reason
+        fact = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
         super().__init__(
-            f"{target} failed at `{statement}`: {reason.rstrip('.')} (SQLSTATE "
-            f"{sqlstate or 'unknown'}). What was committed before is kept. {advice}"
+            f"{target} failed at `{statement}`: {fact}. What was committed before is kept. {advice}"
+            if statement
+            else f"cannot go on with {target}: {fact}. {advice}"
         )

@@ -16,6 +16,7 @@ import asyncpg
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import check, check_kinds, objection, split
 from invoicing.toolkit.rename.dependents import find_dependents, judge
+from invoicing.toolkit.rename.dependents.kind import TREE
 from invoicing.toolkit.rename.model import Finding, GateReport, Phase
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.strategy import Strategy
 
 _LOOKS = 10
+_STOPS = """
+SELECT d.classid::regclass::text, d.objid FROM pg_catalog.pg_depend AS d
+JOIN tree ON d.refobjid = tree.relid AND d.refobjsubid = tree.attnum
+WHERE d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
+"""
 _SUBSCRIPTIONS = """
 SELECT DISTINCT quote_ident(s.subname) FROM pg_subscription_rel AS r
 JOIN pg_subscription AS s ON s.oid = r.srsubid
@@ -46,7 +52,7 @@ async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
         command = session.target.command("verify")
         message = f"its phase is {phase}, not {Phase.VERIFIED}. Run: {command}"
         return GateReport([objection("phase", str(session.target), message)])
-    own, has_rows = await strategy.objections(session)
+    own, has_rows, noted = await strategy.objections(session)
     workload = await Workload.of(session)
     seen = await _seen(session, workload)
     standing = [
@@ -64,7 +70,7 @@ async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
         let_through += more
     if not objections:
         _keep_record(session, let_through)
-    return GateReport(objections, await _blind_spots(session), let_through)
+    return GateReport(objections, [*noted, *await _blind_spots(session)], let_through)
 
 
 def _keep_record(session: RenameSession, let_through: list[Finding]) -> None:
@@ -76,12 +82,26 @@ def _keep_record(session: RenameSession, let_through: list[Finding]) -> None:
 
 
 async def _dependents(session: RenameSession, strategy: Strategy) -> list[Finding]:
-    dependents = await find_dependents(session)
-    return [
-        objection(finding.slug, finding.subject, finding.message)
-        for finding in judge(dependents, session.target, strategy, at_gate=True)
-        if finding.verdict in {"later", "refused"}
-    ]
+    stops = await _stops(session) if strategy.drops_column else set()
+    found = []
+    for dependent in await find_dependents(session):
+        for finding in judge([dependent], session.target, strategy, at_gate=True):
+            if finding.verdict not in {"later", "refused"}:
+                continue
+            if (dependent.catalog, dependent.oid) in stops:
+                # Accepted or not, PostgreSQL would not drop the column.
+                found.append(replace(finding, verdict="refused", name=""))
+            else:
+                found.append(objection(finding.slug, finding.subject, finding.message))
+    return found
+
+
+async def _stops(session: RenameSession) -> set[tuple[str, int]]:
+    """Return what PostgreSQL would not drop the column for, by catalog and oid."""
+    rows = await session.connection.fetch(
+        f"WITH {TREE} {_STOPS}", session.table.oid, session.target.old
+    )
+    return {(row[0], row[1]) for row in rows}
 
 
 async def _unseen(session: RenameSession) -> list[Finding]:

@@ -13,6 +13,7 @@ from invoicing.toolkit.rename.connection.pool import connected, explained
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameInProgressError
 from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.moved import find_context
 from invoicing.toolkit.rename.strategies import strategy_of
 
 if TYPE_CHECKING:
@@ -43,11 +44,16 @@ _BOTH = frozenset(
 
 @dataclass(frozen=True)
 class RenameSession(RenameContext):
-    """The context of the session that holds the lock: it may write, and what it does is kept."""
+    """The context of the session that holds the lock: it may write, and what it does is kept.
+
+    Attributes:
+        waited_for: the session that held the lock when this one began; None for none.
+    """
 
     pool: Pool
     entry: journal.Entry
     ddl: Ddl
+    waited_for: str | None = None
 
     async def state(self) -> state.State | None:
         """Return the rename's row."""
@@ -72,6 +78,7 @@ async def lease(
 
     Raises:
         RenameInProgressError: another session holds it.
+        RenameMovedError: the table or one of the columns has another name than it began with.
         UsageError: there is no such table.
     """
     with explained(target):
@@ -80,14 +87,16 @@ async def lease(
             connected(database, options.workers + 2) as pool,
             pool.connection() as connection,
         ):
-            context = await RenameContext.find(connection, target, options)
-            await _take_lock(connection, target, context.names.lock_key)
+            context = await find_context(connection, target, options)
+            waited_for = await _take_lock(connection, target, context.names.lock_key)
             # Whoever had the lock may have changed the table meanwhile.
-            context = await RenameContext.find(connection, target, options)
+            context = await find_context(connection, target, options)
             entry = journal.Entry(connection, context.names, phase, options)
             ddl = Ddl(pool, context, entry.ran)
             async with journal.kept(entry):
-                yield RenameSession(connection, target, options, context.table, pool, entry, ddl)
+                yield RenameSession(
+                    connection, target, options, context.table, pool, entry, ddl, waited_for
+                )
 
 
 async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:
@@ -118,10 +127,17 @@ async def holder(connection: Connection, names: Names) -> int | None:
     return None if row is None else row[0]
 
 
-async def _take_lock(connection: Connection, target: Target, key: int) -> None:
+async def _take_lock(connection: Connection, target: Target, key: int) -> str | None:
+    """Take the lock; return who held it at first."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE
+    first = None
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+        found = await connection.fetchrow(_HOLDER, key)
+        if found is not None:
+            pid, application, since = found
+            when = f", since {since}" if since else ""
+            first = first or f"pid {pid} ({application or 'no application_name'}{when})"
         if asyncio.get_running_loop().time() > deadline:
-            found = await connection.fetchrow(_HOLDER, key)
             raise RenameInProgressError(target, *(found or (None, None, None)))
         await asyncio.sleep(0.1)
+    return first

@@ -240,8 +240,7 @@ class Progress:
         rows_total: the server's estimate when the rename began.
         rate: rows a second, over the last seconds.
         eta: seconds left at that rate; None while it is not known.
-        waiting: why it rests (a long pause, a replica's lag, another session's lock); None while it
-            works.
+        waiting: why it rests (a pause, a replica's lag, another session's lock), or None.
     """
 
     rows_done: int
@@ -259,12 +258,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a backfill did: `completed` is False after a planned stop."""
+    """What a backfill did; `completed` is False after a planned stop, `waited_for` had the lock."""
 
     completed: bool
     rows_updated: int
     batches: int
     seconds: float
+    waited_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -298,6 +298,7 @@ class VerifyReport:
         constraints: copied constraints, and whether each is validated.
         indexes: copied indexes, and whether each is valid.
         reconciled: what was dropped or changed on the old column since, and so on the new one.
+        notes: tables that left the tree while the rename was under way, and what to run.
     """
 
     rows: int
@@ -309,6 +310,7 @@ class VerifyReport:
     constraints: dict[str, bool] = field(default_factory=dict)
     indexes: dict[str, bool] = field(default_factory=dict)
     reconciled: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -322,7 +324,6 @@ class GateReport:
     """Whether the contract may run: `objections` names every reason why it may not.
 
     Attributes:
-        objections: every reason.
         unseen: what the gate could not look at, so that a person has to know it.
         accepted: objections that were accepted by name.
     """
@@ -370,6 +371,7 @@ class Status:
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
         reconciled: what was changed on the old column since the expand, and so on the new one.
+        notes: what the catalog has that the rename did not expect, and what to run.
     """
 
     target: Target
@@ -389,6 +391,7 @@ class Status:
     lag: float | None
     accepted: list[str] = field(default_factory=list)
     reconciled: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def rows_left(self) -> int:

@@ -9,15 +9,33 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.model import Plan
+import asyncpg
+
+from invoicing.toolkit.rename.errors import RenameRefusedError
+from invoicing.toolkit.rename.model import Finding, Plan
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.model import Finding, StrategyName
+    from invoicing.toolkit.rename.model import StrategyName
     from invoicing.toolkit.rename.strategy import StrategyPlan
 
+# What this account may not read of the table and its schemas, as a finding.
+_UNREADABLE = """
+SELECT DISTINCT 'privilege', w.subject, 'refused',
+    format('%1$I may not read it, and the plan has to. Run: GRANT %2$s ON %3$s TO %1$I',
+        current_user, w.privilege, w.subject)
+FROM (SELECT $1::oid AS relid UNION
+    SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)) AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (VALUES
+    ('SELECT', format('%I.%I', n.nspname, c.relname), has_table_privilege(c.oid, 'SELECT')),
+    ('USAGE', format('SCHEMA %I', n.nspname), has_schema_privilege(n.oid, 'USAGE'))
+) AS w (privilege, subject, allowed)
+WHERE NOT w.allowed
+"""
 _ORDER = ("refused", "later", "noted", "carried")
 
 
@@ -26,7 +44,21 @@ async def make_plan(context: RenameContext) -> Plan:
 
     Raises:
         UsageError: there is no such column.
+        RenameRefusedError: this account may not read what has to be looked at.
     """
+    try:
+        return await _make_plan(context)
+    except asyncpg.InsufficientPrivilegeError as error:
+        rows = await context.connection.fetch(_UNREADABLE, context.table.oid)
+        missing = [Finding(*row) for row in rows]
+        if not missing:
+            raise
+        reason = str(error).splitlines()[0]
+        first = replace(missing[0], message=f"{missing[0].message} ({reason})")
+        raise RenameRefusedError(context.target, [first, *missing[1:]]) from None
+
+
+async def _make_plan(context: RenameContext) -> Plan:
     context.column()
     stands = context.table.base is not None
     plans = {

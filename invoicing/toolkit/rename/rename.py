@@ -27,18 +27,19 @@ from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.columns.verify import count_rows
 from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
 from invoicing.toolkit.rename.context import RenameContext
-from invoicing.toolkit.rename.errors import RenamePhaseError, RenameRefusedError
+from invoicing.toolkit.rename.errors import RenameLeftError, RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.journal import read_runs
 from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.model import Options, Phase, Target
+from invoicing.toolkit.rename.moved import find_context, find_left, refuse_left
 from invoicing.toolkit.rename.plan import make_plan
 from invoicing.toolkit.rename.status import read_status
 from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.strategy import Control
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from invoicing.db import Database
     from invoicing.toolkit.rename.connection.pool import Connection
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     )
     from invoicing.toolkit.rename.strategy import Strategy
 
+    FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
+
 _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 
 
@@ -69,7 +72,7 @@ class Rename:
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
-        async with self._looking() as context:
+        async with self._looking(find_context) as context:
             plan = await make_plan(context)
             check_plan(self.options.accept, plan.findings)
             return plan
@@ -113,6 +116,7 @@ class Rename:
             await self._need_expanded(session, "backfill")
             strategy = await self._strategy(session, "backfill")
             report = await strategy.backfill(session, Control(progress, stop))
+            report = replace(report, waited_for=session.waited_for)
             session.entry.result = asdict(report)
             return report
 
@@ -162,7 +166,11 @@ class Rename:
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
             if phase is Phase.NONE and await session.state() is None:
-                return
+                left = await find_left(session)
+                if left is None:
+                    return
+                if not left.own:
+                    raise RenameLeftError(str(self.target), left.message)
             await (await self._strategy(session, "roll back")).rollback(session)
 
     async def restore(
@@ -213,7 +221,7 @@ class Rename:
 
     async def _read_status(self, connection: Connection) -> Status:
         async with pinned(connection):
-            return await read_status(await self._context(connection))
+            return await read_status(await find_context(connection, self.target, self.options))
 
     def _with_rate(self, found: Status) -> Status:
         """Tell the rate since this was last asked."""
@@ -224,10 +232,12 @@ class Rename:
         return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
 
     @asynccontextmanager
-    async def _looking(self) -> AsyncIterator[RenameContext]:
+    async def _looking(
+        self, find: FindContext = RenameContext.find
+    ) -> AsyncIterator[RenameContext]:
         with explained(self.target):
             async with connected(self.database, 1) as pool, pool.connection() as connection:
-                yield await self._context(connection)
+                yield await find(connection, self.target, self.options)
 
     @asynccontextmanager
     async def _lease(self, phase: str = "") -> AsyncIterator[RenameSession]:
@@ -235,10 +245,9 @@ class Rename:
             if await session.phase() is Phase.REVERSED:
                 advice = contract.under_way_back(self.target)
                 raise self._turn(Phase.REVERSED, phase or "contract", advice)
+            if phase != "rollback":
+                await refuse_left(session)
             yield session
-
-    async def _context(self, connection: Connection) -> RenameContext:
-        return await RenameContext.find(connection, self.target, self.options)
 
     async def _noted_strategy(self, session: RenameSession) -> Strategy:
         """Return the strategy that was begun, or the one that is asked for where none was."""

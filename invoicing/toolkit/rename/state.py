@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from invoicing.errors import UsageError
 from invoicing.toolkit.rename import journal
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
@@ -64,6 +65,19 @@ DONE = (
 )
 
 
+# Columns that our tables have had in every version.
+_FOREIGN = """
+SELECT c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, w.column_name
+FROM (VALUES ('rename', 'key'), ('rename', 'phase'), ('rename', 'strategy'), ('range', 'key'),
+    ('range', 'stripe'), ('run', 'key'), ('run', 'phase')) AS w (relation, column_name)
+JOIN pg_catalog.pg_namespace AS n ON n.nspname = $1
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.relation
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = c.oid AND a.attname = w.column_name AND NOT a.attisdropped)
+ORDER BY 1, 3 LIMIT 1
+"""
+
+
 @dataclass
 class State:
     """The row of one rename."""
@@ -82,6 +96,24 @@ async def has_state(connection: Connection) -> bool:
     """Tell whether any rename was ever begun in this database."""
     found = await connection.fetchval("SELECT to_regclass($1)", f"{quote(STATE)}.range")
     return found is not None
+
+
+async def refuse_foreign(connection: Connection) -> None:
+    """Refuse to keep anything in a schema that another program made.
+
+    Raises:
+        UsageError: a table of the schema has one of our names, and not our columns.
+    """
+    row = await connection.fetchrow(_FOREIGN, STATE)
+    if row is not None:
+        table, owner, column = row
+        message = (
+            f"cannot use the schema {quote(STATE)}, in which a rename keeps its journal: its table "
+            f"{table}, of {owner}, is not the rename's (it has no column {column}). Nothing was "
+            f"changed. Rename that schema (ALTER SCHEMA {quote(STATE)} RENAME TO ...), then run "
+            "the same command again"
+        )
+        raise UsageError(message)
 
 
 async def set_up(connection: Connection) -> None:
@@ -151,6 +183,24 @@ def set_phase(names: Names, phase: Phase) -> str:
     return (
         f"UPDATE {MARK} {quote(STATE)}.rename SET phase = {literal(phase)},"
         f" changed_at = clock_timestamp() WHERE key = {literal(names.key)}"
+    )
+
+
+def note_numbers(names: Names) -> str:
+    """Return the statement that notes the table and both columns by oid and number."""
+    relation = f"{literal(names.relation)}::pg_catalog.regclass"
+
+    def number(column: str) -> str:
+        return (
+            "(SELECT a.attnum FROM pg_catalog.pg_attribute AS a WHERE a.attrelid ="
+            f" {relation} AND a.attname = {literal(column)} AND NOT a.attisdropped)"
+        )
+
+    return (
+        f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition"
+        f" || pg_catalog.jsonb_build_object('oid', {relation}::pg_catalog.oid::bigint,"
+        f" 'old', {number(names.old)}, 'new', {number(names.new)})"
+        f" WHERE key = {literal(names.key)}"
     )
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.blockers import blocking, long_transactions, session
+from invoicing.toolkit.rename.errors import RenameLeftError
 from invoicing.toolkit.rename.journal import read_runs
 from invoicing.toolkit.rename.lease import holder, phase_of
 from invoicing.toolkit.rename.model import Options, Phase, Status
+from invoicing.toolkit.rename.moved import find_left
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.table import leaves
@@ -50,6 +52,9 @@ async def read_status(context: RenameContext) -> Status:
     total = found.rows_total if found else 0
     writes, age = await _old_writes(connection, names, found)
     runs = [run for run in await read_runs(connection, names) if run.outcome == "done"]
+    left = await find_left(context)
+    if left is not None and not left.own:
+        raise RenameLeftError(str(context.target), left.message)
     return Status(
         target=context.target,
         strategy=strategy.name,
@@ -68,6 +73,10 @@ async def read_status(context: RenameContext) -> Status:
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
         accepted=[line for run in runs for line in run.accepted],
         reconciled=[line for run in runs for line in run.result.get("reconciled", [])],
+        notes=[
+            *([left.message] if left is not None else []),
+            *await strategy.notes(context),
+        ],
     )
 
 

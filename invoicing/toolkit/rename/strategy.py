@@ -42,10 +42,15 @@ class StrategyPlan(NamedTuple):
 
 
 class Objections(NamedTuple):
-    """What a strategy itself has against the contract, and whether the table has any rows."""
+    """What a strategy itself has against the contract, and whether the table has any rows.
+
+    Attributes:
+        noted: what the contract does not wait for, and a person has to know.
+    """
 
     findings: list[Finding]
     has_rows: bool
+    noted: Sequence[Finding] = ()
 
 
 class Control(NamedTuple):
@@ -83,12 +88,14 @@ class Strategy(Protocol):
     Attributes:
         without_new: how far a rename has come that was under way, and whose new name is gone again.
         behind_view: whether it is this strategy that puts a view in the table's place.
+        drops_column: whether the contract drops a column: PostgreSQL refuses that while it is used.
     """
 
     name: StrategyName
     wording: Wording
     without_new: Phase
     behind_view: bool
+    drops_column: bool
 
     def reaction(self, kind: Kind) -> Reaction:
         """Return what becomes of a kind of dependent."""
@@ -119,6 +126,12 @@ class Strategy(Protocol):
 
     async def contract(self, session: RenameSession) -> None:
         """End the old name, confirmed and with the gate open."""
+
+    async def clean(self, session: RenameSession) -> None:
+        """Take the rename's objects off tables that were partitions when it began."""
+
+    async def notes(self, context: RenameContext) -> list[str]:
+        """Return what the catalog has that the rename did not expect, and what to run."""
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes off the table what a contract by hand has left on it; a lock first."""

@@ -113,10 +113,9 @@ class Backfill:
 
     async def _load(self) -> None:
         session = self._session
-        counted = await ranges.plan_ranges(session)
+        self._total = await ranges.plan_ranges(session)
         found = await session.state()
-        self._total = (found.rows_total if found else 0) + counted
-        if counted:
+        if found is not None and found.rows_total != self._total:
             await state.save(session.connection, session.names, rows_total=self._total)
         self._ranges = await ranges.load_ranges(session)
         self._todo = [range_ for range_ in self._ranges if not range_.done]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import marks, sync
+from invoicing.toolkit.rename.columns import detached, marks, sync
 from invoicing.toolkit.rename.columns.copies import find_copies
 from invoicing.toolkit.rename.columns.copies.properties import changes
 from invoicing.toolkit.rename.columns.gate import stale_objections
@@ -45,6 +45,7 @@ async def contract(session: RenameSession) -> None:
         ContractRefusedError: something was dropped or changed on it since the gate was open.
     """
     connection, names, column = session.connection, session.names, session.column()
+    await detached.clean(session)
     copies = await find_copies(session)
     if objections := await stale_objections(session, copies):
         raise ContractRefusedError(str(session.target), objections)
@@ -54,7 +55,7 @@ async def contract(session: RenameSession) -> None:
     settled += properties.statements
     session.entry.result["reconciled"] = properties.said
     noted = await session.state()
-    definition = noted.definition if noted is not None else {}
+    definition = dict(noted.definition) if noted is not None else {}
     definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)

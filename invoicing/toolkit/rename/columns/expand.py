@@ -101,7 +101,9 @@ async def expand(session: RenameSession, strategy: str) -> None:
     await keep_base(session)
     own = await own_properties(session)
     await session.ddl.short(
-        *expand_statements(names, column, own), state.set_phase(names, Phase.EXPANDED)
+        *expand_statements(names, column, own),
+        state.note_numbers(names),
+        state.set_phase(names, Phase.EXPANDED),
     )
 
 
@@ -133,6 +135,7 @@ async def repair(session: RenameSession) -> None:
     await session.ddl.short(
         *sync.create_triggers(names, column),
         marks.mark_statement(names),
+        state.note_numbers(names),
         *([state.set_phase(names, Phase.EXPANDED)] if anew else []),
     )
     if anew:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.acceptance import objection
 from invoicing.toolkit.rename.columns.copies import find_copies
 from invoicing.toolkit.rename.columns.copies.made import stale
+from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
@@ -29,7 +30,10 @@ async def objections(session: RenameSession) -> Objections:
         *await _unfinished(session, counts),
         *await stale_objections(session, await find_copies(session)),
     ]
-    return Objections(findings, counts["rows"] > 0)
+    noted = [
+        table.finding(session.names) for table in await find_detached(session) if table.is_root
+    ]
+    return Objections(findings, counts["rows"] > 0, noted)
 
 
 def _rows(counts: dict[str, int], target: Target) -> list[Finding]:

@@ -17,6 +17,7 @@ from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.preflight.checks import measure, preflight
 from invoicing.toolkit.rename.strategy import StrategyPlan
+from invoicing.toolkit.rename.table import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies import Copy
@@ -37,7 +38,9 @@ _ONLY_HERE = frozenset({"domain", "generated", "identity"})
 async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
     """Look at the catalog; nothing is touched."""
     column = context.column()
-    made = await copies.find_copies(context)
+    # A system column's name is refused; no copy could be looked at under it.
+    impossible = context.target.new in SYSTEM_COLUMNS
+    made = [] if impossible else await copies.find_copies(context)
     sizes = await measure(context)
     findings = [
         *await preflight(context),

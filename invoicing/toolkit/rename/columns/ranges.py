@@ -67,22 +67,28 @@ class Range:
 
 
 async def plan_ranges(context: RenameContext) -> int:
-    """Cut every table that has no ranges yet; return the rows that were counted in them.
+    """Cut every table that has no ranges yet; return the rows that are counted in all of them.
 
     The triggers are on already, so pages that are appended from now on hold filled rows only.
     A table that was rewritten meanwhile (VACUUM FULL, TRUNCATE) is cut again.
     """
     connection, names = context.connection, context.names
+    tables = await leaves(connection, context.table)
     await connection.execute(stripes.forget_rewritten(names.key))
+    await connection.execute(
+        f"DELETE FROM {RANGES} WHERE key = $1 AND relation <> ALL ($2::oid[])",
+        names.key,
+        [leaf.oid for leaf in tables],
+    )
     rows = await connection.fetch(
         f"SELECT DISTINCT relation FROM {RANGES} WHERE key = $1", names.key
     )
     known = {row[0] for row in rows}
-    counted = 0
-    for leaf in await leaves(connection, context.table):
+    for leaf in tables:
         if leaf.oid not in known:
-            counted += await _cut(context, leaf)
-    return counted
+            await _cut(context, leaf)
+    query = f"SELECT coalesce(sum(rows_expected), 0)::bigint FROM {RANGES} WHERE key = $1"
+    return int(await connection.fetchval(query, names.key))
 
 
 async def load_ranges(context: RenameContext) -> list[Range]:
@@ -113,8 +119,18 @@ async def rows_done(context: RenameContext) -> int:
     """Return how many rows are done, as far as pages and stripes say."""
     if not await state.has_state(context.connection):
         return 0
-    done = f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {RANGES} WHERE key = $1"
+    done = (
+        f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {RANGES} WHERE key = $1"
+        " AND file IS NOT DISTINCT FROM pg_relation_filenode(relation)::oid"
+    )
     return int(await context.connection.fetchval(done, context.names.key))
+
+
+async def forget_tables(connection: Connection, names: Names, tables: list[int]) -> None:
+    """Delete the ranges of some tables, which have left the tree."""
+    await connection.execute(
+        f"DELETE FROM {RANGES} WHERE key = $1 AND relation = ANY ($2::oid[])", names.key, tables
+    )
 
 
 async def again(connection: Connection, names: Names, *, only_skipped: bool) -> int:
@@ -131,6 +147,6 @@ async def again(connection: Connection, names: Names, *, only_skipped: bool) -> 
     return int(done.rsplit(maxsplit=1)[-1])
 
 
-async def _cut(context: RenameContext, leaf: Table) -> int:
+async def _cut(context: RenameContext, leaf: Table) -> None:
     cut = stripes.cut_statement(context.names.key, str(leaf.oid), leaf.sql, context.options)
-    return sum(row[0] for row in await context.connection.fetch(cut))
+    await context.connection.execute(cut)

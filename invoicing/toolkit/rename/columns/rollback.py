@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import marks, sync
+from invoicing.toolkit.rename.columns import detached, marks, sync
 from invoicing.toolkit.rename.columns.sync import distinct, present
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RowsDifferError
@@ -36,6 +36,7 @@ async def rollback(session: RenameSession) -> None:
     connection, names = session.connection, session.names
     if names.new in session.table.columns:
         await _refuse_loss(session)
+    await detached.clean(session)
     statements = rollback_statements(names)
     if await session.state() is not None:
         # Refused or blocked, it leaves the rename where it was, to be gone on with.

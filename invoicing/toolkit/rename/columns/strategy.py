@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.columns import contract, expand, gate, plan, ranges, rollback, verify
+from invoicing.toolkit.rename.columns import (
+    contract,
+    detached,
+    expand,
+    gate,
+    plan,
+    ranges,
+    rollback,
+    verify,
+)
 from invoicing.toolkit.rename.columns.backfill import Backfill
 from invoicing.toolkit.rename.columns.wording import WORDING
 from invoicing.toolkit.rename.model import Phase
@@ -27,6 +36,7 @@ class ColumnsStrategy:
     wording = WORDING
     without_new = Phase.EXPANDING
     behind_view = False
+    drops_column = True
 
     def reaction(self, kind: Kind) -> Reaction:
         """Return what becomes of a kind of dependent."""
@@ -41,7 +51,8 @@ class ColumnsStrategy:
         await expand.expand(session, self.name)
 
     async def repair(self, session: RenameSession) -> None:
-        """Put the triggers on again."""
+        """Put the triggers on again, and take them off the tables that have left."""
+        await detached.clean(session)
         await expand.repair(session)
 
     async def backfill(self, session: RenameSession, control: Control) -> BackfillReport:
@@ -68,6 +79,14 @@ class ColumnsStrategy:
     async def contract(self, session: RenameSession) -> None:
         """Drop the old column."""
         await contract.contract(session)
+
+    async def clean(self, session: RenameSession) -> None:
+        """Take triggers and defaults off the partitions that were detached."""
+        await detached.clean(session)
+
+    async def notes(self, context: RenameContext) -> list[str]:
+        """Return the partitions that were detached, and what finishes them."""
+        return await detached.notes(context)
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the triggers and the defaults of a rename off the table."""

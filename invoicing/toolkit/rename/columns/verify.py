@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import expand, ranges
+from invoicing.toolkit.rename.columns import detached, expand, ranges
 from invoicing.toolkit.rename.columns.copies import (
     IndexCopy,
     NotNullCopy,
@@ -101,7 +101,12 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
             name = unnamed if isinstance(copy, NotNullCopy) else copy.name
             constraints[name] = ready and constraints.get(name, True)
     return VerifyReport(
-        **counts, not_null=not_null, constraints=constraints, indexes=indexes, reconciled=[]
+        **counts,
+        not_null=not_null,
+        constraints=constraints,
+        indexes=indexes,
+        reconciled=[],
+        notes=await detached.notes(session),
     )
 
 

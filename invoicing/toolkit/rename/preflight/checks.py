@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.blockers import long_transactions
 from invoicing.toolkit.rename.model import Finding, Phase, refused
+from invoicing.toolkit.rename.moved import find_left
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.preflight.storage import storage_findings
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, leaves
@@ -101,8 +102,10 @@ async def preflight(context: RenameContext) -> list[Finding]:
     others = await state.others(connection, context.names)
     back = f"{target.new} -> {target.old}" in others
     if facts["new_exists"] and not unfinished and not back:
-        advice = "Drop it, or choose another name"
-        found.append(refused("name-taken", quote(target.new), f"the column exists. {advice}"))
+        left = await find_left(context)
+        exists = "the column exists. Drop it, or choose another name"
+        message = left.message if left is not None else exists
+        found.append(refused("name-taken", quote(target.new), message))
     if not unfinished:
         for other in others:
             message = "is under way on this table; contract it, or roll it back, first"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.columns.marks import setting
 from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.table import EXACT as EXACT_TYPES
 from invoicing.toolkit.rename.table import Column
@@ -112,7 +113,32 @@ def step(names: Names, body: str, *, searched: bool) -> str:
         "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
         f"{locked(names)}    rel := {literal(names.relation)};{look}"
         f"    PERFORM set_config('search_path', {CLIENT_PATH.format('path')}, true);\n"
-        f"{body}    PERFORM set_config('search_path', path, true);\nEND\n"
+        f"{_refuse_renamed(names)}{body}"
+        "    PERFORM set_config('search_path', path, true);\nEND\n"
+    )
+
+
+def _refuse_renamed(names: Names) -> str:
+    """Refuse where one of the columns, known by its default, has another name by now."""
+    expression = "pg_get_expr(d.adbin, d.adrelid)"
+    place = literal(f"{setting(names)}_")
+    letters = literal("concat\"?[(]'([on])'")
+    letter = f"substring({expression} FROM {letters})"
+    name = (
+        f"CASE {letter} WHEN 'o' THEN {literal(names.old)} WHEN 'n' THEN {literal(names.new)} END"
+    )
+    query = (
+        f"    SELECT string_agg(format('ALTER TABLE %s RENAME COLUMN %I TO %I', rel, a.attname,"
+        f" {name}), '; ') INTO hindrance FROM pg_attrdef AS d JOIN pg_attribute AS a"
+        f" ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = rel"
+        f" AND strpos({expression}, {place}) > 0 AND a.attname <> {name};\n"
+    )
+    return query + raise_if(
+        "hindrance IS NOT NULL",
+        f"a column of {names.relation} was renamed while the rename of {names.old} to {names.new}"
+        " is under way. Take that back: ",
+        "Then run the script again.",
+        fact="hindrance",
     )
 
 

@@ -178,7 +178,7 @@ class Script:
             + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
             + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
-            + execute(state.set_phase(names, Phase.EXPANDED))
+            + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
         )
 
     def _not_null(self) -> list[str]:
@@ -299,6 +299,7 @@ class Script:
         return (
             f"    counted := {counter};\n"
             f"    IF EXISTS (SELECT FROM {names.relation}) THEN\n"
+            f"{_say_wait(names, self.options.quiet)}"
             f"        PERFORM pg_sleep({self.options.quiet});\n    END IF;\n"
             + lock(names, self.options, _ALL)
             + raise_if(
@@ -307,6 +308,17 @@ class Script:
                 "End it, then run this again.",
             )
         )
+
+
+def _say_wait(names: Names, quiet: float) -> str:
+    message = f"waiting {quiet:g} s to see whether old code still writes {names.table}.{names.old}"
+    if not quiet:
+        return ""
+    return (
+        "        PERFORM set_config('client_min_messages', 'notice', true);\n"
+        f"        RAISE NOTICE USING MESSAGE = {literal(message)};\n"
+        "        PERFORM set_config('client_min_messages', 'warning', true);\n"
+    )
 
 
 _NOT_NULL = (

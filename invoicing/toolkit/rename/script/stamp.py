@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.schema import CreateTable
+
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import literal, qualified, quote
 from invoicing.toolkit.rename.script.blocks import do
@@ -26,6 +28,8 @@ _TOKEN = "invoicing.script"  # noqa: S105 -- a setting's name
 def begin_script(context: MigrationContext) -> None:
     """Write what psql has to know before the first statement; once in a script."""
     _Stamp.of(context)
+    if context.as_sql and not context.get_current_heads():
+        _output(context, _refuse_begun(context))
 
 
 def write(context: MigrationContext, before: list[str], last: list[str]) -> None:
@@ -41,10 +45,15 @@ def write(context: MigrationContext, before: list[str], last: list[str]) -> None
         )
         raise UsageError(message)
     stamp = _Stamp.of(context)
-    _output(context, stamp.passed())
+    from_base = not context.get_current_heads()
+    # What Alembic has written so far is committed here, its own table too.
+    aside = [_put_aside(context, tell=not stamp.said)] if from_base else []
+    stamp.said = True
+    _output(context, *aside, stamp.passed())
     with context.autocommit_block():
         _output(context, stamp.guard(), *before)
-    _output(context, *last, stamp.passed())
+    back = [_put_back(context)] if from_base else []
+    _output(context, *back, *last, stamp.passed())
     stamp.due = True
 
 
@@ -53,6 +62,7 @@ class _Stamp:
 
     def __init__(self) -> None:
         self.due = False
+        self.said = False
         self._passed = 0
 
     @classmethod
@@ -91,10 +101,64 @@ class _Stamp:
         )
 
 
+def _refuse_begun(context: MigrationContext) -> str:
+    """Refuse to begin at base where the database is further: Alembic's table is there already."""
+    return _at(
+        context,
+        "    IF version IS NOT NULL THEN\n"
+        "        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n"
+        "            MESSAGE = 'the script starts from base, and the database is at ' || version,\n"
+        "            HINT = 'Write it from there: alembic upgrade ' || version || ':TO --sql';\n"
+        "    END IF;\n",
+    )
+
+
+def _put_aside(context: MigrationContext, *, tell: bool) -> str:
+    """Let no table of Alembic's be committed that has no row: the script could not begin again.
+
+    Revisions that came before cannot run again; they are stamped, and the script says so.
+    """
+    drop = f"DROP TABLE {_version_table(context)}"
+    message = (
+        "    IF version IS NOT NULL THEN\n"
+        "        RAISE NOTICE USING MESSAGE = 'the revisions to ' || version || ' are committed',"
+        "\n            HINT = 'If this script is ended early, go on with: alembic upgrade '"
+        " || version || ':TO --sql';\n    END IF;\n"
+    )
+    return _at(
+        context,
+        f"    IF version IS NULL THEN\n        EXECUTE {literal(drop)};\n    END IF;\n"
+        + (message if tell else ""),
+    )
+
+
+def _put_back(context: MigrationContext) -> str:
+    create = str(CreateTable(context._version).compile(dialect=context.dialect))  # noqa: SLF001
+    return do(
+        f"BEGIN\n    IF to_regclass({literal(_version_table(context))}) IS NULL THEN\n"
+        f"        EXECUTE {literal(create.strip())};\n    END IF;\nEND\n"
+    )
+
+
+def _at(context: MigrationContext, body: str) -> str:
+    """Return a block that knows the `version` of the database; NULL where there is none."""
+    table = _version_table(context)
+    query = f"SELECT string_agg(version_num, ',') FROM {table}"
+    return do(
+        f"DECLARE\n    version text;\nBEGIN\n"
+        f"    IF to_regclass({literal(table)}) IS NOT NULL THEN\n"
+        f"        EXECUTE {literal(query)} INTO version;\n    END IF;\n{body}END\n"
+    )
+
+
+def _version_table(context: MigrationContext) -> str:
+    schema, table = context.version_table_schema, context.version_table
+    return qualified(schema, table) if schema else quote(table)
+
+
 def _versions(context: MigrationContext, heads: set[Any]) -> str:
     """Refuse to commit where the version row was not the one that the script goes on from."""
-    schema, table = context.version_table_schema, context.version_table
-    name = qualified(schema, table) if schema else quote(table)
+    table, name = context.version_table, _version_table(context)
     wanted = ", ".join(literal(str(head)) for head in sorted(heads))
     return do(
         f"BEGIN\n    IF EXISTS (SELECT unnest(ARRAY[{wanted}]::text[])"

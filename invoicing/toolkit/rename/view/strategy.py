@@ -48,6 +48,7 @@ class ViewStrategy:
     wording = WORDING
     without_new = Phase.NONE
     behind_view = True
+    drops_column = False
 
     def reaction(self, kind: Kind) -> Reaction:
         """Return what becomes of a kind of dependent."""
@@ -73,7 +74,8 @@ class ViewStrategy:
             if shape.name != names.table:
                 return
             shown = changes.as_json(changes.items(names, shape))
-            about = {"type": column.type, "base": shape.base, "oid": shape.oid, "shown": shown}
+            about = {"type": column.type, "new": column.number, "shown": shown}
+            about |= {"base": shape.base, "oid": shape.oid}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
                 *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
@@ -149,6 +151,13 @@ class ViewStrategy:
             await end_old_name(session, [lock, guard, *rest], _also(shape))
 
         await _unless_changed(swap)
+
+    async def clean(self, session: RenameSession) -> None:
+        """Do nothing: no table leaves with anything of the rename's."""
+
+    async def notes(self, context: RenameContext) -> list[str]:  # noqa: ARG002
+        """Return nothing: no table leaves with anything of the rename's."""
+        return []
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the counter off the table."""
