@@ -18,10 +18,10 @@ from invoicing.visible import visible
 if TYPE_CHECKING:
     from invoicing.toolkit.rename import (
         BackfillReport,
-        Finding,
         GateReport,
         Options,
         Plan,
+        PlanFinding,
         Progress,
         Status,
         Target,
@@ -295,7 +295,7 @@ def _print_steps(plan: Plan) -> None:
             _say(f"    {sql}" + (" ..." if body else ";"))
 
 
-def _print_findings(findings: list[Finding]) -> None:
+def _print_findings(findings: list[PlanFinding]) -> None:
     for finding in findings:
         line = Text("  ")
         line.append(finding.slug, style="bold")

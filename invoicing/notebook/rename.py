@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from invoicing.practice import LedgerReport, TrafficFigures, Trial
-    from invoicing.toolkit.rename import Finding, GateReport, Plan, RowCounts, Status
+    from invoicing.toolkit.rename import GateReport, Plan, PlanFinding, RowCounts, Status
 
 _MB = 1_000_000
 _WIDTH = 100
 
 
-def show_findings(findings: Sequence[Finding]) -> Table:
+def show_findings(findings: Sequence[PlanFinding]) -> Table:
     """Show what the preflight found: what depends on the column, and what becomes of it."""
     rows = [
         {

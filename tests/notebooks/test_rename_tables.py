@@ -15,17 +15,17 @@ from invoicing.notebook import (
 from invoicing.practice import RequestOutcome, TrafficFigures
 from invoicing.toolkit.rename import (
     Estimate,
-    Finding,
     GateReport,
     Phase,
     Plan,
+    PlanFinding,
     Status,
     Step,
     Target,
 )
 
 TARGET = Target("invoice", "amt", "amount_cents")
-INDEX = Finding("index", "ix_invoice_amt", "carried", "is built again on the new column")
+INDEX = PlanFinding("index", "ix_invoice_amt", "carried", "is built again on the new column")
 PLAN = Plan(
     target=TARGET,
     strategy="columns",

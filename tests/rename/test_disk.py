@@ -16,12 +16,12 @@ from tests.rename.faults import own_sample, small_disk, small_tablespace
 
 if TYPE_CHECKING:
     from invoicing.toolkit.postgres import Server
-    from invoicing.toolkit.rename import Finding
+    from invoicing.toolkit.rename import PlanFinding
 
 TARGET = Target("invoice", "amt", "amount_cents")
 
 
-async def room(rename: Rename) -> Finding:
+async def room(rename: Rename) -> PlanFinding:
     (found,) = [
         finding for finding in (await rename.plan()).findings if finding.slug == "disk-space"
     ]

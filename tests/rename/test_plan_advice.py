@@ -18,10 +18,10 @@ from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename import Strategy
+    from invoicing.toolkit.rename import RenameStrategy
 
 
-async def refusals(url: URL, strategy: Strategy, target: Target = TARGET) -> dict[str, str]:
+async def refusals(url: URL, strategy: RenameStrategy, target: Target = TARGET) -> dict[str, str]:
     async with Database(url, Settings()) as database:
         plan = await Rename(database, target, Options(strategy=strategy)).plan()
     return {finding.slug: finding.message for finding in plan.refusals}
@@ -44,7 +44,7 @@ async def test_the_view_is_advised_only_where_its_plan_accepts_the_column(
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
 async def test_a_system_column_is_refused_by_its_name(
-    empty_database_url: URL, strategy: Strategy
+    empty_database_url: URL, strategy: RenameStrategy
 ) -> None:
     await make_bills(empty_database_url, 1)
     for name in ("ctid", "xmin", "tableoid"):

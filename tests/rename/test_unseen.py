@@ -33,7 +33,7 @@ from tests.rename.seen_rows import SEEN_ALONE, SEEN_ROWS
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename.model import Finding, Strategy
+    from invoicing.toolkit.rename.model import PlanFinding, Strategy
 
 CLEAN = {
     "triggers of contrib that name other columns": (
@@ -225,13 +225,13 @@ MARKS = {name: f"case{number}" for number, name in enumerate(SEEN | SEEN_ROWS | 
 ON_THE_TABLE = r"\b((?:TRIGGER|RULE|POLICY|CONSTRAINT|INDEX) [a-z])\b"
 
 
-async def findings_of(url: URL, strategy: Strategy, **options: frozenset[str]) -> list[Finding]:
+async def findings_of(url: URL, strategy: Strategy, **options: frozenset[str]) -> list[PlanFinding]:
     async with Database(url, Settings()) as database:
         chosen = Options(strategy=strategy, **options)
         return (await Rename(database, Target("item", "amt", "cents"), chosen).plan()).findings
 
 
-def verdicts_of(findings: list[Finding]) -> dict[str, str]:
+def verdicts_of(findings: list[PlanFinding]) -> dict[str, str]:
     return {
         finding.slug: finding.verdict
         for finding in sorted(findings, key=lambda finding: finding.verdict == "refused")
@@ -247,7 +247,7 @@ async def make_cases(url: URL, cases: dict[str, str]) -> None:
         await execute(url, f"CREATE SCHEMA {mark}; SET search_path = {mark}, public; {named}")
 
 
-def of_case(findings: list[Finding], name: str) -> dict[str, str]:
+def of_case(findings: list[PlanFinding], name: str) -> dict[str, str]:
     return verdicts_of([f for f in findings if re.search(rf"{MARKS[name]}\b", str(f))])
 
 

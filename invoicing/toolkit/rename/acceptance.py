@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.dependents import slugs
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,30 +30,30 @@ _KINDS = GATE | PLAN | VIEW | slugs()
 NEVER = frozenset({"phase", "rows", "triggers", "unfinished", "view-missing", "on-the-view"})
 
 
-def named(finding: Finding, key: str | None = None) -> Finding:
+def named(finding: PlanFinding, key: str | None = None) -> PlanFinding:
     """Return the finding with its name, if it may be accepted; `key` is for an unsteady subject."""
     if finding.slug in NEVER:
         return finding
     return replace(finding, name=f"{finding.slug}:{finding.subject if key is None else key}")
 
 
-def is_accepted(finding: Finding, accept: Collection[str]) -> bool:
+def is_accepted(finding: PlanFinding, accept: Collection[str]) -> bool:
     """Return whether the finding is accepted, by its name or with all of its kind."""
     return bool(finding.name) and (finding.slug in accept or finding.name in accept)
 
 
 def split(
-    findings: Iterable[Finding], accept: Collection[str]
-) -> tuple[list[Finding], list[Finding]]:
+    findings: Iterable[PlanFinding], accept: Collection[str]
+) -> tuple[list[PlanFinding], list[PlanFinding]]:
     """Return those that stand, and those that were accepted."""
-    standing: list[Finding] = []
-    let_through: list[Finding] = []
+    standing: list[PlanFinding] = []
+    let_through: list[PlanFinding] = []
     for finding in findings:
         (let_through if is_accepted(finding, accept) else standing).append(finding)
     return standing, let_through
 
 
-def accepted(finding: Finding, accept: Collection[str], kinds: Collection[str]) -> Finding:
+def accepted(finding: PlanFinding, accept: Collection[str], kinds: Collection[str]) -> PlanFinding:
     """Return a finding of the plan, no refusal any more where it is accepted."""
     if finding.slug not in kinds or finding.verdict != "refused":
         return finding
@@ -63,18 +63,18 @@ def accepted(finding: Finding, accept: Collection[str], kinds: Collection[str]) 
     return replace(finding, verdict="noted", message=f"accepted: {finding.message}")
 
 
-def advice(finding: Finding) -> str:
+def advice(finding: PlanFinding) -> str:
     """Return how to accept a finding, for the end of its message."""
     return f". To accept it: --accept {shlex.quote(finding.name)}"
 
 
-def objection(slug: str, subject: str, message: str, key: str | None = None) -> Finding:
+def objection(slug: str, subject: str, message: str, key: str | None = None) -> PlanFinding:
     """Return what stands against the contract, with its name in the message if it has one."""
-    finding = named(Finding(slug, subject, "refused", message), key)
+    finding = named(PlanFinding(slug, subject, "refused", message), key)
     return replace(finding, message=message + advice(finding)) if finding.name else finding
 
 
-def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
+def check(accept: Collection[str], findings: Iterable[PlanFinding]) -> None:
     """Refuse to accept by its name what is not there; a kind alone may be there at another time.
 
     Raises:
@@ -84,7 +84,7 @@ def check(accept: Collection[str], findings: Iterable[Finding]) -> None:
     _refuse({name for name in accept if name not in names and name not in _KINDS}, names)
 
 
-def check_plan(accept: Collection[str], findings: Collection[Finding]) -> None:
+def check_plan(accept: Collection[str], findings: Collection[PlanFinding]) -> None:
     """Refuse the same of the plan, which does not know what only the gate will find."""
     check_kinds(accept)
     # What its owner has to change before the contract is accepted at the gate, by the same name.

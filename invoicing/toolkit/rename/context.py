@@ -12,7 +12,7 @@ from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, find_table
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.table import Column, Table
+    from invoicing.toolkit.rename.table import Column, ResolvedTable
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RenameContext:
     connection: Connection
     target: Target
     options: Options
-    table: Table
+    table: ResolvedTable
 
     @classmethod
     async def find(cls, connection: Connection, target: Target, options: Options) -> RenameContext:

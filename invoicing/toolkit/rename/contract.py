@@ -12,7 +12,7 @@ from invoicing.toolkit.rename.errors import (
     RenameFailedError,
 )
 from invoicing.toolkit.rename.gate import ask_gate
-from invoicing.toolkit.rename.model import Finding, Phase
+from invoicing.toolkit.rename.model import Phase, PlanFinding
 from invoicing.toolkit.rename.names import literal
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
 
 # Not one of PostgreSQL's own codes, so that nothing else can mean it.
 _WRITTEN_AGAIN = "RN001"
 
 
-async def contract(session: RenameSession, strategy: Strategy, confirm: str | None) -> None:
+async def contract(session: RenameSession, strategy: RenameStrategy, confirm: str | None) -> None:
     """End the old name, once it is confirmed and the gate is open.
 
     Raises:
@@ -68,7 +68,7 @@ async def end_old_name(
     except RenameFailedError as error:
         if error.sqlstate != _WRITTEN_AGAIN:
             raise
-        objection = Finding("old-writes", "old code", "refused", error.reason)
+        objection = PlanFinding("old-writes", "old code", "refused", error.reason)
         await state.save(session.connection, names, watch={})
         raise ContractRefusedError(str(session.target), [objection]) from None
 
@@ -86,7 +86,7 @@ async def _last_look(session: RenameSession) -> list[str]:
     return [f"DO {literal(body)}"]
 
 
-async def tidy(session: RenameSession, strategy: Strategy) -> None:
+async def tidy(session: RenameSession, strategy: RenameStrategy) -> None:
     """Drop what nothing uses any more; a killed contract is tidied up by running it again."""
     connection, names = session.connection, session.names
     if not await state.has_state(connection):

@@ -10,7 +10,7 @@ from invoicing.errors import InvoicingError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.rename.model import Blocker, Finding, Target
+    from invoicing.toolkit.rename.model import Blocker, PlanFinding, Target
 
 
 class RenameError(InvoicingError):
@@ -28,7 +28,9 @@ class RenameRefusedError(RenameError):
         run: the command line that looks at it again, where it takes options.
     """
 
-    def __init__(self, target: Target, findings: Sequence[Finding], run: str | None = None) -> None:
+    def __init__(
+        self, target: Target, findings: Sequence[PlanFinding], run: str | None = None
+    ) -> None:
         self.target = target
         self.findings = list(findings)
         reasons = "; ".join(map(str, findings))
@@ -178,7 +180,7 @@ class ContractRefusedError(RenameError):
         objections: every reason; each has a slug, a subject and a message.
     """
 
-    def __init__(self, target: str, objections: Sequence[Finding]) -> None:
+    def __init__(self, target: str, objections: Sequence[PlanFinding]) -> None:
         self.target = target
         self.objections = list(objections)
         reasons = "; ".join(map(str, objections))

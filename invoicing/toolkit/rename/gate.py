@@ -17,13 +17,13 @@ from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.acceptance import check, check_kinds, objection, split
 from invoicing.toolkit.rename.dependents import find_dependents, judge
 from invoicing.toolkit.rename.dependents.kind import TREE
-from invoicing.toolkit.rename.model import Finding, GateReport, Phase
+from invoicing.toolkit.rename.model import GateReport, Phase, PlanFinding
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.lease import RenameSession
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
 
 _LOOKS = 10
 _STOPS = """
@@ -38,7 +38,7 @@ WHERE r.srrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1:
 """
 
 
-async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
+async def ask_gate(session: RenameSession, strategy: RenameStrategy) -> GateReport:
     """Look at everything at once, then watch for `quiet` seconds whether old code still writes.
 
     Raises:
@@ -73,7 +73,7 @@ async def ask_gate(session: RenameSession, strategy: Strategy) -> GateReport:
     return GateReport(objections, [*noted, *await _blind_spots(session)], let_through)
 
 
-def _keep_record(session: RenameSession, let_through: list[Finding]) -> None:
+def _keep_record(session: RenameSession, let_through: list[PlanFinding]) -> None:
     """Let the journal say what was accepted: a look at the gate has no row there otherwise."""
     if let_through:
         session.entry.phase = session.entry.phase or "gate"
@@ -81,7 +81,7 @@ def _keep_record(session: RenameSession, let_through: list[Finding]) -> None:
         session.entry.result["accepted"] = said
 
 
-async def _dependents(session: RenameSession, strategy: Strategy) -> list[Finding]:
+async def _dependents(session: RenameSession, strategy: RenameStrategy) -> list[PlanFinding]:
     stops = await _stops(session) if strategy.drops_column else set()
     found = []
     for dependent in await find_dependents(session):
@@ -104,7 +104,7 @@ async def _stops(session: RenameSession) -> set[tuple[str, int]]:
     return {(row[0], row[1]) for row in rows}
 
 
-async def _unseen(session: RenameSession) -> list[Finding]:
+async def _unseen(session: RenameSession) -> list[PlanFinding]:
     """Return what could use the old column without our seeing it."""
     found = []
     for row in await session.connection.fetch(_SUBSCRIPTIONS, session.table.oid):
@@ -122,7 +122,7 @@ async def _unseen(session: RenameSession) -> list[Finding]:
     return found
 
 
-async def _blind_spots(session: RenameSession) -> list[Finding]:
+async def _blind_spots(session: RenameSession) -> list[PlanFinding]:
     """Return what could not have been seen, where statistics of statements are not kept."""
     view, _ = await statistics_view(session.connection)
     with suppress(asyncpg.ObjectNotInPrerequisiteStateError):  # there, but not loaded
@@ -133,10 +133,10 @@ async def _blind_spots(session: RenameSession) -> list[Finding]:
         f"is not installed, so code that only reads {quote(session.names.old)} cannot be seen: "
         "writes are counted, reads are not. Make sure by your deploys that no old code runs"
     )
-    return [Finding("reads", "pg_stat_statements", "noted", message)]
+    return [PlanFinding("reads", "pg_stat_statements", "noted", message)]
 
 
-async def _running(session: RenameSession, workload: Workload) -> list[Finding]:
+async def _running(session: RenameSession, workload: Workload) -> list[PlanFinding]:
     found = []
     for running in await workload.running():
         said = f"is running: {shown(running.query)}"
@@ -153,7 +153,7 @@ async def _running(session: RenameSession, workload: Workload) -> list[Finding]:
 
 async def _watch(
     session: RenameSession, workload: Workload, before: dict[str, Any], seen: dict[str, Any]
-) -> list[Finding]:
+) -> list[PlanFinding]:
     """Compare with what was seen before, then keep looking until it has been quiet for long enough.
 
     What is seen is kept, so that the gate can be asked today and again tomorrow: whatever named
@@ -174,7 +174,7 @@ async def _watch(
         seen = await _seen(session, workload)
 
 
-def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
+def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[PlanFinding]:
     ago = seen["at"] - before["at"]
     found = []
     writes = seen["writes"] - before["writes"]
@@ -194,7 +194,7 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def _everything_used(seen: dict[str, Any]) -> list[Finding]:
+def _everything_used(seen: dict[str, Any]) -> list[PlanFinding]:
     """Return what may be accepted before it is seen again."""
     return [_old_writes(""), *_used(seen | {"writes": 0, "statements": {}}, seen)]
 
@@ -213,5 +213,5 @@ async def _seen(session: RenameSession, workload: Workload) -> dict[str, Any]:
     return {"at": at, "writes": writes, "statements": await workload.statements(view)}
 
 
-def _old_writes(message: str) -> Finding:
+def _old_writes(message: str) -> PlanFinding:
     return replace(objection("old-writes", "old code", message), name="old-writes")

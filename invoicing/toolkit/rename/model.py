@@ -13,15 +13,8 @@ Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
 
 _LOCKS = ("lock_timeout", "lock_attempts")
-_THROTTLE = (
-    "batch_size",
-    "batch_bytes",
-    "workers",
-    "stripes",
-    "pause",
-    "target",
-    "max_replica_lag",
-)
+_BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
+_THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag")
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
@@ -166,7 +159,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Finding:
+class PlanFinding:
     """Something the preflight found.
 
     Attributes:
@@ -189,9 +182,9 @@ class Finding:
         return f"{self.subject}: {self.message}"
 
 
-def refused(slug: str, subject: str, message: str) -> Finding:
+def refused(slug: str, subject: str, message: str) -> PlanFinding:
     """Return a finding with which nothing can begin."""
-    return Finding(slug, subject, "refused", message)
+    return PlanFinding(slug, subject, "refused", message)
 
 
 @dataclass(frozen=True)
@@ -217,12 +210,12 @@ class Plan:
     pages: int
     table_bytes: int
     index_bytes: int
-    findings: list[Finding]
+    findings: list[PlanFinding]
     steps: list[Step]
     estimates: list[Estimate]
 
     @property
-    def refusals(self) -> list[Finding]:
+    def refusals(self) -> list[PlanFinding]:
         """Return the findings that refuse the rename."""
         return [finding for finding in self.findings if finding.verdict == "refused"]
 
@@ -328,9 +321,9 @@ class GateReport:
         accepted: objections that were accepted by name.
     """
 
-    objections: list[Finding]
-    unseen: list[Finding] = field(default_factory=list)
-    accepted: list[Finding] = field(default_factory=list)
+    objections: list[PlanFinding]
+    unseen: list[PlanFinding] = field(default_factory=list)
+    accepted: list[PlanFinding] = field(default_factory=list)
 
     @property
     def open(self) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 # Triggers are on the columns by number, and so are better witnesses than a dump that was restored.
 _UNFINISHED = f"""
@@ -134,7 +134,9 @@ async def refuse_left(context: RenameContext) -> None:
         raise RenameLeftError(str(context.target), left.message)
 
 
-def _left_message(table: Table, target: Target, rows: list[asyncpg.Record], *, own: bool) -> str:
+def _left_message(
+    table: ResolvedTable, target: Target, rows: list[asyncpg.Record], *, own: bool
+) -> str:
     which = " and ".join(sorted(quote(row["name"]) for row in rows))
     said = (
         f"{which} of {table.sql} still has a default that a rename made, and the rename's "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.toolkit.rename.errors import RenameRefusedError
-from invoicing.toolkit.rename.model import Finding, Plan
+from invoicing.toolkit.rename.model import Plan, PlanFinding
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.strategies import STRATEGIES
 
@@ -50,7 +50,7 @@ async def make_plan(context: RenameContext) -> Plan:
         return await _make_plan(context)
     except asyncpg.InsufficientPrivilegeError as error:
         rows = await context.connection.fetch(_UNREADABLE, context.table.oid)
-        missing = [Finding(*row) for row in rows]
+        missing = [PlanFinding(*row) for row in rows]
         if not missing:
             raise
         reason = str(error).splitlines()[0]
@@ -87,7 +87,7 @@ async def _make_plan(context: RenameContext) -> Plan:
 
 def _with_alternatives(
     chosen: StrategyName, plans: dict[StrategyName, StrategyPlan]
-) -> list[Finding]:
+) -> list[PlanFinding]:
     """Return the findings, with what another strategy would say to what only this one refuses."""
     plan = plans[chosen]
     said = "".join(_alternative(name, other) for name, other in plans.items() if name != chosen)

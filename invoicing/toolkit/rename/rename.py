@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         Status,
         VerifyReport,
     )
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
 
     FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
 
@@ -249,13 +249,13 @@ class Rename:
                 await refuse_left(session)
             yield session
 
-    async def _noted_strategy(self, session: RenameSession) -> Strategy:
+    async def _noted_strategy(self, session: RenameSession) -> RenameStrategy:
         """Return the strategy that was begun, or the one that is asked for where none was."""
         found = await session.state()
         begun = found is not None and found.phase is not Phase.CONTRACTED
         return strategy_of(found.strategy if found and begun else self.options.strategy)
 
-    async def _strategy(self, session: RenameSession, asked: str) -> Strategy:
+    async def _strategy(self, session: RenameSession, asked: str) -> RenameStrategy:
         """Return the same, unless another one is asked for."""
         strategy, wanted = await self._noted_strategy(session), self.options.strategy
         if wanted not in {strategy.name, Options().strategy}:

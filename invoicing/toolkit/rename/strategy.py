@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         Estimate,
-        Finding,
         Phase,
+        PlanFinding,
         Progress,
         Step,
         StrategyName,
@@ -35,7 +35,7 @@ class StrategyPlan(NamedTuple):
         only_here: kinds of findings that this strategy alone refuses.
     """
 
-    findings: list[Finding]
+    findings: list[PlanFinding]
     steps: list[Step]
     estimate: Estimate
     only_here: frozenset[str] = frozenset()
@@ -48,9 +48,9 @@ class Objections(NamedTuple):
         noted: what the contract does not wait for, and a person has to know.
     """
 
-    findings: list[Finding]
+    findings: list[PlanFinding]
     has_rows: bool
-    noted: Sequence[Finding] = ()
+    noted: Sequence[PlanFinding] = ()
 
 
 class Control(NamedTuple):
@@ -82,7 +82,7 @@ class Wording(NamedTuple):
     confirm: str
 
 
-class Strategy(Protocol):
+class RenameStrategy(Protocol):
     """How a column gets its new name while clients use both.
 
     Attributes:

@@ -156,7 +156,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResolvedTable:
     """A resolved table: what a name meant in this database when it was looked up, or a partition.
 
     Attributes:
@@ -179,7 +179,7 @@ class Table:
         return qualified(self.schema, self.name)
 
 
-async def find_table(connection: Connection, target: Target) -> Table:
+async def find_table(connection: Connection, target: Target) -> ResolvedTable:
     """Return the table that `target` means, with the columns of both names.
 
     Raises:
@@ -197,7 +197,7 @@ async def find_table(connection: Connection, target: Target) -> Table:
         )
         raise UsageError(message)
     columns = await _read_columns(connection, [row["oid"]], [target.old, target.new])
-    return Table(
+    return ResolvedTable(
         row["oid"], row["nspname"], row["relname"], columns.get(row["oid"], {}), row.get("base")
     )
 
@@ -210,15 +210,17 @@ async def _behind_a_view(
     return await connection.fetchrow(_BEHIND, table, schema)
 
 
-async def find_tree(connection: Connection, table: Table, target: Target) -> list[Table]:
+async def find_tree(
+    connection: Connection, table: ResolvedTable, target: Target
+) -> list[ResolvedTable]:
     """Return the table, then its partitions, as far as they have the old column."""
     rows = await connection.fetch(_TREE, table.oid, target.old)
     oids = [row["oid"] for row in rows]
     columns = await _read_columns(connection, oids, [target.old, target.new])
-    return [Table(**row, columns=columns.get(row["oid"], {})) for row in rows]
+    return [ResolvedTable(**row, columns=columns.get(row["oid"], {})) for row in rows]
 
 
-async def leaves(connection: Connection, table: Table) -> list[Table]:
+async def leaves(connection: Connection, table: ResolvedTable) -> list[ResolvedTable]:
     """Return the tables that hold the rows: the partitions, or the table itself."""
     rows = await connection.fetch(
         "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class AS c"
@@ -228,7 +230,7 @@ async def leaves(connection: Connection, table: Table) -> list[Table]:
         " ORDER BY c.oid",
         table.oid,
     )
-    return [Table(*row) for row in rows]
+    return [ResolvedTable(*row) for row in rows]
 
 
 async def _read_columns(

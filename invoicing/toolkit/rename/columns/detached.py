@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
 from invoicing.toolkit.rename.columns.marks import is_marked, original
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import MARK, quote
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ class Detached(NamedTuple):
             f"was written by {new} alone: {alter} DROP COLUMN {new};"
         )
 
-    def finding(self, names: Names) -> Finding:
+    def finding(self, names: Names) -> PlanFinding:
         """Return it as the gate says it."""
-        return Finding("detached", self.sql, "noted", self.message(names))
+        return PlanFinding("detached", self.sql, "noted", self.message(names))
 
     def message(self, names: Names) -> str:
         """Return what it is now, and what its owner has to run."""

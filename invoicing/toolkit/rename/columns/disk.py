@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ FROM pg_class AS c, pg_database AS d WHERE d.datname = current_database()
 _WAL = "SELECT pg_size_bytes(current_setting('max_wal_size'))"
 
 
-async def disk_space(context: RenameContext, sizes: Sizes, estimate: Estimate) -> Finding:
+async def disk_space(context: RenameContext, sizes: Sizes, estimate: Estimate) -> PlanFinding:
     """Return what is needed, and what there is; a refusal where that is less.
 
     Room for WAL is counted too: it is on the same disk more often than not.
@@ -47,11 +47,13 @@ async def disk_space(context: RenameContext, sizes: Sizes, estimate: Estimate) -
     free = await _free(await _folders(context))
     if free is None:
         said = f"{message}. The free space of this server is unknown: look, before you begin"
-        return Finding("disk-space", _shown(needed), "noted", said)
+        return PlanFinding("disk-space", _shown(needed), "noted", said)
     if free >= needed:
-        return Finding("disk-space", _shown(needed), "noted", f"{message}; {_shown(free)} are free")
+        return PlanFinding(
+            "disk-space", _shown(needed), "noted", f"{message}; {_shown(free)} are free"
+        )
     said = f"{message}; only {_shown(free)} are free. Make room first, or: --accept disk-space"
-    return Finding("disk-space", _shown(needed), "refused", said)
+    return PlanFinding("disk-space", _shown(needed), "refused", said)
 
 
 async def _folders(context: RenameContext) -> list[str]:

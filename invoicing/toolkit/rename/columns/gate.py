@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.lease import RenameSession
-    from invoicing.toolkit.rename.model import Finding, Target
+    from invoicing.toolkit.rename.model import PlanFinding, Target
 
 
 async def objections(session: RenameSession) -> Objections:
@@ -36,7 +36,7 @@ async def objections(session: RenameSession) -> Objections:
     return Objections(findings, counts["rows"] > 0, noted)
 
 
-def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
+def _rows(counts: dict[str, int], target: Target) -> list[PlanFinding]:
     differing = counts["missing"] + counts["different"]
     if not differing:
         return []
@@ -47,7 +47,7 @@ def _rows(counts: dict[str, int], target: Target) -> list[Finding]:
     return [objection("rows", "rows", message)]
 
 
-async def _triggers(session: RenameSession) -> list[Finding]:
+async def _triggers(session: RenameSession) -> list[PlanFinding]:
     run = f"Run: {session.target.command('expand')}"
     rows = f"is missing or disabled, so new writes may differ. {run}; then backfill and"
     counts = f"is missing, so old code that writes there is not seen. {run}"
@@ -57,7 +57,7 @@ async def _triggers(session: RenameSession) -> list[Finding]:
     ]
 
 
-async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Finding]:
+async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[PlanFinding]:
     report = await describe(session, counts)
     unready = [name for name, ok in (report.indexes | report.constraints).items() if not ok]
     if report.not_null is False:
@@ -66,7 +66,7 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Fi
     return [objection("unfinished", name, message) for name in unready]
 
 
-async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[Finding]:
+async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:
     """Return the copies of what was dropped or changed since they were made."""
     run = f"Run: {session.target.command('verify')}"
     return [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import Options
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.preflight.checks import Sizes
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
     from invoicing.toolkit.rename.table import Column
 
 # Rows a second of one worker, and bytes a second of a scan.
@@ -35,7 +35,7 @@ _SCAN_RATE = 500_000_000
 _ONLY_HERE = frozenset({"domain", "generated", "identity"})
 
 
-async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
+async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan:
     """Look at the catalog; nothing is touched."""
     column = context.column()
     # A system column's name is refused; no copy could be looked at under it.
@@ -98,7 +98,9 @@ def _verify_steps(table: str, statement: str) -> list[Step]:
     return short_steps("verify", table, [statement])
 
 
-def _estimate(sizes: Sizes, made: list[Copy], options: Options, strategy: Strategy) -> Estimate:
+def _estimate(
+    sizes: Sizes, made: list[Copy], options: Options, strategy: RenameStrategy
+) -> Estimate:
     # The parts of a partitioned index are together as big as one of the whole.
     whole = [copy for copy in made if copy.message is not None]
     indexes = sum(isinstance(copy, copies.IndexCopy) for copy in whole)

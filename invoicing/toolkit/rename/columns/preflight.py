@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
-from invoicing.toolkit.rename.model import Finding, refused
+from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Column, Table
+    from invoicing.toolkit.rename.table import Column, ResolvedTable
 
 _MOST_COLUMNS = 1_600
 _FACTS = """
@@ -38,7 +38,7 @@ WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
 """
 
 
-async def second_column(context: RenameContext) -> list[Finding]:
+async def second_column(context: RenameContext) -> list[PlanFinding]:
     """Return what the table, the column and its triggers say to a second column."""
     connection, table = context.connection, context.table
     found = await _room(context)
@@ -47,7 +47,7 @@ async def second_column(context: RenameContext) -> list[Finding]:
     return [accepted(finding, context.options.accept, PLAN) for finding in found]
 
 
-async def _room(context: RenameContext) -> list[Finding]:
+async def _room(context: RenameContext) -> list[PlanFinding]:
     table, found = context.table, []
     facts = await context.connection.fetchrow(_FACTS, table.oid)
     if not facts["creates_temporary"]:
@@ -74,7 +74,7 @@ async def can_silence_triggers(connection: Connection) -> bool:
     return bool(await connection.fetchval(query))
 
 
-def _column(column: Column, target: Target) -> list[Finding]:
+def _column(column: Column, target: Target) -> list[PlanFinding]:
     found, name = [], quote(target.old)
     if column.generated:
         found.append(refused("generated", name, "is computed from other columns"))
@@ -88,9 +88,9 @@ def _column(column: Column, target: Target) -> list[Finding]:
         found.append(refused("domain", name, message))
     if column.owns_sequence:
         message = "becomes the new column's before the old one is dropped"
-        found.append(Finding("owned-sequence", name, "carried", message))
+        found.append(PlanFinding("owned-sequence", name, "carried", message))
     found += [
-        Finding(slug, name, "carried", f"{what} is copied to the new column")
+        PlanFinding(slug, name, "carried", f"{what} is copied to the new column")
         for slug, what, there in (
             ("default", f"its default {column.default}", column.default),
             ("comment", "its comment", column.comment),
@@ -104,7 +104,7 @@ def _column(column: Column, target: Target) -> list[Finding]:
     return found
 
 
-async def _triggers(connection: Connection, table: Table) -> list[Finding]:
+async def _triggers(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
     found = []
     silenced = await can_silence_triggers(connection)
     for row in await connection.fetch(_TRIGGERS, table.oid):
@@ -119,7 +119,7 @@ async def _triggers(connection: Connection, table: Table) -> list[Finding]:
             found.append(refused("update-trigger", row["subject"], message))
         elif not row["heeds"]:
             message = "it does not fire for the rows of the backfill, which change nothing for it"
-            found.append(Finding("update-trigger", row["subject"], "noted", message))
+            found.append(PlanFinding("update-trigger", row["subject"], "noted", message))
     for row in await connection.fetch(_LATE_TRIGGERS, table.oid):
         message = (
             "it fires after the rename's own triggers (by its name), and could change a row that "

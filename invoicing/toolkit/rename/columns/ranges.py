@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 
 @dataclass
@@ -147,6 +147,6 @@ async def again(connection: Connection, names: Names, *, only_skipped: bool) -> 
     return int(done.rsplit(maxsplit=1)[-1])
 
 
-async def _cut(context: RenameContext, leaf: Table) -> None:
+async def _cut(context: RenameContext, leaf: ResolvedTable) -> None:
     cut = stripes.cut_statement(context.names.key, str(leaf.oid), leaf.sql, context.options)
     await context.connection.execute(cut)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ORDER BY 1
 """
 
 
-async def unvalidated_findings(context: RenameContext) -> list[Finding]:
+async def unvalidated_findings(context: RenameContext) -> list[PlanFinding]:
     """Refuse constraints that would end the backfill; those of the new column are ours."""
     found = []
     connection, target = context.connection, context.target
@@ -52,7 +52,9 @@ async def unvalidated_findings(context: RenameContext) -> list[Finding]:
             f"then run: ALTER TABLE {table} VALIDATE CONSTRAINT {name}. Or drop it first. Or use "
             "--strategy view"
         )
-        found.append(Finding("not-valid", f"{name} ON {quote(target.table)}", "refused", message))
+        found.append(
+            PlanFinding("not-valid", f"{name} ON {quote(target.table)}", "refused", message)
+        )
     return found
 
 

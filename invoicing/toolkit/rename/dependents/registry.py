@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents import unclaimed
 from invoicing.toolkit.rename.dependents.kind import Dependent, Kind, read_scope
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
 
 
 @cache
@@ -49,11 +49,11 @@ async def find_dependents(context: RenameContext) -> list[Dependent]:
 def judge(
     found: Iterable[Dependent],
     target: Target,
-    strategy: Strategy,
+    strategy: RenameStrategy,
     accept: Collection[str] = (),
     *,
     at_gate: bool = False,
-) -> list[Finding]:
+) -> list[PlanFinding]:
     """Return what the strategy does with each of them."""
     findings = []
     for dependent in found:
@@ -76,11 +76,11 @@ def judge(
                 verdict, said = "noted", "accepted: " + said
             elif "--accept" not in said:
                 said += f". If you know it to be harmless: --accept {shlex.quote(name)}"
-        findings.append(Finding(kind.slug, subject, verdict, said, name))
+        findings.append(PlanFinding(kind.slug, subject, verdict, said, name))
     return findings
 
 
-async def dependents_of(context: RenameContext, strategy: Strategy) -> list[Finding]:
+async def dependents_of(context: RenameContext, strategy: RenameStrategy) -> list[PlanFinding]:
     """Return what names the column or its table, and what the strategy does with it."""
     dependents = await find_dependents(context)
     return judge(dependents, context.target, strategy, context.options.accept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename.dependents.statement import NO_ALIAS, SoughtNames, Statement
+from invoicing.toolkit.rename.dependents.statement import NO_ALIAS, BodyStatement, SoughtNames
 from invoicing.toolkit.rename.dependents.tokens import parentheses
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Part:
         self._calls = _BY_NAME | takers
         self._open, self._close = parentheses(self._texts)
         rows = ours | frozenset(self._defined(ours))
-        self._statement = Statement(self._tokens, names, rows)
+        self._statement = BodyStatement(self._tokens, names, rows)
         self._ours = rows
         self._spans = list(self._find())
 

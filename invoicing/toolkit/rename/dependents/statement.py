@@ -70,7 +70,7 @@ class SoughtNames(NamedTuple):
         return self.rows | self.tables
 
 
-class Statement:
+class BodyStatement:
     """One statement, and the tables it names."""
 
     def __init__(self, tokens: Sequence[Token], names: SoughtNames, ours: frozenset[str]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.dependents.rows import Part, Result, Use
-from invoicing.toolkit.rename.dependents.statement import SoughtNames, Statement
+from invoicing.toolkit.rename.dependents.statement import BodyStatement, SoughtNames
 from invoicing.toolkit.rename.dependents.tokens import Token, cut, parts, spelled_out, windows
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Body:
         ours = bool(names.given) or names.row_known or names.table in tables.named
         found = []
         for statement in self.statements():
-            found += Statement(statement, names, tables.ours).lines_naming(ours=ours)
+            found += BodyStatement(statement, names, tables.ours).lines_naming(ours=ours)
         return sorted(set(found))
 
     def uses_of_rows(
@@ -85,7 +85,7 @@ class Body:
         return [
             token.line
             for statement in self.statements()
-            if self.is_sql and Statement(statement, names, ours).is_ours
+            if self.is_sql and BodyStatement(statement, names, ours).is_ours
             for token in statement
             if token.text == "natural"
         ]
@@ -153,7 +153,7 @@ class Body:
         """Return the tables that are named; ours, and what is made from ours."""
         named, ours = set(), {names.table, *names.given}
         for statement in self.statements():
-            read = Statement(statement, names, frozenset(ours))
+            read = BodyStatement(statement, names, frozenset(ours))
             named |= {token.text for token in statement if token.is_name}
             if read.is_ours and (made := read.made()):
                 ours.add(made)

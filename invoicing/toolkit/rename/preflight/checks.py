@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.blockers import long_transactions
-from invoicing.toolkit.rename.model import Finding, Phase, refused
+from invoicing.toolkit.rename.model import Phase, PlanFinding, refused
 from invoicing.toolkit.rename.moved import find_left
 from invoicing.toolkit.rename.names import STATE, quote
 from invoicing.toolkit.rename.preflight.storage import storage_findings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 OLDEST_VERSION = 14
 _GRANTOR = (
@@ -91,7 +91,7 @@ async def measure(context: RenameContext) -> Sizes:
     return Sizes(*row)
 
 
-async def preflight(context: RenameContext) -> list[Finding]:
+async def preflight(context: RenameContext) -> list[PlanFinding]:
     """Return what the server, the account and the table say to a rename by any strategy."""
     connection, target, table = context.connection, context.target, context.table
     facts = await connection.fetchrow(_FACTS, table.oid, STATE, target.new)
@@ -115,13 +115,13 @@ async def preflight(context: RenameContext) -> list[Finding]:
         message = "is inherited. Rename it in the parent table"
         found.append(refused("inherited", quote(target.old), message))
     found += [
-        Finding("grantor", quote(target.old), "noted", _GRANTOR.format(grantor, account))
+        PlanFinding("grantor", quote(target.old), "noted", _GRANTOR.format(grantor, account))
         for grantor in column.lost_grantors
     ]
     return found + await _replication(context, facts)
 
 
-def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
+def _account(facts: asyncpg.Record, table: ResolvedTable) -> list[PlanFinding]:
     account, found = quote(facts["account"]), []
     if not facts["owner"]:
         message = (
@@ -144,7 +144,7 @@ def _account(facts: asyncpg.Record, table: Table) -> list[Finding]:
     return found
 
 
-def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
+def _table(facts: asyncpg.Record, context: RenameContext) -> list[PlanFinding]:
     table, target = context.table, context.target
     major = facts["version"] // 10_000
     needed = context.options.workers + 2
@@ -193,7 +193,7 @@ def _table(facts: asyncpg.Record, context: RenameContext) -> list[Finding]:
     return [refused(slug, subject, said) for wrong, slug, subject, said in checks if wrong]
 
 
-async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Finding]:
+async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[PlanFinding]:
     found, connection, options = [], context.connection, context.options
     tables = [context.table.oid, *(leaf.oid for leaf in await leaves(connection, context.table))]
     for long_transaction in await long_transactions(
@@ -204,16 +204,16 @@ async def _replication(context: RenameContext, facts: asyncpg.Record) -> list[Fi
             "slow as a plain UPDATE, and the table grows as much; if it has locked the table, no "
             "column can be added. End it first, if you can"
         )
-        found.append(Finding("long-transaction", str(long_transaction), "noted", message))
+        found.append(PlanFinding("long-transaction", str(long_transaction), "noted", message))
     if not facts["monitors"]:
         message = "sees only its own sessions' queries and replicas; run: GRANT pg_monitor TO it"
         verdict = "refused" if options.max_replica_lag is not None else "noted"
-        found.append(Finding("monitoring", quote(facts["account"]), verdict, message))  # type: ignore[arg-type]
+        found.append(PlanFinding("monitoring", quote(facts["account"]), verdict, message))  # type: ignore[arg-type]
     for row in await connection.fetch(_REPLICATION):
         message = {
             "replica": f"is {row['state']}; the backfill can wait for it: --max-replica-lag",
             "slot": f"is {row['state']}; an inactive one keeps all the WAL of the backfill",
             "logical-slot": f"is {row['state']}; it will be sent every row of the backfill",
         }[row["slug"]]
-        found.append(Finding(row["slug"], row["subject"], "noted", message))
+        found.append(PlanFinding(row["slug"], row["subject"], "noted", message))
     return found

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.model import Finding, refused
+from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import STATE, literal
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 _TREE = """
 WITH tree AS (SELECT $1::oid AS relid UNION
@@ -60,7 +60,7 @@ SELECT EXISTS (SELECT FROM {list} AS l WHERE (l.{relation}::text, l.{by_name}::t
 """
 
 
-async def storage_findings(context: RenameContext) -> list[Finding]:
+async def storage_findings(context: RenameContext) -> list[PlanFinding]:
     """Refuse tables whose rows are kept by something else than PostgreSQL's own heap."""
     found, connection, table = [], context.connection, context.table
     for row in await connection.fetch(_SYSTEM, table.oid):
@@ -75,12 +75,12 @@ async def storage_findings(context: RenameContext) -> list[Finding]:
     return found + await _distributed(connection, table)
 
 
-async def _distributed(connection: Connection, table: Table) -> list[Finding]:
+async def _distributed(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
     found = {}
     for row in await connection.fetch(_LISTS):
         if not row["readable"]:
             message = f"is not readable: {row['extension']} may have listed {table.sql} there"
-            found[row["list"]] = Finding("distributed-table", row["list"], "noted", message)
+            found[row["list"]] = PlanFinding("distributed-table", row["list"], "noted", message)
             continue
         query = _LISTED_BY_NAME if row["by_name"] else _LISTED
         if await connection.fetchval(query.format(tree=_TREE, **row), table.oid):

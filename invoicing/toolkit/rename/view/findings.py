@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
-from invoicing.toolkit.rename.model import Finding, refused
+from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.preflight.checks import preflight
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.strategy import Strategy
-    from invoicing.toolkit.rename.table import Column, Table
+    from invoicing.toolkit.rename.strategy import RenameStrategy
+    from invoicing.toolkit.rename.table import Column, ResolvedTable
     from invoicing.toolkit.rename.view.shape import Renaming, Shape
 
 # The first version with views that ask for the client's own rights.
@@ -60,12 +60,12 @@ FROM pg_class AS c WHERE c.oid = $1
 class ViewFindings(NamedTuple):
     """What was found, and what the statements are made from."""
 
-    findings: list[Finding]
+    findings: list[PlanFinding]
     shape: Shape
     renamings: list[Renaming]
 
 
-async def find_for_view(context: RenameContext, strategy: Strategy) -> ViewFindings:
+async def find_for_view(context: RenameContext, strategy: RenameStrategy) -> ViewFindings:
     """Look at the catalog for everything that the view would keep, or break."""
     connection, table, names = context.connection, context.table, context.names
     column, name = context.column(), context.column_name
@@ -84,7 +84,7 @@ async def find_for_view(context: RenameContext, strategy: Strategy) -> ViewFindi
     return ViewFindings([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)
 
 
-def always(of: Table, version: int) -> list[str]:
+def always(of: ResolvedTable, version: int) -> list[str]:
     """Return what no view can do, whatever the table."""
     table = quote(of.name)
     merge = [] if version >= MERGE else [f"MERGE INTO {table}"]
@@ -99,7 +99,7 @@ def always(of: Table, version: int) -> list[str]:
     ]
 
 
-def _general(findings: list[Finding]) -> list[Finding]:
+def _general(findings: list[PlanFinding]) -> list[PlanFinding]:
     logical = (
         "sends changes under the table's own name, which would be another. Teach its consumer "
         "both names, then: --accept logical-slot"
@@ -112,7 +112,7 @@ def _general(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
+def _table(facts: asyncpg.Record, of: ResolvedTable, version: int) -> list[PlanFinding]:
     table = of.sql
     invoker = facts["row_security"] and version >= _INVOKER
     checks = [
@@ -158,17 +158,17 @@ def _table(facts: asyncpg.Record, of: Table, version: int) -> list[Finding]:
     found = [refused(slug, table, said) for wrong, slug, said in checks if wrong]
     if facts["row_security"]:
         found.append(
-            Finding(
+            PlanFinding(
                 "row-security", table, "carried", "the view applies the client's, not its owner's"
             )
         )
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
-        found += [Finding("sequence", fact, "noted", said) for fact in facts["sequences"]]
+        found += [PlanFinding("sequence", fact, "noted", said) for fact in facts["sequences"]]
     return found
 
 
-def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Finding]:
+def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[PlanFinding]:
     name = quote(target.old)
     if facts["domain_default"]:
         message = (
@@ -180,7 +180,7 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
         return []
     if column.not_null:
         message = "UPDATE ... SET it = DEFAULT fails while the view stands; an INSERT does not"
-        return [Finding("null-default", name, "noted", message)]
+        return [PlanFinding("null-default", name, "noted", message)]
     message = (
         "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
         "default). If no code does that: --accept null-default"
@@ -189,8 +189,8 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[Findi
 
 
 async def _names(
-    connection: Connection, table: Table, shape: Shape, renamings: list[Renaming]
-) -> list[Finding]:
+    connection: Connection, table: ResolvedTable, shape: Shape, renamings: list[Renaming]
+) -> list[PlanFinding]:
     found = []
     if shape.base is None:
         message = (
@@ -205,7 +205,7 @@ async def _names(
             said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
             found.append(refused("name-taken", subject, said))
         else:
-            found.append(Finding(renaming.kind.lower(), subject, "carried", said))
+            found.append(PlanFinding(renaming.kind.lower(), subject, "carried", said))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import qualified
 from invoicing.toolkit.rename.strategy import Objections
 from invoicing.toolkit.rename.view.shape import read_shape
@@ -42,10 +42,10 @@ async def objections(session: RenameSession) -> Objections:
     found = []
     if shape.view is None:
         message = f"the view that stood in its place was dropped. {again}"
-        found.append(Finding("view-missing", names.relation, "refused", message))
+        found.append(PlanFinding("view-missing", names.relation, "refused", message))
     if not await counts_writes(connection, shape.oid, names.count_trigger):
         message = f"is missing or disabled, so old-style writes are not counted. {again}"
-        found.append(Finding("triggers", names.count_trigger, "refused", message))
+        found.append(PlanFinding("triggers", names.count_trigger, "refused", message))
     found += await made_on_view(connection, shape.view)
     return Objections(found, await has_rows(session))
 
@@ -62,7 +62,7 @@ async def counts_writes(connection: Connection, relation: int, trigger: str) -> 
     return bool(await connection.fetchval(_COUNTS, relation, trigger))
 
 
-async def made_on_view(connection: Connection, view: int | None) -> list[Finding]:
+async def made_on_view(connection: Connection, view: int | None) -> list[PlanFinding]:
     """Return what was made on the view while it stood, and would go with it."""
     if view is None:
         return []
@@ -71,4 +71,4 @@ async def made_on_view(connection: Connection, view: int | None) -> list[Finding
         "and recreate it on the table afterwards"
     )
     rows = await connection.fetch(_ON_THE_VIEW, view)
-    return [Finding("on-the-view", row[0], "refused", message) for row in rows]
+    return [PlanFinding("on-the-view", row[0], "refused", message) for row in rows]

@@ -13,14 +13,14 @@ from invoicing.toolkit.rename.view.findings import always, find_for_view
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.strategy import Strategy
+    from invoicing.toolkit.rename.strategy import RenameStrategy
     from invoicing.toolkit.rename.view.findings import ViewFindings
 
 # Measured for all of it on 8,000,000 rows, and no more on more: no row is looked at.
 _SECONDS = 0.1
 
 
-async def plan(context: RenameContext, strategy: Strategy) -> StrategyPlan:
+async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan:
     """Return the plan for the table at hand."""
     found = await find_for_view(context, strategy)
     refused = [finding for finding in found.findings if finding.verdict == "refused"]

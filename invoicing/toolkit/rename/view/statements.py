@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.toolkit.rename.dependents import word
-from invoicing.toolkit.rename.model import Finding, refused
+from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import MARK
 from invoicing.toolkit.rename.workload.workload import statistics_view
 
@@ -35,7 +35,7 @@ _UNABLE = (
 )
 
 
-async def statements_no_view_takes(context: RenameContext) -> list[Finding]:
+async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     """Find what cannot be done to a view, in functions and in statements that ran."""
     connection, name = context.connection, context.table.name
     table, cannot = word(name), _cannot(name, context.version)

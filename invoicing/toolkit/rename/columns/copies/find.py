@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.columns.copies import check, foreign_key, index, not_null, statistics
 from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
 from invoicing.toolkit.rename.columns.copies.model import Search
-from invoicing.toolkit.rename.model import Finding
+from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.table import find_tree
 
@@ -43,17 +43,17 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     return copies
 
 
-async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[Finding]:
+async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[PlanFinding]:
     """Refuse names that something else has; asked before anything of ours is made."""
     found = []
     for copy in copies:
         if await copy.is_taken(connection):
             use = f"is needed for the copy of {quote(copy.old_name)}. Give what has it another name"
-            found.append(Finding("name-taken", quote(copy.name), "refused", use))
+            found.append(PlanFinding("name-taken", quote(copy.name), "refused", use))
     return found
 
 
-def findings(copies: Iterable[Copy]) -> list[Finding]:
+def findings(copies: Iterable[Copy]) -> list[PlanFinding]:
     """Return what the plan says of them."""
     found = []
     for copy in copies:
@@ -63,7 +63,7 @@ def findings(copies: Iterable[Copy]) -> list[Finding]:
             if copy.unsupported.startswith(BANNED):
                 advice = "Disable the event trigger for the rename, or let it pass this account"
             refusal = f"it cannot be copied to the new column: {copy.unsupported}. {advice}"
-            found.append(Finding(copy.kind, subject, "refused", refusal))
+            found.append(PlanFinding(copy.kind, subject, "refused", refusal))
         elif copy.message is not None:
-            found.append(Finding(copy.kind, subject, "carried", copy.message))
+            found.append(PlanFinding(copy.kind, subject, "carried", copy.message))
     return found

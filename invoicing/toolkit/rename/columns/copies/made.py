@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies.model import Copy
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.lease import RenameSession
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 # Given with the contract, found by another name in the catalog, or said of `valid` apart.
 _NOT_ITS_DEFINITION = frozenset(
@@ -165,7 +165,9 @@ async def drop_stale(session: RenameSession, copies: Sequence[Copy]) -> list[str
     return said
 
 
-async def _drop_proofs(session: RenameSession, tables: dict[int, Table], proved: set[int]) -> None:
+async def _drop_proofs(
+    session: RenameSession, tables: dict[int, ResolvedTable], proved: set[int]
+) -> None:
     """Drop the CHECKs that a killed verify has left on the way to a NOT NULL that is gone since."""
     name = session.names.not_null_check
     for oid, table in tables.items():
@@ -206,7 +208,7 @@ async def _definition(connection: Connection, made: Made) -> str | None:
     return found
 
 
-async def _drop(session: RenameSession, made: Made, table: Table) -> None:
+async def _drop(session: RenameSession, made: Made, table: ResolvedTable) -> None:
     alter, name = f"ALTER TABLE {table.sql}", quote(made.name)
     named = qualified(made.schema or table.schema, made.name)
     statement = f"{alter} DROP CONSTRAINT {name}"

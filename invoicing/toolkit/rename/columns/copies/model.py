@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies.definitions import Definitions
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.lease import RenameSession
-    from invoicing.toolkit.rename.table import Table
+    from invoicing.toolkit.rename.table import ResolvedTable
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Search(RenameContext):
         originals: the names of everything that is copied.
     """
 
-    tables: dict[int, Table]
+    tables: dict[int, ResolvedTable]
     definitions: Definitions
     originals: frozenset[str]
 
@@ -75,7 +75,7 @@ class Copy:
 
     kind: ClassVar[str]
     oid: int
-    table: Table
+    table: ResolvedTable
     schema: str
     old_name: str
     name: str
