@@ -18,8 +18,8 @@ from invoicing.toolkit.rename.names import literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
 # Not one of PostgreSQL's own codes, so that nothing else can mean it.

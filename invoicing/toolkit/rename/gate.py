@@ -22,7 +22,7 @@ from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
 _LOOKS = 10

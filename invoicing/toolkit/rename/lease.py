@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import journal, state
 from invoicing.toolkit.rename.connection.ddl import Ddl
 from invoicing.toolkit.rename.connection.pool import connected, explained
-from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameInProgressError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.moved import find_context
+from invoicing.toolkit.rename.session import RenameSession
 from invoicing.toolkit.rename.strategies import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from invoicing.db.session import Database
-    from invoicing.toolkit.rename.connection.pool import Connection, Pool
+    from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Options, Target
     from invoicing.toolkit.rename.names import Names
 
@@ -40,28 +40,6 @@ _BOTH = frozenset(
     {Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED}
     | {Phase.CONTRACTING}
 )
-
-
-@dataclass(frozen=True)
-class RenameSession(RenameContext):
-    """The context of the session that holds the lock: it may write, and what it does is kept.
-
-    Attributes:
-        waited_for: the session that held the lock when this one began; None for none.
-    """
-
-    pool: Pool
-    entry: journal.Entry
-    ddl: Ddl
-    waited_for: str | None = None
-
-    async def state(self) -> state.State | None:
-        """Return the rename's row."""
-        return await state.load(self.connection, self.names)
-
-    async def phase(self) -> Phase:
-        """Return how far the rename has come."""
-        return await phase_of(self, await self.state())
 
 
 @asynccontextmanager
@@ -97,6 +75,11 @@ async def lease(
                 yield RenameSession(
                     connection, target, options, context.table, pool, entry, ddl, waited_for
                 )
+
+
+async def current_phase(session: RenameSession) -> Phase:
+    """Return how far the session's rename has come."""
+    return await phase_of(session, await session.state())
 
 
 async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:

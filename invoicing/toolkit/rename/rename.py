@@ -30,7 +30,7 @@ from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameLeftError, RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.gate import ask_gate
 from invoicing.toolkit.rename.journal import read_runs
-from invoicing.toolkit.rename.lease import lease
+from invoicing.toolkit.rename.lease import current_phase, lease
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.moved import find_context, find_left, refuse_left
 from invoicing.toolkit.rename.plan import make_plan
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from invoicing.db import Database
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.journal import Run
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         GateReport,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
         Status,
         VerifyReport,
     )
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
     FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
@@ -84,7 +84,7 @@ class Rename:
             RenameRefusedError: the plan refuses it.
         """
         async with self._lease("expand") as session:
-            phase = await session.phase()
+            phase = await current_phase(session)
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
                 raise self._turn(phase, "expand", self._run(verb))
@@ -128,8 +128,8 @@ class Rename:
         """
         async with self._lease("verify") as session:
             await self._need_expanded(session, "verify")
-            if await session.phase() in {Phase.EXPANDED, Phase.BACKFILLING}:
-                raise self._turn(await session.phase(), "verify", self._run("backfill"))
+            if await current_phase(session) in {Phase.EXPANDED, Phase.BACKFILLING}:
+                raise self._turn(await current_phase(session), "verify", self._run("backfill"))
             report = await (await self._strategy(session, "verify")).verify(session)
             session.entry.result = asdict(report) | {"ok": report.ok}
             return report
@@ -148,7 +148,7 @@ class Rename:
             ContractRefusedError: the gate is not open.
         """
         async with self._lease("contract") as session:
-            if await session.phase() is Phase.CONTRACTED:
+            if await current_phase(session) is Phase.CONTRACTED:
                 await contract.tidy(session, await self._noted_strategy(session))
                 return
             await self._need_expanded(session, "contract")
@@ -162,7 +162,7 @@ class Rename:
             RowsDifferError: the new column has values that the old one has not.
         """
         async with self._lease("rollback") as session:
-            phase = await session.phase()
+            phase = await current_phase(session)
             if phase is Phase.CONTRACTED:
                 raise self._turn(phase, "roll back", contract.way_back(self.target))
             if phase is Phase.NONE and await session.state() is None:
@@ -242,7 +242,7 @@ class Rename:
     @asynccontextmanager
     async def _lease(self, phase: str = "") -> AsyncIterator[RenameSession]:
         async with lease(self.database, self.target, self.options, phase) as session:
-            if await session.phase() is Phase.REVERSED:
+            if await current_phase(session) is Phase.REVERSED:
                 advice = contract.under_way_back(self.target)
                 raise self._turn(Phase.REVERSED, phase or "contract", advice)
             if phase != "rollback":
@@ -261,12 +261,12 @@ class Rename:
         if wanted not in {strategy.name, Options().strategy}:
             begun = f"It was begun with {strategy.wording.label}, not with --strategy {wanted}"
             advice = f"{begun}. Continue with that, or go back first. {self._run('rollback')}"
-            raise self._turn(await session.phase(), asked, advice)
+            raise self._turn(await current_phase(session), asked, advice)
         return strategy
 
     async def _need_expanded(self, session: RenameSession, asked: str) -> None:
         """Refuse a phase whose turn has not come, or is over."""
-        phase = await session.phase()
+        phase = await current_phase(session)
         if phase in _BEFORE_EXPAND:
             raise self._turn(phase, asked, self._run("expand"))
         if phase in {Phase.CONTRACTED, Phase.ROLLING_BACK}:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         Estimate,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         VerifyReport,
     )
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
 
 
 class StrategyPlan(NamedTuple):

@@ -30,8 +30,8 @@ from invoicing.toolkit.rename.table import leaves
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.ranges import Range
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import Control
 
 _TURNS = 3

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.toolkit.rename.columns.copies import Copy
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
 
 # Of the table and its partitions: each may have a sequence of its own.
 _OWNED = """

@@ -20,8 +20,8 @@ from invoicing.toolkit.rename.names import MARK, quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
 
 # Its statement triggers tell it from a table that was made LIKE this one. Parents come first.
 _DETACHED = f"""

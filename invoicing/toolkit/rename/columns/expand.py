@@ -18,8 +18,8 @@ from invoicing.toolkit.rename.names import quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import Column
 
 _UNGUARDED = f"""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from invoicing.toolkit.rename.columns.copies import Copy
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import PlanFinding, Target
+    from invoicing.toolkit.rename.session import RenameSession
 
 
 async def objections(session: RenameSession) -> Objections:

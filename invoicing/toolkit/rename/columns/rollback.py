@@ -13,8 +13,8 @@ from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, quote
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
 
 
 def rollback_statements(names: Names) -> list[str]:

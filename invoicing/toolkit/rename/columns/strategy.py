@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
-    from invoicing.toolkit.rename.lease import RenameSession
     from invoicing.toolkit.rename.model import BackfillReport, StrategyName, VerifyReport
     from invoicing.toolkit.rename.names import Names
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import Control, Objections, StrategyPlan
 
 

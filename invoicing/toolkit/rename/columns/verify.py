@@ -22,7 +22,7 @@ from invoicing.toolkit.rename.names import MARK, quote
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import Column
 
 

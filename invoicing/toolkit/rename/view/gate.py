@@ -11,7 +11,7 @@ from invoicing.toolkit.rename.view.shape import read_shape
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
 
 # What would be dropped with the view, or keeps it from being dropped.
 _ON_THE_VIEW = """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.columns.copies.model import Copy, Search
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
 
 # NOT ENFORCED came with 18.
 QUERY = """

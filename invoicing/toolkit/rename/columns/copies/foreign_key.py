@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Copy, Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
 
 # A key to a partitioned table has constraints to its partitions too, which PostgreSQL makes.
 QUERY = """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Copy
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import ResolvedTable
 
 # Given with the contract, found by another name in the catalog, or said of `valid` apart.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.definitions import Definitions
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import ResolvedTable
 
 

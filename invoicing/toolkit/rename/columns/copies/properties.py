@@ -17,7 +17,7 @@ from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import Column
 
 # By kind and what tells it from others of its kind: an option's name, a grant's three parts.

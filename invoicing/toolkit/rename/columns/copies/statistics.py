@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies.model import Search
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.lease import RenameSession
+    from invoicing.toolkit.rename.session import RenameSession
 
 QUERY = """
 SELECT s.oid, s.stxrelid AS relation, s.stxname AS name, n.nspname AS schema,
