@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tests.rename.seen import LATER, REFUSED, after, plpgsql, seen, sql
 
+BACK = (
+    "CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public; CREATE SERVER {0} FOREIGN DATA"
+    " WRAPPER postgres_fdw; CREATE FOREIGN TABLE f (id bigint, {1}) SERVER {0}"
+    " OPTIONS (schema_name 'public', table_name 'item'{2})"
+)
 SEEN_ROWS = (
     seen(
         "row-copy",
@@ -196,6 +201,24 @@ SEEN_ROWS = (
                 "CREATE FUNCTION f() RETURNS trigger LANGUAGE internal AS"
                 " 'suppress_redundant_updates_trigger'; CREATE TRIGGER t BEFORE UPDATE ON item"
                 " FOR EACH ROW EXECUTE FUNCTION f()"
+            ),
+        },
+    )
+    | seen(
+        "foreign-table",
+        (LATER, REFUSED),
+        {
+            "a foreign table that leads back": BACK.format("by_name", "amt bigint", ""),
+        },
+    )
+    | seen(
+        "foreign-table",
+        (LATER, LATER),
+        {
+            "a foreign table that is only read": BACK.format(
+                "by_option",
+                "sum bigint OPTIONS (column_name 'amt')",
+                ", updatable 'false'",
             ),
         },
     )

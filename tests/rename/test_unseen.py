@@ -202,6 +202,13 @@ CLEAN = {
     "view that counts": "CREATE VIEW v AS SELECT count(*) FROM item",
     "policy on another column": "CREATE POLICY p ON item USING (id > 0)",
     "rule against deletes": "CREATE RULE r AS ON DELETE TO item DO INSTEAD NOTHING",
+    "a foreign table of another table": (
+        "CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public; CREATE SERVER clean FOREIGN"
+        " DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE f (id bigint, amt bigint) SERVER clean"
+        " OPTIONS (schema_name 'public', table_name 'payment'); CREATE FOREIGN TABLE g (id bigint,"
+        " amt bigint OPTIONS (column_name 'title')) SERVER clean OPTIONS (schema_name 'public',"
+        " table_name 'item')"
+    ),
     "event trigger": (
         "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS"
         " 'BEGIN END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()"
