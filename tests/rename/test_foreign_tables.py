@@ -62,7 +62,23 @@ async def test_it_is_asked_for_by_its_old_name_until_its_option_is_set(
         with pytest.raises(ContractRefusedError, match="foreign-table"):
             await rename.contract(confirm="thing.amt")
         [said] = [f for f in (await rename.plan()).findings if f.slug == "foreign-table"]
-        await client.execute(said.message.partition("After the backfill: ")[2])
+        advice = said.message.partition("After the backfill: ")[2].partition(". Or, ")[0]
+        await client.execute(advice)
         assert await total() == 1830
         await rename.contract(confirm="thing.amt")
         assert await total() == 1830
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+async def test_one_of_another_server_is_accepted(
+    empty_database_url: URL, strategy: Strategy
+) -> None:
+    url = empty_database_url
+    await make_server(url)
+    await make_twins(url, MADE)
+    accept = frozenset({"foreign-table"})
+    async with renaming(url, strategy=strategy, accept=accept) as rename:
+        await rename.expand()
+        await rename.backfill()
+        await rename.verify()
+        await rename.contract(confirm="thing.amt")

@@ -60,7 +60,8 @@ async def _leading_back(scope: Scope, *, writes: bool) -> Rows:
 _LATER = Reaction(
     "later",
     "asks the table for {old} by a name of its own, which does not follow. After the backfill: "
-    "ALTER FOREIGN TABLE {subject} {detail}",
+    "ALTER FOREIGN TABLE {subject} {detail}. Or, if its server is another: --accept foreign-table",
+    acceptable=True,
 )
 KINDS = (
     Kind(
