@@ -18,12 +18,13 @@ _LEADING_BACK = """
     SELECT f.ftrelid, coalesce((SELECT option_value FROM pg_options_to_table(f.ftoptions)
             WHERE option_name = 'table_name'), c.relname) AS table_name,
         coalesce((SELECT option_value FROM pg_options_to_table(f.ftoptions)
-            WHERE option_name = 'schema_name'), c.relnamespace::regnamespace::text) AS schema_name,
+            WHERE option_name = 'schema_name'), n.nspname) AS schema_name,
         coalesce((SELECT option_value FROM pg_options_to_table(f.ftoptions)
             WHERE option_name = 'updatable'), (SELECT option_value
             FROM pg_options_to_table(s.srvoptions) WHERE option_name = 'updatable'), 'true')::bool
             AS writes
     FROM pg_catalog.pg_foreign_table AS f JOIN pg_catalog.pg_class AS c ON c.oid = f.ftrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
     JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
     JOIN pg_catalog.pg_proc AS p ON p.oid = w.fdwhandler AND p.proname = 'postgres_fdw_handler'
