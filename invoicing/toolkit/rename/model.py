@@ -291,7 +291,8 @@ class VerifyReport:
         constraints: copied constraints, and whether each is validated.
         indexes: copied indexes, and whether each is valid.
         reconciled: what was dropped or changed on the old column since, and so on the new one.
-        notes: tables that left the tree while the rename was under way, and what to run.
+        guarded: whether what keeps the columns equal stands; else new writes may differ.
+        notes: what other hands have taken off or away, and what to run.
     """
 
     rows: int
@@ -303,13 +304,14 @@ class VerifyReport:
     constraints: dict[str, bool] = field(default_factory=dict)
     indexes: dict[str, bool] = field(default_factory=dict)
     reconciled: list[str] = field(default_factory=list)
+    guarded: bool = True
     notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Return whether nothing is left to do before the contract."""
         rest = [*self.constraints.values(), *self.indexes.values(), self.not_null is not False]
-        return self.equal == self.rows and all(rest)
+        return self.equal == self.rows and self.guarded and all(rest)
 
 
 @dataclass(frozen=True)

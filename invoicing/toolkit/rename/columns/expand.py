@@ -18,6 +18,7 @@ from invoicing.toolkit.rename.names import quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.table import Column
@@ -107,13 +108,13 @@ async def expand(session: RenameSession, strategy: str) -> None:
     )
 
 
-async def unguarded(session: RenameSession) -> list[Unguarded]:
+async def unguarded(context: RenameContext) -> list[Unguarded]:
     """Return the triggers and defaults that are missing or switched off."""
-    names = session.names
-    rows = await session.connection.fetch(
+    names = context.names
+    rows = await context.connection.fetch(
         _UNGUARDED,
-        session.table.oid,
-        session.table.sql,
+        context.table.oid,
+        context.table.sql,
         names.triggers,
         names.statement_triggers,
         [names.old, names.new],

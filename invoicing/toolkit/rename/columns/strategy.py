@@ -9,6 +9,7 @@ from invoicing.toolkit.rename.columns import (
     detached,
     expand,
     gate,
+    guards,
     plan,
     ranges,
     rollback,
@@ -85,8 +86,8 @@ class ColumnsStrategy:
         await detached.clean(session)
 
     async def notes(self, context: RenameContext) -> list[str]:
-        """Return the partitions that were detached, and what finishes them."""
-        return await detached.notes(context)
+        """Return what other hands have taken off the table or out of its tree."""
+        return [*await detached.notes(context), *await guards.notes(context)]
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the triggers and the defaults of a rename off the table."""

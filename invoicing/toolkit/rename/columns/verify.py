@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import detached, expand, ranges
+from invoicing.toolkit.rename.columns import detached, expand, guards, ranges
 from invoicing.toolkit.rename.columns.copies import (
     IndexCopy,
     NotNullCopy,
@@ -106,7 +106,8 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
         constraints=constraints,
         indexes=indexes,
         reconciled=[],
-        notes=await detached.notes(session),
+        guarded=not any(missing.of_rows for missing in await expand.unguarded(session)),
+        notes=[*await detached.notes(session), *await guards.notes(session)],
     )
 
 

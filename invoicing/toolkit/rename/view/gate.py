@@ -11,6 +11,7 @@ from invoicing.toolkit.rename.view.shape import read_shape
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.session import RenameSession
 
 # What would be dropped with the view, or keeps it from being dropped.
@@ -34,6 +35,12 @@ SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tge
 """
 
 
+_INVOKER = """
+SELECT coalesce('security_invoker=true' = ANY (reloptions), false)
+FROM pg_catalog.pg_class WHERE oid = $1
+"""
+
+
 async def objections(session: RenameSession) -> Objections:
     """Return what is missing, and what depends on the view itself."""
     connection, names = session.connection, session.names
@@ -47,7 +54,25 @@ async def objections(session: RenameSession) -> Objections:
         message = f"is missing or disabled, so old-style writes are not counted. {again}"
         found.append(PlanFinding("triggers", names.count_trigger, "refused", message))
     found += await made_on_view(connection, shape.view)
-    return Objections(found, await has_rows(session))
+    noted = [
+        PlanFinding("row-security", names.relation, "noted", message)
+        for message in await unhidden(session)
+    ]
+    return Objections(found, await has_rows(session), noted)
+
+
+async def unhidden(context: RenameContext) -> list[str]:
+    """Say that the view shows rows which row security hides: it was enabled after the expand."""
+    shape = await read_shape(context.connection, context.table.oid, context.names)
+    if shape.view is None or not shape.row_security:
+        return []
+    if await context.connection.fetchval(_INVOKER, shape.view):
+        return []
+    message = (
+        "row security is enabled on the table behind the view, and the view shows every row. Run: "
+        f"ALTER VIEW {context.names.relation} SET (security_invoker = true) (PostgreSQL 15)"
+    )
+    return [message]
 
 
 async def has_rows(session: RenameSession) -> bool:

@@ -155,9 +155,9 @@ class ViewStrategy:
     async def clean(self, session: RenameSession) -> None:
         """Do nothing: no table leaves with anything of the rename's."""
 
-    async def notes(self, context: RenameContext) -> list[str]:  # noqa: ARG002
-        """Return nothing: no table leaves with anything of the rename's."""
-        return []
+    async def notes(self, context: RenameContext) -> list[str]:
+        """Return what the view shows and the table behind it would hide."""
+        return await gate.unhidden(context)
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the counter off the table."""
