@@ -67,6 +67,6 @@ async def test_row_security_enabled_behind_the_view_is_said(empty_database_url: 
         assert "security_invoker" in note
         await rename.backfill()
         await rename.verify()
-        assert "row-security" in {finding.kind for finding in (await rename.gate()).unseen}
+        assert "row-security" in {finding.slug for finding in (await rename.gate()).unseen}
         await execute(empty_database_url, "ALTER VIEW bill SET (security_invoker = true)")
         assert (await rename.status()).notes == []
