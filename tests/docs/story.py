@@ -31,6 +31,8 @@ VOLATILE = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(\+\d\d(:?\d\d)?| UTC)?", "MOMENT"),
     (r'"(pid|dead_rows|table_bytes|index_bytes|old_write_age|rate|eta)": [^,\n]+', r'"\1": N'),
     (r"[\d,.]+ ?(ms|s|KB|MB|GB|kB|bytes)\b", "AMOUNT"),
+    # A run that takes less than a second has no rate.
+    (r"AMOUNT, \d[\d,.]* (rows )?a second", "AMOUNT"),
     (r"\d[\d,.]* rows (a second|/s)", "RATE"),
     (r"\bin [\d.]+s\b", "in TIME"),
     (r"[0-9a-f]{10}", "KEY"),
