@@ -68,5 +68,6 @@ async def test_row_security_enabled_behind_the_view_is_said(empty_database_url: 
         await rename.backfill()
         await rename.verify()
         assert "row-security" in {finding.slug for finding in (await rename.gate()).unseen}
-        await execute(empty_database_url, "ALTER VIEW bill SET (security_invoker = true)")
-        assert (await rename.status()).notes == []
+        for value in ("true", "on", "1"):
+            await execute(empty_database_url, f"ALTER VIEW bill SET (security_invoker = {value})")
+            assert (await rename.status()).notes == [], value

@@ -52,7 +52,12 @@ async def verify(session: RenameSession) -> VerifyReport:
         # Expressions of indexes have statistics of their own.
         await session.ddl.long(f"ANALYZE {names.relation}")
     counts = await _equal_counts(session, column)
-    report = replace(await describe(session, counts), reconciled=reconciled)
+    report = replace(
+        await describe(session, counts),
+        reconciled=reconciled,
+        guarded=not any(missing.of_rows for missing in await expand.unguarded(session)),
+        notes=[*await detached.notes(session), *await guards.notes(session)],
+    )
     if report.ok:
         await connection.execute(state.set_phase(names, Phase.VERIFIED))
     return report
@@ -101,13 +106,14 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
             name = unnamed if isinstance(copy, NotNullCopy) else copy.name
             constraints[name] = ready and constraints.get(name, True)
     return VerifyReport(
-        **counts,
+        rows=counts["rows"],
+        equal=counts["equal"],
+        different=counts["different"],
+        missing=counts["missing"],
+        nulls=counts["nulls"],
         not_null=not_null,
         constraints=constraints,
         indexes=indexes,
-        reconciled=[],
-        guarded=not any(missing.of_rows for missing in await expand.unguarded(session)),
-        notes=[*await detached.notes(session), *await guards.notes(session)],
     )
 
 

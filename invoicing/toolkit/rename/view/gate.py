@@ -35,9 +35,14 @@ SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tge
 """
 
 
-_INVOKER = """
-SELECT coalesce('security_invoker=true' = ANY (reloptions), false)
-FROM pg_catalog.pg_class WHERE oid = $1
+# The view's option may be written as true, on or 1.
+_UNHIDDEN = """
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_class AS v
+        ON v.relnamespace = c.relnamespace AND v.relname = $2 AND v.relkind = 'v'
+    WHERE c.oid = $1 AND c.relrowsecurity AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_options_to_table(v.reloptions)
+        WHERE option_name = 'security_invoker' AND option_value::bool))
 """
 
 
@@ -63,14 +68,12 @@ async def objections(session: RenameSession) -> Objections:
 
 async def unhidden(context: RenameContext) -> list[str]:
     """Say that the view shows rows which row security hides: it was enabled after the expand."""
-    shape = await read_shape(context.connection, context.table.oid, context.names)
-    if shape.view is None or not shape.row_security:
-        return []
-    if await context.connection.fetchval(_INVOKER, shape.view):
+    names = context.names
+    if not await context.connection.fetchval(_UNHIDDEN, context.table.oid, names.table):
         return []
     message = (
         "row security is enabled on the table behind the view, and the view shows every row. Run: "
-        f"ALTER VIEW {context.names.relation} SET (security_invoker = true) (PostgreSQL 15)"
+        f"ALTER VIEW {names.relation} SET (security_invoker = true) (PostgreSQL 15)"
     )
     return [message]
 
