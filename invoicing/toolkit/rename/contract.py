@@ -49,7 +49,7 @@ async def contract(session: RenameSession, strategy: RenameStrategy, confirm: st
     await tidy(session, strategy)
     if not rows:
         # Nothing was lost, so that no way back is needed.
-        await state.forget(session.connection, session.names)
+        await state.forget(session)
 
 
 async def end_old_name(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from invoicing.toolkit.rename.names import STATE, quote
+from invoicing.toolkit.rename.names import STATE, literal, quote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -190,10 +190,11 @@ async def read_runs(connection: Connection, names: Names) -> list[Run]:
     return [_run(row) for row in rows]
 
 
-async def forget(connection: Connection, names: Names) -> None:
-    """Delete the runs of a rename that was taken back."""
-    if await _has_table(connection):
-        await connection.execute(f"DELETE FROM {_TABLE} WHERE key = $1", names.key)
+def forget_statement(names: Names) -> str:
+    """Return what deletes the runs of a rename that was taken back, within a block."""
+    delete = f"DELETE FROM {_TABLE} WHERE key = {literal(names.key)}"
+    # A schema that an older version made may lack the table.
+    return f"IF to_regclass({literal(_TABLE)}) IS NOT NULL THEN {delete}; END IF"
 
 
 def _operator() -> str:

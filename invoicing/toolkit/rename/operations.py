@@ -264,7 +264,7 @@ async def _rollback(database: Database, run: _Run) -> None:
     # The table is as it was before the expand: nothing is left to tell of either way.
     for done in (rename, back):
         async with lease(database, done.target, done.options) as session:
-            await state.forget(session.connection, session.names)
+            await state.forget(session)
 
 
 async def _contract(database: Database, run: _Run) -> None:

@@ -44,7 +44,7 @@ async def rollback(session: RenameSession) -> None:
     await session.ddl.short(*statements)
     if await state.has_state(connection):
         await write(connection, *names.drop_functions())
-    await state.forget(connection, names)
+    await state.forget(session)
 
 
 async def _refuse_loss(session: RenameSession) -> None:

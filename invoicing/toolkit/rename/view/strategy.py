@@ -189,7 +189,7 @@ class ViewStrategy:
 
         await _unless_changed(swap)
         await write(connection, *names.drop_functions())
-        await state.forget(connection, names)
+        await state.forget(session)
 
 
 async def _shape(session: RenameSession) -> Shape:
