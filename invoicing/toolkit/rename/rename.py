@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from invoicing.toolkit.rename import contract
 from invoicing.toolkit.rename.acceptance import check_plan
@@ -59,6 +61,9 @@ if TYPE_CHECKING:
     FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
 
 _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
+
+# What a status may find gone between two of its questions: a rollback takes milliseconds.
+_LOOKS = 2
 
 
 class Rename:
@@ -220,6 +225,13 @@ class Rename:
                 return found
 
     async def _read_status(self, connection: Connection) -> Status:
+        # A rollback may drop what is just read: the next look sees that it did.
+        for _ in range(_LOOKS):
+            with suppress(asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+                return await self._look(connection)
+        return await self._look(connection)
+
+    async def _look(self, connection: Connection) -> Status:
         async with pinned(connection):
             return await read_status(await find_context(connection, self.target, self.options))
 

@@ -27,18 +27,19 @@ _UNGUARDED = f"""
 WITH tree AS (SELECT $1::oid AS relid UNION
     SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
 missing AS (
-    SELECT relid, quote_ident(w.name) AS name, w.name <> ALL ($4::text[]) AS of_rows
+    SELECT relid, quote_ident(w.name) AS name, w.name <> ALL ($4::text[]) AS of_rows,
+        false AS of_default
     FROM tree CROSS JOIN unnest($3::text[]) AS w (name)
     LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = relid AND g.tgname = w.name
     WHERE g.tgenabled IS DISTINCT FROM 'A'
     UNION ALL
-    SELECT relid, 'default of ' || quote_ident(a.attname), false
+    SELECT relid, 'default of ' || quote_ident(a.attname), false, true
     FROM tree JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relid
         AND a.attname = ANY ($5::text[])
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
 SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
-    of_rows
+    of_rows, of_default
 FROM missing
 """
 
@@ -48,10 +49,12 @@ class Unguarded(NamedTuple):
 
     Attributes:
         of_rows: whether rows may differ for the want of it; the others only count.
+        of_default: whether it is a default: other DDL has set or dropped it.
     """
 
     subject: str
     of_rows: bool
+    of_default: bool
 
 
 def add_column(names: Names, column: Column) -> list[str]:

@@ -53,7 +53,7 @@ async def _triggers(session: RenameSession) -> list[PlanFinding]:
     counts = f"is missing, so old code that writes there is not seen. {run}"
     return [
         objection("triggers", subject, f"{rows} verify it" if of_rows else counts)
-        for subject, of_rows in await unguarded(session)
+        for subject, of_rows, _ in await unguarded(session)
     ]
 
 

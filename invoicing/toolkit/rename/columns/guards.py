@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _GUARDED = frozenset(
     {Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED}
 )
+_MEANING = {
+    False: "missing, or not enabled ALWAYS, so a write by one name can fail, or not reach the "
+    "other. {run}; then backfill and verify",
+    True: "not the rename's any more: both columns follow it, but an INSERT that leaves "
+    "{names.old} out may count as one by the old name. {run}, which keeps the new default",
+}
 _LEFT = """
 SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = ANY ($2) ORDER BY 1
 """
@@ -32,9 +38,8 @@ async def notes(context: RenameContext) -> list[str]:
         means = f"{names.old} was dropped by other means than the contract, and writes can fail by"
         run = f"Run: {target.command('contract')}, which takes it off"
         return [f"{means} the trigger {trigger}. {run}" for trigger in left]
-    run = f"Run: {target.command('expand')}; then backfill and verify"
-    meaning = "so a write by one name can fail, or not reach the other"
+    run = f"Run: {target.command('expand')}"
     return [
-        f"{subject} is missing, or not enabled ALWAYS, {meaning}. {run}"
-        for subject, _ in await unguarded(context)
+        f"{missing.subject} is {_MEANING[missing.of_default].format(run=run, names=names)}"
+        for missing in await unguarded(context)
     ]

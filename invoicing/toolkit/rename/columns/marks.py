@@ -9,6 +9,10 @@ INSERT) or `u` (an UPDATE) before what is there, its rows put their letters befo
 takes all of it away: what a function writes while a row is made leaves that row's letters alone. A
 trigger's depth is part of the setting's name: an INSERT within a trigger has a stack of its own.
 
+Where DDL has given a column another default, or none, its letter is gone: *insert* then asks, and
+only of two values that differ, whether the value is that default's (`left_out`). A default that
+gives another value each time (a sequence, random()) counts as what was left out.
+
 What they do not see: `INSERT (old) VALUES (DEFAULT)` is to PostgreSQL what leaving `old` out is, so
 it does not count. Where an INSERT has ON CONFLICT DO UPDATE, and in a MERGE, both defaults are
 evaluated, so that a sequence may be advanced twice.
@@ -35,6 +39,11 @@ _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
 _BARE_ROW = r"^ROW\(.*\)$"
 # A bare ROW(...) has no type of its own within the CASE, so that it was given one.
 _ROW = rf"{_MARK} IS NOT NULL\) AND true\) THEN\s+(ROW\(.*\))::.*\s+ELSE NULL::.*\s+END$"
+# The default of a domain, with its pg_type as y.
+_OF_TYPE = (
+    "coalesce(pg_catalog.pg_get_expr(y.typdefaultbin, 0), pg_catalog.quote_literal(y.typdefault)"
+    " || '::' || pg_catalog.format_type(y.oid, NULL))"
+)
 
 
 def setting(names: Names) -> str:
@@ -77,6 +86,11 @@ def mark_statement(names: Names) -> str:
     # An INSERT takes the old column's value: a sequence is not to be advanced for it twice.
     inserting = f"{mark} OPERATOR(pg_catalog.~) '^[on]+i'"
     skipped = literal(f"CASE WHEN {inserting} THEN NULL ELSE %2$s END")
+    # DDL has given the new column one since. The first has been that of a column just added.
+    changed = (
+        f"{is_marked('d.of_old')} AND NOT {is_marked('d.of_new')} AND d.of_new"
+        " OPERATOR(pg_catalog.!~) '^CASE\\s+WHEN true THEN NULL::'"
+    )
     return _each(
         names,
         f"""(SELECT pg_catalog.format(
@@ -86,9 +100,52 @@ def mark_statement(names: Names) -> str:
                 ELSE {own} END,
             CASE a.attname WHEN {new} THEN 'n' ELSE 'o' END,
             coalesce(own, d.of_type, 'NULL'), d.type)
-        FROM (SELECT {original("d.of_old")}) AS o (own))""",
+        FROM (SELECT CASE WHEN {changed} THEN d.of_new
+            ELSE {original("d.of_old")} END) AS o (own))""",
         f"a.attname IN ({old}, {new})",
     )
+
+
+def left_out(names: Names) -> str:
+    """Return a block for *insert*: which side may be a default that is not ours any more.
+
+    It sets `without_old` and `without_new`. An INSERT into a partition's parent has its defaults.
+    """
+    value = "(%1$s)::%2$s"
+    same = f"pg_catalog.record_image_eq(ROW({value}), ROW(($1).%3$I))"
+    again = f"pg_catalog.record_image_eq(ROW({value}), ROW({value}))"
+    return f"""FOR changed IN
+            SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+                coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), {_OF_TYPE}) AS value
+            FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+            LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+            WHERE a.attname IN ({literal(names.old)}, {literal(names.new)})
+                AND a.attrelid IN (SELECT TG_RELID UNION
+                    SELECT relid FROM pg_catalog.pg_partition_ancestors(TG_RELID))
+        LOOP
+            CONTINUE WHEN {is_marked("changed.value")};
+            IF changed.value IS NULL THEN
+                EXECUTE pg_catalog.format('SELECT ($1).%I IS NOT DISTINCT FROM NULL', changed.name)
+                    INTO its_default USING NEW;
+            ELSE
+                its_default := pg_catalog.strpos(changed.value, 'nextval(') > 0;
+                IF NOT its_default THEN
+                    BEGIN
+                        EXECUTE pg_catalog.format({literal(f"SELECT {same} OR NOT {again}")},
+                            changed.value, changed.type, changed.name) INTO its_default USING NEW;
+                    EXCEPTION WHEN OTHERS THEN
+                        -- It needs the client's path, or may run once only.
+                        its_default := true;
+                    END;
+                END IF;
+            END IF;
+            IF changed.name = {literal(names.old)} THEN
+                without_old := without_old OR its_default;
+            ELSE
+                without_new := without_new OR its_default;
+            END IF;
+        END LOOP;"""
 
 
 def unmark_statement(names: Names, column: str) -> str:
@@ -117,12 +174,10 @@ BEGIN
         LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = c.oid AND f.adnum = a.attnum
         CROSS JOIN LATERAL (SELECT c.oid::pg_catalog.regclass AS relation,
             pg_catalog.pg_get_expr(f.adbin, f.adrelid) AS expression,
-            (SELECT pg_catalog.pg_get_expr(e.adbin, e.adrelid) FROM pg_catalog.pg_attrdef AS e
-                JOIN pg_catalog.pg_attribute AS b ON b.attrelid = e.adrelid AND b.attnum = e.adnum
-                WHERE e.adrelid = c.oid AND b.attname = {literal(names.old)}) AS of_old,
+            {_default_of(names.old)} AS of_old,
+            {_default_of(names.new)} AS of_new,
             pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-            coalesce(pg_catalog.pg_get_expr(y.typdefaultbin, 0), pg_catalog.quote_literal(
-                y.typdefault) || '::' || pg_catalog.format_type(y.oid, NULL)) AS of_type) AS d
+            {_OF_TYPE} AS of_type) AS d
         WHERE c.oid IN (SELECT {root} UNION
                 SELECT relid FROM pg_catalog.pg_partition_tree({root}))
             AND {which} AND NOT a.attisdropped
@@ -131,3 +186,9 @@ BEGIN
     END LOOP;
 END
 $marks_{names.key}$"""
+
+
+def _default_of(column: str) -> str:
+    return f"""(SELECT pg_catalog.pg_get_expr(e.adbin, e.adrelid) FROM pg_catalog.pg_attrdef AS e
+                JOIN pg_catalog.pg_attribute AS b ON b.attrelid = e.adrelid AND b.attnum = e.adnum
+                WHERE e.adrelid = c.oid AND b.attname = {literal(column)})"""

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.columns.marks import letters, setting
+from invoicing.toolkit.rename.columns.marks import left_out, letters, setting
 from invoicing.toolkit.rename.names import literal, quote
 
 if TYPE_CHECKING:
@@ -231,6 +231,8 @@ def _insert_body(names: Names, column: Column) -> str:
     without_old boolean := pg_catalog.strpos(noted, 'o') > 0;
     without_new boolean := pg_catalog.strpos(noted, 'n') > 0;
     counted boolean := true;
+    changed record;
+    its_default boolean;
 BEGIN
     IF noted <> '' THEN
         PERFORM pg_catalog.set_config(place, rest, true);
@@ -241,12 +243,16 @@ BEGIN
         without_old := {missing(f"NEW.{old}")};
         counted := {replica} OR {differ};
     END IF;
+    IF NOT without_new AND NOT without_old AND {differ} THEN
+        {left_out(names)}
+        IF without_old = without_new THEN
+            {_conflict(names)}
+        END IF;
+    END IF;
     IF without_new THEN
         NEW.{new} := NEW.{old};
     ELSIF without_old THEN
         NEW.{old} := NEW.{new};
-    ELSIF {differ} THEN
-        {_conflict(names)}
     END IF;
     IF counted AND NOT without_old THEN
         {_count(names)}

@@ -1,0 +1,127 @@
+"""DDL that gives a column another default in the window breaks no INSERT by either name.
+
+The judge is a twin whose column was renamed: the same DDL and the same INSERT, by its own name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from tests.conftest import execute
+from tests.rename.bills import CONFIRM, renaming
+from tests.rename.faults import connected
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+DDL = {
+    "constant": "ALTER {} SET DEFAULT 5",
+    "expression": "ALTER {} SET DEFAULT length(current_database()) * 2",
+    "none": "ALTER {} DROP DEFAULT",
+    "null": "ALTER {} SET DEFAULT NULL",
+    "sequence": "ALTER {} SET DEFAULT nextval('numbers')",
+    "random": "ALTER {} SET DEFAULT 1000 + floor(random() * 1000000)",
+    "needs the client's path": "ALTER {} SET DEFAULT five()",
+}
+# Of values that differ each time, only that there is one can be compared.
+VOLATILE = {"sequence", "random"}
+INSERTS = (
+    "INSERT INTO {} (id, {}) VALUES (1, 7)",
+    "INSERT INTO {} (id, {}) VALUES (2, 5)",
+    "INSERT INTO {} (id, {}) SELECT n, n FROM generate_series(3, 6) AS n",
+    "INSERT INTO {} (id, {}) VALUES (7, NULL)",
+    "INSERT INTO {} (id, {}) VALUES (8, DEFAULT), (9, 7)",
+    "INSERT INTO {} (id, {}) VALUES (1, 8) ON CONFLICT (id) DO UPDATE SET {} = excluded.{}",
+)
+WITHOUT = "INSERT INTO {} (id) VALUES (10)"
+TABLES = {
+    "plain": ("CREATE TABLE {} (id bigint PRIMARY KEY, amt bigint DEFAULT 3)",),
+    "partitioned": (
+        "CREATE TABLE {} (id bigint PRIMARY KEY, amt bigint DEFAULT 3) PARTITION BY RANGE (id)",
+        "CREATE TABLE {}_part PARTITION OF {} (amt DEFAULT 4) DEFAULT",
+    ),
+}
+
+
+async def _insert(url: URL, table: str, name: str) -> list[tuple[int, int | None]]:
+    async with connected(url) as client:
+        for statement in (*INSERTS, WITHOUT):
+            await client.execute(statement.format(table, name, name, name))
+        rows = await client.fetch(f'SELECT id, "{name}" FROM {table} ORDER BY id')
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("column", ["amt", "amount_cents"])
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [*(("plain", kind) for kind in DDL), ("partitioned", "constant"), ("partitioned", "none")],
+)
+async def test_each_insert_does_what_the_twins_does(
+    empty_database_url: URL, shape: str, column: str, kind: str
+) -> None:
+    url, table = empty_database_url, TABLES[shape]
+    await execute(url, "CREATE SEQUENCE numbers START 50000")
+    await execute(
+        url,
+        "CREATE FUNCTION five() RETURNS bigint LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN (SELECT 5 FROM one_row); END'",
+        "CREATE TABLE one_row AS SELECT 1",
+    )
+    for name in ("bill", "twin"):
+        await execute(url, *(statement.replace("{}", name) for statement in table))
+    await execute(url, "ALTER TABLE twin RENAME amt TO amount_cents")
+    await execute(url, "ALTER TABLE twin " + DDL[kind].format("amount_cents"))
+    expected = await _insert(url, "twin", "amount_cents")
+    async with renaming(url) as rename:
+        await rename.expand()
+        await execute(url, "ALTER TABLE bill " + DDL[kind].format(column))
+        for by in ("amt", "amount_cents"):
+            rows = await _insert(url, "bill", by)
+            assert rows == await _rows(url, "amount_cents" if by == "amt" else "amt")
+            if kind in VOLATILE:
+                assert rows[:7] == expected[:7]
+                assert all(value > 999 for _, value in (rows[7], rows[9]))
+            else:
+                assert rows == expected, by
+            await execute(url, "TRUNCATE bill")
+
+
+@pytest.mark.parametrize("column", ["amt", "amount_cents"])
+async def test_the_next_expand_keeps_the_default_whichever_column_it_was_given(
+    empty_database_url: URL, column: str
+) -> None:
+    url = empty_database_url
+    await execute(url, TABLES["plain"][0].format("bill"))
+    async with renaming(url) as rename:
+        await rename.expand()
+        await execute(url, f"ALTER TABLE bill ALTER {column} SET DEFAULT 5")
+        await rename.expand()
+        assert (await rename.status()).notes == []
+        await execute(url, "INSERT INTO bill (id) VALUES (1)")
+        assert await _rows(url, "amt") == await _rows(url, "amount_cents") == [(1, 5)]
+        assert (await rename.backfill()).completed
+        assert (await rename.verify()).ok
+        await rename.contract(confirm=CONFIRM)
+    await execute(url, "INSERT INTO bill (id) VALUES (2)")
+    assert await _rows(url, "amount_cents") == [(1, 5), (2, 5)]
+
+
+async def test_two_values_for_one_column_are_an_error_all_the_same(empty_database_url: URL) -> None:
+    url = empty_database_url
+    await execute(url, TABLES["plain"][0].format("bill"))
+    async with renaming(url) as rename:
+        await rename.expand()
+        await execute(url, "ALTER TABLE bill ALTER amt SET DEFAULT 5")
+        async with connected(url) as client:
+            with pytest.raises(asyncpg.CheckViolationError):
+                await client.execute("INSERT INTO bill (id, amt, amount_cents) VALUES (1, 6, 7)")
+
+
+async def _rows(url: URL, name: str) -> list[tuple[int, int | None]]:
+    async with connected(url) as client:
+        return [
+            tuple(row) for row in await client.fetch(f"SELECT id, {name} FROM bill ORDER BY id")
+        ]
