@@ -6,6 +6,7 @@ What the driver raises becomes an error that says what happened and what to do (
 from __future__ import annotations
 
 import errno
+import re
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.errors import RenameFailedError, RenameInterruptedError
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -92,9 +94,13 @@ SELECT set_config('search_path', concat_ws(', ', 'pg_catalog', (SELECT string_ag
     ', ' ORDER BY place) FROM unnest(current_setting('invoicing.schemas')::name[])
     WITH ORDINALITY AS u (s, place) WHERE s <> 'pg_catalog' AND s !~ '^pg_temp'), 'pg_temp'), $1)
 """
+# Where an error came up, innermost first: an event trigger, a check, an expression's function.
+_FUNCTION = re.compile(r"function (?!inline_code_block|\"?invoicing_rename)(\S+)")
+_IN_BLOCK = re.compile(r'SQL statement "(.*)"\nPL/pgSQL function inline_code_block')
 _FIX = "Fix that, then run the same command again"
 _ADVICE = {
-    "42501": "Ask the table's owner, or a superuser, for the privilege; then run it again",
+    "42501": "Ask its owner for the privilege (of the rename's own tables: the owner of the schema "
+    "invoicing_rename), or a superuser; then run it again",
     "53100": "Free disk space, then run the same command again: it goes on from there",
     "53200": "The server has no memory left; run the same command again later",
     "53300": "The server has no connection left; use fewer workers, or raise max_connections",
@@ -189,7 +195,9 @@ async def write(connection: Connection, *statements: str) -> None:
     try:
         for statement in statements:
             await connection.execute(statement)
-    except asyncpg.PostgresError:
+    except asyncpg.PostgresError as error:
+        # Which of them it was: `explanation` shows it.
+        error.add_note(statement)
         if not local:
             await connection.execute(back)
         raise
@@ -222,6 +230,12 @@ def explanation(
         return RenameInterruptedError(str(target), reason)
     known = _ADVICE.get(str(sqlstate), "").replace("{plan}", target.command("plan"))
     advice = known or getattr(error, "hint", None) or _FIX
+    context = str(getattr(error, "context", None) or "")
+    inner = _IN_BLOCK.search(context)
+    statement = inner[1] if inner else next(iter(getattr(error, "__notes__", ())), statement)
+    if raiser := _FUNCTION.search(context):
+        # What is missing there, or was raised there, is not what was renamed.
+        advice = f"It came from the database's own function {visible(raiser[1])}. {_FIX}"
     if isinstance(error, asyncpg.DependentObjectsStillExistError):
         # The server's own hint is CASCADE, which drops what is still used.
         users = "; ".join(str(error.detail).splitlines())
