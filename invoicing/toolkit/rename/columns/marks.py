@@ -36,6 +36,7 @@ _PREFIX = "invoicing_rename.k"
 _MARK = rf"^\s*CASE\s+WHEN [^']*'{_PREFIX}.*?, true\)"
 _OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE NULL::.*\s+END$"
 _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
+_EMPTY = r"^CASE\s+WHEN true THEN NULL::"
 _BARE_ROW = r"^ROW\(.*\)$"
 # A bare ROW(...) has no type of its own within the CASE, so that it was given one.
 _ROW = rf"{_MARK} IS NOT NULL\) AND true\) THEN\s+(ROW\(.*\))::.*\s+ELSE NULL::.*\s+END$"
@@ -89,7 +90,7 @@ def mark_statement(names: Names) -> str:
     # DDL has given the new column one since. The first has been that of a column just added.
     changed = (
         f"{is_marked('d.of_old')} AND NOT {is_marked('d.of_new')} AND d.of_new"
-        " OPERATOR(pg_catalog.!~) '^CASE\\s+WHEN true THEN NULL::'"
+        f" OPERATOR(pg_catalog.!~) {literal(_EMPTY)}"
     )
     return _each(
         names,
