@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from invoicing.cli.rename_run import (
     resumable,
     run_backfill,
     run_phase,
+    show_live,
     show_status,
 )
 from invoicing.errors import UsageError
@@ -27,7 +28,7 @@ from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename import Plan, Rename, Status
+    from invoicing.toolkit.rename import LiveSettings, Plan, Rename, Status
 
 app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"
@@ -94,6 +95,61 @@ def backfill(context: CommandContext) -> None:
     run_backfill(context, "backfill")
 
 
+@rename_command(app)
+def pause(context: CommandContext) -> None:
+    """Let a running backfill wait between two batches, from another terminal, until resume.
+
+    Example: invoicing rename pause invoice amt amount_cents
+    """
+    show_live(context, context.run(lambda rename: rename.pause()))
+
+
+@rename_command(app)
+def resume(context: CommandContext) -> None:
+    """Let a paused backfill go on.
+
+    Example: invoicing rename resume invoice amt amount_cents
+    """
+    show_live(context, context.run(lambda rename: rename.resume()))
+
+
+@rename_command(app)
+def throttle(
+    *,
+    context: CommandContext,
+    pause: Annotated[float | None, typer.Option(help="Seconds to sleep after each batch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a batch.")] = None,
+    target: Annotated[float | None, typer.Option(help="Seconds that a batch may take.")] = None,
+    max_replica_lag: Annotated[
+        float | None, typer.Option(help="Wait while a replica lags by more seconds.")
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Let the backfill's own options count again.")
+    ] = False,
+) -> None:
+    """Set the speed of a running backfill from another terminal; it counts for the next run too.
+
+    Example: invoicing rename throttle invoice amt amount_cents --pause 0.2 --batch-size 1000
+    """
+    given = (pause, batch_size, target, max_replica_lag)
+    if not reset and all(value is None for value in given):
+        message = (
+            "nothing to set. Give --pause, --batch-size, --target, --max-replica-lag or --reset"
+        )
+        raise UsageError(message)
+
+    async def work(rename: Rename) -> LiveSettings:
+        return await rename.throttle(
+            pause=pause,
+            batch_size=batch_size,
+            target=target,
+            max_replica_lag=max_replica_lag,
+            reset=reset,
+        )
+
+    show_live(context, context.run(work))
+
+
 @rename_command(app, asks=True)
 def verify(context: CommandContext) -> None:
     """Compare every row; build on the new column what the old one has, and validate it.
@@ -119,12 +175,17 @@ def status(
     watch: Annotated[
         float | None, typer.Option(min=0.2, help="Refresh every so many seconds.")
     ] = None,
+    form: Annotated[
+        Literal["text", "json", "openmetrics"],
+        typer.Option("--format", help="openmetrics: for Prometheus."),
+    ] = "text",
 ) -> None:
     """Show the state of a rename, from any connection, while it runs or not.
 
     Example: invoicing rename status invoice amt amount_cents --watch 1
     """
-    context.run(lambda rename: show_status(rename, watch, as_json=context.as_json))
+    form = "json" if context.as_json and form == "text" else form
+    context.run(lambda rename: show_status(rename, watch, form))
 
 
 @rename_command(app)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename import (
         BackfillReport,
         GateReport,
+        LiveSettings,
         Options,
         Plan,
         PlanFinding,
@@ -201,6 +202,8 @@ def status_table(status: Status) -> Table:
     table.add_row("writes to the old name", _old_writes(status))
     table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
     table.add_row("lock holder", str(status.operator or "none"))
+    if status.live:
+        table.add_row("backfill", visible(status.live))
     for name in status.accepted:
         table.add_row("accepted", name)
     for line in status.reconciled:
@@ -210,6 +213,12 @@ def status_table(status: Status) -> Table:
     for blocker in status.blockers or ("none",):
         table.add_row("blocking sessions", str(blocker))
     return table
+
+
+def print_live(settings: LiveSettings) -> None:
+    """Print what counts for a running backfill from now on."""
+    said = visible(str(settings)) or "as the backfill's own options say"
+    _say(f"The backfill: {said}. It is read within a second, and by the next run")
 
 
 def status_line(status: Status) -> str:

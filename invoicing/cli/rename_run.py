@@ -16,8 +16,9 @@ import typer
 from rich.live import Live
 
 from invoicing.cli import rename_output as output
-from invoicing.cli.output import console, echo_json, echo_text, errors
+from invoicing.cli.output import console, echo_for_program, echo_json, echo_text, errors
 from invoicing.cli.progress import shown_progress
+from invoicing.cli.rename_metrics import openmetrics
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.consequences import consequences, is_typed
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from invoicing.cli.rename_options import CommandContext
-    from invoicing.toolkit.rename import BackfillReport, Status
+    from invoicing.toolkit.rename import BackfillReport, LiveSettings, Status
 
 
 def ask(context: CommandContext, question: str) -> None:
@@ -111,14 +112,26 @@ def run_phase(
         output.print_done(verb, before, after, context.options)
 
 
-async def show_status(rename: Rename, watch: float | None, *, as_json: bool) -> None:
+def show_live(context: CommandContext, settings: LiveSettings) -> None:
+    """Show what counts for a running backfill from now on."""
+    if context.as_json:
+        print_json(asdict(settings))
+    else:
+        output.print_live(settings)
+
+
+async def show_status(
+    rename: Rename, watch: float | None, form: Literal["text", "json", "openmetrics"]
+) -> None:
     """Show where a rename stands; again every `watch` seconds, if that is given."""
-    if watch is not None and console.is_terminal and not as_json:
+    if watch is not None and console.is_terminal and form == "text":
         await _watch(rename, watch)
     while True:
         found = await rename.status()
-        if as_json:
+        if form == "json":
             print_json(found.as_dict(), indent=2 if watch is None else None)
+        elif form == "openmetrics":
+            echo_for_program(openmetrics(found))
         elif watch is None:
             output.print_status(found, rename.options)
         else:
@@ -180,7 +193,8 @@ async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
         heard.append(number)
         stop.set()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # SIGHUP: the terminal was closed. Not on every platform.
+    numbers = (signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)]))
     # Windows' loops have no signal handlers: there Ctrl-C cancels at once.
     with suppress(NotImplementedError):
         for number in numbers:

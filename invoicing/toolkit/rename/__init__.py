@@ -1,6 +1,7 @@
 """Rename a column of a live table: plan, expand, backfill, verify, contract; or roll back."""
 
 from invoicing.toolkit.rename.journal import Run
+from invoicing.toolkit.rename.live import LiveSettings
 from invoicing.toolkit.rename.model import (
     BackfillReport,
     Blocker,
@@ -25,6 +26,7 @@ __all__ = [
     "Blocker",
     "Estimate",
     "GateReport",
+    "LiveSettings",
     "Options",
     "Phase",
     "Plan",

@@ -154,7 +154,7 @@ class Entry:
         }
         values = (names.key, names.schema, names.table, names.old, names.new, self.phase)
         self._row = await self.connection.fetchval(
-            _BEGIN, *values, self._began, _operator(), json.dumps(options)
+            _BEGIN, *values, self._began, operator_name(), json.dumps(options)
         )
 
     async def end(self, outcome: str, said: str | None = None) -> None:
@@ -197,7 +197,8 @@ def forget_statement(names: Names) -> str:
     return f"IF to_regclass({literal(_TABLE)}) IS NOT NULL THEN {delete}; END IF"
 
 
-def _operator() -> str:
+def operator_name() -> str:
+    """Return who runs this, as `user@host`."""
     try:
         user = getpass.getuser()
     except (ImportError, KeyError, OSError):  # a container's user may have no name

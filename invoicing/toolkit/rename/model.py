@@ -20,6 +20,9 @@ TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
+    "pause": (),
+    "resume": (),
+    "throttle": (),
     "verify": _LOCKS,
     "status": ("max_transaction_age",),
     "gate": ("quiet", "accept"),
@@ -367,6 +370,7 @@ class Status:
         accepted: what was accepted at the gate, by whom and when.
         reconciled: what was changed on the old column since the expand, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
+        live: what another session has set for the backfill, and who; empty for nothing.
     """
 
     target: Target
@@ -387,6 +391,7 @@ class Status:
     accepted: list[str] = field(default_factory=list)
     reconciled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    live: str = ""
 
     @property
     def rows_left(self) -> int:

@@ -20,11 +20,11 @@ import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from invoicing.toolkit.rename import contract
+from invoicing.toolkit.rename import contract, live
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.columns.verify import count_rows
 from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from invoicing.db import Database
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.journal import Run
+    from invoicing.toolkit.rename.live import LiveSettings
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         GateReport,
@@ -198,6 +199,49 @@ class Rename:
     def reversed(self) -> Rename:
         """Return the rename of the new name to the old one: the way back."""
         return Rename(self.database, self.target.reversed(), self.options)
+
+    async def pause(self) -> LiveSettings:
+        """Let a running backfill, or the next, wait between two batches until `resume`.
+
+        Raises:
+            RenamePhaseError: no backfill runs or is still to come.
+        """
+        return await self._change("pause", paused=True)
+
+    async def resume(self) -> LiveSettings:
+        """Let a paused backfill go on."""
+        return await self._change("resume", paused=False)
+
+    async def throttle(
+        self,
+        *,
+        pause: float | None = None,
+        batch_size: int | None = None,
+        target: float | None = None,
+        max_replica_lag: float | None = None,
+        reset: bool = False,
+    ) -> LiveSettings:
+        """Set the speed of a running backfill, and of the next; what is not given stays.
+
+        Args:
+            pause: seconds to rest after each batch.
+            batch_size: rows of a batch.
+            target: seconds that a batch may take.
+            max_replica_lag: seconds that a replica may be behind.
+            reset: let the backfill's own options count again, but for what is given.
+        """
+        given = {
+            "pause": pause,
+            "batch_size": batch_size,
+            "target": target,
+            "max_replica_lag": max_replica_lag,
+        }
+        changes = {name: value for name, value in given.items() if reset or value is not None}
+        return await self._change("throttle", **changes)
+
+    async def _change(self, asked: str, **changes: Any) -> LiveSettings:
+        async with self._looking() as context:
+            return await live.change(context, asked, **changes)
 
     async def counts(self) -> RowCounts:
         """Count the rows by state, on one snapshot: every row is read, and no session waits."""

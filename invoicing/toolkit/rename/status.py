@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import live, state
 from invoicing.toolkit.rename.connection.blockers import blocking, long_transactions, session
 from invoicing.toolkit.rename.errors import RenameLeftError
 from invoicing.toolkit.rename.journal import read_runs
@@ -77,6 +77,7 @@ async def read_status(context: RenameContext) -> Status:
             *([left.message] if left is not None else []),
             *await strategy.notes(context),
         ],
+        live=str(live.noted(found)),
     )
 
 

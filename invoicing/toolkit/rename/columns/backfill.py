@@ -60,9 +60,7 @@ class Backfill:
         self._session = session
         self._progress = control.progress or (lambda _: None)
         self._stop = control.stop or asyncio.Event()
-        self._throttle = Throttle(
-            session.connection, session.options, self._stop, self._report_progress
-        )
+        self._throttle = Throttle(session, self._stop, self._report_progress)
         self._rate = Rate()
         self._ranges: list[Range] = []
         self._todo: list[Range] = []
@@ -162,10 +160,11 @@ class Backfill:
             if not turns:
                 return
             part, pages = turns.popleft()
+            pages.limit(*self._limits(part))
             began = time.monotonic()
             if await self._batch(connection, part, pages.pages):
                 pages.took(time.monotonic() - began)
-                self._batch_size = round(self._session.options.batch_size * pages.share)
+                self._batch_size = round(self._throttle.options.batch_size * pages.share)
                 await self._after()
                 if not part.done:
                     turns.append((part, pages))
@@ -176,8 +175,14 @@ class Backfill:
         return _TURNS if not turns or len(self._todo) > others else 1
 
     def _sized(self, part: Range) -> BatchSize:
-        pages = part.end_page - part.first_page
-        return BatchSize(min(part.batch_pages, pages), self._session.options.target)
+        return BatchSize(*self._limits(part))
+
+    def _limits(self, part: Range) -> tuple[int, float]:
+        """Return how many pages a batch of the range may have, and how long it may take."""
+        options = self._throttle.options
+        share = options.batch_size / self._session.options.batch_size
+        most = max(round(part.batch_pages * share), 1)
+        return min(most, part.end_page - part.first_page), options.target
 
     async def _batch(self, connection: Connection, part: Range, pages: int) -> bool:
         """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""

@@ -8,11 +8,13 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename import live
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.model import Options
+    from invoicing.toolkit.rename.session import RenameSession
 
 _SMALLEST = 10
 _LOOK_EVERY = 0.5
@@ -33,6 +35,11 @@ class BatchSize:
     def share(self) -> float:
         """Return which part of a whole batch the next one is."""
         return self.pages / self._most
+
+    def limit(self, most: int, target: float) -> None:
+        """Take other limits, which may have been set meanwhile."""
+        if (most, target) != (self._most, self._target):
+            self.__init__(most, target)  # type: ignore[misc]
 
     def took(self, seconds: float) -> None:
         """Learn from the last batch."""
@@ -104,44 +111,61 @@ class Throttle:
     """Rests between two batches, as long as it has to; a planned stop ends a rest at once.
 
     Args:
-        connection: where to ask for the replicas.
-        options: how long to rest, and how far a replica may be behind.
+        session: its connection is asked for the replicas, and for what others have set meanwhile.
         stop: ends every rest.
         report: called while it rests, with the reason.
+
+    Attributes:
+        options: how long to rest, how far a replica may be behind, and how large a batch may be.
     """
 
     def __init__(
         self,
-        connection: Connection,
-        options: Options,
+        session: RenameSession,
         stop: asyncio.Event,
         report: Callable[[str], None],
     ) -> None:
-        self._connection = connection
-        self._options = options
+        self._session = session
+        self._connection = session.connection
+        self.options = session.options
         self._stop = stop
         self._report = report
         self._lag = ReplicaLag()
         self._lock = asyncio.Lock()
-        self._looked = float("-inf")
+        self._looked = self._read = float("-inf")
         self._waiting = False
 
     async def rest(self) -> None:
-        """Rest for the pause, then until no replica is too far behind."""
-        pause = self._options.pause
+        """Rest while others have it paused, for the pause, and until no replica is far behind."""
+        async with self._lock:
+            await self._follow_others()
+        pause = self.options.pause
         if pause:
             if pause >= _LONG_PAUSE:
                 self._report(f"a pause of {pause:,.1f} s")
             await self.sleep(pause)
-        if self._options.max_replica_lag is not None:
+        if self.options.max_replica_lag is not None:
             async with self._lock:
-                await self._wait_for_replicas(self._options.max_replica_lag)
+                await self._wait_for_replicas(self.options.max_replica_lag)
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, or until the planned stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
+
+    async def _follow_others(self) -> None:
+        """Take over what another session has set, and wait while it is a pause."""
+        if time.monotonic() - self._read < _LOOK_EVERY:
+            return
+        while True:
+            settings = await live.read(self._connection, self._session.names)
+            self._read = time.monotonic()
+            self.options = settings.over(self._session.options)
+            if not settings.paused or self._stop.is_set():
+                return
+            self._report(f"paused by {settings.set_by} since {settings.set_at} UTC")
+            await self.sleep(_LOOK_EVERY)
 
     async def _wait_for_replicas(self, most: float) -> None:
         while not self._stop.is_set():
