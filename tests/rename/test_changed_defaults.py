@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, renaming
+from tests.rename.bills import CONFIRM, renaming, verified
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
@@ -107,6 +107,26 @@ async def test_the_next_expand_keeps_the_default_whichever_column_it_was_given(
         await rename.contract(confirm=CONFIRM)
     await execute(url, "INSERT INTO bill (id) VALUES (2)")
     assert await _rows(url, "amount_cents") == [(1, 5), (2, 5)]
+
+
+async def test_a_default_of_a_domains_own_type_comes_back_as_it_was(
+    empty_database_url: URL,
+) -> None:
+    url = empty_database_url
+    await execute(
+        url,
+        "CREATE DOMAIN cents AS bigint",
+        "CREATE TABLE bill (id bigint PRIMARY KEY, amt cents DEFAULT '1'::text::cents)",
+    )
+    query = "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'bill'::regclass"
+    async with connected(url) as client, renaming(url) as rename:
+        before = await client.fetch(query)
+        await rename.expand()
+        await rename.rollback()
+        assert await client.fetch(query) == before
+        await verified(rename)
+        await rename.contract()
+        assert await client.fetch(query) == before
 
 
 async def test_two_values_for_one_column_are_an_error_all_the_same(empty_database_url: URL) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _PREFIX = "invoicing_rename.k"
 # A default of ours as the catalog shows it: around the column's own, or where there was none.
 _MARK = rf"^\s*CASE\s+WHEN [^']*'{_PREFIX}.*?, true\)"
-_OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE NULL::.*\s+END$"
+_OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE \(*NULL::.*\s+END$"
 _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
 _EMPTY = r"^CASE\s+WHEN true THEN NULL::"
 _BARE_ROW = r"^ROW\(.*\)$"
@@ -81,6 +81,8 @@ def mark_statement(names: Names) -> str:
         f" pg_catalog.regexp_replace({value}, '(?<=^[on]?)%1$s', '')), true)"
     )
     own = literal(f"CASE WHEN {mark} IS NOT NULL THEN %2$s END")
+    # A domain's expression would be cast to its base type beside a NULL of no type.
+    domain = literal(f"CASE WHEN {mark} IS NOT NULL THEN %2$s ELSE NULL::%3$s END")
     row = literal(f"CASE WHEN {mark} IS NOT NULL AND true THEN (%2$s)::%3$s END")
     # Where the column had none, and says so: a domain's own default comes by itself.
     none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (%2$s)::%3$s END")
@@ -98,6 +100,8 @@ def mark_statement(names: Names) -> str:
             CASE WHEN own IS NULL THEN {none}
                 WHEN own OPERATOR(pg_catalog.~) {literal(_BARE_ROW)} THEN {row}
                 WHEN a.attname = {new} THEN {skipped}
+                WHEN y.typtype = 'd' AND right(own, length(d.type) + 2) = '::' || d.type
+                    THEN {domain}
                 ELSE {own} END,
             CASE a.attname WHEN {new} THEN 'n' ELSE 'o' END,
             coalesce(own, d.of_type, 'NULL'), d.type)
