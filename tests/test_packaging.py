@@ -137,3 +137,8 @@ def test_init_puts_the_notebooks_into_a_folder_and_never_over_one(tmp_path: Path
     again = without_extras(tmp_path, "init", "mine")
     assert again.returncode == 2
     assert "exists already" in again.stderr
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "missing")
+    for place in ("file/mine", "link"):
+        refused = without_extras(tmp_path, "init", place)
+        assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)

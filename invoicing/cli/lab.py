@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from invoicing.cli.files import writable
 from invoicing.cli.output import console
 from invoicing.errors import MissingExtraError, UsageError
 from invoicing.folders import notebooks_folder
@@ -34,10 +35,19 @@ def init(
 
     Example: invoicing init
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         message = f"{folder} exists already. Nothing was changed. Name another: invoicing init NAME"
         raise UsageError(message)
-    shutil.copytree(notebooks_folder(), folder, ignore=_LEFT_OUT)
+    writable(folder / "README.md")
+    try:
+        shutil.copytree(notebooks_folder(), folder, ignore=_LEFT_OUT)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = error.strerror or "not every notebook could be copied"
+        message = (
+            f"cannot make {folder}: {reason}. Nothing was kept. Name another: invoicing init NAME"
+        )
+        raise UsageError(message) from None
     count = len(list(folder.glob("*.ipynb")))
     console.print(
         f"{count} notebooks in {folder}. Next: invoicing lab", markup=False, highlight=False

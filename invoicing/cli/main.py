@@ -186,6 +186,9 @@ def main() -> None:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+    except OSError as error:
+        # A folder or a file that was not looked at before: which, and why, is what matters.
+        _end(f"cannot go on: {error.strerror or error}: {error.filename or 'no file'}", 1)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

@@ -154,7 +154,7 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     console.print(status_table(after))
     for note in before.notes if verb in {"expand", "contract", "rollback"} else []:
         if note not in after.notes:
-            _say(f"Note: {visible(note)}")
+            _say(f"Before this {verb}: {visible(note)}")
     if verb == "rollback":
         _say(f"To start again: {target.command('plan', options)}")
     else:

@@ -88,7 +88,8 @@ async def test_the_contract_names_it_first_and_then_cleans_it(
         assert (await rename.runs())[-1].result["detached"] == [note]
     await assert_clean(url)
     assert await fetch(url, "SELECT count(newcol) FROM t") == 499
-    # What the note says finishes it.
+    # What the note says finishes it, on one line, as a terminal shows it.
+    assert "\n" not in note
     keep = note.partition('to keep "newcol": ')[2].partition(" to keep")[0]
     await execute(url, *keep.strip("; ").split("; "))
     await execute(url, "INSERT INTO t2 (id) VALUES (602)")

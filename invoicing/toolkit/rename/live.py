@@ -41,7 +41,7 @@ class LiveSettings:
     Attributes:
         paused: whether it waits between two batches until it is resumed.
         pause, batch_size, target, max_replica_lag: as in `Options`.
-        set_by: who set it last, as `user@host`; None for nobody yet.
+        set_by: who set it last, as `user@host`; None where it was never set.
         set_at: when, in UTC.
     """
 

@@ -192,7 +192,10 @@ def set_phase(names: Names, phase: Phase) -> str:
 
 
 def note_numbers(names: Names) -> str:
-    """Return the statement that notes the table and both columns by oid and number."""
+    """Return the statement that notes the table and both columns by oid and number.
+
+    And the default of their type, for a default of ours that repeats it.
+    """
     relation = f"{literal(names.relation)}::pg_catalog.regclass"
 
     def number(column: str) -> str:
@@ -201,10 +204,16 @@ def note_numbers(names: Names) -> str:
             f" {relation} AND a.attname = {literal(column)} AND NOT a.attisdropped)"
         )
 
+    of_type = (
+        "(SELECT y.typdefault FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS y"
+        f" ON y.oid = a.atttypid WHERE a.attrelid = {relation} AND a.attname = {literal(names.old)}"
+        " AND NOT a.attisdropped)"
+    )
     return (
         f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition"
         f" || pg_catalog.jsonb_build_object('oid', {relation}::pg_catalog.oid::bigint,"
-        f" 'old', {number(names.old)}, 'new', {number(names.new)})"
+        f" 'old', {number(names.old)}, 'new', {number(names.new)}, 'of_type',"
+        f" coalesce({of_type}, ''))"
         f" WHERE key = {literal(names.key)}"
     )
 

@@ -11,6 +11,7 @@ from invoicing.toolkit.rename.columns.copies.properties import (
     own_properties,
     properties,
 )
+from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import quote
@@ -33,15 +34,23 @@ missing AS (
     LEFT JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = relid AND g.tgname = w.name
     WHERE g.tgenabled IS DISTINCT FROM 'A'
     UNION ALL
-    SELECT relid, 'default of ' || quote_ident(a.attname), false, true
+    SELECT relid, 'default of ' || quote_ident(a.attname) || CASE WHEN
+        {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")}
+        THEN ', by its type ' || format_type(a.atttypid, NULL) || ',' ELSE '' END, false, true
     FROM tree JOIN pg_catalog.pg_attribute AS a ON a.attrelid = relid
         AND a.attname = ANY ($5::text[])
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
+    JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+    WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")}
+        -- Its domain's default was altered since, which ours repeats where there was no other.
+        OR $6::text <> $7::text AND y.typdefault IS DISTINCT FROM nullif($6, '')
+        AND {marks.is_bare("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
 SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
     of_rows, of_default
 FROM missing
 """
+# No note of the type's default, as an older version made none.
+_UNKNOWN = "?"
 
 
 class Unguarded(NamedTuple):
@@ -112,8 +121,9 @@ async def expand(session: RenameSession, strategy: str) -> None:
 
 
 async def unguarded(context: RenameContext) -> list[Unguarded]:
-    """Return the triggers and defaults that are missing or switched off."""
+    """Return the triggers and defaults that are missing, switched off or out of date."""
     names = context.names
+    noted = await state.load(context.connection, names)
     rows = await context.connection.fetch(
         _UNGUARDED,
         context.table.oid,
@@ -121,6 +131,8 @@ async def unguarded(context: RenameContext) -> list[Unguarded]:
         names.triggers,
         names.statement_triggers,
         [names.old, names.new],
+        (noted.definition if noted is not None else {}).get("of_type", _UNKNOWN),
+        _UNKNOWN,
     )
     return [Unguarded(*row) for row in rows]
 
@@ -133,6 +145,7 @@ async def repair(session: RenameSession) -> None:
     missing = await unguarded(session)
     if not missing or await session.state() is None:
         return
+    await refuse_identity(session, "expand")
     connection, names, column = session.connection, session.names, session.column()
     await write(connection, *sync.create_functions(names, column))
     anew = any(trigger.of_rows for trigger in missing)

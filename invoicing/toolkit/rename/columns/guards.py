@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.identity import find_identity
 from invoicing.toolkit.rename.model import Phase
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ _GUARDED = frozenset(
     {Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED}
 )
 _MEANING = {
-    False: "missing, or not enabled ALWAYS, so a write by one name can fail, or not reach the "
+    False: "is missing, or not enabled ALWAYS, so a write by one name can fail, or not reach the "
     "other. {run}; then backfill and verify",
-    True: "not the rename's any more: both columns follow it, but an INSERT that leaves "
-    "{names.old} out may count as one by the old name. {run}, which keeps the new default",
+    True: "was changed since. Until it is taken over, UPDATE ... SET {names.new} = DEFAULT gives "
+    "the former one, and an INSERT that leaves {names.old} out may count as one by the old name. "
+    "{run}, which takes it over",
 }
 _LEFT = """
 SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = ANY ($2) ORDER BY 1
@@ -39,7 +41,9 @@ async def notes(context: RenameContext) -> list[str]:
         run = f"Run: {target.command('contract')}, which takes it off"
         return [f"{means} the trigger {trigger}. {run}" for trigger in left]
     run = f"Run: {target.command('expand')}"
+    if identity := await find_identity(context):
+        return [str(finding) for finding in identity]
     return [
-        f"{missing.subject} is {_MEANING[missing.of_default].format(run=run, names=names)}"
+        f"{missing.subject} {_MEANING[missing.of_default].format(run=run, names=names)}"
         for missing in await unguarded(context)
     ]

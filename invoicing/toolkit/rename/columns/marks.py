@@ -35,6 +35,7 @@ _PREFIX = "invoicing_rename.k"
 # A default of ours as the catalog shows it: around the column's own, or where there was none.
 _MARK = rf"^\s*CASE\s+WHEN [^']*'{_PREFIX}.*?, true\)"
 _OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE \(*NULL::.*\s+END$"
+_SKIPPED = rf"{_MARK} ~ '\^\[on\]\+i'::text\) THEN NULL::.*?\s+ELSE (.*)\s+END$"
 _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
 _EMPTY = r"^CASE\s+WHEN true THEN NULL::"
 _BARE_ROW = r"^ROW\(.*\)$"
@@ -62,12 +63,19 @@ def is_marked(expression: str) -> str:
     return f"coalesce(pg_catalog.strpos({expression}, {literal(chr(39) + _PREFIX)}) > 0, false)"
 
 
+def is_bare(expression: str) -> str:
+    """Return SQL that is true of a default of ours where the column had none of its own."""
+    return f"{expression} OPERATOR(pg_catalog.~) {literal(_NONE)}"
+
+
 def original(expression: str) -> str:
     """Return SQL for the default that the column had before; NULL where it had none."""
+    forms = ", ".join(
+        f"pg_catalog.substring({expression}, {literal(form)})" for form in (_ROW, _OWN, _SKIPPED)
+    )
     return (
-        f"CASE WHEN NOT {expression} OPERATOR(pg_catalog.~) {literal(_NONE)} THEN coalesce("
-        f"pg_catalog.substring({expression}, {literal(_ROW)}),"
-        f" pg_catalog.substring({expression}, {literal(_OWN)}), {expression}) END"
+        f"CASE WHEN NOT {expression} OPERATOR(pg_catalog.~) {literal(_NONE)} THEN"
+        f" pg_catalog.btrim(coalesce({forms}, {expression}), pg_catalog.concat(' ', chr(10))) END"
     )
 
 
@@ -121,7 +129,8 @@ def left_out(names: Names) -> str:
     again = f"pg_catalog.record_image_eq(ROW({value}), ROW({value}))"
     return f"""FOR changed IN
             SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-                coalesce(pg_catalog.pg_get_expr(f.adbin, f.adrelid), {_OF_TYPE}) AS value
+                CASE WHEN a.attidentity <> '' THEN 'nextval()' ELSE coalesce(
+                    pg_catalog.pg_get_expr(f.adbin, f.adrelid), {_OF_TYPE}) END AS value
             FROM pg_catalog.pg_attribute AS a
             JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
             LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
@@ -153,14 +162,10 @@ def left_out(names: Names) -> str:
         END LOOP;"""
 
 
-def unmark_statement(names: Names, column: str) -> str:
-    """Return the statement that gives `column` the default that the old column had before."""
-    return _each(
-        names,
-        original("d.expression"),
-        f"a.attname = {literal(names.old)}",
-        literal(column),
-    )
+def unmark_statement(names: Names, column: str, like: str | None = None) -> str:
+    """Return the statement that gives `column` the default that `like` (the old) had before."""
+    source = literal(names.old if like is None else like)
+    return _each(names, original("d.expression"), f"a.attname = {source}", literal(column))
 
 
 def _each(names: Names, default: str, which: str, column: str = "a.attname") -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import detached, marks, sync
+from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.sync import distinct, present
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RowsDifferError
@@ -32,8 +33,10 @@ async def rollback(session: RenameSession) -> None:
 
     Raises:
         RowsDifferError: the new column has values that the old one has not.
+        RenameRefusedError: a column was made an identity column meanwhile.
     """
     connection, names = session.connection, session.names
+    await refuse_identity(session, "rollback")
     if names.new in session.table.columns:
         await _refuse_loss(session)
     await detached.clean(session)

@@ -10,6 +10,7 @@ from invoicing.toolkit.rename.columns import (
     expand,
     gate,
     guards,
+    marks,
     plan,
     ranges,
     rollback,
@@ -91,7 +92,10 @@ class ColumnsStrategy:
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the triggers and the defaults of a rename off the table."""
-        return contract.contract_statements(names, [], [])[:-1]
+        return [
+            *contract.contract_statements(names, [], [])[:-1],
+            marks.unmark_statement(names, names.new, names.new),
+        ]
 
     async def rollback(self, session: RenameSession) -> None:
         """Drop the new column and the triggers."""

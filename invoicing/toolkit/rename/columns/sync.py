@@ -7,7 +7,8 @@
 - *new*, *old* (row, before, in this order, then *sync*): an update that names both columns and
   gives two values is an error even where one of them is the value that was there.
 - *early* (row, before): new code that writes NULL to a row that is not filled yet has computed it
-  from the NULL it found (`SET new = new + 1`): an error, for else the write would be lost.
+  from the NULL it found (`SET new = new + 1`): an error, for else the write would be lost. So may
+  any value of an array, a jsonb or a row have been (`SET new[2] = 5`), and the rest of it be lost.
 - *count* (statement, before): counts the updates that name the old column; *insert* counts the
   rows that do. It is a sequence: `nextval` waits for no lock and is no row to contend for. A
   transaction that rolls back has counted too, so it may count too many and never too few.
@@ -83,7 +84,8 @@ def create_triggers(names: Names, column: Column) -> list[str]:
     old, new, table = quote(names.old), quote(names.new), names.relation
     differ = distinct(column, f"NEW.{old}", f"NEW.{new}")
     noted = literal(setting(names))
-    unfilled = f"{missing(f'NEW.{new}')} AND {missing(f'OLD.{new}')} AND {present(f'OLD.{old}')}"
+    # Not the backfill, which writes the same.
+    unfilled = f"{missing(f'OLD.{new}')} AND {present(f'OLD.{old}')} AND ({differ})"
     # The row's next trigger reads it, and the one after that takes it away.
     note_new = f"pg_catalog.set_config({noted}, 'new', true) IS NULL"
     new_noted = f"pg_catalog.starts_with(pg_catalog.current_setting({noted}, true), 'new')"
@@ -208,8 +210,16 @@ def _early_body(names: Names) -> str:
         " from it"
     )
     hint = f"Write {names.old}, or deploy the code that knows {names.new} after the backfill."
+    value = f"NEW.{quote(names.new)}"
     return (
         "BEGIN\n"
+        f"    IF {present(value)} AND NOT EXISTS (WITH RECURSIVE of (type) AS (\n"
+        f"            SELECT pg_catalog.pg_typeof({value})::oid UNION ALL\n"
+        "            SELECT y.typbasetype FROM of JOIN pg_catalog.pg_type AS y ON y.oid = of.type\n"
+        "                AND y.typtype = 'd')\n"
+        "        SELECT FROM of JOIN pg_catalog.pg_type AS y ON y.oid = of.type\n"
+        "            WHERE y.typtype = 'c' OR y.typsubscript::oid <> 0) THEN\n"
+        "        RETURN NEW;\n    END IF;\n"
         f"    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n"
         f"        MESSAGE = {literal(message)},\n"
         f"        HINT = {literal(hint)},\n"

@@ -15,6 +15,7 @@ from invoicing.toolkit.rename.columns.copies import (
 )
 from invoicing.toolkit.rename.columns.copies.made import drop_stale, keep_made
 from invoicing.toolkit.rename.columns.copies.properties import reconcile
+from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.sync import distinct, missing, present
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
@@ -31,8 +32,10 @@ async def verify(session: RenameSession) -> VerifyReport:
 
     Raises:
         RowsDifferError: rows differ; those not filled are filled by another backfill.
+        RenameRefusedError: a column was made an identity column meanwhile.
     """
     connection, names, column = session.connection, session.names, session.column()
+    await refuse_identity(session, "verify")
     if not any(unguarded.of_rows for unguarded in await expand.unguarded(session)):
         await expand.repair(session)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
