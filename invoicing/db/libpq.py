@@ -101,6 +101,9 @@ def parse_uri(text: str) -> dict[str, str]:
         if not text.startswith(","):
             break
         text = text[1:]
+    if any("@" in host for host in hosts):
+        # libpq would look for such a host, and show what most likely is part of a password.
+        raise malformed("its user or password has an '@' of its own (write %40)")
     if text and text[0] not in "/?":
         raise malformed("its host is not one")
     found |= {"host": ",".join(hosts), "port": ",".join(ports)}

@@ -161,7 +161,15 @@ async def test_each_of_several_hosts_says_why_it_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://u:s3cret@h/d", "no url: s3cret", "postgresql://u:s3cret@h:port/d"]
+    "url",
+    [
+        "mysql://u:s3cret@h/d",
+        "no url: s3cret",
+        "postgresql://u:s3cret@h:port/d",
+        # Passwords with characters that ought to be quoted.
+        "postgresql://u:a@s3cret@h:5432/d",
+        "postgresql://u:a/s3cret@h:5432/d",
+    ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(UsageError) as caught:
