@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,20 +96,15 @@ class RenameBlockedError(RenameError):
         )
 
 
+@error_of_fields
 class RenamePhaseError(RenameError):
-    """The phase that was asked for cannot run now.
+    """The phase that was asked for cannot run now."""
 
-    Attributes:
-        target: the rename.
-        phase: where it stands.
-        asked: what was asked for.
-    """
-
-    def __init__(self, target: str, phase: str, asked: str, advice: str) -> None:
-        self.target = target
-        self.phase = phase
-        self.asked = asked
-        super().__init__(f"cannot {asked} {target}: its phase is {phase}. {advice}")
+    target: str
+    phase: str
+    asked: str
+    advice: str
+    message = "cannot {asked} {target}: its phase is {phase}. {advice}"
 
 
 class RenameMovedError(RenameError):
@@ -137,16 +132,13 @@ class RenameMovedError(RenameError):
         )
 
 
+@error_of_fields
 class RenameLeftError(RenameError):
-    """A rename left something on the table, and its journal is gone.
+    """A rename left something on the table, and its journal is gone."""
 
-    Attributes:
-        target: the rename that was asked for.
-    """
-
-    def __init__(self, target: str, left: str) -> None:
-        self.target = target
-        super().__init__(f"cannot go on with {target}: {left}")
+    target: str
+    left: str
+    message = "cannot go on with {target}: {left}"
 
 
 class RowsDifferError(RenameError):
