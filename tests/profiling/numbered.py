@@ -18,7 +18,7 @@ class Numbered:
     def __tablename__(cls) -> str:  # noqa: N805 -- a class, to SQLAlchemy
         return cls.__name__.lower()
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-1)
 
 
 def association(base: type[DeclarativeBase], name: str, left: str, right: str) -> Table:
