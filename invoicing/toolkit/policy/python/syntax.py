@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.finding import PolicyFinding
+
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.finding import Edit
     from invoicing.toolkit.policy.source import Suppression
 
 
@@ -146,3 +148,17 @@ class ModuleSyntax:
     suppressions: tuple[Suppression, ...]
     lines: int
     findings: list[PolicyFinding] = field(default_factory=list)
+
+    def finding(
+        self,
+        place: Place,
+        rule: str,
+        message: str,
+        fix: str,
+        *,
+        strict: bool = False,
+        edits: tuple[Edit, ...] = (),
+    ) -> PolicyFinding:
+        """Make the finding of a place in this file."""
+        at = place.line, place.column + 1
+        return PolicyFinding(self.path, *at, rule, message, fix, strict, edits)
