@@ -51,3 +51,11 @@ async def watched_url(watched_server: Server) -> URL:
     url = await own_database(watched_server)
     await execute(url, "CREATE EXTENSION pg_stat_statements")
     return await make_bills(url)
+
+
+@pytest.fixture
+async def other_url(watched_server: Server, watched_url: URL) -> URL:
+    """Return the URL of another database there, with the same bills."""
+    url = watched_server.url(f"{watched_url.database}_other")
+    await execute(watched_server.url(), f"CREATE DATABASE {url.database}")
+    return await make_bills(url)

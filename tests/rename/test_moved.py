@@ -18,7 +18,7 @@ from invoicing.toolkit.rename.errors import (
     RenamePhaseError,
 )
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified, verified_rename
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
@@ -86,6 +86,12 @@ async def assert_named(rename: Rename) -> RenameMovedError:
     return caught.value
 
 
+async def named_after(url: URL, *statements: str) -> RenameMovedError:
+    async with verified_rename(url) as rename:
+        await execute(url, *statements)
+        return await assert_named(rename)
+
+
 @pytest.mark.parametrize("move", MOVES)
 async def test_every_verb_names_what_was_renamed_and_the_statement_that_takes_it_back(
     url: URL, move: str
@@ -122,21 +128,18 @@ async def test_a_rename_that_moved_is_rolled_back_once_it_is_taken_back(
 
 
 async def test_a_journal_without_numbers_knows_the_columns_by_the_triggers(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    error = await named_after(
+        url,
         # As an older version wrote it.
-        await execute(
-            url,
-            "UPDATE invoicing_rename.rename SET definition = definition - 'oid' - 'old' - 'new'",
-            "ALTER TABLE bill RENAME amt TO foo",
-            "ALTER TABLE bill RENAME TO bill9",
-        )
-        assert len((await assert_named(rename)).statements) == 2
+        "UPDATE invoicing_rename.rename SET definition = definition - 'oid' - 'old' - 'new'",
+        "ALTER TABLE bill RENAME amt TO foo",
+        "ALTER TABLE bill RENAME TO bill9",
+    )
+    assert len(error.statements) == 2
 
 
 async def test_the_journal_knows_the_columns_without_the_triggers(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         drops = await fetch(
             url,
             "SELECT string_agg(format('DROP TRIGGER %I ON bill', tgname), ';') FROM pg_trigger"
@@ -147,19 +150,13 @@ async def test_the_journal_knows_the_columns_without_the_triggers(url: URL) -> N
 
 
 async def test_another_table_of_the_name_is_not_taken_for_it(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
-        await execute(
-            url,
-            "ALTER TABLE bill RENAME TO bill_before",
-            "CREATE TABLE bill (LIKE bill_before INCLUDING ALL)",
-        )
-        assert "another relation" in str(await assert_named(rename))
+    made = "CREATE TABLE bill (LIKE bill_before INCLUDING ALL)"
+    error = await named_after(url, "ALTER TABLE bill RENAME TO bill_before", made)
+    assert "another relation" in str(error)
 
 
 async def test_a_way_back_that_moved_is_named_too(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await rename.contract(confirm=CONFIRM)
         await rename.restore()
         await execute(url, "ALTER TABLE bill RENAME TO bill9")
@@ -178,8 +175,7 @@ async def test_a_table_that_is_renamed_after_the_contract_is_done(url: URL) -> N
 
 
 async def test_a_table_behind_a_view_is_known_by_its_oid(url: URL) -> None:
-    async with renaming(url, strategy="view") as rename:
-        await verified(rename)
+    async with verified_rename(url, strategy="view") as rename:
         await execute(url, "ALTER TABLE bill_base RENAME TO elsewhere")
         error = await assert_named(rename)
         await execute(url, *error.statements)
@@ -188,8 +184,7 @@ async def test_a_table_behind_a_view_is_known_by_its_oid(url: URL) -> None:
 
 
 async def test_a_rename_without_its_journal_is_named_and_rolled_back(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "DROP SCHEMA invoicing_rename CASCADE")
         (note,) = (await rename.status()).notes
         assert "invoicing rename rollback bill amt amount_cents" in note

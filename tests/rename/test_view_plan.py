@@ -9,7 +9,7 @@ import pytest
 
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
-from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.bills import make_bills, renaming, verified, verified_rename
 from tests.rename.faults import connected
 from tests.rename.whole import RICH, contracted, everything
 
@@ -72,8 +72,7 @@ async def test_what_the_operator_knows_to_be_harmless_can_be_accepted(url: URL) 
     await execute(url, *(REFUSED[slug] for slug in sorted(harmless)))
     async with renaming(url, **VIEW) as rename:
         assert await slugs(rename) == harmless
-    async with renaming(url, **VIEW, accept=frozenset(harmless)) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW, accept=frozenset(harmless)) as rename:
         await contracted(rename)
 
 
