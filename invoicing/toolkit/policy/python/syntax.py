@@ -49,7 +49,6 @@ class CallSyntax:
         keywords: keyword arguments.
         expanded: names of what is expanded by `**`.
         function: the function it is in, as a key of `ModuleSyntax.functions`.
-        class_name: the class whose body or method it is in.
     """
 
     callee: str
@@ -59,7 +58,6 @@ class CallSyntax:
     keywords: dict[str, Keyword]
     expanded: tuple[str | None, ...]
     function: int
-    class_name: str | None
     inner: tuple[CallSyntax, ...] = ()
 
 
