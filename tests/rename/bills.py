@@ -53,6 +53,14 @@ async def verified_rename(url: URL, **options: Any) -> AsyncIterator[Rename]:
         yield rename
 
 
+async def objections(rename: Rename) -> dict[str, str]:
+    """Return what the gate has against the contract, by slug."""
+    return {
+        objection.slug: f"{objection.subject}: {objection.message}"
+        for objection in (await rename.gate()).objections
+    }
+
+
 async def published(url: URL, publication: str, tables: str, slot: str) -> str:
     """Publish tables of a database from now on; return what makes a subscriber of another."""
     await execute(

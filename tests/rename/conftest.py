@@ -46,6 +46,12 @@ def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    """Return the URL of a database with bills."""
+    return await make_bills(empty_database_url)
+
+
+@pytest.fixture
 async def watched_url(watched_server: Server) -> URL:
     """Return the URL of a database with bills and with `pg_stat_statements`."""
     url = await own_database(watched_server)

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -51,6 +51,12 @@ async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connecti
         yield connection
     finally:
         await connection.close()
+
+
+async def fetch(url: URL, query: str) -> Any:
+    """Return one value."""
+    async with connected(url) as connection:
+        return await connection.fetchval(query)
 
 
 async def until(ask: Callable[[], Awaitable[T]], within: float = 60) -> T:

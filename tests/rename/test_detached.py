@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,7 @@ from invoicing.db import Database
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
-from tests.rename.faults import connected
+from tests.rename.faults import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,11 +39,6 @@ OURS = (
 )
 DETACH = "ALTER TABLE t DETACH PARTITION t2"
 STAGES = ("expand", "backfill", "verify")
-
-
-async def fetch(url: URL, query: str) -> Any:
-    async with connected(url) as connection:
-        return await connection.fetchval(query)
 
 
 @asynccontextmanager

@@ -13,24 +13,12 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, published, renaming, verified, verified_rename
+from tests.rename.bills import CONFIRM, objections, published, renaming, verified, verified_rename
 from tests.rename.faults import an_owner, connected, idle_transaction, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
-
-
-async def objections(rename: Rename) -> dict[str, str]:
-    return {
-        objection.slug: f"{objection.subject}: {objection.message}"
-        for objection in (await rename.gate()).objections
-    }
 
 
 async def test_an_old_style_write_closes_the_gate_until_it_was_quiet_again(url: URL) -> None:

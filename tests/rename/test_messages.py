@@ -15,16 +15,11 @@ from invoicing.toolkit.rename import Options, Rename
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from invoicing.toolkit.rename.names import Names
 from tests.conftest import execute
-from tests.rename.bills import TARGET, make_bills, renaming, verified_rename
+from tests.rename.bills import TARGET, renaming, verified_rename
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
 
 
 async def test_a_plan_says_what_it_could_not_read_and_what_to_grant(url: URL) -> None:

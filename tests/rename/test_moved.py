@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +18,8 @@ from invoicing.toolkit.rename.errors import (
     RenamePhaseError,
 )
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified, verified_rename
-from tests.rename.faults import connected
+from tests.rename.bills import CONFIRM, TARGET, renaming, verified, verified_rename
+from tests.rename.faults import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,21 +58,11 @@ WORKS = {
 }
 
 
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
-
-
 @asynccontextmanager
 async def called(url: URL, **names: str) -> AsyncIterator[Rename]:
     async with Database(url, Settings()) as database:
         options = Options(batch_size=100, quiet=0.1, lock_timeout=0.2, lock_attempts=3)
         yield Rename(database, replace(TARGET, **names), options)
-
-
-async def fetch(url: URL, query: str) -> Any:
-    async with connected(url) as connection:
-        return await connection.fetchval(query)
 
 
 async def assert_named(rename: Rename) -> RenameMovedError:

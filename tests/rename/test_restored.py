@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 BACK = "invoicing rename rollback bill amount_cents amt"
 
 
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
-
-
 async def contracted(rename: Rename) -> None:
     await verified(rename)
     await rename.contract(confirm=CONFIRM)

@@ -10,14 +10,13 @@ import pytest
 from invoicing.toolkit.rename import Phase
 from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified, verified_rename
+from tests.rename.bills import CONFIRM, make_bills, objections, renaming, verified, verified_rename
 from tests.rename.faults import connected, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.2}
 
@@ -25,13 +24,6 @@ VIEW = {"strategy": "view", "quiet": 0.2}
 @pytest.fixture
 async def url(empty_database_url: URL) -> URL:
     return await make_bills(empty_database_url, 100)
-
-
-async def objections(rename: Rename) -> dict[str, str]:
-    return {
-        objection.slug: f"{objection.subject}: {objection.message}"
-        for objection in (await rename.gate()).objections
-    }
 
 
 OLD_STYLE = [
