@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar, TypeVar, dataclass_transform
 
 from invoicing.visible import visible
 
+_Error = TypeVar("_Error", bound="InvoicingError")
+
 
 class InvoicingError(Exception):
-    """The root of the tree; `exit_code` is what the command line ends with."""
+    """The root of the tree; `exit_code` is what the command line ends with.
+
+    Most are made by `error_of_fields`: fields, and a `message` of them that says what each is.
+    """
 
     exit_code: ClassVar[int] = 1
+    message: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Build the message of the fields."""
+        super().__init__(self.message.format(**vars(self)))
 
     def __str__(self) -> str:
         """Return the message; what it quotes of names and queries cannot steer a terminal."""
@@ -21,26 +33,47 @@ class InvoicingError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+@dataclass_transform(eq_default=False)
+def error_of_fields(error: type[_Error]) -> type[_Error]:
+    """Make the fields of an error its arguments and attributes."""
+    return dataclass(eq=False, repr=False)(error)
+
+
 class UsageError(InvoicingError):
     """The request is invalid; nothing was changed."""
 
     exit_code: ClassVar[int] = 2
 
 
+@error_of_fields
 class MissingExtraError(UsageError):
-    """A command needs a package that comes with one of the extras.
+    """A command needs a package that comes with one of the extras."""
+
+    package: str
+    extra: str
+    message = (
+        "this command needs {package}, which is not installed. Nothing was changed. Run: "
+        "pip install 'invoicing[{extra}]'"
+    )
+
+
+class UnknownSlugError(UsageError):
+    """A slug was given that names nothing.
 
     Attributes:
-        package: the package that is not installed.
-        extra: the extra that brings it.
+        slug: what was given.
+        known: the slugs there are.
     """
 
-    def __init__(self, package: str, extra: str) -> None:
-        self.package = package
-        self.extra = extra
+    kind: ClassVar[str]
+
+    def __init__(self, slug: str, known: tuple[str, ...]) -> None:
+        self.slug = slug
+        self.known = known
+        near = get_close_matches(slug, known, 1)
+        meant = f"Did you mean {near[0]}? " if near else ""
         super().__init__(
-            f"this command needs {package}, which is not installed. Nothing was changed. Run: "
-            f"pip install 'invoicing[{extra}]'"
+            f"unknown {self.kind} {slug!r}. {meant}Expected one of: {', '.join(known)}"
         )
 
 
@@ -59,6 +92,7 @@ class SettingsError(UsageError):
         )
 
 
+@error_of_fields
 class DatabaseUnavailableError(InvoicingError):
     """No connection to the database could be made.
 
@@ -67,14 +101,13 @@ class DatabaseUnavailableError(InvoicingError):
         reason: the driver's first line.
     """
 
-    def __init__(self, target: str, reason: str) -> None:
-        self.target = target
-        self.reason = reason
-        super().__init__(
-            f"cannot connect to {target}: {reason}. "
-            "If DATABASE_URL is set, check it; without it the embedded server is used. "
-            "Run: invoicing db status"
-        )
+    target: str
+    reason: str
+    message = (
+        "cannot connect to {target}: {reason}. "
+        "If DATABASE_URL is set, check it; without it the embedded server is used. "
+        "Run: invoicing db status"
+    )
 
 
 class StatementFailedError(InvoicingError):

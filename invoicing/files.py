@@ -42,3 +42,10 @@ def private_file(path: Path, *, newline: str | None = None) -> Iterator[TextIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file that is never seen half written; one that was there stays until then."""
+    make_private_folder(path.parent)
+    with private_file(path) as file:
+        file.write(text)

@@ -125,5 +125,5 @@ def test_every_error_stands_in_one_tree_and_in_the_room_that_raises_it() -> None
     assert root == {
         "InvoicingError", "UsageError", "SettingsError", "MissingExtraError",
         "DatabaseUnavailableError", "StatementFailedError", "ConnectionLostError",
-        "SchemaMissingError",
+        "SchemaMissingError", "UnknownSlugError",
     }  # fmt: skip

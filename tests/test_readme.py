@@ -10,8 +10,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from invoicing.cli.demo import ACCOUNTS, INVOICES
 from invoicing.db import Database
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
+from tests.cli.here import run_apart
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -30,18 +29,8 @@ BLOCK = re.compile(r"<!-- output of: invoicing (.+?) -->\n```\n(.*?)```\n", re.D
 
 
 def output_of(command: str, url: URL) -> str:
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from invoicing.cli.main import main; main()",
-            *shlex.split(command),
-        ],
-        env=os.environ | {"DATABASE_URL": url.render_as_string(hide_password=False)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = os.environ | {"DATABASE_URL": url.render_as_string(hide_password=False)}
+    run = run_apart(environment, *shlex.split(command), check=True)
     return "".join(line.rstrip() + "\n" for line in run.stdout.splitlines())
 
 

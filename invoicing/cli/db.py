@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console, echo_for_program, echo_json, errors
+from invoicing.cli.output import AsJson, console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.db.errors import MigrationsMissingError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 app = typer.Typer(help="The PostgreSQL server and its schema.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
 @app.command()

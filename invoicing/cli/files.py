@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from invoicing.errors import UsageError
-from invoicing.files import make_private_folder, private_file
 
-Place = TypeVar("Place", Path, Path | None, str | None)
+FilePath = TypeVar("FilePath", Path, Path | None, str | None)
 
 
-def writable(place: Place) -> Place:
+def writable(place: FilePath) -> FilePath:
     """Return the place of a file, when a file can be written there; nothing is made yet.
 
     Args:
@@ -33,13 +32,6 @@ def writable(place: Place) -> Place:
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
     return place
-
-
-def write(text: str, path: Path) -> None:
-    """Write a file, and make its folder if need be."""
-    make_private_folder(path.parent)
-    with private_file(path) as file:
-        file.write(text)
 
 
 def _refused(path: Path, reason: str) -> UsageError:

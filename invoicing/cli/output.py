@@ -7,7 +7,7 @@ All of it comes from here, so that no name, path or query of others can steer th
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.status import Status
 
-
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 Shown = TypeVar("Shown")
 
 

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from invoicing.cli.files import writable, write
+from invoicing.cli.files import writable
 from invoicing.cli.output import LiteralConsole, echo_json
+from invoicing.files import write_whole
 from invoicing.toolkit.profiling import Thresholds
 from invoicing.toolkit.profiling.errors import UnknownFindingError
 from invoicing.toolkit.profiling.findings import KINDS, SLUGS, findings_page
@@ -96,11 +97,11 @@ def profile(
     )
     sys.stdout.flush()
     if html is not None:
-        write(html_report(run), html)
+        write_whole(html_report(run), html)
     if json_file == "-":
         echo_json(json.dumps(json_report(run)))
     elif json_file is not None:
-        write(json.dumps(json_report(run), indent=2), Path(json_file))
+        write_whole(json.dumps(json_report(run), indent=2), Path(json_file))
     findings = len(run.recorder.findings)
     _show(run, findings)
     raise typer.Exit(run.exit_code or (1 if findings else 0))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from invoicing.cli.output import AsJson
 from invoicing.db import Database
 from invoicing.db.url import parse_url, shown_url
 from invoicing.toolkit.postgres import database_url
@@ -17,9 +18,9 @@ from invoicing.toolkit.rename import Options, Rename, Target
 from invoicing.toolkit.rename.model import TAKEN
 
 Result = TypeVar("Result")
-Body = TypeVar("Body", bound=Callable[..., None])
+Command = TypeVar("Command", bound=Callable[..., None])
 
-Table = Annotated[str, typer.Argument(help="The table.", show_default=False)]
+TableName = Annotated[str, typer.Argument(help="The table.", show_default=False)]
 Old = Annotated[str, typer.Argument(help="The current column name.", show_default=False)]
 New = Annotated[str, typer.Argument(help="The new column name.", show_default=False)]
 Schema = Annotated[
@@ -29,8 +30,7 @@ Url = Annotated[
     str | None, typer.Option(help="The database; else DATABASE_URL, else the embedded one.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-_NAMES: dict[str, Any] = {"table": Table, "old": Old, "new": New}
+_NAMES: dict[str, Any] = {"table": TableName, "old": Old, "new": New}
 # How the command line asks for each of `Options`; its default and who takes it are the model's.
 _OPTIONS: dict[str, Any] = {
     "strategy": Annotated[
@@ -101,7 +101,7 @@ class CommandContext:
         return self.target.command(verb, self.options)
 
 
-def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Body], Body]:
+def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Command], Command]:
     """Register a command that takes a context, made of the options of `TAKEN` for its name.
 
     Its own parameters stay as they are; those before the context are shown before the options.
@@ -111,7 +111,7 @@ def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Body], 
         asks: whether it asks before it begins, and `--yes` answers.
     """
 
-    def register(body: Body) -> Body:
+    def register(body: Command) -> Command:
         taken = TAKEN[body.__name__]
 
         def run(**values: object) -> None:
@@ -132,7 +132,7 @@ def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Body], 
     return register
 
 
-def _signature(body: Body, taken: Sequence[str], *, asks: bool) -> Signature:
+def _signature(body: Command, taken: Sequence[str], *, asks: bool) -> Signature:
     """Return what typer reads: the parameters of a command, with the context taken apart."""
     own = list(signature(body, eval_str=True).parameters.values())
     place = [parameter.name for parameter in own].index("context")

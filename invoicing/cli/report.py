@@ -14,9 +14,9 @@ from uuid import UUID
 import typer
 
 from invoicing.cli.files import writable
-from invoicing.cli.output import console, echo_json, errors
+from invoicing.cli.output import AsJson, console, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
-from invoicing.cli.rename_options import AsJson, New, Old, Schema, Table, Url, make_target
+from invoicing.cli.rename_options import New, Old, Schema, TableName, Url, make_target
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
 from invoicing.errors import InvoicingError, UsageError
@@ -106,7 +106,7 @@ def loading(
 
 @app.command()
 def rename(
-    table: Table,
+    table: TableName,
     old: Old,
     new: New,
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError
+from invoicing.errors import InvoicingError, error_of_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,19 +14,15 @@ class MigrationError(InvoicingError):
     """The database's schema cannot be migrated."""
 
 
+@error_of_fields
 class MigrationsMissingError(MigrationError):
-    """The folder of migrations is not where it was installed.
+    """The folder of migrations is not where it was installed."""
 
-    Attributes:
-        folder: where it was looked for.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(
-            f"cannot migrate: there is no {folder}, so the installation is not complete. Run: "
-            "pip install --force-reinstall invoicing"
-        )
+    folder: Path
+    message = (
+        "cannot migrate: there is no {folder}, so the installation is not complete. Run: "
+        "pip install --force-reinstall invoicing"
+    )
 
 
 class MigrationInProgressError(MigrationError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,44 +12,37 @@ if TYPE_CHECKING:
     from invoicing.schemas.load import LoadReport
 
 
+@error_of_fields
 class InputFileError(UsageError):
-    """A file to load cannot be read, or lacks a column; nothing was loaded.
+    """A file to load cannot be read, or lacks a column; nothing was loaded."""
 
-    Attributes:
-        path: the file.
-        reason: what is wrong with it.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(
-            f"cannot load {path}: {reason}. Nothing was loaded. "
-            "Run: invoicing load --help, for the columns of each file"
-        )
+    path: Path
+    reason: str
+    message = (
+        "cannot load {path}: {reason}. Nothing was loaded. "
+        "Run: invoicing load --help, for the columns of each file"
+    )
 
 
 class LoadError(InvoicingError):
     """Files could not be loaded; the database is as it was before."""
 
 
+@error_of_fields
 class BadRowsError(LoadError):
     """Some rows of the files are bad, and nothing was loaded.
 
     Attributes:
         report: the `LoadReport`: counts by reason, the first bad rows, the rejects file.
-        rows: how many rows were read.
-        rejected: how many of them are bad.
     """
 
-    def __init__(self, report: LoadReport, *, rows: int, rejected: int) -> None:
-        self.report = report
-        self.rows = rows
-        self.rejected = rejected
-        super().__init__(
-            f"cannot load: {rejected:,} of {rows:,} rows are bad. Nothing was loaded. Correct "
-            "them, or run the command again with --skip-bad, to load the others"
-        )
+    report: LoadReport
+    rows: int
+    rejected: int
+    message = (
+        "cannot load: {rejected:,} of {rows:,} rows are bad. Nothing was loaded. Correct "
+        "them, or run the command again with --skip-bad, to load the others"
+    )
 
 
 class LoadInProgressError(LoadError):

@@ -7,8 +7,8 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoicing.errors import InvoicingError
+from invoicing.files import write_whole
 from invoicing.report.notebooks import NOTEBOOKS, runner, to_html
-from invoicing.report.page import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

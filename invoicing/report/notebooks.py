@@ -21,9 +21,10 @@ from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
 from invoicing.errors import UsageError
+from invoicing.files import write_whole
 from invoicing.folders import notebooks_folder
 from invoicing.report.errors import NotebookFailedError
-from invoicing.report.page import page, write_whole
+from invoicing.report.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from invoicing import __version__
-from invoicing.files import make_private_folder, private_file
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 def page(title: str, body: str, facts: Mapping[str, str]) -> str:
@@ -27,13 +25,6 @@ def page(title: str, body: str, facts: Mapping[str, str]) -> str:
         f"{escape(name)} {escape(value)}" for name, value in {**facts, "made": made}.items()
     )
     return _PAGE.format(title=escape(title), body=body, foot=foot)
-
-
-def write_whole(text: str, path: Path) -> None:
-    """Write a file that is never seen half written; one that was there stays until then."""
-    make_private_folder(path.parent)
-    with private_file(path) as file:
-        file.write(text)
 
 
 _PAGE = """<!DOCTYPE html>

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.report.page import page, write_whole
+from invoicing.files import write_whole
+from invoicing.report.page import page
 from invoicing.tables import Grid, TableColumn
 from invoicing.toolkit.rename import strategy_of
 from invoicing.visible import escape

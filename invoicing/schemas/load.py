@@ -20,8 +20,8 @@ from invoicing.schemas.cells import (
     LineId,
     Moment,
     OptionalText,
-    Status,
-    Text,
+    StatusCell,
+    TextCell,
 )
 
 
@@ -29,8 +29,8 @@ class AccountRow(BaseModel):
     """A row of an accounts file."""
 
     id: AccountId = Field(description="any text or number; a UUID stays itself")
-    name: Text = Field(description="the customer's name")
-    plan: Text = Field(description="the plan it is on")
+    name: TextCell = Field(description="the customer's name")
+    plan: TextCell = Field(description="the plan it is on")
 
 
 class InvoiceRow(BaseModel):
@@ -40,7 +40,7 @@ class InvoiceRow(BaseModel):
     account_id: AccountId = Field(description="an id of the accounts file or of the database")
     amount_cents: Cents = Field(description="whole minor units (cents), digits alone")
     currency: Currency = Field(description="an ISO 4217 code, three capitals")
-    status: Status = Field(
+    status: StatusCell = Field(
         default=InvoiceStatus.DRAFT, description="draft (when empty), open, paid or void"
     )
     issued_at: Moment = Field(

@@ -18,7 +18,7 @@ import time
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from tests.cli.here import run_here
+from tests.cli.here import MAIN, run_here
 from tests.rename.faults import connect
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-RUN = "from invoicing.cli.main import main; main()"
 # Ctrl-C is for those whose terminal it is.
 OURS = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
 # A shell that runs pytest in the background has it ignore Ctrl-C, and children inherit that.
@@ -93,7 +92,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", OURS + HEED + RUN, "rename", *arguments],
+            [sys.executable, "-c", OURS + HEED + MAIN, "rename", *arguments],
             env=environment(url) | {"TERM": "xterm", "COLUMNS": "200"},
             stdin=theirs,
             stdout=theirs,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -19,9 +17,12 @@ from invoicing.db import Database
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.settings import Settings
+from tests.cli.here import run_apart
 from tests.factories import create_account, create_invoice
 
 if TYPE_CHECKING:
+    import subprocess
+
     from sqlalchemy.engine import URL
 
     from invoicing.models import Account
@@ -33,14 +34,7 @@ class MoreOfAnInvoice(InvoiceSummary):
 
 def run(url: URL | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
-    return subprocess.run(
-        [sys.executable, "-c", "from invoicing.cli.main import main; main()", *arguments],
-        env=os.environ | {"DATABASE_URL": address} | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_apart(os.environ | {"DATABASE_URL": address} | environment, *arguments)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from invoicing.cli.main import app
 from invoicing.db.migrations import head_revision
 from invoicing.toolkit.postgres import Server
 from invoicing.toolkit.postgres.processes import is_alive
-from tests.cli.here import run_here
+from tests.cli.here import PROGRAM, run_apart, run_here
 from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:
@@ -36,15 +35,7 @@ class CommandLine:
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it as a process."""
-        return subprocess.run(
-            [sys.executable, "-c", MAIN, "db", *arguments],
-            env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return run_apart(self.environment | environment, "db", *arguments)
 
     def here(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it in this process, which saves the time that the imports take."""
@@ -74,9 +65,6 @@ class CommandLine:
         while is_alive(pid):
             time.sleep(0.01)
         return pid
-
-
-MAIN = "from invoicing.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +188,7 @@ def test_reset_at_a_terminal_keeps_everything_when_the_answer_is_no(db: CommandL
     pid = db.pid
     outer, inner = pty.openpty()
     asking = subprocess.Popen(
-        [sys.executable, "-c", MAIN, "db", "reset"],
+        [*PROGRAM, "db", "reset"],
         env=db.environment,
         stdin=inner,
         stdout=subprocess.PIPE,

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from invoicing.toolkit.postgres import Server
+from tests.cli.here import run_apart
 from tests.postgres.conftest import discard
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -29,15 +29,9 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def demo(home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from invoicing.cli.main import main; main()", "demo"],
-        env=os.environ
-        | {"INVOICING_HOME": str(home), "DATABASE_URL": "postgresql://a:top-secret@127.0.0.1:1/b"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    nowhere = "postgresql://a:top-secret@127.0.0.1:1/b"
+    named = {"INVOICING_HOME": str(home), "DATABASE_URL": nowhere}
+    return run_apart(os.environ | named, "demo")
 
 
 def test_the_demo_goes_from_nothing_to_a_report_whatever_the_environment_names(home: Path) -> None:

@@ -5,34 +5,33 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from tests.cli.here import PROGRAM, run_apart
 from tests.load.conftest import contents
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 EXAMPLES = Path(__file__).parents[1] / "load" / "examples"
-COMMAND = [sys.executable, "-c", "from invoicing.cli.main import main; main()", "load"]
 FILES = [str(EXAMPLES / name) for name in ("accounts.csv", "invoices.csv", "lines.csv")]
 NOTHING = {"account": [], "invoice": [], "invoice_line": []}
 
 
+def address(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def environment(url: URL) -> dict[str, str]:
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return os.environ | {"DATABASE_URL": text}
+    return os.environ | {"DATABASE_URL": address(url)}
 
 
 def invoicing_load(url: URL, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=cwd, env=environment(url), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run_apart(environment(url), "load", *arguments, cwd=cwd)
 
 
 async def test_the_three_files_load(database, tmp_path):
@@ -119,9 +118,9 @@ async def test_a_load_killed_at_any_moment_leaves_nothing(database, tmp_path):
         file.writelines(f"{number},INV-1001,1\n" for number in range(60_000))
     for moment in ("Reading lines", "Writing lines"):
         with subprocess.Popen(
-            [*COMMAND, *FILES[:2], str(lines)],
-            env=environment(database.url), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            text=True,
+            [*PROGRAM, "load", *FILES[:2], str(lines)],
+            env=environment(database.url),
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         ) as process:  # fmt: skip
             assert any(moment in line for line in process.stderr)
             process.send_signal(signal.SIGKILL)
@@ -131,8 +130,7 @@ async def test_a_load_killed_at_any_moment_leaves_nothing(database, tmp_path):
 
 
 async def others_gone(url: URL) -> None:
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(text)
+    connection = await asyncpg.connect(address(url))
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND pid <> pg_backend_pid() AND state <> 'idle'"
@@ -145,6 +143,6 @@ async def others_gone(url: URL) -> None:
 
 
 def test_help_has_an_example_and_every_column():
-    ended = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
+    ended = run_apart(os.environ, "load", "--help", check=True)
     assert "invoicing load accounts.csv invoices.csv lines.csv" in ended.stdout
     assert "total_cents: whole minor units of the invoice" in ended.stdout

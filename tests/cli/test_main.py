@@ -19,6 +19,7 @@ from invoicing import __version__
 from invoicing.cli.main import VERBS, app, verb
 from invoicing.toolkit.rename import Options
 from invoicing.toolkit.rename.model import TAKEN
+from tests.cli.here import run_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,12 +111,6 @@ def test_the_shell_completes_verbs(line: str, offered: list[str]) -> None:
 
 @pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
 def test_a_pipe_and_no_color_get_no_colour(setting: dict[str, str]) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", "from invoicing.cli.main import main; main()", "doctor"],
-        env=os.environ | setting,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_apart(os.environ | setting, "doctor")
     assert "Python" in run.stdout
     assert "\x1b[3" not in run.stdout + run.stderr

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 
-from tests.cli.rename_line import HEED, NAMES, ROWS, RUN, CommandLine, Terminal, environment, hinted
+from tests.cli.here import MAIN
+from tests.cli.rename_line import HEED, NAMES, ROWS, CommandLine, Terminal, environment, hinted
 from tests.conftest import execute
 
 ASLEEP = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -51,7 +52,7 @@ def test_a_second_signal_does_not_wait_for_the_batch_and_loses_nothing(
     invoicing.rename("expand", "--yes")
     asyncio.run(execute(invoicing.url, *STUCK))
     with subprocess.Popen(
-        [sys.executable, "-c", HEED + RUN, "rename", "backfill", *NAMES, *SLOW, "--yes", "--json"],
+        [sys.executable, "-c", HEED + MAIN, "rename", "backfill", *NAMES, *SLOW, "--yes", "--json"],
         env=environment(invoicing.url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

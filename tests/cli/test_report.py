@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from html import unescape
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -24,9 +22,11 @@ from invoicing.services import (
 )
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Rename, Target
+from tests.cli.here import run_apart
 from tests.conftest import execute
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from sqlalchemy.engine import URL
@@ -41,19 +41,9 @@ def report(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     address = url.render_as_string(hide_password=False)
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from invoicing.cli.main import main; main()",
-            *map(str, arguments),
-        ],
-        # A password that the server does not ask for, and that is still secret.
-        env=os.environ | {"DATABASE_URL": address.replace("@", f":{SECRET}@", 1)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # A password that the server does not ask for, and that is still secret.
+    secret = address.replace("@", f":{SECRET}@", 1)
+    return run_apart(os.environ | {"DATABASE_URL": secret}, *arguments)
 
 
 def needs_nothing(page: str) -> bool:

@@ -6,13 +6,13 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.db import Database
 from invoicing.settings import Settings
+from tests.cli.here import PROGRAM
 from tests.conftest import execute
 from tests.factories import create_account, create_invoice
 from tests.test_visible import SGR, leaks
@@ -33,9 +33,8 @@ SHOWN = (
 def on_terminal(url: URL, *arguments: object, cwd: Path | None = None) -> str:
     """Return what a command writes to a terminal, without rich's colours."""
     terminal, its_end = pty.openpty()
-    command = "from invoicing.cli.main import main; main()"
     with subprocess.Popen(
-        [sys.executable, "-c", command, *map(str, arguments)],
+        [*PROGRAM, *map(str, arguments)],
         env=os.environ
         | {"DATABASE_URL": url.render_as_string(hide_password=False)}
         | {"COLUMNS": "300", "TERM": "xterm-256color"},

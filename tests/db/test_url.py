@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,6 +16,7 @@ from invoicing.db.url import hosts_of, socket_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installation
+from tests.cli.here import run_apart
 from tests.conftest import server_names
 from tests.db.listening import ASKED, ODD_DATABASE, PASSWORD, Listening, listening, seen
 
@@ -31,7 +30,6 @@ pytestmark = pytest.mark.skipif(
 SECRET = quote(PASSWORD, safe="")
 ODD = quote(ODD_DATABASE, safe="")
 REPEAT = 40
-MAIN = "from invoicing.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module", params=[name for name in server_names() if name.isdigit()])
@@ -286,13 +284,7 @@ def test_a_url_without_its_password_is_one_that_psql_takes(server: Listening) ->
 @pytest.mark.parametrize("parameters", ["", "?sslmode=require", "?sslmode=disable"])
 def test_db_psql_speaks_tls_where_another_psql_does(server: Listening, parameters: str) -> None:
     url = f"postgresql://reader:{SECRET}@127.0.0.1:{server.port}/postgres{parameters}"
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, "db", "psql", "-XAtwc", ASKED],
-        env=os.environ | {"DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_apart(os.environ | {"DATABASE_URL": url}, "db", "psql", "-XAtwc", ASKED)
     assert (done.stdout.strip() or None) == server.judged(url, {}), done.stderr
 
 

@@ -27,27 +27,28 @@ def cases(snippets: dict[str, dict[str, dict[str, str]]]) -> list[object]:
     ]
 
 
+def found(rule: str, files: dict[str, str], folder: Path, **options: list[str]) -> list[str]:
+    # A suppression can only be judged beside the rule that it allows.
+    beside = ["lazy-raise"] if rule == "unused-suppression" else []
+    report = report_of(folder, files, select=[rule, *beside], **options)
+    assert not report.problems
+    return [str(finding) for finding in report.findings if finding.rule == rule]
+
+
 @pytest.mark.parametrize(("rule", "files"), cases(BAD))
 def test_a_form_that_breaks_a_rule_is_found(
     rule: str, files: dict[str, str], tmp_path: Path
 ) -> None:
-    # A suppression can only be judged beside the rule that it allows.
-    beside = ["lazy-raise"] if rule == "unused-suppression" else []
-    report = report_of(tmp_path, files, select=[rule, *beside])
-    assert [finding.rule for finding in report.findings if finding.rule == rule] != []
+    assert found(rule, files, tmp_path) != []
     # Emptied, the rule finds nothing: it is this one that finds it.
-    emptied = report_of(tmp_path, files, select=[rule, *beside], ignore=[rule])
-    assert not [finding for finding in emptied.findings if finding.rule == rule]
+    assert found(rule, files, tmp_path, ignore=[rule]) == []
 
 
 @pytest.mark.parametrize(("rule", "files"), cases(GOOD))
 def test_a_form_that_only_looks_like_it_is_not(
     rule: str, files: dict[str, str], tmp_path: Path
 ) -> None:
-    beside = ["lazy-raise"] if rule == "unused-suppression" else []
-    report = report_of(tmp_path, files, select=[rule, *beside])
-    assert not report.problems
-    assert [str(finding) for finding in report.findings if finding.rule == rule] == []
+    assert found(rule, files, tmp_path) == []
 
 
 # What the page's examples need around them.

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.files import private_file
-from invoicing.report.page import write_whole
+from invoicing.files import private_file, write_whole
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import Server, embedded_server
 from tests.postgres.conftest import discard

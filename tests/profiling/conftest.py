@@ -9,6 +9,8 @@ from sqlalchemy import ForeignKey, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from tests.profiling.numbered import Numbered
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
@@ -24,19 +26,13 @@ class Base(DeclarativeBase):
     pass
 
 
-class Shelf(Base):
-    __tablename__ = "shelf"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Shelf(Numbered, Base):
     name: Mapped[str]
     books: Mapped[list[Book]] = relationship(back_populates="shelf", lazy="raise")
     labels: Mapped[list[Label]] = relationship(lazy="raise")
 
 
-class Book(Base):
-    __tablename__ = "book"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Book(Numbered, Base):
     title: Mapped[str]
     password: Mapped[str | None]
     shelf_id: Mapped[int] = mapped_column(ForeignKey("shelf.id"))

@@ -24,6 +24,7 @@ from invoicing.toolkit.profiling import Strategy, compare_loading
 from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, Law, growth_of
 from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
 from tests.conftest import execute, newest_server_url
+from tests.profiling.numbered import Numbered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -41,17 +42,11 @@ class Base(DeclarativeBase):
     pass
 
 
-class Owner(Base):
-    __tablename__ = "owner"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Owner(Numbered, Base):
     name: Mapped[str]
 
 
-class Parent(Base):
-    __tablename__ = "parent"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Parent(Numbered, Base):
     about: Mapped[str]
     owner_id: Mapped[int] = mapped_column(ForeignKey("owner.id"))
     owner: Mapped[Owner] = relationship(lazy="raise")
@@ -59,26 +54,17 @@ class Parent(Base):
     notes: Mapped[list[Note]] = relationship(lazy="raise")
 
 
-class Child(Base):
-    __tablename__ = "child"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Child(Numbered, Base):
     name: Mapped[str]
     parent_id: Mapped[int] = mapped_column(ForeignKey("parent.id"), index=True)
     marks: Mapped[list[Mark]] = relationship(lazy="raise")
 
 
-class Note(Base):
-    __tablename__ = "note"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Note(Numbered, Base):
     parent_id: Mapped[int] = mapped_column(ForeignKey("parent.id"), index=True)
 
 
-class Mark(Base):
-    __tablename__ = "mark"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Mark(Numbered, Base):
     child_id: Mapped[int] = mapped_column(ForeignKey("child.id"), index=True)
 
 

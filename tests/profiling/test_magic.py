@@ -76,11 +76,12 @@ def test_a_cell_that_fails_is_shown_too(kernel: Kernel) -> None:
     assert (output.split(), error) == (["2", "2"], "")
 
 
-def test_a_wrong_option_is_named(kernel: Kernel) -> None:
-    _, error, _ = kernel.run("%%queries --alow x\nask(2)")
-    assert error == "QueriesMagicError"
-    _, error, _ = kernel.run("%%queries --allow n-plus-on\nask(2)")
-    assert error == "UnknownFindingError"
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [("--alow x", "QueriesMagicError"), ("--allow n-plus-on", "UnknownFindingError")],
+)
+def test_a_wrong_option_is_named(kernel: Kernel, options: str, error: str) -> None:
+    assert kernel.run(f"%%queries {options}\nask(2)")[1] == error
 
 
 def test_it_can_be_unloaded(kernel: Kernel) -> None:

@@ -126,18 +126,18 @@ async def test_what_others_do_on_the_same_connection_is_not_counted(
     await single.dispose()
 
 
+async def ask_after(event: asyncio.Event, sessions: Sessions) -> None:
+    await event.wait()
+    await ask(sessions, 2, 1)
+
+
 async def test_a_task_that_outlives_the_block_is_recorded_no_more(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     go = asyncio.Event()
-
-    async def later() -> None:
-        await go.wait()
-        await ask(sessions, 2, 1)
-
     async with record_queries(engine) as recorder:
         await ask(sessions, 1, 1)
-        task = asyncio.create_task(later())
+        task = asyncio.create_task(ask_after(go, sessions))
         await asyncio.sleep(0)
     async with record_queries(engine) as other:
         go.set()
@@ -149,12 +149,7 @@ async def test_everywhere_records_tasks_that_were_there_before(
     engine: AsyncEngine, sessions: Sessions
 ) -> None:
     go = asyncio.Event()
-
-    async def later() -> None:
-        await go.wait()
-        await ask(sessions, 2, 1)
-
-    task = asyncio.create_task(later())
+    task = asyncio.create_task(ask_after(go, sessions))
     async with record_queries(engine, everywhere=True) as recorder:
         go.set()
         await task

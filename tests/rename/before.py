@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from invoicing.db import Database
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
@@ -34,6 +36,16 @@ async def load_before(url: URL, *, accounts: int = 20, invoices: int) -> URL:
     async with Database(url, Settings()) as database:
         await load_sample(database, accounts=accounts, invoices=invoices)
     await take_back_the_name(url)
+    return url
+
+
+def before_the_rename(*, accounts: int = 20, invoices: int) -> object:
+    """Return the fixture `url`: a database as it was before the rename, with `amt` alone."""
+
+    @pytest.fixture
+    async def url(migrated_database_url: URL) -> URL:
+        return await load_before(migrated_database_url, accounts=accounts, invoices=invoices)
+
     return url
 
 

@@ -43,3 +43,33 @@ async def verified(rename: Rename) -> None:
     assert (await rename.backfill()).completed
     report = await rename.verify()
     assert report.ok, report
+
+
+@asynccontextmanager
+async def verified_rename(url: URL, **options: Any) -> AsyncIterator[Rename]:
+    """Yield it where the contract may come."""
+    async with renaming(url, **options) as rename:
+        await verified(rename)
+        yield rename
+
+
+async def objections(rename: Rename) -> dict[str, str]:
+    """Return what the gate has against the contract, by slug."""
+    return {
+        objection.slug: f"{objection.subject}: {objection.message}"
+        for objection in (await rename.gate()).objections
+    }
+
+
+async def published(url: URL, publication: str, tables: str, slot: str) -> str:
+    """Publish tables of a database from now on; return what makes a subscriber of another."""
+    await execute(
+        url,
+        f"CREATE PUBLICATION {publication} FOR {tables}",
+        f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')",
+    )
+    source = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return (
+        f"CREATE SUBSCRIPTION {slot} CONNECTION '{source}' PUBLICATION {publication}"
+        " WITH (create_slot = false, copy_data = false)"
+    )

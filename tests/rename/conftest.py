@@ -46,8 +46,22 @@ def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    """Return the URL of a database with bills."""
+    return await make_bills(empty_database_url)
+
+
+@pytest.fixture
 async def watched_url(watched_server: Server) -> URL:
     """Return the URL of a database with bills and with `pg_stat_statements`."""
     url = await own_database(watched_server)
     await execute(url, "CREATE EXTENSION pg_stat_statements")
+    return await make_bills(url)
+
+
+@pytest.fixture
+async def other_url(watched_server: Server, watched_url: URL) -> URL:
+    """Return the URL of another database there, with the same bills."""
+    url = watched_server.url(f"{watched_url.database}_other")
+    await execute(watched_server.url(), f"CREATE DATABASE {url.database}")
     return await make_bills(url)

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -24,6 +24,7 @@ from tests.postgres.conftest import kill
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy.engine import URL
 
@@ -50,6 +51,12 @@ async def connected(url: URL, **settings: str) -> AsyncIterator[asyncpg.Connecti
         yield connection
     finally:
         await connection.close()
+
+
+async def fetch(url: URL, query: str) -> Any:
+    """Return one value."""
+    async with connected(url) as connection:
+        return await connection.fetchval(query)
 
 
 async def until(ask: Callable[[], Awaitable[T]], within: float = 60) -> T:
@@ -152,32 +159,26 @@ async def small_tablespace(url: URL, folder: Path) -> AsyncIterator[str]:
         await execute(url, f"DROP TABLESPACE {name}")
 
 
-@asynccontextmanager
-async def account_without_rights(url: URL) -> AsyncIterator[URL]:
+def account_without_rights(url: URL) -> AbstractAsyncContextManager[URL]:
     """Yield the URL of a login that may read and write the invoices, and change no table."""
-    name = f"clerk_{uuid4().hex[:8]}"
-    await execute(
+    grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON invoice, account TO {}"
+    return _a_login(url, f"clerk_{uuid4().hex[:8]}", grant)
+
+
+def an_owner(url: URL, table: str) -> AbstractAsyncContextManager[URL]:
+    """Yield the URL of the table's owner, who is no superuser."""
+    return _a_login(
         url,
-        f"CREATE ROLE {name} LOGIN",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON invoice, account TO {name}",
+        f"owner_{url.database}",
+        f"GRANT CREATE ON DATABASE {url.database} TO {{}}",
+        "GRANT CREATE ON SCHEMA public TO {}",
+        f"ALTER TABLE {table} OWNER TO {{}}",
     )
-    try:
-        yield url.set(username=name)
-    finally:
-        await execute(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 
 @asynccontextmanager
-async def an_owner(url: URL, table: str) -> AsyncIterator[URL]:
-    """Yield the URL of the table's owner, who is no superuser."""
-    name = f"owner_{url.database}"
-    await execute(
-        url,
-        f"CREATE ROLE {name} LOGIN",
-        f"GRANT CREATE ON DATABASE {url.database} TO {name}",
-        f"GRANT CREATE ON SCHEMA public TO {name}",
-        f"ALTER TABLE {table} OWNER TO {name}",
-    )
+async def _a_login(url: URL, name: str, *grants: str) -> AsyncIterator[URL]:
+    await execute(url, f"CREATE ROLE {name} LOGIN", *(grant.format(name) for grant in grants))
     try:
         yield url.set(username=name)
     finally:

@@ -90,16 +90,17 @@ class Shape:
         if table in {"high", "leaf"} and not where and self._random.random() < 0.3:
             self.statements.append(f"ALTER TABLE {table} CLUSTER ON {name}")
 
+    def _constrain(self, name: str, table: str, definition: str) -> None:
+        self.statements.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+        self._comment(f"CONSTRAINT {name} ON {table}")
+
     def _unique(self) -> None:
         name, table = self._name(), self._table()
         columns = self._random.choice(["id, amt", "amt, id", "amt, id, other"])
         nulls = self._maybe(" NULLS NOT DISTINCT")
         timing = self._random.choice(["", " DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED"])
         more = self._maybe(" INCLUDE (note)") + self._maybe(" WITH (fillfactor = 72)")
-        self.statements.append(
-            f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE{nulls} ({columns}){more}{timing}"
-        )
-        self._comment(f"CONSTRAINT {name} ON {table}")
+        self._constrain(name, table, f"UNIQUE{nulls} ({columns}){more}{timing}")
         self._comment(f"INDEX {name}")
 
     def _check(self) -> None:
@@ -108,22 +109,14 @@ class Shape:
         if self._version >= 18 and self._random.random() < 0.2:
             end = " NOT ENFORCED"
         inherit = self._maybe(" NO INHERIT") if table in {"high", "leaf"} else ""
-        self.statements.append(
-            f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (amt > -1 AND note <> 'amt'){inherit}"
-            f"{end}"
-        )
-        self._comment(f"CONSTRAINT {name} ON {table}")
+        self._constrain(name, table, f"CHECK (amt > -1 AND note <> 'amt'){inherit}{end}")
 
     def _foreign_key(self) -> None:
         name, table = self._name(), self._table()
         rules = self._random.choice(_RULES)
         plain = self._version >= 18 or table not in {"thing", "mid"}
         end = self._maybe(" NOT VALID") if plain or self._tables == ["thing"] else ""
-        self.statements.append(
-            f"ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (amt) REFERENCES list {rules}"
-            f"{end}"
-        )
-        self._comment(f"CONSTRAINT {name} ON {table}")
+        self._constrain(name, table, f"FOREIGN KEY (amt) REFERENCES list {rules}{end}")
 
     def _statistics(self) -> None:
         name, table = self._name(), self._table()

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, renaming, verified
+from tests.rename.bills import CONFIRM, renaming, verified, verified_rename
 from tests.rename.faults import connected
 from tests.rename.state import gate_opens
 
@@ -260,8 +260,7 @@ async def test_what_a_foreign_key_does_is_no_old_code(url: URL, action: str) -> 
         "INSERT INTO customer VALUES (3), (10), (20)",
         f"ALTER TABLE bill ADD FOREIGN KEY (amt) REFERENCES customer {action}",
     )
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         assert await counted(rename, url, statement.format(10)) == 0
         assert await pair(url, 1) == (value, value)
         if "DELETE" in action:
@@ -323,8 +322,7 @@ async def test_every_partition_keeps_its_own_default(url: URL) -> None:
 
 async def test_a_row_that_moves_to_another_partition_does_not_count(url: URL) -> None:
     await execute(url, *PARTITIONS)
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         both = "INSERT INTO bill (id, amt, amount_cents) VALUES (9, 5, 5)"
         move = "UPDATE bill SET part = 3 - part WHERE id = 1"
         assert await counted(rename, url, move) == 0
@@ -349,8 +347,7 @@ async def test_a_write_to_a_partition_itself_counts(url: URL) -> None:
 
 async def test_a_partition_that_came_since_is_named_until_it_is_seen_to(url: URL) -> None:
     await execute(url, *PARTITIONS)
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(
             url,
             "CREATE TABLE p4 (LIKE bill)",
@@ -374,8 +371,7 @@ async def test_a_partition_that_came_since_is_named_until_it_is_seen_to(url: URL
 
 
 async def test_a_default_that_was_changed_meanwhile_is_the_one_that_remains(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "ALTER TABLE bill ALTER amt SET DEFAULT 4")
         (objection,) = (await rename.gate()).objections
         assert objection.subject.endswith("default of amt")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,7 @@ from invoicing.db import Database
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from tests.conftest import execute
-from tests.rename.faults import connected
+from tests.rename.faults import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,11 +41,6 @@ DETACH = "ALTER TABLE t DETACH PARTITION t2"
 STAGES = ("expand", "backfill", "verify")
 
 
-async def fetch(url: URL, query: str) -> Any:
-    async with connected(url) as connection:
-        return await connection.fetchval(query)
-
-
 @asynccontextmanager
 async def renaming(url: URL) -> AsyncIterator[Rename]:
     async with Database(url, Settings()) as database:
@@ -66,6 +61,12 @@ async def assert_clean(url: URL) -> None:
     assert await fetch(url, "SELECT count(*) FROM t2") == 501
     await execute(url, "INSERT INTO t2 (id) VALUES (601)")
     assert await fetch(url, "SELECT count(*) FROM t2 WHERE oldcol = 'x'") == 1
+
+
+@pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    await execute(empty_database_url, *TABLE)
+    return empty_database_url
 
 
 @pytest.mark.parametrize("made", [TABLE, DEEP], ids=["leaf", "deep"])
@@ -97,9 +98,7 @@ async def test_the_contract_names_it_first_and_then_cleans_it(
 
 
 @pytest.mark.parametrize("last", STAGES)
-async def test_the_rollback_cleans_it(empty_database_url: URL, last: str) -> None:
-    url = empty_database_url
-    await execute(url, *TABLE)
+async def test_the_rollback_cleans_it(url: URL, last: str) -> None:
     async with renaming(url) as rename:
         await walk(rename, last)
         await execute(url, DETACH)
@@ -109,9 +108,7 @@ async def test_the_rollback_cleans_it(empty_database_url: URL, last: str) -> Non
     assert await fetch(url, "SELECT to_regnamespace('invoicing_rename')") is None
 
 
-async def test_the_expand_cleans_it_under_way(empty_database_url: URL) -> None:
-    url = empty_database_url
-    await execute(url, *TABLE)
+async def test_the_expand_cleans_it_under_way(url: URL) -> None:
     async with renaming(url) as rename:
         await walk(rename, "verify")
         await execute(url, DETACH)
@@ -122,11 +119,7 @@ async def test_the_expand_cleans_it_under_way(empty_database_url: URL) -> None:
         await rename.contract(confirm="t.oldcol")
 
 
-async def test_a_contract_that_an_older_version_could_not_end_is_ended(
-    empty_database_url: URL,
-) -> None:
-    url = empty_database_url
-    await execute(url, *TABLE)
+async def test_a_contract_that_an_older_version_could_not_end_is_ended(url: URL) -> None:
     async with renaming(url) as rename:
         await walk(rename, "verify")
         triggers = await fetch(
@@ -147,9 +140,7 @@ async def test_a_contract_that_an_older_version_could_not_end_is_ended(
         assert await fetch(url, query) == 0
 
 
-async def test_a_partition_that_is_attached_again_is_kept_equal(empty_database_url: URL) -> None:
-    url = empty_database_url
-    await execute(url, *TABLE)
+async def test_a_partition_that_is_attached_again_is_kept_equal(url: URL) -> None:
     async with renaming(url) as rename:
         await walk(rename, "backfill")
         await execute(url, DETACH)
@@ -163,9 +154,7 @@ async def test_a_partition_that_is_attached_again_is_kept_equal(empty_database_u
     assert await fetch(url, "SELECT count(newcol) FROM t") == 1_000
 
 
-async def test_a_copy_of_the_table_is_not_taken_for_a_partition(empty_database_url: URL) -> None:
-    url = empty_database_url
-    await execute(url, *TABLE)
+async def test_a_copy_of_the_table_is_not_taken_for_a_partition(url: URL) -> None:
     async with renaming(url) as rename:
         await walk(rename, "verify")
         await execute(url, "CREATE TABLE copy (LIKE t INCLUDING ALL)")

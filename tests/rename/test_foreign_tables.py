@@ -26,8 +26,10 @@ MADE = (
 )
 
 
-async def make_server(url: URL) -> None:
-    """Make a server that leads to this very database."""
+@pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    """Return a database with twins, and a server that leads to this very database."""
+    url = empty_database_url
     options = {"host": url.query.get("host", url.host), "port": url.port, "dbname": url.database}
     said = ", ".join(f"{name} '{value}'" for name, value in options.items() if value)
     async with connected(url) as connection:
@@ -37,15 +39,14 @@ async def make_server(url: URL) -> None:
             f"CREATE USER MAPPING FOR CURRENT_USER SERVER back OPTIONS (user '{url.username}'"
             f", password '{url.password or ''}')"
         )
+    await make_twins(url, MADE)
+    return url
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
 async def test_it_is_asked_for_by_its_old_name_until_its_option_is_set(
-    empty_database_url: URL, strategy: Strategy
+    url: URL, strategy: Strategy
 ) -> None:
-    url = empty_database_url
-    await make_server(url)
-    await make_twins(url, MADE)
     async with connected(url) as client, renaming(url, strategy=strategy) as rename:
         # What PostgreSQL's own rename does to it.
         await client.execute(f'ALTER TABLE "{TWIN}".thing RENAME amt TO cents')
@@ -70,12 +71,7 @@ async def test_it_is_asked_for_by_its_old_name_until_its_option_is_set(
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
-async def test_one_of_another_server_is_accepted(
-    empty_database_url: URL, strategy: Strategy
-) -> None:
-    url = empty_database_url
-    await make_server(url)
-    await make_twins(url, MADE)
+async def test_one_of_another_server_is_accepted(url: URL, strategy: Strategy) -> None:
     accept = frozenset({"foreign-table"})
     async with renaming(url, strategy=strategy, accept=accept) as rename:
         await rename.expand()

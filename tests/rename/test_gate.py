@@ -13,31 +13,16 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, objections, published, renaming, verified, verified_rename
 from tests.rename.faults import an_owner, connected, idle_transaction, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.postgres import Server
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
-
-
-async def objections(rename: Rename) -> dict[str, str]:
-    return {
-        objection.slug: f"{objection.subject}: {objection.message}"
-        for objection in (await rename.gate()).objections
-    }
-
 
 async def test_an_old_style_write_closes_the_gate_until_it_was_quiet_again(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         assert await objections(rename) == {}
         await execute(url, "UPDATE bill SET amt = 7 WHERE id = 1")
         assert "1 writes named the old column" in (await objections(rename))["old-writes"]
@@ -117,28 +102,17 @@ async def test_an_account_that_may_not_see_others_statements_is_named_the_grant(
 
 
 async def test_a_subscriber_keeps_both_columns_equal_and_the_gate_closed(
-    watched_server: Server, watched_url: URL
+    watched_url: URL, other_url: URL
 ) -> None:
-    there = watched_server.url(f"{watched_url.database}_publisher")
     slot = f"slot_{watched_url.database}"
-    source = there.set(drivername="postgresql").render_as_string(hide_password=False)
-    await execute(watched_server.url(), f"CREATE DATABASE {there.database}")
-    await make_bills(there)
-    await execute(
-        there,
-        "CREATE PUBLICATION bills FOR TABLE bill",
-        f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')",
-    )
+    subscribe = await published(other_url, "bills", "TABLE bill", slot)
     async with renaming(watched_url) as rename, connected(watched_url) as client:
         await verified(rename)
-        await client.execute(
-            f"CREATE SUBSCRIPTION {slot} CONNECTION '{source}' PUBLICATION bills"
-            " WITH (create_slot = false, copy_data = false)"
-        )
+        await client.execute(subscribe)
         try:
             before = (await rename.status()).old_writes
-            await execute(there, "UPDATE bill SET amt = 7 WHERE id = 1")
-            await execute(there, "INSERT INTO bill VALUES (2001, 8, '')")
+            await execute(other_url, "UPDATE bill SET amt = 7 WHERE id = 1")
+            await execute(other_url, "INSERT INTO bill VALUES (2001, 8, '')")
             await until(lambda: client.fetchval("SELECT 1 FROM bill WHERE id = 2001"))
             rows = await client.fetch("SELECT amt, amount_cents FROM bill WHERE id IN (1, 2001)")
             assert sorted(map(tuple, rows)) == [(7, 7), (8, 8)]
@@ -226,8 +200,7 @@ async def test_a_text_that_the_server_cut_off_is_no_clean_one(url: URL) -> None:
 
 
 async def test_a_statement_is_accepted_by_its_queryid(watched_url: URL) -> None:
-    async with renaming(watched_url) as rename:
-        await verified(rename)
+    async with verified_rename(watched_url) as rename:
         assert await names(rename) == set()
         for read in ("SELECT amt FROM bill", "SELECT sum(amt) FROM bill"):
             await execute(watched_url, read)
@@ -259,8 +232,7 @@ async def test_old_writes_are_accepted_and_the_record_says_by_whom(url: URL) -> 
 async def test_a_function_is_accepted_by_its_signature_or_its_kind(url: URL) -> None:
     body = "'SELECT sum(amt) FROM bill'"
     await execute(url, f"CREATE FUNCTION f(int, text) RETURNS numeric LANGUAGE sql AS {body}")
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         assert await names(rename) == {"function:public.f(integer,text)"}
     for accepted in ("function", "function:public.f(integer,text)"):
         async with renaming(url, accept=frozenset({accepted})) as accepting:
@@ -279,8 +251,7 @@ async def test_accepting_what_does_not_exist_is_an_error_that_lists_what_does(ur
 
 async def test_what_would_lose_values_is_never_accepted(url: URL) -> None:
     accept = frozenset({"old-writes", "statement", "running", "subscription", "function"})
-    async with renaming(url, accept=accept) as rename:
-        await verified(rename)
+    async with verified_rename(url, accept=accept) as rename:
         await execute(
             url,
             "ALTER TABLE bill DISABLE TRIGGER USER",

@@ -12,7 +12,7 @@ from invoicing.db import Database
 from invoicing.practice import NEW_CODE, OLD_CODE, CodeVersion, RequestOutcome, Traffic
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
-from tests.rename.before import load_before
+from tests.rename.before import before_the_rename
 from tests.rename.state import catalog_of, counts_of, gate_opens
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ class EveryColumn(CodeVersion):
         return super().read.add_columns(literal_column("invoice.*"))
 
 
-@pytest.fixture
-async def url(migrated_database_url: URL) -> URL:
-    """Return a database as it was before the rename: with `amt` alone."""
-    return await load_before(migrated_database_url, accounts=50, invoices=INVOICES)
+url = before_the_rename(accounts=50, invoices=INVOICES)
 
 
 @pytest.fixture

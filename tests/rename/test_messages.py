@@ -15,16 +15,11 @@ from invoicing.toolkit.rename import Options, Rename
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from invoicing.toolkit.rename.names import Names
 from tests.conftest import execute
-from tests.rename.bills import TARGET, make_bills, renaming, verified
+from tests.rename.bills import TARGET, renaming, verified_rename
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
 
 
 async def test_a_plan_says_what_it_could_not_read_and_what_to_grant(url: URL) -> None:
@@ -70,8 +65,7 @@ HARD = {
 async def test_what_would_stop_the_drop_is_not_offered_for_acceptance(
     url: URL, statement: str
 ) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, statement)
         (objection,) = (await rename.gate()).objections
         assert "--accept" not in objection.message
@@ -80,8 +74,7 @@ async def test_what_would_stop_the_drop_is_not_offered_for_acceptance(
 
 async def test_a_function_of_text_may_still_be_accepted(url: URL) -> None:
     body = "SELECT max(amt) FROM bill"
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, f"CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS '{body}'")
         (objection,) = (await rename.gate()).objections
         assert objection.name == "function:public.f()"

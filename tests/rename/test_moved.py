@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +18,8 @@ from invoicing.toolkit.rename.errors import (
     RenamePhaseError,
 )
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified
-from tests.rename.faults import connected
+from tests.rename.bills import CONFIRM, TARGET, renaming, verified, verified_rename
+from tests.rename.faults import fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,21 +58,11 @@ WORKS = {
 }
 
 
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
-
-
 @asynccontextmanager
 async def called(url: URL, **names: str) -> AsyncIterator[Rename]:
     async with Database(url, Settings()) as database:
         options = Options(batch_size=100, quiet=0.1, lock_timeout=0.2, lock_attempts=3)
         yield Rename(database, replace(TARGET, **names), options)
-
-
-async def fetch(url: URL, query: str) -> Any:
-    async with connected(url) as connection:
-        return await connection.fetchval(query)
 
 
 async def assert_named(rename: Rename) -> RenameMovedError:
@@ -84,6 +74,12 @@ async def assert_named(rename: Rename) -> RenameMovedError:
         said.add(str(caught.value))
     assert len(said) == 1, said
     return caught.value
+
+
+async def named_after(url: URL, *statements: str) -> RenameMovedError:
+    async with verified_rename(url) as rename:
+        await execute(url, *statements)
+        return await assert_named(rename)
 
 
 @pytest.mark.parametrize("move", MOVES)
@@ -122,21 +118,18 @@ async def test_a_rename_that_moved_is_rolled_back_once_it_is_taken_back(
 
 
 async def test_a_journal_without_numbers_knows_the_columns_by_the_triggers(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    error = await named_after(
+        url,
         # As an older version wrote it.
-        await execute(
-            url,
-            "UPDATE invoicing_rename.rename SET definition = definition - 'oid' - 'old' - 'new'",
-            "ALTER TABLE bill RENAME amt TO foo",
-            "ALTER TABLE bill RENAME TO bill9",
-        )
-        assert len((await assert_named(rename)).statements) == 2
+        "UPDATE invoicing_rename.rename SET definition = definition - 'oid' - 'old' - 'new'",
+        "ALTER TABLE bill RENAME amt TO foo",
+        "ALTER TABLE bill RENAME TO bill9",
+    )
+    assert len(error.statements) == 2
 
 
 async def test_the_journal_knows_the_columns_without_the_triggers(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         drops = await fetch(
             url,
             "SELECT string_agg(format('DROP TRIGGER %I ON bill', tgname), ';') FROM pg_trigger"
@@ -147,19 +140,13 @@ async def test_the_journal_knows_the_columns_without_the_triggers(url: URL) -> N
 
 
 async def test_another_table_of_the_name_is_not_taken_for_it(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
-        await execute(
-            url,
-            "ALTER TABLE bill RENAME TO bill_before",
-            "CREATE TABLE bill (LIKE bill_before INCLUDING ALL)",
-        )
-        assert "another relation" in str(await assert_named(rename))
+    made = "CREATE TABLE bill (LIKE bill_before INCLUDING ALL)"
+    error = await named_after(url, "ALTER TABLE bill RENAME TO bill_before", made)
+    assert "another relation" in str(error)
 
 
 async def test_a_way_back_that_moved_is_named_too(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await rename.contract(confirm=CONFIRM)
         await rename.restore()
         await execute(url, "ALTER TABLE bill RENAME TO bill9")
@@ -178,8 +165,7 @@ async def test_a_table_that_is_renamed_after_the_contract_is_done(url: URL) -> N
 
 
 async def test_a_table_behind_a_view_is_known_by_its_oid(url: URL) -> None:
-    async with renaming(url, strategy="view") as rename:
-        await verified(rename)
+    async with verified_rename(url, strategy="view") as rename:
         await execute(url, "ALTER TABLE bill_base RENAME TO elsewhere")
         error = await assert_named(rename)
         await execute(url, *error.statements)
@@ -188,8 +174,7 @@ async def test_a_table_behind_a_view_is_known_by_its_oid(url: URL) -> None:
 
 
 async def test_a_rename_without_its_journal_is_named_and_rolled_back(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "DROP SCHEMA invoicing_rename CASCADE")
         (note,) = (await rename.status()).notes
         assert "invoicing rename rollback bill amt amount_cents" in note

@@ -10,7 +10,7 @@ import pytest
 
 from invoicing.practice import NEW_CODE, OLD_CODE, Traffic
 from tests.conftest import execute
-from tests.rename.before import load_before
+from tests.rename.before import before_the_rename
 from tests.rename.faults import connect, connected, foreign_lock, terminate_backends, until
 
 if TYPE_CHECKING:
@@ -21,10 +21,7 @@ FILL = "UPDATE invoice SET amount_cents = amt"
 NOT_NULL = "ALTER TABLE invoice ALTER amount_cents SET NOT NULL"
 
 
-@pytest.fixture
-async def url(migrated_database_url: URL) -> URL:
-    """Return a database as it was before the rename: with `amt` alone."""
-    return await load_before(migrated_database_url, accounts=20, invoices=2_000)
+url = before_the_rename(invoices=2_000)
 
 
 def sqlstates(traffic: Traffic) -> set[str | None]:

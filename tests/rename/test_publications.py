@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.bills import make_bills, published, renaming, verified
 from tests.rename.faults import connected, own_database, until
 
 if TYPE_CHECKING:
@@ -71,18 +71,10 @@ async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: UR
 
 
 async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
-    watched_server: Server, url: URL
+    watched_url: URL, other_url: URL
 ) -> None:
-    there = watched_server.url(f"{url.database}_subscriber")
-    name = f"sub_{url.database}"
-    source = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    await execute(watched_server.url(), f"CREATE DATABASE {there.database}")
-    await make_bills(there)
-    await execute(
-        url,
-        "CREATE PUBLICATION everything FOR ALL TABLES",
-        f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput')",
-    )
+    url, name = watched_url, f"sub_{watched_url.database}"
+    subscribe = await published(url, "everything", "ALL TABLES", name)
     accept = frozenset({"publication", "published-state"})
     async with renaming(url) as asking, renaming(url, accept=accept) as rename:
         (advice,) = [
@@ -91,18 +83,14 @@ async def test_a_subscriber_goes_on_after_the_steps_of_the_plan(
             if refusal.slug == "published-state"
         ]
         steps = re.search(r"Run on each subscriber: (.*); without ALTER", advice.message)
-        await execute(there, steps[1], "ALTER TABLE bill ADD amount_cents bigint")
-        await execute(
-            there,
-            f"CREATE SUBSCRIPTION {name} CONNECTION '{source}' PUBLICATION everything"
-            " WITH (create_slot = false, copy_data = false)",
-        )
+        await execute(other_url, steps[1], "ALTER TABLE bill ADD amount_cents bigint")
+        await execute(other_url, subscribe)
         try:
             await verified(rename)
             await execute(url, "INSERT INTO bill (id, amount_cents) VALUES (2001, 7)")
-            async with connected(there) as client:
+            async with connected(other_url) as client:
                 await until(lambda: client.fetchval("SELECT 1 FROM bill WHERE id = 2001"))
                 row = await client.fetchrow("SELECT amt, amount_cents FROM bill WHERE id = 7")
                 assert tuple(row) == (70, 70)
         finally:
-            await execute(there, f"DROP SUBSCRIPTION {name}")
+            await execute(other_url, f"DROP SUBSCRIPTION {name}")

@@ -9,18 +9,13 @@ import pytest
 from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.errors import RenamePhaseError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, make_bills, renaming, verified, verified_rename
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 BACK = "invoicing rename rollback bill amount_cents amt"
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
 
 
 async def contracted(rename: Rename) -> None:
@@ -63,8 +58,7 @@ async def test_a_column_that_was_added_again_by_hand_is_not_gone(url: URL) -> No
 
 
 async def test_a_new_column_that_was_dropped_by_hand_is_expanded_again(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "ALTER TABLE bill DROP COLUMN amount_cents CASCADE")
         assert (await rename.status()).phase is Phase.EXPANDING
         for phase in (rename.backfill, rename.verify, rename.gate):
@@ -81,8 +75,7 @@ async def filled(url: URL) -> tuple[int, int]:
 
 
 async def test_a_new_column_that_was_dropped_by_hand_can_be_rolled_back(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "ALTER TABLE bill DROP COLUMN amount_cents CASCADE")
         await rename.rollback()
         assert (await rename.status()).phase is Phase.NONE
@@ -91,8 +84,7 @@ async def test_a_new_column_that_was_dropped_by_hand_can_be_rolled_back(url: URL
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
 async def test_a_table_that_was_made_anew_begins_anew(url: URL, strategy: str) -> None:
-    async with renaming(url, strategy=strategy) as rename:
-        await verified(rename)
+    async with verified_rename(url, strategy=strategy) as rename:
         table = "bill" if strategy == "columns" else "bill_base"
         await execute(url, f"DROP TABLE {table} CASCADE")
         await make_bills(url)
@@ -104,8 +96,7 @@ async def test_a_table_that_was_made_anew_begins_anew(url: URL, strategy: str) -
 
 
 async def test_an_old_column_that_was_dropped_by_hand_is_tidied_up(url: URL) -> None:
-    async with renaming(url) as rename:
-        await verified(rename)
+    async with verified_rename(url) as rename:
         await execute(url, "ALTER TABLE bill DROP COLUMN amt CASCADE")
         assert (await rename.status()).phase is Phase.CONTRACTED
         await rename.contract(confirm=CONFIRM)

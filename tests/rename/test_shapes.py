@@ -15,7 +15,7 @@ from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.names import quote
 from tests.conftest import execute
 from tests.rename.bills import verified
-from tests.rename.faults import connected
+from tests.rename.faults import fetch
 from tests.rename.versions import on_newest
 
 if TYPE_CHECKING:
@@ -120,11 +120,6 @@ async def renaming(url: URL, target: Target | None = None) -> AsyncIterator[Rena
     options = Options(batch_size=50, quiet=0.05, lock_timeout=0.5, lock_attempts=2, workers=2)
     async with Database(url, Settings()) as database:
         yield Rename(database, target or Target("thing", "amt", "cents"), options)
-
-
-async def fetch(url: URL, query: str) -> object:
-    async with connected(url) as connection:
-        return await connection.fetchval(query)
 
 
 async def assert_renamed(url: URL) -> None:

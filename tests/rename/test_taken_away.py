@@ -17,17 +17,10 @@ import pytest
 from invoicing.toolkit.postgres import find_installations
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from tests.conftest import execute
+from tests.rename import twin
 from tests.rename.bills import verified
 from tests.rename.faults import connected
 from tests.rename.test_copies import PARTITIONED, PLAIN, on
-from tests.rename.twin import (
-    OURS,
-    TWIN,
-    described,
-    make_twins,
-    of_the_twin,
-    renaming,
-)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -210,7 +203,7 @@ def for_roles(statements: Iterable[str], roles: tuple[str, str]) -> list[str]:
 
 
 async def run_on_both(url: URL, statements: Iterable[str]) -> None:
-    for schema in (OURS, TWIN):
+    for schema in (twin.OURS, twin.TWIN):
         async with connected(url, search_path=f'"{schema}"') as connection:
             for statement in statements:
                 await connection.execute(statement)
@@ -242,9 +235,9 @@ def dumped(url: URL, schema: str) -> list[str]:
 
 async def assert_as_the_twin(url: URL, rename: Rename) -> None:
     """Contract, and compare with the twin."""
-    expected = await of_the_twin(url, "amt", "cents")
+    expected = await twin.of_the_twin(url, "amt", "cents")
     await rename.contract(confirm="thing.amt")
-    assert await described(url, OURS) == expected
+    assert await twin.described(url, twin.OURS) == expected
 
 
 @pytest.mark.parametrize(
@@ -256,8 +249,8 @@ async def test_the_next_verify_takes_it_from_the_new_column(
     empty_database_url: URL, kind: str, before: list[str], window: list[str]
 ) -> None:
     url = empty_database_url
-    async with two_roles(url) as roles, renaming(url) as rename:
-        await make_twins(url, [*tables(kind), *for_roles(before, roles)])
+    async with two_roles(url) as roles, twin.renaming(url) as rename:
+        await twin.make_twins(url, [*tables(kind), *for_roles(before, roles)])
         await verified(rename)
         await run_on_both(url, for_roles(window, roles))
         assert (await rename.verify()).ok
@@ -275,22 +268,22 @@ CHANGED += ["comment changed", "default changed", "grantor", "statistics target 
 async def test_pg_dump_writes_the_same_of_both(empty_database_url: URL, names: list[str]) -> None:
     url = empty_database_url
     before, window = ([text for name in names for text in CASES[name][part]] for part in (0, 1))
-    async with two_roles(url) as roles, renaming(url) as rename:
-        await make_twins(url, [*tables("plain"), *for_roles(before, roles)])
+    async with two_roles(url) as roles, twin.renaming(url) as rename:
+        await twin.make_twins(url, [*tables("plain"), *for_roles(before, roles)])
         await rename.expand()
         await run_on_both(url, for_roles(window, roles))
         await verified(rename)
-        await of_the_twin(url, "amt", "cents")
+        await twin.of_the_twin(url, "amt", "cents")
         await rename.contract(confirm="thing.amt")
-        assert dumped(url, OURS) == dumped(url, TWIN)
+        assert dumped(url, twin.OURS) == dumped(url, twin.TWIN)
 
 
 @pytest.mark.parametrize("name", ["CHECK dropped", "index made again", "NOT NULL dropped"])
 async def test_the_gate_is_closed_until_a_verify(empty_database_url: URL, name: str) -> None:
     url = empty_database_url
     before, window = CASES[name]
-    await make_twins(url, [*tables("plain"), *before])
-    async with renaming(url) as rename:
+    await twin.make_twins(url, [*tables("plain"), *before])
+    async with twin.renaming(url) as rename:
         await verified(rename)
         await run_on_both(url, window)
         objections = (await rename.gate()).objections
@@ -311,8 +304,8 @@ async def test_the_contract_takes_over_what_a_lock_is_enough_for(
 ) -> None:
     url = empty_database_url
     before, window = CASES[name]
-    async with two_roles(url) as roles, renaming(url) as rename:
-        await make_twins(url, [*tables("plain"), *for_roles(before, roles)])
+    async with two_roles(url) as roles, twin.renaming(url) as rename:
+        await twin.make_twins(url, [*tables("plain"), *for_roles(before, roles)])
         await verified(rename)
         await run_on_both(url, for_roles(window, roles))
         await assert_as_the_twin(url, rename)
@@ -323,8 +316,9 @@ async def test_what_was_put_on_the_new_column_by_hand_stays(
     empty_database_url: URL, *, verify_between: bool
 ) -> None:
     url = empty_database_url
-    await make_twins(url, [*tables("plain"), CHECK, "COMMENT ON COLUMN thing.amt IS 'old'"])
-    async with renaming(url) as rename, connected(url, search_path=f'"{OURS}"') as connection:
+    await twin.make_twins(url, [*tables("plain"), CHECK, "COMMENT ON COLUMN thing.amt IS 'old'"])
+    ours = connected(url, search_path=f'"{twin.OURS}"')
+    async with twin.renaming(url) as rename, ours as connection:
         await verified(rename)
         for statement in (
             "ALTER TABLE thing DROP CONSTRAINT ck_cents",
@@ -340,7 +334,7 @@ async def test_what_was_put_on_the_new_column_by_hand_stays(
         report = await rename.verify()
         assert any("ck_cents" in line and "stays" in line for line in report.reconciled)
         await rename.contract(confirm="thing.amt")
-    rows = await described(url, OURS)
+    rows = await twin.described(url, twin.OURS)
     assert {"ck_cents", "mine"} <= {row[2] for row in rows}
     (column,) = [row[4] for row in rows if row[2] == "cents"]
     assert " mine " in column
@@ -349,8 +343,9 @@ async def test_what_was_put_on_the_new_column_by_hand_stays(
 
 async def test_a_change_of_each_side_is_named_and_left(empty_database_url: URL) -> None:
     url = empty_database_url
-    await make_twins(url, [*tables("plain"), "COMMENT ON COLUMN thing.amt IS 'old'"])
-    async with renaming(url) as rename, connected(url, search_path=f'"{OURS}"') as connection:
+    await twin.make_twins(url, [*tables("plain"), "COMMENT ON COLUMN thing.amt IS 'old'"])
+    ours = connected(url, search_path=f'"{twin.OURS}"')
+    async with twin.renaming(url) as rename, ours as connection:
         await verified(rename)
         await connection.execute("COMMENT ON COLUMN thing.amt IS 'by old'")
         await connection.execute("COMMENT ON COLUMN thing.cents IS 'by new'")
@@ -363,8 +358,8 @@ async def test_a_killed_verify_knows_what_it_made(
     empty_database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = empty_database_url
-    await make_twins(url, [*tables("plain"), CHECK])
-    async with renaming(url) as rename:
+    await twin.make_twins(url, [*tables("plain"), CHECK])
+    async with twin.renaming(url) as rename:
         await rename.expand()
         await rename.backfill()
         with monkeypatch.context() as patch:
@@ -379,15 +374,15 @@ async def test_a_killed_verify_knows_what_it_made(
 async def test_a_grantor_that_may_not_be_acted_for_is_named(empty_database_url: URL) -> None:
     url = empty_database_url
     async with two_roles(url) as roles, two_roles(url) as (owner, _):
-        await make_twins(url, [*tables("plain"), *for_roles(CASES["grantor"][0], roles)])
+        await twin.make_twins(url, [*tables("plain"), *for_roles(CASES["grantor"][0], roles)])
         await execute(
             url,
             f"ALTER ROLE {owner} LOGIN",
             f"GRANT CREATE ON DATABASE {url.database} TO {owner}",
-            f'ALTER SCHEMA "{OURS}" OWNER TO {owner}',
-            f'ALTER TABLE "{OURS}".thing OWNER TO {owner}',
+            f'ALTER SCHEMA "{twin.OURS}" OWNER TO {owner}',
+            f'ALTER TABLE "{twin.OURS}".thing OWNER TO {owner}',
         )
-        async with renaming(url.set(username=owner)) as rename:
+        async with twin.renaming(url.set(username=owner)) as rename:
             said = [str(finding) for finding in (await rename.plan()).findings]
             assert any(f"GRANT {roles[0]} TO" in line for line in said)
             await verified(rename)

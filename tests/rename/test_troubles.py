@@ -24,7 +24,7 @@ from invoicing.toolkit.rename.errors import (
     RenameRefusedError,
 )
 from tests.conftest import execute
-from tests.rename.before import load_before, own_sample_before
+from tests.rename.before import before_the_rename, own_sample_before
 from tests.rename.bills import verified
 from tests.rename.faults import (
     account_without_rights,
@@ -51,10 +51,7 @@ TARGET = Target("invoice", "amt", "amount_cents")
 HASTY = Options(batch_size=200, lock_timeout=0.1, lock_attempts=2, quiet=0.2)
 
 
-@pytest.fixture
-async def url(migrated_database_url: URL) -> URL:
-    """Return a database as it was before the rename: with `amt` alone."""
-    return await load_before(migrated_database_url, accounts=20, invoices=INVOICES)
+url = before_the_rename(invoices=INVOICES)
 
 
 @pytest.fixture

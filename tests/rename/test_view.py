@@ -14,7 +14,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import ConfirmationError, RenameBlockedError, RenamePhaseError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, make_bills, renaming, verified, verified_rename
 from tests.rename.faults import connected, idle_transaction, until
 from tests.rename.state import gate_opens
 from tests.rename.whole import RICH, contracted, everything
@@ -50,8 +50,7 @@ async def test_after_the_rollback_everything_is_as_at_the_start(url: URL, clerk:
         f"GRANT UPDATE (amt, note) ON bill TO {clerk}",
     )
     before = await everything(url)
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         assert await everything(url) != before
         await rename.rollback()
         assert (await rename.status()).phase is Phase.NONE
@@ -263,8 +262,7 @@ async def test_long_and_quoted_names_go_there_and_back(empty_database_url: URL) 
 async def test_without_its_name_nothing_is_contracted_and_an_empty_table_needs_none(
     url: URL,
 ) -> None:
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         with pytest.raises(ConfirmationError, match="takes away the old name"):
             await rename.contract()
         await rename.rollback()

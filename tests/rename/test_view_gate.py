@@ -10,14 +10,13 @@ import pytest
 from invoicing.toolkit.rename import Phase
 from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, make_bills, objections, renaming, verified, verified_rename
 from tests.rename.faults import connected, until
 from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.2}
 
@@ -25,13 +24,6 @@ VIEW = {"strategy": "view", "quiet": 0.2}
 @pytest.fixture
 async def url(empty_database_url: URL) -> URL:
     return await make_bills(empty_database_url, 100)
-
-
-async def objections(rename: Rename) -> dict[str, str]:
-    return {
-        objection.slug: f"{objection.subject}: {objection.message}"
-        for objection in (await rename.gate()).objections
-    }
 
 
 OLD_STYLE = [
@@ -44,8 +36,7 @@ OLD_STYLE = [
 
 
 async def test_a_write_by_the_old_name_closes_the_gate(url: URL) -> None:
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         assert await objections(rename) == {}
         await execute(url, "UPDATE bill SET amount_cents = 8 WHERE id = 1")
         assert await objections(rename) == {}, "new code may write"
@@ -57,15 +48,13 @@ async def test_a_write_by_the_old_name_closes_the_gate(url: URL) -> None:
 
 
 async def test_what_no_statistics_show_is_said(url: URL) -> None:
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         (unseen,) = (await rename.gate()).unseen
         assert "writes are counted, reads are not" in unseen.message
 
 
 async def test_a_read_by_the_old_name_closes_the_gate_where_it_is_seen(watched_url: URL) -> None:
-    async with renaming(watched_url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(watched_url, **VIEW) as rename:
         assert (await rename.gate()).unseen == []
         assert await objections(rename) == {}
         await execute(watched_url, "SELECT amt FROM bill WHERE id = 1")
@@ -103,8 +92,7 @@ async def test_a_function_that_names_the_old_column_closes_the_gate_until_it_doe
         "CREATE OR REPLACE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT sum({}) FROM bill'"
     )
     await execute(url, make.format("amt"))
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         assert "f()" in (await objections(rename))["function"]
         await execute(url, make.format("amount_cents"))
         await gate_opens(rename)
@@ -124,8 +112,7 @@ ON_THE_VIEW = {
 
 
 async def test_what_was_made_on_the_view_is_named_and_not_dropped(url: URL) -> None:
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         await execute(url, *ON_THE_VIEW.values())
         named = [str(objection) for objection in (await rename.gate()).objections]
         assert sorted(objection.partition(": ")[0] for objection in named) == sorted(ON_THE_VIEW)
@@ -145,8 +132,7 @@ async def test_what_was_made_on_the_view_is_named_and_not_dropped(url: URL) -> N
 async def test_what_was_taken_away_is_put_back_by_another_expand(
     url: URL, harm: str, slug: str
 ) -> None:
-    async with renaming(url, **VIEW) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW) as rename:
         await execute(url, harm)
         assert "expand" in (await objections(rename))[slug]
         await verified(rename)
@@ -160,8 +146,7 @@ async def test_what_was_taken_away_is_put_back_by_another_expand(
 async def test_a_client_that_came_by_another_way_is_not_the_one_that_gives_way(url: URL) -> None:
     await execute(url, "CREATE VIEW report AS SELECT id FROM bill")
     waits = "SELECT count(*) FROM pg_locks WHERE relation = 'bill_base'::regclass AND NOT granted"
-    async with renaming(url, **VIEW, lock_timeout=2, lock_attempts=10) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW, lock_timeout=2, lock_attempts=10) as rename:
         await gate_opens(rename)
         async with connected(url) as client, connected(url) as watcher:
             # It has the table behind the view, and will want the view that the contract has.

@@ -9,7 +9,7 @@ import pytest
 
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
-from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.bills import renaming, verified, verified_rename
 from tests.rename.faults import connected
 from tests.rename.whole import RICH, contracted, everything
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename import Rename
 
 VIEW = {"strategy": "view", "quiet": 0.1}
-
-
-@pytest.fixture
-async def url(empty_database_url: URL) -> URL:
-    return await make_bills(empty_database_url)
 
 
 async def slugs(rename: Rename) -> set[str]:
@@ -72,8 +67,7 @@ async def test_what_the_operator_knows_to_be_harmless_can_be_accepted(url: URL) 
     await execute(url, *(REFUSED[slug] for slug in sorted(harmless)))
     async with renaming(url, **VIEW) as rename:
         assert await slugs(rename) == harmless
-    async with renaming(url, **VIEW, accept=frozenset(harmless)) as rename:
-        await verified(rename)
+    async with verified_rename(url, **VIEW, accept=frozenset(harmless)) as rename:
         await contracted(rename)
 
 

@@ -17,6 +17,7 @@ from invoicing.errors import SchemaMissingError, StatementFailedError, UsageErro
 from invoicing.sample import SAMPLE_AS_OF, SampleProgress, load_sample
 from invoicing.sample.errors import TablesNotEmptyError
 from invoicing.settings import Settings
+from tests.cli.here import MAIN
 from tests.conftest import execute
 from tests.pgbouncer import pgbouncer
 from tests.sample.catalog import describe, rows_of, run
@@ -319,7 +320,7 @@ def load_and_kill(url: URL, stage: str, sent: signal.Signals) -> int:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
     # A shell that runs pytest in the background has it ignore Ctrl-C, and children inherit that.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = f"{heed}; from invoicing.cli.main import main; main()"
+    command = f"{heed}; {MAIN}"
     arguments = ["sample", "--accounts=50", "--invoices=120000", "--replace"]
     with subprocess.Popen(
         [sys.executable, "-c", command, *arguments],

@@ -2,86 +2,55 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from invoicing.errors import UsageError
+from invoicing.errors import UnknownSlugError, UsageError, error_of_fields
 
 
 class PolicyError(UsageError):
     """The gate could not run."""
 
 
+@error_of_fields
 class PolicySettingsError(PolicyError):
-    """[tool.invoicing.policy] cannot be used.
+    """[tool.invoicing.policy] cannot be used."""
 
-    Attributes:
-        path: the file.
-        reason: what is wrong in it.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(f"cannot use {path}: {reason}. See: invoicing policy --help")
+    path: str
+    reason: str
+    message = "cannot use {path}: {reason}. See: invoicing policy --help"
 
 
+@error_of_fields
 class PolicyPathError(PolicyError):
-    """A path to be checked does not exist.
+    """A path to be checked does not exist."""
 
-    Attributes:
-        path: as it was given.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        super().__init__(f"cannot check {path}: no such file or folder")
+    path: str
+    message = "cannot check {path}: no such file or folder"
 
 
-class UnknownRuleError(PolicyError):
-    """No rule has this slug.
+class UnknownRuleError(PolicyError, UnknownSlugError):
+    """No rule has this slug."""
 
-    Attributes:
-        slug: what was given.
-        known: the slugs of all rules.
-    """
-
-    def __init__(self, slug: str, known: tuple[str, ...]) -> None:
-        self.slug = slug
-        self.known = known
-        near = get_close_matches(slug, known, 1)
-        meant = f"Did you mean {near[0]}? " if near else ""
-        super().__init__(f"unknown rule {slug!r}. {meant}Expected one of: {', '.join(known)}")
+    kind = "rule"
 
 
+@error_of_fields
 class ModelsImportError(PolicyError):
-    """The package whose mappers were to be looked at cannot be imported.
+    """The package whose mappers were to be looked at cannot be imported."""
 
-    Attributes:
-        package: its name.
-        reason: what importing it raised.
-    """
-
-    def __init__(self, package: str, reason: str) -> None:
-        self.package = package
-        self.reason = reason
-        super().__init__(
-            f"cannot look at the models of {package}: {reason}. Check without --models, or from "
-            "where it can be imported"
-        )
+    package: str
+    reason: str
+    message = (
+        "cannot look at the models of {package}: {reason}. Check without --models, or from "
+        "where it can be imported"
+    )
 
 
+@error_of_fields
 class BaselineError(PolicyError):
-    """A baseline cannot be read.
+    """A baseline cannot be read."""
 
-    Attributes:
-        path: the file.
-        reason: what is wrong with it.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(
-            f"cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
-            f"--write-baseline {path}"
-        )
+    path: str
+    reason: str
+    message = (
+        "cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
+        "--write-baseline {path}"
+    )

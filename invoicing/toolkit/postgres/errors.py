@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError
+from invoicing.errors import InvoicingError, error_of_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 _OTHER_HOME = "or set INVOICING_HOME to another folder, then run: invoicing db start"
 
 
 class PostgresError(InvoicingError):
-    """The embedded PostgreSQL cannot do what was asked; most are data, and a message of it."""
-
-    message: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        """Build the message of the attributes."""
-        super().__init__(self.message.format(**vars(self), other_home=_OTHER_HOME))
+    """The embedded PostgreSQL cannot do what was asked."""
 
 
 class InstallationNotFoundError(PostgresError):
@@ -57,14 +51,9 @@ class UnprivilegedUserError(PostgresError):
         )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class DataFolderUnreachableError(PostgresError):
-    """The server's user cannot reach the data folder, and is given no way round that.
-
-    Attributes:
-        data_dir: the data folder.
-        user: the user it would run as.
-    """
+    """The server's user cannot reach the data folder, and is given no way round that."""
 
     data_dir: Path
     user: str
@@ -120,49 +109,33 @@ class FolderNotWritableError(PostgresError):
         )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class DiskFullError(PostgresError):
-    """The disk has no room for the embedded server.
-
-    Attributes:
-        path: the folder on the full disk.
-    """
+    """The disk has no room for the embedded server."""
 
     path: Path
     message = (
         "the disk of {path} is full: PostgreSQL could not write its files, which take about "
-        "50 MB when empty. Make room there, {other_home}"
+        "50 MB when empty. Make room there, " + _OTHER_HOME
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class InitdbError(PostgresError):
-    """A new data folder could not be made; nothing of it was left.
-
-    Attributes:
-        path: the folder it was to lie in.
-        program: the program that failed.
-        line: what it said.
-    """
+    """A new data folder could not be made; nothing of it was left."""
 
     path: Path
     program: str
     line: str
     message = (
         "cannot make a data folder in {path}: {program} said: {line}. Nothing was left "
-        "there. Fix that, {other_home}"
+        "there. Fix that, " + _OTHER_HOME
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class DataFolderVersionError(PostgresError):
-    """Another major version of PostgreSQL made the data folder.
-
-    Attributes:
-        data_dir: the data folder.
-        made_by: the major version that made it.
-        version: the version that was to serve it.
-    """
+    """Another major version of PostgreSQL made the data folder."""
 
     data_dir: Path
     made_by: str
@@ -170,20 +143,13 @@ class DataFolderVersionError(PostgresError):
     message = (
         "{data_dir} was made by PostgreSQL {made_by}, and this is PostgreSQL {version}, which "
         "cannot read it. Nothing was changed. To keep its data, save it with the pg_dump of "
-        "PostgreSQL {made_by}; to lose it and start afresh, run: invoicing db reset; "
-        "{other_home}"
+        "PostgreSQL {made_by}; to lose it and start afresh, run: invoicing db reset; " + _OTHER_HOME
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class DataFolderOwnerError(PostgresError):
-    """The data folder belongs to another user, and only that user can serve it.
-
-    Attributes:
-        data_dir: the data folder.
-        owner: the user it belongs to.
-        caller: the user this process runs as.
-    """
+    """The data folder belongs to another user, and only that user can serve it."""
 
     data_dir: Path
     owner: str
@@ -191,18 +157,13 @@ class DataFolderOwnerError(PostgresError):
     message = (
         "{data_dir} belongs to user {owner}, and this is user {caller}. PostgreSQL serves a "
         "data folder only as its owner, who cannot be root. Run the command as its owner, "
-        "change its owner with chown -R, {other_home}"
+        "change its owner with chown -R, " + _OTHER_HOME
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class DataFolderDamagedError(PostgresError):
-    """A part of the data folder is missing.
-
-    Attributes:
-        data_dir: the data folder.
-        part: what is missing.
-    """
+    """A part of the data folder is missing."""
 
     data_dir: Path
     part: str
@@ -213,14 +174,9 @@ class DataFolderDamagedError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class SocketFolderError(PostgresError):
-    """There is no private folder for the embedded server's socket.
-
-    Attributes:
-        folder: the folder it should be.
-        reason: what is wrong with it.
-    """
+    """There is no private folder for the embedded server's socket."""
 
     folder: Path
     reason: str
@@ -231,16 +187,9 @@ class SocketFolderError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class SocketInUseError(PostgresError):
-    """Another server holds the socket.
-
-    Attributes:
-        folder: the socket's folder.
-        port: the socket's port.
-        pid: the process that holds it.
-        holder: the data folder that process serves.
-    """
+    """Another server holds the socket."""
 
     folder: Path
     port: int
@@ -253,15 +202,9 @@ class SocketInUseError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class ServerStartError(PostgresError):
-    """The server ended while it started.
-
-    Attributes:
-        data_dir: its data folder.
-        line: what its log says.
-        log_file: where its log is.
-    """
+    """The server ended while it started."""
 
     data_dir: Path
     line: str
@@ -272,17 +215,9 @@ class ServerStartError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class ServerStartTimeoutError(PostgresError):
-    """The server does not come up, and has stopped saying why.
-
-    Attributes:
-        data_dir: its data folder.
-        pid: its process, which still runs.
-        timeout: seconds since its log's last line.
-        line: that line.
-        log_file: where its log is.
-    """
+    """The server does not come up, and has stopped saying why."""
 
     data_dir: Path
     pid: int
@@ -296,14 +231,9 @@ class ServerStartTimeoutError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class ServerStopError(PostgresError):
-    """The server does not go down.
-
-    Attributes:
-        data_dir: its data folder.
-        pid: its process, which still runs.
-    """
+    """The server does not go down."""
 
     data_dir: Path
     pid: int
@@ -313,14 +243,9 @@ class ServerStopError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class ServerBusyError(PostgresError):
-    """Another process has been starting or stopping the server for too long.
-
-    Attributes:
-        data_dir: its data folder.
-        lock_file: the lock that process holds.
-    """
+    """Another process has been starting or stopping the server for too long."""
 
     data_dir: Path
     lock_file: Path
@@ -331,13 +256,9 @@ class ServerBusyError(PostgresError):
     )
 
 
-@dataclass(eq=False, repr=False)
+@error_of_fields
 class ServerNotRunningError(PostgresError):
-    """The server has to be running for this.
-
-    Attributes:
-        data_dir: its data folder.
-    """
+    """The server has to be running for this."""
 
     data_dir: Path
     message = "no server runs on {data_dir}. Run: invoicing db start"

@@ -10,7 +10,6 @@ from invoicing.toolkit.profiling.tables import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
@@ -74,23 +73,13 @@ class QueryBudget:
         self.recorder.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.recorder.__exit__(kind, error, traceback)
-        if error is None:
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        self.recorder.__exit__()
+        if kind is None:
             self.check()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    async def __aexit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        self.__exit__(kind)

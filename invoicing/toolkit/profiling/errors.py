@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UnknownSlugError, UsageError, error_of_fields
 
 
+@error_of_fields
 class ProfilingTargetError(UsageError):
     """What was to be recorded leads to no engine.
 
@@ -14,85 +13,61 @@ class ProfilingTargetError(UsageError):
         given: the type of what was given.
     """
 
-    def __init__(self, given: str) -> None:
-        self.given = given
-        super().__init__(
-            f"cannot record the statements of a {given}: it leads to no engine. Give an engine, a "
-            "connection, a session, a sessionmaker or a Database; or nothing, for all engines"
-        )
+    given: str
+    message = (
+        "cannot record the statements of a {given}: it leads to no engine. Give an engine, a "
+        "connection, a session, a sessionmaker or a Database; or nothing, for all engines"
+    )
 
 
+@error_of_fields
 class RecorderInUseError(UsageError):
     """A recorder was entered while it records."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "this recorder is recording already. Make one for each block: record_queries(...)"
-        )
+    message = "this recorder is recording already. Make one for each block: record_queries(...)"
 
 
+@error_of_fields
 class ExplainError(UsageError):
     """Statements of an async engine were to be explained where nothing can be awaited."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "statements of an async engine are explained by awaiting the server. Write: "
-            "async with record_queries(engine, explain=True)"
-        )
+    message = (
+        "statements of an async engine are explained by awaiting the server. Write: "
+        "async with record_queries(engine, explain=True)"
+    )
 
 
+@error_of_fields
 class LoadingPathError(UsageError):
-    """A path is no path of relationships.
+    """A path is no path of relationships."""
 
-    Attributes:
-        step: what is wrong in it.
-        reason: why.
-    """
-
-    def __init__(self, step: str, reason: str) -> None:
-        self.step = step
-        self.reason = reason
-        super().__init__(
-            f"cannot compare the loading of {step}: {reason}. Give a relationship "
-            "(Invoice.lines), a tuple for a chain of them, or a list of siblings; and a statement "
-            "that has no loader options for them"
-        )
+    step: str
+    reason: str
+    message = (
+        "cannot compare the loading of {step}: {reason}. Give a relationship "
+        "(Invoice.lines), a tuple for a chain of them, or a list of siblings; and a statement "
+        "that has no loader options for them"
+    )
 
 
+@error_of_fields
 class StrategiesDifferError(InvoicingError):
-    """Two loading strategies did not bring the same objects, so they cannot be compared.
+    """Two loading strategies did not bring the same objects, so they cannot be compared."""
 
-    Attributes:
-        strategy: the one that differs from the first.
-        parents: objects it brought.
-        expected: objects the first brought.
-    """
-
-    def __init__(self, strategy: str, parents: int, expected: int) -> None:
-        self.strategy = strategy
-        self.parents = parents
-        self.expected = expected
-        super().__init__(
-            f"{strategy} did not bring the same objects as the first strategy ({parents:,} parents "
-            f"against {expected:,}): the statement does not always select the same. Give it an "
-            "ORDER BY that says which rows come first, and a database at rest"
-        )
+    strategy: str
+    parents: int
+    expected: int
+    message = (
+        "{strategy} did not bring the same objects as the first strategy ({parents:,} parents "
+        "against {expected:,}): the statement does not always select the same. Give it an "
+        "ORDER BY that says which rows come first, and a database at rest"
+    )
 
 
-class UnknownFindingError(UsageError):
-    """A slug is no finding's.
+class UnknownFindingError(UnknownSlugError):
+    """No kind of finding has this slug."""
 
-    Attributes:
-        slug: what was given.
-        known: the slugs there are.
-    """
-
-    def __init__(self, slug: str, known: tuple[str, ...]) -> None:
-        self.slug = slug
-        self.known = known
-        near = get_close_matches(slug, known, 1)
-        meant = f"Did you mean {near[0]}? " if near else ""
-        super().__init__(f"{slug!r} is no finding. {meant}There are: {', '.join(known)}")
+    kind = "finding"
 
 
 class TooManyStatementsError(InvoicingError, AssertionError):
@@ -127,31 +102,23 @@ class WastefulQueriesError(InvoicingError, AssertionError):
         super().__init__(_listed(head, statements, findings))
 
 
+@error_of_fields
 class QueryBudgetError(UsageError):
-    """A query budget does not say what it allows.
+    """A query budget does not say what it allows."""
 
-    Attributes:
-        reason: what is wrong with it.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(
-            f"this query budget allows nothing to be checked: {reason}. Write for example "
-            "query_budget(2) or query_budget(no_findings=True)"
-        )
+    reason: str
+    message = (
+        "this query budget allows nothing to be checked: {reason}. Write for example "
+        "query_budget(2) or query_budget(no_findings=True)"
+    )
 
 
+@error_of_fields
 class QueriesMagicError(UsageError):
-    """The line of %%queries is not understood.
+    """The line of %%queries is not understood."""
 
-    Attributes:
-        reason: what is wrong in it.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"%%queries: {reason}. Write %%queries [--allow SLUG] [--parameters]")
+    reason: str
+    message = "%%queries: {reason}. Write %%queries [--allow SLUG] [--parameters]"
 
 
 class ProgramMissingError(UsageError):

@@ -88,7 +88,7 @@ class QueriesMagic:
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
-        recorder.__exit__(None, None, None)
+        recorder.__exit__()
         self._shell.user_ns["queries"] = recorder
         self._display(recorder)
 

@@ -9,7 +9,7 @@ from invoicing.toolkit.profiling.findings.registry import find
 
 if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.capture import Capture
-    from invoicing.toolkit.profiling.capture.explain import Plan
+    from invoicing.toolkit.profiling.capture.explain import QueryPlan
     from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
     from invoicing.toolkit.profiling.statement import Statement, Transaction
@@ -19,7 +19,7 @@ class Recorded:
     """The figures of a recording; `Recorder` makes one, and shows it."""
 
     lost: int
-    plans: dict[int, Plan]
+    plans: dict[int, QueryPlan]
     thresholds: Thresholds
     allow: tuple[str, ...]
     _capture: Capture

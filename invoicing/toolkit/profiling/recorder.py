@@ -27,12 +27,12 @@ from invoicing.toolkit.profiling.tables import frame_of, html_of, lines_of, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from invoicing.toolkit.profiling.capture.explain import Plan, PlanQuestion
+    from invoicing.toolkit.profiling.capture.explain import PlanQuestion, QueryPlan
 
 _log = logging.getLogger(__name__)
 
@@ -46,33 +46,27 @@ class Recorder(Recorded):
         plans: with `explain`, the plan of each shape's first statement, by its number.
     """
 
-    def __init__(  # noqa: PLR0913 -- see record_queries
+    def __init__(
         self,
-        target: object = None,
+        target: object,
+        thresholds: Thresholds,
+        allow: tuple[str, ...],
         *,
-        parameters: bool = False,
-        skip: tuple[str, ...] = (),
-        depth: int = 5,
-        everywhere: bool = False,
-        wire: bool = True,
-        thresholds: Thresholds | None = None,
-        allow: Iterable[str] = (),
-        explain: bool = False,
+        everywhere: bool,
+        stack: tuple[tuple[str, ...], int],
+        kept: dict[str, bool],
     ) -> None:
-        self.plans: dict[int, Plan] = {}
-        self._explain = explain
-        self.thresholds = thresholds or Thresholds()
-        self.allow = tuple(allow)
+        self.plans: dict[int, QueryPlan] = {}
+        self.thresholds = thresholds
+        self.allow = allow
         for slug in self.allow:
             if slug not in SLUGS:
                 raise UnknownFindingError(slug, SLUGS)
         self._everywhere = everywhere
         self.lost = 0
         self._engines = engines_of(target)
-        self._parameters = parameters
-        self._skip = skip
-        self._depth = depth
-        self._wire = wire
+        self._stack = stack
+        self._kept = kept
         self._capture = self._new_capture(None)
         self._open = False
 
@@ -113,7 +107,7 @@ class Recorder(Recorded):
 
     def __enter__(self) -> Self:
         engines = [engine for engine in self._engines if isinstance(engine, Engine)]
-        if self._explain and any(engine.dialect.is_async for engine in engines):
+        if self._kept["explain"] and any(engine.dialect.is_async for engine in engines):
             raise ExplainError
         return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
 
@@ -128,12 +122,7 @@ class Recorder(Recorded):
         HERE.set((*HERE.get(), self._capture))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._open = False
         # Not by a token: a fixture may be left in another context than it was entered in.
         capture = self._capture
@@ -149,13 +138,8 @@ class Recorder(Recorded):
     async def __aenter__(self) -> Self:
         return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.__exit__()
         with unrecorded():
             self.plans |= await explain_async(self._questions(is_async=True))
 
@@ -168,14 +152,8 @@ class Recorder(Recorded):
             owner = asyncio.current_task()
         except RuntimeError:
             owner = None
-        finder = CallerFinder(self._skip, self._depth, frame and frame.f_code, owner)
-        return Capture(
-            finder,
-            parameters=self._parameters,
-            wire=self._wire,
-            explain=self._explain,
-            lose=self._lose,
-        )
+        finder = CallerFinder(*self._stack, frame and frame.f_code, owner)
+        return Capture(finder, **self._kept, lose=self._lose)
 
 
 def record_queries(  # noqa: PLR0913 -- each by its name, and none needed
@@ -218,12 +196,9 @@ def record_queries(  # noqa: PLR0913 -- each by its name, and none needed
     """
     return Recorder(
         target,
-        parameters=parameters,
-        skip=skip,
-        depth=depth,
+        thresholds or Thresholds(),
+        tuple(allow),
         everywhere=everywhere,
-        wire=wire,
-        thresholds=thresholds,
-        allow=allow,
-        explain=explain,
+        stack=(skip, depth),
+        kept={"parameters": parameters, "wire": wire, "explain": explain},
     )

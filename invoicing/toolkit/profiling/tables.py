@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoicing.tables import Grid, TableColumn
+from invoicing.toolkit.profiling.findings.finding import plural
 from invoicing.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -147,10 +148,10 @@ def _finding_html(finding: Finding) -> str:
 
 def title_of(recorder: Recorded) -> str:
     """Return the totals in one line; what is not known is left out."""
-    parts = [_plural(len(recorder.statements), "statement")]
+    parts = [plural(len(recorder.statements), "statement")]
     if recorder.round_trips is not None:
-        parts.append(_plural(recorder.round_trips, "round trip"))
-    parts.append(_plural(recorder.rows, "row"))
+        parts.append(plural(recorder.round_trips, "round trip"))
+    parts.append(plural(recorder.rows, "row"))
     if recorder.bytes_received is not None:
         parts.append(f"{recorder.bytes_received / 1000:,.1f} KB received")
     if recorder.server_seconds is None:
@@ -237,10 +238,6 @@ def _sum(values: list[int | None], unit: int = 1) -> str:
 
 def _ms(seconds: float | None) -> str:
     return "?" if seconds is None else f"{seconds * 1000:,.1f}"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _cut(text: str, width: int = 100) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ class RenameRefusedError(RenameError):
     """The plan refuses the rename; nothing was touched.
 
     Attributes:
-        target: the rename.
         findings: what was found; each has a slug, a subject and a message.
 
     Args:
@@ -44,7 +43,6 @@ class RenameInProgressError(RenameError):
     """Another session holds the lock of this table.
 
     Attributes:
-        target: the rename.
         pid: the server process that holds the lock; None when it has just let go.
         application: its application_name.
         since: when it connected, as the server says it.
@@ -71,14 +69,7 @@ class RenameInProgressError(RenameError):
 
 
 class RenameBlockedError(RenameError):
-    """A statement could not have its lock in time.
-
-    Attributes:
-        target: the rename.
-        statement: the first words of the statement.
-        seconds: how long was tried, in all.
-        blockers: who held the lock, as far as that could be seen.
-    """
+    """A statement could not have its lock in time."""
 
     def __init__(
         self, target: str, statement: str, seconds: float, blockers: Sequence[Blocker]
@@ -96,20 +87,15 @@ class RenameBlockedError(RenameError):
         )
 
 
+@error_of_fields
 class RenamePhaseError(RenameError):
-    """The phase that was asked for cannot run now.
+    """The phase that was asked for cannot run now."""
 
-    Attributes:
-        target: the rename.
-        phase: where it stands.
-        asked: what was asked for.
-    """
-
-    def __init__(self, target: str, phase: str, asked: str, advice: str) -> None:
-        self.target = target
-        self.phase = phase
-        self.asked = asked
-        super().__init__(f"cannot {asked} {target}: its phase is {phase}. {advice}")
+    target: str
+    phase: str
+    asked: str
+    advice: str
+    message = "cannot {asked} {target}: its phase is {phase}. {advice}"
 
 
 class RenameMovedError(RenameError):
@@ -137,27 +123,17 @@ class RenameMovedError(RenameError):
         )
 
 
+@error_of_fields
 class RenameLeftError(RenameError):
-    """A rename left something on the table, and its journal is gone.
+    """A rename left something on the table, and its journal is gone."""
 
-    Attributes:
-        target: the rename that was asked for.
-    """
-
-    def __init__(self, target: str, left: str) -> None:
-        self.target = target
-        super().__init__(f"cannot go on with {target}: {left}")
+    target: str
+    left: str
+    message = "cannot go on with {target}: {left}"
 
 
 class RowsDifferError(RenameError):
-    """Rows do not have the same value in both columns.
-
-    Attributes:
-        target: the rename.
-        rows: how many rows there are.
-        missing: how many have no value in the new column yet.
-        different: how many have two values.
-    """
+    """Rows do not have the same value in both columns."""
 
     def __init__(
         self, target: str, *, rows: int, missing: int, different: int, danger: str, advice: str
@@ -176,7 +152,6 @@ class ContractRefusedError(RenameError):
     """The old column may not be dropped yet.
 
     Attributes:
-        target: the rename.
         objections: every reason; each has a slug, a subject and a message.
     """
 
@@ -192,10 +167,6 @@ class ContractRefusedError(RenameError):
 
 class ConfirmationError(UsageError):
     """The contract ends the old name, with its values or not, and was not confirmed by it.
-
-    Attributes:
-        target: the rename.
-        expected: what has to be typed.
 
     Args:
         lost: what the contract does that has to be confirmed.
@@ -213,12 +184,7 @@ class ConfirmationError(UsageError):
 
 
 class RenameInterruptedError(RenameError):
-    """The connection was lost; what was committed is kept.
-
-    Attributes:
-        target: the rename.
-        reason: the driver's first line.
-    """
+    """The connection was lost; what was committed is kept."""
 
     def __init__(self, target: str, reason: str) -> None:
         self.target = target
@@ -233,9 +199,7 @@ class RenameFailedError(RenameError):
     """The server refused a statement.
 
     Attributes:
-        target: the rename.
         statement: its first words.
-        sqlstate: PostgreSQL's five-character code.
         reason: the first line of the server's message.
     """
 

@@ -82,7 +82,7 @@ def _keep_record(session: RenameSession, let_through: list[PlanFinding]) -> None
 
 
 async def _dependents(session: RenameSession, strategy: RenameStrategy) -> list[PlanFinding]:
-    stops = await _stops(session) if strategy.drops_column else set()
+    stops = await _stops(session) if not strategy.behind_view else set()
     found = []
     for dependent in await find_dependents(session):
         for finding in judge([dependent], session.target, strategy, at_gate=True):

@@ -35,10 +35,6 @@ class Grant(NamedTuple):
     privilege: str
 
 
-# Whether the grantee may grant it to others.
-Grants = dict[Grant, bool]
-
-
 def grant_changes(
     relation: str, wanted: Mapping[Grant, bool | None], has: Mapping[Grant, bool | None]
 ) -> list[str]:

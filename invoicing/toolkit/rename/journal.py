@@ -62,10 +62,11 @@ UPDATE {_TABLE} SET ended_at = clock_timestamp(), outcome = $2, said = $3,
     result = $4::text::jsonb, statements = $5::text::jsonb WHERE id = $1
 """
 _READ = f"""
-SELECT r.phase, r.old_name, r.new_name, r.began_at, r.ended_at, r.role, r.operator,
-    r.options::text, r.outcome, r.said, r.result::text, r.statements::text,
-    EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = r.pid
-        AND a.datname = current_database() AND a.backend_start <= r.began_at) AS at_work
+SELECT r.phase, r.old_name AS old, r.new_name AS new, r.began_at, r.ended_at, r.role, r.operator,
+    r.options::text, r.said, r.result::text, r.statements::text, coalesce(r.outcome,
+        CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = r.pid
+            AND a.datname = current_database() AND a.backend_start <= r.began_at)
+        THEN 'running' ELSE 'killed' END) AS outcome
 FROM {_TABLE} AS r
 WHERE r.schema_name = $1 AND r.table_name = $2
     AND (r.old_name, r.new_name) IN (($3, $4), ($4, $3))
@@ -187,7 +188,8 @@ async def read_runs(connection: Connection, names: Names) -> list[Run]:
     if not await _has_table(connection):
         return []
     rows = await connection.fetch(_READ, names.schema, names.table, names.old, names.new)
-    return [_run(row) for row in rows]
+    json_of = ("options", "result", "statements")
+    return [Run(**dict(row) | {name: json.loads(row[name]) for name in json_of}) for row in rows]
 
 
 def forget_statement(names: Names) -> str:
@@ -204,24 +206,6 @@ def operator_name() -> str:
     except (ImportError, KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
     return f"{user}@{socket.gethostname()}"
-
-
-def _run(row: asyncpg.Record) -> Run:
-    outcome = row["outcome"] or ("running" if row["at_work"] else "killed")
-    return Run(
-        phase=row["phase"],
-        old=row["old_name"],
-        new=row["new_name"],
-        began_at=row["began_at"],
-        ended_at=row["ended_at"],
-        role=row["role"],
-        operator=row["operator"],
-        options=json.loads(row["options"]),
-        outcome=outcome,
-        said=row["said"],
-        result=json.loads(row["result"]),
-        statements=json.loads(row["statements"]),
-    )
 
 
 async def _has_place(connection: Connection) -> bool:

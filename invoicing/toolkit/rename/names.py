@@ -63,6 +63,20 @@ def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
     return shlex.join([*words, *names, *options])
 
 
+def _trigger_name(names: Names, what: str) -> str:
+    return f"zz_rename_{names.key}_{what}"
+
+
+class _TriggerName:
+    """The name of a trigger, as an attribute of `Names`."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __get__(self, names: Names, owner: type[Names]) -> str:
+        return _trigger_name(names, self._what)
+
+
 @dataclass(frozen=True)
 class Names:
     """What a rename calls the objects it makes."""
@@ -93,35 +107,21 @@ class Names:
         return qualified(self.schema, self.table)
 
     # Triggers fire in the order of their names: ours has to see what the others have made of a row.
-    @property
-    def sync_trigger(self) -> str:
-        """Return the trigger that keeps both columns equal in an update."""
-        return self._trigger("sync")
-
-    @property
-    def insert_trigger(self) -> str:
-        """Return the trigger that keeps both columns equal in an insert."""
-        return self._trigger("insert")
-
-    @property
-    def early_trigger(self) -> str:
-        """Return the trigger that refuses what new code writes to a row not filled yet."""
-        return self._trigger("early")
-
-    @property
-    def count_trigger(self) -> str:
-        """Return the trigger that counts statements which name the old column."""
-        return self._trigger("count")
-
-    @property
-    def both_trigger(self) -> str:
-        """Return the trigger that refuses an update which gives both columns, and two values."""
-        return self._trigger("old")
+    # Keeps both columns equal in an update.
+    sync_trigger = _TriggerName("sync")
+    # Keeps both columns equal in an insert.
+    insert_trigger = _TriggerName("insert")
+    # Refuses what new code writes to a row not filled yet.
+    early_trigger = _TriggerName("early")
+    # Counts statements which name the old column.
+    count_trigger = _TriggerName("count")
+    # Refuses an update which gives both columns, and two values.
+    both_trigger = _TriggerName("old")
 
     @property
     def notes(self) -> dict[str, str]:
         """Return the triggers that only note something, by what they note."""
-        return {what: self._trigger(what) for what in ("begin", "begin_update", "end", "new")}
+        return {what: _trigger_name(self, what) for what in ("begin", "begin_update", "end", "new")}
 
     @property
     def functions(self) -> list[str]:
@@ -143,9 +143,6 @@ class Names:
     def triggers(self) -> list[str]:
         """Return all of them."""
         return [*self.functions, *self.notes.values()]
-
-    def _trigger(self, what: str) -> str:
-        return f"zz_rename_{self.key}_{what}"
 
     def function(self, trigger: str) -> str:
         """Return the function of one of the triggers, qualified."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         Estimate,
@@ -87,18 +86,14 @@ class RenameStrategy(Protocol):
 
     Attributes:
         without_new: how far a rename has come that was under way, and whose new name is gone again.
-        behind_view: whether it is this strategy that puts a view in the table's place.
-        drops_column: whether the contract drops a column: PostgreSQL refuses that while it is used.
+        behind_view: whether it is this strategy that puts a view in the table's place. The other's
+            contract drops a column, which PostgreSQL refuses while it is used.
     """
 
     name: StrategyName
     wording: Wording
     without_new: Phase
     behind_view: bool
-    drops_column: bool
-
-    def reaction(self, kind: Kind) -> Reaction:
-        """Return what becomes of a kind of dependent."""
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""

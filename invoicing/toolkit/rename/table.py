@@ -105,8 +105,20 @@ LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = c.oid
 ORDER BY t.level, c.oid
 """
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+_AS_READ = (
+    "type", "type_name", "type_kind", "not_null", "type_default", "identity", "generated",
+    "collation", "comment", "statistics", "inherited", "constrained_type", "owns_sequence",
+)  # fmt: skip
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
+
+
+def has_column(part: str, oid: str, keys: str, of: str) -> str:
+    """Return the condition that an index or statistics has a column, or an expression of it."""
+    return f"""({of}.attnum = ANY ({keys}::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_catalog.{part}'::pg_catalog.regclass AND d.objid = {oid}
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = {of}.relid
+    AND d.refobjsubid = {of}.attnum))"""
 
 
 @dataclass(frozen=True)
@@ -248,26 +260,14 @@ async def _read_columns(
 
 def _column(row: asyncpg.Record, grants: Sequence[asyncpg.Record]) -> Column:
     return Column(
+        **{name: row[name] for name in _AS_READ},
         number=row["attnum"],
-        type=row["type"],
-        type_name=row["type_name"],
-        type_kind=row["type_kind"],
-        not_null=row["not_null"],
         default=row["expression"] if not row["generated"] else None,
-        type_default=row["type_default"],
-        identity=row["identity"],
-        generated=row["generated"],
-        collation=row["collation"],
         deterministic=row["deterministic"] is not False,
-        comment=row["comment"],
-        statistics=row["statistics"],
         options=tuple(row["options"] or ()),
         storage=_STORAGE.get(row["storage"] or ""),
         usual_storage=_STORAGE[row["usual_storage"]],
         compression=_COMPRESSION.get(row["compression"] or ""),
-        inherited=row["inherited"],
-        constrained_type=row["constrained_type"],
-        owns_sequence=row["owns_sequence"],
         grants=tuple(
             (Grant(grant["grantor"], grant["grantee"], grant["privilege"]), grant["grantable"])
             for grant in grants

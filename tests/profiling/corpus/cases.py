@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import selectinload
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from sqlalchemy import Engine
+
+
+class FromObject(BaseModel):
+    """What a program shows of an object."""
+
+    model_config = ConfigDict(from_attributes=True)
+
 
 Sessions = async_sessionmaker[AsyncSession]
 

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, Text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Text
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from tests.profiling.numbered import Numbered, association
 
 
 class Base(AsyncAttrs, DeclarativeBase):
     pass
 
 
-book_tag = Table(
-    "book_tag",
-    Base.metadata,
-    Column("book_id", ForeignKey("book.id"), primary_key=True),
-    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
-)
+book_tag = association(Base, "book_tag", "book", "tag")
 
 
-class Publisher(Base):
-    __tablename__ = "publisher"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Publisher(Numbered, Base):
     name: Mapped[str]
     books: Mapped[list[Book]] = relationship(back_populates="publisher")
 
 
-class Author(Base):
-    __tablename__ = "author"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Author(Numbered, Base):
     name: Mapped[str]
     country: Mapped[str]
     books: Mapped[list[Book]] = relationship(back_populates="author")
 
 
-class Book(Base):
-    __tablename__ = "book"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Book(Numbered, Base):
     title: Mapped[str]
     author_id: Mapped[int] = mapped_column(ForeignKey("author.id"), index=True)
     publisher_id: Mapped[int] = mapped_column(ForeignKey("publisher.id"))
@@ -50,35 +38,23 @@ class Book(Base):
     tags: Mapped[list[Tag]] = relationship(secondary=book_tag)
 
 
-class Chapter(Base):
-    __tablename__ = "chapter"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Chapter(Numbered, Base):
     heading: Mapped[str]
     book_id: Mapped[int] = mapped_column(ForeignKey("book.id"), index=True)
     book: Mapped[Book] = relationship(back_populates="chapters")
 
 
-class Review(Base):
-    __tablename__ = "review"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Review(Numbered, Base):
     stars: Mapped[int]
     book_id: Mapped[int] = mapped_column(ForeignKey("book.id"), index=True)
     book: Mapped[Book] = relationship(back_populates="reviews")
 
 
-class Tag(Base):
-    __tablename__ = "tag"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Tag(Numbered, Base):
     word: Mapped[str]
 
 
-class Desk(Base):
-    __tablename__ = "desk"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Desk(Numbered, Base):
     floor: Mapped[int]
 
 
@@ -107,18 +83,12 @@ class Reader(Person):
     __mapper_args__ = {"polymorphic_identity": "reader"}
 
 
-class Loan(Base):
-    __tablename__ = "loan"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Loan(Numbered, Base):
     librarian_id: Mapped[int] = mapped_column(ForeignKey("librarian.id"))
     librarian: Mapped[Librarian] = relationship(back_populates="loans")
 
 
-class Club(Base):
-    __tablename__ = "club"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Club(Numbered, Base):
     name: Mapped[str]
     memberships: Mapped[list[Membership]] = relationship(back_populates="club")
 
@@ -133,13 +103,10 @@ class Membership(Base):
     person: Mapped[Person] = relationship(back_populates="memberships")
 
 
-class Topic(Base):
-    __tablename__ = "topic"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Topic(Numbered, Base):
     name: Mapped[str]
     above_id: Mapped[int | None] = mapped_column(ForeignKey("topic.id"))
-    above: Mapped[Topic | None] = relationship(back_populates="below", remote_side=[id])
+    above: Mapped[Topic | None] = relationship(back_populates="below", remote_side="Topic.id")
     below: Mapped[list[Topic]] = relationship(back_populates="above")
 
 
@@ -151,42 +118,28 @@ class Shelf(Base):
     copies: Mapped[list[Copy]] = relationship(back_populates="shelf")
 
 
-class Copy(Base):
-    __tablename__ = "copy"
+class Copy(Numbered, Base):
     __table_args__ = (ForeignKeyConstraint(["room", "number"], ["shelf.room", "shelf.number"]),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     room: Mapped[str]
     number: Mapped[int]
     shelf: Mapped[Shelf] = relationship(back_populates="copies")
 
 
-class Cart(Base):
-    __tablename__ = "cart"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Cart(Numbered, Base):
     parcels: Mapped[list[Parcel]] = relationship(cascade="all, delete-orphan")
 
 
-class Parcel(Base):
-    __tablename__ = "parcel"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Parcel(Numbered, Base):
     cart_id: Mapped[int] = mapped_column(ForeignKey("cart.id", ondelete="CASCADE"))
 
 
-class Essay(Base):
-    __tablename__ = "essay"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Essay(Numbered, Base):
     title: Mapped[str]
     body: Mapped[str] = mapped_column(Text)
 
 
-class Job(Base):
-    __tablename__ = "job"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Job(Numbered, Base):
     state: Mapped[str]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
 from invoicing.toolkit.policy.migrations.schema import LOOKING, OPERATIONS, enum_name, execute
-from invoicing.toolkit.policy.migrations.values import Made
+from invoicing.toolkit.policy.migrations.values import CallValue
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.migrations.values import Value
@@ -33,7 +33,7 @@ BATCH = "alembic.op.batch_alter_table"
 SILENT = {"sqlalchemy", "alembic", "builtins", *sys.stdlib_module_names}
 
 
-def of_name(dotted: str, made: Made, *, alone: bool) -> list[Action]:
+def of_name(dotted: str, made: CallValue, *, alone: bool) -> list[Action]:
     """List what the call of something imported does; `alone` is a whole statement."""
     module, _, name = dotted.rpartition(".")
     if module in MODULES:
@@ -46,15 +46,15 @@ def of_name(dotted: str, made: Made, *, alone: bool) -> list[Action]:
     return [Action("opaque", said=f"{name}()")] if alone and not silent(dotted) else []
 
 
-def of_method(owner: Value, name: str, made: Made, *, alone: bool) -> list[Action]:
+def of_method(owner: Value, name: str, made: CallValue, *, alone: bool) -> list[Action]:
     """List what the call of something's method does."""
     if name in EXECUTES:
         return execute(made)
-    if isinstance(owner, Made) and owner.dotted == BATCH:
+    if isinstance(owner, CallValue) and owner.dotted == BATCH:
         return in_batch(owner, name, made)
-    if isinstance(owner, Made) and name in {"create", "drop"}:
+    if isinstance(owner, CallValue) and name in {"create", "drop"}:
         return of_object(owner, name)
-    dotted = owner.dotted if isinstance(owner, Made) else ""
+    dotted = owner.dotted if isinstance(owner, CallValue) else ""
     if name == "delete" and "query" in dotted.split("."):
         return [Action("lose", "table", HOLE, said="query().delete()")]
     harmless = name in HARMLESS or dotted.startswith("logging.")
@@ -64,7 +64,7 @@ def of_method(owner: Value, name: str, made: Made, *, alone: bool) -> list[Actio
     return []
 
 
-def in_batch(batch: Made, name: str, made: Made) -> list[Action]:
+def in_batch(batch: CallValue, name: str, made: CallValue) -> list[Action]:
     """List what an operation of a batch does: it is Alembic's own, with the table left out."""
     operation = OPERATIONS.get(name)
     if operation is None:
@@ -77,10 +77,10 @@ def in_batch(batch: Made, name: str, made: Made) -> list[Action]:
         args = [own, table, *args]
     else:
         args = [table, *args]
-    return operation(Made(f"alembic.op.{name}", args, made.kwargs))
+    return operation(CallValue(f"alembic.op.{name}", args, made.kwargs))
 
 
-def of_object(owner: Made, verb: str) -> list[Action]:
+def of_object(owner: CallValue, verb: str) -> list[Action]:
     """List what `Enum.create(bind)`, `Table.drop(bind)` and `Index.create(bind)` do."""
     kind = {"Table": "table", "Index": "index", "Sequence": "sequence"}.get(owner.word)
     enum = enum_name(owner)
@@ -93,7 +93,7 @@ def of_object(owner: Made, verb: str) -> list[Action]:
     if verb == "drop":
         return [Action("drop", kind, name, lenient=True, said=said)]
     if kind == "table":
-        return OPERATIONS["create_table"](Made("create_table", [name, *owner.args[2:]]))
+        return OPERATIONS["create_table"](CallValue("create_table", [name, *owner.args[2:]]))
     return [Action("create", kind, name, said=said)]
 
 

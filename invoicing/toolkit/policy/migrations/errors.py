@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from invoicing.errors import InvoicingError
+from invoicing.errors import InvoicingError, error_of_fields
 
 
+@error_of_fields
 class SquawkMissingError(InvoicingError):
     """The program that knows which statements lock is not installed."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "squawk is not installed, so the locks of migrations cannot be checked. "
-            "Run: pip install squawk-cli"
-        )
+    message = (
+        "squawk is not installed, so the locks of migrations cannot be checked. "
+        "Run: pip install squawk-cli"
+    )
 
 
 class OfflineSqlError(InvoicingError):

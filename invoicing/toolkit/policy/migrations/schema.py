@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action, ColumnType
 from invoicing.toolkit.policy.migrations.narrowing import family
 from invoicing.toolkit.policy.migrations.sql import read_sql
-from invoicing.toolkit.policy.migrations.values import Made, Ref, Value, text_of
+from invoicing.toolkit.policy.migrations.values import CallValue, Ref, Value, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ def names_of(value: Value) -> tuple[str, ...] | None:
 
 def type_of(value: Value) -> ColumnType | None:
     """Give a SQLAlchemy type as far as it says what fits, called or not."""
-    made = Made(value.dotted, []) if isinstance(value, Ref) else value
-    if not isinstance(made, Made):
+    made = CallValue(value.dotted, []) if isinstance(value, Ref) else value
+    if not isinstance(made, CallValue):
         return None
     if made.word in ENUMS:
         labels = made.args if all(isinstance(argument, str) for argument in made.args) else []
@@ -46,17 +46,17 @@ def type_of(value: Value) -> ColumnType | None:
     return ColumnType(found, size, scale)
 
 
-def known(made: Made) -> bool:
+def known(made: CallValue) -> bool:
     """Tell SQLAlchemy's types from a class of one's own by the same name."""
     return made.dotted.startswith(("sqlalchemy.", "citext.")) or made.dotted == made.word
 
 
 def enum_name(value: Value) -> str | None:
     """Give the name of the database's type behind an enumeration that is kept as one."""
-    if isinstance(value, Made) and value.word == "ARRAY":
+    if isinstance(value, CallValue) and value.word == "ARRAY":
         return enum_name(value.get(0, "item_type"))
     if (
-        not (isinstance(value, Made) and value.word in ENUMS)
+        not (isinstance(value, CallValue) and value.word in ENUMS)
         or value.kwargs.get("native_enum") is False
     ):
         return None
@@ -65,15 +65,17 @@ def enum_name(value: Value) -> str | None:
 
 def makes_type(value: Value) -> bool:
     """Tell whether a table's creation also creates the type of its column."""
-    return isinstance(value, Made) and value.kwargs.get("create_type") is not False
+    return isinstance(value, CallValue) and value.kwargs.get("create_type") is not False
 
 
-def columns_in(values: list[Value]) -> Iterator[Made]:
+def columns_in(values: list[Value]) -> Iterator[CallValue]:
     """Give the columns among what a table is made of."""
-    yield from (value for value in values if isinstance(value, Made) and value.word == "Column")
+    yield from (
+        value for value in values if isinstance(value, CallValue) and value.word == "Column"
+    )
 
 
-def column_type(column: Made) -> Value:
+def column_type(column: CallValue) -> Value:
     """Give a column's type argument."""
     return column.kwargs.get("type_", column.args[1] if len(column.args) > 1 else None)
 
@@ -82,7 +84,7 @@ def references(values: list[Value], *, named: bool = True) -> tuple[tuple[str, s
     """Give the tables that foreign keys in a list of columns and constraints point to."""
     targets: list[str] = []
     for value in values:
-        if not isinstance(value, Made):
+        if not isinstance(value, CallValue):
             continue
         if value.word == "Column":
             targets += [target for _, target in references(value.args)]
@@ -98,7 +100,7 @@ def references(values: list[Value], *, named: bool = True) -> tuple[tuple[str, s
     return tuple(("table", target) for target in targets if target)
 
 
-def create_table(made: Made) -> list[Action]:
+def create_table(made: CallValue) -> list[Action]:
     """Read a table, its columns, and the enumeration types that are made with it."""
     name, parts = name_of(made.get(0, "table_name")), made.args[1:]
     types = [column_type(column) for column in columns_in(parts)]
@@ -117,7 +119,7 @@ def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
     """Give the named foreign keys and the columns, which come and go with their table."""
     said = "op.create_table"
     for part in parts:
-        word = part.word if isinstance(part, Made) else ""
+        word = part.word if isinstance(part, CallValue) else ""
         if word == "ForeignKeyConstraint" and part.kwargs.get("name"):
             name, columns = name_of(part.kwargs["name"]), names_of(part.get(0, "columns"))
             yield Action(
@@ -135,7 +137,7 @@ def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
             yield Action("create", "column", name, table, new=kind, implied=True, said=said)
 
 
-def drop_table(made: Made) -> list[Action]:
+def drop_table(made: CallValue) -> list[Action]:
     """Read op.drop_table."""
     lenient = made.kwargs.get("if_exists") is True
     return [
@@ -149,16 +151,16 @@ def drop_table(made: Made) -> list[Action]:
     ]
 
 
-def rename_table(made: Made) -> list[Action]:
+def rename_table(made: CallValue) -> list[Action]:
     """Read op.rename_table."""
     old, new = name_of(made.get(0, "old_table_name")), name_of(made.get(1, "new_table_name"))
     return [Action("rename", "table", old, becomes=new, said="op.rename_table")]
 
 
-def add_column(made: Made) -> list[Action]:
+def add_column(made: CallValue) -> list[Action]:
     """Read a column; SQLAlchemy makes no type for it."""
     table, column = name_of(made.get(0, "table_name")), made.get(1, "column")
-    if not isinstance(column, Made):
+    if not isinstance(column, CallValue):
         return [Action("create", "column", HOLE, table, said="op.add_column")]
     enum = enum_name(column_type(column))
     uses = references([column]) + ((("type", enum),) if enum else ())
@@ -175,14 +177,14 @@ def add_column(made: Made) -> list[Action]:
     ]
 
 
-def drop_column(made: Made) -> list[Action]:
+def drop_column(made: CallValue) -> list[Action]:
     """Read op.drop_column."""
     table, name = name_of(made.get(0, "table_name")), name_of(made.get(1, "column_name"))
     lenient = made.kwargs.get("if_exists") is True
     return [Action("drop", "column", name, table, lenient=lenient, said="op.drop_column")]
 
 
-def alter_column(made: Made) -> list[Action]:
+def alter_column(made: CallValue) -> list[Action]:
     """Read a new type, a new name, or another change."""
     table, name = name_of(made.get(0, "table_name")), name_of(made.get(1, "column_name"))
     becomes = made.kwargs.get("new_column_name", made.kwargs.get("name"))
@@ -201,21 +203,21 @@ def alter_column(made: Made) -> list[Action]:
     return actions
 
 
-def create_index(made: Made) -> list[Action]:
+def create_index(made: CallValue) -> list[Action]:
     """Read op.create_index."""
     name, table = name_of(made.get(0, "index_name")), name_of(made.get(1, "table_name"))
     columns = names_of(made.get(2, "columns"))
     return [Action("create", "index", name, table, columns, said="op.create_index")]
 
 
-def drop_index(made: Made) -> list[Action]:
+def drop_index(made: CallValue) -> list[Action]:
     """Read op.drop_index."""
     lenient = made.kwargs.get("if_exists") is True
     name, table = name_of(made.get(0, "index_name")), name_of(made.get(1, "table_name"))
     return [Action("drop", "index", name, table, lenient=lenient, said="op.drop_index")]
 
 
-def create_constraint(made: Made) -> list[Action]:
+def create_constraint(made: CallValue) -> list[Action]:
     """Read a constraint of any kind, with the columns it covers and the table it points to."""
     first = "constraint_name"
     table = name_of(made.get(1, "source_table" if "foreign" in made.word else "table_name"))
@@ -230,7 +232,7 @@ def create_constraint(made: Made) -> list[Action]:
     return [Action("create", "constraint", name, table, columns, uses, said=f"op.{made.word}")]
 
 
-def drop_constraint(made: Made) -> list[Action]:
+def drop_constraint(made: CallValue) -> list[Action]:
     """Read op.drop_constraint."""
     name, table = name_of(made.get(0, "constraint_name")), name_of(made.get(1, "table_name"))
     lenient = made.kwargs.get("if_exists") is True
@@ -240,22 +242,22 @@ def drop_constraint(made: Made) -> list[Action]:
     return [Action("drop", "constraint", name, table, lenient=lenient, said="op.drop_constraint")]
 
 
-def execute(made: Made) -> list[Action]:
+def execute(made: CallValue) -> list[Action]:
     """Read SQL, as a text or as an expression."""
     given = made.get(0, "sqltext", made.kwargs.get("statement"))
     if isinstance(given, str):
         return read_sql(given)
-    if isinstance(given, Made):
+    if isinstance(given, CallValue):
         return expression(given)
     return [Action("opaque", said="SQL that is not known before it runs")]
 
 
-def expression(given: Made) -> list[Action]:
+def expression(given: CallValue) -> list[Action]:
     """Read an expression: DELETE loses rows, SELECT reads, and the rest changes something."""
     parts = given.dotted.split(".")
     if "delete" in parts:
-        start = given.args[0] if given.args and isinstance(given.args[0], Made | Ref) else None
-        table = name_of(start.get(0, "name")) if isinstance(start, Made) else None
+        start = given.args[0] if given.args and isinstance(given.args[0], CallValue | Ref) else None
+        table = name_of(start.get(0, "name")) if isinstance(start, CallValue) else None
         return [Action("lose", "table", table or HOLE, said="DELETE")]
     if parts[-1] == "select" or "select" in parts:
         return []
@@ -272,12 +274,12 @@ def expression(given: Made) -> list[Action]:
         verb = "create" if given.word.startswith("Create") else "drop"
         kind = given.word.removeprefix("Create").removeprefix("Drop").lower()
         first = given.get(0, "element")
-        name = name_of(first.get(0, "name") if isinstance(first, Made) else first)
+        name = name_of(first.get(0, "name") if isinstance(first, CallValue) else first)
         return [Action("create" if verb == "create" else "drop", kind, name, said=given.word)]
     return [Action("opaque", said="SQL that is not known before it runs")]
 
 
-OPERATIONS: dict[str, Callable[[Made], list[Action]]] = {
+OPERATIONS: dict[str, Callable[[CallValue], list[Action]]] = {
     "create_table": create_table,
     "drop_table": drop_table,
     "rename_table": rename_table,

@@ -14,9 +14,9 @@ from invoicing.toolkit.policy.migrations.actions import Action
 from invoicing.toolkit.policy.migrations.calls import EXITS, of_method, of_name
 from invoicing.toolkit.policy.migrations.values import (
     UNKNOWN,
+    CallValue,
     Evaluator,
     FunctionValue,
-    Made,
     Method,
     Ref,
     Value,
@@ -227,14 +227,16 @@ class Trace:
         elif alone:
             self.do([Action("opaque", said="a call")], node)
 
-    def made(self, dotted: str, node: ast.Call, scope: ChainMap[str, Value]) -> Made:
+    def made(self, dotted: str, node: ast.Call, scope: ChainMap[str, Value]) -> CallValue:
         """Give a call's arguments."""
         plain = ast.Call(
             func=ast.Name(id="\0", ctx=ast.Load()), args=node.args, keywords=node.keywords
         )
         value = self.evaluator.value(plain, scope)
         return (
-            Made(dotted, value.args, value.kwargs) if isinstance(value, Made) else Made(dotted, [])
+            CallValue(dotted, value.args, value.kwargs)
+            if isinstance(value, CallValue)
+            else CallValue(dotted, [])
         )
 
     def enter(self, function: FunctionValue, node: ast.Call, scope: ChainMap[str, Value]) -> None:

@@ -75,7 +75,7 @@ class Ref:
 
 
 @dataclass
-class Made:
+class CallValue:
     """What a call makes: its dotted name and its arguments."""
 
     dotted: str
@@ -113,7 +113,7 @@ def text_of(value: Value) -> str:
     """Give a text, or a hole in its place."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Made) and value.word in {"text", "DDL", "quoted_name"} and value.args:
+    if isinstance(value, CallValue) and value.word in {"text", "DDL", "quoted_name"} and value.args:
         return text_of(value.args[0])
     return str(value) if isinstance(value, int | float) else HOLE
 
@@ -272,9 +272,9 @@ class Evaluator:
             )
         if name in {"bindparams", "execution_options", "columns", "with_variant"}:
             return owner
-        if isinstance(owner, Made):
-            return Made(f"{owner.dotted}.{name}", args, kwargs)
-        return Made(f"?.{name}", [owner, *args], kwargs)
+        if isinstance(owner, CallValue):
+            return CallValue(f"{owner.dotted}.{name}", args, kwargs)
+        return CallValue(f"?.{name}", [owner, *args], kwargs)
 
 
 def made(dotted: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -288,7 +288,7 @@ def made(dotted: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return (
         over([list(argument) for argument in args])
         if over and known
-        else Made(dotted, args, kwargs)
+        else CallValue(dotted, args, kwargs)
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.source import SourceFile
 
-    Scope = tuple[int, str | None]
+    Enclosing = tuple[int, str | None]
     Assignment = ast.Assign | ast.AnnAssign | ast.NamedExpr
 
 # Nothing is below these that a rule asks for.
@@ -95,14 +95,14 @@ class _Collector:
 
     def visit_import(
         self, node: ast.Import | ast.ImportFrom, function: int, owner: str | None
-    ) -> Scope:
+    ) -> Enclosing:
         """Note what is imported."""
         self.imports.append(node)
         return function, owner
 
-    def visit_call(self, node: ast.Call, function: int, owner: str | None) -> Scope:
+    def visit_call(self, node: ast.Call, function: int, owner: str | None) -> Enclosing:
         """Note a call."""
-        call = call_syntax(node, function, owner)
+        call = call_syntax(node, function)
         if call is not None:
             self.calls.append(call)
         return function, owner
@@ -112,7 +112,7 @@ class _Collector:
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
         _function: int,
         owner: str | None,
-    ) -> Scope:
+    ) -> Enclosing:
         """Enter a function."""
         syntax = FunctionSyntax()
         arguments = node.args
@@ -125,12 +125,12 @@ class _Collector:
         self.functions.append(syntax)
         return len(self.functions) - 1, owner
 
-    def visit_assign(self, node: Assignment, function: int, owner: str | None) -> Scope:
+    def visit_assign(self, node: Assignment, function: int, owner: str | None) -> Enclosing:
         """Note what a name is bound to."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
             if isinstance(target, ast.Name):
-                self._bind(target.id, node.value, function, owner)
+                self._bind(target.id, node.value, function)
                 annotation = dotted(getattr(node, "annotation", None))
                 if annotation:
                     self.functions[function].sessions[target.id] = annotation
@@ -138,12 +138,12 @@ class _Collector:
                 self._set_later(target, node.value, place_of(node))
         return function, owner
 
-    def _bind(self, name: str, value: ast.expr | None, function: int, owner: str | None) -> None:
+    def _bind(self, name: str, value: ast.expr | None, function: int) -> None:
         bound: CallSyntax | str | None = None
         if isinstance(value, ast.Await):
             value = value.value
         if isinstance(value, ast.Call):
-            bound = call_syntax(value, function, owner)
+            bound = call_syntax(value, function)
         elif value is not None:
             bound = dotted(value)
         if bound is not None:
@@ -158,13 +158,15 @@ class _Collector:
     def _set_later(self, target: ast.Attribute, value: ast.Call, place: Place) -> None:
         # `Model.lines = relationship(...)`, after the class.
         owner = dotted(target.value)
-        call = call_syntax(value, 0, owner)
+        call = call_syntax(value, 0)
         for model in self.classes:
             if model.name == owner and call is not None:
                 syntax = AttributeSyntax(target.attr, None, call, None, place)
                 model.attributes[target.attr] = syntax
 
-    def visit_with(self, node: ast.With | ast.AsyncWith, function: int, owner: str | None) -> Scope:
+    def visit_with(
+        self, node: ast.With | ast.AsyncWith, function: int, owner: str | None
+    ) -> Enclosing:
         """Note what a context manager yields."""
         for item in node.items:
             call = item.context_expr
@@ -174,12 +176,12 @@ class _Collector:
                     self.functions[function].sessions[item.optional_vars.id] = f"{callee}()"
         return function, owner
 
-    def visit_class(self, node: ast.ClassDef, function: int, owner: str | None) -> Scope:
+    def visit_class(self, node: ast.ClassDef, function: int, owner: str | None) -> Enclosing:
         """Note a class, and enter it."""
         name = f"{owner}.{node.name}" if owner else node.name
         attributes: dict[str, AttributeSyntax] = {}
         for statement in node.body:
-            for syntax in _attributes(statement, function, name):
+            for syntax in _attributes(statement, function):
                 attributes[syntax.name] = syntax
         self.classes.append(
             ClassSyntax(
@@ -196,7 +198,7 @@ class _Collector:
         return function, name
 
 
-VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
+VISITS: dict[type[ast.AST], Callable[..., Enclosing]] = {
     ast.Import: _Collector.visit_import,
     ast.ImportFrom: _Collector.visit_import,
     ast.Call: _Collector.visit_call,
@@ -217,20 +219,20 @@ def _base_name(node: ast.expr) -> str | None:
     return dotted(node.value if isinstance(node, ast.Subscript) else node)
 
 
-def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[AttributeSyntax]:
+def _attributes(statement: ast.stmt, function: int) -> Iterable[AttributeSyntax]:
     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
         yield _attribute(
-            statement.target.id, statement.annotation, statement.value, function, owner, statement
+            statement.target.id, statement.annotation, statement.value, function, statement
         )
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
             if isinstance(target, ast.Name):
-                yield _attribute(target.id, None, statement.value, function, owner, statement)
+                yield _attribute(target.id, None, statement.value, function, statement)
     elif isinstance(statement, ast.FunctionDef):
         decorators = {(dotted(node) or "").rpartition(".")[2] for node in statement.decorator_list}
         returned = [node for node in statement.body if isinstance(node, ast.Return)]
         value = returned[0].value if "declared_attr" in decorators and returned else None
-        yield _attribute(statement.name, statement.returns, value, function, owner, statement)
+        yield _attribute(statement.name, statement.returns, value, function, statement)
 
 
 def _attribute(
@@ -238,50 +240,47 @@ def _attribute(
     annotation: ast.expr | None,
     value: ast.expr | None,
     function: int,
-    owner: str,
     statement: ast.stmt,
 ) -> AttributeSyntax:
-    call = call_syntax(value, function, owner) if isinstance(value, ast.Call) else None
+    call = call_syntax(value, function) if isinstance(value, ast.Call) else None
     constant = _constant(value) if isinstance(value, ast.Constant) else dotted(value)
     return AttributeSyntax(
         name, kind_of_annotation(annotation), call, constant, place_of(statement)
     )
 
 
-def call_syntax(
-    node: ast.expr, function: int, owner: str | None, depth: int = 0
-) -> CallSyntax | None:
+def call_syntax(node: ast.expr, function: int, depth: int = 0) -> CallSyntax | None:
     """Return what is kept of a call; None for a call of something without a name."""
     if not isinstance(node, ast.Call) or depth > DEEPEST:
         return None
     # It is met as a part of another call, and again by itself.
     kept: CallSyntax | None = getattr(node, "kept", None)
     if kept is None:
-        kept = _call_syntax(node, function, owner, depth)
+        kept = _call_syntax(node, function, depth)
         if depth < DEEPEST // 2:
             node.kept = kept  # type: ignore[attr-defined]
     return kept
 
 
-def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -> CallSyntax | None:
+def _call_syntax(node: ast.Call, function: int, depth: int) -> CallSyntax | None:
     callee = _callee(node)
     if callee is None:
         return None
     inner: list[CallSyntax] = []
     if isinstance(node.func, ast.Attribute) and callee.startswith("."):
         before = _first_call(node.func.value)
-        call = call_syntax(before, function, owner, depth + 1) if before else None
+        call = call_syntax(before, function, depth + 1) if before else None
         inner += [call] if call else []
     arguments: list[str | None] = []
     for argument in node.args:
         value = argument.value if isinstance(argument, ast.Starred | ast.Await) else argument
         arguments.append(_written(value))
         if isinstance(value, ast.Call):
-            call = call_syntax(value, function, owner, depth + 1)
+            call = call_syntax(value, function, depth + 1)
             inner += [call] if call else []
         elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
             # It is made several times over.
-            call = call_syntax(value.elt, function, owner, depth + 1)
+            call = call_syntax(value.elt, function, depth + 1)
             inner += [call, call] if call else []
     keywords = {
         keyword.arg: Keyword(
@@ -299,7 +298,6 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
         keywords,
         expanded,
         function,
-        owner,
         tuple(inner),
     )
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import Edit, PolicyFinding
 from invoicing.toolkit.policy.python.loader_fixes import loader_edits
 from invoicing.toolkit.policy.python.relationships import collection_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
@@ -38,15 +38,16 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
                 # Said once, by one of the two rules.
                 if collection:
                     message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
-                    yield _finding(module, call, slug, message, "name the attribute", strict=True)
+                    yield module.finding(
+                        call.callee_place, slug, message, "name the attribute", strict=True
+                    )
                 continue
             name, is_collection, relationship = loaded
             wanted = WANTED[collection]
             if is_collection is collection and loader != wanted:
                 what = "a collection" if collection else "a single object"
-                yield _finding(
-                    module,
-                    call,
+                yield module.finding(
+                    call.callee_place,
                     slug,
                     f"{loader} of {name}, which is {what}",
                     f"use {wanted}",
@@ -54,9 +55,8 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
                 )
             elif is_collection is None and collection:
                 message = f"{loader} of {name}: nothing says whether it is a collection"
-                yield _finding(
-                    module, call, slug, message, "annotate it with Mapped[...]", strict=True
-                )
+                fix = "annotate it with Mapped[...]"
+                yield module.finding(call.callee_place, slug, message, fix, strict=True)
 
 
 def _is_loader(project: Project, module: ModuleSyntax, call: CallSyntax, loader: str) -> bool:
@@ -120,19 +120,3 @@ def _class(project: Project, module: ModuleSyntax, function: int, name: str) -> 
             if made in {"sqlalchemy.orm.aliased", "sqlalchemy.orm.with_polymorphic"}:
                 return project.class_of(module, bound.arguments[0])
     return None
-
-
-def _finding(
-    module: ModuleSyntax,
-    call: CallSyntax,
-    slug: str,
-    message: str,
-    fix: str,
-    *,
-    strict: bool = False,
-    edits: tuple[Edit, ...] = (),
-) -> PolicyFinding:
-    place = call.callee_place
-    return PolicyFinding(
-        module.path, place.line, place.column + 1, slug, message, fix, strict, edits
-    )

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import PolicyFinding
-
 if TYPE_CHECKING:
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
@@ -115,4 +114,4 @@ def _built_of(project: Project, module: ModuleSyntax, call: CallSyntax, depth: i
 def query_finding(module: ModuleSyntax, call: CallSyntax, slug: str, message: str) -> PolicyFinding:
     """Make the finding of a query that belongs in a service."""
     fix = "move the query to a service, and pass it the session"
-    return PolicyFinding(module.path, call.place.line, call.place.column + 1, slug, message, fix)
+    return module.finding(call.place, slug, message, fix)

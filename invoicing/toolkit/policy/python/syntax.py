@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.finding import PolicyFinding
+
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.finding import Edit
     from invoicing.toolkit.policy.source import Suppression
 
 
@@ -47,7 +49,6 @@ class CallSyntax:
         keywords: keyword arguments.
         expanded: names of what is expanded by `**`.
         function: the function it is in, as a key of `ModuleSyntax.functions`.
-        class_name: the class whose body or method it is in.
     """
 
     callee: str
@@ -57,7 +58,6 @@ class CallSyntax:
     keywords: dict[str, Keyword]
     expanded: tuple[str | None, ...]
     function: int
-    class_name: str | None
     inner: tuple[CallSyntax, ...] = ()
 
 
@@ -146,3 +146,17 @@ class ModuleSyntax:
     suppressions: tuple[Suppression, ...]
     lines: int
     findings: list[PolicyFinding] = field(default_factory=list)
+
+    def finding(
+        self,
+        place: Place,
+        rule: str,
+        message: str,
+        fix: str,
+        *,
+        strict: bool = False,
+        edits: tuple[Edit, ...] = (),
+    ) -> PolicyFinding:
+        """Make the finding of a place in this file."""
+        at = place.line, place.column + 1
+        return PolicyFinding(self.path, *at, rule, message, fix, strict, edits)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-Plan = dict[str, Any]
+QueryPlan = dict[str, Any]
 READ_ONLY = "SET TRANSACTION READ ONLY"
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
 
@@ -32,9 +32,9 @@ class PlanQuestion(NamedTuple):
     parameters: Any
 
 
-async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
+async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, QueryPlan]:
     """Return the plan of each statement by its number; without those that cannot be asked."""
-    plans: dict[int, Plan] = {}
+    plans: dict[int, QueryPlan] = {}
     for question in questions:
         try:
             async with AsyncEngine(question.engine).connect() as connection:
@@ -49,9 +49,9 @@ async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
     return plans
 
 
-def explain(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
+def explain(questions: Iterable[PlanQuestion]) -> dict[int, QueryPlan]:
     """Return the same, by a driver that is not async."""
-    plans: dict[int, Plan] = {}
+    plans: dict[int, QueryPlan] = {}
     for question in questions:
         try:
             with question.engine.connect() as connection:
@@ -64,7 +64,7 @@ def explain(questions: Iterable[PlanQuestion]) -> dict[int, Plan]:
     return plans
 
 
-def _plan(answer: Any) -> Plan:
+def _plan(answer: Any) -> QueryPlan:
     (only,) = json.loads(answer) if isinstance(answer, str) else answer
-    plan: Plan = only["Plan"]
+    plan: QueryPlan = only["Plan"]
     return plan

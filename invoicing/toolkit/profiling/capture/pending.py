@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
     from invoicing.toolkit.profiling.capture.cause import LoadCause
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
-    from invoicing.toolkit.profiling.capture.stack import CallerFinder, Lines
+    from invoicing.toolkit.profiling.capture.stack import CallerFinder, CallerLines
     from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic
     from invoicing.toolkit.profiling.statement import EntityRows, Transaction
 
@@ -70,7 +70,7 @@ class PendingStatement:
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
-    lines: Lines = ([], [])
+    lines: CallerLines = ([], [])
     keys: list[list[Any]] | None = None
     wide: Counter[tuple[int, str]] | None = None
     entities: tuple[EntityRows, ...] = ()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     Line = tuple[CodeType, int]
-    Lines = tuple[list[Line], list[str]]
+    CallerLines = tuple[list[Line], list[str]]
 
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = (
@@ -94,7 +94,7 @@ class CallerFinder:
         self._ways: dict[str, tuple[int, CodeType, CodeType]] = {}
         self._callers: dict[tuple[str, int], Caller] = {}
 
-    def find(self, text: str) -> Lines:
+    def find(self, text: str) -> CallerLines:
         """Return the own lines above, and the session's operations below the first of them.
 
         It has to be called by a listener to `before_cursor_execute`; `text` is the statement's.
@@ -160,7 +160,7 @@ class CallerFinder:
             frame = frame.f_back
         return False
 
-    def named(self, lines: Lines) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
+    def named(self, lines: CallerLines) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
         """Return what `find` found in a form to be kept and shown."""
         stack: list[Caller] = []
         for line in lines[0]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.recorder import Recorder
 
     SessionFactory = Callable[[], AsyncSession | Session] | Database
-    Statement = Select[Any] | Callable[[Any], Select[Any]]
+    StatementSource = Select[Any] | Callable[[Any], Select[Any]]
     Work = Callable[[Session], list[Any]]
 
 
@@ -53,12 +53,12 @@ class _Task(NamedTuple):
 
 async def compare_loading(
     session_factory: SessionFactory,
-    statement: Statement,
+    statement: StatementSource,
     path: Attribute | Chain | list[Attribute | Chain],
     *,
     strategies: Sequence[Strategy | str] = LOADERS,
     sizes: Sequence[Any] = (None,),
-    aggregate: Statement | None = None,
+    aggregate: StatementSource | None = None,
     explain: bool = False,
     runs: int = 3,
 ) -> LoadingComparison:
@@ -103,7 +103,7 @@ async def compare_loading(
     return LoadingComparison(" and ".join(names), collection, measured)
 
 
-def _sized(statement: Statement, size: Any) -> Select[Any]:  # noqa: ANN401 -- the caller's own
+def _sized(statement: StatementSource, size: Any) -> Select[Any]:  # noqa: ANN401 -- the caller's own
     if not isinstance(statement, Select):
         return statement(size)
     return statement if size is None else statement.limit(size)

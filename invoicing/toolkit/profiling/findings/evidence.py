@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from invoicing.toolkit.profiling.findings.finding import Cost
-from invoicing.toolkit.profiling.statement import Cause
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
     from invoicing.toolkit.profiling.statement import Caller, EntityRows, Statement, Transaction
 
-LOADS = (Cause.LAZY_LOAD, Cause.EAGER_LOAD)
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
 
 
@@ -138,6 +136,14 @@ def cost_of(statements: list[Statement], kept: int = 0) -> Cost:
         None if None in received else known,
         sum(statement.database_seconds for statement in statements),
     )
+
+
+def repetition(
+    message: str, fix: str, relationship: str | None, group: list[Statement], slug: str
+) -> Finding:
+    """Make the finding of a group of statements of which one could have been enough."""
+    cost = cost_of(group, kept=1)
+    return Finding(slug, message, fix, relationship, main_caller(group), cost, numbers(group))
 
 
 def numbers(statements: Iterable[Statement]) -> tuple[int, ...]:

@@ -27,9 +27,9 @@ class Cost(NamedTuple):
     def __str__(self) -> str:
         parts = []
         if self.statements:
-            parts.append(_plural(self.statements, "statement"))
+            parts.append(plural(self.statements, "statement"))
         if self.rows:
-            parts.append(_plural(self.rows, "row"))
+            parts.append(plural(self.rows, "row"))
         if self.bytes:
             parts.append(f"{self.bytes / 1000:,.1f} KB")
         if self.seconds:
@@ -64,5 +64,6 @@ class Finding:
         return f"{where}[{self.slug}] {self.message}. Cost: {self.cost}. Fix: {self.fix}"
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Return so many of a thing."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

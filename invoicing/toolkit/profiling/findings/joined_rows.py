@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.finding import Cost
+from invoicing.toolkit.profiling.findings.evidence import numbers
+from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,12 +54,23 @@ def siblings_of(statement: Statement) -> list[EntityRows]:
     ]
 
 
-def waste(group: list[Statement], wasted: int, rows: int, part: float = 1.0) -> Cost:
-    """Return the cost of so many rows too many, of which this part of the columns was repeated."""
+def finding(
+    slug: str,
+    message: str,
+    fix: str,
+    entity: EntityRows,
+    group: list[Statement],
+    *,
+    wasted: int,
+    part: float = 1.0,
+) -> Finding:
+    """Make the finding of so many rows too many, of which this part of the columns was repeated."""
+    worst = max(group, key=lambda statement: statement.rows or 0)
     received = [statement.bytes_received for statement in group]
     known = sum(count for count in received if count is not None)
-    share = wasted / max(rows, 1)
-    return Cost(
+    share = wasted / max(worst.rows or 0, 1)
+    cost = Cost(
         rows=int(share * sum(statement.rows or 0 for statement in group)),
         bytes=None if None in received else int(share * part * known),
     )
+    return Finding(slug, message, fix, entity.path, worst.caller, cost, numbers(group))

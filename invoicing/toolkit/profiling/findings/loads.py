@@ -15,6 +15,7 @@ from invoicing.toolkit.profiling.findings.evidence import (
     is_unasked,
     main_caller,
     numbers,
+    repetition,
     unit,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
@@ -146,15 +147,8 @@ def column_loads(evidence: Evidence) -> Iterator[Finding]:
                     " expire_on_commit=False where a commit expired them"
                 ),
             )
-        yield Finding(
-            "n-plus-one",
-            f"columns of {objects} {name} objects were {what}, by one statement for each",
-            fix,
-            None,
-            main_caller(group),
-            cost_of(group, kept=1),
-            numbers(group),
-        )
+        message = f"columns of {objects} {name} objects were {what}, by one statement for each"
+        yield repetition(message, fix, None, group, "n-plus-one")
 
 
 def _entity(group: list[Statement]) -> str:

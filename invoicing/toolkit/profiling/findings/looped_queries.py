@@ -12,13 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import (
-    cost_of,
-    is_repeated_line,
-    main_caller,
-    numbers,
-)
-from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.evidence import is_repeated_line, numbers, repetition
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -26,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.statement import Statement
 
 _LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)\b", re.IGNORECASE)
@@ -141,15 +136,9 @@ def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
     what = f"session.get({entity}, ...)" if by_get else "one query"
     source = f", for the rows of the statement at {outer.caller}" if outer else ""
     relationship = _relationship(outer, entity) if outer and by_get else None
-    return Finding(
-        "n-plus-one",
-        f"{what} was sent {len(group)} times, for {things} different values{source}",
-        _fix(entity, by_get, relationship, outer),
-        relationship,
-        main_caller(group),
-        cost_of(group, kept=1),
-        numbers(group),
-    )
+    message = f"{what} was sent {len(group)} times, for {things} different values{source}"
+    fix = _fix(entity, by_get, relationship, outer)
+    return repetition(message, fix, relationship, group, "n-plus-one")
 
 
 def _relationship(outer: Statement, entity: str | None) -> str | None:

@@ -12,6 +12,7 @@ from invoicing.toolkit.rename.columns.expand import unguarded
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.strategy import Objections
+from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +70,7 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Pl
 async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:
     """Return the copies of what was dropped or changed since they were made."""
     run = f"Run: {session.target.command('verify')}"
+    tree = await find_tree(session.connection, session.table, session.target)
     return [
         objection(
             "unfinished",
@@ -76,6 +78,6 @@ async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> li
             f"was made for {made.old_name or 'NOT NULL'} of {quote(session.names.old)}, which was"
             f" dropped or changed since. {run}",
         )
-        for made in await stale(session, copies)
+        for made in await stale(session, tree, copies)
         if not made.by_hand
     ]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
     from invoicing.toolkit.rename.model import BackfillReport, StrategyName, VerifyReport
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
@@ -38,11 +37,6 @@ class ColumnsStrategy:
     wording = WORDING
     without_new = Phase.EXPANDING
     behind_view = False
-    drops_column = True
-
-    def reaction(self, kind: Kind) -> Reaction:
-        """Return what becomes of a kind of dependent."""
-        return kind.columns
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
-
-    Rows = list[tuple[str, str, int, str]]
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 # Of an option that is not set, postgres_fdw takes the foreign table's own name. Which host is this
 # one is not known to the database: a server counts that names this database, or none.
@@ -44,15 +43,7 @@ WHERE o.table_name = $4 AND o.schema_name = $5 AND o.writes = $6
 """
 
 
-async def _written(scope: Scope) -> Rows:
-    return await _leading_back(scope, writes=True)
-
-
-async def _only_read(scope: Scope) -> Rows:
-    return await _leading_back(scope, writes=False)
-
-
-async def _leading_back(scope: Scope, *, writes: bool) -> Rows:
+async def _leading_back(scope: Scope, *, writes: bool) -> FoundDependents:
     names = (scope.target.old, scope.table.name, scope.table.schema)
     rows = await scope.fetch(_LEADING_BACK, *names, writes, scope.target.new)
     return [tuple(row) for row in rows]
@@ -73,7 +64,7 @@ KINDS = (
             "may write the table, and finds the rows by ctid, which a view has not. Set its option "
             "updatable to false. Or use --strategy columns",
         ),
-        find=_written,
+        find=partial(_leading_back, writes=True),
     ),
-    Kind("foreign-table", _LATER, _LATER, find=_only_read),
+    Kind("foreign-table", _LATER, _LATER, find=partial(_leading_back, writes=False)),
 )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 
-async def _find(scope: Scope) -> list[tuple[str, str, int, str]]:
+async def _find(scope: Scope) -> FoundDependents:
     found = []
     for function in scope.functions:
         if scope.triggers_of(function):

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from invoicing.toolkit.rename.model import Verdict
+    from invoicing.toolkit.rename.model import StrategyName, Verdict
+
+    # Subject, catalog, oid and detail of each.
+    FoundDependents = list[tuple[str, str, int, str]]
 
 # Oldest version that is served at all.
 _ANY = 14
@@ -82,8 +85,13 @@ class Kind:
     columns: Reaction
     view: Reaction
     query: str = ""
-    find: Callable[[Scope], Awaitable[list[tuple[str, str, int, str]]]] | None = None
+    find: Callable[[Scope], Awaitable[FoundDependents]] | None = None
     since: int = _ANY
+
+    def reaction(self, strategy: StrategyName) -> Reaction:
+        """Return what a strategy does with it."""
+        reaction: Reaction = getattr(self, strategy)
+        return reaction
 
     async def look(self, scope: Scope) -> list[Dependent]:
         """Return what there is of this kind."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.dependents.kind import Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 
-async def _joins(scope: Scope) -> list[tuple[str, str, int, str]]:
+async def _joins(scope: Scope) -> FoundDependents:
     return [
         (function.subject, "pg_proc", function.oid, lines(joined))
         for function in scope.functions

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 # Whether a column other than the new one stands behind the old.
 _MOVES = """
@@ -17,12 +17,12 @@ WHERE EXISTS (SELECT FROM pg_catalog.pg_attribute AS a JOIN tree ON a.attrelid =
 """
 
 
-async def _order(scope: Scope) -> list[tuple[str, str, int, str]]:
+async def _order(scope: Scope) -> FoundDependents:
     literal = await scope.connection.fetchval("SELECT quote_literal($1::text)", scope.target.new)
     return [(*row, "") for row in await scope.fetch(_MOVES.replace("{new}", literal))]
 
 
-async def _writes(scope: Scope) -> list[tuple[str, str, int, str]]:
+async def _writes(scope: Scope) -> FoundDependents:
     if not await _order(scope):
         return []
     return [

@@ -58,7 +58,7 @@ def judge(
     findings = []
     for dependent in found:
         kind, subject = dependent.kind, dependent.subject
-        verdict, message, acceptable, stays = strategy.reaction(kind)
+        verdict, message, acceptable, stays = kind.reaction(strategy.name)
         if verdict is None or (at_gate and not stays):
             continue
         said = message.format(

@@ -5,25 +5,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
-
-    Rows = list[tuple[str, str, int, str]]
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 
-async def _rows(scope: Scope) -> Rows:
-    return _copying(scope, from_table=False)
-
-
-async def _tables(scope: Scope) -> Rows:
-    return _copying(scope, from_table=True)
-
-
-def _copying(scope: Scope, *, from_table: bool) -> Rows:
+async def _copying(scope: Scope, *, from_table: bool) -> FoundDependents:
     found = []
     for function, uses in scope.uses_of_rows():
         copying = [use for use in uses if not use.by_position]
@@ -40,6 +31,6 @@ _FAILS = Reaction(
     acceptable=True,
 )
 KINDS = (
-    Kind("row-copy", _FAILS, NOTHING, find=_rows),
-    Kind("row-copy", _FAILS, _FAILS, find=_tables),
+    Kind("row-copy", _FAILS, NOTHING, find=partial(_copying, from_table=False)),
+    Kind("row-copy", _FAILS, _FAILS, find=partial(_copying, from_table=True)),
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Function, Scope
-
-    Rows = list[tuple[str, str, int, str]]
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Function, Scope
 
 _USES = """
 , used AS (
@@ -30,15 +29,7 @@ SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL AND p.p
 """
 
 
-async def _building(scope: Scope) -> Rows:
-    return await _functions(scope, building=True)
-
-
-async def _other_functions(scope: Scope) -> Rows:
-    return await _functions(scope, building=False)
-
-
-async def _functions(scope: Scope, *, building: bool) -> Rows:
+async def _functions(scope: Scope, *, building: bool) -> FoundDependents:
     """Return the functions that take or return rows; those that build them by position, or not."""
     bodies = {function.oid: function for function in scope.functions}
     parsed = {row["oid"] for row in await scope.fetch(_RETURNING)}
@@ -65,15 +56,7 @@ def _builds(scope: Scope, function: Function) -> bool:
     )
 
 
-async def _in_text(scope: Scope) -> Rows:
-    return _typed(scope, built=False)
-
-
-async def _casts(scope: Scope) -> Rows:
-    return _typed(scope, built=True)
-
-
-def _typed(scope: Scope, *, built: bool) -> Rows:
+async def _typed(scope: Scope, *, built: bool) -> FoundDependents:
     return [
         (function.subject, "pg_proc", function.oid, f" ({lines(used)})")
         for function in scope.functions
@@ -116,9 +99,9 @@ KINDS = (
             acceptable=True,
         ),
         _OTHER,
-        find=_building,
+        find=partial(_functions, building=True),
     ),
-    Kind("row-type", _FITS, _OTHER, find=_other_functions),
+    Kind("row-type", _FITS, _OTHER, find=partial(_functions, building=False)),
     Kind(
         "row-type",
         Reaction(
@@ -137,7 +120,7 @@ KINDS = (
         _OTHER,
         _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'other'",
     ),
-    Kind("row-type", NOTHING, _OTHER, find=_in_text),
+    Kind("row-type", NOTHING, _OTHER, find=partial(_typed, built=False)),
     Kind(
         "row-type",
         Reaction(
@@ -147,6 +130,6 @@ KINDS = (
             acceptable=True,
         ),
         NOTHING,
-        find=_casts,
+        find=partial(_typed, built=True),
     ),
 )

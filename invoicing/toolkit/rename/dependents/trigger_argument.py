@@ -5,30 +5,17 @@ They are kept as text (`pg_trigger.tgargs`): neither a dependency nor renamed wi
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
 from invoicing.toolkit.rename.dependents.tokens import identifiers
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
-
-    Rows = list[tuple[str, str, int, str]]
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 
-async def _before(scope: Scope) -> Rows:
-    return _found(scope, on_table=True, before=True)
-
-
-async def _after(scope: Scope) -> Rows:
-    return _found(scope, on_table=True, before=False)
-
-
-async def _elsewhere(scope: Scope) -> Rows:
-    return _found(scope, on_table=False, before=None)
-
-
-def _found(scope: Scope, *, on_table: bool, before: bool | None) -> Rows:
+async def _found(scope: Scope, *, on_table: bool, before: bool | None) -> FoundDependents:
     found = []
     for trigger in scope.triggers:
         if trigger.on_table is not on_table or before not in {None, trigger.before_row}:
@@ -63,8 +50,8 @@ KINDS = (
             "view",
         ),
         _NO_SUCH,
-        find=_before,
+        find=partial(_found, on_table=True, before=True),
     ),
-    Kind("trigger-argument", _LATER, _NO_SUCH, find=_after),
-    Kind("trigger-argument", _LATER, _LATER, find=_elsewhere),
+    Kind("trigger-argument", _LATER, _NO_SUCH, find=partial(_found, on_table=True, before=False)),
+    Kind("trigger-argument", _LATER, _LATER, find=partial(_found, on_table=False, before=None)),
 )

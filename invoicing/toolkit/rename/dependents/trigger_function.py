@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
-
-    Rows = list[tuple[str, str, int, str]]
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 
-async def _before(scope: Scope) -> Rows:
-    return _naming(scope, before=True)
-
-
-async def _after(scope: Scope) -> Rows:
-    return _naming(scope, before=False)
-
-
-def _naming(scope: Scope, *, before: bool) -> Rows:
+async def _naming(scope: Scope, *, before: bool) -> FoundDependents:
     found = []
     for function in scope.functions:
         triggers = scope.triggers_of(function)
@@ -31,7 +22,7 @@ def _naming(scope: Scope, *, before: bool) -> Rows:
     return found
 
 
-async def _whole(scope: Scope) -> Rows:
+async def _whole(scope: Scope) -> FoundDependents:
     return [
         (function.subject, "pg_proc", function.oid, lines(used))
         for function in scope.functions
@@ -39,7 +30,7 @@ async def _whole(scope: Scope) -> Rows:
     ]
 
 
-async def _opaque(scope: Scope) -> Rows:
+async def _opaque(scope: Scope) -> FoundDependents:
     return [
         (trigger.subject, "pg_trigger", trigger.oid, trigger.language)
         for trigger in scope.triggers
@@ -47,6 +38,7 @@ async def _opaque(scope: Scope) -> Rows:
     ]
 
 
+_before, _after = (partial(_naming, before=before) for before in (True, False))
 _NO_SUCH = Reaction(
     "refused",
     "names {old} ({detail}), which no row has from the expand on. Let it read either name: "

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.dependents.kind import Scope
+    from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
 
 _ASKS = frozenset({"tg_table_name", "tg_relname", "tg_relid"})
 
 
-async def _find(scope: Scope) -> list[tuple[str, str, int, str]]:
+async def _find(scope: Scope) -> FoundDependents:
     return [
         (trigger.subject, "pg_trigger", trigger.oid, "")
         for function in scope.functions

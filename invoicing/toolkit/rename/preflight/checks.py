@@ -54,8 +54,6 @@ SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END), 0)::bigint AS heap,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_table_size(c.oid) END), 0)::bigint AS bytes,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_indexes_size(c.oid) END), 0)::bigint AS indexes,
-    coalesce(bool_or(c.relkind = 'r' AND c.reltuples < 0 AND pg_relation_size(c.oid) > 0), false)
-        AS never_analyzed,
     coalesce(max((SELECT max(s.avg_width) FROM pg_stats AS s WHERE s.schemaname = n.nspname
         AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width
 FROM tree JOIN pg_class AS c ON c.oid = tree.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -81,7 +79,6 @@ class Sizes:
     heap: int
     bytes: int
     indexes: int
-    never_analyzed: bool
     width: int
 
 

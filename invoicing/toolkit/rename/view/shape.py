@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR
 from invoicing.toolkit.rename.names import qualified, quote, renamed, shortened
+from invoicing.toolkit.rename.table import has_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +60,7 @@ WHERE c.oid IN ({relations})
 """
 # A partition's name of NOT NULL or of a CHECK is the table's, but for a NOT NULL that it had before
 # it was attached: the table's cannot be renamed then. An index's name is its constraint's too.
-_NAMED = """
+_NAMED = f"""
 WITH tree AS (
     SELECT t.relid, a.attnum, pg_catalog.format('%I.%I', n.nspname,
         CASE WHEN c.oid = $1 THEN $3 ELSE c.relname END) AS sql, n.nspname
@@ -80,15 +81,11 @@ WHERE tree.attnum = ANY (k.conkey) AND (k.contype IN ('c', 'n') AND k.coninhcoun
 UNION SELECT tree.relid, tree.sql, 'INDEX', tree.nspname, x.relname
 FROM tree JOIN pg_catalog.pg_index AS i ON i.indrelid = tree.relid
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-WHERE tree.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
-    AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
+WHERE {has_column("pg_class", "i.indexrelid", "i.indkey", "tree")}
 UNION SELECT tree.relid, tree.sql, 'STATISTICS', n.nspname, s.stxname
 FROM tree JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = tree.relid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
-WHERE tree.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
-    AND d.refobjid = tree.relid AND d.refobjsubid = tree.attnum)
+WHERE {has_column("pg_statistic_ext", "s.oid", "s.stxkeys", "tree")}
 ORDER BY 1, 3, 5
 """
 # A type of that name would conflict with the table's row type.
@@ -98,7 +95,7 @@ SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NULL
 """
 
 
-class Grant(NamedTuple):
+class AclEntry(NamedTuple):
     """A privilege: `column` is None for one on the whole table, `grantor` where its owner is."""
 
     column: str | None
@@ -159,32 +156,21 @@ class Shape:
     comment: str | None
     by_default: tuple[str, ...]
     columns: tuple[ShownColumn, ...]
-    grants: tuple[Grant, ...]
+    grants: tuple[AclEntry, ...]
     seen: int
-
-    @property
-    def comments(self) -> dict[str, str | None]:
-        """Return the columns' comments."""
-        return {column.name: column.comment for column in self.columns}
 
 
 async def read_shape(connection: Connection, oid: int, names: Names) -> Shape:
     """Return what the catalog has of a table, or of the view in its place."""
-    facts = await connection.fetchrow(_FACTS, oid, names.table)
+    facts = dict(await connection.fetchrow(_FACTS, oid, names.table))
     standing = facts["name"] != names.table
+    facts["by_default"] = tuple(facts["by_default"])
     return Shape(
+        **facts,
         oid=oid,
-        name=facts["name"],
         base=facts["name"] if standing else await _free_name(connection, names),
-        view=facts["view"],
-        owner=facts["owner"],
-        ours=facts["ours"],
-        row_security=facts["row_security"],
-        untouched=facts["untouched"],
-        comment=facts["comment"],
-        by_default=tuple(facts["by_default"]),
         columns=tuple(ShownColumn(*row) for row in await connection.fetch(_COLUMNS, oid)),
-        grants=tuple(Grant(*row) for row in await connection.fetch(_GRANTS, oid)),
+        grants=tuple(AclEntry(*row) for row in await connection.fetch(_GRANTS, oid)),
         seen=await connection.fetchval(seen([oid])),
     )
 

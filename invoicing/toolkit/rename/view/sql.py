@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.grants import Grant as ByGrantor
-from invoicing.toolkit.rename.grants import grant_changes
+from invoicing.toolkit.rename.grants import Grant, grant_changes
 from invoicing.toolkit.rename.names import MARK, literal, qualified, quote
-from invoicing.toolkit.rename.view.shape import Grant, rename_statement, seen
+from invoicing.toolkit.rename.view.shape import AclEntry, rename_statement, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,7 +86,7 @@ def _shown(names: Names, shape: Shape) -> str:
     return ", ".join([*shown, new])
 
 
-def _for_view(names: Names, grants: Iterable[Grant]) -> list[Grant]:
+def _for_view(names: Names, grants: Iterable[AclEntry]) -> list[AclEntry]:
     """Return the grants with those on the column twice: one for each of its names."""
     found = []
     for grant in grants:
@@ -112,15 +111,15 @@ def _comments(names: Names, shape: Shape) -> list[str]:
     return said
 
 
-def grant_statements(relation: str, grants: Iterable[Grant]) -> list[str]:
+def grant_statements(relation: str, grants: Iterable[AclEntry]) -> list[str]:
     """Return one GRANT for each account and what it may grant to others, then what it granted."""
     grouped: dict[tuple[str, bool], list[str]] = {}
-    by_others: dict[ByGrantor, bool | None] = {}
+    by_others: dict[Grant, bool | None] = {}
     for grant in grants:
         if grant.grantor is None:
             grouped.setdefault((grant.grantee, grant.grantable), []).append(_privilege(grant))
         else:
-            by_others[ByGrantor(grant.grantor, grant.grantee, _privilege(grant))] = grant.grantable
+            by_others[Grant(grant.grantor, grant.grantee, _privilege(grant))] = grant.grantable
     return [
         f"GRANT {', '.join(privileges)} ON {relation} TO {grantee}"
         + (" WITH GRANT OPTION" if grantable else "")
@@ -128,7 +127,7 @@ def grant_statements(relation: str, grants: Iterable[Grant]) -> list[str]:
     ] + grant_changes(relation, by_others, {})
 
 
-def _privilege(grant: Grant) -> str:
+def _privilege(grant: AclEntry) -> str:
     return f"{grant.privilege} ({quote(grant.column)})" if grant.column else grant.privilege
 
 

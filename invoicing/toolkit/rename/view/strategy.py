@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
     from invoicing.toolkit.rename.model import StrategyName
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
@@ -48,11 +47,6 @@ class ViewStrategy:
     wording = WORDING
     without_new = Phase.NONE
     behind_view = True
-    drops_column = False
-
-    def reaction(self, kind: Kind) -> Reaction:
-        """Return what becomes of a kind of dependent."""
-        return kind.view
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""

@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import (
     Session,
@@ -21,7 +20,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from tests.profiling.corpus.cases import World, fine, wasteful
+from tests.profiling.corpus.cases import FromObject, World, fine, wasteful
 from tests.profiling.corpus.outside.forum import Author, Post, Topic, Vote
 from tests.profiling.corpus.outside.hospital import Device, Doctor, Patient, Person, Recipe, Ward
 from tests.profiling.corpus.outside.shop import (
@@ -186,13 +185,11 @@ async def cache_before_the_database(world: World) -> list[str]:
         return [(await author(topic.author_id)).nick for topic in topics * 5]
 
 
-class PostOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class PostOut(FromObject):
     body: str
 
 
-class TopicOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class TopicOut(FromObject):
     title: str
     posts: list[PostOut]
 

@@ -8,20 +8,18 @@ from sqlalchemy import DateTime, ForeignKey, insert
 from sqlalchemy.ext.asyncio import AsyncAttrs, AsyncConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from tests.profiling.numbered import Numbered
+
 
 class Forum(AsyncAttrs, DeclarativeBase):
     pass
 
 
-class Author(Forum):
-    __tablename__ = "author"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Author(Numbered, Forum):
     nick: Mapped[str]
 
 
-class Topic(Forum):
-    __tablename__ = "topic"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Topic(Numbered, Forum):
     title: Mapped[str]
     opened: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
@@ -29,22 +27,18 @@ class Topic(Forum):
     posts: Mapped[list[Post]] = relationship(back_populates="topic")
 
 
-class Post(Forum):
-    __tablename__ = "post"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Post(Numbered, Forum):
     topic_id: Mapped[int] = mapped_column(ForeignKey("topic.id"))
     author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("post.id"))
     body: Mapped[str]
     topic: Mapped[Topic] = relationship(back_populates="posts")
     author: Mapped[Author] = relationship()
-    answers: Mapped[Post | None] = relationship(remote_side=[id])
+    answers: Mapped[Post | None] = relationship(remote_side="Post.id")
     votes: Mapped[list[Vote]] = relationship()
 
 
-class Vote(Forum):
-    __tablename__ = "vote"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Vote(Numbered, Forum):
     post_id: Mapped[int] = mapped_column(ForeignKey("post.id"))
     value: Mapped[int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, ForeignKey, Table
+from sqlalchemy import Connection, ForeignKey
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.ext.declarative import ConcreteBase
 from sqlalchemy.orm import (
@@ -17,17 +17,14 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from tests.profiling.numbered import Numbered, association
+
 
 class Hospital(AsyncAttrs, DeclarativeBase):
     pass
 
 
-treats = Table(
-    "treats",
-    Hospital.metadata,
-    Column("doctor_id", ForeignKey("doctor.id"), primary_key=True),
-    Column("patient_id", ForeignKey("patient.id"), primary_key=True),
-)
+treats = association(Hospital, "treats", "doctor", "patient")
 
 
 class Person(Hospital):
@@ -57,17 +54,13 @@ class Patient(Person):
     __mapper_args__ = {"polymorphic_identity": "patient"}
 
 
-class Ward(Hospital):
-    __tablename__ = "ward"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Ward(Numbered, Hospital):
     name: Mapped[str]
     patients: Mapped[list[Patient]] = relationship(back_populates="ward")
     devices: WriteOnlyMapped[Gauge] = relationship()
 
 
-class Gauge(Hospital):
-    __tablename__ = "gauge"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Gauge(Numbered, Hospital):
     ward_id: Mapped[int] = mapped_column(ForeignKey("ward.id"))
     value: Mapped[int]
 
@@ -93,9 +86,7 @@ class Discharge(Event):
     __mapper_args__ = {"polymorphic_identity": "discharge"}
 
 
-class Maker(Hospital):
-    __tablename__ = "maker"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Maker(Numbered, Hospital):
     name: Mapped[str]
 
 

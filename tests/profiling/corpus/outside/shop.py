@@ -6,11 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy import (
-    Column,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
-    Table,
     Text,
     func,
     insert,
@@ -29,37 +27,30 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from tests.profiling.numbered import Numbered, association
+
 
 class Shop(AsyncAttrs, DeclarativeBase):
     pass
 
 
-product_tag = Table(
-    "product_tag",
-    Shop.metadata,
-    Column("product_id", ForeignKey("product.id"), primary_key=True),
-    Column("tag_id", ForeignKey("tag.id"), primary_key=True),
-)
+product_tag = association(Shop, "product_tag", "product", "tag")
 
 
-class Tag(Shop):
-    __tablename__ = "tag"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Tag(Numbered, Shop):
     word: Mapped[str]
 
 
-class Category(Shop):
-    __tablename__ = "category"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Category(Numbered, Shop):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
     name: Mapped[str]
     children: Mapped[list[Category]] = relationship(back_populates="parent")
-    parent: Mapped[Category | None] = relationship(back_populates="children", remote_side=[id])
+    parent: Mapped[Category | None] = relationship(
+        back_populates="children", remote_side="Category.id"
+    )
 
 
-class Product(Shop):
-    __tablename__ = "product"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Product(Numbered, Shop):
     sku: Mapped[str] = mapped_column(unique=True)
     price: Mapped[Decimal]
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
@@ -68,9 +59,7 @@ class Product(Shop):
     tags: Mapped[list[Tag]] = relationship(secondary=product_tag)
 
 
-class Page(Shop):
-    __tablename__ = "page"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Page(Numbered, Shop):
     slug: Mapped[str]
     html: Mapped[str] = mapped_column(Text)
 
@@ -81,9 +70,7 @@ class Profile(Shop):
     motto: Mapped[str]
 
 
-class Address(Shop):
-    __tablename__ = "address"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Address(Numbered, Shop):
     customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id"))
     street: Mapped[str]
 
@@ -96,9 +83,7 @@ class Wish(Shop):
     product: Mapped[Product] = relationship()
 
 
-class Customer(Shop):
-    __tablename__ = "customer"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Customer(Numbered, Shop):
     name: Mapped[str]
     email: Mapped[str]
     orders: Mapped[list[Order]] = relationship(back_populates="customer", viewonly=False)
@@ -124,12 +109,10 @@ class Order(Shop):
     lines: Mapped[list[Line]] = relationship(back_populates="order")
 
 
-class Line(Shop):
-    __tablename__ = "line"
+class Line(Numbered, Shop):
     __table_args__ = (
         ForeignKeyConstraint(["branch", "number"], ["shop_order.branch", "shop_order.number"]),
     )
-    id: Mapped[int] = mapped_column(primary_key=True)
     branch: Mapped[int]
     number: Mapped[int]
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
@@ -151,9 +134,7 @@ class RatedProduct(Shop):
     )
 
 
-class Job(Shop):
-    __tablename__ = "job"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Job(Numbered, Shop):
     queue: Mapped[str]
     state: Mapped[str] = mapped_column(default="ready")
     version: Mapped[int] = mapped_column(Integer)
@@ -162,16 +143,12 @@ class Job(Shop):
     __mapper_args__ = {"version_id_col": version}
 
 
-class Step(Shop):
-    __tablename__ = "step"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Step(Numbered, Shop):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
     name: Mapped[str]
 
 
-class Note(Shop):
-    __tablename__ = "note"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Note(Numbered, Shop):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
     text: Mapped[str]
 
@@ -182,9 +159,7 @@ class Stock(Shop):
     amount: Mapped[int]
 
 
-class Reading(Shop):
-    __tablename__ = "reading"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Reading(Numbered, Shop):
     value: Mapped[int]
 
 

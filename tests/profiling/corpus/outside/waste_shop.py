@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import exists, func, select, text, union_all
 from sqlalchemy.orm import (
     aliased,
@@ -15,7 +14,7 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 
-from tests.profiling.corpus.cases import World, wasteful
+from tests.profiling.corpus.cases import FromObject, World, wasteful
 from tests.profiling.corpus.outside.shop import (
     WHALE,
     Category,
@@ -64,13 +63,11 @@ async def association_proxy_list(world: World) -> list[str]:
         return await session.run_sync(lambda _: [p.sku for c in found for p in c.wished])
 
 
-class OrderOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class OrderOut(FromObject):
     number: int
 
 
-class CustomerOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class CustomerOut(FromObject):
     name: str
     orders: list[OrderOut]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.sessions import session_names
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import Project
-    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax, Place
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
 SLUG = "async-only"
 SYNC = {
@@ -47,9 +47,9 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         for name, place in module.imported:
             driver = name.partition(".")[0]
             if driver in SYNC_DRIVERS:
-                yield _finding(
-                    module,
+                yield module.finding(
                     place,
+                    SLUG,
                     f"{driver} is a driver that blocks",
                     "use asyncpg, or another async driver",
                 )
@@ -61,21 +61,17 @@ def _call(
     made = project.resolve(module, call.callee) or ""
     if made in SYNC:
         name = made.rpartition(".")[2]
-        yield _finding(module, call.place, f"{name} is not async", f"use {SYNC[made]}")
+        yield module.finding(call.place, SLUG, f"{name} is not async", f"use {SYNC[made]}")
     elif made in MADE_IN_ONE_PLACE and not makes:
-        yield _finding(
-            module,
+        yield module.finding(
             call.place,
+            SLUG,
             f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module",
             f"take it from {project.settings.session_module[0]}",
         )
     receiver, _, method = call.callee.rpartition(".")
     if method == "query" and receiver in session_names(project, module, call.function):
-        yield _finding(module, call.place, f"{call.callee} is the legacy query", "use select()")
-
-
-def _finding(module: ModuleSyntax, place: Place, message: str, fix: str) -> PolicyFinding:
-    return PolicyFinding(module.path, place.line, place.column + 1, SLUG, message, fix)
+        yield module.finding(call.place, SLUG, f"{call.callee} is the legacy query", "use select()")
 
 
 RULE = Rule(

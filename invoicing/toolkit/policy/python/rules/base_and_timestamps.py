@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.python.project import MappedClass, Project
+    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.python.project import Project
 
 SLUG = "base-and-timestamps"
 
@@ -29,25 +29,15 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         strict = _is_open(outside)
         for wanted in filter(None, (project.settings.base, project.settings.mixin)):
             if wanted not in names:
-                yield _finding(mapped, wanted, strict=strict)
+                message = f"{mapped.syntax.name} is mapped and does not inherit {wanted}"
+                yield mapped.module.finding(
+                    mapped.syntax.place, SLUG, message, f"inherit {wanted}", strict=strict
+                )
 
 
 def _is_open(outside: list[str]) -> bool:
     known = ("sqlalchemy.", "typing.", "enum.", "abc.", "builtins.")
     return any(not name.startswith(known) and "." in name for name in outside)
-
-
-def _finding(mapped: MappedClass, wanted: str, *, strict: bool) -> PolicyFinding:
-    place = mapped.syntax.place
-    return PolicyFinding(
-        mapped.module.path,
-        place.line,
-        place.column + 1,
-        SLUG,
-        f"{mapped.syntax.name} is mapped and does not inherit {wanted}",
-        f"inherit {wanted}",
-        strict,
-    )
 
 
 RULE = Rule(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.python.project import Project
     from invoicing.toolkit.policy.python.relationships import Relationship
-    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
+    from invoicing.toolkit.policy.python.syntax import CallSyntax
 
 SLUG = "lazy-raise"
 # What loads by itself; dynamic, write_only and noload are used in ways of their own.
@@ -36,12 +36,8 @@ def _relationship(project: Project, relationship: Relationship) -> Iterator[Poli
     if lazy.text == "raise":
         return
     if not lazy.is_known:
-        yield _finding(
-            relationship.module,
-            relationship.call,
-            f"{relationship.name}: its lazy= cannot be determined",
-            strict=True,
-        )
+        message = f"{relationship.name}: its lazy= cannot be determined"
+        yield relationship.module.finding(relationship.call.place, SLUG, message, FIX, strict=True)
         return
     what = f'has lazy="{lazy.text}"' if lazy.is_given or lazy.text else "has no lazy="
     # Where it is written elsewhere, in a constant or a partial, others use that too.
@@ -50,12 +46,8 @@ def _relationship(project: Project, relationship: Relationship) -> Iterator[Poli
         if relationship.attribute.call is relationship.call and not relationship.call.expanded
         else ()
     )
-    yield _finding(
-        relationship.module,
-        relationship.call,
-        f"relationship {relationship.name} {what}",
-        edits=edits,
-    )
+    message = f"relationship {relationship.name} {what}"
+    yield relationship.module.finding(relationship.call.place, SLUG, message, FIX, edits=edits)
 
 
 def _backref(project: Project, relationship: Relationship) -> Iterator[PolicyFinding]:
@@ -74,11 +66,11 @@ def _backref(project: Project, relationship: Relationship) -> Iterator[PolicyFin
     if made is not None and project.keyword(relationship.module, made, "lazy").text == "raise":
         return
     name = backref.text or (made.arguments[0] if made and made.arguments else None) or "..."
-    yield _finding(
-        relationship.module,
-        made or relationship.call,
+    yield relationship.module.finding(
+        (made or relationship.call).place,
+        SLUG,
         f"the backref {name} of {relationship.name} has no lazy=",
-        fix='write a relationship with lazy="raise" on both sides, by back_populates',
+        'write a relationship with lazy="raise" on both sides, by back_populates',
     )
 
 
@@ -99,21 +91,6 @@ def _edits(call: CallSyntax) -> tuple[Edit, ...]:
         return ()
     at = end.end_column + 1
     return (Edit(end.end_line, at, end.end_line, at, 'lazy="raise", '),)
-
-
-def _finding(
-    module: ModuleSyntax,
-    call: CallSyntax,
-    message: str,
-    *,
-    fix: str = FIX,
-    strict: bool = False,
-    edits: tuple[Edit, ...] = (),
-) -> PolicyFinding:
-    place = call.place
-    return PolicyFinding(
-        module.path, place.line, place.column + 1, SLUG, message, fix, strict, edits
-    )
 
 
 RULE = Rule(

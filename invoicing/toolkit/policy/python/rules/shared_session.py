@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.sessions import possible_session_names, session_names
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
@@ -58,15 +58,8 @@ def _finding(module: ModuleSyntax, call: CallSyntax, name: str, *, strict: bool)
     fix = "open a session in each task, or await one after the other"
     if strict:
         fix = f"annotate it, as {name}: AsyncSession if it is one; then {fix}"
-    return PolicyFinding(
-        module.path,
-        call.place.line,
-        call.place.column + 1,
-        SLUG,
-        f"several tasks use {name} at once",
-        fix,
-        strict,
-    )
+    message = f"several tasks use {name} at once"
+    return module.finding(call.place, SLUG, message, fix, strict=strict)
 
 
 RULE = Rule(

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.joined_rows import (
-    is_product,
-    joined_shapes,
-    siblings_of,
-    waste,
-)
+from invoicing.toolkit.profiling.findings import joined_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import option_for
 
@@ -18,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.statement import EntityRows, Statement
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements whose joined collections multiply each other."""
-    for group, worst in joined_shapes(evidence):
-        if is_product(evidence, worst):
-            yield _product(group, worst, siblings_of(worst))
+    for group, worst in joined_rows.joined_shapes(evidence):
+        if joined_rows.is_product(evidence, worst):
+            yield _product(group, worst, joined_rows.siblings_of(worst))
 
 
 def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows]) -> Finding:
@@ -36,15 +31,14 @@ def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows
     # The first of them may stay joined; it would have brought so many rows.
     kept = max(sibling.links for sibling in siblings)
     options = ", ".join(option_for(sibling.steps[-1], sibling.steps[:-1]) for sibling in siblings)
-    return Finding(
+    return joined_rows.finding(
         "cartesian-product",
         f"{names} are joined in one statement, and multiply each other: {rows:,} rows for "
         f"{parents:,} parents with {needed:,} children, {rows / kept:.1f} times as many as needed",
         f"replace joinedload by .options({options})",
-        siblings[0].path,
-        worst.caller,
-        waste(group, rows - kept, rows),
-        tuple(statement.number for statement in group),
+        siblings[0],
+        group,
+        wasted=rows - kept,
     )
 
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import (
-    cost_of,
-    is_unasked,
-    main_caller,
-    numbers,
-    unit,
-)
-from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.evidence import is_unasked, repetition, unit
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import keys_of
 from invoicing.toolkit.profiling.findings.options import option_for
@@ -21,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.finding import Finding
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -34,17 +28,15 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         if parents < evidence.thresholds.hidden:
             continue
         relationship = group[0].relationship or ""
-        yield Finding(
-            "hidden-load",
+        yield repetition(
             f"a cascade loaded {relationship} for {parents} parents, by one statement for each: "
             'what session.delete(), merge() or a flush loads, lazy="raise" does not stop',
             f"relationship(..., passive_deletes=True) for {relationship}, with ON DELETE in the"
             f" database; or load the parents with"
             f" .options({option_for(PathStep(relationship, group[0].collection))})",
             relationship,
-            main_caller(group),
-            cost_of(group, kept=1),
-            numbers(group),
+            group,
+            "hidden-load",
         )
 
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.joined_rows import (
-    collections_of,
-    is_product,
-    joined_shapes,
-    waste,
-)
+from invoicing.toolkit.profiling.findings import joined_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import option_for
 
@@ -18,14 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.statement import EntityRows, Statement
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements in which a joined collection repeats its parents."""
-    for group, worst in joined_shapes(evidence):
-        joined = [collection for collection in collections_of(worst) if collection.joined]
-        if joined and not is_product(evidence, worst) and _repeats(evidence, worst):
+    for group, worst in joined_rows.joined_shapes(evidence):
+        joined = [
+            collection for collection in joined_rows.collections_of(worst) if collection.joined
+        ]
+        if joined and not joined_rows.is_product(evidence, worst) and _repeats(evidence, worst):
             yield _joined(group, worst, joined)
 
 
@@ -41,15 +38,15 @@ def _repeats(evidence: Evidence, statement: Statement) -> bool:
 def _joined(group: list[Statement], worst: Statement, joined: list[EntityRows]) -> Finding:
     entity, top, rows = joined[0], worst.entities[0], worst.rows or 0
     columns = sum(entity.columns for entity in worst.entities) or 1
-    return Finding(
+    return joined_rows.finding(
         "joined-collection",
         f"joinedload of the collection {entity.path} repeated the columns of {top.distinct:,} "
         f"{top.entity} objects in {rows:,} rows",
         f"replace joinedload({entity.path}) by {option_for(entity.steps[-1], entity.steps[:-1])}",
-        entity.path,
-        worst.caller,
-        waste(group, rows - top.distinct, rows, top.columns / columns),
-        tuple(each.number for each in group),
+        entity,
+        group,
+        wasted=rows - top.distinct,
+        part=top.columns / columns,
     )
 
 

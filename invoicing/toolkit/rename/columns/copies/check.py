@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from invoicing.toolkit.rename.columns.copies.definitions import Text
 from invoicing.toolkit.rename.columns.copies.model import TableConstraintCopy
 from invoicing.toolkit.rename.names import quote
 
@@ -71,18 +70,8 @@ class CheckCopy(TableConstraintCopy):
 
 async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     """Return the copies of CHECK constraints."""
-    made: list[Copy] = []
-    for row in rows:
-        table, original = search.tables[row["relation"]], Text("check", row["expression"])
-        await search.definitions.learn(table.sql, [original])
-        made.append(
-            CheckCopy(
-                **search.shared(row),
-                unsupported=search.definitions.unsupported(original),
-                expression=search.definitions.of(original).text,
-                no_inherit=row["no_inherit"],
-                not_enforced=row["not_enforced"],
-                inherited=row["inherited"],
-            )
-        )
-    return made
+    own = ("no_inherit", "not_enforced", "inherited")
+    return [
+        CheckCopy(**shared, expression=text, **{name: row[name] for name in own})
+        for row, shared, text in await search.rewritten("check", rows, "expression")
+    ]

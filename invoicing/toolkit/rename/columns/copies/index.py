@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from invoicing.toolkit.rename.columns.copies.definitions import INDEX_KEYS, INDEX_PREDICATE, Text
 from invoicing.toolkit.rename.columns.copies.model import Copy
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.table import has_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +49,8 @@ LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = x.oid
 LEFT JOIN pg_catalog.pg_tablespace AS s ON s.oid = x.reltablespace
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conindid = i.indexrelid
     AND k.contype IN ('u', 'p', 'x') AND k.conrelid = i.indrelid
-WHERE coalesce(k.contype, 'u') = 'u' AND (i.indisvalid OR x.relkind = 'I') AND (
-    t.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
-        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = t.relid
-        AND d.refobjsubid = t.attnum))
+WHERE coalesce(k.contype, 'u') = 'u' AND (i.indisvalid OR x.relkind = 'I')
+    AND {has_column("pg_class", "i.indexrelid", "i.indkey", "t")}
 ORDER BY t.place, i.indexrelid
 """
 # The parts that partitions have of indexes: PostgreSQL names those that it makes itself.
@@ -69,6 +67,13 @@ SELECT i.indisvalid AS valid, EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
     EXISTS (SELECT FROM pg_catalog.pg_inherits AS h WHERE h.inhrelid = i.indexrelid) AS attached
 FROM pg_catalog.pg_index AS i WHERE i.indexrelid = pg_catalog.to_regclass($1)
 """
+
+
+# What a copy has as its original has it.
+_THE_SAME = (
+    "key_columns", "unique", "nulls_not_distinct", "parameters", "tablespace", "timing",
+    "is_constraint", "constraint_comment", "clustered",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,15 +267,7 @@ def _copy(
         keys=copied.text,
         predicate=copied.predicate,
         columns=tuple(new if name == old else name for name in row["columns"]),
-        key_columns=row["key_columns"],
-        unique=row["unique"],
-        nulls_not_distinct=row["nulls_not_distinct"],
-        parameters=row["parameters"],
-        tablespace=row["tablespace"],
-        is_constraint=row["is_constraint"],
-        timing=row["timing"],
-        constraint_comment=row["constraint_comment"],
         targets=tuple((column, target) for column, target in row["targets"]),
-        clustered=row["clustered"],
         parent=parent,
+        **{name: row[name] for name in _THE_SAME},
     )

@@ -51,7 +51,7 @@ WHERE s.stxrelid = $1 AND s.stxname = $2 AND n.nspname = $3
 
 
 @dataclass(frozen=True)
-class Made:
+class CopyRecord:
     """One copy as it was made.
 
     Attributes:
@@ -88,19 +88,19 @@ class Made:
         parted = self.kind in {"index", "foreign-key"}
         return self.kind, None if parted else self.table, self.whole or self.old_name
 
-    def follows(self, now: Made) -> bool:
+    def follows(self, now: CopyRecord) -> bool:
         """Tell whether its original is still what it was made from."""
         named = self.name == now.name or now.whole is not None
         loosened = self.valid and not now.valid and self.kind != "index"
         return self.digest == now.digest and named and not loosened
 
-    def is_by_hand(self, now: Made, definition: str | None) -> bool:
+    def is_by_hand(self, now: CopyRecord, definition: str | None) -> bool:
         """Tell whether it was changed and its original was not; renamed columns change both."""
         changed = self.digest == now.digest and self.definition not in {None, definition}
         return self.by_hand or changed
 
 
-def made_from(copy: Copy, new: str) -> Made:
+def made_from(copy: Copy, new: str) -> CopyRecord:
     """Return what is to be kept of a copy that is made now."""
     values = [
         (field.name, getattr(copy, field.name))
@@ -108,7 +108,7 @@ def made_from(copy: Copy, new: str) -> Made:
         if field.name not in _NOT_ITS_DEFINITION
     ]
     parent = getattr(copy, "parent", None)
-    return Made(
+    return CopyRecord(
         kind=copy.kind,
         table=copy.table.oid,
         schema=copy.schema if copy.kind == "statistics" else "",
@@ -125,17 +125,18 @@ def _whole(copy: Copy) -> str:
     return copy.old_name if above is None else _whole(above)
 
 
-async def read_made(session: RenameSession) -> list[Made]:
+async def read_made(session: RenameSession) -> list[CopyRecord]:
     """Return what was made."""
     noted = await session.state()
     listed = noted.definition.get("copies", []) if noted is not None else []
-    return [Made(**entry) for entry in listed]
+    return [CopyRecord(**entry) for entry in listed]
 
 
-async def stale(session: RenameSession, copies: Iterable[Copy]) -> list[Made]:
+async def stale(
+    session: RenameSession, tree: Iterable[ResolvedTable], copies: Iterable[Copy]
+) -> list[CopyRecord]:
     """Return what is there and has no original any more, or another: wholes before their parts."""
     now = {made.key: made for made in (made_from(copy, session.names.new) for copy in copies)}
-    tree = await find_tree(session.connection, session.table, session.target)
     places = {table.oid: place for place, table in enumerate(tree)}
     before = [made for made in await read_made(session) if made.table in places]
     changed = [made for made in before if made.key not in now or not made.follows(now[made.key])]
@@ -150,7 +151,7 @@ async def drop_stale(session: RenameSession, copies: Sequence[Copy]) -> list[str
     connection, said = session.connection, list[str]()
     tree = await find_tree(connection, session.table, session.target)
     tables = {table.oid: table for table in tree}
-    for made in await stale(session, copies):
+    for made in await stale(session, tree, copies):
         definition = await _definition(connection, made)
         if definition is None:
             continue
@@ -199,7 +200,7 @@ async def keep_made(session: RenameSession, copies: Iterable[Copy], *, built: bo
     await session.connection.execute(state.note_statement(session.names, copies=entries))
 
 
-async def _definition(connection: Connection, made: Made) -> str | None:
+async def _definition(connection: Connection, made: CopyRecord) -> str | None:
     query = {"not-null": _NOT_NULL, "index": _INDEX, "statistics": _STATISTICS}.get(made.kind)
     more = [made.schema] if made.kind == "statistics" else []
     found: str | None = await connection.fetchval(
@@ -208,7 +209,7 @@ async def _definition(connection: Connection, made: Made) -> str | None:
     return found
 
 
-async def _drop(session: RenameSession, made: Made, table: ResolvedTable) -> None:
+async def _drop(session: RenameSession, made: CopyRecord, table: ResolvedTable) -> None:
     alter, name = f"ALTER TABLE {table.sql}", quote(made.name)
     named = qualified(made.schema or table.schema, made.name)
     statement = f"{alter} DROP CONSTRAINT {name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from invoicing.toolkit.rename.columns.copies.definitions import Text
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.names import literal, qualified, quote, renamed, shortened
 
@@ -44,6 +45,19 @@ class Search(RenameContext):
             "valid": row.get("valid", True),
             "comment": row["comment"],
         }
+
+    async def rewritten(
+        self, kind: str, rows: list[asyncpg.Record], column: str
+    ) -> list[tuple[asyncpg.Record, dict[str, Any], str]]:
+        """Return each row with what its copy has, and the text of `column` on the new column."""
+        copied = []
+        for row in rows:
+            original = Text(kind, row[column])
+            await self.definitions.learn(self.tables[row["relation"]].sql, [original])
+            unsupported = self.definitions.unsupported(original)
+            shared = self.shared(row) | {"unsupported": unsupported}
+            copied.append((row, shared, self.definitions.of(original).text))
+        return copied
 
     def names_for(self, old_name: str) -> tuple[str, str]:
         """Return a copy's own name until the contract, and the one that it has afterwards."""

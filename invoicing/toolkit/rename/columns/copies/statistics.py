@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from invoicing.toolkit.rename.columns.copies.definitions import Text
 from invoicing.toolkit.rename.columns.copies.model import Copy
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.table import has_column
 
 if TYPE_CHECKING:
     import asyncpg
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.session import RenameSession
 
-QUERY = """
+QUERY = f"""
 SELECT s.oid, s.stxrelid AS relation, s.stxname AS name, n.nspname AS schema,
     pg_catalog.pg_get_statisticsobjdef_columns(s.oid) AS columns,
     -- Of one expression there are no kinds to choose from.
     CASE WHEN s.stxkind <> ARRAY['e']::"char"[] THEN ARRAY(SELECT k.name FROM unnest(
         ARRAY['ndistinct', 'dependencies', 'mcv'], ARRAY['d', 'f', 'm']) AS k (name, letter)
-        WHERE k.letter::"char" = ANY (s.stxkind)) ELSE '{}' END AS kinds,
+        WHERE k.letter::"char" = ANY (s.stxkind)) ELSE '{{}}' END AS kinds,
     nullif(s.stxstattarget, -1)::int AS target,
     CASE WHEN s.stxowner <> r.oid AND pg_catalog.pg_has_role(s.stxowner, 'MEMBER')
         THEN pg_catalog.pg_get_userbyid(s.stxowner) END AS owner,
@@ -31,9 +31,7 @@ FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = t.relid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
 JOIN pg_catalog.pg_roles AS r ON r.rolname = current_user
-WHERE t.attnum = ANY (s.stxkeys::int2[]) OR EXISTS (SELECT FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
-    AND d.refobjid = t.relid AND d.refobjsubid = t.attnum)
+WHERE {has_column("pg_statistic_ext", "s.oid", "s.stxkeys", "t")}
 ORDER BY t.place, s.oid
 """
 _NAMED = """
@@ -102,18 +100,13 @@ class StatisticsCopy(Copy):
 
 async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     """Return the copies of extended statistics."""
-    made: list[Copy] = []
-    for row in rows:
-        table, original = search.tables[row["relation"]], Text("statistics", row["columns"])
-        await search.definitions.learn(table.sql, [original])
-        made.append(
-            StatisticsCopy(
-                **search.shared(row),
-                unsupported=search.definitions.unsupported(original),
-                columns=search.definitions.of(original).text,
-                kinds=tuple(row["kinds"]),
-                target=row["target"],
-                owner=row["owner"],
-            )
+    return [
+        StatisticsCopy(
+            **shared,
+            columns=text,
+            kinds=tuple(row["kinds"]),
+            target=row["target"],
+            owner=row["owner"],
         )
-    return made
+        for row, shared, text in await search.rewritten("statistics", rows, "columns")
+    ]
