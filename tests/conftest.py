@@ -169,10 +169,10 @@ def template(server_url: URL, templates: Callable[[URL], str]) -> str:
 
 
 @asynccontextmanager
-async def fresh_database(server: URL, how: str = "") -> AsyncIterator[URL]:
+async def fresh_database(server: URL, template: str = "template1") -> AsyncIterator[URL]:
     """Yield the URL of a new database, and drop it at the end."""
     name = f"test_{uuid4().hex[:12]}"
-    await execute(server, f"CREATE DATABASE {name} {how}")
+    await execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server.set(database=name)
     await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -187,7 +187,7 @@ async def empty_database_url(server_url: URL) -> AsyncIterator[URL]:
 @pytest.fixture
 async def migrated_database_url(server_url: URL, template: str) -> AsyncIterator[URL]:
     """Yield the URL of a fresh database at the newest migration."""
-    async with fresh_database(server_url, f"TEMPLATE {template} STRATEGY FILE_COPY") as url:
+    async with fresh_database(server_url, template) as url:
         yield url
 
 
