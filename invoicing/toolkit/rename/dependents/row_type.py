@@ -104,7 +104,7 @@ KINDS = (
         "row-type",
         NOTHING,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'stored'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
     ),
     Kind(
         "row-type",
@@ -129,13 +129,13 @@ KINDS = (
             acceptable=True,
         ),
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'view'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'view'",
     ),
     Kind(
         "row-type",
         _FITS,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'other'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'other'",
     ),
     Kind("row-type", NOTHING, _OTHER, find=_in_text),
     Kind(
