@@ -1,11 +1,9 @@
-"""`invoicing dashboard` and `invoicing accounts`, as processes."""
+"""`invoicing dashboard` and `invoicing accounts`."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -19,9 +17,12 @@ from invoicing.db import Database
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.settings import Settings
+from tests.cli.here import run_here
 from tests.factories import create_account, create_invoice
 
 if TYPE_CHECKING:
+    import subprocess
+
     from sqlalchemy.engine import URL
 
     from invoicing.models import Account
@@ -33,14 +34,8 @@ class MoreOfAnInvoice(InvoiceSummary):
 
 def run(url: URL | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
-    return subprocess.run(
-        [sys.executable, "-c", "from invoicing.cli.main import main; main()", *arguments],
-        env=os.environ | {"DATABASE_URL": address} | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    wide = os.environ | {"DATABASE_URL": address, "COLUMNS": "100"}
+    return run_here(wide | environment, *arguments, stdin=StringIO())
 
 
 @pytest.fixture
@@ -73,7 +68,7 @@ def test_a_field_that_is_added_to_the_schema_is_a_column(monkeypatch: pytest.Mon
     assert "2026-08-03" in shown
 
 
-async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
+def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
     migrated_database_url: URL, account: Account
 ) -> None:
     shown = run(migrated_database_url, "dashboard", str(account.id))
@@ -91,16 +86,14 @@ async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_u
     ]
 
 
-async def test_json_is_the_whole_dashboard(migrated_database_url: URL, account: Account) -> None:
+def test_json_is_the_whole_dashboard(migrated_database_url: URL, account: Account) -> None:
     shown = run(migrated_database_url, "dashboard", str(account.id), "--json")
     dashboard = json.loads(shown.stdout)
     assert dashboard["name"] == account.name
     assert {i["id"] for i in dashboard["invoices"]} == {str(i.id) for i in account.invoices}
 
 
-async def test_accounts_are_searched_and_counted(
-    migrated_database_url: URL, account: Account
-) -> None:
+def test_accounts_are_searched_and_counted(migrated_database_url: URL, account: Account) -> None:
     found = json.loads(
         run(migrated_database_url, "accounts", "--search", "OPTICS", "--json").stdout
     )
@@ -110,7 +103,7 @@ async def test_accounts_are_searched_and_counted(
     assert "--limit" in shown
 
 
-async def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL) -> None:
+def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL) -> None:
     unknown = run(migrated_database_url, "dashboard", str(uuid4()))
     assert unknown.returncode == 1
     assert unknown.stderr.count("\n") == 1
@@ -118,7 +111,7 @@ async def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL
     assert run(migrated_database_url, "dashboard", "17").returncode == 2
 
 
-async def test_a_database_without_our_tables_says_what_to_run(empty_database_url: URL) -> None:
+def test_a_database_without_our_tables_says_what_to_run(empty_database_url: URL) -> None:
     shown = run(empty_database_url, "accounts")
     assert shown.returncode == 1
     assert "Run: invoicing db upgrade" in shown.stderr

@@ -2,27 +2,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+from tests.cli.here import run_here
 
-COMMAND = "from invoicing.cli.main import main; main()"
+if TYPE_CHECKING:
+    import subprocess
+
+    from sqlalchemy.engine import URL
 
 
 def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments],
-        env=os.environ | {"DATABASE_URL": address, "COLUMNS": "120"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_here(os.environ | {"DATABASE_URL": address, "COLUMNS": "120"}, *arguments)
 
 
 def test_a_log_gets_plain_lines_and_the_counts(migrated_database_url: URL) -> None:
