@@ -30,8 +30,8 @@ ifeq ($(UV),)
 else
 	@echo "Installing into $(VENV) with uv"
 	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python --requirement requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
 	@# No news and no look for updates, so that nothing is fetched from outside; pages are shown as pages.
 	@mkdir -p $(LAB_SETTINGS) && cp invoicing/notebook/lab_settings.json $(LAB_SETTINGS)/overrides.json
@@ -43,6 +43,8 @@ demo: $(READY) ## Start PostgreSQL, load the sample, run the dashboard notebook,
 	@$(BIN)/invoicing demo
 
 test: $(READY) check ## Run the checks and every test but the benchmarks
+	@# Hundreds of processes import it, and where PYTHONDONTWRITEBYTECODE is set each would compile it.
+	@$(BIN)/python -m compileall -q invoicing
 	@# Much of the time is spent waiting, so three at once use two cores; a file stays in one, and
 	@# the browser, which takes longest, comes first.
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -59,8 +61,8 @@ ifeq ($(UV),)
 else
 	@echo "Installing into $(VENV_2_0) with uv"
 	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" $(VENV_2_0)
-	@$(UV) pip install --quiet --python $(VENV_2_0)/bin/python --requirement $(VENV_2_0)/requirements.txt
-	@$(UV) pip install --quiet --python $(VENV_2_0)/bin/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --compile-bytecode --python $(VENV_2_0)/bin/python --requirement $(VENV_2_0)/requirements.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(VENV_2_0)/bin/python --no-deps --no-build-isolation --editable .
 endif
 	@touch $@
 
@@ -83,14 +85,13 @@ test-newest: $(READY) ## Run the fast tests on the newest Python of this machine
 
 test-fast: $(READY)
 	@echo "The fast tests on $$($(BIN)/python --version)"
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(FAST)
+	@INVOICING_TEST_NEWEST=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(FAST)
 
 check: $(READY)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest --quiet --noconftest tests/test_words.py
+	@$(BIN)/mypy & types=$$!; \
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache \
+	  && $(BIN)/python -m pytest --quiet --noconftest tests/test_words.py; others=$$?; \
+	wait $$types && exit $$others
 
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)

@@ -1,13 +1,15 @@
 """A fresh database for each test, on every PostgreSQL this machine has.
 
 The servers are our own, thrown away at the end. `INVOICING_TEST_URLS` (space-separated URLs of a
-superuser) names running servers to use instead.
+superuser) names running servers to use instead; with `INVOICING_TEST_NEWEST` the first one stands
+for all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import pytest
 
 from invoicing.db import Database, parse_url
@@ -40,9 +43,11 @@ UNSAFE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "256MB",
-    "max_wal_size": "1GB",
+    "max_wal_size": "256MB",
     "autovacuum_naptime": "10min",
 }
+# A file system in memory, and how much has to be free there and in memory at all.
+MEMORY, ROOM = Path("/dev/shm"), 8 * 1024**3
 # Reads until the test run has ended, in whatever way it ended, then stops the server.
 GUARD = """
 cat >/dev/null; pid="$1/postgres/postmaster.pid"; n=0
@@ -57,7 +62,24 @@ def server_names() -> list[str]:
     given = os.environ.get("INVOICING_TEST_URLS", "").split()
     majors = {str(installation.major) for installation in find_installations()}
     # Without any, each test has to fail and say so: an empty list would skip them all.
-    return given or sorted(majors, key=int, reverse=True) or ["18"]
+    names = given or sorted(majors, key=int, reverse=True) or ["18"]
+    return names[:1] if os.environ.get("INVOICING_TEST_NEWEST") else names
+
+
+def throw_away_folder(prefix: str) -> Path:
+    """Make a folder with a short path, which any user can enter, for a server's data.
+
+    In memory where there is room: a database is hundreds of files, and some disks take half a
+    second to make them.
+    """
+    try:
+        free = min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available)
+    except OSError:
+        free = 0
+    place = MEMORY if free > ROOM and os.access(MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place)).resolve()
+    folder.chmod(0o755)  # where root runs the tests, the server's user has to get in
+    return folder
 
 
 @contextmanager
@@ -68,8 +90,7 @@ def throw_away_server(
 
     A test may kill it and start it again: whichever runs at the end is stopped.
     """
-    folder = Path(tempfile.mkdtemp(prefix="invoicing-tests-"))
-    folder.chmod(0o755)  # where root runs the tests, the server's user has to get in
+    folder = throw_away_folder("invoicing-tests-")
     server = Server(folder / "postgres", installation, settings=settings)
     server.ensure_running()
     guard = subprocess.Popen(
@@ -150,10 +171,10 @@ def template(server_url: URL, templates: Callable[[URL], str]) -> str:
 
 
 @asynccontextmanager
-async def fresh_database(server: URL, how: str = "") -> AsyncIterator[URL]:
+async def fresh_database(server: URL, template: str = "template1") -> AsyncIterator[URL]:
     """Yield the URL of a new database, and drop it at the end."""
     name = f"test_{uuid4().hex[:12]}"
-    await execute(server, f"CREATE DATABASE {name} {how}")
+    await execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server.set(database=name)
     await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -168,7 +189,7 @@ async def empty_database_url(server_url: URL) -> AsyncIterator[URL]:
 @pytest.fixture
 async def migrated_database_url(server_url: URL, template: str) -> AsyncIterator[URL]:
     """Yield the URL of a fresh database at the newest migration."""
-    async with fresh_database(server_url, f"TEMPLATE {template} STRATEGY FILE_COPY") as url:
+    async with fresh_database(server_url, template) as url:
         yield url
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.rename_line import ROWS, CommandLine
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 
 @pytest.fixture

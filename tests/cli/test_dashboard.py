@@ -1,4 +1,4 @@
-"""`invoicing dashboard` and `invoicing accounts`, as processes."""
+"""`invoicing dashboard` and `invoicing accounts`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invoicing.db import Database
 from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.settings import Settings
-from tests.cli.here import run_apart
+from tests.cli.here import run_here
 from tests.factories import create_account, create_invoice
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class MoreOfAnInvoice(InvoiceSummary):
 
 def run(url: URL | str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
-    return run_apart(os.environ | {"DATABASE_URL": address} | environment, *arguments)
+    wide = os.environ | {"DATABASE_URL": address, "COLUMNS": "100"}
+    return run_here(wide | environment, *arguments, stdin=StringIO())
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_field_that_is_added_to_the_schema_is_a_column(monkeypatch: pytest.Mon
     assert "2026-08-03" in shown
 
 
-async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
+def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_up(
     migrated_database_url: URL, account: Account
 ) -> None:
     shown = run(migrated_database_url, "dashboard", str(account.id))
@@ -85,16 +86,14 @@ async def test_a_dashboard_shows_money_with_its_currency_and_what_does_not_add_u
     ]
 
 
-async def test_json_is_the_whole_dashboard(migrated_database_url: URL, account: Account) -> None:
+def test_json_is_the_whole_dashboard(migrated_database_url: URL, account: Account) -> None:
     shown = run(migrated_database_url, "dashboard", str(account.id), "--json")
     dashboard = json.loads(shown.stdout)
     assert dashboard["name"] == account.name
     assert {i["id"] for i in dashboard["invoices"]} == {str(i.id) for i in account.invoices}
 
 
-async def test_accounts_are_searched_and_counted(
-    migrated_database_url: URL, account: Account
-) -> None:
+def test_accounts_are_searched_and_counted(migrated_database_url: URL, account: Account) -> None:
     found = json.loads(
         run(migrated_database_url, "accounts", "--search", "OPTICS", "--json").stdout
     )
@@ -104,7 +103,7 @@ async def test_accounts_are_searched_and_counted(
     assert "--limit" in shown
 
 
-async def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL) -> None:
+def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL) -> None:
     unknown = run(migrated_database_url, "dashboard", str(uuid4()))
     assert unknown.returncode == 1
     assert unknown.stderr.count("\n") == 1
@@ -112,7 +111,7 @@ async def test_mistakes_are_one_line_and_an_exit_code(migrated_database_url: URL
     assert run(migrated_database_url, "dashboard", "17").returncode == 2
 
 
-async def test_a_database_without_our_tables_says_what_to_run(empty_database_url: URL) -> None:
+def test_a_database_without_our_tables_says_what_to_run(empty_database_url: URL) -> None:
     shown = run(empty_database_url, "accounts")
     assert shown.returncode == 1
     assert "Run: invoicing db upgrade" in shown.stderr

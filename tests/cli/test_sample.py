@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.here import run_apart
+from tests.cli.here import run_here
 
 if TYPE_CHECKING:
     import subprocess
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return run_apart(os.environ | {"DATABASE_URL": address, "COLUMNS": "120"}, *arguments)
+    return run_here(os.environ | {"DATABASE_URL": address, "COLUMNS": "120"}, *arguments)
 
 
 def test_a_log_gets_plain_lines_and_the_counts(migrated_database_url: URL) -> None:

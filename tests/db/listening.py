@@ -7,11 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -20,9 +18,11 @@ from invoicing.db import Database
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import Server
 from invoicing.toolkit.postgres.owner import server_owner
+from tests.conftest import throw_away_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from invoicing.toolkit.postgres import Installation
 
@@ -82,8 +82,7 @@ async def seen(url: str) -> str:
 @contextmanager
 def listening(installation: Installation) -> Iterator[Listening]:
     """Yield a server that listens until the block ends."""
-    home = Path(tempfile.mkdtemp(prefix="pg-listens-"))
-    home.chmod(0o755)
+    home = throw_away_folder("pg-listens-")
     server = Server(home / "data", installation, settings={"fsync": "off"})
     server.ensure_running()
     query = ["-XqAt", "-v", "ON_ERROR_STOP=1"]

@@ -9,7 +9,10 @@ import pytest
 from invoicing.errors import UsageError
 from invoicing.load import load_files
 from invoicing.load.errors import BadRowsError
+from tests.conftest import newest_server_url
 from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
+
+server_url = newest_server_url
 
 DIGITS = "Write whole cents with digits alone: 1900 for 19.00"
 NOTHING = {"account": [], "invoice": [], "invoice_line": []}

@@ -12,7 +12,10 @@ import pytest
 
 from invoicing.load import load_files
 from invoicing.load.errors import BadRowsError, InputFileError
+from tests.conftest import newest_server_url
 from tests.load.conftest import contents, rows
+
+server_url = newest_server_url
 
 OWN = UUID("0b4ac3f1-7f0e-4c5e-8f43-1c2f1f6f5a10")
 NOTHING = {"account": [], "invoice": [], "invoice_line": []}

@@ -10,10 +10,13 @@ import pytest
 from invoicing.errors import DatabaseUnavailableError, SchemaMissingError
 from invoicing.notebook import open_database
 from invoicing.services import count_accounts
+from tests.conftest import newest_server_url
 from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 
 async def test_a_notebook_opens_the_database_that_the_environment_names(

@@ -13,7 +13,7 @@ from invoicing.db import Database
 from invoicing.notebook import RenamePanel
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 from tests.notebooks.bills import create_bills
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.notebook.confirm import Question
+
+server_url = newest_server_url
 
 ROWS = 2_000
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from invoicing.notebook import AccountPicker
+from tests.conftest import newest_server_url
 from tests.factories import create_account
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from invoicing.db import Database
+
+server_url = newest_server_url
 
 
 async def filled(database: Database) -> None:

@@ -21,12 +21,15 @@ from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.notebook import read_frame
 from invoicing.notebook.errors import FrameError
 from invoicing.sample import load_sample
+from tests.conftest import newest_server_url
 from tests.factories import create_account
 
 if TYPE_CHECKING:
     from typing import Any
 
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 EVERY = """
 SELECT NULL::bigint AS nothing, 9223372036854775807 AS big, (-5)::smallint AS small, true AS yes,

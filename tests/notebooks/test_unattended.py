@@ -10,10 +10,13 @@ import pytest
 
 from invoicing.notebook import Walkthrough
 from invoicing.toolkit.rename import Options, Target
+from tests.conftest import newest_server_url
 from tests.notebooks.bills import create_bills
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 ROWS = 500
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03_rename_walkthrough.ipynb"

@@ -9,6 +9,7 @@ import pytest
 
 from invoicing.notebook import ProgressDisplay, confirm, interruptible, until_stopped
 from invoicing.notebook.confirm import Question
+from tests.conftest import newest_server_url
 from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from tests.notebooks.kernels import Kernel
+
+server_url = newest_server_url
 
 WAIT_FOR_THE_SERVER = """
 from sqlalchemy import text

@@ -75,6 +75,11 @@ def test_a_plain_loader_is_swapped(before: str, after: str, tmp_path: Path) -> N
         BOTH + "q = select(Invoice).options(selectinload(Invoice.account)).with_for_update()\n",
         BOTH + f"def f():\n    return {JOINED}\ndef g(q):\n    return q.with_for_update()\n",
         BOTH + f"def f(s):\n    s.get(Account, 1, options=[{JOINED}], with_for_update=True)\n",
+        BOTH + "from sqlalchemy.ext.asyncio import AsyncSession\n"
+        "async def f(session: AsyncSession):\n    q = select(Invoice).with_for_update()\n"
+        "    await session.scalars(q.options(selectinload(Invoice.account)))\n",
+        BOTH + "q = select(Invoice).group_by(Invoice.id)\n"
+        "q = q.options(joinedload(Invoice.account).joinedload(Account.invoices))\n",
         "from sqlalchemy.orm import joinedload\n" + f"q = {JOINED}\n",
         BOTH + f"def f(selectinload):\n    return {JOINED}\n",
         BOTH + f"selectinload = None\nq = {JOINED}\n",

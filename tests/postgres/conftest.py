@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.postgres import Server, embedded_server
 from invoicing.toolkit.postgres.processes import read_postmaster, wait_for_end
 from invoicing.toolkit.postgres.socket_folder import folder_name
+from tests.conftest import throw_away_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +52,7 @@ def python(code: str, *arguments: object, **keywords: object) -> subprocess.Pope
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Yield a folder with a short path that any user can enter; what runs in it is ended."""
-    path = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
-    path.chmod(0o755)
+    path = throw_away_folder("pg-")
     yield path
     for pid_file in path.rglob("postmaster.pid"):
         found = read_postmaster(pid_file.parent)
@@ -83,8 +82,7 @@ def make_server(folder: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(scope="session")
 def made() -> Iterator[Path]:
     """Yield a data folder to copy: making one takes ten times as long."""
-    home = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
-    home.chmod(0o755)
+    home = throw_away_folder("pg-")
     server = Server(home / "data", settings=QUICK)
     server.ensure_running()
     server.stop()

@@ -36,12 +36,12 @@ CONTENT = "root's own\n"
 
 
 @pytest.fixture
-def treasure() -> Iterator[Path]:
+def treasure(folder: Path) -> Iterator[Path]:
     """Yield a file of root's on the disk of the data folders."""
-    folder = Path(tempfile.mkdtemp(prefix="root-"))
-    (folder / "treasure").write_text(CONTENT)
-    yield folder / "treasure"
-    shutil.rmtree(folder)
+    own = Path(tempfile.mkdtemp(prefix="root-", dir=folder.parent))
+    (own / "treasure").write_text(CONTENT)
+    yield own / "treasure"
+    shutil.rmtree(own)
 
 
 @pytest.fixture

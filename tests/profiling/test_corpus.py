@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from invoicing.toolkit.profiling import SLUGS, record_queries
+from invoicing.toolkit.profiling import SLUGS, Thresholds, record_queries
 from tests.conftest import execute, newest_server_url
 from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
 from tests.profiling.corpus.cases import CASES, Case, Place, World
@@ -89,7 +89,10 @@ async def run_all(place: Place) -> Found:
 async def run(case: Case, place: Place) -> list[Finding]:
     # Those outside use other engines too.
     target = None if case.outside else place.engine
-    async with record_queries(target, explain=case.explain) as recorder:
+    # What asks twice does not wait: a pause in it is the machine's, and on a busy one can be long.
+    slug = "duplicate-statement"
+    thresholds = Thresholds(pause=5.0) if (slug, None) in case.expected else Thresholds()
+    async with record_queries(target, explain=case.explain, thresholds=thresholds) as recorder:
         # What a program returns is handed on: it lives longer than the recording.
         kept = await case.run(place)
     assert recorder.lost == 0

@@ -30,6 +30,7 @@ from invoicing.toolkit.profiling.errors import (
     TooManyStatementsError,
 )
 from invoicing.toolkit.profiling.tables import table_of
+from tests.conftest import newest_server_url
 from tests.profiling.conftest import BOOKS_A_SHELF, SHELVES, Base, Book, Label, Shelf, shelves
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from tests.profiling.conftest import Sessions
+
+server_url = newest_server_url
 
 BOOKS = SHELVES * BOOKS_A_SHELF
 

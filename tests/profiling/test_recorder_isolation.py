@@ -24,6 +24,7 @@ from invoicing.toolkit.profiling.capture.events import (
     events_of_engine,
     events_of_sessions,
 )
+from tests.conftest import newest_server_url
 from tests.profiling.conftest import Book, Shelf
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling import Recorder
     from tests.profiling.conftest import Sessions
+
+server_url = newest_server_url
 
 
 def listeners(engine: AsyncEngine) -> int:

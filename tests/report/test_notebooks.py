@@ -10,11 +10,14 @@ import pytest
 
 from invoicing.report import dashboards, notebooks
 from invoicing.report.errors import NotebookFailedError
+from tests.conftest import newest_server_url
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from invoicing.report import rename_page
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import RowsDifferError
-from tests.conftest import execute
+from tests.conftest import execute, newest_server_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 ROWS = 1_000
 

@@ -11,7 +11,6 @@ from invoicing.toolkit.rename.names import command
 
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
-
 _LOCKS = ("lock_timeout", "lock_attempts")
 _BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
 _THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag")
@@ -20,9 +19,7 @@ TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
-    "pause": (),
-    "resume": (),
-    "throttle": (),
+    **dict.fromkeys(("pause", "resume", "throttle"), ()),
     "verify": _LOCKS,
     "status": ("max_transaction_age",),
     "gate": ("quiet", "accept"),
@@ -370,7 +367,7 @@ class Status:
         accepted: what was accepted at the gate, by whom and when.
         reconciled: what was changed on the old column since the expand, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
-        live: what another session has set for the backfill, and who; empty for nothing.
+        live: what another session has set for the backfill, and who set it.
     """
 
     target: Target

@@ -81,7 +81,7 @@ SELECT a.attrelid, a.attname AS name, a.attnum,
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) AND NOT a.attisdropped
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::text[]) AND NOT a.attisdropped
     AND a.attnum > 0
 """
 _GRANTS = f"""
@@ -89,7 +89,7 @@ SELECT a.attrelid, a.attnum, {GRANTOR} AS grantor, {GRANTEE} AS grantee,
     x.privilege_type AS privilege, bool_or(x.is_grantable) AS grantable, {LOST} AS lost
 FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid,
     pg_catalog.aclexplode(a.attacl) AS x
-WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::name[]) AND NOT a.attisdropped
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attname = ANY ($2::text[]) AND NOT a.attisdropped
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 3 NULLS FIRST, 4, 5
 """
 # The table and its partitions with the column, each after the one that it is a partition of.

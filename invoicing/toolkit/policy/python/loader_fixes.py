@@ -30,7 +30,8 @@ JOINLESS = {
     "from_statement", "group_by", "distinct", "returning", "union", "union_all", "intersect",
     "intersect_all", "except_", "except_all",
 }  # fmt: skip
-HAZARDS = {"selectinload": LOCKS, "joinedload": LOCKS | JOINLESS}
+# SQLAlchemy 2.0 joins around the groups as long as a collection is joined, and among them after it.
+HAZARDS = {"selectinload": LOCKS | {"group_by"}, "joinedload": LOCKS | JOINLESS}
 # Keywords of a relationship by which a join finds other rows than a second statement does.
 JOINS_OTHERWISE = {"innerjoin", "join_depth", "omit_join", "primaryjoin", "secondaryjoin"}
 
@@ -96,7 +97,9 @@ def _used_around(project: Project, module: ModuleSyntax, call: CallSyntax) -> se
     for other in sorted(outer, key=lambda other: other.place, reverse=True):
         if is_query(project, module, other):
             return _names(inner for inner in module.calls if _encloses(other, inner))
-        if other.callee.rpartition(".")[2] not in BUILDERS | PLAIN:
+        name = other.callee.rpartition(".")[2]
+        # `statement.options(...)`: what else is in the statement is said elsewhere.
+        if name not in BUILDERS | PLAIN or (name in BUILDERS and not _begins_with_select(other)):
             break
     return {
         name
@@ -104,6 +107,12 @@ def _used_around(project: Project, module: ModuleSyntax, call: CallSyntax) -> se
         if near is module or _imports(near, module) or _imports(module, near)
         for name in _names_of(project, near)
     }
+
+
+def _begins_with_select(call: CallSyntax) -> bool:
+    while call.callee.startswith(".") and call.inner:
+        call = call.inner[0]
+    return call.callee.rpartition(".")[2] == "select"
 
 
 def _encloses(outer: CallSyntax, inner: CallSyntax) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents import unclaimed
-from invoicing.toolkit.rename.dependents.kind import Dependent, Kind, read_scope
+from invoicing.toolkit.rename.dependents.kind import Dependent, Kind, look, read_scope
 from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
 
@@ -40,7 +40,7 @@ def slugs() -> frozenset[str]:
 async def find_dependents(context: RenameContext) -> list[Dependent]:
     """Return what names the column or its table, and last what no kind has claimed."""
     scope = await read_scope(context)
-    found = [dependent for kind in kinds() for dependent in await kind.look(scope)]
+    found = await look(kinds(), scope)
     claimed = {(dependent.catalog, dependent.oid) for dependent in found}
     found += await unclaimed.find(scope, claimed)
     return list(dict.fromkeys(found))

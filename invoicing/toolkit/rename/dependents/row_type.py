@@ -87,7 +87,7 @@ KINDS = (
         "row-type",
         NOTHING,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'stored'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
     ),
     Kind(
         "row-type",
@@ -112,13 +112,13 @@ KINDS = (
             acceptable=True,
         ),
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'view'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'view'",
     ),
     Kind(
         "row-type",
         _FITS,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid, '' FROM used WHERE sort = 'other'",
+        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'other'",
     ),
     Kind("row-type", NOTHING, _OTHER, find=partial(_typed, built=False)),
     Kind(

@@ -21,7 +21,7 @@ SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid
     coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', '') = 'false' AS not_enforced,
     pg_catalog.pg_get_expr(k.conbin, k.conrelid) AS expression,
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment
-FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relid
 WHERE k.contype = 'c' AND t.attnum = ANY (k.conkey)
 ORDER BY t.place, k.oid

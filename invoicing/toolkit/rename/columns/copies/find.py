@@ -26,7 +26,8 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     """Return what is made on the new column of the table and of its partitions."""
     connection, target = context.connection, context.target
     tables = {table.oid: table for table in await find_tree(connection, context.table, target)}
-    numbers = [table.columns[target.old].number for table in tables.values()]
+    # As texts: of the arrays' types, the driver asks the server what any but text[] and oid[] is.
+    numbers = [str(table.columns[target.old].number) for table in tables.values()]
     found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
     search = Search(
         connection=connection,

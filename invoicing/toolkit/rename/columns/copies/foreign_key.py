@@ -25,10 +25,12 @@ QUERY = """
 SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid, q.oid AS parent,
     coalesce(q.confrelid <> k.confrelid, false) AS referred_part,
     k.confrelid AS refers, rn.nspname AS referred_schema, r.relname AS referred_table,
-    ARRAY(SELECT a.attname FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
+    ARRAY(SELECT a.attname::text
+        FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
         ORDER BY u.place) AS columns,
-    ARRAY(SELECT a.attname FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS u (attnum, place)
+    ARRAY(SELECT a.attname::text
+        FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS u (attnum, place)
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.attnum
         ORDER BY u.place) AS referred_columns,
     pg_catalog.concat(CASE WHEN k.confmatchtype = 'f' THEN ' MATCH FULL' END,
@@ -41,7 +43,7 @@ SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid
     coalesce(pg_catalog.to_jsonb(k) ->> 'confdelsetcols', pg_catalog.to_jsonb(k) ->> 'conperiod',
         'false') <> 'false' AS unsupported,
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment
-FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relid
 LEFT JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid
 JOIN pg_catalog.pg_class AS r ON r.oid = k.confrelid

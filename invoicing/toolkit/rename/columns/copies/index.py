@@ -28,21 +28,22 @@ QUERY = f"""
 SELECT i.indexrelid AS oid, i.indrelid AS relation, x.relname AS name, i.indisunique AS unique,
     i.indisclustered AS clustered, i.indisvalid AS valid, h.inhparent AS parent,
     {INDEX_KEYS} AS keys, {INDEX_PREDICATE} AS predicate, s.spcname AS tablespace,
-    ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.generate_series(
+    ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.generate_series(
         0, i.indnatts - 1) AS n ON a.attnum = i.indkey[n] WHERE a.attrelid = i.indrelid ORDER BY n
         ) AS columns, i.indnkeyatts AS key_columns,
     coalesce(pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct', '') = 'true' AS nulls_not_distinct,
     (SELECT pg_catalog.string_agg(pg_catalog.format('%I = %L', pg_catalog.split_part(o, '=', 1),
         pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ')
         FROM pg_catalog.unnest(x.reloptions) AS o) AS parameters,
-    ARRAY(SELECT (a.attnum, a.attstattarget) FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = x.oid AND a.attstattarget >= 0 ORDER BY a.attnum) AS targets,
+    ARRAY(SELECT pg_catalog.format('%s SET STATISTICS %s', a.attnum, a.attstattarget)
+        FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = x.oid AND a.attstattarget >= 0
+        ORDER BY a.attnum) AS targets,
     k.oid IS NOT NULL AS is_constraint, i.indisexclusion AS exclusion,
     CASE WHEN k.condeferrable THEN ' DEFERRABLE' || CASE WHEN k.condeferred
         THEN ' INITIALLY DEFERRED' ELSE '' END ELSE '' END AS timing,
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS constraint_comment,
     pg_catalog.obj_description(x.oid, 'pg_class') AS comment
-FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_index AS i ON i.indrelid = t.relid
 JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = x.oid
@@ -90,7 +91,7 @@ class IndexCopy(Copy):
         tablespace: its own; None for the default.
         is_constraint: whether it stands for a UNIQUE constraint.
         timing: DEFERRABLE and such, of a constraint.
-        targets: columns with a statistics target of their own, and the targets.
+        targets: what is said of each column with a statistics target of its own.
         clustered: whether CLUSTER uses it.
         parent: the copy of which it is a partition's part.
     """
@@ -107,7 +108,7 @@ class IndexCopy(Copy):
     is_constraint: bool
     timing: str
     constraint_comment: str | None
-    targets: tuple[tuple[int, int], ...]
+    targets: tuple[str, ...]
     clustered: bool
     parent: IndexCopy | None
 
@@ -221,7 +222,7 @@ class IndexCopy(Copy):
     @property
     def _set_targets(self) -> list[str]:
         alter = f"ALTER INDEX {self.sql_name} ALTER COLUMN"
-        return [f"{alter} {column} SET STATISTICS {target}" for column, target in self.targets]
+        return [f"{alter} {target}" for target in self.targets]
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -267,7 +268,7 @@ def _copy(
         keys=copied.text,
         predicate=copied.predicate,
         columns=tuple(new if name == old else name for name in row["columns"]),
-        targets=tuple((column, target) for column, target in row["targets"]),
+        targets=tuple(row["targets"]),
         parent=parent,
         **{name: row[name] for name in _THE_SAME},
     )

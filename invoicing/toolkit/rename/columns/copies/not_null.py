@@ -26,7 +26,7 @@ QUERY = """
 SELECT coalesce(k.oid, 0) AS oid, t.relid AS relation, coalesce(k.conname, '') AS name,
     coalesce(k.convalidated, true) AS valid, coalesce(k.connoinherit, false) AS no_inherit,
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment
-FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.relid AND a.attnum = t.attnum AND a.attnotnull
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relid AND k.contype = 'n'
     AND t.attnum = ANY (k.conkey)

@@ -27,7 +27,7 @@ SELECT s.oid, s.stxrelid AS relation, s.stxname AS name, n.nspname AS schema,
     CASE WHEN s.stxowner <> r.oid AND pg_catalog.pg_has_role(s.stxowner, 'MEMBER')
         THEN pg_catalog.pg_get_userbyid(s.stxowner) END AS owner,
     pg_catalog.obj_description(s.oid, 'pg_statistic_ext') AS comment
-FROM unnest($1::oid[], $2::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
+FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_statistic_ext AS s ON s.stxrelid = t.relid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
 JOIN pg_catalog.pg_roles AS r ON r.rolname = current_user
