@@ -1,0 +1,246 @@
+"""The judge: a case is walked through its phases, and PostgreSQL says what is right after each.
+
+What is refused has to be refused by the plan, and to have changed nothing. Everything else has to
+end as it does on the twin: each statement with the same rows and SQLSTATE, each phase with the same
+rows in every table, the contract with the same schema, and a rollback with the schema before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from invoicing.db import Database
+from invoicing.errors import InvoicingError
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from tests.rename.differential import owner
+from tests.rename.differential.dump import differences
+from tests.rename.differential.twins import rename_plainly
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename import Plan
+    from tests.rename.differential.case import Case, Work
+    from tests.rename.differential.dump import Piece
+    from tests.rename.differential.twins import Side
+
+_OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
+# What a person may accept without any other change, as long as no client does what it names.
+_ACCEPTED = frozenset({"null-default", "partitioned", "published-state"})
+_OURS = ("--exclude-schema=invoicing_rename",)
+
+
+class DifferenceError(AssertionError):
+    """Something that the twin does otherwise."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind, self.text = kind, text
+
+
+@dataclass
+class Tally:
+    """What became of all examples.
+
+    Attributes:
+        cases: how many there were, by strategy.
+        refusals: how many schemas had a refusal of that kind, by strategy and slug.
+        refused: how many were refused, by strategy.
+        accepted: what was accepted, so that the rename could go on.
+        later: what its owner had to change.
+        invalid: parts that PostgreSQL did not take, by kind.
+        statements: how many ran on both, and how many of them failed on both.
+    """
+
+    cases: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
+    accepted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    later: Counter[tuple[str, str]] = field(default_factory=Counter)
+    parts: Counter[str] = field(default_factory=Counter)
+    invalid: Counter[str] = field(default_factory=Counter)
+    statements: Counter[str] = field(default_factory=Counter)
+
+
+class Judge:
+    """Walks one case through its phases on both databases."""
+
+    def __init__(self, case: Case, ours: Side, twin: Side, tally: Tally) -> None:
+        self.case, self.ours, self.twin, self.tally = case, ours, twin, tally
+        self._column = case.old
+        self._twins = case.old
+        self._view_stands = False
+
+    async def judge(self) -> None:
+        """Walk the whole way.
+
+        Raises:
+            DifferenceError: the twin does it otherwise.
+        """
+        await self._make()
+        await self._work("before")
+        before = await self.ours.dump()
+        async with Database(self.ours.url, Settings()) as database:
+            target = Target(self.case.table, self.case.old, self.case.new, self.case.schema)
+            options = replace(_OPTIONS, strategy=self.case.strategy)
+            rename = Rename(database, target, options)
+            plan = await self._phase("plan", rename.plan())
+            self.tally.cases[self.case.strategy] += 1
+            self._count("later", plan, "later")
+            if plan.refusals:
+                self._count("refusals", plan, "refused")
+                accepted = {finding.slug for finding in plan.refusals if finding.name}
+                accepted &= _ACCEPTED
+                options = replace(options, accept=frozenset(accepted))
+                rename = Rename(database, target, options)
+                plan = await self._phase("plan", rename.plan())
+                for slug in accepted:
+                    self.tally.accepted[self.case.strategy, slug] += 1
+            if plan.refusals:
+                self.tally.refused[self.case.strategy] += 1
+                await self._refused(rename, before)
+                return
+            await self._walk(rename, before)
+
+    def _count(self, counter: str, plan: Plan, verdict: str) -> None:
+        slugs = {finding.slug for finding in plan.findings if finding.verdict == verdict}
+        for slug in slugs:
+            getattr(self.tally, counter)[self.case.strategy, slug] += 1
+
+    async def _make(self) -> None:
+        kept = []
+        for side in (self.ours, self.twin):
+            await side.begin(self.case)
+        for part in self.case.parts:
+            self.tally.parts[part.kind] += 1
+            failed = await self.ours.make(self.case, part)
+            if failed is None:
+                assert await self.twin.make(self.case, part) is None, part
+                kept.append(part)
+            else:
+                self.tally.invalid[f"{part.kind}: {failed}"] += 1
+        self.case = replace(self.case, parts=tuple(kept))
+
+    async def _refused(self, rename: Rename, before: list[Piece]) -> None:
+        """See that what the plan refuses, the expand refuses too, with nothing changed."""
+        try:
+            await rename.expand()
+        except InvoicingError:
+            pass
+        else:
+            raise DifferenceError("refusal", "the plan refuses it, and the expand does not")
+        self._same_schema("refusal", await self.ours.dump(), before)
+
+    async def _walk(self, rename: Rename, before: list[Piece]) -> None:
+        await rename_plainly(self.twin, self.case, self.case.old, self.case.new)
+        self._twins = self.case.new
+        self._view_stands = self.case.strategy == "view"
+        for verb in ("expand", "backfill", "verify"):
+            report = await self._phase(verb, getattr(rename, verb)())
+            if verb == "verify" and not report.ok:
+                raise DifferenceError("verify", repr(report))
+            await self._same_rows(verb)
+            await self._work(verb)
+            if self.case.ending == verb:
+                await self._back(rename, before)
+                return
+        wanted = await self.twin.dump(*_OURS)
+        await owner.change(self.case, self.ours, wanted)
+        gate = await self._phase("gate", rename.gate())
+        if gate.objections:
+            slugs = ", ".join(sorted({finding.slug for finding in gate.objections}))
+            raise DifferenceError(f"gate {slugs}", "; ".join(map(str, gate.objections)))
+        await self._phase("contract", rename.contract(confirm=f"{self.case.table}.{self.case.old}"))
+        self._column, self._view_stands = self.case.new, False
+        await self._same_rows("contract")
+        self._same_schema("contract", await self.ours.dump(*_OURS), wanted)
+        await self._work("contract")
+
+    async def _back(self, rename: Rename, before: list[Piece]) -> None:
+        """Roll back; the twin's column gets its old name again."""
+        await self._phase("rollback", rename.rollback())
+        self._view_stands = False
+        self._same_schema("rollback", await self.ours.dump(), before)
+        case = self.case
+        await rename_plainly(self.twin, case, case.new, case.old)
+        self._column = self._twins = case.old
+        await self._same_rows("rollback")
+        await self._work("before")
+
+    async def _phase(self, verb: str, phase: object) -> object:
+        try:
+            return await phase
+        except InvoicingError as error:
+            kind = f"{verb} fails by {type(error).__name__} {getattr(error, 'sqlstate', '')}"
+            raise DifferenceError(kind, str(error)) from error
+
+    async def _work(self, window: str) -> None:
+        for work in self.case.work.get(window, ()):
+            if (work.no_view and self._view_stands) or (
+                # By the new name it is empty until the backfill has been there.
+                work.reads
+                and work.by == "new"
+                and window == "expand"
+                and not self._view_stands
+            ):
+                continue
+            await self._run(window, work)
+
+    async def _run(self, window: str, work: Work) -> None:
+        case = self.case
+        old = work.by == "old"
+        name = case.old if old else case.new
+        if window in {"before", "contract"} and self._twins != self._column:
+            raise AssertionError
+        ours = await self.ours.run(case, work, name)
+        names = _for_the_twin(work)
+        # After the contract, and after a rollback, a name that is gone is gone on both.
+        gone = not old if self._twins == case.old else window == "contract" and old
+        called = name if gone else self._twins
+        twins = await self.twin.run(case, names, called)
+        for one, other in zip(ours, twins, strict=True):
+            self.tally.statements["failed" if other.sqlstate else "ran"] += 1
+            if work.fails and window != "before":
+                right = one.sqlstate == work.fails
+            else:
+                right = (one.rows, one.sqlstate) == (other.rows, other.sqlstate)
+            if not right:
+                raise DifferenceError(
+                    f"{work.kind} by the {work.by} name after {window}:"
+                    f" {one.sqlstate} for {other.sqlstate}",
+                    f"{work.statements} {one} instead of {other}",
+                )
+        await self._same_rows(f"{work.kind} by the {work.by} name after {window}")
+
+    async def _same_rows(self, kind: str) -> None:
+        ours = await self.ours.rows(self.case, self._column)
+        twins = await self.twin.rows(self.case, self._twins)
+        for relation, rows in twins.items():
+            if ours.get(relation) != rows:
+                text = f"{relation}: {ours.get(relation)} instead of {rows}"
+                raise DifferenceError(f"rows after {kind}", text)
+
+    def _same_schema(self, kind: str, ours: list[Piece], wanted: list[Piece]) -> None:
+        found = differences(ours, wanted)
+        if found:
+            kinds = ", ".join(sorted({piece[1] for piece in found}))
+            text = "\n".join(f"{piece[0]}: {piece[3]}" for piece in found)
+            raise DifferenceError(f"schema after {kind}: {kinds}", text)
+
+
+def _for_the_twin(work: Work) -> Work:
+    """Return the statement with the column by one name."""
+    if work.kind not in {"both names", "two values"}:
+        return work
+    (sql,) = work.statements
+    if sql.startswith("UPDATE"):
+        first, _, rest = sql.partition(", @n = ")
+        return replace(work, statements=(f"{first.replace('@o', '@c')} {rest[rest.index('WHERE') :]}",))
+    head, _, values = sql.partition(" VALUES ")
+    value = values.removeprefix("(").removesuffix(")")
+    number, _, both = value.partition(", ")
+    one = both[: (len(both) - 2) // 2]
+    return replace(
+        work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {one})",)
+    )

@@ -1,0 +1,134 @@
+"""Functions and triggers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.rename.differential.case import Part
+
+if TYPE_CHECKING:
+    from tests.rename.differential.builder import Builder
+
+
+def function(builder: Builder) -> list[Part]:
+    """Return a function that names the column, the table, or neither."""
+    number = builder.number()
+    head = f"CREATE OR REPLACE FUNCTION @s.f_{number}"
+    kind, sql = builder.one(
+        (
+            ("SQL", f"{head}(int) RETURNS text LANGUAGE sql AS $$ SELECT @c::text FROM @t WHERE id = $1 $$"),
+            (
+                "plpgsql",
+                f"{head}(i int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN"
+                " SELECT x.@c INTO r FROM @t AS x WHERE x.id = i; RETURN r.@c::text; END $$",
+            ),
+            (
+                "of another table",
+                f"{head}(int) RETURNS bigint LANGUAGE sql AS $$"
+                " SELECT count(q.@c) FROM (VALUES (1)) AS q (@c) $$",
+            ),
+            (
+                "dynamic SQL",
+                f"{head}(int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN EXECUTE"
+                " format('SELECT %I::text FROM %s WHERE id = $1', @(c), '@t') INTO r USING $1;"
+                " RETURN r; END $$",
+            ),
+            ("row type in", f"{head}(r @t) RETURNS int LANGUAGE sql AS $$ SELECT r.id $$"),
+            (
+                "row type out",
+                f"{head}(int) RETURNS SETOF @t LANGUAGE sql AS $$ SELECT * FROM @t WHERE id = $1 $$",
+            ),
+        )
+    )
+    return [Part(f"function, {kind}", (sql,), is_text=True)]
+
+
+def atomic(builder: Builder) -> list[Part]:
+    number = builder.number()
+    sql = (
+        f"CREATE FUNCTION @s.a_{number}(i int) RETURNS text LANGUAGE sql BEGIN ATOMIC"
+        " SELECT x.@c::text FROM @t AS x WHERE x.id = i; END"
+    )
+    return [Part("function, BEGIN ATOMIC", (sql,))]
+
+
+_BODIES = {
+    "that names nothing": "IF TG_OP <> 'DELETE' AND TG_LEVEL = 'ROW' THEN NEW.other := coalesce(NEW.other, 0) + 1; END IF;",
+    "that reads it": "IF TG_OP = 'INSERT' THEN NEW.note := NEW.@c::text; END IF;",
+    "that writes it": "IF TG_OP = 'INSERT' AND NEW.@c IS NULL THEN NEW.@c := {value}; END IF;",
+    "that reads the row": "IF TG_OP = 'INSERT' THEN NEW.note := (to_jsonb(NEW) ->> 'note') || '!'; END IF;",
+}
+
+
+def before(builder: Builder) -> list[Part]:
+    number = builder.number()
+    kind = builder.one(sorted(_BODIES))
+    body = _BODIES[kind].replace("{value}", builder.value)
+    events = builder.one(("INSERT", "INSERT OR UPDATE", "UPDATE OF @c", "UPDATE OF note", "UPDATE"))
+    name = builder.one((f"a_{number}", f'"zzz {number}"'))
+    made = (
+        f"CREATE OR REPLACE FUNCTION @s.g_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" {body} RETURN NEW; END $$"
+    )
+    trigger = (
+        f"CREATE TRIGGER {name} BEFORE {events} ON @t FOR EACH ROW EXECUTE FUNCTION @s.g_{number}()"
+    )
+    return [
+        Part(f"function of a trigger, {kind}", (made,), is_text=True),
+        Part(f"trigger before, {kind}", (trigger,)),
+    ]
+
+
+def after(builder: Builder) -> list[Part]:
+    """Return a trigger that writes what it sees to a table of its own."""
+    number = builder.number()
+    shown = builder.one(("NEW.id::text", "NEW.@c::text", "NEW.note", "to_jsonb(NEW) ->> 'id'"))
+    log = (
+        f"CREATE TABLE @s.log_{number} (what text)",
+        f"GRANT ALL ON @s.log_{number} TO PUBLIC",
+    )
+    made = (
+        f"CREATE OR REPLACE FUNCTION @s.h_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" INSERT INTO @s.log_{number} VALUES (TG_OP || {shown}); RETURN NULL; END $$"
+    )
+    head = "CREATE TRIGGER"
+    timing, end = "AFTER", builder.one(
+        ("", "", " WHEN (NEW.@c IS NOT NULL)", " WHEN (NEW.other > 1)")
+    )
+    if builder.draw_rarely():
+        head, end = "CREATE CONSTRAINT TRIGGER", " DEFERRABLE INITIALLY DEFERRED"
+    events = builder.one(("INSERT", "INSERT OR UPDATE", "UPDATE OF @c", "UPDATE OF note, @c"))
+    each = f"{end} FOR EACH ROW" if " WHEN" not in end else f" FOR EACH ROW{end}"
+    trigger = f"{head} b_{number} {timing} {events} ON @t{each} EXECUTE FUNCTION @s.h_{number}()"
+    return [
+        Part("log", log),
+        Part("function of a trigger after", (made,), is_text=True),
+        Part("trigger after", (trigger,)),
+    ]
+
+
+def whole(builder: Builder) -> list[Part]:
+    """Return a trigger for each statement, over its rows."""
+    number = builder.number()
+    shown = builder.one(("count(*)::text", "string_agg(@c::text, ',' ORDER BY @c::text)"))
+    made = (
+        f"CREATE OR REPLACE FUNCTION @s.w_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" INSERT INTO @s.seen_{number} SELECT {shown} FROM fresh; RETURN NULL; END $$"
+    )
+    event = builder.one(("INSERT", "UPDATE"))
+    trigger = (
+        f"CREATE TRIGGER s_{number} AFTER {event} ON @t REFERENCING NEW TABLE AS fresh"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION @s.w_{number}()"
+    )
+    log = (
+        f"CREATE TABLE @s.seen_{number} (what text)",
+        f"GRANT ALL ON @s.seen_{number} TO PUBLIC",
+    )
+    return [
+        Part("log", log),
+        Part("function over transition tables", (made,), is_text=True),
+        Part("trigger for each statement", (trigger,)),
+    ]
+
+
+MAKERS = (function, atomic, before, after, whole)

@@ -1,0 +1,187 @@
+"""What clients do: statements of every kind, by the old name, the new one, or both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.rename.differential.case import WINDOWS, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.rename.differential.builder import Builder
+    from tests.rename.differential.case import Names
+
+_BOTH_DIFFER = "23514"
+
+
+class _Writer:
+    """Writes the statements of one example; each new row has an id of its own."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder, self._last = builder, 100
+
+    def new_id(self) -> int:
+        self._last += 1
+        return self._last
+
+    def some_id(self) -> int:
+        return self.builder.one((1, 2, 3, 5, 7, 101, 102))
+
+    def value(self) -> str:
+        return self.builder.one((*self.builder.type.values, "NULL"))
+
+    def insert(self, by: Names) -> Work:
+        sql = f"INSERT INTO @t (id, @c) VALUES ({self.new_id()}, {self.value()})"
+        returning = self.builder.maybe(" RETURNING id, @c::text, note")
+        return Work("insert", (sql + returning,), by)
+
+    def insert_in_parts(self, by: Names) -> Work:
+        """Return rows with the column, with its default, and from a query."""
+        choices = (
+            f"INSERT INTO @t (id, note) VALUES ({self.new_id()}, 'left out')",
+            f"INSERT INTO @t (id, @c) VALUES ({self.new_id()}, DEFAULT)",
+            f"INSERT INTO @t (@c, id) VALUES ({self.value()}, {self.new_id()}),"
+            f" ({self.value()}, {self.new_id()})",
+            f"INSERT INTO @t (id, @c) SELECT {self.new_id()}, (SELECT {self.builder.value})",
+            f"INSERT INTO @t (id) VALUES ({self.new_id()}) RETURNING @c::text",
+            f"WITH w AS (INSERT INTO @t (id, @c) VALUES ({self.new_id()}, {self.value()})"
+            " RETURNING id, @c) SELECT id, @c::text FROM w",
+        )
+        return Work("insert in parts", (self.builder.one(choices),), by)
+
+    def insert_from_itself(self, by: Names) -> Work:
+        sql = (
+            f"INSERT INTO @t (id, @c, note) SELECT id + {self.new_id()}, @c, note FROM @t"
+            " WHERE id < 4"
+        )
+        return Work("insert from itself", (sql,), by, reads=True)
+
+    def update(self, by: Names) -> Work:
+        choices = (
+            f"UPDATE @t SET @c = {self.builder.value} WHERE id = {self.some_id()}",
+            f"UPDATE @t SET @c = {self.builder.value}, note = 'new' WHERE id < {self.some_id()}",
+            f"UPDATE @t SET (note, @c) = (SELECT 'sub', {self.builder.value}) WHERE id = 2",
+            f"UPDATE @t SET @c = {self.builder.value} WHERE id = {self.some_id()} RETURNING @c::text",
+            "UPDATE @t SET note = note || '+' WHERE id < 5",
+            f"UPDATE @t SET id = id + 3000 WHERE id = {self.some_id()}",
+            "UPDATE @t SET other = other + 1",
+        )
+        return Work("update", (self.builder.one(choices),), by)
+
+    def update_reading(self, by: Names) -> Work:
+        choices = (
+            f"UPDATE @t SET @c = NULL WHERE id = {self.some_id()}",
+            f"UPDATE @t SET @c = @c WHERE id < {self.some_id()}",
+            f"UPDATE @t SET note = @c::text WHERE @c IS NOT NULL AND id < {self.some_id()}",
+            f"UPDATE @t AS a SET @c = b.@c FROM @t AS b WHERE b.id = 1 AND a.id = {self.some_id()}",
+        )
+        return Work("update that reads", (self.builder.one(choices),), by, reads=True)
+
+    def update_to_default(self, by: Names) -> Work:
+        sql = f"UPDATE @t SET @c = DEFAULT WHERE id = {self.some_id()}"
+        return Work("update to the default", (sql,), by, no_view=True)
+
+    def delete(self, by: Names) -> Work:
+        choices = (
+            f"DELETE FROM @t WHERE id = {self.some_id()}",
+            f"DELETE FROM @t WHERE id = {self.some_id()} RETURNING note",
+        )
+        return Work("delete", (self.builder.one(choices),), by)
+
+    def delete_reading(self, by: Names) -> Work:
+        sql = f"DELETE FROM @t WHERE @c::text = ({self.builder.value})::text RETURNING id, @c::text"
+        return Work("delete that reads", (sql,), by, reads=True)
+
+    def upsert(self, by: Names) -> Work:
+        if self.builder.key != "id" or self.builder.advances:
+            return self.insert(by)
+        head = f"INSERT INTO @t (id, @c) VALUES ({self.some_id()}, {self.builder.value})"
+        choices = (
+            f"{head} ON CONFLICT (id) DO UPDATE SET @c = EXCLUDED.@c",
+            f"{head} ON CONFLICT (id) DO UPDATE SET note = 'again' RETURNING @c::text",
+            f"{head} ON CONFLICT DO NOTHING",
+            f"{head} ON CONFLICT (id) DO UPDATE SET @c = EXCLUDED.@c WHERE @t.id > 1",
+        )
+        return Work("upsert", (self.builder.one(choices),), by)
+
+    def merge(self, by: Names) -> Work:
+        if self.builder.advances:
+            return self.delete(by)
+        sql = (
+            f"MERGE INTO @t AS t USING (VALUES ({self.some_id()}), ({self.new_id()})) AS s (i)"
+            f" ON t.id = s.i WHEN MATCHED THEN UPDATE SET @c = {self.builder.value}"
+            f" WHEN NOT MATCHED THEN INSERT (id, @c) VALUES (s.i, {self.value()})"
+        )
+        return Work("merge", (sql,), by, no_view=self.builder.version < 17)
+
+    def copy(self, by: Names) -> Work:
+        if not self.builder.type.copied:
+            return self.insert(by)
+        rows = "".join(
+            f"{self.new_id()}\t{value}\n" for value in (*self.builder.type.copied[:2], r"\N")
+        )
+        return Work("copy", ("COPY @t (id, @c) FROM STDIN",), by, no_view=True, copied=rows)
+
+    def read(self, by: Names) -> Work:
+        choices = (
+            "SELECT id, @c::text FROM @t",
+            f"SELECT id FROM @t WHERE @c::text = ({self.builder.value})::text",
+            "SELECT count(*), count(@c) FROM @t",
+            "SELECT x.note, x.@c::text FROM @t AS x WHERE x.@c IS NULL FOR UPDATE",
+        )
+        return Work("read", (self.builder.one(choices),), by, reads=True)
+
+    def truncate(self, by: Names) -> Work:
+        return Work("truncate", ("TRUNCATE @t CASCADE",), by, no_view=True)
+
+    def transaction(self, by: Names) -> Work:
+        one, two = self.insert(by), self.update(by)
+        end = self.builder.one(("COMMIT", "ROLLBACK"))
+        middle = self.builder.one(((), ("SAVEPOINT a",)))
+        back = ("ROLLBACK TO a",) if middle and self.builder.chance() else ()
+        statements = ("BEGIN", *one.statements, *middle, *two.statements, *back, end)
+        return Work("transaction", statements, by)
+
+    def both(self, by: Names) -> Work:
+        """Return a statement that gives one value by both names, which the twin gets by one."""
+        value = self.builder.value
+        choices = (
+            f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {value}, {value})",
+            f"UPDATE @t SET @o = {value}, @n = {value} WHERE id = {self.some_id()}",
+        )
+        return Work("both names", (self.builder.one(choices),), by, no_view=True)
+
+    def both_differ(self, by: Names) -> Work:
+        one, two = self.builder.type.values[:2]
+        sql = f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {one}, {two})"
+        return Work("two values", (sql,), by, no_view=True, fails=_BOTH_DIFFER)
+
+
+def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
+    """Return what clients do in each window."""
+    writer = _Writer(builder)
+    usual: list[Callable[[Names], Work]] = [
+        writer.insert,
+        writer.insert_in_parts,
+        writer.insert_from_itself,
+        writer.update,
+        writer.update_reading,
+        writer.update_to_default,
+        writer.delete,
+        writer.delete_reading,
+        writer.upsert,
+        writer.merge,
+        writer.copy,
+        writer.read,
+        writer.transaction,
+    ]
+    found = {}
+    for window in WINDOWS:
+        kinds = usual if window in {"before", "contract"} else [*usual, writer.both, writer.truncate]
+        chosen = []
+        for _ in range(builder.one((0, 1, 2, 4))):
+            by: Names = "old" if window == "before" else builder.one(("old", "new"))
+            chosen.append(builder.one(kinds)(by))
+        found[window] = tuple(chosen)
+    return found
