@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from hypothesis import strategies as st
-
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from random import Random
 
+    from invoicing.toolkit.rename.model import StrategyName
     from tests.rename.differential.types import ColumnType
 
 T = TypeVar("T")
@@ -28,8 +28,9 @@ class Builder:
         lists: tables that the column refers to.
     """
 
-    def __init__(self, draw: Callable, column: ColumnType, old: str, version: int) -> None:
-        self.draw, self.type, self.old, self.version = draw, column, old, version
+    def __init__(self, chance: Random, column: ColumnType, old: str, version: int) -> None:
+        self._chance, self.type, self.old, self.version = chance, column, old, version
+        self.strategy: StrategyName = self.one(("columns", "view"))
         self.tables = ["@t"]
         self.default: str | None = None
         self.advances = self.not_null = False
@@ -38,16 +39,13 @@ class Builder:
         self._count = 0
 
     def one(self, choices: Sequence[T]) -> T:
-        return self.draw(st.sampled_from(choices))
+        return self._chance.choice(choices)
 
     def maybe(self, text: str) -> str:
-        return text if self.draw(st.integers(0, 9)) < 4 else ""
+        return text if self.chance(0.4) else ""
 
-    def draw_rarely(self) -> bool:
-        return self.draw(st.integers(0, 9)) > 7
-
-    def chance(self) -> bool:
-        return self.draw(st.booleans())
+    def chance(self, probability: float = 0.5) -> bool:
+        return self._chance.random() < probability
 
     @property
     def value(self) -> str:

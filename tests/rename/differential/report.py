@@ -15,8 +15,11 @@ def report(arena: Arena) -> str:
     tally = arena.tally
     lines = [f"\nPostgreSQL {arena.version}: {sum(tally.cases.values())} schemas"]
     for strategy, cases in sorted(tally.cases.items()):
-        refused = tally.refused[strategy]
-        lines.append(f"  {strategy}: {refused} of {cases} refused ({refused / cases:.1%})")
+        stopped, refused = tally.stopped[strategy], tally.refused[strategy]
+        lines.append(
+            f"  {strategy}: {stopped} of {cases} refused ({stopped / cases:.1%}),"
+            f" {refused} whatever is accepted ({refused / cases:.1%})"
+        )
         for title, counter in (
             ("refused", tally.refusals),
             ("accepted, then done", tally.accepted),
@@ -27,6 +30,7 @@ def report(arena: Arena) -> str:
                 for (of, slug), count in counter.most_common()
                 if of == strategy
             ]
+    lines += [f"  known difference: {slug} {count}" for slug, count in tally.known.items()]
     lines.append(f"  statements: {dict(tally.statements)}")
     lines.append(f"  parts: {sum(tally.parts.values())}, not valid: {sum(tally.invalid.values())}")
     lines += [f"    {count:4} {what}" for what, count in _most(tally.invalid)]

@@ -13,7 +13,7 @@ from tests.rename.differential.types import DEFINITIONS, TYPES
 from tests.rename.differential.works import works
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from random import Random
 
 _TABLES = ("thing", "My. Table", "select", 'q"t', "Ünï", "t" * 63, "a%s", "row")
 _COLUMNS = ("amt", "Amt", "order", "old col", "ö'x", "a.b", "c" * 63, "value", "key", "x\\y")
@@ -33,37 +33,45 @@ _SETTINGS = {
     "row_security": ("off",),
     "check_function_bodies": ("off",),
 }
+_CLIENT = (
+    'GRANT ALL ON @t, @s.numbers TO "{role}"',
+    'GRANT USAGE ON ALL SEQUENCES IN SCHEMA @s TO "{role}"',
+)
 
 
-def _settings(draw: Callable) -> dict[str, str]:
-    names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=2, unique=True))
-    return {name: draw(st.sampled_from(_SETTINGS[name])) for name in names}
+def _settings(builder: Builder) -> dict[str, str]:
+    names = [name for name in _SETTINGS if builder.chance(0.08)]
+    return {name: builder.one(_SETTINGS[name]) for name in names}
 
 
-@st.composite
-def cases(draw: Callable, version: int) -> Case:
-    """Return one example."""
-    old = draw(st.sampled_from(_COLUMNS))
-    builder = Builder(draw, draw(st.sampled_from(TYPES)), old, version)
+def cases(version: int) -> st.SearchStrategy[Case]:
+    """Return examples for a server of this version.
+
+    Each is made from one number, so that no two are alike; `smaller` makes those small that differ.
+    """
+    return st.randoms(use_true_random=True).map(lambda chance: _case(chance, version))
+
+
+def _case(chance: Random, version: int) -> Case:
+    old = chance.choice(_COLUMNS)
+    builder = Builder(chance, chance.choice(TYPES), old, version)
     schema = Part("schema", ("CREATE SCHEMA @s", "GRANT USAGE ON SCHEMA @s TO PUBLIC"))
-    parts = [Part("types", DEFINITIONS), schema]
-    parts += kinds.table.make(builder)
-    for _ in range(draw(st.integers(0, 5))):
-        parts += draw(st.sampled_from(kinds.MAKERS))(builder)
-    parts.append(kinds.table.rows(builder))
-    role = draw(st.sampled_from(("", "", "Diff Writer")))
+    parts = [Part("types", DEFINITIONS), schema, *kinds.table.make(builder)]
+    for _ in range(chance.randint(0, 6)):
+        parts += builder.one(kinds.MAKERS)(builder)
+    parts += kinds.table.rows(builder)
+    role = builder.one(("", "", "Diff Writer"))
     if role:
-        parts.append(Part("client", (f"GRANT ALL ON @t, @s.numbers TO \"{role}\"", f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA @s TO \"{role}\"")))
-    strategy = draw(st.sampled_from(("columns", "view")))
+        parts.append(Part("client", tuple(sql.format(role=role) for sql in _CLIENT)))
     return Case(
-        schema=draw(st.sampled_from(_SCHEMAS)),
-        table=draw(st.sampled_from(_TABLES)),
+        schema=builder.one(_SCHEMAS),
+        table=builder.one(_TABLES),
         old=old,
-        new=draw(st.sampled_from(_NEW)),
-        strategy=strategy,
-        ending=draw(st.sampled_from(("contract", "contract", "expand", "backfill", "verify"))),
+        new=builder.one(_NEW),
+        strategy=builder.strategy,
+        ending=builder.one(("contract", "contract", "expand", "backfill", "verify")),
         parts=tuple(parts),
         work=works(builder),
-        settings=_settings(draw),
+        settings=_settings(builder),
         role=role,
     )

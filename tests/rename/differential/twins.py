@@ -88,6 +88,7 @@ class Side:
     def __init__(self, url: URL, bin_dir: Path, admin: asyncpg.Connection) -> None:
         self.url, self.bin_dir, self.admin = url, bin_dir, admin
         self.client = admin
+        self._prepared: dict[str, asyncpg.PreparedStatement] = {}
 
     @classmethod
     async def open(cls, server: URL, bin_dir: Path) -> Side:
@@ -116,7 +117,7 @@ class Side:
         for name, value in case.settings.items():
             text = value if name == "search_path" else f"'{value}'"
             await self.admin.execute(f"ALTER DATABASE {self.url.database} SET {name} = {text}")
-        self.client = await connect(self.url)
+        self.client, self._prepared = await connect(self.url), {}
         if case.role:
             await self.client.execute(f"SET ROLE {quote(case.role)}")
 
@@ -147,7 +148,10 @@ class Side:
     async def _run(self, statement: str, copied: str | None) -> list[str]:
         if copied is None:
             # Prepared, as an application's statements are, and kept over the phases.
-            prepared = await self.client.prepare(statement)
+            prepared = self._prepared.get(statement)
+            if prepared is None:
+                prepared = await self.client.prepare(statement)
+                self._prepared[statement] = prepared
             rows = [str(tuple(row.values())) for row in await prepared.fetch()]
             return [*sorted(rows), prepared.get_statusmsg()]
         return [await self.client._copy_in(statement, BytesIO(copied.encode()), timeout=20)]

@@ -177,11 +177,14 @@ def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
         writer.transaction,
     ]
     found = {}
+    # A statement that was prepared before the rename, and is used in every window since.
+    kept = builder.one((writer.update, writer.update_reading, writer.read, writer.delete))("old")
+    again = (kept,) if builder.chance() else ()
     for window in WINDOWS:
         kinds = usual if window in {"before", "contract"} else [*usual, writer.both, writer.truncate]
         chosen = []
         for _ in range(builder.one((0, 1, 2, 4))):
             by: Names = "old" if window == "before" else builder.one(("old", "new"))
             chosen.append(builder.one(kinds)(by))
-        found[window] = tuple(chosen)
+        found[window] = (*again, *chosen)
     return found

@@ -33,6 +33,12 @@ def function(builder: Builder) -> list[Part]:
                 " format('SELECT %I::text FROM %s WHERE id = $1', @(c), '@t') INTO r USING $1;"
                 " RETURN r; END $$",
             ),
+            (
+                "returns the column",
+                f"{head}(int) RETURNS TABLE (a int, b text) LANGUAGE sql STABLE AS $$"
+                " SELECT t.id, t.@c::text FROM @t AS t WHERE t.id = $1 $$",
+            ),
+            ("that names nothing", f"{head}(int) RETURNS int LANGUAGE sql AS $$ SELECT $1 + 1 $$"),
             ("row type in", f"{head}(r @t) RETURNS int LANGUAGE sql AS $$ SELECT r.id $$"),
             (
                 "row type out",
@@ -56,7 +62,7 @@ _BODIES = {
     "that names nothing": "IF TG_OP <> 'DELETE' AND TG_LEVEL = 'ROW' THEN NEW.other := coalesce(NEW.other, 0) + 1; END IF;",
     "that reads it": "IF TG_OP = 'INSERT' THEN NEW.note := NEW.@c::text; END IF;",
     "that writes it": "IF TG_OP = 'INSERT' AND NEW.@c IS NULL THEN NEW.@c := {value}; END IF;",
-    "that reads the row": "IF TG_OP = 'INSERT' THEN NEW.note := (to_jsonb(NEW) ->> 'note') || '!'; END IF;",
+    "that reads the row": "IF TG_OP = 'INSERT' THEN NEW.note := concat(to_jsonb(NEW) ->> 'note', '!'); END IF;",
 }
 
 
@@ -82,20 +88,20 @@ def before(builder: Builder) -> list[Part]:
 def after(builder: Builder) -> list[Part]:
     """Return a trigger that writes what it sees to a table of its own."""
     number = builder.number()
-    shown = builder.one(("NEW.id::text", "NEW.@c::text", "NEW.note", "to_jsonb(NEW) ->> 'id'"))
+    shown = builder.one(("NEW.id::text", "NEW.@c::text", "NEW.note", "(to_jsonb(NEW) ->> 'id')"))
     log = (
         f"CREATE TABLE @s.log_{number} (what text)",
         f"GRANT ALL ON @s.log_{number} TO PUBLIC",
     )
     made = (
         f"CREATE OR REPLACE FUNCTION @s.h_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" INSERT INTO @s.log_{number} VALUES (TG_OP || {shown}); RETURN NULL; END $$"
+        f" INSERT INTO @s.log_{number} VALUES (concat(TG_OP, {shown})); RETURN NULL; END $$"
     )
     head = "CREATE TRIGGER"
     timing, end = "AFTER", builder.one(
         ("", "", " WHEN (NEW.@c IS NOT NULL)", " WHEN (NEW.other > 1)")
     )
-    if builder.draw_rarely():
+    if builder.chance(0.2):
         head, end = "CREATE CONSTRAINT TRIGGER", " DEFERRABLE INITIALLY DEFERRED"
     events = builder.one(("INSERT", "INSERT OR UPDATE", "UPDATE OF @c", "UPDATE OF note, @c"))
     each = f"{end} FOR EACH ROW" if " WHEN" not in end else f" FOR EACH ROW{end}"
@@ -131,4 +137,59 @@ def whole(builder: Builder) -> list[Part]:
     ]
 
 
-MAKERS = (function, atomic, before, after, whole)
+def instead(builder: Builder) -> list[Part]:
+    """Return a view with a trigger in the place of its inserts."""
+    number = builder.number()
+    made = (
+        f"CREATE OR REPLACE FUNCTION @s.i_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE @t SET @c = NEW.shown WHERE id = NEW.id; RETURN NEW; END $$"
+    )
+    return [
+        Part("function of a trigger instead of", (made,), is_text=True),
+        Part(
+            "trigger instead of",
+            (
+                f"CREATE VIEW @s.front_{number} AS SELECT id, @c AS shown FROM @t",
+                f"CREATE TRIGGER i_{number} INSTEAD OF UPDATE ON @s.front_{number} FOR EACH ROW"
+                f" EXECUTE FUNCTION @s.i_{number}()",
+            ),
+        ),
+    ]
+
+
+def with_arguments(builder: Builder) -> list[Part]:
+    """Return a trigger whose arguments name the column, or another."""
+    number = builder.number()
+    argument = builder.one(("@(c)", "'other'", "'note'"))
+    made = (
+        f"CREATE OR REPLACE FUNCTION @s.j_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" INSERT INTO @s.args_{number} VALUES (TG_ARGV[0] || TG_OP); RETURN NULL; END $$"
+    )
+    log = (
+        f"CREATE TABLE @s.args_{number} (what text)",
+        f"GRANT ALL ON @s.args_{number} TO PUBLIC",
+    )
+    trigger = (
+        f"CREATE OR REPLACE TRIGGER j_{number} AFTER UPDATE ON @t FOR EACH ROW"
+        f" EXECUTE FUNCTION @s.j_{number}({argument})"
+    )
+    kind = "trigger with the column's name" if "@" in argument else "trigger with an argument"
+    return [
+        Part("log", log),
+        Part("function of a trigger with arguments", (made,)),
+        Part(kind, (trigger,), is_text=True),
+    ]
+
+
+def in_capitals(builder: Builder) -> list[Part]:
+    """Return a function that says the column's name as SQL may."""
+    number = builder.number()
+    sql = (
+        f"CREATE OR REPLACE FUNCTION @s.k_{number}(I INT) RETURNS VOID LANGUAGE PLPGSQL AS $$ BEGIN"
+        f" UPDATE @t AS X SET @c = X.@c WHERE X.ID = I; END $$"
+    )
+    return [Part("function that writes", (sql,), is_text=True)]
+
+
+MAKERS = (function, function, atomic, before, before, after, whole, instead, with_arguments)
+MAKERS += (in_capitals,)

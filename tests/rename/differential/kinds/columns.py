@@ -72,4 +72,21 @@ def identity(builder: Builder) -> list[Part]:
     return [Part("owned sequence", statements)]
 
 
-MAKERS = (said, said, said, neighbour, identity)
+def granted_by_others(builder: Builder) -> list[Part]:
+    """Return privileges that another role has given on."""
+    statements = (
+        'GRANT SELECT (@c) ON @t TO "Diff Writer" WITH GRANT OPTION',
+        'SET LOCAL ROLE "Diff Writer"',
+        f"GRANT SELECT (@c) ON @t TO {builder.one(('diff_reader', 'PUBLIC'))}",
+        "RESET ROLE",
+    )
+    return [Part("granted by another", statements)]
+
+
+def default_privileges(builder: Builder) -> list[Part]:
+    """Return what new tables and views of the schema are given."""
+    what = builder.one(("SELECT ON TABLES TO PUBLIC", "ALL ON TABLES TO diff_reader"))
+    return [Part("default privileges", (f"ALTER DEFAULT PRIVILEGES IN SCHEMA @s GRANT {what}",))]
+
+
+MAKERS = (granted_by_others, default_privileges, said, said, said, neighbour, identity)

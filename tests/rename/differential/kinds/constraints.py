@@ -25,11 +25,12 @@ _ACTIONS = (
     " ON UPDATE CASCADE ON DELETE RESTRICT",
     " DEFERRABLE INITIALLY DEFERRED",
     " ON DELETE SET NULL DEFERRABLE",
+    " ON DELETE SET NULL (@c)",
 )
 
 
 def _commented(builder: Builder, what: str) -> tuple[str, ...]:
-    return (f"COMMENT ON {what} IS 'why @c'",) if builder.draw_rarely() else ()
+    return (f"COMMENT ON {what} IS 'why @c'",) if builder.chance(0.2) else ()
 
 
 def check(builder: Builder) -> list[Part]:

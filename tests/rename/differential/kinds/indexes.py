@@ -27,10 +27,10 @@ _KEYS = (
 
 def index(builder: Builder) -> list[Part]:
     name, table = builder.name(), builder.table()
-    unique = "UNIQUE " if builder.draw_rarely() else ""
-    only = "ONLY " if builder.draw_rarely() else ""
+    unique = "UNIQUE " if builder.chance(0.2) else ""
+    only = "ONLY " if builder.chance(0.2) else ""
     where = builder.maybe(builder.one((" WHERE @c IS NOT NULL", " WHERE other > 2 AND @c IS NULL")))
-    options = " WITH (fillfactor = 71)" if builder.draw_rarely() else ""
+    options = " WITH (fillfactor = 71)" if builder.chance(0.2) else ""
     sql = f"CREATE {unique}INDEX {name} ON {only}{table} {builder.one(_KEYS)}{options}{where}"
     more = builder.one(
         (

@@ -16,29 +16,31 @@ _IDS = (
     "id serial PRIMARY KEY",
     "id int",
 )
-_DEFAULTS = ("", "", "NULL", "{value}", "{value}::text::{type}", "(SELECT 1)")
+_DEFAULTS = ("", "", "NULL", "{value}", "{value}::text::{type}")
 _OPTIONS = ("", "", " WITH (fillfactor = 71)", " WITH (autovacuum_enabled = off)")
 
 
 def column(builder: Builder) -> str:
     """Return the column's definition."""
     default = builder.one(_DEFAULTS).format(value=builder.value, type=builder.type.sql)
-    if builder.type.number and builder.draw_rarely():
+    if builder.type.number and builder.chance(0.2):
         default = "nextval('@s.numbers'::regclass)"
         builder.advances = True
     # A collation is no part of a type where a value is cast.
     default = default.split(" COLLATE")[0]
     builder.default = default or None
     told = f" DEFAULT {default}" if default else ""
-    builder.not_null = builder.draw_rarely() and default != "NULL"
+    builder.not_null = builder.chance(0.2) and default != "NULL"
     return f"@c {builder.type.sql}{told}{' NOT NULL' if builder.not_null else ''}"
 
 
 def make(builder: Builder) -> list[Part]:
     """Return the table and its partitions."""
-    shape = builder.one(("plain", "plain", "plain", "flat", "deep", "child", "parent"))
+    shape = builder.one((*["plain"] * 8, "flat", "flat", "deep", "deep", "by it", "child", "parent"))
     keyed = builder.one(_IDS)
-    if shape in {"flat", "deep"}:
+    if shape == "by it":
+        keyed = "id int NOT NULL"
+    elif shape in {"flat", "deep"}:
         keyed = builder.one(("id int NOT NULL", "id int PRIMARY KEY"))
     builder.key = "id" if "PRIMARY KEY" in keyed else ""
     builder.shape = shape
@@ -54,10 +56,16 @@ def make(builder: Builder) -> list[Part]:
         return [*parts, Part("table", (above, made))]
     partitions = {"flat": _flat, "deep": _deep}.get(shape)
     by = " PARTITION BY RANGE (id)" if partitions else builder.one(_OPTIONS)
-    unlogged = "UNLOGGED " if not partitions and builder.draw_rarely() else ""
+    if shape == "by it":
+        by = builder.one((" PARTITION BY HASH (@c)", " PARTITION BY LIST ((@c IS NULL))"))
+    unlogged = "UNLOGGED " if shape == "plain" and builder.chance(0.2) else ""
     parts.append(Part("table", (f"CREATE {unlogged}TABLE @t ({listed}){by}",)))
     if partitions:
         parts += partitions(builder, own)
+    if shape == "by it":
+        bounds = "DEFAULT" if "LIST" in by else "FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
+        some = f"CREATE TABLE @s.some PARTITION OF @t {bounds}"
+        parts.append(Part("partition by it", (some,)))
     if shape == "parent":
         parts.append(Part("child", ("CREATE TABLE @s.child (more int) INHERITS (@t)",)))
     return parts
@@ -103,11 +111,12 @@ def _deep(builder: Builder, own: str) -> list[Part]:
     ]
 
 
-def rows(builder: Builder) -> Part:
-    """Return the first rows; what they violate takes the rows away, not the constraint."""
+def rows(builder: Builder) -> list[Part]:
+    """Return the first rows, each by itself: one that violates a constraint is not there."""
     values = builder.type.values
-    statements = []
-    for number in range(1, builder.one((1, 8, 20)) + 1):
-        value = values[number % len(values)] if builder.not_null or number % 5 else "NULL"
-        statements.append(f"INSERT INTO @t (id, @c, note) VALUES ({number}, {value}, 'n{number}')")
-    return Part("rows", tuple(statements))
+    count = builder.one((1, 8, 20))
+    picked = [values[n % len(values)] if n % 5 else "NULL" for n in range(1, count + 1)]
+    return [
+        Part("row", (f"INSERT INTO @t (id, @c, note) VALUES ({n}, {value}, 'n{n}')",))
+        for n, value in enumerate(picked, 1)
+    ]
