@@ -25,7 +25,8 @@ class Builder:
         default: the column's own.
         advances: whether a sequence is advanced by it.
         key: the columns of the primary key.
-        lists: tables that the column refers to.
+        direct: partitions that clients write to by their own names.
+        calls: statements of what was made: they write and read by way of it.
     """
 
     def __init__(self, chance: Random, column: ColumnType, old: str, version: int) -> None:
@@ -35,7 +36,8 @@ class Builder:
         self.default: str | None = None
         self.advances = self.not_null = False
         self.key = self.shape = self.identity = ""
-        self.lists: list[str] = []
+        self.calls: list[str] = []
+        self.direct: list[str] = []
         self._count = 0
 
     def one(self, choices: Sequence[T]) -> T:

@@ -59,6 +59,7 @@ class Case:
         ending: the phase after which it is rolled back; `contract` where it is not.
         settings: of the database, for operator and clients alike.
         role: whom the clients work as; empty for the owner.
+        changes: DDL on the old column after the backfill.
     """
 
     schema: str
@@ -71,6 +72,7 @@ class Case:
     work: dict[str, tuple[Work, ...]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     role: str = ""
+    changes: tuple[Work, ...] = ()
 
     def sql(self, statement: str, column: str | None = None) -> str:
         """Return a statement with the names in it."""
@@ -96,4 +98,6 @@ class Case:
             for item in work:
                 name = self.old if item.by == "old" else self.new
                 lines += [f"{self.sql(sql, name)};  -- {item.kind}" for sql in item.statements]
+        for item in self.changes:
+            lines += [f"{self.sql(sql)};  -- {item.kind}, after the backfill" for sql in item.statements]
         return "\n".join(lines)

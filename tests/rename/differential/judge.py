@@ -21,8 +21,9 @@ from invoicing.toolkit.rename import rename as engine
 from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
 from invoicing.toolkit.rename.strategies import strategy_of
 from tests.rename.differential import owner
+from tests.rename.differential.case import Part
 from tests.rename.differential.dump import differences
-from tests.rename.differential.twins import Ended, rename_plainly
+from tests.rename.differential.twins import Ended, rename_names, rename_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -168,9 +169,12 @@ class Judge:
                 raise DifferenceError("verify", repr(report))
             await self._same_rows(verb)
             await self._work(verb)
+            if verb == "backfill" and self.case.ending == "contract":
+                await self._change()
             if self.case.ending == verb:
                 await self._back(rename, before)
                 return
+        await rename_names(self.twin, self.case, self.case.old, self.case.new)
         wanted = await self.twin.dump(*_OURS)
         await owner.change(self.case, self.ours, wanted)
         await self._phase("contract", rename.contract(confirm=f"{self.case.table}.{self.case.old}"))
@@ -207,6 +211,15 @@ class Judge:
             ):
                 continue
             await self._run(window, work)
+
+    async def _change(self) -> None:
+        """Run the DDL that its owner runs meanwhile: what one side takes, the other has to."""
+        for work in self.case.changes:
+            part = Part(work.kind, work.statements)
+            ours = await self.ours.make(self.case, part)
+            twins = await self.twin.make(self.case, part, self._twins)
+            if (ours or "")[:5] != (twins or "")[:5]:
+                raise DifferenceError(f"{work.kind}: {ours}", f"instead of {twins}")
 
     async def _run(self, window: str, work: Work) -> None:
         case = self.case

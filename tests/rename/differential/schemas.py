@@ -10,7 +10,7 @@ from tests.rename.differential import kinds
 from tests.rename.differential.builder import Builder
 from tests.rename.differential.case import Case, Part
 from tests.rename.differential.types import DEFINITIONS, TYPES
-from tests.rename.differential.works import works
+from tests.rename.differential.works import changes, works
 
 if TYPE_CHECKING:
     from random import Random
@@ -72,6 +72,7 @@ def _case(chance: Random, version: int) -> Case:
         ending=builder.one(("contract", "contract", "expand", "backfill", "verify")),
         parts=tuple(parts),
         work=works(builder),
+        changes=changes(builder),
         settings=_settings(builder),
         role=role,
     )

@@ -29,6 +29,8 @@ def _candidates(case: Case) -> Iterator[Case]:
     """Return what lacks one thing, the largest things first."""
     if case.settings:
         yield replace(case, settings={})
+    if case.changes:
+        yield replace(case, changes=())
     if case.role:
         yield replace(case, role="")
     for window, work in case.work.items():

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.conftest import UNSAFE, throw_away_server
-from tests.rename.conftest import ONE_A_MAJOR
-from tests.rename.differential.arena import Arena
 from tests.rename.differential.judge import DifferenceError
 from tests.rename.differential.known import is_known
 from tests.rename.differential.report import report
@@ -22,24 +19,11 @@ from tests.rename.differential.schemas import cases
 from tests.rename.differential.smaller import smaller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.rename.differential.arena import Arena
     from tests.rename.differential.case import Case
 
 EXAMPLES = int(os.environ.get("INVOICING_TEST_EXAMPLES", "25"))
 SEED = int(os.environ.get("INVOICING_TEST_SEED", "1"))
-SETTINGS = UNSAFE | {"wal_level": "logical", "jit": "off"}
-
-
-@pytest.fixture(scope="module", params=ONE_A_MAJOR.values(), ids=map(str, ONE_A_MAJOR))
-def arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
-    """Yield two databases of a server; print at the end what became of the examples."""
-    installation = request.param
-    with throw_away_server(installation, SETTINGS) as server:
-        arena = Arena(server.url("postgres"), installation.bin_dir, installation.major)
-        yield arena
-        arena.close()
-    print(report(arena))
 
 
 def test_a_rename_is_what_postgresql_makes_of_it(arena: Arena) -> None:
@@ -62,6 +46,7 @@ def test_a_rename_is_what_postgresql_makes_of_it(arena: Arena) -> None:
                 differing.setdefault(error.kind, case)
 
     judged()
+    print(report(arena))
     if differing:
         pytest.fail("\n\n".join(_shown(arena, kind, case) for kind, case in differing.items()))
 

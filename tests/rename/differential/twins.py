@@ -45,7 +45,7 @@ _COLUMNS = """
 SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attname) AS columns
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relispopulated
+WHERE c.relkind IN ('r', 'p', 'v')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename', 'pg_toast')
 GROUP BY 1, 2 ORDER BY 1, 2
 """
@@ -182,6 +182,14 @@ class Side:
 async def rename_plainly(side: Side, case: Case, old: str, new: str) -> None:
     """Rename the twin's column, and what the documentation says is renamed with it."""
     await side.admin.execute(case.sql(f"ALTER TABLE @t RENAME COLUMN {quote(old)} TO {quote(new)}"))
+    await rename_names(side, case, old, new)
+    for part in case.parts:
+        if part.is_text:
+            await side.make(case, part, new)
+
+
+async def rename_names(side: Side, case: Case, old: str, new: str) -> None:
+    """Let the names of indexes, constraints and statistics say what the column's is."""
     named = await side.admin.fetch(_NAMED, case.sql("@t"), new)
     for change, name, _ in named:
         called = renamed(name, old, new)
@@ -189,6 +197,3 @@ async def rename_plainly(side: Side, case: Case, old: str, new: str) -> None:
             middle = "TO" if not change.startswith("ALTER TABLE") else f"{quote(name)} TO"
             with suppress(asyncpg.PostgresError):
                 await side.admin.execute(f"{change} {middle} {quote(called)}")
-    for part in case.parts:
-        if part.is_text:
-            await side.make(case, part, new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.rename.differential.case import WINDOWS, Work
+from tests.rename.differential.kinds import columns, constraints, indexes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +133,32 @@ class _Writer:
         )
         return Work("read", (self.builder.one(choices),), by, reads=True)
 
+    def call(self, by: Names) -> Work:
+        """Return a statement on what depends on the table, or on one of its partitions."""
+        calls = list(self.builder.calls)
+        if self.builder.strategy == "columns":
+            for leaf, number in zip(self.builder.direct, (4, 44), strict=False):
+                calls += [
+                    f"UPDATE {leaf} SET @c = {self.builder.value} WHERE id >= {number}",
+                    f"INSERT INTO {leaf} (id, @c) VALUES ({number}, {self.builder.value})",
+                    f"INSERT INTO {leaf} (id) VALUES ({number + 1}) RETURNING @c::text",
+                ]
+        if not calls:
+            return self.update(by)
+        return Work("by way of another", (self.builder.one(calls),), by)
+
+    def deferred(self, by: Names) -> Work:
+        """Return a transaction that breaks its constraints in its middle, if they are deferred."""
+        one, two = self.builder.value, self.builder.value
+        statements = (
+            "BEGIN",
+            "SET CONSTRAINTS ALL DEFERRED",
+            f"UPDATE @t SET @c = {one} WHERE id IN (1, 2)",
+            f"UPDATE @t SET @c = {two} WHERE id = 2",
+            "COMMIT",
+        )
+        return Work("deferred", statements, by)
+
     def truncate(self, by: Names) -> Work:
         return Work("truncate", ("TRUNCATE @t CASCADE",), by, no_view=True)
 
@@ -158,6 +185,22 @@ class _Writer:
         return Work("two values", (sql,), by, no_view=True, fails=_BOTH_DIFFER)
 
 
+def changes(builder: Builder) -> tuple[Work, ...]:
+    """Return DDL on the old column between the phases, which the contract carries over."""
+    if builder.strategy == "view" or not builder.chance(0.3):
+        return ()
+    makers = (columns.said, constraints.check, constraints.unique, indexes.index, indexes.statistics)
+    found = []
+    for part in builder.one(makers)(builder):
+        # A default comes with the next expand only, as the documentation says.
+        found += [
+            Work(f"DDL, {part.kind}", (sql,))
+            for sql in part.statements
+            if "DEFAULT" not in sql and "OWNER" not in sql
+        ]
+    return tuple(found)
+
+
 def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
     """Return what clients do in each window."""
     writer = _Writer(builder)
@@ -175,6 +218,8 @@ def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
         writer.copy,
         writer.read,
         writer.transaction,
+        writer.deferred,
+        *[writer.call] * (6 if builder.calls else 2),
     ]
     found = {}
     # A statement that was prepared before the rename, and is used in every window since.

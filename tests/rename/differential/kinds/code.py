@@ -46,6 +46,8 @@ def function(builder: Builder) -> list[Part]:
             ),
         )
     )
+    if "row" not in kind and "another" not in kind:
+        builder.calls.append(f"SELECT * FROM @s.f_{number}(2)")
     return [Part(f"function, {kind}", (sql,), is_text=True)]
 
 
@@ -55,6 +57,7 @@ def atomic(builder: Builder) -> list[Part]:
         f"CREATE FUNCTION @s.a_{number}(i int) RETURNS text LANGUAGE sql BEGIN ATOMIC"
         " SELECT x.@c::text FROM @t AS x WHERE x.id = i; END"
     )
+    builder.calls.append(f"SELECT @s.a_{number}(3)")
     return [Part("function, BEGIN ATOMIC", (sql,))]
 
 
@@ -144,6 +147,7 @@ def instead(builder: Builder) -> list[Part]:
         f"CREATE OR REPLACE FUNCTION @s.i_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " UPDATE @t SET @c = NEW.shown WHERE id = NEW.id; RETURN NEW; END $$"
     )
+    builder.calls.append(f"UPDATE @s.front_{number} SET shown = {builder.value} WHERE id = 3")
     return [
         Part("function of a trigger instead of", (made,), is_text=True),
         Part(
@@ -163,7 +167,7 @@ def with_arguments(builder: Builder) -> list[Part]:
     argument = builder.one(("@(c)", "'other'", "'note'"))
     made = (
         f"CREATE OR REPLACE FUNCTION @s.j_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" INSERT INTO @s.args_{number} VALUES (TG_ARGV[0] || TG_OP); RETURN NULL; END $$"
+        f" INSERT INTO @s.args_{number} VALUES (concat(TG_OP, TG_NARGS)); RETURN NULL; END $$"
     )
     log = (
         f"CREATE TABLE @s.args_{number} (what text)",
@@ -188,6 +192,7 @@ def in_capitals(builder: Builder) -> list[Part]:
         f"CREATE OR REPLACE FUNCTION @s.k_{number}(I INT) RETURNS VOID LANGUAGE PLPGSQL AS $$ BEGIN"
         f" UPDATE @t AS X SET @c = X.@c WHERE X.ID = I; END $$"
     )
+    builder.calls.append(f"SELECT @s.k_{number}(2)")
     return [Part("function that writes", (sql,), is_text=True)]
 
 

@@ -92,7 +92,12 @@ def key_out(builder: Builder) -> list[Part]:
             f" @s.list_{number}{builder.one(_ACTIONS)}{end}"
         ),
     )
-    builder.lists.append(f"@s.list_{number}")
+    one, two = builder.type.values[:2]
+    builder.calls += [
+        f"DELETE FROM @s.list_{number} WHERE id::text = ({one})::text",
+        f"UPDATE @s.list_{number} SET id = {builder.value} WHERE id::text = ({two})::text",
+        f"INSERT INTO @s.list_{number} VALUES ({builder.value}) ON CONFLICT DO NOTHING",
+    ]
     return [Part("foreign key", statements)]
 
 
@@ -105,7 +110,14 @@ def key_in(builder: Builder) -> list[Part]:
             f"CREATE TABLE @s.points_{number} (c {builder.type.sql} REFERENCES @t (@c)"
             f"{builder.one(_ACTIONS)})",
         )
+        builder.calls.append(f"INSERT INTO @s.points_{number} VALUES ({builder.value})")
         return [Part("foreign key to it", statements)]
+    builder.calls += [
+        f"INSERT INTO @s.points_{number} VALUES (2), (3)",
+        f"INSERT INTO @s.points_{number} VALUES (99)",
+        "DELETE FROM @t WHERE id = 2",
+        "UPDATE @t SET id = 98 WHERE id = 3",
+    ]
     sql = f"CREATE TABLE @s.points_{number} (id int REFERENCES @t (id){builder.one(_ACTIONS)})"
     return [Part("foreign key to the table", (sql,))]
 

@@ -33,6 +33,14 @@ def view(builder: Builder) -> list[Part]:
     if builder.chance():
         statements.append(f"COMMENT ON VIEW @s.view_{number} IS 'shows @c'")
         statements.append(f"GRANT SELECT ON @s.view_{number} TO diff_reader")
+    if query == _QUERIES[0]:
+        # Its column keeps its name, whatever the table's is called.
+        builder.calls += [
+            f"UPDATE @s.view_{number} SET @o = {builder.value} WHERE id = 2",
+            f"INSERT INTO @s.view_{number} (id, @o) VALUES (71, {builder.value})",
+            f"DELETE FROM @s.view_{number} WHERE id = 4 RETURNING @o::text",
+        ]
+    builder.calls.append(f"SELECT v::text FROM @s.view_{number} AS v")
     if builder.chance():
         above = f"CREATE VIEW @s.above_{number} AS SELECT v.*, 1 AS one FROM @s.view_{number} AS v"
         statements.append(above)

@@ -76,6 +76,7 @@ def _flat(builder: Builder, own: str) -> list[Part]:
     bare = own.split(" DEFAULT")[0].replace(" NOT NULL", "")
     not_null = " NOT NULL" if builder.not_null else ""
     default = builder.maybe(f" DEFAULT {builder.value}")
+    builder.direct += ["@s.low", '@s."High part"']
     return [
         Part("partition", ("CREATE TABLE @s.low PARTITION OF @t FOR VALUES FROM (0) TO (10)",)),
         Part(
