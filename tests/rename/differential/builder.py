@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from tests.rename.differential.types import ColumnType
 
 T = TypeVar("T")
-_NAMES = ("by_@_{n}", "thing_@_{n}", "Some @ {n}", "plain_{n}", 'x"y.{n}', "@{n}", "{n}_" + "z" * 58)
+_NAMES = (
+    "by_@_{n}",
+    "thing_@_{n}",
+    "Some @ {n}",
+    "plain_{n}",
+    'x"y.{n}',
+    "@{n}",
+    "{n}_" + "z" * 58,
+)
 
 
 class Builder:

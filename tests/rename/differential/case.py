@@ -99,5 +99,7 @@ class Case:
                 name = self.old if item.by == "old" else self.new
                 lines += [f"{self.sql(sql, name)};  -- {item.kind}" for sql in item.statements]
         for item in self.changes:
-            lines += [f"{self.sql(sql)};  -- {item.kind}, after the backfill" for sql in item.statements]
+            lines += [
+                f"{self.sql(sql)};  -- {item.kind}, after the backfill" for sql in item.statements
+            ]
         return "\n".join(lines)

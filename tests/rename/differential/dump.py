@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _HEADER = re.compile(r"^-- Name: (.*); Type: (.*); Schema: (.*); Owner: (.*)$", re.MULTILINE)
-_SETTING = re.compile(r"^(SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|--.*)\n", re.M)
+_SETTING = re.compile(
+    r"^(SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|--.*)\n", re.MULTILINE
+)
 _STATISTICS = re.compile(r" ON (.*) FROM ")
 
 
@@ -63,5 +65,7 @@ def _pieces(text: str) -> Iterable[Piece]:
 def differences(ours: Iterable[Piece], twins: Iterable[Piece]) -> list[tuple[str, str, str, str]]:
     """Return each piece that only one of the two has: whose it is, kind, name and SQL."""
     left, right = {piece.compared for piece in ours}, {piece.compared for piece in twins}
-    found = [("ours", *piece) for piece in left - right] + [("twin", *piece) for piece in right - left]
+    found = [("ours", *piece) for piece in left - right] + [
+        ("twin", *piece) for piece in right - left
+    ]
     return sorted(found, key=lambda piece: (piece[2], piece[1], piece[0]))

@@ -204,10 +204,7 @@ class Judge:
         for work in self.case.work.get(window, ()):
             if (work.no_view and self._view_stands) or (
                 # By the new name it is empty until the backfill has been there.
-                work.reads
-                and work.by == "new"
-                and window == "expand"
-                and not self._view_stands
+                work.reads and work.by == "new" and window == "expand" and not self._view_stands
             ):
                 continue
             await self._run(window, work)
@@ -291,11 +288,11 @@ def _for_the_twin(work: Work) -> Work:
     (sql,) = work.statements
     if sql.startswith("UPDATE"):
         first, _, rest = sql.partition(", @n = ")
-        return replace(work, statements=(f"{first.replace('@o', '@c')} {rest[rest.index('WHERE') :]}",))
+        return replace(
+            work, statements=(f"{first.replace('@o', '@c')} {rest[rest.index('WHERE') :]}",)
+        )
     head, _, values = sql.partition(" VALUES ")
     value = values.removeprefix("(").removesuffix(")")
     number, _, both = value.partition(", ")
     one = both[: (len(both) - 2) // 2]
-    return replace(
-        work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {one})",)
-    )
+    return replace(work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {one})",))

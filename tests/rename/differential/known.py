@@ -1,4 +1,4 @@
-"""Differences that are known: each with its reason, and with an example that has to differ still."""
+"""Differences that are known, each with its reason and an example that has to differ still."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ _REPLACED = {
     "RULE": ("CREATE RULE", "CREATE OR REPLACE RULE"),
     "TRIGGER": ("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER"),
 }
-_POLICY = re.compile(r'^CREATE POLICY ("(?:[^"]|"")*"|\S+) ON (.*?)(?: AS | FOR | TO | USING | WITH |;)')
+_POLICY = re.compile(
+    r'^CREATE POLICY ("(?:[^"]|"")*"|\S+) ON (.*?)(?: AS | FOR | TO | USING | WITH |;)'
+)
 _KEPT = re.compile(r"^CREATE MATERIALIZED VIEW (.*?) AS")
 
 
@@ -60,7 +62,9 @@ async def _make_again(ours: Side, wanted: list[Piece]) -> None:
         if piece.kind in {"MATERIALIZED VIEW", "VIEW"} and piece.name not in have
     }
     for piece in wanted:
-        if piece.name in gone or piece.name.split(" ")[-1] in gone:
-            await ours.admin.execute(piece.sql)
-        elif piece.kind == "INDEX" and piece.name not in have:
+        if (
+            piece.name in gone
+            or piece.name.split(" ")[-1] in gone
+            or (piece.kind == "INDEX" and piece.name not in have)
+        ):
             await ours.admin.execute(piece.sql)

@@ -7,6 +7,7 @@ are judged; of each kind of difference the assertion has one example, as small a
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_rename_is_what_postgresql_makes_of_it(arena: Arena) -> None:
                 differing.setdefault(error.kind, case)
 
     judged()
-    print(report(arena))
+    sys.stdout.write(report(arena))
     if differing:
         pytest.fail("\n\n".join(_shown(arena, kind, case) for kind, case in differing.items()))
 

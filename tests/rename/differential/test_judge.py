@@ -23,13 +23,15 @@ INDEX = "CREATE INDEX thing_amt ON @t (@c)"
 @pytest.mark.parametrize("ending", ["expand", "backfill", "verify", "contract"])
 def test_a_plain_table_is_no_difference(arena: Arena, strategy: str, ending: str) -> None:
     work = Work("insert", ("INSERT INTO @t (id, @c) VALUES (50, 5)",), "new")
-    arena.judge(example(TABLE, ROWS, INDEX, strategy=strategy, ending=ending, work={"expand": (work,)}))
+    arena.judge(
+        example(TABLE, ROWS, INDEX, strategy=strategy, ending=ending, work={"expand": (work,)})
+    )
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
 def test_a_name_that_differs_is_seen(arena: Arena, strategy: str) -> None:
     with (
-        mock.patch.object(twins, "renamed", lambda name, old, new: None),
+        mock.patch.object(twins, "renamed", return_value=None),
         pytest.raises(DifferenceError, match="schema after contract: INDEX"),
     ):
         arena.judge(example(TABLE, ROWS, INDEX, strategy=strategy))

@@ -16,7 +16,7 @@ import asyncpg
 from invoicing.toolkit.rename.names import quote, renamed
 from tests.conftest import execute
 from tests.rename.differential.dump import dumped
-from tests.rename.faults import connect, connected
+from tests.rename.faults import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -42,12 +42,16 @@ class _Writer:
         choices = (
             f"INSERT INTO @t (id, note) VALUES ({self.new_id()}, 'left out')",
             f"INSERT INTO @t (id, @c) VALUES ({self.new_id()}, DEFAULT)",
-            f"INSERT INTO @t (@c, id) VALUES ({self.value()}, {self.new_id()}),"
-            f" ({self.value()}, {self.new_id()})",
+            (
+                f"INSERT INTO @t (@c, id) VALUES ({self.value()}, {self.new_id()}),"
+                f" ({self.value()}, {self.new_id()})"
+            ),
             f"INSERT INTO @t (id, @c) SELECT {self.new_id()}, (SELECT {self.builder.value})",
             f"INSERT INTO @t (id) VALUES ({self.new_id()}) RETURNING @c::text",
-            f"WITH w AS (INSERT INTO @t (id, @c) VALUES ({self.new_id()}, {self.value()})"
-            " RETURNING id, @c) SELECT id, @c::text FROM w",
+            (
+                f"WITH w AS (INSERT INTO @t (id, @c) VALUES ({self.new_id()}, {self.value()})"
+                " RETURNING id, @c) SELECT id, @c::text FROM w"
+            ),
         )
         return Work("insert in parts", (self.builder.one(choices),), by)
 
@@ -63,7 +67,7 @@ class _Writer:
             f"UPDATE @t SET @c = {self.builder.value} WHERE id = {self.some_id()}",
             f"UPDATE @t SET @c = {self.builder.value}, note = 'new' WHERE id < {self.some_id()}",
             f"UPDATE @t SET (note, @c) = (SELECT 'sub', {self.builder.value}) WHERE id = 2",
-            f"UPDATE @t SET @c = {self.builder.value} WHERE id = {self.some_id()} RETURNING @c::text",
+            f"UPDATE @t SET @c = {self.builder.value} WHERE id < 4 RETURNING @c::text",
             "UPDATE @t SET note = note || '+' WHERE id < 5",
             f"UPDATE @t SET id = id + 3000 WHERE id = {self.some_id()}",
             "UPDATE @t SET other = other + 1",
@@ -189,7 +193,13 @@ def changes(builder: Builder) -> tuple[Work, ...]:
     """Return DDL on the old column between the phases, which the contract carries over."""
     if builder.strategy == "view" or not builder.chance(0.3):
         return ()
-    makers = (columns.said, constraints.check, constraints.unique, indexes.index, indexes.statistics)
+    makers = (
+        columns.said,
+        constraints.check,
+        constraints.unique,
+        indexes.index,
+        indexes.statistics,
+    )
     found = []
     for part in builder.one(makers)(builder):
         # A default comes with the next expand only, as the documentation says.
@@ -226,7 +236,9 @@ def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
     kept = builder.one((writer.update, writer.update_reading, writer.read, writer.delete))("old")
     again = (kept,) if builder.chance() else ()
     for window in WINDOWS:
-        kinds = usual if window in {"before", "contract"} else [*usual, writer.both, writer.truncate]
+        kinds = (
+            usual if window in {"before", "contract"} else [*usual, writer.both, writer.truncate]
+        )
         chosen = []
         for _ in range(builder.one((0, 1, 2, 4))):
             by: Names = "old" if window == "before" else builder.one(("old", "new"))

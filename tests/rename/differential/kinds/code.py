@@ -16,33 +16,44 @@ def function(builder: Builder) -> list[Part]:
     head = f"CREATE OR REPLACE FUNCTION @s.f_{number}"
     kind, sql = builder.one(
         (
-            ("SQL", f"{head}(int) RETURNS text LANGUAGE sql AS $$ SELECT @c::text FROM @t WHERE id = $1 $$"),
+            (
+                "SQL",
+                f"{head}(int) RETURNS text LANGUAGE sql AS $$ SELECT @c::text FROM @t LIMIT $1 $$",
+            ),
             (
                 "plpgsql",
-                f"{head}(i int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN"
-                " SELECT x.@c INTO r FROM @t AS x WHERE x.id = i; RETURN r.@c::text; END $$",
+                (
+                    f"{head}(i int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN"
+                    " SELECT x.@c INTO r FROM @t AS x WHERE x.id = i; RETURN r.@c::text; END $$"
+                ),
             ),
             (
                 "of another table",
-                f"{head}(int) RETURNS bigint LANGUAGE sql AS $$"
-                " SELECT count(q.@c) FROM (VALUES (1)) AS q (@c) $$",
+                (
+                    f"{head}(int) RETURNS bigint LANGUAGE sql AS $$"
+                    " SELECT count(q.@c) FROM (VALUES (1)) AS q (@c) $$"
+                ),
             ),
             (
                 "dynamic SQL",
-                f"{head}(int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN EXECUTE"
-                " format('SELECT %I::text FROM %s WHERE id = $1', @(c), '@t') INTO r USING $1;"
-                " RETURN r; END $$",
+                (
+                    f"{head}(int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN EXECUTE"
+                    " format('SELECT %I::text FROM %s WHERE id = $1', @(c), '@t') INTO r USING $1;"
+                    " RETURN r; END $$"
+                ),
             ),
             (
                 "returns the column",
-                f"{head}(int) RETURNS TABLE (a int, b text) LANGUAGE sql STABLE AS $$"
-                " SELECT t.id, t.@c::text FROM @t AS t WHERE t.id = $1 $$",
+                (
+                    f"{head}(int) RETURNS TABLE (a int, b text) LANGUAGE sql STABLE AS $$"
+                    " SELECT t.id, t.@c::text FROM @t AS t WHERE t.id = $1 $$"
+                ),
             ),
             ("that names nothing", f"{head}(int) RETURNS int LANGUAGE sql AS $$ SELECT $1 + 1 $$"),
             ("row type in", f"{head}(r @t) RETURNS int LANGUAGE sql AS $$ SELECT r.id $$"),
             (
                 "row type out",
-                f"{head}(int) RETURNS SETOF @t LANGUAGE sql AS $$ SELECT * FROM @t WHERE id = $1 $$",
+                f"{head}(int) RETURNS SETOF @t LANGUAGE sql AS $$ SELECT * FROM @t LIMIT $1 $$",
             ),
         )
     )
@@ -62,10 +73,10 @@ def atomic(builder: Builder) -> list[Part]:
 
 
 _BODIES = {
-    "that names nothing": "IF TG_OP <> 'DELETE' AND TG_LEVEL = 'ROW' THEN NEW.other := coalesce(NEW.other, 0) + 1; END IF;",
+    "that names nothing": "NEW.other := coalesce(NEW.other, 0) + 1;",
     "that reads it": "IF TG_OP = 'INSERT' THEN NEW.note := NEW.@c::text; END IF;",
     "that writes it": "IF TG_OP = 'INSERT' AND NEW.@c IS NULL THEN NEW.@c := {value}; END IF;",
-    "that reads the row": "IF TG_OP = 'INSERT' THEN NEW.note := concat(to_jsonb(NEW) ->> 'note', '!'); END IF;",
+    "that reads the row": "NEW.note := concat(left(to_jsonb(NEW) ->> 'note', 9), '!');",
 }
 
 
@@ -101,8 +112,9 @@ def after(builder: Builder) -> list[Part]:
         f" INSERT INTO @s.log_{number} VALUES (concat(TG_OP, {shown})); RETURN NULL; END $$"
     )
     head = "CREATE TRIGGER"
-    timing, end = "AFTER", builder.one(
-        ("", "", " WHEN (NEW.@c IS NOT NULL)", " WHEN (NEW.other > 1)")
+    timing, end = (
+        "AFTER",
+        builder.one(("", "", " WHEN (NEW.@c IS NOT NULL)", " WHEN (NEW.other > 1)")),
     )
     if builder.chance(0.2):
         head, end = "CREATE CONSTRAINT TRIGGER", " DEFERRABLE INITIALLY DEFERRED"
@@ -154,8 +166,10 @@ def instead(builder: Builder) -> list[Part]:
             "trigger instead of",
             (
                 f"CREATE VIEW @s.front_{number} AS SELECT id, @c AS shown FROM @t",
-                f"CREATE TRIGGER i_{number} INSTEAD OF UPDATE ON @s.front_{number} FOR EACH ROW"
-                f" EXECUTE FUNCTION @s.i_{number}()",
+                (
+                    f"CREATE TRIGGER i_{number} INSTEAD OF UPDATE ON @s.front_{number} FOR EACH ROW"
+                    f" EXECUTE FUNCTION @s.i_{number}()"
+                ),
             ),
         ),
     ]

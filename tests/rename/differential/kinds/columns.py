@@ -21,7 +21,7 @@ def said(builder: Builder) -> list[Part]:
                 builder.one(
                     (
                         f"COMMENT ON COLUMN {table}.@c IS 'it''s \\ \"amt\" {number}'",
-                        f"COMMENT ON TABLE {table} IS 'of @c {number}'",
+                        f"COMMENT ON TABLE {table} IS 'of amt {number}'",
                         f"GRANT SELECT (@c), UPDATE (@c) ON {table} TO diff_reader",
                         f'GRANT INSERT (@c) ON {table} TO "Diff Writer" WITH GRANT OPTION',
                         f'GRANT ALL ON {table} TO "Diff Writer"',

@@ -30,7 +30,7 @@ _ACTIONS = (
 
 
 def _commented(builder: Builder, what: str) -> tuple[str, ...]:
-    return (f"COMMENT ON {what} IS 'why @c'",) if builder.chance(0.2) else ()
+    return (f"COMMENT ON {what} IS 'why not'",) if builder.chance(0.2) else ()
 
 
 def check(builder: Builder) -> list[Part]:
@@ -38,7 +38,9 @@ def check(builder: Builder) -> list[Part]:
     ends = ["", "", "", " NOT VALID", " NO INHERIT"]
     end = builder.one([*ends, " NOT ENFORCED"] if builder.version >= 18 else ends)
     sql = f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({builder.one(_CHECKS)}){end}"
-    return [Part(f"check{end.lower()}", (sql, *_commented(builder, f"CONSTRAINT {name} ON {table}")))]
+    return [
+        Part(f"check{end.lower()}", (sql, *_commented(builder, f"CONSTRAINT {name} ON {table}")))
+    ]
 
 
 def not_null(builder: Builder) -> list[Part]:
@@ -107,8 +109,10 @@ def key_in(builder: Builder) -> list[Part]:
     if builder.chance():
         statements = (
             f"ALTER TABLE @t ADD CONSTRAINT {builder.name()} UNIQUE (@c)",
-            f"CREATE TABLE @s.points_{number} (c {builder.type.sql} REFERENCES @t (@c)"
-            f"{builder.one(_ACTIONS)})",
+            (
+                f"CREATE TABLE @s.points_{number} (c {builder.type.sql} REFERENCES @t (@c)"
+                f"{builder.one(_ACTIONS)})"
+            ),
         )
         builder.calls.append(f"INSERT INTO @s.points_{number} VALUES ({builder.value})")
         return [Part("foreign key to it", statements)]

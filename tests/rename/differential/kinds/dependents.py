@@ -50,8 +50,10 @@ def view(builder: Builder) -> list[Part]:
 def materialized(builder: Builder) -> list[Part]:
     number = builder.number()
     statements = (
-        f"CREATE MATERIALIZED VIEW @s.kept_{number} AS SELECT id, @c AS shown FROM @t"
-        f"{builder.maybe(' WITH NO DATA')}",
+        (
+            f"CREATE MATERIALIZED VIEW @s.kept_{number} AS SELECT id, @c AS shown FROM @t"
+            f"{builder.maybe(' WITH NO DATA')}"
+        ),
         f"CREATE INDEX kept_by_{number} ON @s.kept_{number} (id)",
         f"GRANT SELECT ON @s.kept_{number} TO diff_reader",
     )
@@ -62,8 +64,12 @@ def policy(builder: Builder) -> list[Part]:
     number = builder.number()
     condition = builder.one(("true", "@c IS NOT NULL OR id > 0", "other IS NOT NULL"))
     what, end = builder.one(
-        (("ALL", f"USING ({condition})"), ("SELECT", f"USING ({condition})"))
-        + (("INSERT", f"WITH CHECK ({condition})"), ("UPDATE", f"USING (true) WITH CHECK ({condition})"))
+        (
+            ("ALL", f"USING ({condition})"),
+            ("SELECT", f"USING ({condition})"),
+            ("INSERT", f"WITH CHECK ({condition})"),
+            ("UPDATE", f"USING (true) WITH CHECK ({condition})"),
+        )
     )
     on = builder.one(("ALTER TABLE @t ENABLE ROW LEVEL SECURITY", "SELECT 1"))
     sql = f'CREATE POLICY "Rule {number}" ON @t FOR {what} TO PUBLIC {end}'
@@ -73,8 +79,15 @@ def policy(builder: Builder) -> list[Part]:
 def publication(builder: Builder) -> list[Part]:
     number = builder.number()
     what = builder.one(
-        ("TABLE @t", "TABLE @t (id, @c)", "TABLE @t WHERE (other > 1)", "TABLE @t (id, note)")
-        + ("TABLES IN SCHEMA @s", "TABLE @t WHERE (@c IS NOT NULL)", "ALL TABLES")
+        (
+            "TABLE @t",
+            "TABLE @t (id, @c)",
+            "TABLE @t WHERE (other > 1)",
+            "TABLE @t (id, note)",
+            "TABLES IN SCHEMA @s",
+            "TABLE @t WHERE (@c IS NOT NULL)",
+            "ALL TABLES",
+        )
     )
     return [Part("publication", (f"CREATE PUBLICATION pub_{number} FOR {what}",))]
 
@@ -85,12 +98,18 @@ def rule(builder: Builder) -> list[Part]:
     grant = f"GRANT ALL ON @s.noted_{number} TO PUBLIC"
     sql = builder.one(
         (
-            f"CREATE RULE note_{number} AS ON DELETE TO @t DO ALSO INSERT INTO @s.noted_{number}"
-            " VALUES (OLD.note)",
-            f"CREATE RULE note_{number} AS ON UPDATE TO @t WHERE NEW.other > 5 DO ALSO INSERT INTO"
-            f" @s.noted_{number} VALUES (NEW.@c::text)",
-            f"CREATE RULE note_{number} AS ON INSERT TO @s.noted_{number} DO ALSO UPDATE @t SET"
-            " note = @c::text WHERE id = 1",
+            (
+                f"CREATE RULE note_{number} AS ON DELETE TO @t DO ALSO INSERT INTO"
+                f" @s.noted_{number} VALUES (OLD.note)"
+            ),
+            (
+                f"CREATE RULE note_{number} AS ON UPDATE TO @t WHERE NEW.other > 5 DO ALSO INSERT"
+                f" INTO @s.noted_{number} VALUES (NEW.@c::text)"
+            ),
+            (
+                f"CREATE RULE note_{number} AS ON INSERT TO @s.noted_{number} DO ALSO UPDATE @t SET"
+                " note = @c::text WHERE id = 1"
+            ),
         )
     )
     return [Part("rule", (log, grant, sql))]

@@ -35,7 +35,7 @@ def index(builder: Builder) -> list[Part]:
     more = builder.one(
         (
             (),
-            (f"COMMENT ON INDEX @s.{name} IS 'by @c'",),
+            (f"COMMENT ON INDEX @s.{name} IS 'by its values'",),
             (f"ALTER TABLE {table} CLUSTER ON {name}",),
             (f"ALTER INDEX @s.{name} ALTER COLUMN 1 SET STATISTICS 77",),
             (f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {name}",),

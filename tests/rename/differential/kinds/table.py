@@ -36,7 +36,9 @@ def column(builder: Builder) -> str:
 
 def make(builder: Builder) -> list[Part]:
     """Return the table and its partitions."""
-    shape = builder.one((*["plain"] * 8, "flat", "flat", "deep", "deep", "by it", "child", "parent"))
+    shape = builder.one(
+        (*["plain"] * 8, "flat", "flat", "deep", "deep", "by it", "child", "parent")
+    )
     keyed = builder.one(_IDS)
     if shape == "by it":
         keyed = "id int NOT NULL"
@@ -73,7 +75,7 @@ def make(builder: Builder) -> list[Part]:
 
 def _flat(builder: Builder, own: str) -> list[Part]:
     builder.tables += ["@s.low", '@s."High part"']
-    bare = own.split(" DEFAULT")[0].replace(" NOT NULL", "")
+    bare = own.split(" DEFAULT", maxsplit=1)[0].replace(" NOT NULL", "")
     not_null = " NOT NULL" if builder.not_null else ""
     default = builder.maybe(f" DEFAULT {builder.value}")
     builder.direct += ["@s.low", '@s."High part"']
@@ -96,7 +98,7 @@ def _flat(builder: Builder, own: str) -> list[Part]:
 def _deep(builder: Builder, own: str) -> list[Part]:
     parts = _flat(builder, own)
     builder.tables += ["@s.mid", "@s.leaf"]
-    bare = own.split(" DEFAULT")[0]
+    bare = own.split(" DEFAULT", maxsplit=1)[0]
     made = "CREATE TABLE @s.mid PARTITION OF @t FOR VALUES FROM (1000) TO (9000)"
     return [
         *parts,
