@@ -8,6 +8,7 @@ from tests.rename.differential.case import Case, Part, Work
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import StrategyName
+    from tests.rename.differential.case import Names
 
 _SCHEMA = Part("schema", ("CREATE SCHEMA @s",))
 TABLE = "CREATE TABLE @t (id int PRIMARY KEY, @c bigint, note text)"
@@ -19,15 +20,17 @@ def example(
     strategy: StrategyName = "columns",
     ending: str = "contract",
     work: dict[str, tuple[Work, ...]] | None = None,
+    before: tuple[str, ...] = (),
     old: str = "amt",
     new: str = "cents",
 ) -> Case:
     """Return a schema of these statements, each a part."""
     made, *more = statements
-    parts = [_SCHEMA, Part("table", (made,)), *(Part("more", (sql,)) for sql in more)]
+    first = [_SCHEMA, *(Part("before", (sql,)) for sql in before)]
+    parts = [*first, Part("table", (made,)), *(Part("more", (sql,)) for sql in more)]
     return Case("s", "thing", old, new, strategy, ending, tuple(parts), work or {})
 
 
-def insert(sql: str, by: str = "old") -> Work:
+def statement(sql: str, by: Names = "old") -> tuple[Work, ...]:
     """Return one statement."""
-    return Work("by hand", (sql,), by)
+    return (Work("direct write to a partition" if "@s.low" in sql else "insert", (sql,), by),)

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
 _TABLES = ("thing", "My. Table", "select", 'q"t', "Ünï", "t" * 63, "a%s", "row")
 _COLUMNS = ("amt", "Amt", "order", "old col", "ö'x", "a.b", "c" * 63, "value", "key", "x\\y")
-_NEW = ("cents", "Cents", "user", "new col", "ü", "b.c", "d" * 63, "amt_cents", "from", 'y"z')
+_NEW = (
+    "cents",
+    "Cents",
+    "user",
+    "new col",
+    "ü",
+    "b.c",
+    "d" * 63,
+    "amt_cents",
+    "from",
+    'y"z',
+    "note",
+)
 _SCHEMAS = ("s", "My Schema", "public2")
 _SETTINGS = {
     "search_path": ('"$user", public', '"Other Types", pg_catalog', "''"),

@@ -85,7 +85,8 @@ class _Writer:
 
     def update_to_default(self, by: Names) -> Work:
         sql = f"UPDATE @t SET @c = DEFAULT WHERE id = {self.some_id()}"
-        return Work("update to the default", (sql,), by, no_view=True)
+        # It may be NULL, which no row that is not filled yet takes.
+        return Work("update to the default", (sql,), by, reads=True, no_view=True)
 
     def delete(self, by: Names) -> Work:
         choices = (
@@ -140,7 +141,7 @@ class _Writer:
     def call(self, by: Names) -> Work:
         """Return a statement on what depends on the table, or on one of its partitions."""
         calls = list(self.builder.calls)
-        if self.builder.strategy == "columns":
+        if self.builder.chance(0.3):
             for leaf, number in zip(self.builder.direct, (4, 44), strict=False):
                 calls += [
                     f"UPDATE {leaf} SET @c = {self.builder.value} WHERE id >= {number}",
@@ -149,7 +150,10 @@ class _Writer:
                 ]
         if not calls:
             return self.update(by)
-        return Work("by way of another", (self.builder.one(calls),), by)
+        sql = self.builder.one(calls)
+        direct = any(leaf in sql for leaf in self.builder.direct)
+        kind = "direct write to a partition" if direct else "by way of another"
+        return Work(kind, (sql,), by)
 
     def deferred(self, by: Names) -> Work:
         """Return a transaction that breaks its constraints in its middle, if they are deferred."""

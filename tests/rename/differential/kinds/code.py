@@ -18,7 +18,7 @@ def function(builder: Builder) -> list[Part]:
         (
             (
                 "SQL",
-                f"{head}(int) RETURNS text LANGUAGE sql AS $$ SELECT @c::text FROM @t LIMIT $1 $$",
+                f"{head}(int) RETURNS text LANGUAGE sql AS $$ SELECT max(@c::text) FROM @t $$",
             ),
             (
                 "plpgsql",
@@ -53,7 +53,7 @@ def function(builder: Builder) -> list[Part]:
             ("row type in", f"{head}(r @t) RETURNS int LANGUAGE sql AS $$ SELECT r.id $$"),
             (
                 "row type out",
-                f"{head}(int) RETURNS SETOF @t LANGUAGE sql AS $$ SELECT * FROM @t LIMIT $1 $$",
+                f"{head}(int) RETURNS SETOF @t LANGUAGE sql AS $$ SELECT * FROM @t $$",
             ),
         )
     )
@@ -96,7 +96,16 @@ def before(builder: Builder) -> list[Part]:
     return [
         Part(f"function of a trigger, {kind}", (made,), is_text=True),
         Part(f"trigger before, {kind}", (trigger,)),
+        *_switched(builder, name),
     ]
+
+
+def _switched(builder: Builder, name: str) -> list[Part]:
+    """Return, rarely, that a trigger is off, or fires for replicas as well."""
+    if builder.chance(0.8):
+        return []
+    how = builder.one(("DISABLE", "ENABLE ALWAYS", "ENABLE REPLICA"))
+    return [Part(f"{how.lower()} trigger", (f"ALTER TABLE @t {how} TRIGGER {name}",))]
 
 
 def after(builder: Builder) -> list[Part]:
@@ -125,6 +134,7 @@ def after(builder: Builder) -> list[Part]:
         Part("log", log),
         Part("function of a trigger after", (made,), is_text=True),
         Part("trigger after", (trigger,)),
+        *_switched(builder, f"b_{number}"),
     ]
 
 

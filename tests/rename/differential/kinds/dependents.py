@@ -9,12 +9,17 @@ from tests.rename.differential.case import Part
 if TYPE_CHECKING:
     from tests.rename.differential.builder import Builder
 
+_FORCED = "ALTER TABLE @t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
 _QUERIES = (
     "SELECT id, @c FROM @t",
     "SELECT * FROM @t",
     "SELECT x.@c AS shown, x.id FROM @t AS x WHERE x.@c IS NOT NULL",
     "SELECT count(*) AS n, count(@c) AS m FROM @t",
     "SELECT id, note FROM @t WHERE other > 1",
+    "SELECT @c AS @n, id FROM @t",
+    "SELECT id FROM @t UNION SELECT other FROM @t WHERE @c IS NULL ORDER BY 1",
+    "SELECT q.id, (SELECT max(r.@c::text) FROM @t AS r WHERE r.other = q.id) AS top FROM @t AS q",
+    "SELECT id, rank() OVER (PARTITION BY @c::text ORDER BY id) AS place FROM @t",
     "WITH q AS (SELECT @c, id FROM @t) SELECT q.* FROM q JOIN @t AS t ON t.id = q.id",
     "SELECT a.id, b.@c FROM @t AS a LEFT JOIN @t AS b ON b.id = a.other",
 )
@@ -71,7 +76,7 @@ def policy(builder: Builder) -> list[Part]:
             ("UPDATE", f"USING (true) WITH CHECK ({condition})"),
         )
     )
-    on = builder.one(("ALTER TABLE @t ENABLE ROW LEVEL SECURITY", "SELECT 1"))
+    on = builder.one(("ALTER TABLE @t ENABLE ROW LEVEL SECURITY", "SELECT 1", _FORCED))
     sql = f'CREATE POLICY "Rule {number}" ON @t FOR {what} TO PUBLIC {end}'
     return [Part("policy", (sql, on))]
 
@@ -84,6 +89,7 @@ def publication(builder: Builder) -> list[Part]:
             "TABLE @t (id, @c)",
             "TABLE @t WHERE (other > 1)",
             "TABLE @t (id, note)",
+            "TABLE @t WITH (publish_via_partition_root)",
             "TABLES IN SCHEMA @s",
             "TABLE @t WHERE (@c IS NOT NULL)",
             "ALL TABLES",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.names import quote
 from tests.rename.differential.case import Part
 
 if TYPE_CHECKING:
@@ -16,18 +17,34 @@ _IDS = (
     "id serial PRIMARY KEY",
     "id int",
 )
-_DEFAULTS = ("", "", "NULL", "{value}", "{value}::text::{type}")
+# In parentheses: a dump and a restore make a constant of `- 5::int` as well.
+_DEFAULTS = (
+    *("", "", "", "NULL", "{value}", "{value}", "({value})::text::{type}"),
+    "CASE WHEN true THEN ({value})::{type} ELSE NULL END",
+    "CASE WHEN 1 > 0 THEN NULL::{type} END",
+    "coalesce(NULL::{type}, ({value})::{type})",
+    "nullif(({value})::text, 'THEN 1 ELSE NULL:: END %s %1$s')::{type}",
+    "(ARRAY[({value})::{type}])[1]",
+)
+_TEXTS = (
+    "E'a\\nb \\\\ ''q'' %s %1$s'",
+    "'x'::text || 'y'",
+    "' THEN 1 ELSE NULL::text END'",
+    "current_schema",
+)
 _OPTIONS = ("", "", " WITH (fillfactor = 71)", " WITH (autovacuum_enabled = off)")
 
 
 def column(builder: Builder) -> str:
     """Return the column's definition."""
-    default = builder.one(_DEFAULTS).format(value=builder.value, type=builder.type.sql)
+    # A collation is no part of a type where a value is cast.
+    cast = builder.type.sql.split(" COLLATE", maxsplit=1)[0]
+    default = builder.one(_DEFAULTS).format(value=builder.value, type=cast)
+    if "text" in cast and builder.chance(0.3):
+        default = builder.one(_TEXTS)
     if builder.type.number and builder.chance(0.2):
         default = "nextval('@s.numbers'::regclass)"
         builder.advances = True
-    # A collation is no part of a type where a value is cast.
-    default = default.split(" COLLATE")[0]
     builder.default = default or None
     told = f" DEFAULT {default}" if default else ""
     builder.not_null = builder.chance(0.2) and default != "NULL"
@@ -48,6 +65,8 @@ def make(builder: Builder) -> list[Part]:
     builder.shape = shape
     own = column(builder)
     others = ["other int DEFAULT 3", "note text"]
+    if builder.chance(0.2):
+        others += [f"{quote((builder.old + '2')[-63:])} int", "old_@ text".replace("@", "amt")]
     place = builder.one((0, 1, 2))
     others.insert(place, own)
     listed = ", ".join([keyed, *others])
