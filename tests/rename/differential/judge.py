@@ -105,11 +105,11 @@ class Judge:
     async def _expand(self, rename: Rename) -> bool:
         """Expand; return whether the plan allowed it."""
         refused = False
-        one = (strategy_of(self.case.strategy),)
+        chosen = (strategy_of(self.case.strategy),)
         with (
             mock.patch.object(engine, "make_plan", _planner(plans := [])),
             # The other's plan takes as long, and is only a sentence in the messages of this one's.
-            mock.patch.object(planning, "STRATEGIES", one),
+            mock.patch.object(planning, "STRATEGIES", chosen),
         ):
             try:
                 await rename.expand()
@@ -236,14 +236,14 @@ class Judge:
             # Unless it fails by something else before that.
             twins = [twins[1] if twins[1].sqlstate else Ended([], work.fails)]
             ours = [ours[0]._replace(rows=[])]
-        for one, other in zip(ours, twins, strict=True):
+        for our, other in zip(ours, twins, strict=True):
             self.tally.statements["failed" if other.sqlstate else "ran"] += 1
-            right = (one.rows, one.sqlstate) == (other.rows, other.sqlstate)
+            right = (our.rows, our.sqlstate) == (other.rows, other.sqlstate)
             if not right:
                 raise DifferenceError(
                     f"{work.kind} by the {work.by} name after {window}:"
-                    f" {one.sqlstate} for {other.sqlstate}",
-                    f"{work.statements} {one} instead of {other}",
+                    f" {our.sqlstate} for {other.sqlstate}",
+                    f"{work.statements} {our} instead of {other}",
                 )
         await self._same_rows(f"{work.kind} by the {work.by} name after {window}")
 
@@ -294,5 +294,5 @@ def _for_the_twin(work: Work) -> Work:
     head, _, values = sql.partition(" VALUES ")
     value = values.removeprefix("(").removesuffix(")")
     number, _, both = value.partition(", ")
-    one = both[: (len(both) - 2) // 2]
-    return replace(work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {one})",))
+    given = both[: (len(both) - 2) // 2]
+    return replace(work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {given})",))

@@ -157,12 +157,12 @@ class _Writer:
 
     def deferred(self, by: Names) -> Work:
         """Return a transaction that breaks its constraints in its middle, if they are deferred."""
-        one, two = self.builder.value, self.builder.value
+        first, second = self.builder.value, self.builder.value
         statements = (
             "BEGIN",
             "SET CONSTRAINTS ALL DEFERRED",
-            f"UPDATE @t SET @c = {one} WHERE id IN (1, 2)",
-            f"UPDATE @t SET @c = {two} WHERE id = 2",
+            f"UPDATE @t SET @c = {first} WHERE id IN (1, 2)",
+            f"UPDATE @t SET @c = {second} WHERE id = 2",
             "COMMIT",
         )
         return Work("deferred", statements, by)
@@ -171,11 +171,11 @@ class _Writer:
         return Work("truncate", ("TRUNCATE @t CASCADE",), by, no_view=True)
 
     def transaction(self, by: Names) -> Work:
-        one, two = self.insert(by), self.update(by)
+        first, second = self.insert(by), self.update(by)
         end = self.builder.one(("COMMIT", "ROLLBACK"))
         middle = self.builder.one(((), ("SAVEPOINT a",)))
         back = ("ROLLBACK TO a",) if middle and self.builder.chance() else ()
-        statements = ("BEGIN", *one.statements, *middle, *two.statements, *back, end)
+        statements = ("BEGIN", *first.statements, *middle, *second.statements, *back, end)
         return Work("transaction", statements, by)
 
     def both(self, by: Names) -> Work:
@@ -188,8 +188,8 @@ class _Writer:
         return Work("both names", (self.builder.one(choices),), by, no_view=True)
 
     def both_differ(self, by: Names) -> Work:
-        one, two = self.builder.type.values[:2]
-        sql = f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {one}, {two})"
+        first, second = self.builder.type.values[:2]
+        sql = f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {first}, {second})"
         return Work("two values", (sql,), by, no_view=True, fails=_BOTH_DIFFER)
 
 

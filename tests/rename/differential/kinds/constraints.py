@@ -94,10 +94,10 @@ def key_out(builder: Builder) -> list[Part]:
             f" @s.list_{number}{builder.one(_ACTIONS)}{end}"
         ),
     )
-    one, two = builder.type.values[:2]
+    first, second = builder.type.values[:2]
     builder.calls += [
-        f"DELETE FROM @s.list_{number} WHERE id::text = ({one})::text",
-        f"UPDATE @s.list_{number} SET id = {builder.value} WHERE id::text = ({two})::text",
+        f"DELETE FROM @s.list_{number} WHERE id::text = ({first})::text",
+        f"UPDATE @s.list_{number} SET id = {builder.value} WHERE id::text = ({second})::text",
         f"INSERT INTO @s.list_{number} VALUES ({builder.value}) ON CONFLICT DO NOTHING",
     ]
     return [Part("foreign key", statements)]

@@ -46,9 +46,9 @@ def column(builder: Builder) -> str:
         default = "nextval('@s.numbers'::regclass)"
         builder.advances = True
     builder.default = default or None
-    told = f" DEFAULT {default}" if default else ""
+    clause = f" DEFAULT {default}" if default else ""
     builder.not_null = builder.chance(0.2) and default != "NULL"
-    return f"@c {builder.type.sql}{told}{' NOT NULL' if builder.not_null else ''}"
+    return f"@c {builder.type.sql}{clause}{' NOT NULL' if builder.not_null else ''}"
 
 
 def make(builder: Builder) -> list[Part]:
