@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from tests.rename.differential.judge import DifferenceError, Judge, Tally
-from tests.rename.differential.twins import ROLES, Side
+from tests.rename.differential.twins import MAKE_ROLES, Side
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Arena:
 
     async def _make_roles(self) -> None:
         async with connected(self._server) as connection:
-            for role in ROLES:
-                await connection.execute(f'CREATE ROLE "{role}"')
+            for statement in MAKE_ROLES:
+                await connection.execute(statement)
 
     async def _judge(self, case: Case) -> None:
         if not self._sides or self._used >= _USES:

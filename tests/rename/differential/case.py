@@ -59,6 +59,7 @@ class Case:
         ending: the phase after which it is rolled back; `contract` where it is not.
         settings: of the database, for operator and clients alike.
         role: whom the clients work as; empty for the owner.
+        operator: who owns and renames everything; empty for a superuser.
         changes: DDL on the old column after the backfill.
     """
 
@@ -73,6 +74,7 @@ class Case:
     settings: dict[str, str] = field(default_factory=dict)
     role: str = ""
     changes: tuple[Work, ...] = ()
+    operator: str = ""
 
     def sql(self, statement: str, column: str | None = None) -> str:
         """Return a statement with the names in it."""
@@ -91,7 +93,9 @@ class Case:
 
     def script(self) -> str:
         """Return the schema and the work as SQL, to read and to try by hand."""
-        lines = [f"-- {self.strategy}, to {self.ending}; {self.settings} {self.role}"]
+        lines = [
+            f"-- {self.strategy}, to {self.ending}; {self.settings} {self.role}, by {self.operator}"
+        ]
         lines += [f"{self.sql(sql)};" for part in self.parts for sql in part.statements]
         for window, work in self.work.items():
             lines.append(f"-- after {window}" if window != "before" else "-- before")

@@ -96,7 +96,10 @@ class Judge:
             return
         await self._work("before")
         before = await self.ours.dump()
-        async with Database(self.ours.url, Settings()) as database:
+        url = self.ours.url
+        if self.case.operator:
+            url = url.set(username=self.case.operator)
+        async with Database(url, Settings()) as database:
             target = Target(self.case.table, self.case.old, self.case.new, self.case.schema)
             options = replace(_OPTIONS, strategy=self.case.strategy, accept=_ACCEPTED)
             rename = Rename(database, target, options)
@@ -283,9 +286,11 @@ def _planner(plans: list[Plan]) -> Callable[[RenameContext], Awaitable[Plan]]:
 
 def _for_the_twin(work: Work) -> Work:
     """Return the statement with the column by one name."""
-    if work.kind not in {"both names", "two values"}:
+    if work.kind not in {"both names", "two values", "mixed names"}:
         return work
     (sql,) = work.statements
+    if work.kind == "mixed names":
+        return replace(work, statements=(sql.replace("@o", "@c").replace("@n", "@c"),))
     if sql.startswith("UPDATE"):
         first, _, rest = sql.partition(", @n = ")
         return replace(

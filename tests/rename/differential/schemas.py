@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.rename.differential import kinds
 from tests.rename.differential.builder import Builder
 from tests.rename.differential.case import Case, Part
+from tests.rename.differential.twins import OPERATOR
 from tests.rename.differential.types import DEFINITIONS, TYPES
 from tests.rename.differential.works import changes, works
 
@@ -85,6 +86,7 @@ def _case(chance: Random, version: int) -> Case:
         parts=tuple(parts),
         work=works(builder),
         changes=changes(builder),
+        operator=OPERATOR if builder.chance(0.2) else "",
         settings=_settings(builder),
         role=role,
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tests.rename.differential.case import Case
 
+_NOTHING = {"settings": {}, "changes": (), "operator": "", "role": ""}
+
 
 def smaller(case: Case, kind: str, judge: Callable[[Case], None]) -> Case:
     """Return the smallest example with a difference of the same kind."""
@@ -27,12 +29,9 @@ def smaller(case: Case, kind: str, judge: Callable[[Case], None]) -> Case:
 
 def _candidates(case: Case) -> Iterator[Case]:
     """Return what lacks one thing, the largest things first."""
-    if case.settings:
-        yield replace(case, settings={})
-    if case.changes:
-        yield replace(case, changes=())
-    if case.role:
-        yield replace(case, role="")
+    for name, nothing in _NOTHING.items():
+        if getattr(case, name) != nothing:
+            yield replace(case, **{name: nothing})
     for window, work in case.work.items():
         if work:
             yield replace(case, work=case.work | {window: ()})

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from tests.rename.differential.dump import Piece
 
 # What is there before the schema; not every server has the extensions.
-ROLES = ("diff_reader", "Diff Writer")
+OPERATOR = "diff_owner"
+MAKE_ROLES = (
+    "CREATE ROLE diff_reader",
+    'CREATE ROLE "Diff Writer"',
+    f'CREATE ROLE {OPERATOR} LOGIN IN ROLE "Diff Writer"',
+)
 _FIRST = ("CREATE EXTENSION IF NOT EXISTS citext", "CREATE EXTENSION IF NOT EXISTS btree_gist")
 _CLEAN = """
 DO $$ DECLARE name text; BEGIN
@@ -93,7 +98,7 @@ class Side:
     @classmethod
     async def open(cls, server: URL, bin_dir: Path) -> Side:
         name = f"diff_{uuid4().hex[:10]}"
-        await execute(server, f"CREATE DATABASE {name}")
+        await execute(server, f"CREATE DATABASE {name} OWNER {OPERATOR}")
         url = server.set(database=name)
         side = cls(url, bin_dir, await connect(url))
         for statement in _FIRST:
@@ -125,6 +130,8 @@ class Side:
         """Run a part's statements, all or none; return the SQLSTATE that it failed by."""
         try:
             async with self.admin.transaction():
+                if case.operator:
+                    await self.admin.execute(f"SET LOCAL ROLE {case.operator}")
                 for statement in part.statements:
                     await self.admin.execute(case.sql(statement, column))
         except asyncpg.PostgresError as error:

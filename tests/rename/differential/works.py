@@ -187,6 +187,73 @@ class _Writer:
         )
         return Work("both names", (self.builder.one(choices),), by, no_view=True)
 
+    def mixed(self, by: Names) -> Work:
+        """Return a statement that reads by the one name and writes by the other."""
+        choices = (
+            f"UPDATE @t SET @o = {self.builder.value} WHERE @n IS NOT NULL AND id < 5",
+            f"UPDATE @t SET note = 'm', @n = {self.builder.value} WHERE @o::text <> ''",
+            "UPDATE @t SET @n = @o WHERE id < 4 RETURNING @o::text, @n::text",
+            "SELECT id, @o::text, @n::text FROM @t WHERE @o IS NOT NULL OR @n IS NULL",
+            f"INSERT INTO @t (id, @n) SELECT id + {self.new_id()}, @o FROM @t WHERE id = 2",
+            f"INSERT INTO @t (id, @o) VALUES ({self.new_id()}, {self.value()}) RETURNING @n::text",
+            (
+                f"INSERT INTO @t (id, @n) VALUES ({self.some_id()}, {self.builder.value})"
+                " ON CONFLICT (id) DO UPDATE SET @o = EXCLUDED.@o"
+            ),
+            "DELETE FROM @t WHERE @o IS NULL RETURNING @n::text, id",
+        )
+        return Work("mixed names", (self.builder.one(choices),), by, reads=True)
+
+    def rare(self, by: Names) -> Work:
+        """Return what only some servers, sessions or schemas take."""
+        value, number = self.builder.value, self.new_id()
+        choices = (
+            (f"UPDATE @t SET @c = {value} WHERE id = 2 RETURNING old.@c::text, new.@c::text",),
+            (f"INSERT INTO @t (id, @c) VALUES ({number}, {value}) ON CONFLICT (@c) DO NOTHING",),
+            (
+                (
+                    f"INSERT INTO @t (id, @c) VALUES ({number}, {value})"
+                    " ON CONFLICT (id, @c) DO UPDATE SET note = 'c'"
+                ),
+            ),
+            (
+                (
+                    f"DO $$ BEGIN BEGIN INSERT INTO @t (id) VALUES ({number});"
+                    " INSERT INTO @t (id, other) VALUES (NULL, 1 / 0); EXCEPTION WHEN others THEN NULL;"
+                    f" END; INSERT INTO @t (id, @c) VALUES ({number}, {value}); END $$"
+                ),
+            ),
+            (
+                "BEGIN",
+                "SAVEPOINT a",
+                f"INSERT INTO @t (id) VALUES ({number})",
+                "ROLLBACK TO a",
+                f"INSERT INTO @t (id, @c) VALUES ({number}, {value})",
+                f"UPDATE @t SET @c = {self.builder.value} WHERE id = {number}",
+                "COMMIT",
+            ),
+            (
+                (
+                    f"WITH a AS (DELETE FROM @t WHERE id = 3 RETURNING @c), b AS (INSERT INTO @t"
+                    f" (id, @c) SELECT {number}, @c FROM a RETURNING id) UPDATE @t SET note = 'w' WHERE id = 2"
+                ),
+            ),
+            (
+                (
+                    f"MERGE INTO @t AS t USING (VALUES (2)) AS s (i) ON t.id = s.i WHEN MATCHED THEN"
+                    f" UPDATE SET @c = {value} WHEN NOT MATCHED BY SOURCE AND t.id > 6 THEN DELETE"
+                ),
+            ),
+            ("SELECT id, @c::text FROM @t WHERE id < 4 FOR NO KEY UPDATE SKIP LOCKED",),
+            (f"INSERT INTO @t (id, @c) SELECT n, {value} FROM generate_series(500, 520) AS n",),
+            (f"UPDATE @t SET @c = {value} WHERE id IN (SELECT id FROM @t WHERE @c IS NULL)",),
+        )
+        chosen = self.builder.one(choices)
+        merges = "MERGE" in chosen[0]
+        if self.builder.advances and (merges or "ON CONFLICT" in chosen[0]):
+            return self.delete(by)
+        return Work("rare", chosen, by, reads=True, no_view=merges and self.builder.version < 17)
+
     def both_differ(self, by: Names) -> Work:
         first, second = self.builder.type.values[:2]
         sql = f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {first}, {second})"
@@ -233,16 +300,17 @@ def works(builder: Builder) -> dict[str, tuple[Work, ...]]:
         writer.read,
         writer.transaction,
         writer.deferred,
+        writer.rare,
+        writer.rare,
         *[writer.call] * (6 if builder.calls else 2),
     ]
+    both = [writer.both, writer.both_differ, writer.mixed, writer.mixed, writer.truncate]
     found = {}
     # A statement that was prepared before the rename, and is used in every window since.
     kept = builder.one((writer.update, writer.update_reading, writer.read, writer.delete))("old")
     again = (kept,) if builder.chance() else ()
     for window in WINDOWS:
-        kinds = (
-            usual if window in {"before", "contract"} else [*usual, writer.both, writer.truncate]
-        )
+        kinds = usual if window in {"before", "contract"} else [*usual, *both]
         chosen = []
         for _ in range(builder.one((0, 1, 2, 4))):
             by: Names = "old" if window == "before" else builder.one(("old", "new"))

@@ -76,6 +76,9 @@ _BODIES = {
     "that names nothing": "NEW.other := coalesce(NEW.other, 0) + 1;",
     "that reads it": "IF TG_OP = 'INSERT' THEN NEW.note := NEW.@c::text; END IF;",
     "that writes it": "IF TG_OP = 'INSERT' AND NEW.@c IS NULL THEN NEW.@c := {value}; END IF;",
+    "that skips rows": "IF NEW.id % 3 = 0 THEN RETURN NULL; END IF;",
+    "that fails": "IF NEW.id % 7 = 0 THEN RAISE EXCEPTION USING ERRCODE = 'AB123'; END IF;",
+    "that writes elsewhere": "INSERT INTO @s.else_{n} (a, b) VALUES (NEW.id, 'x');",
     "that reads the row": "NEW.note := concat(left(to_jsonb(NEW) ->> 'note', 9), '!');",
 }
 
@@ -86,6 +89,8 @@ def before(builder: Builder) -> list[Part]:
     body = _BODIES[kind].replace("{value}", builder.value)
     events = builder.one(("INSERT", "INSERT OR UPDATE", "UPDATE OF @c", "UPDATE OF note", "UPDATE"))
     name = builder.one((f"a_{number}", f'"zzz {number}"'))
+    body = body.replace("{n}", str(number))
+    other = f"CREATE TABLE @s.else_{number} (a int, @c text DEFAULT 'y', b text)"
     made = (
         f"CREATE OR REPLACE FUNCTION @s.g_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" {body} RETURN NEW; END $$"
@@ -94,6 +99,7 @@ def before(builder: Builder) -> list[Part]:
         f"CREATE TRIGGER {name} BEFORE {events} ON @t FOR EACH ROW EXECUTE FUNCTION @s.g_{number}()"
     )
     return [
+        Part("log", (other, f"GRANT ALL ON @s.else_{number} TO PUBLIC")),
         Part(f"function of a trigger, {kind}", (made,), is_text=True),
         Part(f"trigger before, {kind}", (trigger,)),
         *_switched(builder, name),
