@@ -39,6 +39,7 @@ class Work:
         reads: whether it reads the column: by the new name only where that is filled.
         no_view: whether the documentation says that no view takes it.
         copied: the rows of a COPY, if it is none of statements.
+        twin: what the twin is given instead, which has the column by one name.
         fails: the SQLSTATE that the documentation gives it while both names are there.
     """
 
@@ -49,6 +50,7 @@ class Work:
     no_view: bool = False
     copied: str | None = None
     fails: str | None = None
+    twin: str = ""
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,7 @@ class Judge:
         if window in {"before", "contract"} and self._twins != self._column:
             raise AssertionError
         ours = await self.ours.run(case, work, name)
-        names = _for_the_twin(work)
+        names = replace(work, statements=(work.twin,)) if work.twin else work
         if work.fails:
             names = replace(names, statements=("BEGIN", *names.statements, "ROLLBACK"))
         # After the contract, and after a rollback, a name that is gone is gone on both.
@@ -282,22 +282,3 @@ def _planner(plans: list[Plan]) -> Callable[[RenameContext], Awaitable[Plan]]:
         return plans[-1]
 
     return planned
-
-
-def _for_the_twin(work: Work) -> Work:
-    """Return the statement with the column by one name."""
-    if work.kind not in {"both names", "two values", "mixed names"}:
-        return work
-    (sql,) = work.statements
-    if work.kind == "mixed names":
-        return replace(work, statements=(sql.replace("@o", "@c").replace("@n", "@c"),))
-    if sql.startswith("UPDATE"):
-        first, _, rest = sql.partition(", @n = ")
-        return replace(
-            work, statements=(f"{first.replace('@o', '@c')} {rest[rest.index('WHERE') :]}",)
-        )
-    head, _, values = sql.partition(" VALUES ")
-    value = values.removeprefix("(").removesuffix(")")
-    number, _, both = value.partition(", ")
-    given = both[: (len(both) - 2) // 2]
-    return replace(work, statements=(f"{head.replace('@o, @n', '@c')} VALUES ({number}, {given})",))

@@ -180,12 +180,14 @@ class _Writer:
 
     def both(self, by: Names) -> Work:
         """Return a statement that gives one value by both names, which the twin gets by one."""
-        value = self.builder.value
-        choices = (
-            f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {value}, {value})",
-            f"UPDATE @t SET @o = {value}, @n = {value} WHERE id = {self.some_id()}",
-        )
-        return Work("both names", (self.builder.one(choices),), by, no_view=True)
+        value, number = self.builder.value, self.new_id()
+        head, tail = "INSERT INTO @t (id, ", f") VALUES ({number}, {value}"
+        sql, twin = f"{head}@o, @n{tail}, {value})", f"{head}@c{tail})"
+        if self.builder.chance():
+            tail = f" WHERE id = {self.some_id()}"
+            sql = f"UPDATE @t SET @o = {value}, @n = {value}{tail}"
+            twin = f"UPDATE @t SET @c = {value}{tail}"
+        return Work("both names", (sql,), by, no_view=True, twin=twin)
 
     def mixed(self, by: Names) -> Work:
         """Return a statement that reads by the one name and writes by the other."""
@@ -202,7 +204,9 @@ class _Writer:
             ),
             "DELETE FROM @t WHERE @o IS NULL RETURNING @n::text, id",
         )
-        return Work("mixed names", (self.builder.one(choices),), by, reads=True)
+        sql = self.builder.one(choices)
+        twin = sql.replace("@o", "@c").replace("@n", "@c")
+        return Work("mixed names", (sql,), by, reads=True, twin=twin)
 
     def rare(self, by: Names) -> Work:
         """Return what only some servers, sessions or schemas take."""
@@ -219,7 +223,7 @@ class _Writer:
             (
                 (
                     f"DO $$ BEGIN BEGIN INSERT INTO @t (id) VALUES ({number});"
-                    " INSERT INTO @t (id, other) VALUES (NULL, 1 / 0); EXCEPTION WHEN others THEN NULL;"
+                    " INSERT INTO @t (other) VALUES (1 / 0); EXCEPTION WHEN others THEN NULL;"
                     f" END; INSERT INTO @t (id, @c) VALUES ({number}, {value}); END $$"
                 ),
             ),
@@ -235,12 +239,12 @@ class _Writer:
             (
                 (
                     f"WITH a AS (DELETE FROM @t WHERE id = 3 RETURNING @c), b AS (INSERT INTO @t"
-                    f" (id, @c) SELECT {number}, @c FROM a RETURNING id) UPDATE @t SET note = 'w' WHERE id = 2"
+                    f" (id, @c) SELECT {number}, @c FROM a) UPDATE @t SET note = 'w' WHERE id = 2"
                 ),
             ),
             (
                 (
-                    f"MERGE INTO @t AS t USING (VALUES (2)) AS s (i) ON t.id = s.i WHEN MATCHED THEN"
+                    f"MERGE INTO @t AS t USING (VALUES (2)) AS s (i) ON id = i WHEN MATCHED THEN"
                     f" UPDATE SET @c = {value} WHEN NOT MATCHED BY SOURCE AND t.id > 6 THEN DELETE"
                 ),
             ),
@@ -256,8 +260,10 @@ class _Writer:
 
     def both_differ(self, by: Names) -> Work:
         first, second = self.builder.type.values[:2]
-        sql = f"INSERT INTO @t (id, @o, @n) VALUES ({self.new_id()}, {first}, {second})"
-        return Work("two values", (sql,), by, no_view=True, fails=_BOTH_DIFFER)
+        number = self.new_id()
+        sql = f"INSERT INTO @t (id, @o, @n) VALUES ({number}, {first}, {second})"
+        twin = f"INSERT INTO @t (id, @c) VALUES ({number}, {first})"
+        return Work("two values", (sql,), by, no_view=True, twin=twin, fails=_BOTH_DIFFER)
 
 
 def changes(builder: Builder) -> tuple[Work, ...]:
