@@ -205,10 +205,11 @@ class Judge:
 
     async def _work(self, window: str) -> None:
         for work in self.case.work.get(window, ()):
-            if (work.no_view and self._view_stands) or (
-                # By the new name it is empty until the backfill has been there.
-                work.reads and work.by == "new" and window == "expand" and not self._view_stands
-            ):
+            if work.no_view and self._view_stands:
+                continue
+            # By the new name it is empty until the backfill has been there.
+            empty = window == "expand" and not self._view_stands
+            if empty and work.reads and (work.by == "new" or work.twin):
                 continue
             await self._run(window, work)
 

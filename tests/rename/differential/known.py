@@ -46,7 +46,7 @@ KNOWN = (
             before=("CREATE DOMAIN @s.cents AS bigint",),
         ),
         kind="^schema after (contract|rollback): (DEFAULT|TABLE|DEFAULT, TABLE)$",
-        text=r"DEFAULT \(*.*::\S+\.\w+\)*::",
+        text=r"DEFAULT .*\.\w+\)+::",
         script="CREATE DOMAIN",
     ),
     Known(
@@ -75,7 +75,7 @@ KNOWN = (
                 "verify": statement("INSERT INTO @t (id) VALUES (2)"),
             },
         ),
-        kind="^(rows after|insert|upsert|update|merge|copy|transaction|by )",
+        kind="^rows after|by the (old|new) name after",
         script=r"nextval\(|AS IDENTITY \(START 5000|bigserial",
     ),
     Known(

@@ -65,7 +65,7 @@ def make(builder: Builder) -> list[Part]:
     builder.shape = shape
     own = column(builder)
     others = ["other int DEFAULT 3", "note text"]
-    if builder.chance(0.2):
+    if shape not in {"flat", "deep"} and builder.chance(0.2):
         others += [f"{quote((builder.old + '2')[-63:])} int", "old_@ text".replace("@", "amt")]
     place = builder.one((0, 1, 2))
     others.insert(place, own)
