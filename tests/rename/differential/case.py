@@ -40,6 +40,7 @@ class Work:
         no_view: whether the documentation says that no view takes it.
         copied: the rows of a COPY, if it is none of statements.
         twin: what the twin is given instead, which has the column by one name.
+        by_index: whether it needs an index on the column: by the new name one of `verify`'s.
         fails: the SQLSTATE that the documentation gives it while both names are there.
     """
 
@@ -51,6 +52,7 @@ class Work:
     copied: str | None = None
     fails: str | None = None
     twin: str = ""
+    by_index: bool = False
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,9 @@ class Judge:
             empty = window == "expand" and not self._view_stands
             if empty and work.reads and (work.by == "new" or work.twin):
                 continue
+            copied = window in {"verify", "contract"} or self._view_stands
+            if work.by_index and work.by == "new" and not copied:
+                continue
             await self._run(window, work)
 
     async def _change(self) -> None:

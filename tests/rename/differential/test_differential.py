@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.rename.differential.arena import Arena
     from tests.rename.differential.case import Case
 
-EXAMPLES = int(os.environ.get("INVOICING_TEST_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("INVOICING_TEST_EXAMPLES", "35"))
 SEED = int(os.environ.get("INVOICING_TEST_SEED", "1"))
 
 

@@ -253,10 +253,11 @@ class _Writer:
             (f"UPDATE @t SET @c = {value} WHERE id IN (SELECT id FROM @t WHERE @c IS NULL)",),
         )
         chosen = self.builder.one(choices)
-        merges = "MERGE" in chosen[0]
-        if self.builder.advances and (merges or "ON CONFLICT" in chosen[0]):
+        merges, by_index = "MERGE" in chosen[0], "ON CONFLICT" in chosen[0]
+        if self.builder.advances and (merges or by_index):
             return self.delete(by)
-        return Work("rare", chosen, by, reads=True, no_view=merges and self.builder.version < 17)
+        no_view = merges and self.builder.version < 17
+        return Work("rare", chosen, by, reads=True, no_view=no_view, by_index=by_index)
 
     def both_differ(self, by: Names) -> Work:
         first, second = self.builder.type.values[:2]
