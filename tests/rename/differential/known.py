@@ -46,7 +46,7 @@ KNOWN = (
             before=("CREATE DOMAIN @s.cents AS bigint",),
         ),
         kind="^schema after (contract|rollback): (DEFAULT|TABLE|DEFAULT, TABLE)$",
-        text=r"DEFAULT .*\.\w+\)+::",
+        text=r"(?s)DEFAULT \((.+?)\)::\S+.*DEFAULT \1",
         script="CREATE DOMAIN",
     ),
     Known(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _CHECKS = (
     "@c IS NOT NULL OR id > 0",
-    "@c::text <> 'no' AND note <> '@c'",
+    "@c::text <> 'no' AND note <> '@o'",
     "num_nulls(@c, note, other) < 3",
     "@c IS DISTINCT FROM NULL OR true",
 )
