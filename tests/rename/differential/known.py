@@ -91,6 +91,18 @@ KNOWN = (
         kind="^direct write to a partition by the old name after .*: 42703 for (?!42703)",
         script="^-- view",
     ),
+    Known(
+        "identity behind a view",
+        "The view's column is no identity: SET ... = DEFAULT of one GENERATED ALWAYS is refused.",
+        example(
+            "CREATE TABLE @t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, @c bigint)",
+            "INSERT INTO @t (@c) VALUES (1)",
+            strategy="view",
+            work={"expand": statement("UPDATE @t SET id = DEFAULT WHERE id = 1")},
+        ),
+        kind="by the (old|new) name after .*: 428C9 for None$",
+        script="(?s)^-- view.*GENERATED ALWAYS AS IDENTITY",
+    ),
 )
 
 

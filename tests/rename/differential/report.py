@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from tests.rename.differential.arena import Arena
 
 
@@ -33,9 +31,5 @@ def report(arena: Arena) -> str:
     lines += [f"  known difference: {slug} {count}" for slug, count in tally.known.items()]
     lines.append(f"  statements: {dict(tally.statements)}")
     lines.append(f"  parts: {sum(tally.parts.values())}, not valid: {sum(tally.invalid.values())}")
-    lines += [f"    {count:4} {what}" for what, count in _most(tally.invalid)]
+    lines += [f"    {count:4} {what}" for what, count in tally.invalid.most_common(10)]
     return "\n".join(lines)
-
-
-def _most(counter: Counter[str]) -> list[tuple[str, int]]:
-    return [(what[:150], count) for what, count in counter.most_common(15)]

@@ -135,7 +135,7 @@ class Side:
                 for statement in part.statements:
                     await self.admin.execute(case.sql(statement, column))
         except asyncpg.PostgresError as error:
-            return f"{error.sqlstate} {error}"
+            return str(error.sqlstate)
         return None
 
     async def run(self, case: Case, work: Work, column: str) -> list[Ended]:

@@ -36,7 +36,7 @@ def view(builder: Builder) -> list[Part]:
     check = builder.one(("", "", " WITH CHECK OPTION")) if "AS x" in query else ""
     statements = [f"CREATE VIEW @s.view_{number}{options} AS {query}{check}"]
     if builder.chance():
-        statements.append(f"COMMENT ON VIEW @s.view_{number} IS 'shows @c'")
+        statements.append(f"COMMENT ON VIEW @s.view_{number} IS 'shows it'")
         statements.append(f"GRANT SELECT ON @s.view_{number} TO diff_reader")
     if query == _QUERIES[0]:
         # Its column keeps its name, whatever the table's is called.

@@ -138,7 +138,9 @@ def rows(builder: Builder) -> list[Part]:
     values = builder.type.values
     count = builder.one((1, 8, 20))
     picked = [values[n % len(values)] if n % 5 else "NULL" for n in range(1, count + 1)]
+    head = "INSERT INTO @t (id, @c, note)"
+    if builder.identity:
+        head += " OVERRIDING SYSTEM VALUE"
     return [
-        Part("row", (f"INSERT INTO @t (id, @c, note) VALUES ({n}, {value}, 'n{n}')",))
-        for n, value in enumerate(picked, 1)
+        Part("row", (f"{head} VALUES ({n}, {value}, 'n{n}')",)) for n, value in enumerate(picked, 1)
     ]
