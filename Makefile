@@ -10,6 +10,8 @@ SQLALCHEMY_2_0 := 2.0.44
 VENV_2_0 := .venv-sqlalchemy-2.0
 READY_2_0 := $(VENV_2_0)/.ready
 UV := $(shell command -v uv 2>/dev/null)
+# Generated schemas a server on which a rename is compared with PostgreSQL's own: about one a second.
+EXAMPLES ?= 10000
 LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 # Root has to say that it knows.
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -96,10 +98,11 @@ check: $(READY)
 lab: $(READY) ## Open JupyterLab on notebooks/
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
 
-bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk)
+bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk), and EXAMPLES=10000 by chance
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
 	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
 	  tests/rename/test_kills_in_phases.py
+	@INVOICING_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/rename/differential/test_differential.py
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks

@@ -12,9 +12,11 @@ KINDS = (
         """
         SELECT k.partrelid::regclass::text, 'pg_class', k.partrelid
         FROM tree JOIN pg_catalog.pg_partitioned_table AS k ON k.partrelid = tree.relid
-        WHERE tree.attnum = ANY (k.partattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
-            WHERE h.classid = 'pg_class'::regclass AND h.objid = k.partrelid
-            AND h.relid = k.partrelid)
+        -- The key's columns depend on their table, also those of expressions.
+        WHERE EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+            AND d.objid = k.partrelid AND d.objsubid = tree.attnum AND d.refobjid = k.partrelid
+            AND d.refobjsubid = 0 AND d.deptype = 'i')
         """,
     ),
 )

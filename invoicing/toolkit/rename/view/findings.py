@@ -150,8 +150,9 @@ def _table(facts: asyncpg.Record, of: ResolvedTable, version: int) -> list[PlanF
             facts["partitioned"],
             "partitioned",
             (
-                "no partition can be attached or detached by the table's name while the view "
-                "stands. Pause jobs that do so, then: --accept partitioned"
+                "while the view stands, no partition can be attached or detached by the table's "
+                "name, and code that names a partition itself finds the new column name there "
+                "alone. Pause what does so, then: --accept partitioned"
             ),
         ),
     ]
