@@ -39,10 +39,11 @@ class Known:
 KNOWN = (
     Known(
         "domain default",
-        "A default that is itself of a domain has one more cast to its base type afterwards: a"
-        " CASE of which not all branches are of the domain is of the base type.",
+        "A default that is itself of a domain, and does not end with a cast to it, has one more"
+        " to its base type afterwards: a CASE with a branch of no type is of the base type.",
         example(
-            "CREATE TABLE @t (id int PRIMARY KEY, @c @s.cents DEFAULT '1'::text::@s.cents)",
+            "CREATE TABLE @t (id int PRIMARY KEY, @c @s.cents DEFAULT"
+            " (ARRAY['1'::text::@s.cents])[1])",
             before=("CREATE DOMAIN @s.cents AS bigint",),
         ),
         kind="^schema after (contract|rollback): (DEFAULT|TABLE|DEFAULT, TABLE)$",

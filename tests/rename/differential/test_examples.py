@@ -20,6 +20,11 @@ EXAMPLES: dict[str, Case] = {
         "CREATE TABLE @s.some PARTITION OF @t DEFAULT",
         ROWS,
     ),
+    # The default came back with a cast to the base type around it.
+    "a default that ends with a cast to its own domain": example(
+        "CREATE TABLE @t (id int PRIMARY KEY, @c @s.cents DEFAULT '1'::text::@s.cents)",
+        before=("CREATE DOMAIN @s.cents AS bigint",),
+    ),
 }
 
 
