@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ended, state
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import (
     ConfirmationError,
@@ -49,7 +49,7 @@ async def contract(session: RenameSession, strategy: RenameStrategy, confirm: st
     await tidy(session, strategy)
     if not rows:
         # Nothing was lost, so that no way back is needed.
-        await state.forget(session)
+        await ended.forget(session)
 
 
 async def end_old_name(

@@ -24,7 +24,7 @@ from alembic.util import CommandError
 from sqlalchemy.util import await_only
 
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ended
 from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
@@ -264,7 +264,7 @@ async def _rollback(database: Database, run: _Run) -> None:
     # The table is as it was before the expand: nothing is left to tell of either way.
     for done in (rename, back):
         async with lease(database, done.target, done.options) as session:
-            await state.forget(session)
+            await ended.forget(session)
 
 
 async def _contract(database: Database, run: _Run) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.session import RenameSession
 
 # Two sessions may come at the same moment, and CREATE ... IF NOT EXISTS is no protection then.
 CREATION_LOCK = 0x72656E616D65
@@ -59,10 +58,6 @@ SETUP = (
     f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {quote(STATE)} TO PUBLIC",
 )
-_TABLES = """
-SELECT oid FROM pg_catalog.pg_class
-WHERE relkind = 'r' AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
-"""
 # Rows of a range that are done, as far as its pages and stripes say: for progress, not for proof.
 DONE = (
     "CASE WHEN stripe >= stripes THEN rows_expected ELSE (rows_expected * (stripe"
@@ -248,31 +243,3 @@ def note_statement(names: Names, **values: Any) -> str:
 async def forget_ranges(connection: Connection, names: Names) -> None:
     """Delete every range: the column that they were filled in is gone."""
     await connection.execute(f"DELETE FROM {quote(STATE)}.range WHERE key = $1", names.key)
-
-
-async def forget(session: RenameSession) -> None:
-    """Delete the rename's row, and the schema with the last one, in one transaction.
-
-    The drop takes a lock on table after table, while a `status` may hold one and wait for the next:
-    so it is tried like every statement that needs a strong lock.
-
-    Raises:
-        RenameBlockedError: another session read the schema's tables all the time.
-    """
-    if await has_state(session.connection):
-        tables = [row[0] for row in await session.connection.fetch(_TABLES, STATE)]
-        await session.ddl.short(_forget_statement(session.names), also=tables)
-
-
-def _forget_statement(names: Names) -> str:
-    rename, key = f"{quote(STATE)}.rename", literal(names.key)
-    return f"""DO $forget_{names.key}$
-BEGIN
-    PERFORM pg_catalog.pg_advisory_xact_lock({CREATION_LOCK});
-    DELETE FROM {rename} WHERE key = {key};
-    {journal.forget_statement(names)};
-    IF NOT EXISTS (SELECT FROM {rename}) THEN
-        DROP SCHEMA {quote(STATE)} CASCADE;
-    END IF;
-END
-$forget_{names.key}$"""

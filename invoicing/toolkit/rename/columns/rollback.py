@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ended, state
 from invoicing.toolkit.rename.columns import detached, marks, sync
 from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.sync import distinct, present
@@ -47,7 +47,7 @@ async def rollback(session: RenameSession) -> None:
     await session.ddl.short(*statements)
     if await state.has_state(connection):
         await write(connection, *names.drop_functions())
-    await state.forget(session)
+    await ended.forget(session)
 
 
 async def _refuse_loss(session: RenameSession) -> None:

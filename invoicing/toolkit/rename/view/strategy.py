@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ended, state
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.contract import end_old_name
 from invoicing.toolkit.rename.dependents import word
@@ -183,7 +183,7 @@ class ViewStrategy:
 
         await _unless_changed(swap)
         await write(connection, *names.drop_functions())
-        await state.forget(session)
+        await ended.forget(session)
 
 
 async def _shape(session: RenameSession) -> Shape:
