@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ Example: invoicing policy check invoicing migrations
 One line for each finding, path:line:column: \\[rule] what is wrong; how to fix it. Allow one by a \
 comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
 \\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 \
-findings, 2 could not run.
+findings, 2 could not run, or something that was to be checked was not.
 """
 
 
@@ -110,7 +111,8 @@ def check_command(
     if diff:
         fixes = find_fixes(root, report.findings, paths=chosen, unsafe=unsafe_fixes)
         echo_for_program(as_diff(fixes).removesuffix("\n"))
-        raise typer.Exit(1 if fixes else 0)
+        _unchecked(report)
+        raise typer.Exit(_code(report, found=bool(fixes)))
     if fix:
         _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
         report = run()
@@ -118,18 +120,30 @@ def check_command(
         write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
         errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
-        return
+        _unchecked(report)
+        raise typer.Exit(_code(report, found=False))
     if baseline is not None:
         new, gone = without_known(baseline, report.findings)
-        report = Report(new, report.problems, report.files, report.lines, report.seconds)
+        report = replace(report, findings=new)
         if gone:
             errors.print(
                 f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
             )
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
+    for note in report.notes:
+        errors.print(f"note: {note}", markup=False, highlight=False)
     _hint(report.findings, unsafe=unsafe_fixes)
-    raise typer.Exit(1 if report.findings or report.problems else 0)
+    raise typer.Exit(_code(report, found=bool(report.findings)))
+
+
+def _code(report: Report, *, found: bool) -> int:
+    return 2 if report.problems else int(found)
+
+
+def _unchecked(report: Report) -> None:
+    for problem in report.problems:
+        errors.print(str(problem), markup=False, highlight=False)
 
 
 def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:

@@ -34,7 +34,8 @@ class PolicyPathError(PolicyError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"cannot check {path}: no such file or folder")
+        hint = ". A pattern is not expanded: name the folder" if set("*?[") & set(path) else ""
+        super().__init__(f"cannot check {path}: no such file or folder{hint}")
 
 
 class UnknownRuleError(PolicyError):
@@ -85,3 +86,15 @@ class BaselineError(PolicyError):
             f"cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
             f"--write-baseline {path}"
         )
+
+
+class NotebookError(PolicyError):
+    """A file that is called a notebook is none.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"it is no notebook: {reason}")

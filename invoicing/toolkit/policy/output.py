@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
-    unread = len({problem.path for problem in report.problems})
+    unread = len({problem.path.partition("[")[0] for problem in report.problems})
     checked = report.files - unread
     files = f"{checked:,} file{'' if checked == 1 else 's'}"
     count = len(report.findings)

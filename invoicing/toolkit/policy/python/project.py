@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invoicing.toolkit.policy.python.syntax import (
         AttributeSyntax,
         CallSyntax,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 # A chain of re-exports longer than this goes in a circle.
 LONGEST = 30
+# So many folders above the root may be a part of a module's name.
+MOST_ABOVE = 3
 DECLARATIVE = {
     "sqlalchemy.orm.DeclarativeBase",
     "sqlalchemy.orm.DeclarativeBaseNoMeta",
@@ -66,16 +70,19 @@ class Project:
         notes: what a rule works out once, by its own name and keys.
     """
 
-    def __init__(self, modules: list[ModuleSyntax], settings: PolicySettings) -> None:
+    def __init__(
+        self, modules: list[ModuleSyntax], settings: PolicySettings, root: Path | None = None
+    ) -> None:
         self.modules = modules
         self.settings = settings
         self.notes: dict[str, dict[Any, Any]] = {}
         self._by_name = {module.module: module for module in modules}
+        self._by_ending = _by_ending(modules, root)
         self._resolved: dict[tuple[str, str], str | None] = {}
 
     def module(self, name: str) -> ModuleSyntax | None:
-        """Return the checked module of a dotted name."""
-        return self._by_name.get(name)
+        """Return the checked module of a dotted name; also where its path begins further up."""
+        return self._by_name.get(name) or self._by_ending.get(name)
 
     @cached_property
     def classes(self) -> dict[str, MappedClass]:
@@ -125,7 +132,16 @@ class Project:
                 if made != starred or made in self.classes or star.startswith("sqlalchemy"):
                     return _public(made)
             return local
+        target = self._beside(module, target)
         return _public(self._follow(f"{target}.{rest}" if rest else target))
+
+    def _beside(self, module: ModuleSyntax, target: str) -> str:
+        """Return what an import leads to; in a folder that is no package, to the file beside it."""
+        package = module.module.rpartition(".")[0]
+        near = f"{package}.{target}"
+        top = near.removesuffix(target) + target.partition(".")[0]
+        is_plain = package and package not in self._by_name
+        return near if is_plain and top in self._by_name else target
 
     def _follow(self, name: str, depth: int = 0) -> str:
         """Return where a dotted name leads, through the checked modules that re-export it."""
@@ -133,10 +149,12 @@ class Project:
             return name
         parts = name.split(".")
         for length in range(len(parts) - 1, 0, -1):
-            module = self._by_name.get(".".join(parts[:length]))
+            module = self.module(".".join(parts[:length]))
             if module is None:
                 continue
             head, *rest = parts[length:]
+            if f"{module.module}.{head}" in self.classes:
+                return ".".join([module.module, head, *rest])
             target = module.imports.get(head)
             if target is None:
                 alias = module.functions[0].names.get(head)
@@ -184,7 +202,7 @@ class Project:
     def _made_by(self, module: ModuleSyntax, base: str | None, resolved: str) -> str | None:
         """Return what was called to make a base: `Base = declarative_base()`."""
         owner, _, name = resolved.rpartition(".")
-        home = self._by_name.get(owner, module)
+        home = self.module(owner) or module
         call = home.functions[0].names.get(name or base or "")
         if call is None or isinstance(call, str):
             return None
@@ -227,7 +245,7 @@ class Project:
         if name in module.constants:
             return module.constants[name]
         owner, _, last = (self.resolve(module, name) or "").rpartition(".")
-        home = self._by_name.get(owner)
+        home = self.module(owner)
         return home.constants.get(last) if home is not None else None
 
     def keyword(self, module: ModuleSyntax, call: CallSyntax, name: str) -> KeywordValue:
@@ -265,6 +283,25 @@ class Project:
                 syntax = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
                 return self.resolve(module, bound.arguments[0]), syntax
         return self.resolve(module, call.callee), call
+
+
+def _by_ending(modules: list[ModuleSyntax], root: Path | None) -> dict[str, ModuleSyntax]:
+    """Return modules by the ends of their paths, where only one of them ends so.
+
+    `src/app/models.py` is imported as `app.models`; so is `models.py` where `app` itself is the
+    root, and no file says that it is a package.
+    """
+    above = root.resolve().parts[-MOST_ABOVE:] if root is not None else ()
+    found: dict[str, ModuleSyntax | None] = {}
+    for module in modules:
+        parts = module.path.removesuffix(".py").removesuffix("/__init__").split("/")
+        if not module.path.endswith(".py"):
+            continue
+        full = [*above, *parts]
+        for start in range(len(full) - 1):
+            name = ".".join(full[start:])
+            found[name] = None if name in found else module
+    return {name: module for name, module in found.items() if module is not None}
 
 
 class KeywordValue(NamedTuple):
