@@ -68,6 +68,25 @@ def _why(excluded: list[str]) -> str:
     return f"the settings exclude all that is below it ({len(excluded)})" if excluded else NOTHING
 
 
+def context(root: Path, found: FoundFiles, settings: PolicySettings) -> list[Path]:
+    """Return the files that are read to judge others: all of the project's, where it is one.
+
+    Without a pyproject.toml nothing says where a project ends; then they are the revisions beside
+    a revision.
+    """
+    seen = {Path(os.path.realpath(file)) for file in found.files}
+    if (root / "pyproject.toml").is_file():
+        near = find_files(root, [root], settings).files
+    else:
+        folders = {
+            file.parent
+            for file in found.files
+            if settings.matches(relative_path(file, root), settings.migrations)
+        }
+        near = [file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))]
+    return [file for file in near if Path(os.path.realpath(file)) not in seen]
+
+
 def unmatched(
     root: Path, paths: Sequence[Path], settings: PolicySettings, found: FoundFiles
 ) -> list[str]:

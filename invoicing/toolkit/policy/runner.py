@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
-from invoicing.toolkit.policy.files import find_files, relative_path, size_of, unmatched
+from invoicing.toolkit.policy.files import context, find_files, relative_path, size_of, unmatched
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.live import live_findings
 from invoicing.toolkit.policy.python.collect import collect
 from invoicing.toolkit.policy.python.project import Project
 from invoicing.toolkit.policy.registry import all_rules, code_rules
-from invoicing.toolkit.policy.revisions import check_locks, check_migration
+from invoicing.toolkit.policy.revisions import check_histories, check_locks, check_migration
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
 from invoicing.toolkit.policy.source import read_sources
 from invoicing.toolkit.policy.suppressions import judge
@@ -76,6 +76,9 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
 ) -> Report:
     """Check files and folders, without importing or running any of them.
 
+    What stands beside them in the project is read as well: a model may be in one file and what
+    loads it in another. Findings are those of the files asked for.
+
     Args:
         paths: what to check.
         root: the project's folder, to which paths are relative; the nearest with a pyproject.toml.
@@ -103,25 +106,34 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     settings = settings or read_settings(root)
     chosen = _chosen(select, (*ignore, *settings.ignore))
     found = find_files(root, paths, settings)
-    files, problems, _ = found
-    checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
-    modules = list(chain.from_iterable(read.modules for read in checked))
+    beside = context(root, found, settings)
+    read = partial(_read, root, settings, texts or {})
+    # What was there before comes first: of two heads the one asked for is the second.
+    checked = _read_all([*beside, *found.files], read, processes)
+    asked = checked[len(beside) :]
+    modules = list(chain.from_iterable(each.modules for each in checked))
+    paths_asked = {module.path for each in asked for module in each.modules}
     findings = _find(Project(modules, settings, root), chosen)
     if models is not None:
         findings += live_findings(models, root, settings, findings)
+        paths_asked |= {finding.path for finding in findings} - {each.path for each in modules}
     if sql is not None:
         findings += check_locks(sql, root, settings)
     kept, unused = judge(
         modules, [finding for finding in findings if finding.rule in chosen], chosen
     )
-    reported = [finding for finding in (*kept, *unused) if strict or not finding.strict]
+    reported = [
+        finding
+        for finding in (*kept, *unused)
+        if (strict or not finding.strict) and (finding.path in paths_asked or sql or models)
+    ]
     return Report(
         sorted(
             reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
-        [*problems, *chain.from_iterable(read.problems for read in checked)],
-        len(files) + len(problems),
-        sum(module.lines for module in modules),
+        [*found.problems, *chain.from_iterable(each.problems for each in asked)],
+        len(found.files) + len(found.problems),
+        sum(module.lines for each in asked for module in each.modules),
         time.perf_counter() - began,
         tuple(unmatched(root, paths, settings, found)),
     )
@@ -173,8 +185,9 @@ def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | N
     modules = []
     for source in sources:
         syntax = collect(source)
-        if settings.matches(source.path, settings.migrations):
-            syntax.findings = check_migration(source, settings)
+        # Wherever it stands: what says which revision it comes after is one.
+        if "down_revision" in source.text or settings.matches(source.path, settings.migrations):
+            syntax.findings, syntax.revision = check_migration(source, settings)
         modules.append(syntax)
     return Checked(modules, problems)
 
@@ -186,7 +199,9 @@ def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
         if rule.slug in chosen and rule.check is not None
         for finding in rule.check(project)
     ]
-    return findings + [finding for module in project.modules for finding in module.findings]
+    findings += [finding for module in project.modules for finding in module.findings]
+    revisions = [module.revision for module in project.modules if module.revision is not None]
+    return [*findings, *check_histories(revisions, project.root)]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from invoicing.toolkit.policy.python.syntax import (
         AttributeSyntax,
         CallSyntax,
@@ -67,6 +66,7 @@ class Project:
     Attributes:
         modules: what is kept of each.
         settings: where things are.
+        root: its folder.
         notes: what a rule works out once, by its own name and keys.
     """
 
@@ -75,6 +75,7 @@ class Project:
     ) -> None:
         self.modules = modules
         self.settings = settings
+        self.root = root or Path()
         self.notes: dict[str, dict[Any, Any]] = {}
         self._by_name = {module.module: module for module in modules}
         self._by_ending = _by_ending(modules, root)
@@ -95,7 +96,9 @@ class Project:
 
     def is_migration(self, module: ModuleSyntax) -> bool:
         """Return whether a module is a revision: what it says of models was true once."""
-        return self.settings.matches(module.path, self.settings.migrations)
+        return module.revision is not None or self.settings.matches(
+            module.path, self.settings.migrations
+        )
 
     @cached_property
     def model_files(self) -> set[str]:

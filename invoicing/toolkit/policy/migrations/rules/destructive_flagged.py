@@ -7,12 +7,12 @@ no loss.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, shown
 from invoicing.toolkit.policy.migrations.examples import HEADER, migration
 from invoicing.toolkit.policy.migrations.narrowing import narrows
+from invoicing.toolkit.policy.migrations.revision import FLAG
 from invoicing.toolkit.policy.migrations.sql import HOLDS_DATA
 from invoicing.toolkit.policy.migrations.state import SchemaState
 from invoicing.toolkit.policy.rule import Rule
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SLUG = "destructive-flagged"
 FIX = "say DESTRUCTIVE in the docstring, and what is lost"
-FLAG = re.compile(r"(?<![\w-])DESTRUCTIVE\b(?!\s*:\s*(?:no|none|nothing|false)\b)")
 
 
 def flagged(revision: Revision) -> bool:
