@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.policy import (
     FORMATS,
     PolicyFinding,
+    Proof,
     Report,
     all_rules,
     as_diff,
@@ -83,6 +85,14 @@ def check_command(
             help="Check the SQL of each revision with squawk; runs their code, offline.",
         ),
     ] = None,
+    database: Annotated[
+        bool,
+        typer.Option(
+            "--database",
+            help="Prove the revisions: run each up, down and up again, in databases of its own on "
+            "the server of DATABASE_URL, or the embedded one.",
+        ),
+    ] = False,
     explain: Annotated[
         str | None, typer.Option(help="Explain a rule and exit.", metavar="RULE")
     ] = None,
@@ -95,6 +105,7 @@ def check_command(
         raise UsageError(f"unknown format {output!r}; expected one of: {', '.join(FORMATS)}")
     chosen = paths or [Path()]
     root = root_of(chosen[0])
+    proof = _prove(chosen, root) if database else None
 
     def run() -> Report:
         return check(
@@ -105,6 +116,7 @@ def check_command(
             strict=strict,
             models=models,
             sql=sql,
+            proof=proof,
         )
 
     report = run()
@@ -135,6 +147,14 @@ def check_command(
         errors.print(f"note: {note}", markup=False, highlight=False)
     _hint(report.findings, unsafe=unsafe_fixes)
     raise typer.Exit(_code(report, found=bool(report.findings)))
+
+
+def _prove(paths: list[Path], root: Path) -> Proof:
+    from invoicing.toolkit.proof import prove_paths
+
+    proof = asyncio.run(prove_paths(paths, root=root))
+    errors.print(str(proof), highlight=False)
+    return proof
 
 
 def _code(report: Report, *, found: bool) -> int:

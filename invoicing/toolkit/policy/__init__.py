@@ -1,6 +1,6 @@
 """The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
 
-from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem
+from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem, Proof
 from invoicing.toolkit.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
 from invoicing.toolkit.policy.output import FORMATS
 from invoicing.toolkit.policy.page import rules_page
@@ -16,6 +16,7 @@ __all__ = [
     "PolicyFinding",
     "PolicySettings",
     "Problem",
+    "Proof",
     "Report",
     "Rule",
     "all_rules",

@@ -82,6 +82,7 @@ def context(root: Path, found: FoundFiles, settings: PolicySettings) -> list[Pat
             file.parent
             for file in found.files
             if settings.matches(relative_path(file, root), settings.migrations)
+            or (why_unreadable(file) is None and b"down_revision" in file.read_bytes())
         }
         near = [file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))]
     return [file for file in near if Path(os.path.realpath(file)) not in seen]

@@ -26,7 +26,7 @@ from invoicing.toolkit.policy.suppressions import judge
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.finding import PolicyFinding, Proof
     from invoicing.toolkit.policy.python.syntax import ModuleSyntax
 
 # Fewer bytes than this are checked before another process has started.
@@ -72,6 +72,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     processes: int | None = None,
     models: str | None = None,
     sql: Path | None = None,
+    proof: Proof | None = None,
     texts: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Check files and folders, without importing or running any of them.
@@ -90,6 +91,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         models: a package whose mappers to look at as well; this imports it.
         sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
             code, but no SQL.
+        proof: what running the revisions has shown, to be said in place of what reading them does.
         texts: what to read in place of files, by their paths as they are shown.
 
     Raises:
@@ -114,24 +116,29 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     modules = list(chain.from_iterable(each.modules for each in checked))
     paths_asked = {module.path for each in asked for module in each.modules}
     findings = _find(Project(modules, settings, root), chosen)
+    if proof is not None:
+        findings = proof.instead_of(findings)
+    elsewhere: list[PolicyFinding] = []
     if models is not None:
-        findings += live_findings(models, root, settings, findings)
-        paths_asked |= {finding.path for finding in findings} - {each.path for each in modules}
+        elsewhere += live_findings(models, root, settings, findings)
     if sql is not None:
-        findings += check_locks(sql, root, settings)
-    kept, unused = judge(
-        modules, [finding for finding in findings if finding.rule in chosen], chosen
-    )
+        elsewhere += check_locks(sql, root, settings)
+    wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
+    kept, unused = judge(modules, wanted, chosen)
     reported = [
         finding
         for finding in (*kept, *unused)
-        if (strict or not finding.strict) and (finding.path in paths_asked or sql or models)
+        if (strict or not finding.strict) and (finding.path in paths_asked or finding in elsewhere)
     ]
     return Report(
         sorted(
             reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
-        [*found.problems, *chain.from_iterable(each.problems for each in asked)],
+        [
+            *found.problems,
+            *chain.from_iterable(each.problems for each in asked),
+            *(proof.problems if proof is not None else ()),
+        ],
         len(found.files) + len(found.problems),
         sum(module.lines for each in asked for module in each.modules),
         time.perf_counter() - began,

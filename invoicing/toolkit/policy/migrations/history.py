@@ -112,7 +112,8 @@ def in_order(by_id: dict[str, RevisionSteps]) -> Iterator[RevisionSteps]:
     children: dict[str, list[str]] = {}
     waiting: dict[str, int] = {}
     for identifier, revision in by_id.items():
-        named = [of_id(parent, by_id) for parent in revision.parents or ()]
+        before = (*(revision.parents or ()), *revision.needs)
+        named = [of_id(parent, by_id) for parent in before]
         parents = [parent for parent in named if parent is not None]
         waiting[identifier] = len(parents)
         for parent in parents:

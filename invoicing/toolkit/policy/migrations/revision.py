@@ -69,7 +69,10 @@ class Revision:
     @property
     def parents(self) -> tuple[str, ...] | None:
         """Give the ids it comes after; None where they are not written as constants."""
-        value = self.names.get("down_revision")
+        return self._ids("down_revision")
+
+    def _ids(self, variable: str) -> tuple[str, ...] | None:
+        value = self.names.get(variable)
         if value is None:
             return ()
         found = value if isinstance(value, list) else [value]
@@ -115,6 +118,7 @@ class Revision:
             FLAG.search(self.header) is not None,
             tuple(self.run(there).actions) if there is not None else (),
             self._place_of("down_revision"),
+            self._ids("depends_on") or (),
         )
 
     def _place_of(self, name: str) -> tuple[int, int]:

@@ -22,6 +22,7 @@ class RevisionSteps:
         is_labelled: whether it begins a branch with a name.
         is_flagged: whether its docstring says that data is lost.
         upgrade: what upgrade() does.
+        needs: the ids it depends on in other branches.
         place: the line and column of what says its parents.
     """
 
@@ -32,6 +33,7 @@ class RevisionSteps:
     is_flagged: bool
     upgrade: tuple[Action, ...]
     place: tuple[int, int] = (1, 1)
+    needs: tuple[str, ...] = ()
 
     def finding(self, rule: str, place: tuple[int, int], message: str, fix: str) -> PolicyFinding:
         """Make a finding at a line and column of its file."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         AttributeSyntax,
         CallSyntax,
         ClassSyntax,
+        FunctionSyntax,
         Keyword,
         ModuleSyntax,
     )
@@ -31,6 +32,7 @@ DECLARATIVE = {
     "sqlalchemy.orm.decl_api.DeclarativeBase",
     "sqlalchemy.orm.MappedAsDataclass",
 }
+SQLMODEL = {"sqlmodel.SQLModel", "sqlmodel.main.SQLModel"}
 MAKES_BASES = {
     "sqlalchemy.orm.declarative_base",
     "sqlalchemy.ext.declarative.declarative_base",
@@ -221,6 +223,8 @@ class Project:
     def is_declarative(self, mapped: MappedClass) -> bool:
         """Return whether a class leads to a declarative base, or is mapped by a decorator."""
         classes, outside = self.ancestors(mapped)
+        if SQLMODEL & {*outside}:
+            return mapped.syntax.keywords.get("table") == "True"
         return bool(DECLARATIVE & {*outside} - {"sqlalchemy.orm.MappedAsDataclass"}) or any(
             _is_decorated(each.syntax) for each in classes
         )
@@ -285,7 +289,23 @@ class Project:
                 merged = {**bound.keywords, **call.keywords}
                 syntax = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
                 return self.resolve(module, bound.arguments[0]), syntax
-        return self.resolve(module, call.callee), call
+        callee = self.resolve(module, call.callee)
+        factory = self.factory(callee)
+        if factory is not None and factory[1].made is not None:
+            home, function = factory
+            inner = factory[1].made
+            merged = {**function.defaults, **inner.keywords, **call.keywords}
+            return self.resolve(home, inner.callee), _with_keywords(call, merged, call.expanded)
+        return callee, call
+
+    def factory(self, name: str | None) -> tuple[ModuleSyntax, FunctionSyntax] | None:
+        """Return the checked function of a dotted name, if it returns what another call makes."""
+        owner, _, last = (name or "").rpartition(".")
+        home = self.module(owner)
+        for function in home.functions if home is not None else ():
+            if function.name == last and function.made is not None and not function.class_name:
+                return (home, function) if home is not None else None
+        return None
 
 
 def _by_ending(modules: list[ModuleSyntax], root: Path | None) -> dict[str, ModuleSyntax]:
@@ -345,4 +365,5 @@ def _is_abstract(syntax: ClassSyntax) -> bool:
 
 
 def _has_table(syntax: ClassSyntax) -> bool:
-    return bool({"__tablename__", "__table__"} & syntax.attributes.keys())
+    named = {"__tablename__", "__table__"} & syntax.attributes.keys()
+    return bool(named) or syntax.keywords.get("table") == "True"
