@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -22,12 +23,14 @@ from invoicing.toolkit.policy import (
     check,
     find_fixes,
     fixable,
+    on_changed_lines,
     root_of,
     rules_page,
     write_fixes,
 )
 from invoicing.toolkit.policy.baseline import without_known, write_baseline
 from invoicing.toolkit.policy.errors import UnknownRuleError
+from invoicing.toolkit.policy.files import relative_path
 from invoicing.toolkit.policy.page import first_example
 
 app = typer.Typer(no_args_is_help=True, help="Lint SQLAlchemy code and Alembic migrations.")
@@ -93,6 +96,16 @@ def check_command(
             "the server of DATABASE_URL, or the embedded one.",
         ),
     ] = False,
+    diff_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT", help="Only findings on lines changed since, e.g. origin/main."
+        ),
+    ] = None,
+    stdin_filename: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Check standard input, as the text of this file."),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(help="Explain a rule and exit.", metavar="RULE")
     ] = None,
@@ -104,6 +117,10 @@ def check_command(
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}; expected one of: {', '.join(FORMATS)}")
     chosen = paths or [Path()]
+    texts = {}
+    if stdin_filename is not None:
+        texts = _of_stdin(stdin_filename, alone=not (paths or fix or diff))
+        chosen = [stdin_filename]
     root = root_of(chosen[0])
     proof = _prove(chosen, root) if database else None
 
@@ -117,6 +134,7 @@ def check_command(
             models=models,
             sql=sql,
             proof=proof,
+            texts=texts,
         )
 
     report = run()
@@ -134,19 +152,40 @@ def check_command(
         errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
         _unchecked(report)
         raise typer.Exit(_code(report, found=False))
+    report = _new_only(report, root, chosen, baseline, diff_base)
+    _show(report, output, unsafe=unsafe_fixes)
+    raise typer.Exit(_code(report, found=bool(report.findings)))
+
+
+def _of_stdin(path: Path, *, alone: bool) -> dict[str, bytes]:
+    if not alone:
+        raise UsageError("--stdin-filename is checked alone: name no path, and no --fix or --diff")
+    return {relative_path(path, root_of(path)): sys.stdin.buffer.read()}
+
+
+def _new_only(
+    report: Report, root: Path, paths: list[Path], baseline: Path | None, diff_base: str | None
+) -> Report:
+    """Leave out what a baseline knows, and what is not on lines of this change."""
     if baseline is not None:
-        new, gone = without_known(baseline, report.findings)
+        new, gone = without_known(baseline, report.findings, root=root, paths=paths)
         report = replace(report, findings=new)
         if gone:
             errors.print(
                 f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
             )
+    if diff_base is not None:
+        changed = list(on_changed_lines(root, diff_base, report.findings))
+        report = replace(report, findings=changed)
+    return report
+
+
+def _show(report: Report, output: str, *, unsafe: bool) -> None:
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
     for note in report.notes:
         errors.print(f"note: {note}", markup=False, highlight=False)
-    _hint(report.findings, unsafe=unsafe_fixes)
-    raise typer.Exit(_code(report, found=bool(report.findings)))
+    _hint(report.findings, unsafe=unsafe)
 
 
 def _prove(paths: list[Path], root: Path) -> Proof:

@@ -98,3 +98,20 @@ class NotebookError(PolicyError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"it is no notebook: {reason}")
+
+
+class DiffBaseError(PolicyError):
+    """Git cannot say what differs from a commit.
+
+    Attributes:
+        base: the commit.
+        reason: what git says.
+    """
+
+    def __init__(self, base: str, reason: str) -> None:
+        self.base = base
+        self.reason = reason
+        super().__init__(
+            f"cannot compare with {base}: {reason}. Name a commit that is here, as "
+            "--diff-base origin/main"
+        )

@@ -102,7 +102,8 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     """
     began = time.perf_counter()
     for path in paths:
-        if not os.path.lexists(path):
+        # What is given as a text need not be saved yet.
+        if not texts and not os.path.lexists(path):
             raise PolicyPathError(str(path))
     root = root or root_of(paths[0] if paths else Path())
     settings = settings or read_settings(root)

@@ -104,6 +104,7 @@ def narrow(old: str, new: str, table: str = "op.alter_column", first: str = '"in
     return migration(f'{table}({first}"a", existing_type={old}, type_={new})', BACK)
 
 
+NULLED = 'op.execute("UPDATE invoice SET note = NULL")'
 BAD = {
     "a table": migration('op.drop_table("note")', BACK),
     "a column": migration(DROP, BACK),
@@ -188,9 +189,7 @@ GOOD = {
     "UPDATE where it is NULL": migration(
         "op.execute(\"UPDATE invoice SET note = '' WHERE note IS NULL AND a = NULL\")", BACK
     ),
-    "UPDATE of a column this upgrade made": migration(
-        BACK + '\nop.execute("UPDATE invoice SET note = NULL")', DROP
-    ),
+    "UPDATE of a column this upgrade made": migration(f"{BACK}\n{NULLED}", DROP),
     "ON DELETE": migration(
         'op.execute("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c ON DELETE CASCADE")', BACK
     ),
