@@ -150,7 +150,7 @@ plant(
     "a statement bound first",
     "async def f(self):\n    q = select(Invoice)\n    q = q.where(Invoice.id == 1)\n"
     "    return await self.db.execute(q)\n",
-    "async def f(self):\n    q = select(Invoice)\n    return await find(self.db, q)\n",
+    "async def f(self):\n    q = ask()\n    q = q.where(1)\n    return await self.web.execute(q)\n",
 )
 plant(
     OUTSIDE,

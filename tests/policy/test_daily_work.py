@@ -6,13 +6,13 @@ import io
 import json
 import subprocess
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.policy.project import write
 from tests.policy.snippets import BAD
 from tests.policy.test_gate import policy
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

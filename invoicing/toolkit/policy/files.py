@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache"}
 SUFFIXES = (".py", ".ipynb")
 PLACES = ("session_module", "models", "services", "migrations")
+FEW = 20
 NOTHING = "no Python file or notebook is below it"
 
 
@@ -78,11 +79,13 @@ def context(root: Path, found: FoundFiles, settings: PolicySettings) -> list[Pat
     if (root / "pyproject.toml").is_file():
         near = find_files(root, [root], settings).files
     else:
+        # With whole folders, what is beside a revision is there already.
+        few = len(found.files) <= FEW
         folders = {
             file.parent
             for file in found.files
             if settings.matches(relative_path(file, root), settings.migrations)
-            or (why_unreadable(file) is None and b"down_revision" in file.read_bytes())
+            or (few and why_unreadable(file) is None and b"down_revision" in file.read_bytes())
         }
         near = [file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))]
     return [file for file in near if Path(os.path.realpath(file)) not in seen]
@@ -144,7 +147,10 @@ def size_of(path: Path) -> int:
 def relative_path(path: Path, root: Path) -> str:
     """Return a path as it is shown: from the root, with slashes."""
     # A link to nothing is shown by its own name.
-    real = os.path.realpath(path) if path.exists() else os.path.realpath(path.parent)
-    shown = Path(real) if path.exists() else Path(real, path.name)
-    top = root.resolve()
-    return (shown.relative_to(top) if shown.is_relative_to(top) else path).as_posix()
+    is_there = path.exists()
+    real = os.path.realpath(path if is_there else path.parent)
+    shown = real if is_there else f"{real}{os.sep}{path.name}"
+    top = os.path.realpath(root).rstrip(os.sep) + os.sep
+    if shown + os.sep == top:
+        return "."
+    return shown[len(top) :].replace(os.sep, "/") if shown.startswith(top) else path.as_posix()

@@ -243,7 +243,9 @@ class _Collector:
             # `Dependency = Annotated[AsyncSession, ...]`
             is_type = isinstance(value, ast.Subscript | ast.BinOp)
             bound = object_of_annotation(value) if is_type else dotted(value)
-        if bound is not None:
+        # `statement = statement.where(...)` is still what it was.
+        goes_on = isinstance(bound, CallSyntax) and bound.callee.startswith(f"{name}.")
+        if bound is not None and not (goes_on and name in scope.names):
             scope.names[name] = bound
         self._keep_constant(name, value, function)
 

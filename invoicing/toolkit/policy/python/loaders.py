@@ -32,8 +32,10 @@ WANTED = {True: "selectinload", False: "joinedload"}
 def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[PolicyFinding]:
     """Find collections, or single objects, that are loaded in another way than theirs."""
     for module in project.modules:
+        by_name = any(name.endswith("load") for name in module.imports.values())
         for call in module.calls:
-            for loader in _loaders(project, module, call):
+            named = call.callee.rpartition(".")[2] in LOADERS
+            for loader in _loaders(project, module, call) if named or by_name else ():
                 yield from _check(project, module, call, loader, slug, collection)
 
 
@@ -43,7 +45,7 @@ def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[s
     if last in LOADERS and "|" not in call.callee:
         return [last] if _is_loader(project, module, call, last) else []
     named = call.callee.split("|") if "|" in call.callee else []
-    for scope in scopes(module, call.function) if not named else ():
+    for scope in scopes(module, call.function) if not named and "." not in call.callee else ():
         bound = scope.names.get(call.callee)
         named = [*scope.choices.get(call.callee, ()), *([bound] if isinstance(bound, str) else [])]
         if named:

@@ -100,19 +100,24 @@ def _of_self(project: Project, module: ModuleSyntax, name: str | None) -> set[st
         f"self.{attribute}"
         for each in project.ancestors(owner)[0]
         for attribute, said in each.syntax.instance.items()
-        if is_session(project, each.module, said, each.syntax.instance)
+        if is_session(project, each.module, said) and not said.startswith("self.")
     }
 
 
-def is_session(
-    project: Project, module: ModuleSyntax, said_by: str, instance: dict[str, str] | None = None
-) -> bool:
+def is_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
     """Return whether an annotation, or a call with `()` behind it, says of something it is one."""
+    known = project.notes.setdefault("says session", {})
+    key = (module.path, said_by)
+    if key not in known:
+        known[key] = _says_session(project, module, said_by)
+    is_so: bool = known[key]
+    return is_so
+
+
+def _says_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
     if said_by == GIVEN:
         return True
     name, is_call, _ = said_by.partition("()")
-    if name.startswith("self.") and instance is not None:
-        return False
     if is_kind_of(project, module, name, SESSIONS):
         return True
     return bool(is_call) and (
@@ -154,8 +159,12 @@ def _returns_session(project: Project, module: ModuleSyntax, name: str) -> bool:
     """Tell of a function that says it returns, or yields, a session."""
     owner, _, last = (project.resolve(module, name) or "").rpartition(".")
     home = project.module(owner) or module
-    returns = [each.returns for each in home.functions if each.name == last and not each.class_name]
-    return any(kind and is_kind_of(project, home, kind, SESSIONS) for kind in returns)
+    known = project.notes.setdefault("returned", {})
+    if home.path not in known:
+        functions = [each for each in home.functions if each.returns and not each.class_name]
+        known[home.path] = {each.name: each.returns for each in functions}
+    returned = known[home.path].get(last)
+    return returned is not None and is_kind_of(project, home, returned, SESSIONS)
 
 
 def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
@@ -177,8 +186,7 @@ def _is_bound(project: Project, module: ModuleSyntax, call: CallSyntax, name: st
     for scope in scopes(module, call.function):
         bound = scope.names.get(name)
         if bound is not None and not isinstance(bound, str):
-            goes_on = bound.callee.partition(".")[0] == name
-            return goes_on or _is_expression(project, module, bound)
+            return _is_expression(project, module, bound)
     return False
 
 
