@@ -117,13 +117,8 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     modules = list(chain.from_iterable(each.modules for each in checked))
     paths_asked = {module.path for each in asked for module in each.modules}
     findings = _find(Project(modules, settings, root), chosen)
-    if proof is not None:
-        findings = proof.instead_of(findings)
-    elsewhere: list[PolicyFinding] = []
-    if models is not None:
-        elsewhere += live_findings(models, root, settings, findings)
-    if sql is not None:
-        elsewhere += check_locks(sql, root, settings)
+    findings = proof.instead_of(findings) if proof is not None else findings
+    elsewhere = _by_running(root, settings, findings, models=models, sql=sql)
     wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
     kept, unused = judge(modules, wanted, chosen)
     reported = [
@@ -145,6 +140,19 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         time.perf_counter() - began,
         tuple(unmatched(root, paths, settings, found)),
     )
+
+
+def _by_running(
+    root: Path,
+    settings: PolicySettings,
+    findings: list[PolicyFinding],
+    *,
+    models: str | None,
+    sql: Path | None,
+) -> list[PolicyFinding]:
+    """Return what the project's own code says when it is imported, or writes its SQL."""
+    found = live_findings(models, root, settings, findings) if models is not None else []
+    return [*found, *(check_locks(sql, root, settings) if sql is not None else ())]
 
 
 def root_of(path: Path) -> Path:

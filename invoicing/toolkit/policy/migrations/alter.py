@@ -74,16 +74,10 @@ def add(words: Words, table: str) -> list[Action]:
         name = words.name() if words.skip("CONSTRAINT") else None
         if words.has("USING", "INDEX"):
             index = words.after("INDEX")
+            said, known = "ADD CONSTRAINT", frozenset({"using"})
             return [
                 Action("drop", "index", index, table, lenient=True, said="USING INDEX"),
-                Action(
-                    "create",
-                    "constraint",
-                    name or index,
-                    table,
-                    said="ADD CONSTRAINT",
-                    traits=frozenset({"using"}),
-                ),
+                Action("create", "constraint", name or index, table, said=said, traits=known),
             ]
         uses = tuple(("table", other) for other in words.all_after("REFERENCES"))
         known = of_sql(words)
