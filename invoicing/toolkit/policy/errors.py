@@ -23,7 +23,13 @@ class PolicyPathError(PolicyError):
     """A path to be checked does not exist."""
 
     path: str
-    message = "cannot check {path}: no such file or folder"
+    message = "cannot check {path}: no such file or folder{hint}"
+
+    def __post_init__(self) -> None:
+        """Say what a pattern of a shell means here."""
+        is_pattern = set("*?[") & set(self.path)
+        self.hint = ". A pattern is not expanded: name the folder" if is_pattern else ""
+        super().__post_init__()
 
 
 class UnknownRuleError(PolicyError, UnknownSlugError):
@@ -53,4 +59,24 @@ class BaselineError(PolicyError):
     message = (
         "cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
         "--write-baseline {path}"
+    )
+
+
+@error_of_fields
+class NotebookError(PolicyError):
+    """A file that is called a notebook is none."""
+
+    reason: str
+    message = "it is no notebook: {reason}"
+
+
+@error_of_fields
+class DiffBaseError(PolicyError):
+    """Git cannot say what differs from a commit."""
+
+    base: str
+    reason: str
+    message = (
+        "cannot compare with {base}: {reason}. Name a commit that is here, as "
+        "--diff-base origin/main"
     )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.registry import all_rules
 from invoicing.toolkit.policy.runner import check
+from invoicing.toolkit.policy.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,7 +137,7 @@ def _applied(content: bytes, edits: list[Edit]) -> bytes | None:
     # The columns are those of UTF-8, whatever the file is written in.
     text = content[len(mark) :].decode(encoding.removesuffix("-sig")).encode()
     names = {name for edit in edits for name in edit.needs}
-    if names and not names <= _imported_for_certain(ast.parse(text)):
+    if names and not names <= _imported_for_certain(parse(text.decode()).tree):
         return None
     starts = [0]
     for line in text.splitlines(keepends=True):
