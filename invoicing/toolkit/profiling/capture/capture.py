@@ -10,9 +10,14 @@ from secrets import randbits
 from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
-from invoicing.toolkit.profiling.capture.cause import load_cause_of, relationships_on
+from invoicing.toolkit.profiling.capture.cause import (
+    lazy_parent_of,
+    load_cause_of,
+    relationships_on,
+)
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
 from invoicing.toolkit.profiling.capture.explain import PlanQuestion
@@ -81,6 +86,7 @@ class Capture:
         self._statements: list[Statement] | None = None
         self._wires: dict[int, ConnectionTraffic] = {}
         self._units: dict[Connection, Unit] = {}
+        self._brought: WeakKeyDictionary[InstanceState[Any], PendingStatement] = WeakKeyDictionary()
         self._running: dict[ExecutionContext, PendingStatement] = {}
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
         self._autocommit: dict[Engine, bool] = {}
@@ -103,6 +109,10 @@ class Capture:
             pending.made_at = perf_counter_ns()
             if pending.only_row:
                 pending.only_key = state.key
+            cause = pending.load_cause
+            # Columns that are filled in later are not what an option could be added to.
+            if cause is None or not cause.is_column_load:
+                self._brought[state] = pending
 
     # what the connection says
 
@@ -134,6 +144,8 @@ class Capture:
         pending.lines = self._finder.find(text)
         pending.load_cause = load_cause = load_cause_of(context)
         if load_cause is not None and load_cause.path:
+            parent = lazy_parent_of(context)
+            pending.parent_source = None if parent is None else self._brought.get(parent)
             # The first relationship that is loaded by itself: who asks for the others?
             for relationship in relationships_on(load_cause.path):
                 self.attribute_reads.watch(relationship.parent)
@@ -241,10 +253,15 @@ class Capture:
         """The statements so far."""
         if self._statements is not None:
             return self._statements
-        return [
+        statements = [
             pending.statement(number, self._began, self._salt, self._finder)
             for number, pending in enumerate(self._pending, 1)
         ]
+        numbers = dict(zip(self._pending, statements, strict=True))
+        for pending, statement in numbers.items():
+            if pending.parent_source is not None:
+                statement.parent_source = numbers[pending.parent_source].number
+        return statements
 
     @property
     def count(self) -> int:
@@ -273,6 +290,7 @@ class Capture:
         self._units.clear()
         self._running.clear()
         self._columns.clear()
+        self._brought.clear()
 
     # details
 
