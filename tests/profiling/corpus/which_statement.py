@@ -140,6 +140,8 @@ async def objects_of_which_one_was_refreshed(place: Place, *options: Any) -> Non
     def work(session: Session) -> None:
         authors = session.scalars(select(Author).options(*options)).all()  # source
         session.refresh(authors[0], ["name"])
+        session.expire(authors[1], ["name", "country"])
+        assert authors[1].name
         for author in authors:
             len(author.books)
 

@@ -55,6 +55,7 @@ class PendingStatement:
         parent_source: the statement that brought the object of which this one loads a part.
         only_row: whether it is known to have one row at the most, whose fetching is not watched.
         only_key: the identity key of the object made of it, if one was.
+        fills: whether it loads columns of an object that is there.
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
 
@@ -68,7 +69,7 @@ class PendingStatement:
     rowcount = -1
     load_cause: LoadCause | None = None
     parent_source: PendingStatement | None = None
-    returns_rows = streamed = only_row = False
+    returns_rows = streamed = only_row = fills = False
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
