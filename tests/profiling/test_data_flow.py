@@ -160,6 +160,28 @@ def test_without_a_stack_every_call_has_to_lead_there(other: str, expected: bool
     assert leads(source, 3, 2) is expected
 
 
+def test_functions_that_call_themselves_and_each_other_come_to_an_end() -> None:
+    calls = "; ".join(["one(number - 1)", "two(number)"] * 9)
+    source = f"""
+        def one(number):
+            s.get(A, number); {calls}
+        def two(number): {calls}
+        x = s.scalars(a)
+        create_task(one(x))
+    """
+    assert leads(source, 4, 2) is False
+
+
+def test_a_function_that_calls_itself_is_followed_to_who_called_it() -> None:
+    source = """
+        def one(number):
+            s.get(A, number); one(number.above)
+        x = s.scalars(a)
+        create_task(one(x))
+    """
+    assert leads(source, 3, 2)
+
+
 def test_code_without_source_shows_nothing() -> None:
     first = Statement(1, "SELECT", 0.0, stack=(Caller("<nowhere>", 1, "f"),))
     second = Statement(2, "SELECT", 0.0, stack=(Caller("<nowhere>", 2, "f"),))

@@ -66,7 +66,7 @@ class DataFlow:
         if key not in self._known:
             files = dict.fromkeys([*self._files, *(caller.file for caller in statement.stack)])
             facts = _Facts(
-                self._lines, self._returning, [*files], self._cells, statement.awaited_at
+                self._lines, self._returning, [*files], self._cells, statement.awaited_at, {}
             )
             walk = _Walk(facts)
             walk.line(statement.stack)
@@ -84,6 +84,8 @@ class _Facts(NamedTuple):
     files: list[str]
     cells: list[str]
     awaited_at: Caller | None
+    # What the parameters lead to of functions that have no stack above them.
+    known: dict[tuple[Function, str], set[Line]]
 
 
 class _Walk:
@@ -204,14 +206,17 @@ class _Walk:
                 if spans(call, stack[0].line):
                     self._follow_all(_given(call, function, name), caller, stack[1:])
             return
-        ways = []
-        for caller, values in self._calls(function, name):
-            walk = _Walk(self._facts, self._depth + 10)
-            walk._follow_all(values, caller, ())
-            ways.append(walk.found)
-        # Any of them may have been the one, so all of them have to lead there.
-        if ways:
-            self.found |= set.intersection(*ways)
+        known = self._facts.known
+        if (function, name) not in known:
+            known[function, name] = set()
+            ways = []
+            for caller, values in self._calls(function, name):
+                walk = _Walk(self._facts, self._depth + 10)
+                walk._follow_all(values, caller, ())
+                ways.append(walk.found)
+            # Any of them may have been the one, so all of them have to lead there.
+            known[function, name] = set.intersection(*ways) if ways else set()
+        self.found |= known[function, name]
 
     def _calls(self, function: Function, name: str) -> list[tuple[Module, list[ast.AST]]]:
         """Return what is given to a parameter of a function where a task of it may be made."""
@@ -219,7 +224,8 @@ class _Walk:
             (module, call, values)
             for module in map(module_of, self._facts.files)
             for call in module.calls
-            if (values := [*_given(call, function, name)])
+            # A call of its own gives on what the first one gave.
+            if function not in module.above(call) and (values := [*_given(call, function, name)])
         ]
         at = self._facts.awaited_at
         near = []
