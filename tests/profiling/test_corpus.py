@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, orm
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from invoicing.toolkit.profiling import SLUGS, Thresholds, record_queries
 from tests.conftest import execute, newest_server_url
-from tests.profiling.corpus import fine_loads, fine_repeats, n_plus_one, rarer, too_much
+from tests.profiling.corpus import (
+    fine_loads,
+    fine_repeats,
+    identity_map,
+    n_plus_one,
+    rarer,
+    schema,
+    too_much,
+    which_statement,
+    whose_ids,
+)
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.outside import (
     fine_more,
@@ -35,10 +47,14 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling import Finding
 
 # Their programs register themselves.
-assert {fine_loads, fine_repeats, n_plus_one, rarer, too_much}
+assert {fine_loads, fine_repeats, identity_map, n_plus_one, rarer}
+assert {too_much, which_statement, whose_ids}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 
 server_url = newest_server_url
+NAMES = vars(schema) | vars(orm)
+OPTION = re.compile(r"\.options\((.*?\))\)(?= to the statement|,? and |$)")
+LINE = re.compile(r"the statement at \S+:(\d+)")
 Found = dict[str, list["Finding"]]
 Flagged = frozenset[tuple[str, str | None]]
 
@@ -83,10 +99,33 @@ async def run_outside(url: URL) -> Found:
 async def run_all(place: Place) -> Found:
     outside = isinstance(place, World)
     mine = [case for case in CASES.values() if case.outside == outside]
-    return {case.name: await run(case, place) for case in mine}
+    found = {case.name: await run(case, place) for case in mine}
+    for case in mine:
+        if case.loop:
+            options = [eval(text, NAMES) for text in options_in(found[case.name])]
+            found[fixed(case)] = await run(case, place, *options)
+    return found
 
 
-async def run(case: Case, place: Place) -> list[Finding]:
+def fixed(case: Case) -> str:
+    return f"{case.name}, fixed"
+
+
+def options_in(findings: list[Finding]) -> set[str]:
+    return {option for finding in findings for option in OPTION.findall(finding.fix)}
+
+
+def lines_in(findings: list[Finding]) -> set[int]:
+    """Return the lines that the fixes name, or leave out where it is the finding's own."""
+    return {
+        line
+        for finding in findings
+        if finding.relationship
+        for line in [int(line) for line in LINE.findall(finding.fix)] or [finding.caller.line]
+    }
+
+
+async def run(case: Case, place: Place, *options: Any) -> list[Finding]:
     # Those outside use other engines too.
     target = None if case.outside else place.engine
     # What asks twice does not wait: a pause in it is the machine's, and on a busy one can be long.
@@ -94,7 +133,7 @@ async def run(case: Case, place: Place) -> list[Finding]:
     thresholds = Thresholds(pause=5.0) if (slug, None) in case.expected else Thresholds()
     async with record_queries(target, explain=case.explain, thresholds=thresholds) as recorder:
         # What a program returns is handed on: it lives longer than the recording.
-        kept = await case.run(place)
+        kept = await case.run(place, *options)
     assert recorder.lost == 0
     if case.after is not None:
         case.after(kept)
@@ -116,6 +155,20 @@ def found(server_url: URL) -> Found:
     return found
 
 
+@pytest.mark.parametrize("name", [case.name for case in CASES.values() if case.loop])
+def test_the_fix_that_is_named_leaves_nothing_to_find(name: str, found: Found) -> None:
+    again = found[fixed(CASES[name])]
+    assert not again, "\n".join(map(str, [*found[name], *again]))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_fix_names_the_statement_that_brought_the_parents(name: str, found: Found) -> None:
+    lines, first = inspect.getsourcelines(CASES[name].run)
+    sources = {first + place for place, line in enumerate(lines) if line.endswith("  # source\n")}
+    if sources:
+        assert lines_in(found[name]) == sources, "\n".join(map(str, found[name]))
+
+
 def flagged(findings: list[Finding]) -> Flagged:
     return frozenset((finding.slug, finding.relationship) for finding in findings)
 
@@ -128,7 +181,7 @@ def test_a_program_is_judged_by_its_cause(name: str, found: Found) -> None:
 
 def test_precision_and_recall_are_whole(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
     right = sum(len(flagged(found[case.name]) & case.expected) for case in CASES.values())
-    said = sum(len(flagged(findings)) for findings in found.values())
+    said = sum(len(flagged(findings)) for findings in (found[name] for name in CASES))
     wanted = sum(len(case.expected) for case in CASES.values())
     wasteful_ones = sum(bool(case.expected) for case in CASES.values())
     with capsys.disabled():

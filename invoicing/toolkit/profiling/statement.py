@@ -157,6 +157,8 @@ class Statement:
         cause: why it ran.
         within: the session's operations around it, innermost first: `("autoflush", "get")`.
         stack: lines of the program's own code, innermost first; empty where none was running.
+        awaited_at: for a statement of another task than the recording's, the line at which that one
+            waited.
         connection: which connection.
         transaction: which unit of work.
         session: `Session.hash_key` of the session; None for a bare connection.
@@ -176,6 +178,8 @@ class Statement:
         steps: the relationships on the path of such a load's loader.
         parent: whose relationship or columns a lazy load, a column load or a refresh is for.
         parent_root: the topmost mapped class that one inherits from.
+        parent_source: number of the statement whose row made that very object, or filled it last;
+            None where it was not recorded.
         database_seconds: from sending to having the rows, as the program waited for it.
         server_seconds: of these, the server's work: from the request's last byte to the reply's
             first, less the network's delay where the kernel knows it.
@@ -194,6 +198,7 @@ class Statement:
     cause: Cause = Cause.STATEMENT
     within: tuple[str, ...] = ()
     stack: tuple[Caller, ...] = ()
+    awaited_at: Caller | None = None
     connection: int = 0
     transaction: int | None = None
     session: int | None = None
@@ -213,6 +218,7 @@ class Statement:
     steps: tuple[PathStep, ...] = ()
     parent: Identity | None = None
     parent_root: str = ""
+    parent_source: int | None = None
     database_seconds: float = 0.0
     server_seconds: float | None = None
     orm_seconds: float = 0.0

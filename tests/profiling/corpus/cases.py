@@ -53,13 +53,15 @@ class Case:
     Attributes:
         explain: whether its plans are asked for.
         after: what is done with its result when the recording is over.
+        loop: whether it takes the options that its findings name, to be run again with them.
     """
 
     name: str
-    run: Callable[[Any], Awaitable[Any]]
+    run: Callable[..., Awaitable[Any]]
     expected: frozenset[tuple[str, str | None]]
     explain: bool = False
     after: Callable[[Any], object] | None = None
+    loop: bool = False
 
     @property
     def outside(self) -> bool:
@@ -76,10 +78,10 @@ def wasteful(
     *slugs: str | tuple[str, str | None],
     available: bool = True,
     **options: Any,
-) -> Callable[[Callable[[Any], Awaitable[Any]]], Callable[[Any], Awaitable[Any]]]:
+) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
     """Register a program that wastes something: each slug, with its relationship if it has one."""
 
-    def register(run: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    def register(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         expected = frozenset((slug, None) if isinstance(slug, str) else slug for slug in slugs)
         assert run.__name__ not in CASES
         if available:

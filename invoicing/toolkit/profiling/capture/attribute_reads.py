@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     # Primary keys, and not the objects: those are to live no longer than without us.
     Keys = set[tuple[Any, ...]]
+    # With the session that the object belonged to then; None after it.
+    Seen = set[tuple[int | None, tuple[Any, ...]]]
 
 NOTED = 50_000
 LOCK = threading.Lock()
@@ -34,16 +36,17 @@ class Watched:
     def __init__(self, attribute: InstrumentedAttribute[Any]) -> None:
         self.attribute = attribute
         # One for each recording; replaced as a whole, as other threads may be walking through it.
-        self.seen: tuple[Keys, ...] = ()
+        self.seen: tuple[Seen, ...] = ()
 
     def __get__(self, instance: object, owner: Any = None) -> Any:
         if instance is None:
             return self.attribute.__get__(None, owner)
-        key = instance_state(instance).key
+        state = instance_state(instance)
+        key = state.key
         if key is not None:
             for seen in self.seen:
                 if len(seen) < NOTED:
-                    seen.add(key[1])
+                    seen.add((state.session_id, key[1]))
         return self.attribute.__get__(instance, owner)
 
     def __set__(self, instance: object, value: object) -> None:
@@ -61,7 +64,7 @@ class AttributeReads:
 
     def __init__(self) -> None:
         self._mappers: set[Mapper[Any]] = set()
-        self._seen: dict[tuple[type, str], Keys] = {}
+        self._seen: dict[tuple[type, str], Seen] = {}
         self._roots: dict[tuple[type, str], str] = {}
         self._names: dict[tuple[type, str], str] = {}
 
@@ -87,7 +90,7 @@ class AttributeReads:
             # Not by the declarative class's own way, which would map the attribute anew.
             type.__setattr__(owner, key, attribute)
         if isinstance(attribute, Watched):
-            seen: Keys = set()
+            seen: Seen = set()
             self._seen[owner, key] = seen
             self._roots[owner, key] = prop.parent.base_mapper.class_.__name__
             self._names[owner, key] = f"{prop.parent.class_.__name__}.{key}"
@@ -108,20 +111,26 @@ class AttributeReads:
         """Return whether `Model.attribute` has been watched."""
         return attribute in self._names.values()
 
-    def of(self, attribute: str) -> Keys:
-        """Return the primary keys of the objects of which `Model.attribute` was read."""
-        return self._union(key for key, name in self._names.items() if name == attribute)
+    def of(self, attribute: str, session: int | None = None) -> Keys:
+        """Return the primary keys of the objects of which `Model.attribute` was read.
 
-    def looked_at(self, root: str) -> Keys:
+        With a `session`, of its objects and of those that belong to none any more.
+        """
+        names = (key for key, name in self._names.items() if name == attribute)
+        return self._union(names, session)
+
+    def looked_at(self, root: str, session: int | None = None) -> Keys:
         """Return the primary keys of the objects of which anything was read.
 
-        `root` is the name of their topmost mapped class.
+        `root` is the name of their topmost mapped class; `session` as for `of`.
         """
-        return self._union(key for key, name in self._roots.items() if name == root)
+        return self._union((key for key, name in self._roots.items() if name == root), session)
 
-    def _union(self, attributes: Iterable[tuple[type, str]]) -> Keys:
-        found: Keys = set()
-        for attribute in attributes:
+    def _union(self, attributes: Iterable[tuple[type, str]], session: int | None) -> Keys:
+        return {
+            key
+            for attribute in attributes
             # A copy: other threads may still be reading objects.
-            found |= self._seen[attribute].copy()
-        return found
+            for owner, key in self._seen[attribute].copy()
+            if session is None or owner is None or owner == session
+        }

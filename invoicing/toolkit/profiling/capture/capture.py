@@ -10,9 +10,14 @@ from secrets import randbits
 from threading import get_ident
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
-from invoicing.toolkit.profiling.capture.cause import load_cause_of, relationships_on
+from invoicing.toolkit.profiling.capture.cause import (
+    load_cause_of,
+    parent_of,
+    relationships_on,
+)
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
 from invoicing.toolkit.profiling.capture.explain import PlanQuestion
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext, ExecutionContext
-    from sqlalchemy.orm import InstanceState, Session
+    from sqlalchemy.orm import InstanceState, QueryContext, Session
 
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder
@@ -81,6 +86,8 @@ class Capture:
         self._statements: list[Statement] | None = None
         self._wires: dict[int, ConnectionTraffic] = {}
         self._units: dict[Connection, Unit] = {}
+        self._runs: dict[int, PendingStatement] = {}
+        self._filling: WeakKeyDictionary[InstanceState[Any], PendingStatement] = WeakKeyDictionary()
         self._running: dict[ExecutionContext, PendingStatement] = {}
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
         self._autocommit: dict[Engine, bool] = {}
@@ -93,16 +100,45 @@ class Capture:
         """Note whose unit of work it is."""
         self._unit(connection).transaction.session = session.hash_key
 
-    def made(self, state: InstanceState[Any], _context: object, _attributes: object = None) -> None:
-        """Note that an object has just been made or filled of a row.
+    def made(self, state: InstanceState[Any], context: QueryContext | None) -> None:
+        """Note that an object has just been made of a row.
 
         It is made at once of the rows its thread fetched last; nothing else comes between.
         """
         pending = self.making.get(get_ident())
         if pending is not None:
             pending.made_at = perf_counter_ns()
+            # The state keeps the number of the run that made it; what a flush returns is no run.
+            if context is not None:
+                self._runs[context.runid] = pending
             if pending.only_row:
                 pending.only_key = state.key
+
+    def filled(
+        self, state: InstanceState[Any], context: QueryContext | None, _attributes: object = None
+    ) -> None:
+        """Note that an object that was there has just been filled of a row, as a whole or not."""
+        self.made(state, context)
+        pending = self._runs.get(context.runid) if context is not None else None
+        # Of columns that are loaded later `before` has noted it.
+        if pending is not None and not pending.fills:
+            self._filling[state] = pending
+
+    def _keep_source(self, pending: PendingStatement, context: ExecutionContext) -> None:
+        # An option could not be added to the loading of columns: what made the object stays its
+        # source, though its state will have the number of this run.
+        pending.fills = True
+        state = parent_of(context)
+        source = self._source_of(state)
+        if state is not None and source is not None:
+            self._filling[state] = source
+
+    def _source_of(self, state: InstanceState[Any] | None) -> PendingStatement | None:
+        if state is None:
+            return None
+        made = self._runs.get(state.runid) if state.runid is not None else None
+        source = self._filling.get(state, made)
+        return None if source is not None and source.fills else source
 
     # what the connection says
 
@@ -133,7 +169,10 @@ class Capture:
         pending = PendingStatement(text, unit.transaction, unit.wire, self)
         pending.lines = self._finder.find(text)
         pending.load_cause = load_cause = load_cause_of(context)
+        if load_cause is not None and load_cause.is_column_load:
+            self._keep_source(pending, context)
         if load_cause is not None and load_cause.path:
+            pending.parent_source = self._source_of(parent_of(context))
             # The first relationship that is loaded by itself: who asks for the others?
             for relationship in relationships_on(load_cause.path):
                 self.attribute_reads.watch(relationship.parent)
@@ -241,10 +280,15 @@ class Capture:
         """The statements so far."""
         if self._statements is not None:
             return self._statements
-        return [
+        statements = [
             pending.statement(number, self._began, self._salt, self._finder)
             for number, pending in enumerate(self._pending, 1)
         ]
+        numbers = dict(zip(self._pending, statements, strict=True))
+        for pending, statement in numbers.items():
+            if pending.parent_source is not None:
+                statement.parent_source = numbers[pending.parent_source].number
+        return statements
 
     @property
     def count(self) -> int:
@@ -273,6 +317,8 @@ class Capture:
         self._units.clear()
         self._running.clear()
         self._columns.clear()
+        self._runs.clear()
+        self._filling.clear()
 
     # details
 

@@ -63,6 +63,15 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     return LoadCause(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
 
 
+def parent_of(context: ExecutionContext) -> InstanceState[Any] | None:
+    """Return the object of which `context` loads a relationship, or columns; None for others."""
+    options: Any = context.execution_options.get("_sa_orm_load_options")
+    parent: InstanceState[Any] | None = options and (
+        options._lazy_loaded_from or options._refresh_state
+    )
+    return parent
+
+
 def _column_load(options: Any, compiling: Any) -> LoadCause:
     state, names = options._refresh_state, compiling._only_load_props or ()
     if state is None:

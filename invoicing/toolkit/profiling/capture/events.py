@@ -41,7 +41,7 @@ def events_of_sessions() -> list[Event]:
     return [
         Event(Session, "after_begin", Capture.session_begins),
         Event(Mapper, "load", Capture.made, options=raw),
-        Event(Mapper, "refresh", Capture.made, options=raw),
+        Event(Mapper, "refresh", Capture.filled, options=raw),
     ]
 
 

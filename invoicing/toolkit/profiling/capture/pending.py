@@ -52,8 +52,10 @@ class PendingStatement:
         cursor_time: nanoseconds spent fetching rows after that.
         marks: the tap's counts: before and after it ran, then around each fetch of a stream.
         making: nanoseconds spent making objects of its rows, up to the last fetch.
+        parent_source: the statement that brought the object of which this one loads a part.
         only_row: whether it is known to have one row at the most, whose fetching is not watched.
         only_key: the identity key of the object made of it, if one was.
+        fills: whether it loads columns of an object that is there.
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
 
@@ -66,11 +68,12 @@ class PendingStatement:
     executions = 1
     rowcount = -1
     load_cause: LoadCause | None = None
-    returns_rows = streamed = only_row = False
+    parent_source: PendingStatement | None = None
+    returns_rows = streamed = only_row = fills = False
     only_key: Any = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
-    lines: CallerLines = ([], [])
+    lines: CallerLines = ([], [], [])
     keys: list[list[Any]] | None = None
     wide: Counter[tuple[int, str]] | None = None
     entities: tuple[EntityRows, ...] = ()
@@ -162,7 +165,7 @@ class PendingStatement:
         self._end_of_making()
         load_cause = self.load_cause
         statement = Statement(number, self.text, (self.began - recording_began) / 1e9)
-        statement.stack, statement.within = finder.named(self.lines)
+        statement.stack, statement.within, statement.awaited_at = finder.named(self.lines)
         statement.connection = self.transaction.connection
         statement.transaction = self.transaction.number
         statement.session = self.transaction.session

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     Line = tuple[CodeType, int]
-    CallerLines = tuple[list[Line], list[str]]
+    # The own lines, the session's operations, and where the recording's task waits for another.
+    CallerLines = tuple[list[Line], list[str], list[Line]]
 
 # The transaction boundary is no more the caller than SQLAlchemy is.
 SKIPPED_MODULES = (
@@ -104,13 +105,23 @@ class CallerFinder:
         if greenlet.parent is None or not self._comes_a_known_way(text):
             first = sys._getframe(FRAMES_BELOW)
             if self._walk(first, found):
-                return found.own, found.operations
+                return found.own, found.operations, self._awaited(found.own)
             if greenlet.parent is not None and not any(found):
                 self._remember_way(text, first)
         while (greenlet := greenlet.parent) is not None:
             if self._walk(greenlet.gr_frame, found):
                 break
-        return found.own or self._stand_in(found.others), found.operations
+        return (
+            found.own or self._stand_in(found.others),
+            found.operations,
+            self._awaited(found.own),
+        )
+
+    def _awaited(self, own: list[Line]) -> list[Line]:
+        # What the recording's own task sends comes from below what opened it.
+        if not own or len(own) == self._depth or own[-1][0] is self._opener:
+            return []
+        return own_line_awaited(self._owner, self._kinds, self._learn)
 
     def _comes_a_known_way(self, text: str) -> bool:
         # A statement that is again as deep in its greenlet, with the same two functions at the
@@ -160,7 +171,9 @@ class CallerFinder:
             frame = frame.f_back
         return False
 
-    def named(self, lines: CallerLines) -> tuple[tuple[Caller, ...], tuple[str, ...]]:
+    def named(
+        self, lines: CallerLines
+    ) -> tuple[tuple[Caller, ...], tuple[str, ...], Caller | None]:
         """Return what `find` found in a form to be kept and shown."""
         stack: list[Caller] = []
         for line in lines[0]:
@@ -168,7 +181,7 @@ class CallerFinder:
             # A comprehension has a frame of its own, on the same line.
             if not stack or stack[-1] is not caller:
                 stack.append(caller)
-        return tuple(stack), tuple(lines[1])
+        return tuple(stack), tuple(lines[1]), self._caller(*lines[2][0]) if lines[2] else None
 
     def _stand_in(self, others: list[Line]) -> list[Line]:
         waiting = own_line_awaited(self._owner, self._kinds, self._learn)

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
+from invoicing.toolkit.profiling.statement import Cause, EntityRows, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
-    from invoicing.toolkit.profiling.statement import Caller, EntityRows, Statement, Transaction
+    from invoicing.toolkit.profiling.statement import Caller, Statement, Transaction
 
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
 
@@ -56,13 +57,19 @@ class Evidence:
         self.plans = plans
 
     @cached_property
-    def _bringing(self) -> dict[str, list[Source]]:
-        # What a lazy load brings is the part of one parent; it is a source as good as any.
-        found: dict[str, list[Source]] = defaultdict(list)
+    def _leaders(self) -> list[Statement | None]:
+        last: dict[int | None, Statement] = {}
+        found = []
         for statement in self.statements:
-            for entity in statement.entities:
-                found[entity.root].append(Source(statement, entity))
+            found.append(last.get(statement.session))
+            if statement.cause is not Cause.EAGER_LOAD:
+                last[statement.session] = statement
         return found
+
+    @cached_property
+    def shapes(self) -> Counter[str]:
+        """How often each statement was sent, whatever its values."""
+        return Counter(statement.fingerprint for statement in self.statements)
 
     @cached_property
     def writing(self) -> frozenset[int | None]:
@@ -71,14 +78,25 @@ class Evidence:
             statement.transaction for statement in self.statements if is_write(statement)
         )
 
-    def sources(self, root: str, keys: set[tuple[object, ...]], before: int) -> list[Source]:
-        """Return the statements before a number that brought objects with these primary keys."""
+    def leader_of(self, statement: Statement) -> Statement | None:
+        """Return the statement whose eager loader sent this one: the last of its session."""
+        return self._leaders[statement.number - 1]
+
+    def sources(self, loads: Iterable[Statement]) -> list[Source]:
+        """Return the statements that brought the parents of `loads`, and as which entities.
+
+        By the objects, not by their keys: other sessions have loaded equal ones.
+        """
+        parents: dict[int, set[tuple[object, ...]]] = defaultdict(set)
+        roots: dict[int, Identity] = {}
+        for load in loads:
+            if load.parent is not None and load.parent_source is not None:
+                parents[load.parent_source].add(load.parent.key)
+                roots[load.parent_source] = Identity(load.parent_root, load.parent.key)
         return [
-            source
-            for source in self._bringing[root]
-            if source.statement.number < before
-            and source.entity.keys is not None
-            and source.entity.keys & keys
+            Source(self.statements[number - 1], entity)
+            for number, keys in parents.items()
+            for entity in _covering(self.statements[number - 1], roots[number].entity, keys)
         ]
 
     def groups(
@@ -92,6 +110,20 @@ class Evidence:
             if wanted(statement):
                 found[key(statement)].append(statement)
         return list(found.values())
+
+
+def _covering(statement: Statement, root: str, keys: set[tuple[object, ...]]) -> list[EntityRows]:
+    """Return the fewest entities of a statement's rows as which it brought these keys."""
+    entities = [entity for entity in statement.entities if entity.root == root]
+    left, found = set(keys), []
+    while left and entities:
+        best = max(entities, key=lambda entity: len(left & (entity.keys or left)))
+        entities.remove(best)
+        if left & (best.keys or left):
+            found.append(best)
+        left -= best.keys or left
+    # A statement whose rows are not understood (`from_statement`) has them at its top.
+    return found or [EntityRows(root, None, collection=False, root=root)]
 
 
 def unit(statement: Statement) -> tuple[str, int | None]:

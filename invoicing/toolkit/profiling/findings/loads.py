@@ -19,7 +19,7 @@ from invoicing.toolkit.profiling.findings.evidence import (
     unit,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.options import option_for, path_to, place
+from invoicing.toolkit.profiling.findings.options import option_for, path_to
 from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ def _is_systematic(evidence: Evidence, group: list[Statement]) -> bool:
     if len(keys) >= evidence.thresholds.many or group[0].loader == "immediate":
         return True
     siblings: set[tuple[object, ...]] = set()
-    for source in evidence.sources(group[0].parent_root, keys, group[-1].number):
+    for source in evidence.sources(group):
         siblings |= source.entity.keys or set()
     if not siblings:
         return True
+    reads = evidence.attribute_reads.of(group[0].relationship or "", group[0].session)
     # Those, too, whose part was there already: of ten books by two authors, two load theirs.
-    asked = keys | (evidence.attribute_reads.of(group[0].relationship or "") & siblings)
+    asked = keys | (reads & siblings)
     return len(asked) / len(siblings | keys) >= evidence.thresholds.share
 
 
@@ -100,19 +101,30 @@ def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
 
 
 def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:
-    statement = group[0]
-    step = PathStep(statement.relationship or "", statement.collection)
-    sources = evidence.sources(statement.parent_root, keys_of(group), group[-1].number)
+    step = PathStep(group[0].relationship or "", group[0].collection)
+    sources = evidence.sources(group)
     outer = [source for source in sources if source.statement.relationship != step.relationship]
-    if len(outer) < len(sources) and step.collection:
-        # It was loaded for its own members, level by level.
-        how = f".options(selectinload({step.relationship}, recursion_depth=-1))"
-    elif outer:
-        first, steps = path_to(evidence, outer[0])
-        how = f".options({option_for(step, steps)}){place(first, main_caller(group))}"
-    else:
-        how = f".options({option_for(step)}) to the statement that loads the parents"
+    # It was loaded for its own members, level by level.
+    tree = step.collection and len(outer) < len(sources)
+    places: dict[str, dict[str, None]] = {}
+    for source in outer:
+        first, steps = path_to(evidence, source)
+        option = option_for(step, steps, tree=tree)
+        places.setdefault(option, {})[_place(first)] = None
+    if not places:
+        places = {option_for(step, tree=tree): {_place(None): None}}
+    here = f"the statement at {main_caller(group)}"
+    how = ", and ".join(
+        f".options({option}){'' if [*names] == [here] else ' to ' + ' and '.join(names)}"
+        for option, names in places.items()
+    )
     return f"use {how} instead of {instead}" if instead else f"add {how}"
+
+
+def _place(statement: Statement | None) -> str:
+    if statement is None or statement.caller is None:
+        return "the statement that loads the parents"
+    return f"the statement at {statement.caller}"
 
 
 def column_loads(evidence: Evidence) -> Iterator[Finding]:

@@ -4,15 +4,21 @@ Judged by which parameters differ. Those that look rows up (`column = ?`) belong
 those that cut a range, a page or a list belong to paging and to batches. In one unit of work a line
 that comes again is enough. Across several of them (a session for each, as under `gather`), equal
 shapes may be independent requests: there the values must have come from the rows of one earlier
-statement.
+statement, and the source must show how (`data_flow`). That they are equal says nothing.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.profiling.findings.evidence import is_repeated_line, numbers, repetition
+from invoicing.toolkit.profiling.findings.data_flow import DataFlow
+from invoicing.toolkit.profiling.findings.evidence import (
+    is_repeated_line,
+    numbers,
+    repetition,
+)
+from invoicing.toolkit.profiling.findings.finding import Finding
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -22,6 +28,19 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.evidence import Evidence
     from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.statement import Statement
+
+
+class Origin(NamedTuple):
+    """Where looked-up values came from.
+
+    Attributes:
+        statement: in whose rows they stood.
+        looked_up: the statements whose values those are.
+    """
+
+    statement: Statement
+    looked_up: list[Statement]
+
 
 _LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)\b", re.IGNORECASE)
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
@@ -35,7 +54,7 @@ def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     ):
         if _looks_up_one_by_one(evidence, group) and is_repeated_line(group):
             taken.update(numbers(group))
-            yield _finding(evidence, group)
+            yield _finding(group, _origin(evidence, group))
     elsewhere = evidence.groups(
         lambda statement: (
             _is_query(statement)
@@ -46,8 +65,11 @@ def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     )
     for group in elsewhere:
         several = len({statement.transaction for statement in group}) >= evidence.thresholds.repeats
-        if several and _looks_up_one_by_one(evidence, group) and _came_from_one(evidence, group):
-            yield _finding(evidence, group)
+        origin = (
+            _origin(evidence, group) if several and _looks_up_one_by_one(evidence, group) else None
+        )
+        if origin is not None:
+            yield _finding(origin.looked_up, origin)
 
 
 def _is_query(statement: Statement) -> bool:
@@ -84,12 +106,12 @@ def _looks_up_one_by_one(evidence: Evidence, group: list[Statement]) -> bool:
     if ParameterRole.LIST in differing and sum(ParameterRole.LIST in role for role in roles) == 1:
         # A list of one. An array is one parameter too: of one, if what is in it stood in some row.
         array = re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is not None
-        single = not array or _came_from_one(evidence, group)
+        single = not array or _origin(evidence, group) is not None
         differing = (differing - {ParameterRole.LIST}) | (
             {ParameterRole.EQUAL} if single else set()
         )
     if differing & {ParameterRole.RANGE, ParameterRole.PAGE}:
-        return ParameterRole.EQUAL in differing and _came_from_one(evidence, group)
+        return ParameterRole.EQUAL in differing and _origin(evidence, group) is not None
     return ParameterRole.EQUAL in differing and ParameterRole.LIST not in differing
 
 
@@ -102,34 +124,35 @@ def _looking_up(group: list[Statement]) -> list[int]:
     ]
 
 
-def _outer(evidence: Evidence, group: list[Statement]) -> Statement | None:
-    """Return the one earlier statement in whose rows the looked-up values stood, if any."""
-    shapes = [statement.fingerprint for statement in evidence.statements]
+def _origin(evidence: Evidence, group: list[Statement]) -> Origin | None:
+    """Return the one earlier statement out of whose rows the looked-up values came, if any."""
     for place in _looking_up(group):
         wanted = {statement.parameter_keys[place] for statement in group}
         enough = min(len(wanted), evidence.thresholds.repeats)
-        # Several may have brought the same values: the last that brought most of them.
-        most, origin = enough - 1, None
-        for statement in reversed(evidence.statements[: group[0].number - 1]):
-            if statement.fingerprint == group[0].fingerprint:
-                continue
+        candidates = [
+            statement
+            for statement in evidence.statements[: group[0].number - 1]
+            if any(len(wanted & column) >= enough for column in statement.values)
+            and statement.fingerprint != group[0].fingerprint
             # What runs as often itself is a part of the same work, not what the work is a list of.
-            if shapes.count(statement.fingerprint) * evidence.thresholds.repeats > len(group):
-                continue
-            brought = max((len(wanted & column) for column in statement.values), default=0)
-            if brought > most:
-                most, origin = brought, statement
-        if origin is not None:
-            return origin
+            and evidence.shapes[statement.fingerprint] * evidence.thresholds.repeats <= len(group)
+        ]
+        flow = DataFlow(candidates)
+        # Several may have brought the same values: the last that brought most of them.
+        most: tuple[int, Origin | None] = (0, None)
+        for candidate in reversed(candidates):
+            looked_up = [statement for statement in group if flow.leads(statement, candidate)]
+            values = {statement.parameter_keys[place] for statement in looked_up}
+            brought = max(len(values & column) for column in candidate.values)
+            if brought >= enough and brought > most[0]:
+                most = brought, Origin(candidate, looked_up)
+        if most[1] is not None:
+            return most[1]
     return None
 
 
-def _came_from_one(evidence: Evidence, group: list[Statement]) -> bool:
-    return _outer(evidence, group) is not None
-
-
-def _finding(evidence: Evidence, group: list[Statement]) -> Finding:
-    first, outer = group[0], _outer(evidence, group)
+def _finding(group: list[Statement], origin: Origin | None) -> Finding:
+    first, outer = group[0], origin and origin.statement
     things = len({each.parameters_key for each in group})
     entity = first.entities[0].entity if first.entities else None
     by_get = first.cause is Cause.GET and entity is not None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.profiling.findings.evidence import cost_of, numbers
 from invoicing.toolkit.profiling.findings.finding import Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
-from invoicing.toolkit.profiling.findings.options import leader_of
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find selectin loaders whose chunks are tiny."""
     leaders = {
-        statement.number: leader_of(evidence, statement)
+        statement.number: evidence.leader_of(statement)
         for statement in evidence.statements
         if statement.cause is Cause.EAGER_LOAD and statement.loader == "selectin"
     }

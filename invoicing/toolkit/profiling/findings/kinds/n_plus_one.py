@@ -33,7 +33,8 @@ KIND = FindingKind(
     why=(
         "Each statement waits for the server once more: ten parents cost eleven round trips where "
         "two do. Judged by what was loaded for whom; pages, batches, retries and independent "
-        "requests are none."
+        "requests are none. Look-ups in a session each count where the source shows how their "
+        "values came out of an earlier statement's rows; equal ids alone show nothing."
     ),
     bad="""
 for book in (await session.scalars(select(Book))).all():

@@ -1,6 +1,7 @@
 """`unused-eager-load`: relationships that were loaded with their parents and never read.
 
-Only where the program did look at the parents: what it merely hands on may be read by others.
+Only where the program did look at the parents: what it merely hands on may be read by others. Nor
+where the objects were read by another way: their loading was what spared it a statement.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.profiling.findings.evidence import numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind
-from invoicing.toolkit.profiling.findings.options import leader_of
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -52,18 +52,35 @@ def _is_unread(
         relationship
     ):
         return False
+    if any(_filled(evidence, *load) for load in loads):
+        return False
     # The parents: in the same rows, or those of the statement whose loader this was.
     for statement, entity in loads:
-        leader = leader_of(evidence, statement) if not entity.steps else statement
+        leader = evidence.leader_of(statement) if not entity.steps else statement
         if leader is None:
             return False
         parents = [entity for entity in leader.entities if entity.keys]
         if any(
-            evidence.attribute_reads.looked_at(parent.root) & (parent.keys or set())
+            evidence.attribute_reads.looked_at(parent.root, leader.session) & (parent.keys or set())
             for parent in parents
         ):
             return True
     return False
+
+
+def _filled(evidence: Evidence, statement: Statement, entity: EntityRows) -> bool:
+    """Return whether objects that only this load has brought were read by another way.
+
+    The session had them for a `get`, or for another relationship that leads to them.
+    """
+    read = evidence.attribute_reads.looked_at(entity.root, statement.session)
+    read &= entity.keys or set()
+    for other in evidence.statements if read else ():
+        if other.session == statement.session:
+            for each in other.entities:
+                if each.root == entity.root and each is not entity:
+                    read -= each.keys or set()
+    return bool(read)
 
 
 def _unused(
@@ -73,7 +90,7 @@ def _unused(
     statements = [statement for statement, _ in loads]
     own = [statement for statement, entity in loads if not entity.steps]
     received = [statement.bytes_received for statement in own]
-    caller = (leader_of(evidence, statements[0]) or statements[0]).caller if own else None
+    caller = (evidence.leader_of(statements[0]) or statements[0]).caller if own else None
     rows = sum(entity.distinct for _, entity in loads)
     return Finding(
         "unused-eager-load",
