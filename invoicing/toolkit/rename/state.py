@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import journal
+from invoicing.toolkit.rename import journal, ownership
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, STATE, literal, quote
@@ -58,6 +58,11 @@ SETUP = (
     *journal.SETUP,
     f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {quote(STATE)} TO PUBLIC",
+)
+# Where it may not, the schema stays, empty, for the next rename.
+MAY_DROP = (
+    "(SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') FROM pg_catalog.pg_namespace AS n"
+    f" WHERE n.nspname = {literal(STATE)})"
 )
 _TABLES = """
 SELECT oid FROM pg_catalog.pg_class
@@ -127,7 +132,9 @@ async def set_up(connection: Connection) -> None:
         return
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
-        await write(connection, *SETUP)
+        made = await connection.fetchval("SELECT to_regnamespace($1)", quote(STATE))
+        # Whoever was given the schema may not be allowed to create it, not even where it exists.
+        await write(connection, *(SETUP if made is None else SETUP[1:]))
 
 
 async def load(connection: Connection, names: Names) -> State | None:
@@ -181,6 +188,7 @@ async def begin(
         Phase.EXPANDING,
         json.dumps(definition),
     )
+    await write(connection, ownership.hand_over(names))
 
 
 def set_phase(names: Names, phase: Phase) -> str:
@@ -262,7 +270,7 @@ BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock({CREATION_LOCK});
     DELETE FROM {rename} WHERE key = {key};
     {journal.forget_statement(names)};
-    IF NOT EXISTS (SELECT FROM {rename}) THEN
+    IF NOT EXISTS (SELECT FROM {rename}) AND {MAY_DROP} THEN
         DROP SCHEMA {quote(STATE)} CASCADE;
     END IF;
 END
