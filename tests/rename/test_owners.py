@@ -179,6 +179,25 @@ async def go_on_and_give_back(team: Team) -> None:
         assert (await rename.verify()).ok
 
 
+async def test_what_is_the_first_members_own_is_handed_over_once(empty_database_url: URL) -> None:
+    """As an older version has left it."""
+    async with make_team(empty_database_url) as team:
+        async with renaming(team.first) as rename:
+            await rename.expand()
+        first, second, _ = team.names
+        reassign = f"REASSIGN OWNED BY {team.team} TO {first}"
+        await execute(team.url, reassign, f"ALTER TABLE bill OWNER TO {team.team}")
+        async with renaming(team.second) as rename:
+            with pytest.raises(RenameFailedError) as caught:
+                await rename.backfill()
+            assert f"GRANT {first} TO {second}. Then" in str(caught.value)
+        async with renaming(team.first) as rename:
+            await rename.gate()
+        assert await fetch(team.url, OWNED) == [team.team]
+        async with renaming(team.second) as rename:
+            assert (await rename.backfill()).completed
+
+
 async def test_who_is_no_member_is_given_the_grant(empty_database_url: URL) -> None:
     async with make_team(empty_database_url) as team:
         async with renaming(team.first) as rename:

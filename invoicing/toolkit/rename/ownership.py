@@ -118,8 +118,9 @@ async def denied(context: RenameContext) -> RenameFailedError | None:
         return None
     owner, account, grantee = row["owner"], row["account"], row["of_table"]
     grants = [] if row["member"] else [f"GRANT {grantee} TO {account}"]
-    grants += [f"GRANT {role} TO {grantee}" for role in row["owners"] if role != grantee]
-    if row["read_only"] and owner not in {grantee, *row["owners"]}:
+    # To the account, which then hands it over: a member of the table's owner cannot be its group.
+    grants += [f"GRANT {role} TO {account}" for role in row["owners"] if role != grantee]
+    if not grants or (row["read_only"] and owner not in {grantee, *row["owners"]}):
         grants += [
             f"GRANT USAGE, CREATE ON SCHEMA {STATE} TO {grantee}",
             f"GRANT {_WRITE} ON ALL TABLES IN SCHEMA {STATE} TO {grantee}",
