@@ -109,11 +109,13 @@ def print_verify(report: VerifyReport, target: Target, options: Options) -> None
     console.print(table)
     for note in report.notes:
         _say(f"Note: {visible(note)}")
+    for refusal in report.refused:
+        _say(visible(refusal), style="red")
     if report.ok:
         print_next(Phase.VERIFIED, target, options)
     else:
-        again = target.command("verify", options)
-        _say(f"Verification failed. Run again: {again}", style="red")
+        then = "Fix that, then run" if report.refused else "Run again"
+        _say(f"Verification failed. {then}: {target.command('verify', options)}", style="red")
 
 
 def print_gate(report: GateReport, target: Target, options: Options) -> None:

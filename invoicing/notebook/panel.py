@@ -236,6 +236,8 @@ class RenamePanel:
 
     async def _verify(self) -> str:
         report = await self.rename.verify()
+        if report.refused:
+            return "; ".join(report.refused)
         return (
             f"{report.equal:,} of {report.rows:,} rows equal. Now deploy the code that knows "
             f"{self.rename.target.new}"

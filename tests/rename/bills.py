@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoicing.db import Database
@@ -30,11 +31,11 @@ async def make_bills(url: URL, rows: int = 1_000) -> URL:
 
 
 @asynccontextmanager
-async def renaming(url: URL, **options: Any) -> AsyncIterator[Rename]:
-    """Yield the rename of `bill.amt`, in small batches and without patience."""
+async def renaming(url: URL, table: str = "bill", **options: Any) -> AsyncIterator[Rename]:
+    """Yield the rename of `amt`, in small batches and without patience."""
     chosen = {"batch_size": 100, "quiet": 0.2, "lock_timeout": 0.2, "lock_attempts": 3} | options
     async with Database(url, Settings()) as database:
-        yield Rename(database, TARGET, Options(**chosen))
+        yield Rename(database, replace(TARGET, table=table), Options(**chosen))
 
 
 async def verified(rename: Rename) -> None:

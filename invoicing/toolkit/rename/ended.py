@@ -38,7 +38,7 @@ BEGIN
     PERFORM pg_catalog.pg_advisory_xact_lock({state.CREATION_LOCK});
     DELETE FROM {rename} WHERE key = {key};
     {journal.forget_statement(names)};
-    IF NOT EXISTS (SELECT FROM {rename}) THEN
+    IF NOT EXISTS (SELECT FROM {rename}) AND {state.MAY_DROP} THEN
         DROP SCHEMA {quote(STATE)} CASCADE;
     END IF;
 END

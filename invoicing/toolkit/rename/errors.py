@@ -201,6 +201,7 @@ class RenameFailedError(RenameError):
     Attributes:
         statement: its first words.
         reason: the first line of the server's message.
+        advice: what to run.
     """
 
     def __init__(
@@ -210,6 +211,7 @@ class RenameFailedError(RenameError):
         self.statement = statement
         self.sqlstate = sqlstate
         self.reason = reason
+        self.advice = advice
         fact = f"{reason.rstrip('.')} (SQLSTATE {sqlstate or 'unknown'})"
         super().__init__(
             f"{target} failed at `{statement}`: {fact}. What was committed before is kept. {advice}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import journal, state
+import asyncpg
+
+from invoicing.toolkit.rename import journal, ownership, state
 from invoicing.toolkit.rename.connection.ddl import Ddl
-from invoicing.toolkit.rename.connection.pool import connected, explained
+from invoicing.toolkit.rename.connection.pool import connected, explained, write
 from invoicing.toolkit.rename.errors import RenameInProgressError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.moved import find_context
@@ -56,6 +58,7 @@ async def lease(
 
     Raises:
         RenameInProgressError: another session holds it.
+        RenameFailedError: what it keeps belongs to a role that this account is no member of.
         RenameMovedError: the table or one of the columns has another name than it began with.
         UsageError: there is no such table.
     """
@@ -69,12 +72,19 @@ async def lease(
             waited_for = await _take_lock(connection, target, context.names.lock_key)
             # Whoever had the lock may have changed the table meanwhile.
             context = await find_context(connection, target, options)
+            await ownership.refuse_denied(context)
             entry = journal.Entry(connection, context.names, phase, options)
             ddl = Ddl(pool, context, entry.ran)
-            async with journal.kept(entry):
-                yield RenameSession(
-                    connection, target, options, context.table, pool, entry, ddl, waited_for
-                )
+            try:
+                async with journal.kept(entry):
+                    yield RenameSession(
+                        connection, target, options, context.table, pool, entry, ddl, waited_for
+                    )
+            finally:
+                # What was made is the table's owner's, however this ended.
+                if not connection.is_closed():
+                    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                        await write(connection, ownership.hand_over(context.names))
 
 
 async def current_phase(session: RenameSession) -> Phase:

@@ -265,7 +265,6 @@ class RowCounts:
     """The rows by state, counted on one snapshot.
 
     Attributes:
-        rows: how many there are.
         equal: rows with the same value by both names.
         missing: rows without a value in the new column, and with one in the old.
         different: rows with two values.
@@ -282,8 +281,6 @@ class VerifyReport:
     """Every row compared, on one snapshot.
 
     Attributes:
-        rows: how many there are.
-        equal: rows with the same value in both columns.
         different: rows with two values.
         missing: rows without a value in the new column, and with one in the old.
         nulls: rows without a value in either, which count as equal too.
@@ -292,7 +289,8 @@ class VerifyReport:
         indexes: copied indexes, and whether each is valid.
         reconciled: what was dropped or changed on the old column since, and so on the new one.
         guarded: whether what keeps the columns equal stands; else new writes may differ.
-        notes: what other hands have taken off or away, and what to run.
+        refused: what came since and cannot be copied, and why.
+        notes: what other hands have put on, taken off or away, and what to run.
     """
 
     rows: int
@@ -305,13 +303,14 @@ class VerifyReport:
     indexes: dict[str, bool] = field(default_factory=dict)
     reconciled: list[str] = field(default_factory=list)
     guarded: bool = True
+    refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         """Return whether nothing is left to do before the contract."""
         rest = [*self.constraints.values(), *self.indexes.values(), self.not_null is not False]
-        return self.equal == self.rows and self.guarded and all(rest)
+        return self.equal == self.rows and self.guarded and all(rest) and not self.refused
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from invoicing.toolkit.rename import contract, live
+from invoicing.toolkit.rename import contract, live, ownership
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.columns.verify import count_rows
 from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
@@ -241,6 +241,8 @@ class Rename:
 
     async def _change(self, asked: str, **changes: Any) -> LiveSettings:
         async with self._looking() as context:
+            if (error := await ownership.denied(context)) is not None:
+                raise error
             return await live.change(context, asked, **changes)
 
     async def counts(self) -> RowCounts:

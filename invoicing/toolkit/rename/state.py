@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import journal
+from invoicing.toolkit.rename import journal, ownership
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, STATE, literal, quote
@@ -57,6 +57,11 @@ SETUP = (
     *journal.SETUP,
     f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA {quote(STATE)} TO PUBLIC",
+)
+# Where it may not, the schema stays, empty, for the next rename.
+MAY_DROP = (
+    "(SELECT pg_catalog.pg_has_role(n.nspowner, 'USAGE') FROM pg_catalog.pg_namespace AS n"
+    f" WHERE n.nspname = {literal(STATE)})"
 )
 # Rows of a range that are done, as far as its pages and stripes say: for progress, not for proof.
 DONE = (
@@ -122,7 +127,9 @@ async def set_up(connection: Connection) -> None:
         return
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
-        await write(connection, *SETUP)
+        made = await connection.fetchval("SELECT to_regnamespace($1)", quote(STATE))
+        # Whoever was given the schema may not be allowed to create it, not even where it exists.
+        await write(connection, *(SETUP if made is None else SETUP[1:]))
 
 
 async def load(connection: Connection, names: Names) -> State | None:
@@ -176,6 +183,7 @@ async def begin(
         Phase.EXPANDING,
         json.dumps(definition),
     )
+    await write(connection, ownership.hand_over(names))
 
 
 def set_phase(names: Names, phase: Phase) -> str:

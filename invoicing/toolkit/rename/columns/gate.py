@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import objection
-from invoicing.toolkit.rename.columns.copies import find_copies
+from invoicing.toolkit.rename.columns.copies import find_copies, refusals
 from invoicing.toolkit.rename.columns.copies.made import stale
 from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 async def objections(session: RenameSession) -> Objections:
     """Return rows that differ, triggers that are off, and copies that are not valid."""
     counts = await compare(session, session.column())
+    copies = await find_copies(session)
     findings = [
         *_rows(counts, session.target),
         *await _triggers(session),
         *await _unfinished(session, counts),
-        *await stale_objections(session, await find_copies(session)),
+        *_refused(copies),
+        *await stale_objections(session, copies),
     ]
     noted = [
         table.finding(session.names) for table in await find_detached(session) if table.is_root
@@ -65,6 +67,13 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Pl
         unready.append(f"NOT NULL of {quote(session.names.new)}")
     message = f"is missing or not valid. Run: {session.target.command('verify')}"
     return [objection("unfinished", name, message) for name in unready]
+
+
+def _refused(copies: Iterable[Copy]) -> list[PlanFinding]:
+    """Return what came since the expand, and would be lost with the old column."""
+    return [
+        objection("unfinished", refusal.subject, refusal.message) for refusal in refusals(copies)
+    ]
 
 
 async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:

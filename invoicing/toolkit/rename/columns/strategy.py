@@ -61,7 +61,7 @@ class ColumnsStrategy:
 
     async def verify(self, session: RenameSession) -> VerifyReport:
         """Compare every row; build and validate what the old column has."""
-        return await verify.verify(session)
+        return await verify.verify(session, self)
 
     async def objections(self, session: RenameSession) -> Objections:
         """Return rows that differ, triggers that are off, and copies that are not valid."""

@@ -12,11 +12,13 @@ from invoicing.toolkit.rename.columns.copies import (
     NotNullCopy,
     StatisticsCopy,
     find_copies,
+    refusals,
 )
 from invoicing.toolkit.rename.columns.copies.made import drop_stale, keep_made
 from invoicing.toolkit.rename.columns.copies.properties import reconcile
 from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.sync import distinct, missing, present
+from invoicing.toolkit.rename.dependents import cannot_follow
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.toolkit.rename.names import MARK, quote
@@ -24,10 +26,11 @@ from invoicing.toolkit.rename.names import MARK, quote
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.session import RenameSession
+    from invoicing.toolkit.rename.strategy import RenameStrategy
     from invoicing.toolkit.rename.table import Column
 
 
-async def verify(session: RenameSession) -> VerifyReport:
+async def verify(session: RenameSession, strategy: RenameStrategy) -> VerifyReport:
     """Compare, build, validate, compare again.
 
     Raises:
@@ -59,7 +62,11 @@ async def verify(session: RenameSession) -> VerifyReport:
         await describe(session, counts),
         reconciled=reconciled,
         guarded=not any(missing.of_rows for missing in await expand.unguarded(session)),
-        notes=[*await detached.notes(session), *await guards.notes(session)],
+        notes=[
+            *await detached.notes(session),
+            *await guards.notes(session),
+            *map(str, await cannot_follow(session, strategy)),
+        ],
     )
     if report.ok:
         await connection.execute(state.set_phase(names, Phase.VERIFIED))
@@ -98,7 +105,10 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
     indexes: dict[str, bool] = {}
     constraints: dict[str, bool] = {}
     # Found once more: a partition's part may have been named by PostgreSQL.
-    for copy in await find_copies(session):
+    copies = await find_copies(session)
+    for copy in copies:
+        if copy.unsupported is not None:
+            continue
         ready = await copy.is_ready(session.connection)
         if isinstance(copy, NotNullCopy) and copy.table.oid == session.table.oid:
             not_null = ready
@@ -117,6 +127,7 @@ async def describe(session: RenameSession, counts: dict[str, int]) -> VerifyRepo
         not_null=not_null,
         constraints=constraints,
         indexes=indexes,
+        refused=[str(refusal) for refusal in refusals(copies)],
     )
 
 

@@ -12,6 +12,7 @@ puts together from pieces.
 from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.registry import (
+    cannot_follow,
     dependents_of,
     find_dependents,
     judge,
@@ -19,4 +20,4 @@ from invoicing.toolkit.rename.dependents.registry import (
     word,
 )
 
-__all__ = ["dependents_of", "find_dependents", "judge", "slugs", "word"]
+__all__ = ["cannot_follow", "dependents_of", "find_dependents", "judge", "slugs", "word"]

@@ -86,6 +86,12 @@ async def dependents_of(context: RenameContext, strategy: RenameStrategy) -> lis
     return judge(dependents, context.target, strategy, context.options.accept)
 
 
+async def cannot_follow(context: RenameContext, strategy: RenameStrategy) -> list[PlanFinding]:
+    """Return what came after the plan, which would refuse it: the contract would be refused too."""
+    found = judge(await find_dependents(context), context.target, strategy, at_gate=True)
+    return [finding for finding in found if finding.verdict == "refused" and not finding.name]
+
+
 def word(name: str) -> str:
     """Return a pattern of PostgreSQL's that finds `name` as a word by itself."""
     return rf"(^|[^\w$]){re.escape(name)}([^\w$]|$)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ownership, state
 from invoicing.toolkit.rename.connection.blockers import long_transactions
 from invoicing.toolkit.rename.model import Phase, PlanFinding, refused
 from invoicing.toolkit.rename.moved import find_left
@@ -36,7 +36,7 @@ SELECT current_setting('server_version_num')::int AS version,
     pg_has_role(c.relowner, 'USAGE') AS owner, pg_get_userbyid(c.relowner)::text AS owner_name,
     has_schema_privilege(c.relnamespace, 'CREATE') AS creates_in_schema,
     has_database_privilege(current_database(), 'CREATE') AS creates_schemas,
-    (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = $2) AS owns_state,
+    EXISTS (SELECT FROM pg_namespace WHERE nspname = $2) AS has_schema,
     pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
     row_security_active(c.oid) AS row_security,
     EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = $3
@@ -92,9 +92,12 @@ async def preflight(context: RenameContext) -> list[PlanFinding]:
     """Return what the server, the account and the table say to a rename by any strategy."""
     connection, target, table = context.connection, context.target, context.table
     facts = await connection.fetchrow(_FACTS, table.oid, STATE, target.new)
+    denied = await ownership.denied(context)
     begun = await state.load(connection, context.names)
     unfinished = begun is not None and begun.phase is not Phase.CONTRACTED
     found = [*_account(facts, table), *_table(facts, context)]
+    if denied is not None:
+        found.append(refused("privilege", STATE, f"{denied.reason}. {denied.advice}"))
     found += await storage_findings(context)
     others = await state.others(connection, context.names)
     back = f"{target.new} -> {target.old}" in others
@@ -126,14 +129,11 @@ def _account(facts: asyncpg.Record, table: ResolvedTable) -> list[PlanFinding]:
             f"as its owner, or run: GRANT {quote(facts['owner_name'])} TO {account}"
         )
         found.append(refused("privilege", table.sql, message))
-    if facts["owns_state"] is None and not facts["creates_schemas"]:
+    if not facts["has_schema"] and not facts["creates_schemas"]:
         message = (
             f"{account} may not create the schema that keeps the progress. Run: CREATE SCHEMA "
             f"{STATE} AUTHORIZATION {account}"
         )
-        found.append(refused("privilege", STATE, message))
-    if facts["owns_state"] is False:
-        message = f"it is owned by another role. Run: GRANT its owner TO {account}"
         found.append(refused("privilege", STATE, message))
     if not facts["creates_in_schema"]:
         message = f"indexes are created in it. Run: GRANT CREATE ON SCHEMA ... TO {account}"

@@ -2,7 +2,7 @@
 
 A block has these variables: `rel`, the table; `col`, the old column as the catalog has it (`attnum`
 is NULL where there is none); `there`, whether the new one exists; `noted`, the phase and strategy
-that are noted; `counted` and `hindrance` for what it finds.
+that are noted; `counted`, `hindrance` and `kept` for what it finds.
 """
 
 from __future__ import annotations
@@ -109,12 +109,26 @@ def step(names: Names, body: str, *, searched: bool) -> str:
     return do(
         "DECLARE\n    path text := pg_catalog.current_setting('search_path');\n"
         "    rel regclass;\n    col record;\n    noted record;\n    there boolean;\n"
-        f"    hindrance text;\n    counted bigint;\nBEGIN\n{find if searched else ''}"
+        "    kept record;\n    hindrance text;\n    counted bigint;\n"
+        f"BEGIN\n{find if searched else ''}"
         "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
         f"{locked(names)}    rel := {literal(names.relation)};{look}"
         f"    PERFORM set_config('search_path', {CLIENT_PATH.format('path')}, true);\n"
         f"{_refuse_renamed(names)}{body}"
         "    PERFORM set_config('search_path', path, true);\nEND\n"
+    )
+
+
+def refuse_denied() -> str:
+    """Refuse where what the rename keeps is another role's."""
+    renames = literal(f"{quote(STATE)}.rename")
+    owner = f"(SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = {literal(STATE)})"
+    return raise_if(
+        f"to_regclass({renames}) IS NOT NULL AND NOT has_table_privilege({renames}, 'UPDATE')",
+        f"this account may not write to the schema {STATE}. Run, as the schema's owner or a"
+        " superuser: ",
+        "Then run the script again.",
+        fact=f"format('GRANT %I TO %I', pg_get_userbyid({owner}), current_user)",
     )
 
 

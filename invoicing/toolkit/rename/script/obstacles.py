@@ -40,7 +40,11 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = rel AND d.refobjsubid
     AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS f
         WHERE f.oid = d.objid AND f.adrelid = rel AND f.adnum = col.attnum))
     AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS k
-        WHERE k.oid = d.objid AND k.contype = 'n' AND k.convalidated))
+        WHERE k.oid = d.objid AND k.contype = 'n' AND k.convalidated AND NOT k.connoinherit))
+UNION ALL
+SELECT 'security label of ' || pg_describe_object('pg_class'::regclass, rel, col.attnum)
+FROM pg_seclabel AS s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = rel
+    AND s.objsubid = col.attnum
 UNION ALL
 SELECT pg_describe_object('pg_rewrite'::regclass, r.oid, 0) FROM pg_rewrite AS r
 WHERE r.ev_class = rel

@@ -12,12 +12,14 @@ a script that was interrupted is started anew, and goes on at the batch where it
 
 from __future__ import annotations
 
+import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import ownership, state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
+from invoicing.toolkit.rename.columns.copies.made import Made
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.model import Phase
@@ -31,6 +33,7 @@ from invoicing.toolkit.rename.script.blocks import (
     lock,
     raise_if,
 )
+from invoicing.toolkit.rename.script.changes import changes, keep_not_null_name
 from invoicing.toolkit.rename.script.obstacles import obstacles
 
 if TYPE_CHECKING:
@@ -105,17 +108,22 @@ class Script:
         """Return the statements of the gate and the contract: one transaction."""
         names = self.names
         confirm = "" if confirmed else self._refuse_rows()
+        keep_name, name_again = keep_not_null_name(names)
         advice = f"Run the expand first. To see where it stands: {names.command('status')}"
         body = (
             confirm
             + self._need({Phase.VERIFIED, Phase.CONTRACTING}, "is not filled and verified", advice)
-            + self._refuse_obstacles(adding=False)
             + lock(names, self.options, _SHARE)
+            + self._refuse_obstacles(adding=False)
             + self._refuse_unguarded()
             + self._refuse_difference()
-            + self._watch()
+            # Privileges are changed without a lock on the table: asked again after the wait.
+            + f"    FOR look IN 1..2 LOOP\n{self._refuse_changes()}    IF look = 1 THEN\n"
+            + f"{self._watch()}    END IF;\n    END LOOP;\n"
             + confirm
+            + keep_name
             + execute(*contract.contract_statements(names, [], []))
+            + name_again
             + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
             + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
             # Of an empty table nothing was lost, so that there is no way back to keep.
@@ -130,6 +138,7 @@ class Script:
         loss = self._refuse_loss()
         body = (
             "    IF there OR noted.phase IS NOT NULL THEN\n"
+            + blocks.refuse_denied()
             + self._refuse_others()
             + self._need(
                 _BEGUN,
@@ -179,6 +188,7 @@ class Script:
             + lock(names, self.options, _ALL)
             + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
             + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
+            + execute(ownership.hand_over(names))
         )
 
     def _not_null(self) -> list[str]:
@@ -188,7 +198,7 @@ class Script:
         drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS"
         add = [f"{drop} {quote(names.not_null_check)}", *add]
         needed = f"    IF col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))} THEN\n"
-        steps = ((_ALL, add), (_SHARE, validate), (_ALL, settle))
+        steps = ((_ALL, add), (_SHARE, validate), (_ALL, [*settle, _note_not_null(names)]))
         return [
             _when(
                 Phase.BACKFILLED,
@@ -211,7 +221,7 @@ class Script:
             f"the rename of {names.table}.{names.old} was begun by another strategy",
             f"To see how to go on: {names.command('status')}",
         )
-        checks = f"{missing}{view}{self._refuse_others()}"
+        checks = f"{blocks.refuse_denied()}{missing}{view}{self._refuse_others()}"
         return f"    IF col.attnum IS NOT NULL OR NOT there THEN\n{checks}{body}    END IF;\n"
 
     def _refuse_others(self) -> str:
@@ -249,6 +259,19 @@ class Script:
             "hindrance IS NOT NULL",
             f"a script cannot copy what depends on {names.table}.{names.old}: ",
             "Run the revision itself: alembic, without --sql.",
+            fact="hindrance",
+        )
+
+    def _refuse_changes(self) -> str:
+        names = self.names
+        return (
+            "    SELECT string_agg(c.statement, '; ' ORDER BY c.statement COLLATE \"C\")"
+            f" INTO hindrance FROM ({changes(names)}) AS c (statement);\n"
+        ) + raise_if(
+            "hindrance IS NOT NULL",
+            f"{names.old} of {names.relation} was changed since the expand, and {names.new} was"
+            " not. To have the same there, run: ",
+            f"Then run the script again. Or take it back on {names.old}.",
             fact="hindrance",
         )
 
@@ -349,8 +372,20 @@ def _begin(names: Names) -> str:
     return (
         f"INSERT INTO {_STATE}.rename (key, schema_name, table_name, old_name, new_name, strategy,"
         f" phase) VALUES ({written}) ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,"
-        f" strategy = excluded.strategy, rows_total = 0, watch = '{{}}'"
+        f" strategy = excluded.strategy, rows_total = 0, watch = '{{}}', definition = '{{}}'"
         f" WHERE rename.phase = {literal(Phase.CONTRACTED)}"
+    )
+
+
+def _note_not_null(names: Names) -> str:
+    """Let a verify know that NOT NULL was made here, and drop it where the old column's goes."""
+    made = Made("not-null", 0, "", "", names.new, "", valid=True, whole=None, definition="NOT NULL")
+    entry = f"{literal(json.dumps(asdict(made)))}::jsonb"
+    oid = f"jsonb_build_object('table', {literal(names.relation)}::regclass::oid::bigint)"
+    return (
+        f"UPDATE {_STATE}.rename SET definition = definition || jsonb_build_object('copies',"
+        f" jsonb_build_array({entry} || {oid})) WHERE key = {literal(names.key)}"
+        " AND NOT definition ? 'copies'"
     )
 
 
@@ -359,6 +394,6 @@ def _forget(names: Names) -> str:
     return (
         f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
         + execute(f"DELETE FROM {_STATE}.rename WHERE key = {literal(names.key)}")
-        + f"    IF NOT EXISTS (SELECT FROM {_STATE}.rename) THEN\n"
+        + f"    IF NOT EXISTS (SELECT FROM {_STATE}.rename) AND {state.MAY_DROP} THEN\n"
         + f"{execute(f'DROP SCHEMA {_STATE} CASCADE')}    END IF;\n"
     )

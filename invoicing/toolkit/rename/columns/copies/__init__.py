@@ -1,6 +1,11 @@
 """What is copied to the new column: NOT NULL, constraints, indexes, extended statistics."""
 
-from invoicing.toolkit.rename.columns.copies.find import find_copies, findings, taken_names
+from invoicing.toolkit.rename.columns.copies.find import (
+    find_copies,
+    findings,
+    refusals,
+    taken_names,
+)
 from invoicing.toolkit.rename.columns.copies.index import IndexCopy
 from invoicing.toolkit.rename.columns.copies.model import Copy
 from invoicing.toolkit.rename.columns.copies.not_null import NotNullCopy
@@ -13,5 +18,6 @@ __all__ = [
     "StatisticsCopy",
     "find_copies",
     "findings",
+    "refusals",
     "taken_names",
 ]

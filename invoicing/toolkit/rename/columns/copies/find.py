@@ -54,6 +54,11 @@ async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[Pl
     return found
 
 
+def refusals(copies: Iterable[Copy]) -> list[PlanFinding]:
+    """Return those of which there can be no copy, and why."""
+    return findings(copy for copy in copies if copy.unsupported is not None)
+
+
 def findings(copies: Iterable[Copy]) -> list[PlanFinding]:
     """Return what the plan says of them."""
     found = []

@@ -59,7 +59,7 @@ class CopyRecord:
         schema: where its name is, of statistics alone.
         old_name: its original's.
         name: its own; the new column's for NOT NULL, which has none before PostgreSQL 18.
-        digest: of everything that it was made from.
+        digest: of everything that it was made from; empty where a script made it.
         valid: whether its original held for every row.
         whole: the name of what its original is a partition's part of; None where it is by itself.
         definition: what the catalog says of it; None until it was seen.
@@ -92,7 +92,7 @@ class CopyRecord:
         """Tell whether its original is still what it was made from."""
         named = self.name == now.name or now.whole is not None
         loosened = self.valid and not now.valid and self.kind != "index"
-        return self.digest == now.digest and named and not loosened
+        return self.digest in {"", now.digest} and named and not loosened
 
     def is_by_hand(self, now: CopyRecord, definition: str | None) -> bool:
         """Tell whether it was changed and its original was not; renamed columns change both."""

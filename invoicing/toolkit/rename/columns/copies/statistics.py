@@ -69,6 +69,9 @@ class StatisticsCopy(Copy):
         made = [f"CREATE STATISTICS IF NOT EXISTS {self.sql_name}{kinds} ON {of}"]
         if self.target is not None:
             made.append(f"ALTER STATISTICS {self.sql_name} SET STATISTICS {self.target}")
+        if self.owner is not None:
+            # At once: another member of it may go on.
+            made.append(f"ALTER STATISTICS {self.sql_name} OWNER TO {quote(self.owner)}")
         return made
 
     async def build(self, session: RenameSession) -> None:
@@ -86,15 +89,13 @@ class StatisticsCopy(Copy):
 
     def settle(self) -> list[str]:
         """Return what gives them their name, comment and owner."""
-        statements, alter = [], f"ALTER STATISTICS {self.final_sql_name}"
+        statements = []
         if self.name != self.final_name:
             rename = f"ALTER STATISTICS {self.sql_name} RENAME TO {quote(self.final_name)}"
             statements.append(rename)
         if self.comment is not None:
             on = f"COMMENT ON STATISTICS {self.final_sql_name}"
             statements.append(f"{on} IS {literal(self.comment)}")
-        if self.owner is not None:
-            statements.append(f"{alter} OWNER TO {quote(self.owner)}")
         return statements
 
 

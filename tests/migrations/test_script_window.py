@@ -1,0 +1,201 @@
+"""DDL between the two scripts is on the new column after the contract, or refused with its cure.
+
+The judge is a twin whose column was renamed: the same DDL by its own name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import execute
+from tests.migrations.loans import fetch, version
+from tests.migrations.project import make_project, psql, write_script
+from tests.rename.twin import OURS, TWIN, described, make_twins, of_the_twin, renaming
+from tests.rename.versions import since_18
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from alembic.config import Config
+    from sqlalchemy.engine import URL
+
+TABLE = (
+    "CREATE TABLE thing (id bigint PRIMARY KEY, amt text NOT NULL DEFAULT 'x', note text)",
+    "INSERT INTO thing SELECT n, n FROM generate_series(1, 99) AS n",
+)
+ARGUMENTS = f'"thing", "amt", "cents", sa.Text(), schema={OURS!r}'
+GRANT = "GRANT SELECT (amt), UPDATE (amt) ON thing TO PUBLIC, pg_monitor"
+OPTION = "GRANT SELECT (amt) ON thing TO pg_monitor WITH GRANT OPTION"
+# What was changed by one run of the script to the next; what comes after "then" is a second change.
+CARRIED = {
+    "default": ["ALTER TABLE thing ALTER amt SET DEFAULT 'y'"],
+    "no default": ["ALTER TABLE thing ALTER amt DROP DEFAULT"],
+}
+REFUSED = {
+    "nullable": ["ALTER TABLE thing ALTER amt DROP NOT NULL"],
+    "comment": ["COMMENT ON COLUMN thing.amt IS 'it''s'"],
+    "privileges": [GRANT],
+    "privilege with a grant option": [OPTION],
+    "statistics target": ["ALTER TABLE thing ALTER amt SET STATISTICS 33"],
+    "options": ["ALTER TABLE thing ALTER amt SET (n_distinct = 5, n_distinct_inherited = -0.5)"],
+    "storage": ["ALTER TABLE thing ALTER amt SET STORAGE EXTERNAL"],
+    "compression": ["ALTER TABLE thing ALTER amt SET COMPRESSION pglz"],
+}
+# After a verify has taken the first over.
+TAKEN_BACK = {
+    "comment": (REFUSED["comment"], "COMMENT ON COLUMN thing.amt IS NULL"),
+    "another comment": (REFUSED["comment"], "COMMENT ON COLUMN thing.amt IS 'b'"),
+    "privileges": ([GRANT], "REVOKE UPDATE (amt) ON thing FROM PUBLIC, pg_monitor"),
+    "a grant option": ([OPTION], "REVOKE GRANT OPTION FOR SELECT (amt) ON thing FROM pg_monitor"),
+    "statistics": (REFUSED["statistics target"], "ALTER TABLE thing ALTER amt SET STATISTICS -1"),
+    "options": (REFUSED["options"], "ALTER TABLE thing ALTER amt RESET (n_distinct)"),
+    "storage": (REFUSED["storage"], "ALTER TABLE thing ALTER amt SET STORAGE EXTENDED"),
+    "compression": (REFUSED["compression"], "ALTER TABLE thing ALTER amt SET COMPRESSION default"),
+}
+NOT_CARRIED = {
+    "index": "CREATE INDEX later ON thing (amt)",
+    "check": "ALTER TABLE thing ADD CONSTRAINT later CHECK (amt > '')",
+    "unique": "ALTER TABLE thing ADD CONSTRAINT later UNIQUE (amt)",
+    "statistics": "CREATE STATISTICS later ON id, amt FROM thing",
+    "generated": "ALTER TABLE thing ADD later text GENERATED ALWAYS AS (amt || 'x') STORED",
+    "policy": "CREATE POLICY later ON thing USING (amt > '')",
+    "sequence": "CREATE SEQUENCE later OWNED BY thing.amt",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Config:
+    project = make_project(
+        tmp_path / "project",
+        ("pass", "pass"),
+        (f"op.expand_rename({ARGUMENTS})", "pass"),
+        (f"op.contract_rename({ARGUMENTS})", "pass"),
+    )
+    project.attributes["rename"]["confirm"] = "thing.amt"
+    return project
+
+
+async def on_both(url: URL, *statements: str) -> None:
+    for schema in (OURS, TWIN):
+        path = f'SET search_path = "{schema}"'
+        await execute(url, *(f"{path}; {statement}" for statement in statements))
+
+
+async def expanded(url: URL, project: Config, *more: str) -> None:
+    await make_twins(url, [*TABLE, *more])
+    await execute(
+        url,
+        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('001')",
+    )
+    ran = psql(url, write_script(project, "001:002", confirm="thing.amt"))
+    assert (ran.stderr, await version(url)) == ("", "002")
+
+
+async def assert_refused_then_as_the_twin(url: URL, project: Config) -> None:
+    sql = write_script(project, "002:003", confirm="thing.amt")
+    ran = psql(url, sql)
+    cure = re.search(r"run: (.*)", ran.stderr)
+    assert cure, ran.stderr
+    assert await version(url) == "002"
+    await execute(url, *cure[1].split("; "))
+    await assert_as_the_twin(url, sql)
+
+
+async def assert_as_the_twin(url: URL, sql: str) -> None:
+    ran = psql(url, sql)
+    assert (ran.stderr, await version(url)) == ("", "003")
+    assert await described(url, OURS) == await of_the_twin(url, "amt", "cents")
+
+
+@pytest.mark.parametrize("statements", CARRIED.values(), ids=CARRIED)
+async def test_it_is_as_the_twin_has_it(
+    empty_database_url: URL, project: Config, statements: list[str]
+) -> None:
+    await expanded(empty_database_url, project)
+    await on_both(empty_database_url, *statements)
+    await assert_as_the_twin(
+        empty_database_url, write_script(project, "002:003", confirm="thing.amt")
+    )
+
+
+@pytest.mark.parametrize("statements", REFUSED.values(), ids=REFUSED)
+async def test_it_is_refused_and_what_is_said_makes_it_as_the_twin_has_it(
+    empty_database_url: URL, project: Config, statements: list[str]
+) -> None:
+    await expanded(empty_database_url, project)
+    await on_both(empty_database_url, *statements)
+    await assert_refused_then_as_the_twin(empty_database_url, project)
+
+
+@pytest.mark.parametrize("statements", REFUSED.values(), ids=REFUSED)
+async def test_a_verify_makes_it_as_the_twin_has_it(
+    empty_database_url: URL, project: Config, statements: list[str]
+) -> None:
+    url = empty_database_url
+    await expanded(url, project)
+    await on_both(url, *statements)
+    async with renaming(url) as rename:
+        assert (await rename.verify()).ok
+    await assert_as_the_twin(url, write_script(project, "002:003", confirm="thing.amt"))
+
+
+@pytest.mark.parametrize(("first", "then"), TAKEN_BACK.values(), ids=TAKEN_BACK)
+async def test_what_a_verify_took_over_is_taken_back(
+    empty_database_url: URL, project: Config, first: list[str], then: str
+) -> None:
+    url = empty_database_url
+    await expanded(url, project)
+    await on_both(url, *first)
+    async with renaming(url) as rename:
+        assert (await rename.verify()).ok
+    await on_both(url, then)
+    await assert_refused_then_as_the_twin(url, project)
+
+
+async def test_not_null_that_came_later_is_refused(
+    empty_database_url: URL, project: Config
+) -> None:
+    await expanded(empty_database_url, project, "ALTER TABLE thing ALTER amt DROP NOT NULL")
+    await on_both(empty_database_url, "ALTER TABLE thing ALTER amt SET NOT NULL")
+    await assert_refused_then_as_the_twin(empty_database_url, project)
+
+
+async def test_what_the_new_column_was_given_by_hand_stays(
+    empty_database_url: URL, project: Config
+) -> None:
+    url = empty_database_url
+    await expanded(url, project)
+    await execute(url, f"COMMENT ON COLUMN \"{OURS}\".thing.cents IS 'new'")
+    ran = psql(url, write_script(project, "002:003", confirm="thing.amt"))
+    assert (ran.stderr, await version(url)) == ("", "003")
+    query = "SELECT count(*) FROM pg_description WHERE description = 'new'"
+    assert await fetch(url, query) == 1
+
+
+@since_18
+async def test_the_name_and_the_comment_of_a_not_null_are_as_the_twin_has_them(
+    empty_database_url: URL, project: Config
+) -> None:
+    url = empty_database_url
+    await expanded(url, project)
+    await on_both(
+        url,
+        "ALTER TABLE thing RENAME CONSTRAINT thing_amt_not_null TO must",
+        "COMMENT ON CONSTRAINT must ON thing IS 'why'",
+    )
+    await assert_as_the_twin(url, write_script(project, "002:003", confirm="thing.amt"))
+
+
+@pytest.mark.parametrize("statement", NOT_CARRIED.values(), ids=NOT_CARRIED)
+async def test_what_depends_on_the_column_is_named(
+    empty_database_url: URL, project: Config, statement: str
+) -> None:
+    await expanded(empty_database_url, project)
+    await on_both(empty_database_url, statement)
+    ran = psql(empty_database_url, write_script(project, "002:003", confirm="thing.amt"))
+    assert "cannot copy" in ran.stderr
+    assert await version(empty_database_url) == "002"
