@@ -371,6 +371,7 @@ class Status:
         reconciled: what was changed on the old column since the expand, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
         live: what another session has set for the backfill, and who; empty for nothing.
+        left: whether a rename without its journal left what `rollback` takes away.
     """
 
     target: Target
@@ -392,6 +393,7 @@ class Status:
     reconciled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     live: str = ""
+    left: bool = False
 
     @property
     def rows_left(self) -> int:
