@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.errors import RenameLeftError, RenameMovedError
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified
@@ -32,6 +33,7 @@ MOVES = {
     "column back": ("ALTER TABLE bill_base RENAME amount_cents TO amt", 1),
     "old column": ("ALTER TABLE bill RENAME amt TO f9", 1),
     "new column": ("ALTER VIEW bill RENAME COLUMN amount_cents TO f9", 1),
+    "schema of both": ("ALTER SCHEMA public RENAME TO s9", 1),
     "table and view": (
         "ALTER VIEW bill RENAME TO bill9; ALTER TABLE bill_base RENAME TO bill",
         2,
@@ -107,8 +109,8 @@ async def test_what_was_done_to_a_view_without_its_journal_is_kept(url: URL) -> 
         )
         await rename.rollback()
     assert await fetch(url, COLUMNS) == ["id", "amt", "note", "added"]
-    told = "SELECT obj_description('bill'::regclass, 'pg_class') || col_description(%s, 4)"
-    assert await fetch(url, told % "'bill'::regclass") == "owedwhy"
+    comments = "SELECT obj_description('bill'::regclass, 'pg_class') || col_description(%s, 4)"
+    assert await fetch(url, comments % "'bill'::regclass") == "owedwhy"
     assert await fetch(url, "INSERT INTO bill VALUES (999, 1) RETURNING added") == 3
     assert "=r/" in await fetch(url, "SELECT relacl::text FROM pg_class WHERE relname = 'bill'")
 
@@ -247,3 +249,37 @@ async def test_a_column_that_is_renamed_before_the_swap_is_no_view_of_it(url: UR
         await verified(rename)
         await rename.contract(confirm=CONFIRM)
     assert await fetch(url, COLUMNS) == ["id", "amount_cents", "note"]
+
+
+async def test_a_journal_that_was_restored_elsewhere_has_numbers_of_another_database(
+    url: URL,
+) -> None:
+    async with renaming(url, **VIEW) as rename:
+        await verified(rename)
+        await execute(
+            url,
+            "UPDATE invoicing_rename.rename SET definition = definition"
+            """ || '{"oid": 1, "view": 2, "new": 3}'""",
+        )
+        assert (await rename.status()).notes == []
+        await execute(url, "ALTER TABLE bill_base RENAME TO elsewhere")
+        await execute(url, *(await assert_named(rename)).statements)
+        await contracted(rename)
+    assert await fetch(url, COLUMNS) == ["id", "amount_cents", "note"]
+
+
+async def test_names_that_need_quotes_are_read_back_without_a_journal(url: URL) -> None:
+    table, old, new = 'Bill, of "x"', "A mt AS y", 'c",\n "d'
+    await execute(
+        url,
+        'CREATE TABLE "Bill, of ""x""" (id int, "A mt AS y" int, "order" int)',
+        'INSERT INTO "Bill, of ""x""" VALUES (1, 2, 3)',
+    )
+    async with called(url, table=table, old=old, new=new) as rename:
+        view = Rename(rename.database, rename.target, replace(rename.options, strategy="view"))
+        await verified(view)
+        await execute(url, DROP)
+        assert (await view.status()).left
+        await view.rollback()
+    read = 'SELECT "A mt AS y" FROM "Bill, of ""x"""'
+    assert await fetch(url, read) == 2

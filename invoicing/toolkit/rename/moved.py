@@ -13,7 +13,7 @@ was renamed in a database which was restored from a dump.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
@@ -126,7 +126,7 @@ async def find_left(context: RenameContext) -> Left | None:
     """Return what a rename left on these columns without a journal that knows of it."""
     connection, target, names, journal = context.connection, context.target, context.names, []
     if context.table.left is not None:
-        return _left_view(context.table, context.table.left, names)
+        return _left_view(context, context.table.left)
     if await state.has_state(connection):
         journal = await connection.fetch(f"SELECT key FROM {quote(STATE)}.rename")
     known = {row["key"] for row in journal}
@@ -153,15 +153,17 @@ async def refuse_left(context: RenameContext) -> None:
         raise RenameLeftError(str(context.target), left.message)
 
 
-def _left_view(table: ResolvedTable, left: Names, asked: Names) -> Left:
+def _left_view(context: RenameContext, left: Names) -> Left:
+    table = context.table
+    begun = replace(context.target, old=left.old, new=left.new)
     message = (
         f"{table.sql} is a view that a rename of {quote(left.old)} to {quote(left.new)} put in the "
         f"place of the table, which is called {quote(str(table.base))} meanwhile, and the rename's "
         f"journal (schema {STATE}) does not know of it: the journal was dropped, or the tables "
         "were restored without it. Every value is there by either name. To make it the table "
-        f"again, with {quote(left.old)}: {left.command('rollback')}"
+        f"again, with {quote(left.old)}: {begun.command('rollback')}"
     )
-    return Left(left == asked, message, "view")
+    return Left(left == context.names, message, "view")
 
 
 def _left_message(
@@ -226,7 +228,8 @@ async def _refuse_moved(connection: Connection, row: asyncpg.Record, target: Tar
         back[-1] += f" {quote(name)};"
     if _stands_aside(row):
         more = await _moved_view(connection, row)
-        facts, back = facts + more[0], back + more[1]
+        # A schema with another name has it for both.
+        facts, back = facts + more[0], list(dict.fromkeys(back + more[1]))
     if facts:
         names = Names(row["schema_name"], row["table_name"], row["old_name"], row["new_name"])
         noted = Target(names.table, names.old, names.new, names.schema, target.url)
@@ -241,7 +244,10 @@ async def _moved_relation(
         return [], []
     facts = [f"the {kind} {qualified(*was)} is now called {qualified(*now)}"]
     back, relation = [], now
-    if was[0] != now[0]:
+    if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", quote(was[0])):
+        back.append(f"ALTER SCHEMA {quote(now[0])} RENAME TO {quote(was[0])};")
+        relation = (was[0], now[1])
+    elif was[0] != now[0]:
         back.append(f"ALTER {kind.upper()} {qualified(*now)} SET SCHEMA {quote(was[0])};")
         relation = (was[0], now[1])
     if was[1] != now[1]:

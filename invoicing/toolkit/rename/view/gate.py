@@ -70,7 +70,11 @@ async def objections(session: RenameSession) -> Objections:
 
 async def notes(context: RenameContext) -> list[str]:
     """Return what other hands have done to the view or to the table behind it, and what to run."""
-    return [*map(str, await changed(context)), *await unhidden(context)]
+    if context.table.base is None:
+        return []
+    view = (await read_shape(context.connection, context.table.oid, context.names)).view
+    made = await made_on_view(context.connection, view)
+    return [*map(str, [*await changed(context), *made]), *await unhidden(context)]
 
 
 async def changed(context: RenameContext) -> list[PlanFinding]:
