@@ -154,7 +154,9 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
     console.print(status_table(after))
-    for note in before.notes if verb in {"expand", "contract", "rollback"} else []:
+    # What was said of a view, or of what was left, is over with it.
+    stays = before.strategy == "columns" and not before.left
+    for note in before.notes if verb in {"expand", "contract", "rollback"} and stays else []:
         if note not in after.notes:
             _say(f"Before this {verb}: {visible(note)}")
     if verb == "rollback":
@@ -166,12 +168,12 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
 def print_status(status: Status, options: Options) -> None:
     """Print where a rename stands."""
     console.print(status_table(status))
-    print_next(status.phase, status.target, options)
+    _say(_after(status, options))
 
 
 def status_screen(status: Status, options: Options) -> Group:
     """Return where a rename stands and what comes next, for a terminal that is written again."""
-    return Group(status_table(status), Text(_next(status.phase, status.target, options)))
+    return Group(status_table(status), Text(_after(status, options)))
 
 
 def print_next(phase: Phase, target: Target, options: Options, *, restored: bool = False) -> None:
@@ -267,6 +269,11 @@ def _next(phase: Phase, target: Target, options: Options) -> str:
     where = target.reversed() if phase is Phase.REVERSED else target
     said = when.format(table=target.table, old=target.old, new=target.new)
     return f"{said}: {where.command(verb, options)}"
+
+
+def _after(status: Status, options: Options) -> str:
+    phase = Phase.ROLLING_BACK if status.left else status.phase
+    return _next(phase, status.target, options)
 
 
 def _back(target: Target) -> str:

@@ -61,7 +61,8 @@ def test_each_command_shows_how_it_is_run(name: str, command: object) -> None:
     assert re.search(rf"Example: .*\binvoicing {name}\b", words(command.help))
 
 
-@pytest.mark.parametrize("name", TAKEN)
+# What throttle sets is another run's, and has no default.
+@pytest.mark.parametrize("name", sorted(set(TAKEN) - {"throttle"}))
 def test_a_rename_command_offers_the_options_that_it_takes_with_their_defaults(name: str) -> None:
     offered = {option.name: option.default for option in COMMANDS[f"rename {name}"].params}
     usual = asdict(Options()) | {"accept": None}

@@ -39,6 +39,7 @@ MOVES = {
         "CREATE SCHEMA s9; ALTER TABLE bill SET SCHEMA s9; ALTER TABLE s9.bill RENAME TO bill9",
         {"table": "bill9", "schema": "s9"},
     ),
+    "schema's name": ("ALTER SCHEMA public RENAME TO s9", {"schema": "s9"}),
     "old": ("ALTER TABLE bill RENAME amt TO foo", {"old": "foo"}),
     "new": ("ALTER TABLE bill RENAME amount_cents TO bar", {"new": "bar"}),
     "columns": (

@@ -116,6 +116,7 @@ async def test_what_was_made_on_the_view_is_named_and_not_dropped(url: URL) -> N
         await execute(url, *ON_THE_VIEW.values())
         named = [str(objection) for objection in (await rename.gate()).objections]
         assert sorted(objection.partition(": ")[0] for objection in named) == sorted(ON_THE_VIEW)
+        assert sorted((await rename.status()).notes) == sorted(named)
         with pytest.raises(ContractRefusedError, match="Nothing was dropped"):
             await rename.contract(confirm=CONFIRM)
         with pytest.raises(RenameRefusedError, match=r"trigger t on view public\.bill"):

@@ -117,8 +117,9 @@ class RenameMovedError(RenameError):
         self.statements = list(statements)
         super().__init__(
             f"cannot go on with {target}: since it began (its phase is {phase}), {'; '.join(facts)}"
-            ". The rename knows the names that it began with, and where a column was renamed, "
-            "writes to the table fail. Nothing was changed. To take that back, run: "
+            ". The rename knows the names that it began with, and where a column was renamed, or "
+            "a view in the table's place, requests fail. Nothing was changed. To take that back, "
+            "run: "
             f"{' '.join(statements)} Then: {run}"
         )
 

@@ -99,6 +99,8 @@ async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:
     anew, or altered by hand has a note that is not true any more.
     """
     table, target = context.table, context.target
+    if table.left is not None:
+        return Phase.NONE
     old, new = target.old in table.columns, target.new in table.columns
     both = (old and new) or table.base is not None
     phase = noted.phase if noted is not None else Phase.NONE

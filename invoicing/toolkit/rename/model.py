@@ -359,14 +359,14 @@ class Status:
 
     Attributes:
         operator: the session that holds the lock; None where none does.
-        old_writes: how often the trigger has seen a write by the old name.
-        old_write_at: when it was first noticed that there had been so many; an age in seconds.
+        old_writes: writes by the old name that the trigger saw; the last `old_write_age` s ago.
         blockers: sessions that it waits for, and long transactions that hold back pruning.
         lag: the furthest replica's replay lag in seconds; None when there is no replica.
         accepted: what was accepted at the gate, by whom and when.
-        reconciled: what was changed on the old column since the expand, and so on the new one.
+        reconciled: what was changed on the old column since, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
         live: what another session has set for the backfill, and who set it.
+        left: whether a rename without its journal left what `rollback` takes away.
     """
 
     target: Target
@@ -388,6 +388,7 @@ class Status:
     reconciled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     live: str = ""
+    left: bool = False
 
     @property
     def rows_left(self) -> int:

@@ -177,6 +177,8 @@ class Rename:
                     return
                 if not left.own:
                     raise RenameLeftError(str(self.target), left.message)
+                await strategy_of(left.strategy).rollback(session)
+                return
             await (await self._strategy(session, "roll back")).rollback(session)
 
     async def restore(

@@ -44,7 +44,11 @@ async def read_status(context: RenameContext) -> Status:
     """Return the status; `rate` and `eta` are for the caller, who has looked before, to fill in."""
     connection, names = context.connection, context.names
     found = await state.load(connection, names)
-    strategy = strategy_of(found.strategy if found else Options().strategy)
+    left = await find_left(context)
+    if left is not None and not left.own:
+        raise RenameLeftError(str(context.target), left.message)
+    begun = left if left is not None else found
+    strategy = strategy_of(begun.strategy if begun else Options().strategy)
     sizes = await measure(context)
     pid = await holder(connection, names)
     operator = await session(connection, pid) if pid is not None else None
@@ -52,9 +56,6 @@ async def read_status(context: RenameContext) -> Status:
     total = found.rows_total if found else 0
     writes, age = await _old_writes(connection, names, found)
     runs = [run for run in await read_runs(connection, names) if run.outcome == "done"]
-    left = await find_left(context)
-    if left is not None and not left.own:
-        raise RenameLeftError(str(context.target), left.message)
     return Status(
         target=context.target,
         strategy=strategy.name,
@@ -78,6 +79,7 @@ async def read_status(context: RenameContext) -> Status:
             *await strategy.notes(context),
         ],
         live=str(live.noted(found)),
+        left=left is not None,
     )
 
 

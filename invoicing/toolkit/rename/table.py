@@ -9,6 +9,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.rename.columns.marks import original
 from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR, LOST, Grant
 from invoicing.toolkit.rename.names import qualified
+from invoicing.toolkit.rename.view.standing import read_view, rename_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.names import Names
 
 # Types whose `=` says true only of values that are the same byte by byte.
 EXACT = frozenset(
@@ -175,6 +177,7 @@ class ResolvedTable:
         columns: those of the rename's two names that it has, by name.
         base: what the table is called while a view stands in its place; None while none does.
         parent: the table that it is a partition of.
+        left: the rename whose view that is, where no journal knows of it.
     """
 
     oid: int
@@ -184,6 +187,7 @@ class ResolvedTable:
     base: str | None = None
     partitioned: bool = False
     parent: int | None = None
+    left: Names | None = None
 
     @property
     def sql(self) -> str:
@@ -197,10 +201,16 @@ async def find_table(connection: Connection, target: Target) -> ResolvedTable:
     Raises:
         UsageError: there is none.
     """
-    row = await connection.fetchrow(_TABLE, target.table, target.schema)
+    row, left = await connection.fetchrow(_TABLE, target.table, target.schema), None
     if row is None or row["is_view"]:
         schema = target.schema if row is None else row["nspname"]
-        row = await _behind_a_view(connection, target.table, schema) or row
+        behind = await _behind_a_view(connection, target.table, schema)
+        if behind is None and row is not None:
+            view = await read_view(connection, row["oid"])
+            left = rename_of(view)
+            if view is not None and left is not None:
+                behind = dict(row) | {"oid": view.base, "base": view.base_name}
+        row = behind or row
     if row is None:
         where = f"schema {target.schema}" if target.schema else "the search path"
         message = (
@@ -210,7 +220,12 @@ async def find_table(connection: Connection, target: Target) -> ResolvedTable:
         raise UsageError(message)
     columns = await _read_columns(connection, [row["oid"]], [target.old, target.new])
     return ResolvedTable(
-        row["oid"], row["nspname"], row["relname"], columns.get(row["oid"], {}), row.get("base")
+        row["oid"],
+        row["nspname"],
+        row["relname"],
+        columns.get(row["oid"], {}),
+        row.get("base"),
+        left=left,
     )
 
 

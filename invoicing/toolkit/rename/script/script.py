@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import ownership, state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
-from invoicing.toolkit.rename.columns.copies.made import Made
+from invoicing.toolkit.rename.columns.copies.made import CopyRecord
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.model import Phase
@@ -379,7 +379,8 @@ def _begin(names: Names) -> str:
 
 def _note_not_null(names: Names) -> str:
     """Let a verify know that NOT NULL was made here, and drop it where the old column's goes."""
-    made = Made("not-null", 0, "", "", names.new, "", valid=True, whole=None, definition="NOT NULL")
+    of_it = {"valid": True, "whole": None, "definition": "NOT NULL"}
+    made = CopyRecord("not-null", 0, "", "", names.new, "", **of_it)  # type: ignore[arg-type]
     entry = f"{literal(json.dumps(asdict(made)))}::jsonb"
     oid = f"jsonb_build_object('table', {literal(names.relation)}::regclass::oid::bigint)"
     return (

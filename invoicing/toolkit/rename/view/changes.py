@@ -8,13 +8,14 @@ The view has no default of the renamed column: that one dropped on the view is n
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.rename.grants import Grant, grant_changes
 from invoicing.toolkit.rename.names import literal, qualified, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.view.shape import Shape
@@ -45,11 +46,24 @@ def as_json(of: Items) -> list[list[Any]]:
 
 
 def changes_meanwhile(
-    names: Names, table: Shape, view: Shape, noted: Iterable[Iterable[Any]] | None
+    names: Names,
+    table: Shape,
+    view: Shape,
+    definition: Mapping[str, Any],
+    called: Mapping[str, str],
 ) -> list[str]:
-    """Return what was changed since, as statements on the table."""
-    has = items(names, table)
-    base = has if noted is None else {tuple(key): value for key, value in noted}
+    """Return what was changed since, as statements on the table.
+
+    `definition` is what was noted of the rename; without it, the table counts as unchanged.
+    `called` has what the table calls the view's other columns, for either may have been renamed.
+    """
+    view = _as_of_the_table(names, table, view, called)
+    has, noted = items(names, table), definition.get("shown")
+    # A column that was added since is not in the view, which says nothing of it.
+    shown = {None, names.new, *(column.name for column in view.columns)}
+    base = {key: value for key, value in has.items() if key[0] == "grant" or key[1] in shown}
+    if noted is not None:
+        base = {_by_now(key, called): value for key, value in noted}
     sides = [has, items(names, view, names.new), items(names, view, names.old)]
     for side in sides[1:]:
         if ("default", names.new) in base:
@@ -63,13 +77,49 @@ def changes_meanwhile(
     wanted = {
         key: value for key, value in wanted.items() if key[0] != "grant" or key[2] not in owners
     }
-    return _statements(names, table, view, wanted, has)
+    base_name = qualified(names.schema, table.base or names.table)
+    owner = new_owner(table, view, definition)
+    statements = [] if owner == table.owner else [f"ALTER TABLE {base_name} OWNER TO {owner}"]
+    return statements + _statements(base_name, wanted, has)
 
 
-def _statements(names: Names, table: Shape, view: Shape, wanted: Items, has: Items) -> list[str]:
-    base = qualified(names.schema, table.base or names.table)
-    statements = [] if view.owner == table.owner else [f"ALTER TABLE {base} OWNER TO {view.owner}"]
-    statements += grant_changes(base, _grants(wanted), _grants(has))
+def _as_of_the_table(names: Names, table: Shape, view: Shape, called: Mapping[str, str]) -> Shape:
+    """Return the view with the names of the table's columns, and without any that it has not."""
+    there = {None, names.old, *(column.name for column in table.columns)}
+    columns = [
+        column._replace(name=called.get(column.name, column.name)) for column in view.columns
+    ]
+    grants = [
+        grant._replace(column=grant.column and called.get(grant.column, grant.column))
+        for grant in view.grants
+    ]
+    return replace(
+        view,
+        columns=tuple(column for column in columns if column.name in there),
+        grants=tuple(grant for grant in grants if grant.column in there),
+    )
+
+
+def _by_now(key: Sequence[str | None], called: Mapping[str, str]) -> tuple[str | None, ...]:
+    """Return the key of something noted, with the name that its column has by now."""
+    kind, *rest = key
+    if kind != "grant":
+        return (kind, *(called.get(str(name), name) for name in rest))
+    privilege = str(rest[2])
+    for shown, column in called.items():
+        if privilege.endswith(f" ({quote(shown)})"):
+            privilege = f"{privilege.partition(' ')[0]} ({quote(column)})"
+            break
+    return (kind, *rest[:2], privilege)
+
+
+def new_owner(table: Shape, view: Shape, definition: Mapping[str, Any]) -> str:
+    """Return the owner that a table without a view would have by now: whichever was changed."""
+    return table.owner if view.owner == definition.get("owner") else view.owner
+
+
+def _statements(base: str, wanted: Items, has: Items) -> list[str]:
+    statements = grant_changes(base, _grants(wanted), _grants(has))
     for (kind, name, *_), value in wanted.items():
         if kind == "comment":
             on = f"TABLE {base}" if name is None else f"COLUMN {base}.{quote(name)}"

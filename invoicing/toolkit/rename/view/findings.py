@@ -18,6 +18,7 @@ from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.preflight.checks import preflight
+from invoicing.toolkit.rename.view.gate import changed
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
@@ -79,6 +80,7 @@ async def find_for_view(context: RenameContext, strategy: RenameStrategy) -> Vie
         *await _names(connection, table, shape, renamings),
         *await dependents_of(context, strategy),
         *await statements_no_view_takes(context),
+        *await changed(context),
     ]
     accept = context.options.accept
     return ViewFindings([accepted(finding, accept, VIEW) for finding in findings], shape, renamings)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.model import PlanFinding
-from invoicing.toolkit.rename.names import qualified
+from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.strategy import Objections
+from invoicing.toolkit.rename.view.changes import new_owner
 from invoicing.toolkit.rename.view.shape import read_shape
+from invoicing.toolkit.rename.view.standing import read_view
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
+    from invoicing.toolkit.rename.view.shape import Shape
+    from invoicing.toolkit.rename.view.standing import StandingView
 
 # What would be dropped with the view, or keeps it from being dropped.
 _ON_THE_VIEW = """
@@ -47,23 +55,98 @@ SELECT EXISTS (
 
 
 async def objections(session: RenameSession) -> Objections:
-    """Return what is missing, and what depends on the view itself."""
-    connection, names = session.connection, session.names
-    shape = await read_shape(connection, session.table.oid, names)
-    again = f"Run: {session.target.command('expand')}; then verify it"
+    """Return what is missing or changed, and what depends on the view itself."""
+    connection = session.connection
+    shape = await read_shape(connection, session.table.oid, session.names)
+    found = [*await changed(session), *await made_on_view(connection, shape.view)]
+    noted = [finding for finding in found if finding.verdict == "noted"]
+    noted += [
+        PlanFinding("row-security", session.names.relation, "noted", message)
+        for message in await unhidden(session)
+    ]
+    refused = [finding for finding in found if finding.verdict == "refused"]
+    return Objections(refused, await has_rows(session), noted)
+
+
+async def notes(context: RenameContext) -> list[str]:
+    """Return what other hands have done to the view or to the table behind it, and what to run."""
+    if context.table.base is None:
+        return []
+    view = (await read_shape(context.connection, context.table.oid, context.names)).view
+    made = await made_on_view(context.connection, view)
+    return [*map(str, [*await changed(context), *made]), *await unhidden(context)]
+
+
+async def changed(context: RenameContext) -> list[PlanFinding]:
+    """Return what is not as the rename left it: the view, its owner, or the counter of writes."""
+    connection, names, target = context.connection, context.names, context.target
+    noted = await state.load(connection, names)
+    if noted is None or context.table.base is None or context.table.left is not None:
+        return []
+    if target.new not in context.table.columns:
+        message = (
+            "the column was dropped by other means, with its values. To give the table its name "
+            f"back, run: {target.command('rollback')}"
+        )
+        return [PlanFinding("column-missing", quote(target.new), "refused", message)]
+    shape = await read_shape(connection, context.table.oid, names)
+    view = await read_view(connection, shape.view)
+    again = f"Run: {target.command('expand')}"
     found = []
-    if shape.view is None:
-        message = f"the view that stood in its place was dropped. {again}"
+    if view is None:
+        message = (
+            "the view that stood in its place was dropped, and requests fail; no value is lost. "
+            f"{again}, which makes it again; or {target.command('rollback')}, which gives the "
+            "table its name back"
+        )
         found.append(PlanFinding("view-missing", names.relation, "refused", message))
+    elif view.base != shape.oid or not view.answers_to(names):
+        message = (
+            f"the view is not the rename's any more, but: {view.definition} {again}, which makes "
+            "it again; the rollback drops it"
+        )
+        found.append(PlanFinding("view-changed", names.relation, "refused", message))
+    else:
+        found += _column_names(names, view)
+        found += await _owners(connection, names, shape, noted.definition)
     if not await counts_writes(connection, shape.oid, names.count_trigger):
         message = f"is missing or disabled, so old-style writes are not counted. {again}"
         found.append(PlanFinding("triggers", names.count_trigger, "refused", message))
-    found += await made_on_view(connection, shape.view)
-    noted = [
-        PlanFinding("row-security", names.relation, "noted", message)
-        for message in await unhidden(session)
+    return found
+
+
+def _column_names(names: Names, view: StandingView) -> list[PlanFinding]:
+    """Return the other columns that the view calls by another name than the table behind it."""
+    base = qualified(view.schema, str(view.base_name))
+    return [
+        PlanFinding(
+            "view-column",
+            f"column {quote(shown)}",
+            "refused",
+            f"the table behind the view calls it {quote(column)}, and would after the contract. "
+            f"Run: ALTER TABLE {base} RENAME COLUMN {quote(column)} TO {quote(shown)}; or ALTER "
+            f"VIEW {names.relation} RENAME COLUMN {quote(shown)} TO {quote(column)};",
+        )
+        for shown, column in view.called(names).items()
+        if column != shown
     ]
-    return Objections(found, await has_rows(session), noted)
+
+
+async def _owners(
+    connection: Connection, names: Names, shape: Shape, definition: Mapping[str, Any]
+) -> list[PlanFinding]:
+    """Return that the view and the table behind it have two owners, and what makes it one."""
+    view = await read_shape(connection, int(shape.view or 0), names)
+    if view.owner == shape.owner:
+        return []
+    owner, base = new_owner(shape, view, definition), qualified(names.schema, shape.name)
+    alter = f"TABLE {base}" if owner == view.owner else f"VIEW {names.relation}"
+    message = (
+        f"the view belongs to {view.owner}, and the table behind it to {shape.owner}: requests use "
+        f"the table with the privileges of {view.owner}, and fail where it has none. Run: ALTER "
+        f"{alter} OWNER TO {owner}; (the contract and the rollback do so too)"
+    )
+    return [PlanFinding("owner", names.relation, "noted", message)]
 
 
 async def unhidden(context: RenameContext) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.grants import Grant, grant_changes
-from invoicing.toolkit.rename.names import MARK, literal, qualified, quote
+from invoicing.toolkit.rename.names import MARK, STATE, literal, qualified, quote
 from invoicing.toolkit.rename.view.shape import AclEntry, rename_statement, seen
 
 if TYPE_CHECKING:
@@ -48,17 +48,35 @@ def swap_statements(names: Names, shape: Shape) -> list[str]:
     ]
 
 
+def create_view(names: Names, shape: Shape, verb: str = "CREATE") -> str:
+    """Return the statement that makes the view."""
+    # Through a view of its owner's, row security would be the owner's, not the client's.
+    options = " WITH (security_invoker = true)" if shape.row_security else ""
+    columns = ", ".join(column for column, _ in shown_columns(names, shape))
+    return (
+        f"{verb} VIEW {names.relation}{options} AS SELECT {columns} FROM {base_name(names, shape)}"
+    )
+
+
+def note_view(names: Names) -> str:
+    """Return the statement that notes the view by its oid, and its two columns by number."""
+    relation = f"{literal(names.relation)}::pg_catalog.regclass"
+    columns = ", ".join(
+        f"'{key}', (SELECT a.attnum FROM pg_catalog.pg_attribute AS a WHERE a.attrelid ="
+        f" {relation} AND a.attname = {literal(name)})"
+        for key, name in (("view_old", names.old), ("view_new", names.new))
+    )
+    return (
+        f"UPDATE {MARK} {quote(STATE)}.rename SET definition = definition ||"
+        f" pg_catalog.jsonb_build_object('view', {relation}::pg_catalog.oid::bigint, {columns})"
+        f" WHERE key = {literal(names.key)}"
+    )
+
+
 def view_statements(names: Names, shape: Shape) -> list[str]:
     """Return what makes the view: with the table's owner, privileges, defaults and comments."""
     view = names.relation
-    # Through a view of its owner's, row security would be the owner's, not the client's.
-    options = " WITH (security_invoker = true)" if shape.row_security else ""
-    statements = [
-        (
-            f"CREATE VIEW {view}{options} AS SELECT {_shown(names, shape)}"
-            f" FROM {base_name(names, shape)}"
-        )
-    ]
+    statements = [create_view(names, shape)]
     if not shape.ours:
         statements.append(f"ALTER VIEW {view} OWNER TO {shape.owner}")
     others = [grantee for grantee in shape.by_default if grantee != shape.owner]
@@ -76,14 +94,20 @@ def view_statements(names: Names, shape: Shape) -> list[str]:
     return statements + _comments(names, shape)
 
 
-def _shown(names: Names, shape: Shape) -> str:
-    """Return the columns: the old name where it was, for code that counts; the new one last."""
-    old, new = quote(names.old), quote(names.new)
+def shown_columns(names: Names, shape: Shape) -> list[tuple[str, str]]:
+    """Return the view's columns as SQL and by name: the new one last.
+
+    The old name is where it was, for code that counts.
+    """
+    new = (quote(names.new), names.new)
     both = {names.old, names.new}
     shown = [
-        f"{new} AS {old}" if column.name in both else quote(column.name) for column in shape.columns
+        (f"{new[0]} AS {quote(names.old)}", names.old)
+        if column.name in both
+        else (quote(column.name), column.name)
+        for column in shape.columns
     ]
-    return ", ".join([*shown, new])
+    return [*shown, new]
 
 
 def _for_view(names: Names, grants: Iterable[AclEntry]) -> list[AclEntry]:
@@ -140,13 +164,20 @@ def back_statements(names: Names, shape: Shape) -> list[str]:
     ]
 
 
-def lock_statement(names: Names, shape: Shape) -> str:
-    """Return the lock of what takes the view away.
+def lock_statements(names: Names, shape: Shape, owner: str | None) -> list[str]:
+    """Return the locks of what takes the view away, one for each statement.
 
     The view comes first, and the table behind it with it: the order in which clients lock them.
+    `owner` is the view's, and None where there is no view: LOCK TABLE locks what is behind a view
+    with its owner's privileges, and another owner than the table's may have none.
     """
-    locked = names.relation if shape.view is not None else base_name(names, shape)
-    return f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE"
+    base = f"LOCK TABLE {base_name(names, shape)} IN ACCESS EXCLUSIVE MODE"
+    if owner is None:
+        return [base]
+    if owner == shape.owner:
+        return [f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE"]
+    # It changes nothing, and locks the view alone.
+    return [f"ALTER VIEW {names.relation} OWNER TO {owner}", base]
 
 
 def contract_statements(
@@ -160,7 +191,9 @@ def contract_statements(
 def rollback_statements(names: Names, shape: Shape, changes: Sequence[str] = ()) -> list[str]:
     """Return what follows the lock in the rollback: the column gets its old name again."""
     rename = f"ALTER TABLE {names.relation} RENAME COLUMN {quote(names.new)} TO {quote(names.old)}"
-    return [*changes, *back_statements(names, shape), rename]
+    # Where the column was dropped by other means, its table is there still.
+    there = any(column.name in {names.old, names.new} for column in shape.columns)
+    return [*changes, *back_statements(names, shape), *([rename] if there else [])]
 
 
 def count_trigger(names: Names, base: str) -> list[str]:

@@ -25,6 +25,7 @@ from invoicing.toolkit.rename.table import find_table
 from invoicing.toolkit.rename.view import changes, gate, plan
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
+from invoicing.toolkit.rename.view.standing import read_view
 from invoicing.toolkit.rename.view.wording import WORDING
 
 if TYPE_CHECKING:
@@ -69,26 +70,46 @@ class ViewStrategy:
                 return
             shown = changes.as_json(changes.items(names, shape))
             about = {"type": column.type, "new": column.number, "shown": shown}
-            about |= {"base": shape.base, "oid": shape.oid}
+            about |= {"base": shape.base, "oid": shape.oid, "owner": shape.owner}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
-                *view_sql.swap_statements(names, shape), state.set_phase(names, Phase.EXPANDED)
+                *view_sql.swap_statements(names, shape),
+                view_sql.note_view(names),
+                state.set_phase(names, Phase.EXPANDED),
             )
 
         await _unless_changed(swap)
 
     async def repair(self, session: RenameSession) -> None:
-        """Put back what was dropped while the rename was under way: the view, or the counter."""
+        """Put back what was dropped or changed meanwhile: the view, or the counter.
+
+        Raises:
+            RenameRefusedError: something was made on a view that has to be dropped for it.
+        """
         connection, names = session.connection, session.names
         shape = await _shape(session)
         base = view_sql.base_name(names, shape)
-        statements = [] if shape.view is not None else view_sql.view_statements(names, shape)
+        statements = await self._view_again(session, shape)
         if not await gate.counts_writes(connection, shape.oid, names.count_trigger):
             await write(connection, *view_sql.count_functions(names, word(names.old)))
             statements += view_sql.count_trigger(names, base)
         if statements:
             lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
-            await session.ddl.short(lock, *statements, state.set_phase(names, Phase.EXPANDED))
+            expanded = state.set_phase(names, Phase.EXPANDED)
+            await session.ddl.short(lock, *statements, view_sql.note_view(names), expanded)
+
+    async def _view_again(self, session: RenameSession, shape: Shape) -> list[str]:
+        """Return what makes the view what it was; what was granted on it stays where it can."""
+        names, view = session.names, await read_view(session.connection, shape.view)
+        if view is None:
+            return view_sql.view_statements(names, shape)
+        if view.base == shape.oid and view.answers_to(names):
+            return []
+        if list(view.columns) == [name for _, name in view_sql.shown_columns(names, shape)]:
+            return [view_sql.create_view(names, shape, "CREATE OR REPLACE")]
+        if findings := await gate.made_on_view(session.connection, shape.view):
+            raise RenameRefusedError(session.target, findings)
+        return [f"DROP VIEW {names.relation}", *view_sql.view_statements(names, shape)]
 
     async def backfill(self, session: RenameSession, control: Control) -> BackfillReport:
         """Note that there is nothing to fill: one column has two names."""
@@ -120,6 +141,7 @@ class ViewStrategy:
             missing=0,
             nulls=empty,
             not_null=True if column.not_null else None,
+            notes=await gate.notes(session),
         )
 
     async def objections(self, session: RenameSession) -> Objections:
@@ -138,11 +160,10 @@ class ViewStrategy:
 
         async def swap() -> None:
             shape = await _shape(session)
-            guard, kept = await _meanwhile(session, shape)
+            locks, kept = await _meanwhile(session, shape)
             renamings = await find_renamings(connection, shape.oid, names, names.new)
             rest = view_sql.contract_statements(names, shape, renamings, kept)
-            lock = view_sql.lock_statement(names, shape)
-            await end_old_name(session, [lock, guard, *rest], _also(shape))
+            await end_old_name(session, [*locks, *rest], _also(shape))
 
         await _unless_changed(swap)
 
@@ -150,8 +171,8 @@ class ViewStrategy:
         """Do nothing: no table leaves with anything of the rename's."""
 
     async def notes(self, context: RenameContext) -> list[str]:
-        """Return what the view shows and the table behind it would hide."""
-        return await gate.unhidden(context)
+        """Return what other hands have done to the view, or to the table behind it."""
+        return await gate.notes(context)
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the counter off the table."""
@@ -172,12 +193,12 @@ class ViewStrategy:
                 return
             if findings := await gate.made_on_view(connection, shape.view):
                 raise RenameRefusedError(session.target, findings)
-            guard, kept = await _meanwhile(session, shape)
+            locks, kept = await _meanwhile(session, shape)
+            noted = await session.state() is not None
             await session.ddl.short(
-                view_sql.lock_statement(names, shape),
-                guard,
+                *locks,
                 *view_sql.rollback_statements(names, shape, kept),
-                state.set_phase(names, Phase.ROLLING_BACK),
+                *([state.set_phase(names, Phase.ROLLING_BACK)] if noted else []),
                 also=_also(shape),
             )
 
@@ -192,19 +213,22 @@ async def _shape(session: RenameSession) -> Shape:
     return await read_shape(session.connection, table.oid, session.names)
 
 
-async def _meanwhile(session: RenameSession, shape: Shape) -> tuple[str, list[str]]:
-    """Return what is looked at under the lock, and what was changed on the view while it stood."""
-    if shape.view is None:
-        return view_sql.unchanged(shape.seen, [shape.oid]), []
+async def _meanwhile(session: RenameSession, shape: Shape) -> tuple[list[str], list[str]]:
+    """Return the locks with what is looked at under them, and what was changed on the view."""
     connection, names = session.connection, session.names
+    if shape.view is None:
+        locks = view_sql.lock_statements(names, shape, None)
+        return [*locks, view_sql.unchanged(shape.seen, [shape.oid])], []
     both = [shape.oid, shape.view]
     number = await connection.fetchval(seen(both))
     view = await read_shape(connection, shape.view, names)
-    noted = await session.state()
-    shown = noted.definition.get("shown") if noted is not None else None
+    standing, noted = await read_view(connection, shape.view), await session.state()
+    called = standing.called(names) if standing is not None else {}
+    definition = noted.definition if noted is not None else {}
+    locks = view_sql.lock_statements(names, shape, view.owner)
     return (
-        view_sql.unchanged(number, both),
-        changes.changes_meanwhile(names, shape, view, shown),
+        [*locks, view_sql.unchanged(number, both)],
+        changes.changes_meanwhile(names, shape, view, definition, called),
     )
 
 
