@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,7 @@ from invoicing.toolkit.policy import (
     all_rules,
     as_diff,
     check,
+    explain_left,
     find_fixes,
     fixable,
     root_of,
@@ -26,6 +28,9 @@ from invoicing.toolkit.policy import (
 from invoicing.toolkit.policy.baseline import without_known, write_baseline
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.page import first_example
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(no_args_is_help=True, help="Lint SQLAlchemy code and Alembic migrations.")
 
@@ -114,6 +119,8 @@ def check_command(
     if fix:
         _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
         report = run()
+        left = explain_left(root, report.findings, unsafe=unsafe_fixes)
+        report = replace(report, findings=left)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
@@ -121,7 +128,7 @@ def check_command(
         return
     if baseline is not None:
         new, gone = without_known(baseline, report.findings)
-        report = Report(new, report.problems, report.files, report.lines, report.seconds)
+        report = replace(report, findings=new)
         if gone:
             errors.print(
                 f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
@@ -129,7 +136,13 @@ def check_command(
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
     _hint(report.findings, unsafe=unsafe_fixes)
-    raise typer.Exit(1 if report.findings or report.problems else 0)
+    code = 1 if report.findings or report.problems else 0
+    raise typer.Exit(2 if _is_asked_for_and_not_run(report, select or ()) else code)
+
+
+def _is_asked_for_and_not_run(report: Report, select: Sequence[str]) -> bool:
+    """Return whether a rule that was selected did not run."""
+    return any(each.rule in select for each in report.not_run)
 
 
 def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:
@@ -167,7 +180,8 @@ def explain_rule(slug: str) -> str:
     bad, good = (
         "\n    ".join(first_example(examples).splitlines()) for examples in (rule.bad, rule.good)
     )
-    return f"{rule.slug}: {rule.summary}\n\n{rule.why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
+    why = " ".join(filter(None, (rule.why, rule.options.replace("`", ""))))
+    return f"{rule.slug}: {rule.summary}\n\n{why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
 
 
 @app.command()
@@ -183,4 +197,6 @@ def rules(
         typer.echo(rules_page(), nl=False)
         return
     for rule in all_rules().values():
-        typer.echo(f"{rule.slug:24}{rule.summary}")
+        needs = f" (needs {rule.needs})" if rule.needs else ""
+        sees = f" (sees more with {rule.seen_by})" if rule.seen_by else ""
+        typer.echo(f"{rule.slug:24}{rule.summary}{needs}{sees}")

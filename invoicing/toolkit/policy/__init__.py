@@ -1,7 +1,15 @@
 """The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
 
 from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem
-from invoicing.toolkit.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
+from invoicing.toolkit.policy.fix import (
+    FileFix,
+    as_diff,
+    explain_left,
+    find_fixes,
+    fix,
+    fixable,
+    write_fixes,
+)
 from invoicing.toolkit.policy.output import FORMATS
 from invoicing.toolkit.policy.page import rules_page
 from invoicing.toolkit.policy.registry import all_rules
@@ -22,6 +30,7 @@ __all__ = [
     "as_diff",
     "assert_clean",
     "check",
+    "explain_left",
     "find_fixes",
     "fix",
     "fixable",

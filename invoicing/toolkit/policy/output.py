@@ -25,8 +25,11 @@ def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     summary = (
         f"{count:,} finding{'' if count == 1 else 's'} in {files}" if count else f"{files} clean"
     )
+    if not report.has_run:
+        summary = "nothing was checked"
     if report.problems:
         summary += f", {unread:,} not checked"
+    summary = "; ".join([summary, *map(str, report.not_run)])
     return "\n".join([*lines, summary])
 
 
@@ -41,6 +44,7 @@ def as_json(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
             ],
             "files": report.files,
             "lines": report.lines,
+            "not_run": [each._asdict() for each in report.not_run],
         },
         indent=2,
     )
@@ -55,6 +59,7 @@ def _plain(finding: PolicyFinding, rules: Mapping[str, Rule[Any]]) -> dict[str, 
         "message": finding.message,
         "mend": finding.fix,
         "fixable": finding.is_fixable,
+        "not_fixed": finding.left or None,
         "fix": rules[finding.rule].applicability if finding.is_fixable else None,
     }
 
@@ -63,7 +68,7 @@ def as_github(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
         f"::error file={_escaped(finding.path)},line={finding.line},col={finding.column},"
-        f"title={finding.rule}::{_escaped(f'{finding.message}; {finding.fix}')}"
+        f"title={finding.rule}::{_escaped(finding.said)}"
         for finding in report.findings
     ]
     lines += [
@@ -99,6 +104,15 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
                             ],
                         }
                     },
+                    "invocations": [
+                        {
+                            "executionSuccessful": report.has_run,
+                            "toolExecutionNotifications": [
+                                {"level": "warning", "message": {"text": str(each)}}
+                                for each in report.not_run
+                            ],
+                        }
+                    ],
                     "results": [_result(finding) for finding in report.findings],
                 }
             ],
@@ -115,7 +129,7 @@ def _result(finding: PolicyFinding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": "error",
-        "message": {"text": f"{finding.message}; {finding.fix}"},
+        "message": {"text": finding.said},
         "locations": [{"physicalLocation": location}],
     }
 

@@ -39,6 +39,16 @@ class Checked(NamedTuple):
     problem: Problem | None
 
 
+class NotRun(NamedTuple):
+    """A rule that did not run."""
+
+    rule: str
+    needs: str
+
+    def __str__(self) -> str:
+        return f"{self.rule} did not run: it needs {self.needs}"
+
+
 @dataclass(frozen=True)
 class Report:
     """What a check has found.
@@ -49,6 +59,8 @@ class Report:
         files: how many were.
         lines: how many lines they have.
         seconds: how long it took.
+        not_run: rules that did not run, with the option that each needs.
+        has_run: whether any rule has.
     """
 
     findings: list[PolicyFinding]
@@ -56,6 +68,8 @@ class Report:
     files: int
     lines: int
     seconds: float
+    not_run: tuple[NotRun, ...] = ()
+    has_run: bool = True
 
 
 def check(  # noqa: PLR0913 -- each by its name, and none needed
@@ -102,11 +116,13 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     files = list(find_files(root, paths, settings))
     checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
     modules = list(chain.from_iterable(read.modules for read in checked))
-    findings = _find(Project(modules, settings), chosen)
+    project = Project(modules, settings)
+    findings = _find(project, chosen)
     if models is not None:
         findings += live_findings(models, root, settings, findings)
     if sql is not None:
         findings += check_locks(sql, root, settings)
+    not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     kept, unused = judge(
         modules, [finding for finding in findings if finding.rule in chosen], chosen
     )
@@ -119,6 +135,8 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         len(files),
         sum(module.lines for module in modules),
         time.perf_counter() - began,
+        _worth_saying(not_run, select, project),
+        has_run=len(not_run) < len(chosen),
     )
 
 
@@ -137,6 +155,21 @@ def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
         if slug not in rules:
             raise UnknownRuleError(slug, tuple(rules))
     return (set(select) or set(rules)) - set(ignore)
+
+
+def _not_run(chosen: set[str], given: Mapping[str, object]) -> list[NotRun]:
+    rules = [rule for slug, rule in all_rules().items() if slug in chosen]
+    return [
+        NotRun(rule.slug, rule.needs) for rule in rules if rule.needs and not given.get(rule.needs)
+    ]
+
+
+def _worth_saying(
+    not_run: list[NotRun], select: Sequence[str], project: Project
+) -> tuple[NotRun, ...]:
+    """Return those that were asked for, or would have had something to read."""
+    has_migrations = any(map(project.is_migration, project.modules))
+    return tuple(each for each in not_run if has_migrations or each.rule in select)
 
 
 def _read_all(

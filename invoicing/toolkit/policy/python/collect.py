@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.python.annotations import kind_of_annotation
+from invoicing.toolkit.policy.python.clauses import ClauseSyntax, clause_syntax
 from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
 from invoicing.toolkit.policy.python.syntax import (
     AttributeSyntax,
@@ -51,6 +52,7 @@ def collect(source: SourceFile) -> ModuleSyntax:
         collector.imported(),
         source.suppressions,
         source.text.count("\n") + 1,
+        clauses=collector.clauses,
     )
 
 
@@ -62,6 +64,7 @@ class _Collector:
         self.classes: list[ClassSyntax] = []
         self.constants: dict[str, str | dict[str, str]] = {}
         self.calls: list[CallSyntax] = []
+        self.clauses: list[ClauseSyntax] = []
         self.functions = [FunctionSyntax()]
 
     def walk(self, tree: ast.Module) -> None:
@@ -105,6 +108,8 @@ class _Collector:
         call = call_syntax(node, function, owner)
         if call is not None:
             self.calls.append(call)
+            clause = clause_syntax(node, call.callee, function)
+            self.clauses += [clause] if clause else []
         return function, owner
 
     def visit_function(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import Edit, PolicyFinding
-from invoicing.toolkit.policy.python.loader_fixes import loader_edits
+from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.loader_fixes import LoaderFix, loader_fix, loader_name
 from invoicing.toolkit.policy.python.relationships import collection_kind
+from invoicing.toolkit.policy.python.statements import resolve_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
     """Find collections, or single objects, that are loaded in another way than theirs."""
     for module in project.modules:
         for call in module.calls:
-            loader = call.callee.rpartition(".")[2]
+            loader = loader_name(project, module, call)
             if loader not in LOADERS or not _is_loader(project, module, call, loader):
                 continue
             loaded = _attribute(project, module, call)
@@ -50,7 +51,7 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
                     slug,
                     f"{loader} of {name}, which is {what}",
                     f"use {wanted}",
-                    edits=loader_edits(project, module, call, relationship, wanted),
+                    made=loader_fix(project, module, call, relationship, wanted),
                 )
             elif is_collection is None and collection:
                 message = f"{loader} of {name}: nothing says whether it is a collection"
@@ -63,7 +64,8 @@ def _is_loader(project: Project, module: ModuleSyntax, call: CallSyntax, loader:
     if call.callee.startswith("."):
         # Goes on from another option: `.options(joinedload(A.b).selectinload(B.c))`.
         return any(_begins(project, module, inner) for inner in call.inner)
-    return project.resolve(module, call.callee) == f"sqlalchemy.orm.{loader}" or (
+    made = resolve_local(project, module, call.function, call.callee)
+    return made == f"sqlalchemy.orm.{loader}" or (
         # `Load(A).joinedload(...)` and `option.joinedload(...)` of a name bound to an option.
         _bound_option(project, module, call)
     )
@@ -74,7 +76,7 @@ def _begins(project: Project, module: ModuleSyntax, call: CallSyntax, depth: int
         return depth < DEEPEST and any(
             _begins(project, module, inner, depth + 1) for inner in call.inner
         )
-    resolved = project.resolve(module, call.callee) or ""
+    resolved = resolve_local(project, module, call.function, call.callee)
     return resolved.startswith("sqlalchemy.orm.") and (
         resolved.endswith(("load", "contains_eager", "Load"))
     )
@@ -130,9 +132,9 @@ def _finding(
     fix: str,
     *,
     strict: bool = False,
-    edits: tuple[Edit, ...] = (),
+    made: LoaderFix | None = None,
 ) -> PolicyFinding:
     place = call.callee_place
     return PolicyFinding(
-        module.path, place.line, place.column + 1, slug, message, fix, strict, edits
+        module.path, place.line, place.column + 1, slug, message, fix, strict, *(made or ())
     )

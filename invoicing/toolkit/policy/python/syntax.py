@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.python.clauses import ClauseSyntax
     from invoicing.toolkit.policy.source import Suppression
 
 
@@ -132,6 +133,7 @@ class ModuleSyntax:
         suppressions: its comments for the gate.
         lines: how many lines it has.
         findings: what the rules for migrations found, which read it alone.
+        clauses: what the statements in it are made of.
     """
 
     path: str
@@ -146,3 +148,4 @@ class ModuleSyntax:
     suppressions: tuple[Suppression, ...]
     lines: int
     findings: list[PolicyFinding] = field(default_factory=list)
+    clauses: list[ClauseSyntax] = field(default_factory=list)
