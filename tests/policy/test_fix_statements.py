@@ -49,6 +49,9 @@ COUNTED = {
     "a window of a hybrid": "q = select(Numbered, Numbered.number)"
     ".options(joinedload(Numbered.members)).order_by(Numbered.id)\n"
     "return [(n, len(t.members)) for t, n in s.execute(q).unique()]",
+    "by a name at run time": 'n = getattr(func, "count")().over\n' + teams("n()"),
+    "by a table of functions": 'known = {"n": lambda: func.count().over()}\n'
+    + teams('known["n"]()'),
     "of an alias": "a = aliased(Team)\nq = select(a, func.count().over())"
     ".options(joinedload(a.people)).order_by(a.id)\n" + ROWS,
     "in a connection": f"q = {TEAMS.format(more='')}\nreturn len(s.connection().execute(q).all())",
@@ -74,6 +77,17 @@ ELSEWHERE = {
     "by another name": (
         "from sqlalchemy import func as f, text as t",
         teams('f.count().over(), t("count(*) over ()")'),
+    ),
+    "by functions' own module": (
+        "from sqlalchemy.sql import func as f, functions as fs",
+        teams("f.count(), fs.count()"),
+    ),
+    "by a query": (
+        "",
+        (
+            "q = s.query(Team, func.count().over()).options(joinedload(Team.people))\n"
+            "return [(t.name, n) for t, n in q.order_by(Team.id)]"
+        ),
     ),
     "added by a function": (
         (
@@ -129,6 +143,18 @@ AMBIGUOUS_ELSEWHERE = {
             ".order_by(order)"
         ),
         f'q = build(text("name"))\n{NAMES}',
+    ),
+    "descending by another name": (
+        "from sqlalchemy import desc as d",
+        people('.order_by(d("name"))'),
+    ),
+    "a constant": ('ORDER = "name"', people(".order_by(ORDER)")),
+    "of a query": (
+        "",
+        (
+            "q = s.query(Person).options(selectinload(Person.team)).order_by('name')\n"
+            "return [(p.name, p.team.name) for p in q]"
+        ),
     ),
     "of a function": (
         'def order():\n    return text("name")',

@@ -118,11 +118,12 @@ def _chain(module: ModuleSyntax, call: CallSyntax) -> Iterator[CallSyntax]:
 
 def _is_ordered_by_raw_sql(project: Project, relationship: CallSyntax) -> bool:
     order = relationship.keywords.get("order_by")
-    if order is None or order.text is not None or order.name is not None:
+    if order is None or order.text is not None:
         return False
-    return any(
-        encloses(order.place, each) and each.callee.rpartition(".")[2] in RAW
-        for module in project.modules
-        if any(each is relationship for each in module.calls)
-        for each in module.calls
-    )
+    for module in project.modules:
+        if any(each is relationship for each in module.calls):
+            bound = module.functions[0].names.get(order.name or "")
+            places = [order.place] if bound is None or isinstance(bound, str) else [bound.place]
+            within = [each for each in module.calls if encloses(places[0], each)]
+            return any(each.callee.rpartition(".")[2] in RAW for each in within)
+    return True

@@ -7,9 +7,10 @@ statement may stand in another function or file: then what is done to statements
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.python.clauses import CRITERIA
+from invoicing.toolkit.policy.python.clauses import CRITERIA, WRAPPERS
 from invoicing.toolkit.policy.python.sessions import is_query
 
 if TYPE_CHECKING:
@@ -171,16 +172,15 @@ def _of_clause(
     project: Project, module: ModuleSyntax, clause: ClauseSyntax, *, is_criterion: bool
 ) -> str:
     """Say what in a clause is raw SQL, depends on the number of rows, or cannot be read."""
-    scope = _Scope(project, module, clause.function)
     where = f"in {clause.name}()"
+    scope = _Scope(project, module, clause.function, where)
     if clause.has_text:
         return f"a string {where} may become ambiguous"
     if not clause.is_read:
         return f"an expression {where} cannot be read"
     of_calls = (_of_called(scope, called, is_criterion=is_criterion) for called in clause.calls)
     of_names = (_of_name(scope, name, is_criterion=is_criterion) for name in clause.names)
-    reason = next(filter(None, (*of_calls, *of_names)), "")
-    return f"{reason} {where}" if reason else ""
+    return next(filter(None, (*of_calls, *of_names)), "")
 
 
 def resolve_local(project: Project, module: ModuleSyntax, function: int, name: str) -> str:
@@ -196,11 +196,12 @@ def resolve_local(project: Project, module: ModuleSyntax, function: int, name: s
 
 
 class _Scope(NamedTuple):
-    """Where a name is read."""
+    """Where a name is read, and in which clause."""
 
     project: Project
     module: ModuleSyntax
     function: int
+    where: str
 
     def resolve(self, name: str) -> str:
         """Return the dotted name of what a name stands for; "" for a method of a call's result."""
@@ -227,37 +228,39 @@ class _Scope(NamedTuple):
         call = home.functions[0].names.get(last) if home is not None else None
         if home is None or call is None or isinstance(call, str):
             return None
-        return _Scope(self.project, home, 0), call
+        return _Scope(self.project, home, 0, self.where), call
 
 
 def _of_called(scope: _Scope, called: str, *, is_criterion: bool) -> str:
     made = scope.resolve(called)
     last = {called.rpartition(".")[2], made.rpartition(".")[2]}
     if last & RAW:
-        return f"{min(last & RAW)}() is raw SQL"
+        return f"{min(last & RAW)}() {scope.where} is raw SQL"
     if is_criterion:
         # The rows that are left are the same, whatever else they are joined to.
         return ""
-    is_function = made.startswith(("sqlalchemy.func.", "sqlalchemy.sql.functions."))
+    is_function = bool(re.match(r"sqlalchemy\.(.+\.)?(func|functions)\.", made))
     if last & WINDOWS or (is_function and not last & OF_ONE_ROW):
-        return f"{called.removeprefix('.')}() depends on how many rows there are"
-    if called.startswith(".") or made.startswith("sqlalchemy."):
+        return f"{called.removeprefix('.')}() {scope.where} depends on how many rows there are"
+    # A name of its own for `desc` hides what it is given.
+    is_hidden = called == ".?" or last & WRAPPERS > {called.rpartition(".")[2]} & WRAPPERS
+    if not is_hidden and (called.startswith(".") or made.startswith("sqlalchemy.")):
         return ""
     model = scope.model(called)
     if model is not None:
-        return _of_model(scope.project, model)
-    return "" if scope.bound(called) else f"{called}() cannot be read"
+        return _of_model(scope, model)
+    return "" if scope.bound(called) else f"what {called}() {scope.where} is cannot be read"
 
 
 def _of_name(scope: _Scope, name: str, *, is_criterion: bool, depth: int = 0) -> str:
     model = scope.model(name)
     if model is not None:
-        return _of_model(scope.project, model)
+        return _of_model(scope, model)
     if scope.resolve(name).startswith("sqlalchemy."):
         return ""
     bound = scope.bound(name)
     if bound is None or depth > DEEPEST:
-        return f"{name} cannot be read"
+        return f"what {name} {scope.where} is cannot be read"
     home, call = bound
     made = home.resolve(call.callee)
     if made.startswith("sqlalchemy.orm.") and call.arguments and call.arguments[0]:
@@ -268,13 +271,12 @@ def _of_name(scope: _Scope, name: str, *, is_criterion: bool, depth: int = 0) ->
     return next(filter(None, reasons), "")
 
 
-def _of_model(project: Project, model: MappedClass) -> str:
+def _of_model(scope: _Scope, model: MappedClass) -> str:
     """Say what a class selects besides plain columns, that counts rows or is raw SQL."""
-    known = project.notes.setdefault("obstacles of models", {})
+    known = scope.project.notes.setdefault("obstacles of models", {})
     if model.name not in known:
-        known[model.name] = next(_selected(project, model), "")
-    reason: str = known[model.name]
-    return reason
+        known[model.name] = next(_selected(scope.project, model), "")
+    return f"{known[model.name]} {scope.where}" if known[model.name] else ""
 
 
 def _selected(project: Project, model: MappedClass) -> Iterator[str]:
@@ -286,4 +288,4 @@ def _selected(project: Project, model: MappedClass) -> Iterator[str]:
             for call in each.module.calls if hazards else ():
                 last = call.callee.rpartition(".")[2]
                 if last in hazards and encloses(attribute.place, call):
-                    yield f"{each.syntax.name}.{attribute.name}, which calls {last}(), is"
+                    yield f"{each.syntax.name}.{attribute.name}, which calls {last}(), is selected"
