@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +16,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.policy import (
     FORMATS,
     PolicyFinding,
+    Proof,
     Report,
     all_rules,
     as_diff,
@@ -21,12 +24,14 @@ from invoicing.toolkit.policy import (
     explain_left,
     find_fixes,
     fixable,
+    on_changed_lines,
     root_of,
     rules_page,
     write_fixes,
 )
 from invoicing.toolkit.policy.baseline import without_known, write_baseline
 from invoicing.toolkit.policy.errors import UnknownRuleError
+from invoicing.toolkit.policy.files import relative_path
 from invoicing.toolkit.policy.page import first_example
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ Example: invoicing policy check invoicing migrations
 One line for each finding, path:line:column: \\[rule] what is wrong; how to fix it. Allow one by a \
 comment on its line or above it, # policy: allow lazy-raise -- why. Settings are in \
 \\[tool.invoicing.policy] of the checked project's pyproject.toml. Exit code: 0 clean, 1 \
-findings, 2 could not run.
+findings, 2 could not run, or something that was to be checked was not.
 """
 
 
@@ -87,6 +92,24 @@ def check_command(
             help="Check the SQL of each revision with squawk; runs their code, offline.",
         ),
     ] = None,
+    database: Annotated[
+        bool,
+        typer.Option(
+            "--database",
+            help="Prove the revisions: run each up, down and up again, in databases of its own on "
+            "the server of DATABASE_URL, or the embedded one.",
+        ),
+    ] = False,
+    diff_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT", help="Only findings on lines changed since, e.g. origin/main."
+        ),
+    ] = None,
+    stdin_filename: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Check standard input, as the text of this file."),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(help="Explain a rule and exit.", metavar="RULE")
     ] = None,
@@ -98,7 +121,12 @@ def check_command(
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}; expected one of: {', '.join(FORMATS)}")
     chosen = paths or [Path()]
+    texts = {}
+    if stdin_filename is not None:
+        texts = _of_stdin(stdin_filename, alone=not (paths or fix or diff))
+        chosen = [stdin_filename]
     root = root_of(chosen[0])
+    proof = _prove(chosen, root) if database else None
 
     def run() -> Report:
         return check(
@@ -109,13 +137,16 @@ def check_command(
             strict=strict,
             models=models,
             sql=sql,
+            proof=proof,
+            texts=texts,
         )
 
     report = run()
     if diff:
         fixes = find_fixes(root, report.findings, paths=chosen, unsafe=unsafe_fixes)
         echo_for_program(as_diff(fixes).removesuffix("\n"))
-        raise typer.Exit(1 if fixes else 0)
+        _unchecked(report)
+        raise typer.Exit(_code(report, found=bool(fixes)))
     if fix:
         _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
         report = run()
@@ -125,24 +156,60 @@ def check_command(
         write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
         errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
-        return
+        _unchecked(report)
+        raise typer.Exit(_code(report, found=False))
+    report = _new_only(report, root, chosen, baseline, diff_base)
+    _show(report, output, unsafe=unsafe_fixes)
+    raise typer.Exit(_code(report, found=bool(report.findings), select=select or ()))
+
+
+def _of_stdin(path: Path, *, alone: bool) -> dict[str, bytes]:
+    if not alone:
+        raise UsageError("--stdin-filename is checked alone: name no path, and no --fix or --diff")
+    return {relative_path(path, root_of(path)): sys.stdin.buffer.read()}
+
+
+def _new_only(
+    report: Report, root: Path, paths: list[Path], baseline: Path | None, diff_base: str | None
+) -> Report:
+    """Leave out what a baseline knows, and what is not on lines of this change."""
     if baseline is not None:
-        new, gone = without_known(baseline, report.findings)
+        new, gone = without_known(baseline, report.findings, root=root, paths=paths)
         report = replace(report, findings=new)
         if gone:
             errors.print(
                 f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
             )
+    if diff_base is not None:
+        changed = list(on_changed_lines(root, diff_base, report.findings))
+        report = replace(report, findings=changed)
+    return report
+
+
+def _show(report: Report, output: str, *, unsafe: bool) -> None:
     echo = echo_json if output in {"json", "sarif"} else echo_text
     echo(FORMATS[output](report, all_rules()))
-    _hint(report.findings, unsafe=unsafe_fixes)
-    code = 1 if report.findings or report.problems else 0
-    raise typer.Exit(2 if _is_asked_for_and_not_run(report, select or ()) else code)
+    for note in report.notes:
+        errors.print(f"note: {note}", markup=False, highlight=False)
+    _hint(report.findings, unsafe=unsafe)
 
 
-def _is_asked_for_and_not_run(report: Report, select: Sequence[str]) -> bool:
-    """Return whether a rule that was selected did not run."""
-    return any(each.rule in select for each in report.not_run)
+def _prove(paths: list[Path], root: Path) -> Proof:
+    from invoicing.toolkit.proof import prove_paths
+
+    proof = asyncio.run(prove_paths(paths, root=root))
+    errors.print(str(proof), highlight=False)
+    return proof
+
+
+def _code(report: Report, *, found: bool, select: Sequence[str] = ()) -> int:
+    asked_for = any(each.rule in select for each in report.not_run)
+    return 2 if report.problems or asked_for else int(found)
+
+
+def _unchecked(report: Report) -> None:
+    for problem in report.problems:
+        errors.print(str(problem), markup=False, highlight=False)
 
 
 def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.policy.planted_models import PLANTED
 from tests.policy.project import MODELS
 
 HEAD = "from app.base import Base, Mapped, TimeStampedMixin, mapped_column, relationship\n"
@@ -342,3 +343,7 @@ GOOD: dict[str, dict[str, dict[str, str]]] = {
         "in a text": model('x = "# policy: allow lazy-raise"'),
     },
 }
+
+for _name, (_rule, _fault, _twin) in PLANTED.items():
+    BAD.setdefault(_rule, {})[_name] = _fault
+    GOOD.setdefault(_rule, {})[f"{_name} (twin)"] = _twin

@@ -14,9 +14,9 @@ from tests.policy.project import write
 from tests.policy.test_gate import policy
 
 ROOT = Path(__file__).parents[2]
-# A relationship that no text shows: a function makes it.
+# A relationship that no text shows: it is made by a name that is put together.
 HIDDEN = """
-from sqlalchemy import ForeignKey, Integer
+from sqlalchemy import ForeignKey, Integer, orm
 from sqlalchemy.orm import DeclarativeBase, mapped_column, relationship
 
 class Base(DeclarativeBase):
@@ -29,14 +29,13 @@ class Owner(TimeStampedMixin, Base):
     __tablename__ = "owner"
     id = mapped_column(Integer, primary_key=True)
 
-def link():
-    return relationship("Owner")
+link = getattr(orm, "relation" + "ship")
 
 class Thing(TimeStampedMixin, Base):
     __tablename__ = "thing"
     id = mapped_column(Integer, primary_key=True)
     owner_id = mapped_column(ForeignKey("owner.id"))
-    owner = link()
+    owner = link("Owner")
     seen = relationship("Owner", viewonly=True)
 """
 

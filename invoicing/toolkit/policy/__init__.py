@@ -1,6 +1,7 @@
 """The policy gate: rules for SQLAlchemy code, checked without importing or running it."""
 
-from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem
+from invoicing.toolkit.policy.changes import on_changed_lines
+from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem, Proof
 from invoicing.toolkit.policy.fix import (
     FileFix,
     as_diff,
@@ -24,6 +25,7 @@ __all__ = [
     "PolicyFinding",
     "PolicySettings",
     "Problem",
+    "Proof",
     "Report",
     "Rule",
     "all_rules",
@@ -34,6 +36,7 @@ __all__ = [
     "find_fixes",
     "fix",
     "fixable",
+    "on_changed_lines",
     "read_settings",
     "root_of",
     "rules_page",

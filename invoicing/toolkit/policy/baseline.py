@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.errors import BaselineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from invoicing.toolkit.policy.finding import PolicyFinding
@@ -26,8 +27,16 @@ def write_baseline(path: Path, findings: list[PolicyFinding]) -> None:
     path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def without_known(path: Path, findings: list[PolicyFinding]) -> tuple[list[PolicyFinding], int]:
+def without_known(
+    path: Path, findings: list[PolicyFinding], *, root: Path, paths: Sequence[Path]
+) -> tuple[list[PolicyFinding], int]:
     """Return the findings that a baseline does not have, and how many it has that are fixed.
+
+    Args:
+        path: the baseline.
+        findings: those of a check.
+        root: what their paths begin from.
+        paths: what was checked: of the rest, nothing is known to be fixed.
 
     Raises:
         BaselineError: the file is not there, or is no baseline.
@@ -45,4 +54,10 @@ def without_known(path: Path, findings: list[PolicyFinding]) -> tuple[list[Polic
             known[finding.key] -= 1
         else:
             new.append(finding)
-    return new, sum(known.values())
+    checked = [each.resolve() for each in paths]
+    gone = [
+        count
+        for (file, _, _), count in known.items()
+        if any((root / file.partition("[")[0]).resolve().is_relative_to(each) for each in checked)
+    ]
+    return new, sum(gone)

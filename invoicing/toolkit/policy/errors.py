@@ -34,7 +34,8 @@ class PolicyPathError(PolicyError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"cannot check {path}: no such file or folder")
+        hint = ". A pattern is not expanded: name the folder" if set("*?[") & set(path) else ""
+        super().__init__(f"cannot check {path}: no such file or folder{hint}")
 
 
 class UnknownRuleError(PolicyError):
@@ -84,4 +85,33 @@ class BaselineError(PolicyError):
         super().__init__(
             f"cannot read the baseline {path}: {reason}. Write a new one: invoicing policy check "
             f"--write-baseline {path}"
+        )
+
+
+class NotebookError(PolicyError):
+    """A file that is called a notebook is none.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"it is no notebook: {reason}")
+
+
+class DiffBaseError(PolicyError):
+    """Git cannot say what differs from a commit.
+
+    Attributes:
+        base: the commit.
+        reason: what git says.
+    """
+
+    def __init__(self, base: str, reason: str) -> None:
+        self.base = base
+        self.reason = reason
+        super().__init__(
+            f"cannot compare with {base}: {reason}. Name a commit that is here, as "
+            "--diff-base origin/main"
         )

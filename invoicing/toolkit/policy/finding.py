@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -79,3 +79,32 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: not checked: {self.message}"
+
+
+@dataclass
+class Proof:
+    """What running revisions up, down and up again has shown.
+
+    Attributes:
+        findings: what a downgrade does not restore, or fails on.
+        problems: revisions that could not be run.
+        proven: the paths of those that were; they are judged by this, not by reading them.
+        restored: how many of them brought the schema back.
+    """
+
+    findings: list[PolicyFinding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    proven: set[str] = field(default_factory=set)
+    restored: int = 0
+
+    def __str__(self) -> str:
+        return f"proved: {self.restored} of {len(self.proven)} revisions restore the schema"
+
+    def instead_of(self, findings: list[PolicyFinding]) -> list[PolicyFinding]:
+        """Return findings with what running has shown in place of what reading did."""
+        read = [
+            each
+            for each in findings
+            if each.path not in self.proven or each.rule != "reversible-migration"
+        ]
+        return [*read, *self.findings]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.policy.finding import Edit, Problem
 from invoicing.toolkit.policy.registry import all_rules
 from invoicing.toolkit.policy.runner import check
+from invoicing.toolkit.policy.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -164,7 +165,7 @@ def _applied(content: bytes, edits: list[Edit]) -> bytes:
     """Return the file with its edits made, and with the imports that they need."""
     mark, encoding, text = _decoded(content)
     if any(edit.imports for edit in edits):
-        tree = ast.parse(text)
+        tree = parse(text.decode()).tree
         end = next(filter(text.decode().__contains__, ("\r\n", "\n", "\r")), "\n")
         edits = [*edits, *(_import(tree, edit, end) for edit in edits if edit.imports)]
     starts = [0]
@@ -208,7 +209,7 @@ class _Names(NamedTuple):
 
 @lru_cache(maxsize=4)
 def _names(content: bytes) -> _Names:
-    tree = ast.parse(_decoded(content)[2])
+    tree = parse(_decoded(content)[2].decode()).tree
     names = _Names(Counter(name for node in ast.walk(tree) for name in _bound(node)), set(), [])
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.settings import PolicySettings
 
 LAZY, BASES = "lazy-raise", "base-and-timestamps"
-NOT_LOADED = {"raise", "write_only", "dynamic"}
+NOT_LOADED = {"raise", "write_only"}
 
 
 class Mapper(Protocol):

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.finding import PolicyFinding, Problem
     from invoicing.toolkit.policy.rule import Rule
     from invoicing.toolkit.policy.runner import Report
+
+
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
-    unread = len({problem.path for problem in report.problems})
+    unread = len({problem.path.partition("[")[0] for problem in report.problems})
     checked = report.files - unread
     files = f"{checked:,} file{'' if checked == 1 else 's'}"
     count = len(report.findings)
@@ -88,9 +92,23 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return SARIF 2.1.0, as code scanners exchange it."""
     return json.dumps(
         {
+            "$schema": SARIF_SCHEMA,
             "version": "2.1.0",
             "runs": [
                 {
+                    "columnKind": "unicodeCodePoints",
+                    "invocations": [
+                        {
+                            "executionSuccessful": report.has_run and not report.problems,
+                            "toolExecutionNotifications": [
+                                *map(_notification, report.problems),
+                                *(
+                                    {"level": "warning", "message": {"text": str(each)}}
+                                    for each in report.not_run
+                                ),
+                            ],
+                        }
+                    ],
                     "tool": {
                         "driver": {
                             "name": "invoicing policy",
@@ -104,15 +122,6 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
                             ],
                         }
                     },
-                    "invocations": [
-                        {
-                            "executionSuccessful": report.has_run,
-                            "toolExecutionNotifications": [
-                                {"level": "warning", "message": {"text": str(each)}}
-                                for each in report.not_run
-                            ],
-                        }
-                    ],
                     "results": [_result(finding) for finding in report.findings],
                 }
             ],
@@ -121,16 +130,29 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     )
 
 
-def _result(finding: PolicyFinding) -> dict[str, Any]:
-    location = {
-        "artifactLocation": {"uri": finding.path.partition("[")[0]},
-        "region": {"startLine": finding.line, "startColumn": finding.column},
+def _location(path: str, line: int, column: int | None = None) -> dict[str, Any]:
+    """Return a place; the cell of a notebook is named beside it."""
+    file, cell, _ = path.partition("[")
+    region = {"startLine": line} | ({"startColumn": column} if column is not None else {})
+    place = {"artifactLocation": {"uri": quote(file)}, "region": region}
+    named = {"logicalLocations": [{"fullyQualifiedName": path}]} if cell else {}
+    return {"physicalLocation": place, **named}
+
+
+def _notification(problem: Problem) -> dict[str, Any]:
+    return {
+        "level": "error",
+        "message": {"text": f"not checked: {problem.message}"},
+        "locations": [_location(problem.path, problem.line)],
     }
+
+
+def _result(finding: PolicyFinding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": "error",
         "message": {"text": finding.said},
-        "locations": [{"physicalLocation": location}],
+        "locations": [_location(finding.path, finding.line, finding.column)],
     }
 
 

@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
+from invoicing.toolkit.policy.files import context, find_files, relative_path, size_of, unmatched
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.live import live_findings
 from invoicing.toolkit.policy.python.collect import collect
 from invoicing.toolkit.policy.python.project import Project
 from invoicing.toolkit.policy.registry import all_rules, code_rules
-from invoicing.toolkit.policy.revisions import check_locks, check_migration
+from invoicing.toolkit.policy.revisions import check_histories, check_locks, check_migration
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
-from invoicing.toolkit.policy.source import find_files, read_sources, relative_path
+from invoicing.toolkit.policy.source import read_sources
 from invoicing.toolkit.policy.suppressions import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.finding import PolicyFinding, Proof
     from invoicing.toolkit.policy.python.syntax import ModuleSyntax
 
 # Fewer bytes than this are checked before another process has started.
@@ -36,7 +37,7 @@ class Checked(NamedTuple):
     """What reading one file has brought."""
 
     modules: list[ModuleSyntax]
-    problem: Problem | None
+    problems: list[Problem]
 
 
 class NotRun(NamedTuple):
@@ -55,10 +56,11 @@ class Report:
 
     Attributes:
         findings: in the order of files and lines.
-        problems: files that could not be checked.
-        files: how many were.
+        problems: files and folders that could not be checked.
+        files: how many there are, with those.
         lines: how many lines they have.
         seconds: how long it took.
+        notes: settings that name nothing.
         not_run: rules that did not run, with the option that each needs.
         has_run: whether any rule has.
     """
@@ -68,6 +70,7 @@ class Report:
     files: int
     lines: int
     seconds: float
+    notes: tuple[str, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     has_run: bool = True
 
@@ -83,9 +86,13 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     processes: int | None = None,
     models: str | None = None,
     sql: Path | None = None,
+    proof: Proof | None = None,
     texts: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Check files and folders, without importing or running any of them.
+
+    What stands beside them in the project is read as well: a model may be in one file and what
+    loads it in another. Findings are those of the files asked for.
 
     Args:
         paths: what to check.
@@ -98,6 +105,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         models: a package whose mappers to look at as well; this imports it.
         sql: alembic.ini, to have squawk judge the SQL of each revision; this runs the migrations'
             code, but no SQL.
+        proof: what running the revisions has shown, to be said in place of what reading them does.
         texts: what to read in place of files, by their paths as they are shown.
 
     Raises:
@@ -108,45 +116,75 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     """
     began = time.perf_counter()
     for path in paths:
-        if not path.exists():
+        # What is given as a text need not be saved yet.
+        if not texts and not os.path.lexists(path):
             raise PolicyPathError(str(path))
     root = root or root_of(paths[0] if paths else Path())
     settings = settings or read_settings(root)
     chosen = _chosen(select, (*ignore, *settings.ignore))
-    files = list(find_files(root, paths, settings))
-    checked = _read_all(files, partial(_read, root, settings, texts or {}), processes)
-    modules = list(chain.from_iterable(read.modules for read in checked))
-    project = Project(modules, settings)
+    found = find_files(root, paths, settings)
+    beside = context(root, found, settings)
+    read = partial(_read, root, settings, texts or {})
+    # What was there before comes first: of two heads the one asked for is the second.
+    checked = _read_all([*beside, *found.files], read, processes)
+    asked = checked[len(beside) :]
+    modules = list(chain.from_iterable(each.modules for each in checked))
+    paths_asked = {module.path for each in asked for module in each.modules}
+    project = Project(modules, settings, root)
     findings = _find(project, chosen)
-    if models is not None:
-        findings += live_findings(models, root, settings, findings)
-    if sql is not None:
-        findings += check_locks(sql, root, settings)
+    findings = proof.instead_of(findings) if proof is not None else findings
+    elsewhere = _by_running(root, settings, findings, models=models, sql=sql)
     not_run = _not_run(chosen, {"--models": models, "--sql": sql})
-    kept, unused = judge(
-        modules, [finding for finding in findings if finding.rule in chosen], chosen
-    )
-    reported = [finding for finding in (*kept, *unused) if strict or not finding.strict]
+    wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
+    kept, unused = judge(modules, wanted, chosen)
+    reported = [
+        finding
+        for finding in (*kept, *unused)
+        if (strict or not finding.strict) and (finding.path in paths_asked or finding in elsewhere)
+    ]
     return Report(
         sorted(
             reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
-        [read.problem for read in checked if read.problem is not None],
-        len(files),
-        sum(module.lines for module in modules),
+        [
+            *found.problems,
+            *chain.from_iterable(each.problems for each in asked),
+            *(proof.problems if proof is not None else ()),
+        ],
+        len(found.files) + len(found.problems),
+        sum(module.lines for each in asked for module in each.modules),
         time.perf_counter() - began,
-        _worth_saying(not_run, select, project),
+        tuple(unmatched(root, paths, settings, found)),
+        _worth_saying(not_run, select, project, paths_asked),
         has_run=len(not_run) < len(chosen),
     )
 
 
+def _by_running(
+    root: Path,
+    settings: PolicySettings,
+    findings: list[PolicyFinding],
+    *,
+    models: str | None,
+    sql: Path | None,
+) -> list[PolicyFinding]:
+    """Return what the project's own code says when it is imported, or writes its SQL."""
+    found = live_findings(models, root, settings, findings) if models is not None else []
+    return [*found, *(check_locks(sql, root, settings) if sql is not None else ())]
+
+
 def root_of(path: Path) -> Path:
-    """Return the nearest folder above with a pyproject.toml; else the path's own."""
-    start = path.resolve() if path.is_dir() else path.resolve().parent
-    return next(
-        (parent for parent in (start, *start.parents) if (parent / "pyproject.toml").is_file()),
-        start,
-    )
+    """Return the nearest folder above with a pyproject.toml.
+
+    Without one it is where the command runs, if the path is below that, so that a folder is the
+    same project by whatever name it is checked; else it is the path's own folder.
+    """
+    real = Path(os.path.realpath(path))
+    start = real if path.is_dir() else real.parent
+    above = (start, *start.parents)
+    marked = (folder for folder in above if (folder / "pyproject.toml").is_file())
+    here = Path.cwd()
+    return next(marked, here if here in above else start)
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
@@ -165,17 +203,18 @@ def _not_run(chosen: set[str], given: Mapping[str, object]) -> list[NotRun]:
 
 
 def _worth_saying(
-    not_run: list[NotRun], select: Sequence[str], project: Project
+    not_run: list[NotRun], select: Sequence[str], project: Project, asked: set[str]
 ) -> tuple[NotRun, ...]:
     """Return those that were asked for, or would have had something to read."""
-    has_migrations = any(map(project.is_migration, project.modules))
+    modules = [module for module in project.modules if module.path in asked]
+    has_migrations = any(map(project.is_migration, modules))
     return tuple(each for each in not_run if has_migrations or each.rule in select)
 
 
 def _read_all(
     files: list[Path], read: Callable[[Path], Checked], processes: int | None
 ) -> list[Checked]:
-    size = sum(path.stat().st_size for path in files)
+    size = sum(map(size_of, files))
     wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
     if min(wanted, len(files)) <= 1:
         return [read(path) for path in files]
@@ -188,20 +227,19 @@ def _read(root: Path, settings: PolicySettings, texts: Mapping[str, bytes], path
         return _read_file(path, root, settings, texts.get(relative_path(path, root)))
     except Exception as error:  # noqa: BLE001 -- the other files are still to be checked
         what = f"the gate itself failed on it: {type(error).__name__}: {error}"
-        return Checked([], Problem(path.as_posix(), 1, what))
+        return Checked([], [Problem(relative_path(path, root), 1, what)])
 
 
 def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | None) -> Checked:
-    sources = read_sources(path, root, text)
-    if isinstance(sources, Problem):
-        return Checked([], sources)
+    sources, problems = read_sources(path, root, text)
     modules = []
     for source in sources:
         syntax = collect(source)
-        if settings.matches(source.path, settings.migrations):
-            syntax.findings = check_migration(source, settings)
+        # Wherever it stands: what says which revision it comes after is one.
+        if "down_revision" in source.text or settings.matches(source.path, settings.migrations):
+            syntax.findings, syntax.revision = check_migration(source, settings)
         modules.append(syntax)
-    return Checked(modules, None)
+    return Checked(modules, problems)
 
 
 def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
@@ -211,7 +249,9 @@ def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
         if rule.slug in chosen and rule.check is not None
         for finding in rule.check(project)
     ]
-    return findings + [finding for module in project.modules for finding in module.findings]
+    findings += [finding for module in project.modules for finding in module.findings]
+    revisions = [module.revision for module in project.modules if module.revision is not None]
+    return [*findings, *check_histories(revisions, project.root)]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:

@@ -1,31 +1,29 @@
-"""Find and read the files to be checked; what cannot be read is said, and the others still are.
+"""Read the files to be checked; what cannot be read is said, and the others still are.
 
-Nothing is imported or run. Symbolic links that lead out of the tree are not followed.
+Nothing is imported or run.
 """
 
 from __future__ import annotations
 
 import ast
 import io
-import json
-import os
 import re
 import tokenize
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.files import relative_path, size_of, why_unreadable
 from invoicing.toolkit.policy.finding import Problem
+from invoicing.toolkit.policy.newer import Comment, Read, read_by_newest
+from invoicing.toolkit.policy.notebooks import code_cells, without_magics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from invoicing.toolkit.policy.settings import PolicySettings
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 # A file of so many bytes is data, whatever its name says.
 LARGEST = 20_000_000
-SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache"}
 SUPPRESSION = re.compile(r"#\s*policy:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)(?:\s+--\s*(\S.*))?")
 
 
@@ -65,38 +63,15 @@ class SourceFile:
     suppressions: tuple[Suppression, ...]
 
 
-def find_files(root: Path, paths: Sequence[Path], settings: PolicySettings) -> Iterator[Path]:
-    """Return the Python files and notebooks below `paths`, once each, in order."""
-    seen: set[Path] = set()
-    for path in paths:
-        for file in [path] if path.is_file() else _below(path):
-            real = file.resolve()
-            relative = relative_path(file, root)
-            inside = real.is_relative_to(root.resolve()) or path.is_file()
-            excluded = settings.matches(relative, settings.exclude) and not path.is_file()
-            if inside and not excluded and real not in seen:
-                seen.add(real)
-                yield file
+class Sources(NamedTuple):
+    """What could be read of a file, a notebook's cells as one each, and what could not."""
+
+    files: list[SourceFile]
+    problems: list[Problem]
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for base, folders, files in os.walk(folder, followlinks=False):
-        folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
-        for name in sorted(files):
-            if name.endswith((".py", ".ipynb")):
-                yield Path(base) / name
-
-
-def relative_path(path: Path, root: Path) -> str:
-    """Return a path as it is shown: from the root, with slashes."""
-    try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return path.as_posix()
-
-
-def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[SourceFile] | Problem:
-    """Return a file parsed, a notebook's cells as one file each; or why it cannot be.
+def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
+    """Read a file.
 
     Args:
         path: the file.
@@ -104,71 +79,111 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> list[Sou
         given: what to read in place of what the file holds.
     """
     shown = relative_path(path, root)
+    why = why_unreadable(path) if given is None else None
+    if why is None and size_of(path) > LARGEST:
+        why = f"it is larger than {LARGEST // 1_000_000} MB"
+    if why is not None:
+        return Sources([], [Problem(shown, 1, why)])
     try:
-        if path.stat().st_size > LARGEST:
-            return Problem(shown, 1, f"it is larger than {LARGEST // 1_000_000} MB")
+        content = path.read_bytes() if given is None else given
         if path.suffix == ".ipynb":
-            return _cells(path, shown)
-        content = io.BytesIO(path.read_bytes() if given is None else given)
-        encoding, _ = tokenize.detect_encoding(content.readline)
-        content.seek(0)
-        text = io.TextIOWrapper(content, encoding).read()
-        return [_parse(shown, _module_name(path, root), text)]
-    except SyntaxError as error:
+            return _cells(content, path.stem, shown)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        text = io.TextIOWrapper(io.BytesIO(content), encoding).read()
+        return Sources([_parse(shown, module_name(path, root), text)], [])
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is said
+        return Sources([], [_problem(shown, error)])
+
+
+def _problem(shown: str, error: Exception) -> Problem:
+    if isinstance(error, SyntaxError):
         return Problem(shown, error.lineno or 1, f"syntax error: {error.msg}")
-    except RecursionError:
+    if isinstance(error, RecursionError):
         return Problem(shown, 1, "it is nested too deeply")
-    except (OSError, UnicodeError, ValueError, MemoryError) as error:
-        return Problem(shown, 1, str(error) or type(error).__name__)
+    if isinstance(error, OSError):
+        return Problem(shown, 1, error.strerror or str(error))
+    return Problem(shown, 1, str(error) or type(error).__name__)
 
 
-def _parse(path: str, module: str, text: str) -> SourceFile:
+def parse(text: str, *, newest: bool = True) -> Read:
+    """Parse a text by the running Python, or by a newer one where that knows more.
+
+    Args:
+        text: Python.
+        newest: whether a newer one is asked at all.
+
+    Raises:
+        SyntaxError: no interpreter here can read it.
+        ValueError: it holds null bytes.
+        RecursionError: it is nested too deeply.
+    """
     with warnings.catch_warnings():
         # An invalid escape in a string is no rule's business.
         warnings.simplefilter("ignore")
-        tree = ast.parse(text)
-    return SourceFile(path, module, text, tree, tuple(suppressions_of(text)))
+        try:
+            tree = ast.parse(text)
+        except SyntaxError as error:
+            if not newest:
+                raise
+            return read_by_newest(text, error)
+    return Read(tree, list(_comments(text)))
 
 
-def _cells(path: Path, shown: str) -> list[SourceFile]:
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    cells = [cell for cell in notebook.get("cells", ()) if cell.get("cell_type") == "code"]
-    texts = [_plain("".join(cell.get("source", ""))) for cell in cells]
+def _parse(path: str, module: str, text: str, *, newest: bool = True) -> SourceFile:
+    read = parse(text, newest=newest)
+    return SourceFile(path, module, text, read.tree, tuple(_suppressions(text, read.comments)))
+
+
+def _cells(content: bytes, module: str, shown: str) -> Sources:
     # One module: a later cell knows what an earlier one has imported.
-    sources: list[SourceFile] = []
+    files: list[SourceFile] = []
+    problems: list[Problem] = []
     imports: list[ast.stmt] = []
-    for number, text in enumerate(texts, 1):
-        source = _parse(f"{shown}[{number}]", path.stem, text)
-        own = [node for node in source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        source.tree.body[:0] = imports
+    for number, text in enumerate(code_cells(content), 1):
+        cell = _cell(f"{shown}[{number}]", module, text)
+        if isinstance(cell, Problem):
+            problems.append(cell)
+            continue
+        own = [node for node in cell.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        cell.tree.body[:0] = imports
         imports += own
-        sources.append(source)
-    return sources
+        files.append(cell)
+    return Sources(files, problems)
 
 
-def _plain(text: str) -> str:
-    """Return a cell's code with IPython's magics as comments."""
-    return "\n".join(
-        f"# {line}" if line.lstrip().startswith(("%", "!", "?")) else line
-        for line in text.splitlines()
-    )
+def _cell(path: str, module: str, text: str) -> SourceFile | Problem:
+    problems = []
+    readings = without_magics(text)
+    for newest in (False, True):
+        for python in readings:
+            try:
+                return _parse(path, module, python, newest=newest)
+            except Exception as error:  # noqa: BLE001 -- the next reading may do
+                problems.append(_problem(path, error))
+    # The reading that went furthest says most.
+    return max(problems, key=lambda problem: problem.line)
 
 
-def suppressions_of(text: str) -> Iterator[Suppression]:
-    """Return the comments for the gate; a string that looks like one is none."""
+def _comments(text: str) -> Iterator[Comment]:
+    """Return the comments, where one may be for the gate; a string that looks like one is none."""
     if "policy:" not in text:
         return
-    lines = text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        match = SUPPRESSION.search(token.string) if token.type == tokenize.COMMENT else None
+        if token.type == tokenize.COMMENT:
+            yield token.string, token.start
+
+
+def _suppressions(text: str, comments: Iterable[Comment]) -> Iterator[Suppression]:
+    lines = text.splitlines()
+    for comment, (line, column) in comments:
+        match = SUPPRESSION.search(comment)
         if match:
-            line = token.start[0]
-            alone = not lines[line - 1][: token.start[1]].strip()
+            alone = not lines[line - 1][:column].strip()
             slugs = tuple(re.split(r"\s*,\s*", match[1]))
             yield Suppression(line, (line, line + 1) if alone else (line,), slugs, match[2])
 
 
-def _module_name(path: Path, root: Path) -> str:
+def module_name(path: Path, root: Path) -> str:
     """Return the dotted name by which a file is imported: up to the first folder without one."""
     parts = [path.stem] if path.stem != "__init__" else []
     folder = path.resolve().parent

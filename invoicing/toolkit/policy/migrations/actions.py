@@ -46,6 +46,7 @@ class Action:
         lenient: IF EXISTS.
         implied: it comes with another step, such as the columns of a new table.
         said: the words to call it by.
+        traits: what matters for locks, as `traits.py` has it.
     """
 
     verb: Verb
@@ -63,6 +64,7 @@ class Action:
     temporary: bool = False
     implied: bool = False
     said: str = ""
+    traits: frozenset[str] = frozenset()
     line: int = 0
     column: int = 0
 

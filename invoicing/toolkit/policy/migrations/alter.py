@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import Action
 from invoicing.toolkit.policy.migrations.narrowing import sql_type
+from invoicing.toolkit.policy.migrations.traits import of_sql
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.migrations.reader import Words
@@ -73,14 +74,17 @@ def add(words: Words, table: str) -> list[Action]:
         name = words.name() if words.skip("CONSTRAINT") else None
         if words.has("USING", "INDEX"):
             index = words.after("INDEX")
+            said, known = "ADD CONSTRAINT", frozenset({"using"})
             return [
                 Action("drop", "index", index, table, lenient=True, said="USING INDEX"),
-                Action("create", "constraint", name or index, table, said="ADD CONSTRAINT"),
+                Action("create", "constraint", name or index, table, said=said, traits=known),
             ]
         uses = tuple(("table", other) for other in words.all_after("REFERENCES"))
+        known = of_sql(words)
         check = words.has("CHECK") or words.has("EXCLUDE")
         columns = None if check else words.parenthesis()
-        return [Action("create", "constraint", name, table, columns, uses, said="ADD CONSTRAINT")]
+        said = "ADD CONSTRAINT"
+        return [Action("create", "constraint", name, table, columns, uses, said=said, traits=known)]
     words.skip("COLUMN")
     words.skip("IF", "NOT", "EXISTS")
     name = words.name()
@@ -88,7 +92,16 @@ def add(words: Words, table: str) -> list[Action]:
     uses = tuple(("type", other) for other in words.names()[:1])
     uses += tuple(("table", other) for other in words.all_after("REFERENCES"))
     return [
-        Action("create", "column", name, table, uses=uses, new=sql_type(text), said="ADD COLUMN")
+        Action(
+            "create",
+            "column",
+            name,
+            table,
+            uses=uses,
+            new=sql_type(text),
+            said="ADD COLUMN",
+            traits=of_sql(words),
+        )
     ]
 
 

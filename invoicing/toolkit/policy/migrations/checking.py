@@ -18,7 +18,11 @@ def check_revision(
     path: str, source: str, tree: ast.Module, settings: MigrationSettings | None = None
 ) -> list[PolicyFinding]:
     """Find what breaks a rule in one revision file; a file that is no revision breaks none."""
-    revision = Revision(path, source, tree, settings or MigrationSettings())
+    return check_rules(Revision(path, source, tree, settings or MigrationSettings()))
+
+
+def check_rules(revision: Revision) -> list[PolicyFinding]:
+    """Find what a revision breaks by itself."""
     findings = [
         finding
         for rule in migration_rules()

@@ -6,57 +6,115 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, bare
 from invoicing.toolkit.policy.migrations.narrowing import narrows
-from invoicing.toolkit.policy.migrations.rules import destructive_flagged, migration_header
+from invoicing.toolkit.policy.migrations.rules import destructive_flagged, one_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.migrations.revision import Revision
+    from invoicing.toolkit.policy.migrations.steps import RevisionSteps
 
 Types = dict[tuple[str, str], ColumnType | None]
 
 
 def check_history(revisions: Iterable[Revision]) -> list[PolicyFinding]:
-    """Find ids taken or missing, and narrower types where only earlier files say the old."""
-    known = [revision for revision in revisions if revision.is_migration and revision.identifier]
+    """Find ids taken or missing, several heads, and narrower types that only earlier files tell."""
+    return check_steps([revision.steps() for revision in revisions if revision.is_migration])
+
+
+def check_steps(revisions: list[RevisionSteps]) -> list[PolicyFinding]:
+    """Do so for the revisions of one folder."""
+    known = [revision for revision in revisions if revision.identifier]
     by_id = {revision.identifier or "": revision for revision in reversed(known)}
-    found = [*twice(known, by_id), *missing(known, by_id)]
+    ordered = list(in_order(by_id))
+    found = [*twice(known, by_id), *missing(known, by_id), *circular(by_id, ordered)]
+    found += several(known, by_id) if len(known) == len(revisions) and not found else []
     types: Types = {}
-    for revision in in_order(by_id):
+    for revision in ordered:
         found += narrower(revision, types)
     return sorted(found, key=lambda finding: (finding.path, finding.line))
 
 
-def twice(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[PolicyFinding]:
+def twice(known: list[RevisionSteps], by_id: dict[str, RevisionSteps]) -> Iterator[PolicyFinding]:
     """Say that an id belongs to two files."""
     for revision in known:
         first = by_id[revision.identifier or ""]
         if first is not revision:
             message = f"revision {revision.identifier} is also {first.path}"
             yield revision.finding(
-                migration_header.SLUG, (1, 1), message, "give this one an id of its own"
+                one_history.SLUG, (1, 1), message, "give this one an id of its own"
             )
 
 
-def missing(known: list[Revision], by_id: dict[str, Revision]) -> Iterator[PolicyFinding]:
+def missing(known: list[RevisionSteps], by_id: dict[str, RevisionSteps]) -> Iterator[PolicyFinding]:
     """Say that a parent is not there."""
     for revision in known:
         for parent in revision.parents or ():
-            # Alembic takes a beginning of an id for the id.
-            if parent not in by_id and not any(
-                identifier.startswith(parent) for identifier in by_id
-            ):
+            if of_id(parent, by_id) is None:
                 message = f"down_revision {parent} is no revision here"
-                yield revision.finding(migration_header.SLUG, (1, 1), message, "name one that is")
+                yield revision.finding(
+                    one_history.SLUG, revision.place, message, "name one that is"
+                )
 
 
-def in_order(by_id: dict[str, Revision]) -> Iterator[Revision]:
+def of_id(identifier: str, by_id: dict[str, RevisionSteps]) -> str | None:
+    """Give the id that is meant: Alembic takes a beginning of one for it."""
+    if identifier in by_id:
+        return identifier
+    return next((known for known in by_id if known.startswith(identifier)), None)
+
+
+def circular(
+    by_id: dict[str, RevisionSteps], ordered: list[RevisionSteps]
+) -> Iterator[PolicyFinding]:
+    """Say that a revision comes after itself."""
+    done = {revision.path for revision in ordered}
+    for revision in by_id.values():
+        if revision.path not in done:
+            message = f"revision {revision.identifier} comes after itself, by its down_revision"
+            yield revision.finding(
+                one_history.SLUG, revision.place, message, "put it after another one"
+            )
+            return
+
+
+def several(known: list[RevisionSteps], by_id: dict[str, RevisionSteps]) -> Iterator[PolicyFinding]:
+    """Say that there are several heads, but for branches that have labels."""
+    parents = {of_id(parent, by_id) for each in known for parent in each.parents or ()}
+    heads = [each for each in known if each.identifier not in parents and each.parents is not None]
+    plain = [head for head in heads if not is_labelled(head, by_id)]
+    for head in plain[1:]:
+        others = ", ".join(f"{each.identifier} ({each.path})" for each in plain if each is not head)
+        message = f"revision {head.identifier} is a second head beside {others}"
+        fix = "put it after that one, or merge them by alembic merge heads"
+        yield head.finding(one_history.SLUG, head.place, message, fix)
+
+
+def is_labelled(head: RevisionSteps, by_id: dict[str, RevisionSteps]) -> bool:
+    """Tell whether a head belongs to a branch that has a name."""
+    seen: set[str] = set()
+    waiting = [head]
+    while waiting:
+        revision = waiting.pop()
+        if revision.is_labelled:
+            return True
+        for parent in revision.parents or ():
+            known = of_id(parent, by_id)
+            if known is not None and known not in seen:
+                seen.add(known)
+                waiting.append(by_id[known])
+    return False
+
+
+def in_order(by_id: dict[str, RevisionSteps]) -> Iterator[RevisionSteps]:
     """Give parents before their children; what has no known parent is left out."""
     children: dict[str, list[str]] = {}
     waiting: dict[str, int] = {}
     for identifier, revision in by_id.items():
-        parents = [parent for parent in revision.parents or () if parent in by_id]
+        before = (*(revision.parents or ()), *revision.needs)
+        named = [of_id(parent, by_id) for parent in before]
+        parents = [parent for parent in named if parent is not None]
         waiting[identifier] = len(parents)
         for parent in parents:
             children.setdefault(parent, []).append(identifier)
@@ -70,17 +128,16 @@ def in_order(by_id: dict[str, Revision]) -> Iterator[Revision]:
                 ready.append(child)
 
 
-def narrower(revision: Revision, types: Types) -> Iterator[PolicyFinding]:
+def narrower(revision: RevisionSteps, types: Types) -> Iterator[PolicyFinding]:
     """Follow the types of columns over a revision; say where one loses values unflagged."""
-    node = revision.node("upgrade")
-    for action in revision.run(node).actions if node else ():
+    for action in revision.upgrade:
         key = bare(action.table or ""), bare(action.name or "")
         old = types.get(key)
         if (
             action.verb == "retype"
             and action.old is None
             and is_narrower(old, action.new)
-            and not destructive_flagged.flagged(revision)
+            and not revision.is_flagged
         ):
             yield revision.finding(
                 destructive_flagged.SLUG,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
+from invoicing.toolkit.policy.migrations.steps import RevisionSteps
 from invoicing.toolkit.policy.migrations.trace import Trace
 from invoicing.toolkit.policy.migrations.values import UNKNOWN, FunctionValue, Value
 
+FLAG = re.compile(r"(?<![\w-])DESTRUCTIVE\b(?!\s*:\s*(?:no|none|nothing|false)\b)")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -66,7 +69,10 @@ class Revision:
     @property
     def parents(self) -> tuple[str, ...] | None:
         """Give the ids it comes after; None where they are not written as constants."""
-        value = self.names.get("down_revision")
+        return self._ids("down_revision")
+
+    def _ids(self, variable: str) -> tuple[str, ...] | None:
+        value = self.names.get(variable)
         if value is None:
             return ()
         found = value if isinstance(value, list) else [value]
@@ -99,6 +105,29 @@ class Revision:
         there = self.node("upgrade")
         calls = ast.walk(there) if there is not None else ()
         return any(isinstance(call, ast.Name) and call.id == "globals" for call in calls)
+
+    def steps(self) -> RevisionSteps:
+        """Give what its history needs."""
+        there = self.node("upgrade")
+        labels = self.names.get("branch_labels")
+        return RevisionSteps(
+            self.path,
+            self.identifier,
+            self.parents,
+            labels is not None and labels != [],
+            FLAG.search(self.header) is not None,
+            tuple(self.run(there).actions) if there is not None else (),
+            self._place_of("down_revision"),
+            self._ids("depends_on") or (),
+        )
+
+    def _place_of(self, name: str) -> tuple[int, int]:
+        for node in self.tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return node.lineno, node.col_offset + 1
+        return 1, 1
 
     def run(self, node: FunctionNode) -> Trace:
         """Follow one of its functions."""

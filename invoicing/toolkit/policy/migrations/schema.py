@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.migrations import traits
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action, ColumnType
 from invoicing.toolkit.policy.migrations.narrowing import family
 from invoicing.toolkit.policy.migrations.sql import read_sql
@@ -171,6 +172,7 @@ def add_column(made: Made) -> list[Action]:
             uses=uses,
             new=type_of(column_type(column)),
             said="op.add_column",
+            traits=traits.of_column(column),
         )
     ]
 
@@ -205,7 +207,10 @@ def create_index(made: Made) -> list[Action]:
     """Read op.create_index."""
     name, table = name_of(made.get(0, "index_name")), name_of(made.get(1, "table_name"))
     columns = names_of(made.get(2, "columns"))
-    return [Action("create", "index", name, table, columns, said="op.create_index")]
+    said = "op.create_index"
+    return [
+        Action("create", "index", name, table, columns, said=said, traits=traits.of_index(made))
+    ]
 
 
 def drop_index(made: Made) -> list[Action]:
@@ -227,7 +232,9 @@ def create_constraint(made: Made) -> list[Action]:
     elif made.word in {"create_unique_constraint", "create_primary_key"}:
         columns = names_of(made.get(2, "columns"))
     name = name_of(made.get(0, first))
-    return [Action("create", "constraint", name, table, columns, uses, said=f"op.{made.word}")]
+    said = f"op.{made.word}"
+    known = traits.of_constraint(made)
+    return [Action("create", "constraint", name, table, columns, uses, said=said, traits=known)]
 
 
 def drop_constraint(made: Made) -> list[Action]:
@@ -259,6 +266,13 @@ def expression(given: Made) -> list[Action]:
         return [Action("lose", "table", table or HOLE, said="DELETE")]
     if parts[-1] == "select" or "select" in parts:
         return []
+    if "update" in parts and given.word == "values":
+        nulled = [name for name, value in given.kwargs.items() if value is None]
+        start = given.args[0] if given.args and isinstance(given.args[0], Made) else None
+        table = name_of(start.get(0, "name")) if start is not None else HOLE
+        return [Action("lose", "column", name, table, said="UPDATE") for name in nulled] or [
+            Action("change", "data", said="execute")
+        ]
     if "insert" in parts or "update" in parts:
         return [Action("change", "data", said="execute")]
     if given.word in {

@@ -81,14 +81,20 @@ def read_create(words: Words) -> list[Action]:
     kind = KINDS.get(words.take())
     if kind is None:
         return [Action("change", "object", said="CREATE")]
-    words.skip("CONCURRENTLY")
+    known = frozenset({"concurrent"} if words.skip("CONCURRENTLY") else ())
     words.skip("IF", "NOT", "EXISTS")
     temporary = bool(adjectives & {"TEMP", "TEMPORARY"})
     name = None if words.peek() in {"ON", "("} else words.name()
     if kind == "schema" and name == "AUTHORIZATION":
         name = words.name()
     action = Action(
-        "create", kind, name, temporary=temporary, lenient=replaces, said=f"CREATE {kind.upper()}"
+        "create",
+        kind,
+        name,
+        temporary=temporary,
+        lenient=replaces,
+        said=f"CREATE {kind.upper()}",
+        traits=known,
     )
     return created(action, words)
 
@@ -160,6 +166,23 @@ def read_delete(words: Words) -> list[Action]:
     words.skip("FROM")
     words.skip("ONLY")
     return [Action("lose", "table", words.name(), said="DELETE")]
+
+
+def read_update(words: Words) -> list[Action]:
+    """UPDATE ... SET column = NULL loses the column's values."""
+    words.skip("ONLY")
+    table = words.name()
+    lost = []
+    depth = 0
+    for index, token in enumerate(words.found):
+        depth += (token.text == "(") - (token.text == ")")
+        if token.word in {"WHERE", "FROM", "RETURNING"} and not depth:
+            break
+        follows = [each.word for each in words.found[index + 1 : index + 4]]
+        # `= NULL`, and nothing behind it but the next column.
+        if token.kind == "name" and follows[:2] == ["=", "NULL"] and follows[2:] != ["::"]:
+            lost.append(Action("lose", "column", token.text, table, said="UPDATE"))
+    return lost or [Action("change", "data", said="UPDATE")]
 
 
 def read_with(words: Words) -> list[Action]:
@@ -253,6 +276,7 @@ READERS: dict[str, Callable[[Words], list[Action]]] = {
     "ALTER": read_alter,
     "TRUNCATE": read_truncate,
     "DELETE": read_delete,
+    "UPDATE": read_update,
     "WITH": read_with,
     "MERGE": read_merge,
     "SELECT": read_select,

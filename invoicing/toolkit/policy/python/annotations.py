@@ -14,6 +14,40 @@ COLLECTIONS = {
 KINDS = {"WriteOnlyMapped": "write_only", "DynamicMapped": "dynamic"}
 
 
+# What holds the object that matters: one that may be missing, or that comes later.
+AROUND = {
+    "Annotated", "Optional", "Union", "Final", "ClassVar", "Awaitable", "AsyncIterator",
+    "AsyncGenerator", "AsyncIterable", "Iterator", "Generator", "AsyncContextManager",
+    "AbstractAsyncContextManager", "ContextManager", "AbstractContextManager", "Coroutine",
+    "type", "Type",
+}  # fmt: skip
+
+
+def object_of_annotation(node: ast.expr | None) -> str | None:
+    """Return the class that an annotation is about, as written: `A` of `Annotated[A, ...]`."""
+    node = _parsed(node)
+    if isinstance(node, ast.BinOp):
+        sides = [node.left, node.right]
+        return next(filter(None, (object_of_annotation(s) for s in sides if not _is_none(s))), None)
+    if isinstance(node, ast.Subscript):
+        if (dotted(node.value) or "").rpartition(".")[2] not in AROUND:
+            return dotted(node.value)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return next(filter(None, (object_of_annotation(p) for p in parts if not _is_none(p))), None)
+    return dotted(node)
+
+
+def mapped_type(node: ast.expr | None) -> str | None:
+    """Return the class in `Mapped[...]`, as it is written; None where there is no such."""
+    node = _parsed(node)
+    if not isinstance(node, ast.Subscript) or (dotted(node.value) or "").rpartition(".")[2] not in {
+        "Mapped",
+        *KINDS,
+    }:
+        return None
+    return object_of_annotation(node.slice) or "?"
+
+
 def kind_of_annotation(node: ast.expr | None) -> str | None:
     """Return `collection`, `single`, `write_only` or `dynamic`; None for no relationship's."""
     node = _parsed(node)

@@ -5,7 +5,19 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.python.annotations import kind_of_annotation
+from invoicing.toolkit.policy.python.annotations import (
+    kind_of_annotation,
+    mapped_type,
+    object_of_annotation,
+)
+from invoicing.toolkit.policy.python.calls import (
+    call_syntax,
+    callee_of,
+    calls_in,
+    constant_of,
+    dictionary_of,
+    place_of,
+)
 from invoicing.toolkit.policy.python.clauses import ClauseSyntax, clause_syntax
 from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
 from invoicing.toolkit.policy.python.syntax import (
@@ -13,7 +25,6 @@ from invoicing.toolkit.policy.python.syntax import (
     CallSyntax,
     ClassSyntax,
     FunctionSyntax,
-    Keyword,
     ModuleSyntax,
     Place,
 )
@@ -30,8 +41,10 @@ if TYPE_CHECKING:
 LEAVES = frozenset(
     {ast.Constant, ast.Name, ast.Load, ast.Store, ast.alias, ast.Pass, ast.Break, ast.Continue}
 )
-# An expression this deep is data.
-DEEPEST = 50
+COLLECTED = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp)
+# What says that a name is the session that blocks: it is given by run_sync.
+SYNC = ":sync"
+INSPECTS = {"inspect", "sa.inspect", "sqlalchemy.inspect", "instance_state"}
 
 
 def collect(source: SourceFile) -> ModuleSyntax:
@@ -53,6 +66,7 @@ def collect(source: SourceFile) -> ModuleSyntax:
         source.suppressions,
         source.text.count("\n") + 1,
         clauses=collector.clauses,
+        reads=collector.reads,
     )
 
 
@@ -62,10 +76,12 @@ class _Collector:
     def __init__(self) -> None:
         self.imports: list[ast.Import | ast.ImportFrom] = []
         self.classes: list[ClassSyntax] = []
+        self.by_name: dict[str | None, ClassSyntax] = {}
         self.constants: dict[str, str | dict[str, str]] = {}
         self.calls: list[CallSyntax] = []
         self.clauses: list[ClauseSyntax] = []
         self.functions = [FunctionSyntax()]
+        self.reads: list[tuple[str, Place]] = []
 
     def walk(self, tree: ast.Module) -> None:
         """Visit every node once, parents first."""
@@ -110,25 +126,76 @@ class _Collector:
             self.calls.append(call)
             clause = clause_syntax(node, call.callee, function)
             self.clauses += [clause] if clause else []
+            self._kept_by_name(call)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "run_sync" and node.args:
+            # What it calls is given the session that blocks.
+            node.args[0].session = SYNC  # type: ignore[attr-defined]
         return function, owner
+
+    def _kept_by_name(self, call: CallSyntax) -> None:
+        """Note what is added to a list, and what keywords are given by default."""
+        name, _, method = call.callee.rpartition(".")
+        if method == "append" and call.inner:
+            times = call.inner * 2 if call.is_repeated else call.inner
+            self.functions[call.function].lists.setdefault(name, []).extend(times)
+        elif method == "setdefault" and call.text is not None and call.given is not None:
+            self.functions[call.function].defaults[call.text] = call.given
 
     def visit_function(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
-        _function: int,
+        function: int,
         owner: str | None,
     ) -> Scope:
         """Enter a function."""
-        syntax = FunctionSyntax()
+        syntax = FunctionSyntax(
+            name=getattr(node, "name", ""), class_name=owner, parent=function, place=place_of(node)
+        )
         arguments = node.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            name = dotted(argument.annotation) or text_of(argument.annotation)
+            syntax.parameters.add(argument.arg)
+            name = object_of_annotation(argument.annotation)
             if argument.annotation is None:
                 syntax.untyped.add(argument.arg)
             if name is not None:
                 syntax.sessions[argument.arg] = name
         self.functions.append(syntax)
+        if isinstance(node, ast.Lambda):
+            if arguments.args and getattr(node, "session", None):
+                syntax.sessions[arguments.args[0].arg] = SYNC
+        else:
+            syntax.returns = object_of_annotation(node.returns)
+            made = [each.value for each in node.body if isinstance(each, ast.Return)]
+            here = len(self.functions) - 1
+            syntax.made = call_syntax(made[-1], here, owner) if made and made[-1] else None
         return len(self.functions) - 1, owner
+
+    def visit_loop(
+        self, node: ast.For | ast.AsyncFor | ast.While, function: int, owner: str | None
+    ) -> Scope:
+        """Mark the calls that a loop repeats."""
+        for statement in node.body:
+            for each in ast.walk(statement):
+                if isinstance(each, ast.Call):
+                    each.repeated = True  # type: ignore[attr-defined]
+        return function, owner
+
+    def visit_await(self, node: ast.Await, function: int, owner: str | None) -> Scope:
+        """Note what is awaited."""
+        if isinstance(node.value, ast.Name):
+            waits = self.functions[function].waits
+            waits.setdefault(node.value.id, []).append(node.lineno)
+        node.value.awaited = True  # type: ignore[attr-defined]
+        return function, owner
+
+    def visit_attribute(self, node: ast.Attribute, function: int, owner: str | None) -> Scope:
+        """Note what is read and queries by itself."""
+        begins = node.value.func if isinstance(node.value, ast.Call) else None
+        if node.attr == "awaitable_attrs":
+            self.reads.append((node.attr, place_of(node)))
+        elif node.attr in {"session", "async_session"} and dotted(begins) in INSPECTS:
+            self.reads.append((f"inspect().{node.attr}", place_of(node)))
+        return function, owner
 
     def visit_assign(self, node: Assignment, function: int, owner: str | None) -> Scope:
         """Note what a name is bound to."""
@@ -136,29 +203,64 @@ class _Collector:
         for target in targets:
             if isinstance(target, ast.Name):
                 self._bind(target.id, node.value, function, owner)
-                annotation = dotted(getattr(node, "annotation", None))
+                annotation = object_of_annotation(getattr(node, "annotation", None))
                 if annotation:
-                    self.functions[function].sessions[target.id] = annotation
-            elif isinstance(target, ast.Attribute) and isinstance(node.value, ast.Call):
-                self._set_later(target, node.value, place_of(node))
+                    self._annotate(target.id, annotation, function, owner)
+            elif isinstance(target, ast.Attribute):
+                self._set_on_self(target, node, function, owner)
+                if isinstance(node.value, ast.Call):
+                    self._set_later(target, node.value, place_of(node))
         return function, owner
+
+    def _annotate(self, name: str, annotation: str, function: int, owner: str | None) -> None:
+        if owner is not None and self.functions[function].class_name != owner:
+            # In the body of the class itself.
+            self.by_name[owner].instance[name] = annotation
+        else:
+            self.functions[function].sessions[name] = annotation
+
+    def _set_on_self(
+        self, target: ast.Attribute, node: Assignment, function: int, owner: str | None
+    ) -> None:
+        if owner not in self.by_name or dotted(target.value) != "self":
+            return
+        said = object_of_annotation(getattr(node, "annotation", None))
+        if said is None and isinstance(node.value, ast.Name):
+            said = self.functions[function].sessions.get(node.value.id)
+        if said is None and isinstance(node.value, ast.Call):
+            callee = callee_of(node.value)
+            said = f"{callee}()" if callee is not None else None
+        if said is not None:
+            self.by_name[owner].instance[target.attr] = said
 
     def _bind(self, name: str, value: ast.expr | None, function: int, owner: str | None) -> None:
         bound: CallSyntax | str | None = None
+        scope = self.functions[function]
         if isinstance(value, ast.Await):
             value = value.value
         if isinstance(value, ast.Call):
             bound = call_syntax(value, function, owner)
+        elif isinstance(value, ast.IfExp):
+            scope.choices[name] = tuple(filter(None, map(dotted, (value.body, value.orelse))))
+        elif isinstance(value, COLLECTED):
+            scope.lists[name] = list(calls_in(value, function, owner, 0))
         elif value is not None:
-            bound = dotted(value)
-        if bound is not None:
-            self.functions[function].names[name] = bound
+            # `Dependency = Annotated[AsyncSession, ...]`
+            is_type = isinstance(value, ast.Subscript | ast.BinOp)
+            bound = object_of_annotation(value) if is_type else dotted(value)
+        # `statement = statement.where(...)` is still what it was.
+        goes_on = isinstance(bound, CallSyntax) and bound.callee.startswith(f"{name}.")
+        if bound is not None and not (goes_on and name in scope.names):
+            scope.names[name] = bound
+        self._keep_constant(name, value, function)
+
+    def _keep_constant(self, name: str, value: ast.expr | None, function: int) -> None:
         if function == 0 and value is not None:
             constant = text_of(value)
             if constant is not None:
                 self.constants[name] = constant
             elif isinstance(value, ast.Dict):
-                self.constants[name] = _dictionary(value)
+                self.constants[name] = dictionary_of(value)
 
     def _set_later(self, target: ast.Attribute, value: ast.Call, place: Place) -> None:
         # `Model.lines = relationship(...)`, after the class.
@@ -174,7 +276,7 @@ class _Collector:
         for item in node.items:
             call = item.context_expr
             if isinstance(item.optional_vars, ast.Name) and isinstance(call, ast.Call):
-                callee = _callee(call)
+                callee = callee_of(call)
                 if callee is not None:
                     self.functions[function].sessions[item.optional_vars.id] = f"{callee}()"
         return function, owner
@@ -186,18 +288,19 @@ class _Collector:
         for statement in node.body:
             for syntax in _attributes(statement, function, name):
                 attributes[syntax.name] = syntax
-        self.classes.append(
-            ClassSyntax(
-                name,
-                tuple(_base_name(base) for base in node.bases),
-                tuple(
-                    dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-                    for decorator in node.decorator_list
-                ),
-                attributes,
-                place_of(node),
-            )
+        entered = ClassSyntax(
+            name,
+            tuple(_base_name(base) for base in node.bases),
+            tuple(
+                dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+                for decorator in node.decorator_list
+            ),
+            attributes,
+            place_of(node),
+            {each.arg: constant_of(each.value) for each in node.keywords if each.arg},
         )
+        self.classes.append(entered)
+        self.by_name[name] = entered
         return function, name
 
 
@@ -214,6 +317,11 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
     ast.NamedExpr: _Collector.visit_assign,
     ast.With: _Collector.visit_with,
     ast.AsyncWith: _Collector.visit_with,
+    ast.For: _Collector.visit_loop,
+    ast.AsyncFor: _Collector.visit_loop,
+    ast.While: _Collector.visit_loop,
+    ast.Await: _Collector.visit_await,
+    ast.Attribute: _Collector.visit_attribute,
 }
 
 
@@ -247,108 +355,13 @@ def _attribute(
     statement: ast.stmt,
 ) -> AttributeSyntax:
     call = call_syntax(value, function, owner) if isinstance(value, ast.Call) else None
-    constant = _constant(value) if isinstance(value, ast.Constant) else dotted(value)
+    constant = constant_of(value) if isinstance(value, ast.Constant) else dotted(value)
     return AttributeSyntax(
-        name, kind_of_annotation(annotation), call, constant, place_of(statement)
+        name,
+        kind_of_annotation(annotation),
+        call,
+        constant,
+        place_of(statement),
+        mapped_type(annotation),
+        tuple(filter(None, map(dotted, value.keys))) if isinstance(value, ast.Dict) else (),
     )
-
-
-def call_syntax(
-    node: ast.expr, function: int, owner: str | None, depth: int = 0
-) -> CallSyntax | None:
-    """Return what is kept of a call; None for a call of something without a name."""
-    if not isinstance(node, ast.Call) or depth > DEEPEST:
-        return None
-    # It is met as a part of another call, and again by itself.
-    kept: CallSyntax | None = getattr(node, "kept", None)
-    if kept is None:
-        kept = _call_syntax(node, function, owner, depth)
-        if depth < DEEPEST // 2:
-            node.kept = kept  # type: ignore[attr-defined]
-    return kept
-
-
-def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -> CallSyntax | None:
-    callee = _callee(node)
-    if callee is None:
-        return None
-    inner: list[CallSyntax] = []
-    if isinstance(node.func, ast.Attribute) and callee.startswith("."):
-        before = _first_call(node.func.value)
-        call = call_syntax(before, function, owner, depth + 1) if before else None
-        inner += [call] if call else []
-    arguments: list[str | None] = []
-    for argument in node.args:
-        value = argument.value if isinstance(argument, ast.Starred | ast.Await) else argument
-        arguments.append(_written(value))
-        if isinstance(value, ast.Call):
-            call = call_syntax(value, function, owner, depth + 1)
-            inner += [call] if call else []
-        elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
-            # It is made several times over.
-            call = call_syntax(value.elt, function, owner, depth + 1)
-            inner += [call, call] if call else []
-    keywords = {
-        keyword.arg: Keyword(
-            _constant(keyword.value), dotted(keyword.value), place_of(keyword.value)
-        )
-        for keyword in node.keywords
-        if keyword.arg is not None
-    }
-    expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
-    return CallSyntax(
-        callee,
-        place_of(node),
-        _name_place(node),
-        tuple(arguments),
-        keywords,
-        expanded,
-        function,
-        owner,
-        tuple(inner),
-    )
-
-
-def _callee(node: ast.Call) -> str | None:
-    name = dotted(node.func)
-    if name is None and isinstance(node.func, ast.Attribute):
-        # A method of what another call returns.
-        return f".{node.func.attr}"
-    return name
-
-
-def _first_call(node: ast.expr) -> ast.Call | None:
-    while isinstance(node, ast.Attribute | ast.Await | ast.Subscript):
-        node = node.value
-    return node if isinstance(node, ast.Call) else None
-
-
-def _written(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Call):
-        callee = _callee(node)
-        return f"{callee}()" if callee is not None else None
-    return dotted(node)
-
-
-def _constant(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else repr(node.value)
-    return None
-
-
-def _dictionary(node: ast.Dict) -> dict[str, str]:
-    pairs = zip(node.keys, node.values, strict=True)
-    constants = {text_of(key): _constant(value) for key, value in pairs}
-    return {key: value for key, value in constants.items() if key is not None and value is not None}
-
-
-def place_of(node: ast.expr | ast.stmt) -> Place:
-    """Return where a node of a parsed file stands."""
-    return Place(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
-
-
-def _name_place(node: ast.Call) -> Place:
-    function = node.func
-    end, column = function.end_lineno or 0, function.end_col_offset or 0
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return Place(end, column - len(name.encode()), end, column)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.loader_fixes import LoaderFix, loader_fix, loader_name
 from invoicing.toolkit.policy.python.relationships import collection_kind
+from invoicing.toolkit.policy.python.sessions import scopes
 from invoicing.toolkit.policy.python.statements import resolve_local
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
-# What loads in another way than asked for here; raiseload, noload and contains_eager may be.
-LOADERS = {"selectinload", "joinedload", "subqueryload", "immediateload", "lazyload"}
+# What loads in another way than asked for here; raiseload and contains_eager may be.
+LOADERS = {"selectinload", "joinedload", "subqueryload", "immediateload", "lazyload", "noload"}
+# What a relationship loads by itself, so that lazyload or noload of it switches that off.
+EAGER = {"joined", "selectin", "subquery", "immediate", "False"}
 # A chain of options longer than this is not followed.
 DEEPEST = 30
 WANTED = {True: "selectinload", False: "joinedload"}
@@ -31,33 +34,61 @@ def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[
     """Find collections, or single objects, that are loaded in another way than theirs."""
     for module in project.modules:
         for call in module.calls:
-            loader = loader_name(project, module, call)
-            if loader not in LOADERS or not _is_loader(project, module, call, loader):
-                continue
-            loaded = _attribute(project, module, call)
-            if loaded is None:
-                # Said once, by one of the two rules.
-                if collection:
-                    message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
-                    yield _finding(module, call, slug, message, "name the attribute", strict=True)
-                continue
-            name, is_collection, relationship = loaded
-            wanted = WANTED[collection]
-            if is_collection is collection and loader != wanted:
-                what = "a collection" if collection else "a single object"
-                yield _finding(
-                    module,
-                    call,
-                    slug,
-                    f"{loader} of {name}, which is {what}",
-                    f"use {wanted}",
-                    made=loader_fix(project, module, call, relationship, wanted),
-                )
-            elif is_collection is None and collection:
-                message = f"{loader} of {name}: nothing says whether it is a collection"
-                yield _finding(
-                    module, call, slug, message, "annotate it with Mapped[...]", strict=True
-                )
+            for loader in _loaders(project, module, call):
+                yield from _check(project, module, call, loader, slug, collection)
+
+
+def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[str]:
+    """Return the loaders that a call may be: several where a condition chooses."""
+    last = loader_name(project, module, call)
+    if last in LOADERS and "|" not in call.callee:
+        return [last] if _is_loader(project, module, call, last) else []
+    named = call.callee.split("|") if "|" in call.callee else []
+    for scope in scopes(module, call.function) if not named and "." not in call.callee else ():
+        bound = scope.names.get(call.callee)
+        named = [*scope.choices.get(call.callee, ()), *([bound] if isinstance(bound, str) else [])]
+        if named:
+            break
+    made = [project.resolve(module, name) or "" for name in named]
+    loaders = [each.removeprefix("sqlalchemy.orm.") for each in made]
+    return sorted({each for each in loaders if each in LOADERS})
+
+
+def _check(
+    project: Project,
+    module: ModuleSyntax,
+    call: CallSyntax,
+    loader: str,
+    slug: str,
+    collection: bool,
+) -> Iterator[PolicyFinding]:
+    wanted = WANTED[collection]
+    if call.text == "*":
+        if collection and loader != wanted:
+            message = f'{loader}("*") loads everything in one way'
+            yield _finding(module, call, slug, message, "name what is needed")
+        return
+    loaded = _attribute(project, module, call)
+    if loaded is None:
+        # Said once, by one of the two rules.
+        if collection:
+            message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
+            yield _finding(module, call, slug, message, "name the attribute", strict=True)
+        return
+    name, is_collection, relationship = loaded
+    lazy = relationship.keywords.get("lazy")
+    if loader in {"lazyload", "noload"} and lazy is not None and lazy.text in EAGER:
+        return
+    if is_collection is collection and loader != wanted:
+        what = "a collection" if collection else "a single object"
+        fix = f"use {wanted}" + (", or raiseload to load nothing" if loader == "noload" else "")
+        made = LoaderFix(reason="a condition chooses the loader")
+        if loader_name(project, module, call) == loader:
+            made = loader_fix(project, module, call, relationship, wanted)
+        yield _finding(module, call, slug, f"{loader} of {name}, which is {what}", fix, made=made)
+    elif is_collection is None and collection:
+        message = f"{loader} of {name}: nothing says whether it is a collection"
+        yield _finding(module, call, slug, message, "annotate it with Mapped[...]", strict=True)
 
 
 def _is_loader(project: Project, module: ModuleSyntax, call: CallSyntax, loader: str) -> bool:
@@ -97,7 +128,7 @@ def _attribute(
 ) -> tuple[str, bool | None, CallSyntax] | None:
     written = call.arguments[0] if call.arguments else None
     if written is None:
-        return None
+        return _by_name(project, call.text)
     if written.endswith("()"):
         # `Model.attribute.of_type(...)`, `.and_(...)`.
         owner, _, method = written.removesuffix("()").rpartition(".")
@@ -105,15 +136,44 @@ def _attribute(
             return None
         written = owner
     owner, _, name = written.rpartition(".")
-    model = _class(project, module, call.function, owner)
+    model = _class(project, module, call, owner)
     return collection_kind(project, model, name) if model is not None else None
 
 
-def _class(project: Project, module: ModuleSyntax, function: int, name: str) -> MappedClass | None:
+def _by_name(project: Project, name: str | None) -> tuple[str, bool | None, CallSyntax] | None:
+    """Return what a name alone says, where all relationships of that name are of one kind."""
+    kinds = [collection_kind(project, owner, name) for owner in project.mapped] if name else []
+    known = [kind for kind in kinds if kind is not None]
+    return known[0] if len({kind[1] for kind in known}) == 1 else None
+
+
+def _of_self(project: Project, module: ModuleSyntax, call: CallSyntax, name: str) -> str | None:
+    """Return the model that a repository has: `self.model`, said by it or by those below it."""
+    owner = project.classes.get(f"{module.module}.{call.class_name}")
+    if owner is None:
+        return None
+    below = [each for each in project.classes.values() if owner in project.ancestors(each)[0]]
+    for each in (owner, *below):
+        for syntax in project.ancestors(each)[0]:
+            attribute = syntax.syntax.attributes.get(name)
+            said = attribute.constant if attribute is not None else None
+            said = said or syntax.syntax.instance.get(name)
+            model = project.resolve(syntax.module, said)
+            if model in project.classes:
+                return model
+    return None
+
+
+def _class(
+    project: Project, module: ModuleSyntax, call: CallSyntax, name: str
+) -> MappedClass | None:
     model = project.class_of(module, name)
     if model is not None:
         return model
-    for place in (function, 0):
+    head, _, attribute = name.partition(".")
+    if head in {"self", "cls"}:
+        return project.classes.get(_of_self(project, module, call, attribute) or "")
+    for place in (call.function, 0):
         bound = module.functions[place].names.get(name)
         if isinstance(bound, str) and bound != name:
             return project.class_of(module, bound)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         AttributeSyntax,
         CallSyntax,
         ClassSyntax,
+        FunctionSyntax,
         Keyword,
         ModuleSyntax,
     )
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 
 # A chain of re-exports longer than this goes in a circle.
 LONGEST = 30
+# So many folders above the root may be a part of a module's name.
+MOST_ABOVE = 3
 DECLARATIVE = {
     "sqlalchemy.orm.DeclarativeBase",
     "sqlalchemy.orm.DeclarativeBaseNoMeta",
     "sqlalchemy.orm.decl_api.DeclarativeBase",
     "sqlalchemy.orm.MappedAsDataclass",
 }
+SQLMODEL = {"sqlmodel.SQLModel", "sqlmodel.main.SQLModel"}
 MAKES_BASES = {
     "sqlalchemy.orm.declarative_base",
     "sqlalchemy.ext.declarative.declarative_base",
@@ -63,19 +68,24 @@ class Project:
     Attributes:
         modules: what is kept of each.
         settings: where things are.
+        root: its folder.
         notes: what a rule works out once, by its own name and keys.
     """
 
-    def __init__(self, modules: list[ModuleSyntax], settings: PolicySettings) -> None:
+    def __init__(
+        self, modules: list[ModuleSyntax], settings: PolicySettings, root: Path | None = None
+    ) -> None:
         self.modules = modules
         self.settings = settings
+        self.root = root or Path()
         self.notes: dict[str, dict[Any, Any]] = {}
         self._by_name = {module.module: module for module in modules}
+        self._by_ending = _by_ending(modules, root)
         self._resolved: dict[tuple[str, str], str | None] = {}
 
     def module(self, name: str) -> ModuleSyntax | None:
-        """Return the checked module of a dotted name."""
-        return self._by_name.get(name)
+        """Return the checked module of a dotted name; also where its path begins further up."""
+        return self._by_name.get(name) or self._by_ending.get(name)
 
     @cached_property
     def classes(self) -> dict[str, MappedClass]:
@@ -88,7 +98,9 @@ class Project:
 
     def is_migration(self, module: ModuleSyntax) -> bool:
         """Return whether a module is a revision: what it says of models was true once."""
-        return self.settings.matches(module.path, self.settings.migrations)
+        return module.revision is not None or self.settings.matches(
+            module.path, self.settings.migrations
+        )
 
     @cached_property
     def model_files(self) -> set[str]:
@@ -125,7 +137,16 @@ class Project:
                 if made != starred or made in self.classes or star.startswith("sqlalchemy"):
                     return _public(made)
             return local
+        target = self._beside(module, target)
         return _public(self._follow(f"{target}.{rest}" if rest else target))
+
+    def _beside(self, module: ModuleSyntax, target: str) -> str:
+        """Return what an import leads to; in a folder that is no package, to the file beside it."""
+        package = module.module.rpartition(".")[0]
+        near = f"{package}.{target}"
+        top = near.removesuffix(target) + target.partition(".")[0]
+        is_plain = package and package not in self._by_name
+        return near if is_plain and top in self._by_name else target
 
     def _follow(self, name: str, depth: int = 0) -> str:
         """Return where a dotted name leads, through the checked modules that re-export it."""
@@ -133,10 +154,12 @@ class Project:
             return name
         parts = name.split(".")
         for length in range(len(parts) - 1, 0, -1):
-            module = self._by_name.get(".".join(parts[:length]))
+            module = self.module(".".join(parts[:length]))
             if module is None:
                 continue
             head, *rest = parts[length:]
+            if f"{module.module}.{head}" in self.classes:
+                return ".".join([module.module, head, *rest])
             target = module.imports.get(head)
             if target is None:
                 alias = module.functions[0].names.get(head)
@@ -184,7 +207,7 @@ class Project:
     def _made_by(self, module: ModuleSyntax, base: str | None, resolved: str) -> str | None:
         """Return what was called to make a base: `Base = declarative_base()`."""
         owner, _, name = resolved.rpartition(".")
-        home = self._by_name.get(owner, module)
+        home = self.module(owner) or module
         call = home.functions[0].names.get(name or base or "")
         if call is None or isinstance(call, str):
             return None
@@ -200,6 +223,8 @@ class Project:
     def is_declarative(self, mapped: MappedClass) -> bool:
         """Return whether a class leads to a declarative base, or is mapped by a decorator."""
         classes, outside = self.ancestors(mapped)
+        if SQLMODEL & {*outside}:
+            return mapped.syntax.keywords.get("table") == "True"
         return bool(DECLARATIVE & {*outside} - {"sqlalchemy.orm.MappedAsDataclass"}) or any(
             _is_decorated(each.syntax) for each in classes
         )
@@ -227,7 +252,7 @@ class Project:
         if name in module.constants:
             return module.constants[name]
         owner, _, last = (self.resolve(module, name) or "").rpartition(".")
-        home = self._by_name.get(owner)
+        home = self.module(owner)
         return home.constants.get(last) if home is not None else None
 
     def keyword(self, module: ModuleSyntax, call: CallSyntax, name: str) -> KeywordValue:
@@ -264,7 +289,42 @@ class Project:
                 merged = {**bound.keywords, **call.keywords}
                 syntax = _with_keywords(call, merged, (*bound.expanded, *call.expanded))
                 return self.resolve(module, bound.arguments[0]), syntax
-        return self.resolve(module, call.callee), call
+        callee = self.resolve(module, call.callee)
+        factory = self.factory(callee)
+        if factory is not None and factory[1].made is not None:
+            home, function = factory
+            inner = factory[1].made
+            merged = {**function.defaults, **inner.keywords, **call.keywords}
+            return self.resolve(home, inner.callee), _with_keywords(call, merged, call.expanded)
+        return callee, call
+
+    def factory(self, name: str | None) -> tuple[ModuleSyntax, FunctionSyntax] | None:
+        """Return the checked function of a dotted name, if it returns what another call makes."""
+        owner, _, last = (name or "").rpartition(".")
+        home = self.module(owner)
+        for function in home.functions if home is not None else ():
+            if function.name == last and function.made is not None and not function.class_name:
+                return (home, function) if home is not None else None
+        return None
+
+
+def _by_ending(modules: list[ModuleSyntax], root: Path | None) -> dict[str, ModuleSyntax]:
+    """Return modules by the ends of their paths, where only one of them ends so.
+
+    `src/app/models.py` is imported as `app.models`; so is `models.py` where `app` itself is the
+    root, and no file says that it is a package.
+    """
+    above = root.resolve().parts[-MOST_ABOVE:] if root is not None else ()
+    found: dict[str, ModuleSyntax | None] = {}
+    for module in modules:
+        parts = module.path.removesuffix(".py").removesuffix("/__init__").split("/")
+        if not module.path.endswith(".py"):
+            continue
+        full = [*above, *parts]
+        for start in range(len(full) - 1):
+            name = ".".join(full[start:])
+            found[name] = None if name in found else module
+    return {name: module for name, module in found.items() if module is not None}
 
 
 class KeywordValue(NamedTuple):
@@ -305,4 +365,5 @@ def _is_abstract(syntax: ClassSyntax) -> bool:
 
 
 def _has_table(syntax: ClassSyntax) -> bool:
-    return bool({"__tablename__", "__table__"} & syntax.attributes.keys())
+    named = {"__tablename__", "__table__"} & syntax.attributes.keys()
+    return bool(named) or syntax.keywords.get("table") == "True"

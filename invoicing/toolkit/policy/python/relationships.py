@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.toolkit.policy.python.syntax import Keyword
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +16,11 @@ if TYPE_CHECKING:
         CallSyntax,
         ClassSyntax,
         ModuleSyntax,
+        Place,
     )
 
 RELATIONSHIP = {"sqlalchemy.orm.relationship", "sqlalchemy.orm.relation"}
+SQLMODEL = {"sqlmodel.Relationship", "sqlmodel.main.Relationship"}
 BACKREF = "sqlalchemy.orm.backref"
 
 
@@ -59,7 +64,39 @@ def relationship_of(
     if attribute.call is None:
         return None
     callee, call = project.calls_of(module, attribute.call)
+    if callee in SQLMODEL:
+        return _of_sqlmodel(project, module, call)
     return call if callee in RELATIONSHIP else None
+
+
+def _of_sqlmodel(project: Project, module: ModuleSyntax, call: CallSyntax) -> CallSyntax:
+    """Return a relationship of SQLModel with the keywords that it hands on to SQLAlchemy."""
+    given = call.keywords.get("sa_relationship_kwargs")
+    if given is None or "sa_relationship" in call.keywords:
+        return call
+    held = given.held if given.held is not None else project.constant(module, given.name)
+    handed = held if isinstance(held, dict) else {}
+    more = {name: Keyword(text, None, given.place) for name, text in handed.items()}
+    unknown = () if isinstance(held, dict) else (given.name,)
+    return replace(call, keywords={**call.keywords, **more}, expanded=(*call.expanded, *unknown))
+
+
+def loose_relationships(project: Project) -> Iterator[tuple[ModuleSyntax, CallSyntax]]:
+    """Return the relationships that no class's body binds: set later, or mapped imperatively."""
+    bound: set[tuple[str, Place]] = set()
+    factories: set[int] = set()
+    for module in project.modules:
+        for owner in module.classes:
+            for attribute in owner.attributes.values():
+                if attribute.call is not None:
+                    bound.add((module.path, attribute.call.place))
+                    made = project.factory(project.resolve(module, attribute.call.callee))
+                    factories |= {id(made[1].made)} if made is not None else set()
+    for module in project.modules:
+        for call in () if project.is_migration(module) else module.calls:
+            is_bound = (module.path, call.place) in bound or id(call) in factories
+            if not is_bound and project.resolve(module, call.callee) in RELATIONSHIP:
+                yield module, call
 
 
 def is_collection(
@@ -75,7 +112,32 @@ def is_collection(
         return uselist.text == "True"
     if "collection_class" in call.keywords or "secondary" in call.keywords:
         return True
-    return None
+    return _by_keys(project, module, call)
+
+
+def _by_keys(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool | None:
+    """Return what foreign keys say: many, where the other side has the only one."""
+    owner = project.classes.get(f"{module.module}.{call.class_name}")
+    written = (call.text or (call.arguments[0] if call.arguments else None) or "").rpartition(".")
+    targets = [each for each in project.mapped if each.syntax.name.rpartition(".")[2] == written[2]]
+    if owner is None or len(targets) != 1 or targets[0] is owner:
+        return None
+    here, there = refers(project, owner, targets[0]), refers(project, targets[0], owner)
+    return there if here != there else None
+
+
+def refers(project: Project, owner: MappedClass, target: MappedClass) -> bool:
+    """Return whether a class has a foreign key to another's table."""
+    table = project.attribute(target, "__tablename__")
+    name = table[1].constant if table is not None else None
+    return name is not None and any(
+        (inner.text or "").rpartition(".")[0].rpartition(".")[2] == name
+        for each in project.ancestors(owner)[0]
+        for attribute in each.syntax.attributes.values()
+        if attribute.call is not None
+        for inner in attribute.call.inner
+        if inner.callee.rpartition(".")[2] == "ForeignKey"
+    )
 
 
 def collection_kind(

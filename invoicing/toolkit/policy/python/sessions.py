@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.finding import PolicyFinding
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.python.project import Project
-    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
+    from collections.abc import Iterator
 
-SYNC_SESSIONS = {"sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session"}
+    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax, FunctionSyntax, ModuleSyntax
+
+SYNC_SESSIONS = {
+    "sqlalchemy.orm.Session",
+    "sqlalchemy.orm.scoped_session",
+    "sqlmodel.Session",
+}
 ASYNC_SESSIONS = {
     "sqlalchemy.ext.asyncio.AsyncSession",
     "sqlalchemy.ext.asyncio.async_scoped_session",
@@ -28,9 +34,13 @@ MAKERS = {
     "sqlalchemy.ext.asyncio.async_sessionmaker",
     "sqlalchemy.orm.scoped_session",
 }
+ENGINES = {"sqlalchemy.ext.asyncio.create_async_engine", "sqlalchemy.create_engine"}
+# The session that blocks, as run_sync gives it to what it calls.
+GIVEN = ":sync"
 QUERIES = {
     "execute", "scalar", "scalars", "stream", "stream_scalars", "get", "get_one", "query",
-    "refresh", "merge", "exec", "exec_driver_sql", "scalar_one", "run_sync",
+    "refresh", "merge", "exec", "exec_driver_sql", "scalar_one", "add", "add_all", "delete",
+    "bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings",
 }  # fmt: skip
 # Methods that nothing but a session has.
 UNMISTAKABLE = {"scalars", "stream_scalars", "execute", "scalar", "stream", "exec"}
@@ -41,14 +51,15 @@ EXPRESSIONS = {
 } | {"sqlalchemy.future.select", "sqlmodel.select", "sqlalchemy.dialects.postgresql.insert"}
 
 
-def session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
-    """Return the names that are sessions in a function, its own and the module's."""
+def session_names(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
+    """Return the names that are sessions where a call stands, those of self as `self.session`."""
     known = project.notes.setdefault("sessions", {})
-    key = (module.path, function)
+    key = (module.path, call.function, call.class_name)
     if key not in known:
-        known[key] = _session_names(project, module, function)
-    names: set[str] = known[key]
-    return names
+        names = _session_names(project, module, call.function)
+        known[key] = names | _of_self(project, module, call.class_name)
+    names_there: set[str] = known[key]
+    return names_there
 
 
 def possible_session_names(module: ModuleSyntax, function: int) -> set[str]:
@@ -57,35 +68,103 @@ def possible_session_names(module: ModuleSyntax, function: int) -> set[str]:
     return {name for name in untyped if name == "session" or name.endswith("_session")}
 
 
+def scopes(module: ModuleSyntax, function: int) -> Iterator[FunctionSyntax]:
+    """Return a function, those it stands in, and the module."""
+    while function:
+        yield module.functions[function]
+        function = module.functions[function].parent
+    yield module.functions[0]
+
+
 def _session_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
     sessions: set[str] = set()
-    for syntax in {0, function}:
-        names = module.functions[syntax]
-        for name, maker in names.sessions.items():
-            if _is_session(project, module, maker):
-                sessions.add(name)
-        for name, bound in names.names.items():
-            if not isinstance(bound, str) and _is_session(project, module, f"{bound.callee}()"):
+    for scope in reversed([*scopes(module, function)]):
+        # Its own parameters hide what is outside.
+        sessions -= scope.parameters
+        sessions |= {
+            name for name, said in scope.sessions.items() if is_session(project, module, said)
+        }
+        for name, bound in scope.names.items():
+            said = bound if isinstance(bound, str) else f"{bound.callee}()"
+            # Another name for one of them, or a call that makes one.
+            if said in sessions or (said.endswith("()") and is_session(project, module, said)):
                 sessions.add(name)
     return sessions
 
 
-def _is_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
-    name, is_call, _ = said_by.partition("()")
-    resolved = project.resolve(module, name)
-    if resolved in SESSIONS:
+def _of_self(project: Project, module: ModuleSyntax, name: str | None) -> set[str]:
+    owner = project.classes.get(f"{module.module}.{name}") if name else None
+    if owner is None:
+        return set()
+    return {
+        f"self.{attribute}"
+        for each in project.ancestors(owner)[0]
+        for attribute, said in each.syntax.instance.items()
+        if is_session(project, each.module, said) and not said.startswith("self.")
+    }
+
+
+def is_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
+    """Return whether an annotation, or a call with `()` behind it, says of something it is one."""
+    known = project.notes.setdefault("says session", {})
+    key = (module.path, said_by)
+    if key not in known:
+        known[key] = _says_session(project, module, said_by)
+    is_so: bool = known[key]
+    return is_so
+
+
+def _says_session(project: Project, module: ModuleSyntax, said_by: str) -> bool:
+    if said_by == GIVEN:
         return True
-    if not is_call:
-        return False
-    # `sessions = async_sessionmaker(...)`, then `async with sessions() as session`.
-    owner, _, last = (resolved or "").rpartition(".")
+    name, is_call, _ = said_by.partition("()")
+    if is_kind_of(project, module, name, SESSIONS):
+        return True
+    return bool(is_call) and (
+        _makes_sessions(project, module, name) or _returns_session(project, module, name)
+    )
+
+
+def is_kind_of(project: Project, module: ModuleSyntax, name: str, kinds: set[str]) -> bool:
+    """Return whether a name is one of these classes, or inherits one of them."""
+    if project.resolve(module, name) in kinds:
+        return True
+    owner = project.class_of(module, name)
+    return owner is not None and bool(kinds & set(project.ancestors(owner)[1]))
+
+
+def _makes_sessions(project: Project, module: ModuleSyntax, name: str) -> bool:
+    """Tell of `sessions = async_sessionmaker(...)`, then `async with sessions() as session`."""
+    head, _, method = name.rpartition(".")
+    engine = module.functions[0].names.get(head)
+    if method in {"begin", "connect"} and engine is not None and not isinstance(engine, str):
+        made = project.resolve(module, engine.callee)
+        return made in ENGINES or (method == "begin" and made in MAKERS)
+    plain = name.removesuffix(".begin")
+    owner, _, last = (project.resolve(module, plain) or "").rpartition(".")
     home = project.module(owner) or module
-    maker = home.functions[0].names.get(last or name.removesuffix(".begin"))
-    if maker is None:
-        maker = module.functions[0].names.get(name.removesuffix(".begin"))
-    if maker is None or isinstance(maker, str):
-        return False
-    return project.resolve(home, maker.callee) in MAKERS
+    maker = home.functions[0].names.get(last or plain) or module.functions[0].names.get(plain)
+    if maker is not None and not isinstance(maker, str):
+        return project.resolve(home, maker.callee) in MAKERS
+    return plain.startswith("self.") and any(
+        said.partition("()")[0] and project.resolve(each, said.partition("()")[0]) in MAKERS
+        for each in [module]
+        for syntax in each.classes
+        for attribute, said in syntax.instance.items()
+        if plain == f"self.{attribute}"
+    )
+
+
+def _returns_session(project: Project, module: ModuleSyntax, name: str) -> bool:
+    """Tell of a function that says it returns, or yields, a session."""
+    owner, _, last = (project.resolve(module, name) or "").rpartition(".")
+    home = project.module(owner) or module
+    known = project.notes.setdefault("returned", {})
+    if home.path not in known:
+        functions = [each for each in home.functions if each.returns and not each.class_name]
+        known[home.path] = {each.name: each.returns for each in functions}
+    returned = known[home.path].get(last)
+    return returned is not None and is_kind_of(project, home, returned, SESSIONS)
 
 
 def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
@@ -93,13 +172,26 @@ def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
     receiver, _, method = call.callee.rpartition(".")
     if method not in QUERIES or not receiver:
         return False
-    if receiver in session_names(project, module, call.function):
-        return method != "run_sync"
+    if receiver in session_names(project, module, call):
+        return True
     # `self.session.scalars(select(...))`: what it is given tells.
-    return method in UNMISTAKABLE and any(
-        project.resolve(module, inner.callee) in EXPRESSIONS or _built_of(project, module, inner)
-        for inner in call.inner
+    return method in UNMISTAKABLE and (
+        any(_is_expression(project, module, inner) for inner in call.inner)
+        or any(_is_bound(project, module, call, name) for name in call.arguments if name)
     )
+
+
+def _is_bound(project: Project, module: ModuleSyntax, call: CallSyntax, name: str) -> bool:
+    """Return whether a name stands for a statement."""
+    for scope in scopes(module, call.function):
+        bound = scope.names.get(name)
+        if bound is not None and not isinstance(bound, str):
+            return _is_expression(project, module, bound)
+    return False
+
+
+def _is_expression(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
+    return project.resolve(module, call.callee) in EXPRESSIONS or _built_of(project, module, call)
 
 
 def _built_of(project: Project, module: ModuleSyntax, call: CallSyntax, depth: int = 0) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.migrations import RevisionSteps
     from invoicing.toolkit.policy.python.clauses import ClauseSyntax
     from invoicing.toolkit.policy.source import Suppression
 
@@ -28,11 +29,13 @@ class Keyword:
         text: its value, where that is a constant: as text; None where it is none.
         name: its value, where that is a name or attribute.
         place: where its value stands.
+        held: its constants by their names, where it is a dictionary.
     """
 
     text: str | None
     name: str | None
     place: Place
+    held: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class CallSyntax:
         expanded: names of what is expanded by `**`.
         function: the function it is in, as a key of `ModuleSyntax.functions`.
         class_name: the class whose body or method it is in.
+        inner: the calls it is made of; those made several times over come twice.
+        text: its first positional argument, where that is a constant, as text.
+        is_repeated: whether it stands in a loop, by itself.
+        awaited: whether it is awaited where it stands.
+        given: its second positional argument.
     """
 
     callee: str
@@ -60,6 +68,10 @@ class CallSyntax:
     function: int
     class_name: str | None
     inner: tuple[CallSyntax, ...] = ()
+    text: str | None = None
+    is_repeated: bool = False
+    awaited: bool = False
+    given: Keyword | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class AttributeSyntax:
         call: the call it is bound to, if it is one.
         constant: the constant it is bound to, as text.
         place: where it is bound.
+        mapped: the class in its `Mapped[...]`, as it is written.
+        keys: those of the dictionary it is bound to, as far as they are names.
     """
 
     name: str
@@ -80,6 +94,8 @@ class AttributeSyntax:
     call: CallSyntax | None
     constant: str | None
     place: Place
+    mapped: str | None = None
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,8 @@ class ClassSyntax:
         decorators: as they are written.
         attributes: by name; the last binding counts.
         place: the line of its name.
+        keywords: those of its head, such as `table=True`, with their constants.
+        instance: what says which object an attribute of self is: an annotation or a call.
     """
 
     name: str
@@ -99,6 +117,8 @@ class ClassSyntax:
     decorators: tuple[str | None, ...]
     attributes: dict[str, AttributeSyntax]
     place: Place
+    keywords: dict[str, str | None] = field(default_factory=dict)
+    instance: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -108,12 +128,34 @@ class FunctionSyntax:
     Attributes:
         sessions: names that stand for a session, with what says so: an annotation or a call.
         untyped: its parameters without an annotation.
+        parameters: all of them.
         names: what local names are bound to: the callee of a call, or another name.
+        choices: names that stand for one of several others.
+        lists: the calls that a list of this name holds; those made several times over come twice.
+        waits: the lines on which a name is awaited.
+        name: its own, empty for the module and a lambda.
+        class_name: the class whose method it is.
+        parent: the function it is in.
+        place: where it stands.
+        returns: what it returns: the class by its annotation.
+        made: the call that it returns.
+        defaults: constants that it gives to keywords it passes on, by `setdefault`.
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
     untyped: set[str] = field(default_factory=set)
+    parameters: set[str] = field(default_factory=set)
     names: dict[str, CallSyntax | str] = field(default_factory=dict)
+    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: dict[str, list[CallSyntax]] = field(default_factory=dict)
+    waits: dict[str, list[int]] = field(default_factory=dict)
+    name: str = ""
+    class_name: str | None = None
+    parent: int = 0
+    place: Place | None = None
+    returns: str | None = None
+    made: CallSyntax | None = None
+    defaults: dict[str, Keyword] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -129,11 +171,13 @@ class ModuleSyntax:
         constants: module-level names that are bound to a constant or a dictionary of constants.
         calls: calls of things with a name.
         functions: the module itself at 0, and each function.
+        reads: attributes that are read and mean a query, with their places.
         imported: every imported module, with its place.
         suppressions: its comments for the gate.
         lines: how many lines it has.
         findings: what the rules for migrations found, which read it alone.
         clauses: what the statements in it are made of.
+        revision: its steps, if it is a revision.
     """
 
     path: str
@@ -149,3 +193,5 @@ class ModuleSyntax:
     lines: int
     findings: list[PolicyFinding] = field(default_factory=list)
     clauses: list[ClauseSyntax] = field(default_factory=list)
+    revision: RevisionSteps | None = None
+    reads: list[tuple[str, Place]] = field(default_factory=list)

@@ -7,12 +7,12 @@ no loss.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, shown
 from invoicing.toolkit.policy.migrations.examples import HEADER, migration
 from invoicing.toolkit.policy.migrations.narrowing import narrows
+from invoicing.toolkit.policy.migrations.revision import FLAG
 from invoicing.toolkit.policy.migrations.sql import HOLDS_DATA
 from invoicing.toolkit.policy.migrations.state import SchemaState
 from invoicing.toolkit.policy.rule import Rule
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SLUG = "destructive-flagged"
 FIX = "say DESTRUCTIVE in the docstring, and what is lost"
-FLAG = re.compile(r"(?<![\w-])DESTRUCTIVE\b(?!\s*:\s*(?:no|none|nothing|false)\b)")
 
 
 def flagged(revision: Revision) -> bool:
@@ -58,6 +57,9 @@ def losses(revision: Revision, actions: list[Action]) -> Iterator[tuple[Action, 
         if action.verb == "drop" and len(state.missed) > missed:
             if (action.kind in HOLDS_DATA or takes_columns(action)) and not fresh:
                 yield action, f"{action.called} is dropped" + cascaded(action)
+        elif action.verb == "lose" and action.kind == "column":
+            if not fresh:
+                yield action, f"{action.said} sets {action.called} to NULL"
         elif action.verb == "lose" and not new_table:
             yield action, f"{action.said} loses rows of {shown(action.name)}"
         elif action.verb == "retype" and action.new and action.old and not fresh:
@@ -102,6 +104,7 @@ def narrow(old: str, new: str, table: str = "op.alter_column", first: str = '"in
     return migration(f'{table}({first}"a", existing_type={old}, type_={new})', BACK)
 
 
+NULLED = 'op.execute("UPDATE invoice SET note = NULL")'
 BAD = {
     "a table": migration('op.drop_table("note")', BACK),
     "a column": migration(DROP, BACK),
@@ -149,6 +152,13 @@ BAD = {
     ),
     "a schema": migration('op.execute("DROP SCHEMA old CASCADE")', BACK),
     "a type with its columns": migration('op.execute("DROP TYPE status CASCADE")', BACK),
+    "UPDATE to NULL": migration('op.execute("UPDATE invoice SET note = NULL WHERE id > 3")', BACK),
+    "UPDATE of several": migration(
+        'op.execute("UPDATE invoice SET total = (SELECT 1), note = NULL")', BACK
+    ),
+    "UPDATE by an expression": migration(
+        'invoice = sa.table("invoice")\nop.execute(invoice.update().values(note=None))', BACK
+    ),
     "in a function of the file": migration(
         "clear()", BACK, before='def clear():\n    op.execute("TRUNCATE invoice")\n'
     ),
@@ -176,6 +186,10 @@ GOOD = {
     "a larger integer": narrow("sa.Integer()", "sa.BigInteger()"),
     "more digits": narrow("sa.Numeric(10, 2)", "sa.Numeric(12, 2)"),
     "more labels": narrow('sa.Enum("a", name="e")', 'sa.Enum("a", "b", name="e")'),
+    "UPDATE where it is NULL": migration(
+        "op.execute(\"UPDATE invoice SET note = '' WHERE note IS NULL AND a = NULL\")", BACK
+    ),
+    "UPDATE of a column this upgrade made": migration(f"{BACK}\n{NULLED}", DROP),
     "ON DELETE": migration(
         'op.execute("ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c ON DELETE CASCADE")', BACK
     ),

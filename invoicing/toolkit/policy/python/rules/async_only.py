@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
-from invoicing.toolkit.policy.python.sessions import session_names
+from invoicing.toolkit.policy.python.sessions import SYNC_SESSIONS, is_kind_of, session_names
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ MADE_IN_ONE_PLACE = {
     "sqlalchemy.ext.asyncio.async_sessionmaker": "a sessionmaker",
     "sqlalchemy.ext.asyncio.async_scoped_session": "a session registry",
 }
+MOST_DECORATORS = 5
 SYNC_DRIVERS = {"psycopg2", "pg8000", "pymysql", "MySQLdb", "cx_Oracle", "pyodbc"}
 
 
@@ -44,6 +45,7 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         makes = settings.matches(module.path, settings.session_module)
         for call in module.calls:
             yield from _call(project, module, call, makes=makes)
+        yield from _parameters(project, module)
         for name, place in module.imported:
             driver = name.partition(".")[0]
             if driver in SYNC_DRIVERS:
@@ -53,6 +55,32 @@ def check(project: Project) -> Iterator[PolicyFinding]:
                     f"{driver} is a driver that blocks",
                     "use asyncpg, or another async driver",
                 )
+
+
+def _parameters(project: Project, module: ModuleSyntax) -> Iterator[PolicyFinding]:
+    """Find functions that take a session that blocks.
+
+    One that is handed to something else is called by it: by run_sync, or by an event.
+    """
+    synced = project.notes.setdefault("handed over", {})
+    for near in project.modules if not synced else ():
+        for call in near.calls:
+            if call.callee.rpartition(".")[2] not in {"Depends", "add_api_route"}:
+                names = (*call.arguments, *(each.name for each in call.keywords.values()))
+                synced.update(dict.fromkeys((name or "").rpartition(".")[2] for name in names))
+    listening = {
+        call.place.line for call in module.calls if call.callee.rpartition(".")[2] == "listens_for"
+    }
+    for function in module.functions[1:]:
+        if not function.name or function.name in synced or function.place is None:
+            continue
+        # A decorator stands above it.
+        if listening & set(range(function.place.line - MOST_DECORATORS, function.place.line)):
+            continue
+        for name, said in function.sessions.items():
+            if name in function.parameters and is_kind_of(project, module, said, SYNC_SESSIONS):
+                message = f"{function.name} takes a session that blocks, {name}: {said}"
+                yield _finding(module, function.place, message, "take an AsyncSession")
 
 
 def _call(
@@ -70,7 +98,7 @@ def _call(
             f"take it from {project.settings.session_module[0]}",
         )
     receiver, _, method = call.callee.rpartition(".")
-    if method == "query" and receiver in session_names(project, module, call.function):
+    if method == "query" and receiver in session_names(project, module, call):
         yield _finding(module, call.place, f"{call.callee} is the legacy query", "use select()")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.project import DECLARATIVE
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -16,24 +17,63 @@ SLUG = "base-and-timestamps"
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
-    """Find mapped classes without them."""
-    for mapped in project.mapped:
-        if project.is_migration(mapped.module):
-            continue
-        classes, outside = project.ancestors(mapped)
-        names = {each.syntax.name.rpartition(".")[2] for each in classes if each is not mapped}
-        # As they are written, too: `Base = declarative_base()` is no class.
-        names |= {(base or "").rpartition(".")[2] for each in classes for base in each.syntax.bases}
-        names |= {name.rpartition(".")[2] for name in outside}
-        # What comes from files that are not checked may bring either.
-        strict = _is_open(outside)
-        for wanted in filter(None, (project.settings.base, project.settings.mixin)):
-            if wanted not in names:
-                yield _finding(mapped, wanted, strict=strict)
+    """Find mapped classes without them: a family of subclasses at its root."""
+    for wanted in filter(None, (project.settings.base, project.settings.mixin)):
+        lacking = [mapped for mapped in project.mapped if _lacks(project, mapped, wanted)]
+        families: dict[str, list[MappedClass]] = {}
+        for mapped in lacking:
+            families.setdefault(_root(project, mapped).name, []).append(mapped)
+        for name, members in families.items():
+            # Whatever stands alone is named itself.
+            shown = members[0] if len(members) == 1 else project.classes[name]
+            _, outside = project.ancestors(shown)
+            # What comes from files that are not checked may bring either.
+            yield _finding(shown, wanted, strict=_is_open(outside))
+        yield from _imperative(project, wanted)
+
+
+def _lacks(project: Project, mapped: MappedClass, wanted: str) -> bool:
+    if project.is_migration(mapped.module):
+        return False
+    classes, outside = project.ancestors(mapped)
+    names = {each.syntax.name.rpartition(".")[2] for each in classes if each is not mapped}
+    # As they are written, too: `Base = declarative_base()` is no class.
+    names |= {(base or "").rpartition(".")[2] for each in classes for base in each.syntax.bases}
+    names |= {name.rpartition(".")[2] for name in outside}
+    return wanted not in names
+
+
+def _root(project: Project, mapped: MappedClass) -> MappedClass:
+    """Return the topmost class that is mapped, or made to be, below the declarative base."""
+    root = mapped
+    for each in project.ancestors(mapped)[0]:
+        is_base = any(base in DECLARATIVE for base in _bases(project, each))
+        if project.is_declarative(each) and not is_base:
+            root = each
+    return root
+
+
+def _bases(project: Project, mapped: MappedClass) -> list[str | None]:
+    return [project.resolve(mapped.module, base) for base in mapped.syntax.bases]
+
+
+def _imperative(project: Project, wanted: str) -> Iterator[PolicyFinding]:
+    """Find classes that are mapped by a call, and inherit nothing."""
+    for module in project.modules:
+        for call in () if project.is_migration(module) else module.calls:
+            if call.callee.rpartition(".")[2] != "map_imperatively" or not call.arguments:
+                continue
+            mapped = project.class_of(module, call.arguments[0])
+            if mapped is not None and _lacks(project, mapped, wanted):
+                message = f"{mapped.syntax.name} is mapped and does not inherit {wanted}"
+                place = call.place
+                yield PolicyFinding(
+                    module.path, place.line, place.column + 1, SLUG, message, f"inherit {wanted}"
+                )
 
 
 def _is_open(outside: list[str]) -> bool:
-    known = ("sqlalchemy.", "typing.", "enum.", "abc.", "builtins.")
+    known = ("sqlalchemy.", "sqlmodel.", "typing.", "enum.", "abc.", "builtins.")
     return any(not name.startswith(known) and "." in name for name in outside)
 
 

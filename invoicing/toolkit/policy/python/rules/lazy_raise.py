@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import Edit, PolicyFinding
-from invoicing.toolkit.policy.python.relationships import BACKREF, relationships
+from invoicing.toolkit.policy.python.relationships import (
+    BACKREF,
+    RELATIONSHIP,
+    loose_relationships,
+    relationships,
+)
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -19,21 +24,30 @@ SLUG = "lazy-raise"
 # What loads by itself; dynamic, write_only and noload are used in ways of their own.
 LOADING = {"select", "joined", "selectin", "subquery", "immediate", "raise_on_sql"}
 LOADING |= {"True", "False", "None"}
+# What is never read as a whole does not load by itself.
+KEPT = {"raise", "write_only"}
 FIX = 'write lazy="raise", and load it where the query is'
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
     """Find relationships that load by themselves."""
     for relationship in relationships(project):
-        if relationship.attribute.annotation in {"write_only", "dynamic"}:
+        if relationship.attribute.annotation == "write_only":
             continue
         yield from _relationship(project, relationship)
         yield from _backref(project, relationship)
+    for module, call in loose_relationships(project):
+        lazy = project.keyword(module, call, "lazy")
+        if lazy.text not in KEPT:
+            name = call.text or (call.arguments[0] if call.arguments else None) or "..."
+            what = f'has lazy="{lazy.text}"' if lazy.text else "has no lazy="
+            message = f"relationship to {name} {what}"
+            yield _finding(module, call, message, strict=not lazy.is_known)
 
 
 def _relationship(project: Project, relationship: Relationship) -> Iterator[PolicyFinding]:
     lazy = project.keyword(relationship.module, relationship.call, "lazy")
-    if lazy.text == "raise":
+    if lazy.text in KEPT:
         return
     if not lazy.is_known:
         yield _finding(
@@ -47,7 +61,10 @@ def _relationship(project: Project, relationship: Relationship) -> Iterator[Poli
     # Where it is written elsewhere, in a constant or a partial, others use that too.
     edits = (
         _edits(relationship.call)
-        if relationship.attribute.call is relationship.call and not relationship.call.expanded
+        if relationship.attribute.call is relationship.call
+        and not relationship.call.expanded
+        and relationship.attribute.annotation != "dynamic"
+        and project.resolve(relationship.module, relationship.call.callee) in RELATIONSHIP
         else ()
     )
     yield _finding(

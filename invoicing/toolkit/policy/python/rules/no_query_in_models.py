@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.sessions import is_query, query_finding
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import Project
 
 SLUG = "no-query-in-models"
@@ -28,6 +28,10 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     for module in project.modules:
         if module.path not in project.model_files:
             continue
+        for what, place in module.reads:
+            message = f"a model queries by {what}"
+            fix = "move the query to a service, and pass it the session"
+            yield PolicyFinding(module.path, place.line, place.column + 1, SLUG, message, fix)
         for call in module.calls:
             if project.resolve(module, call.callee) in FINDS_SESSIONS:
                 yield query_finding(module, call, SLUG, "a model looks for its session")

@@ -22,10 +22,11 @@ SLUG = "query-outside-services"
 def check(project: Project) -> Iterator[PolicyFinding]:
     """Find queries in files that are neither services nor where sessions are made."""
     settings = project.settings
-    allowed = (*settings.services, *settings.session_module, *settings.migrations)
+    allowed = (*settings.services, *settings.session_module)
     for module in project.modules:
         path = module.path.partition("[")[0]
-        if path in project.model_files or settings.matches(path, allowed):
+        elsewhere = path in project.model_files or project.is_migration(module)
+        if elsewhere or settings.matches(path, allowed):
             continue
         for call in module.calls:
             if is_query(project, module, call):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
-from invoicing.toolkit.policy.python.sessions import possible_session_names, session_names
+from invoicing.toolkit.policy.python.sessions import possible_session_names, scopes, session_names
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 SLUG = "shared-session"
 TOGETHER = {"asyncio.gather", "asyncio.wait", "asyncio.as_completed", "anyio.gather"}
-STARTS = {"create_task", "start_soon"}
+STARTS = {"create_task", "start_soon", "ensure_future"}
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
@@ -24,34 +25,79 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     for module in project.modules:
         tasks: dict[tuple[int, str], list[CallSyntax]] = {}
         for call in module.calls:
-            sessions = session_names(project, module, call.function)
+            sessions = session_names(project, module, call)
             possible = possible_session_names(module, call.function) - sessions
-            if not sessions | possible:
+            names = sessions | possible
+            if not names:
                 continue
             if project.resolve(module, call.callee) in TOGETHER:
-                for name in _gathered(call, sessions | possible):
+                for name in _gathered(project, module, call, names):
                     yield _finding(module, call, name, strict=name in possible)
             elif call.callee.rpartition(".")[2] in STARTS:
-                for name in _used(call, sessions | possible):
-                    tasks.setdefault((call.function, name), []).append(call)
-        for (function, name), calls in tasks.items():
-            if len(calls) > 1:
-                strict = name not in session_names(project, module, function)
+                # In a loop it starts several; awaited where it stands, one after the other.
+                times = 0 if call.awaited else 1 + call.is_repeated
+                for name in _used(project, module, call, names):
+                    tasks.setdefault((call.function, name), []).extend([call] * times)
+        for (_, name), calls in tasks.items():
+            if len(calls) > 1 and not _in_turn(module, calls):
+                strict = name not in session_names(project, module, calls[1])
                 yield _finding(module, calls[1], name, strict=strict)
 
 
-def _gathered(call: CallSyntax, sessions: set[str]) -> list[str]:
-    used = [name for inner in call.inner for name in _used(inner, sessions)]
+def _gathered(
+    project: Project, module: ModuleSyntax, call: CallSyntax, sessions: set[str]
+) -> list[str]:
+    parts = [*call.inner]
+    for argument in filter(None, call.arguments):
+        # What was made before, and has a name.
+        for scope in scopes(module, call.function):
+            bound = scope.names.get(argument)
+            parts += scope.lists.get(argument, ())
+            if bound is not None and not isinstance(bound, str):
+                parts.append(bound)
+    parts += [inner for part in parts if part.callee == "map" for inner in part.inner]
+    parts = [part for part in parts if part.callee.rpartition(".")[2] not in STARTS]
+    used = [name for part in parts for name in _used(project, module, part, sessions)]
     return sorted({name for name in used if used.count(name) > 1})
 
 
-def _used(call: CallSyntax, sessions: set[str]) -> set[str]:
+def _used(project: Project, module: ModuleSyntax, call: CallSyntax, sessions: set[str]) -> set[str]:
     """Return the sessions that a call is given, or whose method it is."""
-    words = {call.callee.partition(".")[0], *filter(None, call.arguments)}
+    head = call.callee.partition(".")[0]
+    words = {head, call.callee.rpartition(".")[0], *filter(None, call.arguments)}
     words |= {keyword.name for keyword in call.keywords.values() if keyword.name}
+    used = words & sessions
+    if head == "self":
+        used |= _used_by(project, module, call) & sessions
     for inner in call.inner:
-        words |= _used(inner, sessions)
-    return words & sessions
+        used |= _used(project, module, inner, sessions)
+    return used
+
+
+def _used_by(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
+    """Return what a method of self uses of self."""
+    known = project.notes.setdefault("used by methods", {})
+    if module.path not in known:
+        uses: dict[tuple[str | None, str], set[str]] = {}
+        for each in module.calls:
+            method = module.functions[each.function]
+            words = {each.callee.rpartition(".")[0], *filter(None, each.arguments)}
+            words |= {keyword.name for keyword in each.keywords.values() if keyword.name}
+            uses.setdefault((method.class_name, method.name), set()).update(words)
+        known[module.path] = uses
+    used: set[str] = known[module.path].get((call.class_name, call.callee[5:]), set())
+    return used
+
+
+def _in_turn(module: ModuleSyntax, calls: list[CallSyntax]) -> bool:
+    """Return whether each task is awaited before the next is started."""
+    scope = module.functions[calls[0].function]
+    names = {id(bound): name for name, bound in scope.names.items()}
+    for first, second in pairwise(calls):
+        lines = scope.waits.get(names.get(id(first), ""), ())
+        if not any(first.place.line <= line < second.place.line for line in lines):
+            return False
+    return True
 
 
 def _finding(module: ModuleSyntax, call: CallSyntax, name: str, *, strict: bool) -> PolicyFinding:

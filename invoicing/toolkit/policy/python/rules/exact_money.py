@@ -1,0 +1,66 @@
+"""`exact-money`: amounts of money are exact numbers.
+
+A column is one of money by its name; `tax_rate` and `total_seconds` are none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.python.columns import Column, columns
+from invoicing.toolkit.policy.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.python.project import Project
+
+SLUG = "exact-money"
+FLOATS = {"Float", "FLOAT", "REAL", "Double", "DOUBLE", "DOUBLE_PRECISION"}
+MONEY = {
+    "amount", "amt", "price", "cost", "total", "subtotal", "balance", "fee", "fees", "tax",
+    "salary", "wage", "revenue", "payment", "paid", "money", "discount", "charge", "budget",
+    "credit", "debit", "vat", "deposit", "refund", "tip",
+}  # fmt: skip
+NO_MONEY = {
+    "ratio", "rate", "percent", "percentage", "pct", "factor", "count", "share", "weight", "score",
+    "seconds", "minutes", "hours", "days", "ms", "time", "duration", "bytes", "kg", "distance",
+    "size", "quantity", "points",
+}  # fmt: skip
+
+
+def check(project: Project) -> Iterator[PolicyFinding]:
+    """Find columns of money that hold binary fractions."""
+    for column in columns(project):
+        call = column.attribute.call
+        names = {column.attribute.name, (call.text if call is not None else None) or ""}
+        if any(map(is_money, names)) and _is_float(column):
+            yield column.finding(
+                SLUG,
+                f"{column.name} is an amount of money as a float",
+                "use Numeric(12, 2), or whole cents as an integer",
+            )
+
+
+def is_money(name: str) -> bool:
+    """Return whether a column's name says that it holds money."""
+    words = set(name.lower().split("_"))
+    return bool(words & MONEY) and not words & NO_MONEY
+
+
+def _is_float(column: Column) -> bool:
+    if column.types:
+        return any(kind in FLOATS for kind, _ in column.types)
+    return column.attribute.mapped == "float"
+
+
+RULE = Rule(
+    SLUG,
+    "amounts of money are Numeric or whole cents, never floats",
+    "A float has no 0.10: sums of cents drift, and two totals that are equal on paper differ in "
+    "the database. What has been rounded once cannot be found again.",
+    {"a float": 'class Invoice(Base):\n    __tablename__ = "invoice"\n    amount: Mapped[float]'},
+    {"cents": 'class Invoice(Base):\n    __tablename__ = "invoice"\n    amount_cents: Mapped[int]'},
+    check,
+)

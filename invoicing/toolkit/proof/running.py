@@ -1,0 +1,132 @@
+"""Run one function of one revision on a connection of ours.
+
+The project's env.py is not run: it knows where the project's own database is. Only its imports are,
+as operations of the project's own are registered by them.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import load_python_file
+from sqlalchemy.exc import DBAPIError
+
+from invoicing.toolkit.proof.scratch import within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import URL
+
+
+class StepFailure(Exception):  # noqa: N818 -- a result, handled where the step was asked for
+    """A function of a revision that raised.
+
+    Attributes:
+        sqlstate: what the database calls it; empty where it is not the database's error.
+    """
+
+    def __init__(self, reason: str, sqlstate: str = "") -> None:
+        self.sqlstate = sqlstate
+        super().__init__(reason)
+
+
+@contextmanager
+def importing(root: Path, folders: set[Path]) -> Iterator[None]:
+    """Let revisions import their project; what they print is no part of our output."""
+    before = list(sys.path)
+    homes = {home_of(folder) for folder in folders}
+    sys.path[:0] = [str(path) for path in (root, root / "src", *sorted(homes)) if path.is_dir()]
+    try:
+        with redirect_stdout(sys.stderr):
+            for home in sorted(homes):
+                _import_as(home / "env.py")
+            yield
+    finally:
+        sys.path[:] = before
+
+
+def home_of(folder: Path) -> Path:
+    """Return the folder of Alembic's env.py, above that of the revisions."""
+    above = (folder, *folder.parents)
+    return next((each for each in above if (each / "env.py").is_file()), folder)
+
+
+def _import_as(env: Path) -> None:
+    """Import what an env.py imports, as far as that can be imported."""
+    if not env.is_file():
+        return
+    tree = ast.parse(env.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            program = compile(ast.Module([node], []), str(env), "exec")
+            try:
+                exec(program, {"__name__": "env"})  # noqa: S102 -- the project's own imports
+            except Exception:  # noqa: BLE001, S112 -- what needs it will say so itself
+                continue
+
+
+def load(path: Path) -> Any:  # noqa: ANN401 -- a module
+    """Return the module of a revision.
+
+    Raises:
+        StepFailure: it cannot be imported.
+    """
+    try:
+        return load_python_file(str(path.parent), path.name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever the project's code raises
+        raise StepFailure(_reason(error)) from None
+
+
+async def run_step(url: URL, module: Any, name: str) -> None:  # noqa: ANN401 -- a module
+    """Run `upgrade` or `downgrade` of a revision on a database, in a transaction of its own.
+
+    Raises:
+        StepFailure: it raised.
+    """
+    step: Callable[[], object] | None = getattr(module, name, None)
+    if step is None:
+        reason = f"there is no {name}()"
+        raise StepFailure(reason)
+    home = home_of(Path(module.__file__).parent)
+    try:
+        await within(url, partial(_run, step, home))
+    except StepFailure:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever the project's code raises
+        raise StepFailure(_reason(error), _sqlstate(error)) from None
+
+
+def _run(step: Callable[[], object], home: Path, connection: Connection) -> None:
+    config = Config(str(home.parent / "alembic.ini"))
+    config.set_main_option("script_location", str(home).replace("%", "%%"))
+    environment = EnvironmentContext(config, ScriptDirectory(str(home)))
+    with environment:
+        environment.configure(connection=connection, transaction_per_migration=True)
+        context = environment.get_context()
+        with Operations.context(context), context.begin_transaction(_per_migration=True):
+            step()
+    connection.commit()
+
+
+def _sqlstate(error: BaseException) -> str:
+    origin = error.orig if isinstance(error, DBAPIError) else None
+    return str(getattr(origin, "sqlstate", "") or "")
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    text = text.partition(">: ")[2] if text.startswith("<class ") else text
+    first = next(iter(text.strip().splitlines()), "")
+    kind = type(error).__name__
+    return first if isinstance(error, DBAPIError) else f"{kind}: {first}" if first else kind
