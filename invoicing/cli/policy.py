@@ -6,7 +6,7 @@ import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ from invoicing.toolkit.policy import (
     all_rules,
     as_diff,
     check,
+    explain_left,
     find_fixes,
     fixable,
     on_changed_lines,
@@ -32,6 +33,9 @@ from invoicing.toolkit.policy.baseline import without_known, write_baseline
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.files import relative_path
 from invoicing.toolkit.policy.page import first_example
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 app = typer.Typer(no_args_is_help=True, help="Lint SQLAlchemy code and Alembic migrations.")
 
@@ -146,6 +150,8 @@ def check_command(
     if fix:
         _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
         report = run()
+        left = explain_left(root, report.findings, unsafe=unsafe_fixes)
+        report = replace(report, findings=left)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
@@ -154,7 +160,7 @@ def check_command(
         raise typer.Exit(_code(report, found=False))
     report = _new_only(report, root, chosen, baseline, diff_base)
     _show(report, output, unsafe=unsafe_fixes)
-    raise typer.Exit(_code(report, found=bool(report.findings)))
+    raise typer.Exit(_code(report, found=bool(report.findings), select=select or ()))
 
 
 def _of_stdin(path: Path, *, alone: bool) -> dict[str, bytes]:
@@ -196,8 +202,9 @@ def _prove(paths: list[Path], root: Path) -> Proof:
     return proof
 
 
-def _code(report: Report, *, found: bool) -> int:
-    return 2 if report.problems else int(found)
+def _code(report: Report, *, found: bool, select: Sequence[str] = ()) -> int:
+    asked_for = any(each.rule in select for each in report.not_run)
+    return 2 if report.problems or asked_for else int(found)
 
 
 def _unchecked(report: Report) -> None:
@@ -240,7 +247,8 @@ def explain_rule(slug: str) -> str:
     bad, good = (
         "\n    ".join(first_example(examples).splitlines()) for examples in (rule.bad, rule.good)
     )
-    return f"{rule.slug}: {rule.summary}\n\n{rule.why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
+    why = " ".join(filter(None, (rule.why, rule.options.replace("`", ""))))
+    return f"{rule.slug}: {rule.summary}\n\n{why}\n\nNot:\n    {bad}\n\nBut:\n    {good}"
 
 
 @app.command()
@@ -256,4 +264,6 @@ def rules(
         typer.echo(rules_page(), nl=False)
         return
     for rule in all_rules().values():
-        typer.echo(f"{rule.slug:24}{rule.summary}")
+        needs = f" (needs {rule.needs})" if rule.needs else ""
+        sees = f" (sees more with {rule.seen_by})" if rule.seen_by else ""
+        typer.echo(f"{rule.slug:24}{rule.summary}{needs}{sees}")

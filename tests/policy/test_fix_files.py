@@ -80,7 +80,6 @@ def test_a_plain_loader_is_swapped(before: str, after: str, tmp_path: Path) -> N
         "    await session.scalars(q.options(selectinload(Invoice.account)))\n",
         BOTH + "q = select(Invoice).group_by(Invoice.id)\n"
         "q = q.options(joinedload(Invoice.account).joinedload(Account.invoices))\n",
-        "from sqlalchemy.orm import joinedload\n" + f"q = {JOINED}\n",
         BOTH + f"def f(selectinload):\n    return {JOINED}\n",
         BOTH + f"selectinload = None\nq = {JOINED}\n",
         (
@@ -240,3 +239,35 @@ def test_the_command_line_makes_safe_fixes_and_says_how_to_make_the_others(tmp_p
     run = policy(tmp_path, "check", "app", *rules, "--fix", "--unsafe-fixes")
     assert run.returncode == 0, run.stdout
     assert policy(tmp_path, "check", "app", *rules, "--diff").returncode == 0
+
+
+def test_what_fixing_leaves_says_why(tmp_path: Path) -> None:
+    models = MODELS + "    late = relationship()\n    other = relationship(**HOW)\n"
+    models = models.replace("class Account", 'HOW = {"lazy": "select"}\nclass Account', 1)
+    models += 'class Bare(Base):\n    __tablename__ = "bare"\n'
+    services = TOP + BOTH + f"q = {JOINED}\np = selectinload(Invoice.account)\n"
+    services += "o = subqueryload(Account.invoices)\nr = selectinload(Invoice.payer, **how)\n"
+    services = services.replace("orm import", "orm import subqueryload,", 1)
+    taken = TOP + BOTH + f"def f(selectinload):\n    return {JOINED}\n"
+    cell = {"cell_type": "code", "source": [TOP, BOTH, f"q = {JOINED}"]}
+    write(tmp_path, {"app/models.py": models, "app/services.py": services, "app/taken.py": taken})
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell]}))
+    run = policy(tmp_path, "check", ".", "--fix")
+    lines = run.stdout.splitlines()[:-1]
+    assert f"q = {SELECTED}" in (tmp_path / "app/services.py").read_text()
+    assert lines
+    assert all(line.endswith(")") and line.count("(not fixed: ") == 1 for line in lines), lines
+    reasons = {
+        "Invoice.late": "unsafe, and made with --unsafe-fixes",
+        "Invoice.other": "stands elsewhere",
+        "Bare": "no automatic fix",
+        "subqueryload of Account.invoices": "subqueryload loads at another time",
+        "selectinload of Invoice.account": "unsafe, and made with --unsafe-fixes",
+        "selectinload of Invoice.payer": "selectinload() of this option has more to it",
+        "app/taken.py": "selectinload is not bound once",
+        "a.ipynb": "the cells of a notebook are left to you",
+    }
+    for what, reason in reasons.items():
+        assert any(reason in line for line in lines if what in line), (what, lines)
+    shown = json.loads(policy(tmp_path, "check", "app", "--format", "json").stdout)["findings"]
+    assert any("at another time" in (finding["not_fixed"] or "") for finding in shown)

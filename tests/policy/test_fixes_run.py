@@ -116,6 +116,25 @@ FORMS = {
     "return [row[0] for row in (await session.execute(q.options({option}))).unique()]",
     "limited": "return (await session.scalars(select({owner}).options({option})"
     ".order_by({owner}.id.desc()).limit(3))).unique().all()",
+    "counted": "q = select({owner}, func.count().over()).options({option}).order_by({owner}.id)\n"
+    "return [row[0] for row in (await session.execute(q)).unique()]",
+    "counted later": "q = select({owner}).options({option}).order_by({owner}.id)\n"
+    "q = q.add_columns(func.row_number().over(order_by={owner}.id))\n"
+    "return [row[0] for row in (await session.execute(q)).unique() if row[1] < 4]",
+    "ordered by raw SQL": 'q = select({owner}).options({option}).order_by(text("id"))\n'
+    "return (await session.scalars(q)).unique().all()",
+    "ordered by a string": 'return (await session.scalars(select({owner}).order_by("id")'
+    ".options({option}))).unique().all()",
+    "a raw criterion": 'q = select({owner}).where(text("id > 2")).order_by({owner}.id)\n'
+    "return (await session.scalars(q.options({option}))).unique().all()",
+    "narrowed": "q = select({owner}).options({option}).where({owner}.id > 1)\n"
+    "return (await session.scalars(q.order_by({owner}.id))).unique().all()",
+    "with a column": "q = select({owner}.id, {owner}).options({option}).order_by({owner}.id)\n"
+    "return [row[1] for row in (await session.execute(q)).unique()]",
+    "of other rows": "q = select({owner}).where({owner}.id.in_(select(func.max({owner}.id))))\n"
+    "return (await session.scalars(q.options({option}))).unique().all()",
+    "by a function": "return (await session.scalars(select({owner}).options({option})"
+    ".order_by(func.abs({owner}.id).desc()))).unique().all()",
     "criteria": "q = select({owner}).order_by({owner}.id).options({option}, "
     "with_loader_criteria({target}, {target}.id > 2, propagate_to_loaders=False))\n"
     "return (await session.scalars(q)).unique().all()",

@@ -2,7 +2,15 @@
 
 from invoicing.toolkit.policy.changes import on_changed_lines
 from invoicing.toolkit.policy.finding import Edit, PolicyFinding, Problem, Proof
-from invoicing.toolkit.policy.fix import FileFix, as_diff, find_fixes, fix, fixable, write_fixes
+from invoicing.toolkit.policy.fix import (
+    FileFix,
+    as_diff,
+    explain_left,
+    find_fixes,
+    fix,
+    fixable,
+    write_fixes,
+)
 from invoicing.toolkit.policy.output import FORMATS
 from invoicing.toolkit.policy.page import rules_page
 from invoicing.toolkit.policy.registry import all_rules
@@ -24,6 +32,7 @@ __all__ = [
     "as_diff",
     "assert_clean",
     "check",
+    "explain_left",
     "find_fixes",
     "fix",
     "fixable",

@@ -10,7 +10,8 @@ from typing import NamedTuple
 class Edit(NamedTuple):
     """A piece of text to be replaced: lines from 1, columns from 0 in UTF-8 bytes, as `ast` has.
 
-    `needs` are names that have to be bound at the module's top by an import, and by nothing else.
+    `needs` are names that have to be bound once in the file: at its top by an import, or by an
+    assignment. `imports` is a name of sqlalchemy.orm that is imported beside the last of them.
     """
 
     line: int
@@ -19,6 +20,7 @@ class Edit(NamedTuple):
     end_column: int
     text: str
     needs: tuple[str, ...] = ()
+    imports: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class PolicyFinding:
         fix: how to fix it, in words.
         strict: whether it is uncertain, and reported under `--strict` only.
         edits: what would fix it, where that is known; its rule says whether that is safe.
+        left: why `--fix` leaves it, where that is known.
     """
 
     path: str
@@ -44,9 +47,16 @@ class PolicyFinding:
     fix: str
     strict: bool = False
     edits: tuple[Edit, ...] = ()
+    left: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}: [{self.rule}] {self.message}; {self.fix}"
+        return f"{self.path}:{self.line}:{self.column}: [{self.rule}] {self.said}"
+
+    @property
+    def said(self) -> str:
+        """What is wrong, how to fix it, and why that is not done."""
+        left = f" (not fixed: {self.left})" if self.left else ""
+        return f"{self.message}; {self.fix}{left}"
 
     @property
     def is_fixable(self) -> bool:

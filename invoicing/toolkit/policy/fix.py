@@ -15,11 +15,13 @@ import tempfile
 import tokenize
 from collections import Counter, defaultdict
 from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.finding import Problem
+from invoicing.toolkit.policy.finding import Edit, Problem
 from invoicing.toolkit.policy.registry import all_rules
 from invoicing.toolkit.policy.runner import check
 from invoicing.toolkit.policy.source import parse
@@ -27,7 +29,7 @@ from invoicing.toolkit.policy.source import parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from invoicing.toolkit.policy.finding import Edit, PolicyFinding
+    from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.runner import Report
 
 
@@ -94,13 +96,12 @@ def find_fixes(
     by_path: dict[str, list[PolicyFinding]] = defaultdict(list)
     for finding in before.findings:
         # A file that has changed since it was checked has other findings than those.
-        if finding in wanted:
+        if finding in wanted and not _uncertain(texts[finding.path], finding):
             by_path[finding.path].append(finding)
     fixes = {}
     for path, broken in by_path.items():
         after = _applied(texts[path], [edit for finding in broken for edit in finding.edits])
-        if after is not None:
-            fixes[path] = FileFix(path, texts[path], after, broken)
+        fixes[path] = FileFix(path, texts[path], after, broken)
     while fixes:
         after_all = check_again({path: file.after for path, file in fixes.items()})
         wrong = _not_proven(before, after_all, fixes)
@@ -108,6 +109,29 @@ def find_fixes(
             break
         fixes = {path: file for path, file in fixes.items() if path not in wrong}
     return list(fixes.values())
+
+
+def explain_left(
+    root: Path, findings: Iterable[PolicyFinding], *, unsafe: bool
+) -> list[PolicyFinding]:
+    """Return findings that fixing has left, each with the reason."""
+    return [replace(finding, left=_why_left(root, finding, unsafe=unsafe)) for finding in findings]
+
+
+def _why_left(root: Path, finding: PolicyFinding, *, unsafe: bool) -> str:
+    applicability = all_rules()[finding.rule].applicability
+    text = _read([finding.path], root).get(finding.path) if finding.is_fixable else None
+    names = sorted(_uncertain(text, finding)) if text is not None else []
+    why = {
+        finding.left: bool(finding.left),
+        "this rule has no automatic fix": applicability is None,
+        "what would have to change stands elsewhere": not finding.edits,
+        "the cells of a notebook are left to you": not finding.is_fixable,
+        "its fix is unsafe, and made with --unsafe-fixes": applicability == "unsafe" and not unsafe,
+        f"{''.join(names[:1])} is not bound once, by an import at the top": bool(names),
+    }
+    other = "the file with its fixes did not pass the check, or could not be written"
+    return next((reason for reason, holds in why.items() if holds), other)
 
 
 def _read(names: Iterable[str], root: Path) -> dict[str, bytes]:
@@ -130,31 +154,86 @@ def _not_proven(before: Report, after: Report, fixes: Mapping[str, FileFix]) -> 
     return wrong if wrong.issubset(fixes) else set(fixes)
 
 
-def _applied(content: bytes, edits: list[Edit]) -> bytes | None:
-    """Return the file with its edits made; None where a name they need is not there for certain."""
+def _decoded(content: bytes) -> tuple[bytes, str, bytes]:
+    """Return a file's byte order mark, its encoding, and its text as UTF-8, as columns count."""
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
-    encoding, _ = tokenize.detect_encoding(BytesIO(content).readline)
-    # The columns are those of UTF-8, whatever the file is written in.
-    text = content[len(mark) :].decode(encoding.removesuffix("-sig")).encode()
-    names = {name for edit in edits for name in edit.needs}
-    if names and not names <= _imported_for_certain(parse(text.decode()).tree):
-        return None
+    encoding = tokenize.detect_encoding(BytesIO(content).readline)[0].removesuffix("-sig")
+    return mark, encoding, content[len(mark) :].decode(encoding).encode()
+
+
+def _applied(content: bytes, edits: list[Edit]) -> bytes:
+    """Return the file with its edits made, and with the imports that they need."""
+    mark, encoding, text = _decoded(content)
+    if any(edit.imports for edit in edits):
+        tree = parse(text.decode()).tree
+        end = next(filter(text.decode().__contains__, ("\r\n", "\n", "\r")), "\n")
+        edits = [*edits, *(_import(tree, edit, end) for edit in edits if edit.imports)]
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     # From the end, so that the places before stay right.
-    for edit in sorted(set(edits), reverse=True):
+    for edit in sorted({edit._replace(needs=(), imports="") for edit in edits}, reverse=True):
         begin = starts[edit.line - 1] + edit.column
-        end = starts[edit.end_line - 1] + edit.end_column
-        text = text[:begin] + edit.text.encode() + text[end:]
-    return mark + text.decode().encode(encoding.removesuffix("-sig"))
+        until = starts[edit.end_line - 1] + edit.end_column
+        text = text[:begin] + edit.text.encode() + text[until:]
+    return mark + text.decode().encode(encoding)
 
 
-def _imported_for_certain(tree: ast.Module) -> set[str]:
-    """Return the names that an import at the top binds, and nothing else in the file does."""
-    bound = Counter(name for node in ast.walk(tree) for name in _bound(node))
+def _import(tree: ast.Module, edit: Edit, end: str) -> Edit:
+    """Return what imports a name: beside the one that is swapped, or below the imports."""
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {name for node in imports for name in _bound(node) if bound[name] == 1}
+    for node in [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]:
+        for alias in node.names if node.module == "sqlalchemy.orm" else ():
+            if (alias.asname or alias.name) == edit.needs[-1]:
+                line, column = alias.end_lineno or 0, alias.end_col_offset or 0
+                return Edit(line, column, line, column, f", {edit.imports}")
+    last = max((node.end_lineno or 0 for node in imports if node.lineno < edit.line), default=0)
+    # Whatever else begins on that line ends before it, too.
+    line = max((node.end_lineno or 0 for node in tree.body if node.lineno <= last), default=0) + 1
+    return Edit(line, 0, line, 0, f"from sqlalchemy.orm import {edit.imports}{end}")
+
+
+class _Names(NamedTuple):
+    """What binds the names of a file: how often, and which for certain, in the file or a function.
+
+    Attributes:
+        bound: how often each is bound.
+        certain: those that an import at the top binds, or an assignment.
+        local: those that each import at the top of a function binds.
+    """
+
+    bound: Counter[str]
+    certain: set[str]
+    local: list[set[str]]
+
+
+@lru_cache(maxsize=4)
+def _names(content: bytes) -> _Names:
+    tree = parse(_decoded(content)[2].decode()).tree
+    names = _Names(Counter(name for node in ast.walk(tree) for name in _bound(node)), set(), [])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            targets = [target for target in node.targets if isinstance(target, ast.Name)]
+            names.certain.update(target.id for target in targets)
+        elif isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+            imports = [each for each in node.body if isinstance(each, ast.Import | ast.ImportFrom)]
+            if isinstance(node, ast.Module):
+                names.certain.update(*map(_bound, imports))
+            else:
+                names.local.extend(set(_bound(each)) for each in imports)
+    return names
+
+
+def _uncertain(content: bytes, finding: PolicyFinding) -> set[str]:
+    """Return the names by which a fix goes and that may not be what they seem."""
+    needs = {name for edit in finding.edits for name in edit.needs}
+    if not needs:
+        return set()
+    names = _names(content)
+    # What a function imports is certain where it imports all of them.
+    unsure = set() if any(needs <= local for local in names.local) else needs - names.certain
+    unsure |= {name for name in needs if names.bound[name] > 1}
+    return unsure | {edit.imports for edit in finding.edits if names.bound[edit.imports]}
 
 
 def _bound(node: ast.AST) -> list[str]:

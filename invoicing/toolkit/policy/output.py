@@ -29,8 +29,11 @@ def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     summary = (
         f"{count:,} finding{'' if count == 1 else 's'} in {files}" if count else f"{files} clean"
     )
+    if not report.has_run:
+        summary = "nothing was checked"
     if report.problems:
         summary += f", {unread:,} not checked"
+    summary = "; ".join([summary, *map(str, report.not_run)])
     return "\n".join([*lines, summary])
 
 
@@ -45,6 +48,7 @@ def as_json(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
             ],
             "files": report.files,
             "lines": report.lines,
+            "not_run": [each._asdict() for each in report.not_run],
         },
         indent=2,
     )
@@ -59,6 +63,7 @@ def _plain(finding: PolicyFinding, rules: Mapping[str, Rule[Any]]) -> dict[str, 
         "message": finding.message,
         "mend": finding.fix,
         "fixable": finding.is_fixable,
+        "not_fixed": finding.left or None,
         "fix": rules[finding.rule].applicability if finding.is_fixable else None,
     }
 
@@ -67,7 +72,7 @@ def as_github(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
         f"::error file={_escaped(finding.path)},line={finding.line},col={finding.column},"
-        f"title={finding.rule}::{_escaped(f'{finding.message}; {finding.fix}')}"
+        f"title={finding.rule}::{_escaped(finding.said)}"
         for finding in report.findings
     ]
     lines += [
@@ -94,9 +99,13 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
                     "columnKind": "unicodeCodePoints",
                     "invocations": [
                         {
-                            "executionSuccessful": not report.problems,
+                            "executionSuccessful": report.has_run and not report.problems,
                             "toolExecutionNotifications": [
-                                _notification(problem) for problem in report.problems
+                                *map(_notification, report.problems),
+                                *(
+                                    {"level": "warning", "message": {"text": str(each)}}
+                                    for each in report.not_run
+                                ),
                             ],
                         }
                     ],
@@ -142,7 +151,7 @@ def _result(finding: PolicyFinding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": "error",
-        "message": {"text": f"{finding.message}; {finding.fix}"},
+        "message": {"text": finding.said},
         "locations": [_location(finding.path, finding.line, finding.column)],
     }
 

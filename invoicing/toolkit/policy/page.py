@@ -33,7 +33,7 @@ HOW_FIXED = {
 
 
 def _section(rule: Rule[Any]) -> str:
-    why = "\n\n".join(filter(None, (rule.why, HOW_FIXED[rule.applicability])))
+    why = "\n\n".join(filter(None, (rule.why, rule.options, HOW_FIXED[rule.applicability])))
     return (
         f"## {rule.slug}\n\n{rule.summary[:1].upper()}{rule.summary[1:]}.\n\n{why}\n\n"
         f"Not:\n\n{_code(first_example(rule.bad))}\nBut:\n\n{_code(first_example(rule.good))}"

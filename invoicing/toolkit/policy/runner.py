@@ -40,6 +40,16 @@ class Checked(NamedTuple):
     problems: list[Problem]
 
 
+class NotRun(NamedTuple):
+    """A rule that did not run."""
+
+    rule: str
+    needs: str
+
+    def __str__(self) -> str:
+        return f"{self.rule} did not run: it needs {self.needs}"
+
+
 @dataclass(frozen=True)
 class Report:
     """What a check has found.
@@ -51,6 +61,8 @@ class Report:
         lines: how many lines they have.
         seconds: how long it took.
         notes: settings that name nothing.
+        not_run: rules that did not run, with the option that each needs.
+        has_run: whether any rule has.
     """
 
     findings: list[PolicyFinding]
@@ -59,6 +71,8 @@ class Report:
     lines: int
     seconds: float
     notes: tuple[str, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+    has_run: bool = True
 
 
 def check(  # noqa: PLR0913 -- each by its name, and none needed
@@ -116,9 +130,11 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     asked = checked[len(beside) :]
     modules = list(chain.from_iterable(each.modules for each in checked))
     paths_asked = {module.path for each in asked for module in each.modules}
-    findings = _find(Project(modules, settings, root), chosen)
+    project = Project(modules, settings, root)
+    findings = _find(project, chosen)
     findings = proof.instead_of(findings) if proof is not None else findings
     elsewhere = _by_running(root, settings, findings, models=models, sql=sql)
+    not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
     kept, unused = judge(modules, wanted, chosen)
     reported = [
@@ -139,6 +155,8 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         sum(module.lines for each in asked for module in each.modules),
         time.perf_counter() - began,
         tuple(unmatched(root, paths, settings, found)),
+        _worth_saying(not_run, select, project, paths_asked),
+        has_run=len(not_run) < len(chosen),
     )
 
 
@@ -175,6 +193,22 @@ def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
         if slug not in rules:
             raise UnknownRuleError(slug, tuple(rules))
     return (set(select) or set(rules)) - set(ignore)
+
+
+def _not_run(chosen: set[str], given: Mapping[str, object]) -> list[NotRun]:
+    rules = [rule for slug, rule in all_rules().items() if slug in chosen]
+    return [
+        NotRun(rule.slug, rule.needs) for rule in rules if rule.needs and not given.get(rule.needs)
+    ]
+
+
+def _worth_saying(
+    not_run: list[NotRun], select: Sequence[str], project: Project, asked: set[str]
+) -> tuple[NotRun, ...]:
+    """Return those that were asked for, or would have had something to read."""
+    modules = [module for module in project.modules if module.path in asked]
+    has_migrations = any(map(project.is_migration, modules))
+    return tuple(each for each in not_run if has_migrations or each.rule in select)
 
 
 def _read_all(

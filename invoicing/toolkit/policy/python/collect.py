@@ -18,11 +18,13 @@ from invoicing.toolkit.policy.python.calls import (
     dictionary_of,
     place_of,
 )
+from invoicing.toolkit.policy.python.clauses import clause_syntax
 from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
 from invoicing.toolkit.policy.python.syntax import (
     AttributeSyntax,
     CallSyntax,
     ClassSyntax,
+    ClauseSyntax,
     FunctionSyntax,
     ModuleSyntax,
     Place,
@@ -64,6 +66,7 @@ def collect(source: SourceFile) -> ModuleSyntax:
         collector.imported(),
         source.suppressions,
         source.text.count("\n") + 1,
+        clauses=collector.clauses,
         reads=collector.reads,
     )
 
@@ -77,6 +80,7 @@ class _Collector:
         self.by_name: dict[str | None, ClassSyntax] = {}
         self.constants: dict[str, str | dict[str, str]] = {}
         self.calls: list[CallSyntax] = []
+        self.clauses: list[ClauseSyntax] = []
         self.functions = [FunctionSyntax()]
         self.reads: list[tuple[str, Place]] = []
 
@@ -121,6 +125,8 @@ class _Collector:
         call = call_syntax(node, function, owner)
         if call is not None:
             self.calls.append(call)
+            clause = clause_syntax(node, call.callee, function)
+            self.clauses += [clause] if clause else []
             self._kept_by_name(call)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "run_sync" and node.args:
             # What it calls is given the session that blocks.

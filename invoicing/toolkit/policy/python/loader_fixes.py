@@ -1,16 +1,21 @@
 """Where a loader option may be changed into another: only where all that it is part of is plain.
 
-A keyword (`innerjoin=`, `recursion_depth=`) belongs to one loader alone, criteria and subtypes are
-joined in ways of their own, and a lock cannot be taken on the nullable side of an outer join. What
-runs the statement may stand in another function or file: then a lock anywhere near counts.
+A keyword (`innerjoin=`, `recursion_depth=`) belongs to one loader alone, and criteria and subtypes
+are joined in ways of their own. What its statement may be is asked of `statements.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import Edit
-from invoicing.toolkit.policy.python.sessions import is_query
+from invoicing.toolkit.policy.python.statements import (
+    OPTIONS,
+    RAW,
+    encloses,
+    obstacle,
+    resolve_local,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,61 +23,83 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.python.project import Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
 
+ORM = "sqlalchemy.orm."
 SWAPPED = {"joinedload", "selectinload"}
-# What may stand before or behind it in a chain of options.
-PLAIN = SWAPPED | {"subqueryload", "immediateload", "lazyload", "defaultload", "raiseload"}
-PLAIN |= {"load_only", "defer", "undefer", "Load"}
-# What a statement may be built of, from `select` to where it is run.
-BUILDERS = {"select", "options", "where", "filter", "filter_by", "order_by", "limit", "offset"}
-LOCKS = {"with_for_update", "with_lockmode", "ForUpdateArg", "with_loader_criteria"}
-# What a joined table more would fail or be left out of.
-JOINLESS = {
-    "from_statement", "group_by", "distinct", "returning", "union", "union_all", "intersect",
-    "intersect_all", "except_", "except_all",
-}  # fmt: skip
-# SQLAlchemy 2.0 joins around the groups as long as a collection is joined, and among them after it.
-HAZARDS = {"selectinload": LOCKS | {"group_by"}, "joinedload": LOCKS | JOINLESS}
 # Keywords of a relationship by which a join finds other rows than a second statement does.
 JOINS_OTHERWISE = {"innerjoin", "join_depth", "omit_join", "primaryjoin", "secondaryjoin"}
 
 
-def loader_edits(
+class LoaderFix(NamedTuple):
+    """What would change a loader into another, or why nothing does."""
+
+    edits: tuple[Edit, ...] = ()
+    reason: str = ""
+
+
+def loader_name(project: Project, module: ModuleSyntax, call: CallSyntax) -> str:
+    """Return SQLAlchemy's name of what is called, by whatever name; of a method, its own."""
+    if call.callee.startswith("."):
+        return call.callee[1:]
+    made = resolve_local(project, module, call.function, call.callee)
+    return made.removeprefix(ORM) if made.startswith(ORM) else call.callee.rpartition(".")[2]
+
+
+def loader_fix(
     project: Project, module: ModuleSyntax, call: CallSyntax, relationship: CallSyntax, wanted: str
-) -> tuple[Edit, ...]:
-    """Return what makes `wanted` of the loader; nothing where that could change or break more."""
-    loader = call.callee.rpartition(".")[2]
-    needs = _needed(project, module, call, wanted)
-    plain = (
-        loader in SWAPPED
-        and needs is not None
-        and not any((argument or "()").endswith("()") for argument in call.arguments)
-        and not relationship.expanded
-        and not JOINS_OTHERWISE & relationship.keywords.keys()
-        and all(map(_is_plain, _chain(module, call)))
-        and not HAZARDS[wanted] & _used_around(project, module, call)
-    )
-    return (Edit(*call.callee_place, wanted, needs or ()),) if plain else ()
+) -> LoaderFix:
+    """Return what makes `wanted` of the loader; why not where that could change or break more."""
+    reasons = _reasons(project, module, call, relationship, wanted)
+    reason = next(reasons, "") or obstacle(project, module, call, wanted)
+    return LoaderFix(reason=reason) if reason else _edit(project, module, call, wanted)
 
 
-def _needed(
-    project: Project, module: ModuleSyntax, call: CallSyntax, wanted: str
-) -> tuple[str, ...] | None:
-    """Return the names that must be what they seem; None where the other loader is not there."""
+def _reasons(
+    project: Project, module: ModuleSyntax, call: CallSyntax, relationship: CallSyntax, wanted: str
+) -> Iterator[str]:
+    """Say what is not plain of the option itself, and of what it loads."""
+    loader = loader_name(project, module, call)
+    if loader not in SWAPPED:
+        yield f"{loader} loads at another time than {wanted}"
+    if any((argument or "()").endswith("()") for argument in call.arguments):
+        yield "what it is given is more than an attribute"
+    for keyword in sorted(JOINS_OTHERWISE & relationship.keywords.keys()):
+        yield f"the relationship has {keyword}=, by which a join may find other rows"
+    if relationship.expanded:
+        yield "the relationship has arguments that are expanded by **"
+    if _is_ordered_by_raw_sql(project, relationship):
+        yield "the relationship is ordered by raw SQL"
+    for part in _chain(module, call):
+        if not _is_plain(project, module, part):
+            yield f"{part.callee.removeprefix('.')}() of this option has more to it"
+
+
+def _edit(project: Project, module: ModuleSyntax, call: CallSyntax, wanted: str) -> LoaderFix:
     head, dot, _ = call.callee.partition(".")
     if not head:
-        return ()
-    name = f"{call.callee.rpartition('.')[0]}.{wanted}" if dot else wanted
-    if project.resolve(module, name) != f"sqlalchemy.orm.{wanted}":
-        return None
-    return (head,) if dot else (head, wanted)
+        return LoaderFix((Edit(*call.callee_place, wanted),))
+    if dot:
+        name = f"{call.callee.rpartition('.')[0]}.{wanted}"
+        if resolve_local(project, module, call.function, name) != ORM + wanted:
+            return LoaderFix(reason=f"{name} is not known to be there")
+        return LoaderFix((Edit(*call.callee_place, wanted, (head,)),))
+    # What stands for the other loader in this file already, by SQLAlchemy's name or another.
+    names = [name for name in module.imports if project.resolve(module, name) == ORM + wanted]
+    name = wanted if wanted in names or not names else names[0]
+    bound = module.functions[call.function].names.get(head)
+    bound = bound or module.functions[0].names.get(head)
+    needs = (head, bound) if isinstance(bound, str) and "." not in bound else (head,)
+    if names:
+        return LoaderFix((Edit(*call.callee_place, name, (*needs, name)),))
+    return LoaderFix((Edit(*call.callee_place, name, needs, name),))
 
 
-def _is_plain(call: CallSyntax) -> bool:
+def _is_plain(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
+    name = loader_name(project, module, call)
     return (
-        call.callee.rpartition(".")[2] in PLAIN
+        name in OPTIONS
         and not call.keywords
         and not call.expanded
-        and (len(call.arguments) == 1 or not call.callee.endswith("load"))
+        and (len(call.arguments) == 1 or not name.endswith("load"))
     )
 
 
@@ -89,51 +116,14 @@ def _chain(module: ModuleSyntax, call: CallSyntax) -> Iterator[CallSyntax]:
             yield other
 
 
-def _used_around(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
-    """Return the names of calls and keywords that its statement may be built with."""
-    outer = [other for other in module.calls if other is not call and _encloses(other, call)]
-    if any(other.expanded for other in outer):
-        return {name for names in HAZARDS.values() for name in names}
-    for other in sorted(outer, key=lambda other: other.place, reverse=True):
-        if is_query(project, module, other):
-            return _names(inner for inner in module.calls if _encloses(other, inner))
-        name = other.callee.rpartition(".")[2]
-        # `statement.options(...)`: what else is in the statement is said elsewhere.
-        if name not in BUILDERS | PLAIN or (name in BUILDERS and not _begins_with_select(other)):
-            break
-    return {
-        name
-        for near in project.modules
-        if near is module or _imports(near, module) or _imports(module, near)
-        for name in _names_of(project, near)
-    }
-
-
-def _begins_with_select(call: CallSyntax) -> bool:
-    while call.callee.startswith(".") and call.inner:
-        call = call.inner[0]
-    return call.callee.rpartition(".")[2] == "select"
-
-
-def _encloses(outer: CallSyntax, inner: CallSyntax) -> bool:
-    return outer.place[:2] <= inner.place[:2] and inner.place[2:] <= outer.place[2:]
-
-
-def _imports(module: ModuleSyntax, other: ModuleSyntax) -> bool:
-    names = (*module.imports.values(), *module.stars)
-    return any(name == other.module or name.startswith(f"{other.module}.") for name in names)
-
-
-def _names_of(project: Project, module: ModuleSyntax) -> set[str]:
-    known = project.notes.setdefault("names of calls", {})
-    if module.path not in known:
-        known[module.path] = _names(module.calls)
-    names: set[str] = known[module.path]
-    return names
-
-
-def _names(calls: Iterator[CallSyntax] | list[CallSyntax]) -> set[str]:
-    names = set()
-    for call in calls:
-        names |= {call.callee.rpartition(".")[2], *call.keywords}
-    return names
+def _is_ordered_by_raw_sql(project: Project, relationship: CallSyntax) -> bool:
+    order = relationship.keywords.get("order_by")
+    if order is None or order.text is not None:
+        return False
+    for module in project.modules:
+        if any(each is relationship for each in module.calls):
+            bound = module.functions[0].names.get(order.name or "")
+            places = [order.place] if bound is None or isinstance(bound, str) else [bound.place]
+            within = [each for each in module.calls if encloses(places[0], each)]
+            return any(each.callee.rpartition(".")[2] in RAW for each in within)
+    return True

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.finding import Edit, PolicyFinding
-from invoicing.toolkit.policy.python.loader_fixes import loader_edits
+from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.loader_fixes import LoaderFix, loader_fix, loader_name
 from invoicing.toolkit.policy.python.relationships import collection_kind
 from invoicing.toolkit.policy.python.sessions import scopes
+from invoicing.toolkit.policy.python.statements import resolve_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,16 +33,14 @@ WANTED = {True: "selectinload", False: "joinedload"}
 def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[PolicyFinding]:
     """Find collections, or single objects, that are loaded in another way than theirs."""
     for module in project.modules:
-        by_name = any(name.endswith("load") for name in module.imports.values())
         for call in module.calls:
-            named = call.callee.rpartition(".")[2] in LOADERS
-            for loader in _loaders(project, module, call) if named or by_name else ():
+            for loader in _loaders(project, module, call):
                 yield from _check(project, module, call, loader, slug, collection)
 
 
 def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[str]:
     """Return the loaders that a call may be: several where a condition chooses."""
-    last = call.callee.rpartition(".")[2]
+    last = loader_name(project, module, call)
     if last in LOADERS and "|" not in call.callee:
         return [last] if _is_loader(project, module, call, last) else []
     named = call.callee.split("|") if "|" in call.callee else []
@@ -83,9 +82,10 @@ def _check(
     if is_collection is collection and loader != wanted:
         what = "a collection" if collection else "a single object"
         fix = f"use {wanted}" + (", or raiseload to load nothing" if loader == "noload" else "")
-        is_written = call.callee.rpartition(".")[2] == loader
-        edits = loader_edits(project, module, call, relationship, wanted) if is_written else ()
-        yield _finding(module, call, slug, f"{loader} of {name}, which is {what}", fix, edits=edits)
+        made = LoaderFix(reason="a condition chooses the loader")
+        if loader_name(project, module, call) == loader:
+            made = loader_fix(project, module, call, relationship, wanted)
+        yield _finding(module, call, slug, f"{loader} of {name}, which is {what}", fix, made=made)
     elif is_collection is None and collection:
         message = f"{loader} of {name}: nothing says whether it is a collection"
         yield _finding(module, call, slug, message, "annotate it with Mapped[...]", strict=True)
@@ -95,7 +95,8 @@ def _is_loader(project: Project, module: ModuleSyntax, call: CallSyntax, loader:
     if call.callee.startswith("."):
         # Goes on from another option: `.options(joinedload(A.b).selectinload(B.c))`.
         return any(_begins(project, module, inner) for inner in call.inner)
-    return project.resolve(module, call.callee) == f"sqlalchemy.orm.{loader}" or (
+    made = resolve_local(project, module, call.function, call.callee)
+    return made == f"sqlalchemy.orm.{loader}" or (
         # `Load(A).joinedload(...)` and `option.joinedload(...)` of a name bound to an option.
         _bound_option(project, module, call)
     )
@@ -106,7 +107,7 @@ def _begins(project: Project, module: ModuleSyntax, call: CallSyntax, depth: int
         return depth < DEEPEST and any(
             _begins(project, module, inner, depth + 1) for inner in call.inner
         )
-    resolved = project.resolve(module, call.callee) or ""
+    resolved = resolve_local(project, module, call.function, call.callee)
     return resolved.startswith("sqlalchemy.orm.") and (
         resolved.endswith(("load", "contains_eager", "Load"))
     )
@@ -191,9 +192,9 @@ def _finding(
     fix: str,
     *,
     strict: bool = False,
-    edits: tuple[Edit, ...] = (),
+    made: LoaderFix | None = None,
 ) -> PolicyFinding:
     place = call.callee_place
     return PolicyFinding(
-        module.path, place.line, place.column + 1, slug, message, fix, strict, edits
+        module.path, place.line, place.column + 1, slug, message, fix, strict, *(made or ())
     )

@@ -9,7 +9,7 @@ from invoicing.toolkit.policy.finding import PolicyFinding
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.finding import Edit
-    from invoicing.toolkit.policy.migrations import RevisionSteps
+    from invoicing.toolkit.policy.migrations.steps import RevisionSteps
     from invoicing.toolkit.policy.source import Suppression
 
 
@@ -73,6 +73,29 @@ class CallSyntax:
     is_repeated: bool = False
     awaited: bool = False
     given: Keyword | None = None
+
+
+class ClauseSyntax(NamedTuple):
+    """The arguments of a call that builds a statement.
+
+    Attributes:
+        name: of the method.
+        place: where the arguments stand.
+        function: the function it is in, as a key of `ModuleSyntax.functions`.
+        names: names and attributes that stand where a column may.
+        calls: what is called anywhere in it, as it is written; a method of a call's result begins
+            with a dot.
+        has_text: whether a string stands where a column may.
+        is_read: whether all of it is names, calls and operators.
+    """
+
+    name: str
+    place: Place
+    function: int
+    names: tuple[str, ...]
+    calls: tuple[str, ...]
+    has_text: bool
+    is_read: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +200,7 @@ class ModuleSyntax:
         suppressions: its comments for the gate.
         lines: how many lines it has.
         findings: what the rules for migrations found, which read it alone.
+        clauses: what the statements in it are made of.
         revision: its steps, if it is a revision.
     """
 
@@ -192,6 +216,7 @@ class ModuleSyntax:
     suppressions: tuple[Suppression, ...]
     lines: int
     findings: list[PolicyFinding] = field(default_factory=list)
+    clauses: list[ClauseSyntax] = field(default_factory=list)
     revision: RevisionSteps | None = None
     reads: list[tuple[str, Place]] = field(default_factory=list)
 

@@ -61,4 +61,5 @@ RULE: Rule[Revision] = Rule(
     "Alembic writes, so that operations of one's own are seen too.",
     BAD,
     GOOD,
+    needs="--sql",
 )

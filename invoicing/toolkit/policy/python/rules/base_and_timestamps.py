@@ -99,4 +99,5 @@ RULE = Rule(
     {"without the mixin": 'class Invoice(Base):\n    __tablename__ = "invoice"'},
     {"with both": 'class Invoice(TimeStampedMixin, Base):\n    __tablename__ = "invoice"'},
     check,
+    seen_by="--models",
 )

@@ -124,4 +124,5 @@ RULE = Rule(
     check,
     # What reads it without a loader fails from then on.
     applicability="unsafe",
+    seen_by="--models",
 )
