@@ -160,7 +160,8 @@ def templates(servers: Callable[[str], URL]) -> Iterator[Callable[[URL], str]]:
         return made[server]
 
     yield template_of
-    for server, name in made.items():
+    # What was started here goes with all its databases.
+    for server, name in made.items() if os.environ.get("INVOICING_TEST_URLS") else ():
         asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 

@@ -8,8 +8,8 @@ Phase: contract
 DESTRUCTIVE: amt is dropped with its values, and code that names it fails from then on. The
     downgrade adds the column again and fills it from amount_cents in batches, as the expand does.
     Its script (--sql) adds it empty; then run: invoicing rename restore invoice amt amount_cents
-Not restored: functions, triggers and defaults of the rename. The old names of amt are what comes
-    back, and the expand's downgrade takes all of it away.
+Not restored: functions, triggers and sequences of the rename. What comes back is the column, and
+    the downgrade of the expand takes all of it away.
 Locks: ACCESS EXCLUSIVE on invoice for milliseconds, once; it waits at most lock_timeout (2 s) a
     try, and the first tries far less.
 Deploy sequence:

@@ -259,8 +259,9 @@ async def test_the_habits_of_a_psqlrc_cost_nothing(loans: URL, project: Config) 
 
 
 async def test_the_script_as_one_string_loses_nothing(loans: URL, project: Config) -> None:
-    psql(loans, "", "--command", write_script(project, "001:003"))
-    assert await version(loans) == "001"
+    assert psql(loans, write_script(project, "001:002")).returncode == 0
+    psql(loans, "", "--command", write_script(project, "002:003"))
+    assert await version(loans) == "002"
     assert await total(loans, "fee") == SUM
 
 

@@ -34,7 +34,8 @@ JOINLESS = {
     "from_statement", "group_by", "distinct", "returning", "union", "union_all", "intersect",
     "intersect_all", "except_", "except_all",
 }  # fmt: skip
-HAZARDS = {"selectinload": LOCKS, "joinedload": LOCKS | JOINLESS}
+# SQLAlchemy 2.0 joins around the groups as long as a collection is joined, and among them after it.
+HAZARDS = {"selectinload": LOCKS | {"group_by"}, "joinedload": LOCKS | JOINLESS}
 RAW = {"text", "literal_column", "column", "TextClause", "TextualSelect"}
 WINDOWS = {"over", "within_group", "aggregate_order_by", "Over", "WithinGroup"}
 # What may be added to a statement after it has been built elsewhere.
@@ -106,9 +107,17 @@ def _run_in_place(
     for other in outer:
         if is_query(project, module, other):
             return other
-        if other.callee.rpartition(".")[2] not in BUILDERS | OPTIONS:
+        name = other.callee.rpartition(".")[2]
+        # `statement.options(...)`: what else is in the statement is said elsewhere.
+        if name not in BUILDERS | OPTIONS or (name in BUILDERS and not _begins_with_select(other)):
             break
     return None
+
+
+def _begins_with_select(call: CallSyntax) -> bool:
+    while call.callee.startswith(".") and call.inner:
+        call = call.inner[0]
+    return call.callee.rpartition(".")[2] == "select"
 
 
 def _is_of_connection(module: ModuleSyntax, call: CallSyntax) -> bool:
