@@ -160,14 +160,16 @@ def templates(servers: Callable[[str], URL]) -> Iterator[Callable[[URL], str]]:
         return made[server]
 
     yield template_of
-    # What was started here goes with all its databases.
-    for server, name in made.items() if os.environ.get("INVOICING_TEST_URLS") else ():
+    for server, name in made.items():
         asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def template(server_url: URL, templates: Callable[[URL], str]) -> str:
-    """Return the migrated database that every test's own is cloned from."""
+    """Return the migrated database that every test's own is cloned from.
+
+    Asked for each test: a folder's own `server_url` may have been another server's before.
+    """
     return templates(server_url)
 
 
