@@ -9,7 +9,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from invoicing.toolkit.policy import check, fix
@@ -151,7 +151,8 @@ class Loading:
 
     def _said(self, module: Any) -> str:
         models = sys.modules[f"{self.app}.models"]
-        engine = create_engine("sqlite://")
+        # Closed with its connection: a pool would leave that to the garbage collection.
+        engine = create_engine("sqlite://", poolclass=NullPool)
         with warnings.catch_warnings(), engine.connect() as connection:
             warnings.simplefilter("ignore")
             models.Base.metadata.create_all(connection)

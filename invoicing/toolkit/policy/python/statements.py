@@ -34,8 +34,7 @@ JOINLESS = {
     "from_statement", "group_by", "distinct", "returning", "union", "union_all", "intersect",
     "intersect_all", "except_", "except_all",
 }  # fmt: skip
-# SQLAlchemy 2.0 joins around the groups as long as a collection is joined, and among them after it.
-HAZARDS = {"selectinload": LOCKS | {"group_by"}, "joinedload": LOCKS | JOINLESS}
+HAZARDS = {"selectinload": LOCKS, "joinedload": LOCKS | JOINLESS}
 RAW = {"text", "literal_column", "column", "TextClause", "TextualSelect"}
 WINDOWS = {"over", "within_group", "aggregate_order_by", "Over", "WithinGroup"}
 # What may be added to a statement after it has been built elsewhere.
@@ -74,6 +73,11 @@ def obstacle(project: Project, module: ModuleSyntax, call: CallSyntax, wanted: s
     ):
         return "a connection may run its statement, and gives every row that is joined"
     whole = run or (outer[-1] if outer else call)
+    own = [other for other in module.clauses if other.function == whole.function]
+    groups = [other for other in own if other.name == "group_by" and not _is_within(own, other)]
+    if wanted == "selectinload" and groups:
+        # SQLAlchemy 2.0 joins around the groups while a collection is joined, else among them.
+        return "group_by() is called near its statement"
     return next(filter(None, _obstacles(project, module, whole, is_run=run is not None)), "")
 
 
@@ -93,6 +97,11 @@ def _obstacles(
         for clause in near.clauses:
             if clause not in own:
                 yield _added(near, clause)
+
+
+def _is_within(clauses: list[ClauseSyntax], inner: ClauseSyntax) -> bool:
+    """Return whether a clause is of a statement within another's clause."""
+    return any(other is not inner and encloses(other.place, inner) for other in clauses)
 
 
 def encloses(place: Place, inner: CallSyntax | ClauseSyntax) -> bool:
