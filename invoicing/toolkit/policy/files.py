@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.settings import PolicySettings
 
-SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache"}
+SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", ".venv-newest", ".venv-sqlalchemy-2.0"}
+SKIPPED_FOLDERS |= {"node_modules", ".mypy_cache", ".ruff_cache"}
 SUFFIXES = (".py", ".ipynb")
 PLACES = ("session_module", "models", "services", "migrations")
 FEW = 20
