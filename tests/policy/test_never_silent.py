@@ -204,3 +204,15 @@ def test_what_is_not_checked_is_said_whatever_else_is_asked_for(tmp_path: Path) 
         run = policy(tmp_path, "check", *options)
         assert "app/link.py" in run.stdout + run.stderr
         assert run.returncode == 2
+
+
+def test_a_virtual_environment_is_left_out_whatever_it_is_called(tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    package = tmp_path / ".venv-other/lib/python3.13/site-packages/theirs"
+    package.mkdir(parents=True)
+    (tmp_path / ".venv-other/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (package / "models.py").write_text((tmp_path / "app/models.py").read_text())
+    run = policy(tmp_path, "check", ".")
+    assert run.stdout.count("[lazy-raise]") == 1
+    # By its own name it is what was asked for.
+    assert "[lazy-raise]" in policy(tmp_path, "check", ".venv-other").stdout

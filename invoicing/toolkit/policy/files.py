@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.settings import PolicySettings
 
-SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", ".venv-newest", ".venv-sqlalchemy-2.0"}
-SKIPPED_FOLDERS |= {"node_modules", ".mypy_cache", ".ruff_cache"}
+SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache"}
+# What makes a folder a virtual environment, whatever it is called (PEP 405).
+ENVIRONMENT = "pyvenv.cfg"
 SUFFIXES = (".py", ".ipynb")
 PLACES = ("session_module", "models", "services", "migrations")
 FEW = 20
@@ -118,7 +119,11 @@ def _below(folder: Path, root: Path, problems: list[Problem]) -> Iterator[Path]:
         problems.append(Problem(relative_path(where, root), 1, f"{error.strerror}"))
 
     for base, folders, files in os.walk(folder, onerror=refused, followlinks=False):
-        folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
+        folders[:] = sorted(
+            name
+            for name in set(folders) - SKIPPED_FOLDERS
+            if not os.path.lexists(Path(base, name, ENVIRONMENT))
+        )
         for name in sorted(files):
             if name.endswith(SUFFIXES):
                 yield Path(base) / name

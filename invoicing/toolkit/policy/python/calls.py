@@ -26,7 +26,7 @@ def call_syntax(
     if kept is None:
         kept = _call_syntax(node, function, owner, depth)
         if depth < DEEPEST // 2:
-            node.kept = kept  # type: ignore[attr-defined]
+            vars(node)["kept"] = kept
     return kept
 
 

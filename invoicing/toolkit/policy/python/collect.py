@@ -130,7 +130,7 @@ class _Collector:
             self._kept_by_name(call)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "run_sync" and node.args:
             # What it calls is given the session that blocks.
-            node.args[0].session = SYNC  # type: ignore[attr-defined]
+            vars(node.args[0])["session"] = SYNC
         return function, owner
 
     def _kept_by_name(self, call: CallSyntax) -> None:
@@ -174,11 +174,11 @@ class _Collector:
     def visit_loop(
         self, node: ast.For | ast.AsyncFor | ast.While, function: int, owner: str | None
     ) -> Scope:
-        """Mark the calls that a loop repeats."""
-        for statement in node.body:
+        """Mark the calls that a loop repeats, and the loops: what is in those is marked then."""
+        for statement in () if getattr(node, "repeated", False) else node.body:
             for each in ast.walk(statement):
-                if isinstance(each, ast.Call):
-                    each.repeated = True  # type: ignore[attr-defined]
+                if isinstance(each, ast.Call | ast.For | ast.AsyncFor | ast.While):
+                    vars(each)["repeated"] = True
         return function, owner
 
     def visit_await(self, node: ast.Await, function: int, owner: str | None) -> Scope:
@@ -186,7 +186,7 @@ class _Collector:
         if isinstance(node.value, ast.Name):
             waits = self.functions[function].waits
             waits.setdefault(node.value.id, []).append(node.lineno)
-        node.value.awaited = True  # type: ignore[attr-defined]
+        vars(node.value)["awaited"] = True
         return function, owner
 
     def visit_attribute(self, node: ast.Attribute, function: int, owner: str | None) -> Scope:
