@@ -28,10 +28,11 @@ async def forget(session: RenameSession) -> None:
     """
     if await state.has_state(session.connection):
         tables = [row[0] for row in await session.connection.fetch(_TABLES, STATE)]
-        await session.ddl.short(_forget_statement(session.names), also=tables)
+        await session.ddl.short(forget_statement(session.names), also=tables)
 
 
-def _forget_statement(names: Names) -> str:
+def forget_statement(names: Names) -> str:
+    """Return the statement of a run, and of a script."""
     rename, key = f"{quote(STATE)}.rename", literal(names.key)
     return f"""DO $forget_{names.key}$
 BEGIN

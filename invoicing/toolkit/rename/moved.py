@@ -243,13 +243,11 @@ async def _moved_relation(
     if was == now:
         return [], []
     facts = [f"the {kind} {qualified(*was)} is now called {qualified(*now)}"]
-    back, relation = [], now
+    back, relation = [], (was[0], now[1])
     if await connection.fetchval("SELECT to_regnamespace($1) IS NULL", quote(was[0])):
         back.append(f"ALTER SCHEMA {quote(now[0])} RENAME TO {quote(was[0])};")
-        relation = (was[0], now[1])
     elif was[0] != now[0]:
         back.append(f"ALTER {kind.upper()} {qualified(*now)} SET SCHEMA {quote(was[0])};")
-        relation = (was[0], now[1])
     if was[1] != now[1]:
         back.append(f"ALTER {kind.upper()} {qualified(*relation)} RENAME TO {quote(was[1])};")
     if await connection.fetchval("SELECT to_regclass($1)", qualified(*was)) is not None:

@@ -111,7 +111,7 @@ _AS_READ = (
     "type", "type_name", "type_kind", "not_null", "type_default", "identity", "generated",
     "collation", "comment", "statistics", "inherited", "constrained_type", "owns_sequence",
 )  # fmt: skip
-_STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
 
@@ -280,8 +280,8 @@ def _column(row: asyncpg.Record, grants: Sequence[asyncpg.Record]) -> Column:
         default=row["expression"] if not row["generated"] else None,
         deterministic=row["deterministic"] is not False,
         options=tuple(row["options"] or ()),
-        storage=_STORAGE.get(row["storage"] or ""),
-        usual_storage=_STORAGE[row["usual_storage"]],
+        storage=STORAGE.get(row["storage"] or ""),
+        usual_storage=STORAGE[row["usual_storage"]],
         compression=_COMPRESSION.get(row["compression"] or ""),
         grants=tuple(
             (Grant(grant["grantor"], grant["grantee"], grant["privilege"]), grant["grantable"])

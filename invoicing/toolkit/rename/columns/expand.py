@@ -14,7 +14,7 @@ from invoicing.toolkit.rename.columns.copies.properties import (
 from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.names import STATE, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _UNGUARDED = f"""
 WITH tree AS (SELECT $1::oid AS relid UNION
     SELECT relid FROM pg_catalog.pg_partition_tree($1::oid::regclass)),
+-- The type's default as it was: '' for none, NULL where an older version has not noted it.
+noted AS (SELECT definition ->> 'of_type' AS of_type FROM {quote(STATE)}.rename
+    WHERE key = $6),
 missing AS (
     SELECT relid, quote_ident(w.name) AS name, w.name <> ALL ($4::text[]) AS of_rows,
         false AS of_default
@@ -43,14 +46,13 @@ missing AS (
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
     WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")}
         -- Its domain's default was altered since, which ours repeats where there was no other.
-        OR $6::text <> $7::text AND y.typdefault IS DISTINCT FROM nullif($6, '')
+        OR y.typdefault IS DISTINCT FROM nullif((SELECT of_type FROM noted), '')
+        AND (SELECT of_type FROM noted) IS NOT NULL
         AND {marks.is_bare("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
 SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
     of_rows, of_default
 FROM missing
 """
-# No note of the type's default, as an older version made none.
-_UNKNOWN = "?"
 
 
 class Unguarded(NamedTuple):
@@ -121,9 +123,8 @@ async def expand(session: RenameSession, strategy: str) -> None:
 
 
 async def unguarded(context: RenameContext) -> list[Unguarded]:
-    """Return the triggers and defaults that are missing, switched off or out of date."""
+    """Return the triggers and defaults of a noted rename that are missing, off or out of date."""
     names = context.names
-    noted = await state.load(context.connection, names)
     rows = await context.connection.fetch(
         _UNGUARDED,
         context.table.oid,
@@ -131,8 +132,7 @@ async def unguarded(context: RenameContext) -> list[Unguarded]:
         names.triggers,
         names.statement_triggers,
         [names.old, names.new],
-        (noted.definition if noted is not None else {}).get("of_type", _UNKNOWN),
-        _UNKNOWN,
+        names.key,
     )
     return [Unguarded(*row) for row in rows]
 
@@ -142,8 +142,8 @@ async def repair(session: RenameSession) -> None:
 
     Where rows may differ meanwhile, every row is looked at anew.
     """
-    missing = await unguarded(session)
-    if not missing or await session.state() is None:
+    missing = await unguarded(session) if await session.state() is not None else []
+    if not missing:
         return
     await refuse_identity(session, "expand")
     connection, names, column = session.connection, session.names, session.column()

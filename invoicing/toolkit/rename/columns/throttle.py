@@ -26,10 +26,8 @@ class BatchSize:
     """How many pages the next batch takes: fewer after a slow one, more again after a quick one."""
 
     def __init__(self, most: int, target: float) -> None:
-        self._most = most
-        self._least = max(most // _SMALLEST, 1)
+        self.pages = self._most = most
         self._target = target
-        self.pages = most
 
     @property
     def share(self) -> float:
@@ -39,12 +37,13 @@ class BatchSize:
     def limit(self, most: int, target: float) -> None:
         """Take other limits, which may have been set meanwhile."""
         if (most, target) != (self._most, self._target):
-            self.__init__(most, target)  # type: ignore[misc]
+            self.pages = self._most = most
+            self._target = target
 
     def took(self, seconds: float) -> None:
         """Learn from the last batch."""
         if seconds > self._target:
-            self.pages = max(self.pages // 2, self._least)
+            self.pages = max(self.pages // 2, self._most // _SMALLEST, 1)
         elif seconds < self._target / 2:
             self.pages = min(self.pages * 2, self._most)
 

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR
 from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.table import STORAGE
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
 
 
 def _storage(letter: str) -> str:
-    return (
-        f"CASE {letter} WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN'"
-        " WHEN 'x' THEN 'EXTENDED' END"
-    )
+    words = " ".join(f"WHEN {literal(at)} THEN {literal(word)}" for at, word in STORAGE.items())
+    return f"CASE {letter} {words} END"
 
 
 # What each column has, by kind and what tells it from others of its kind; variables as in `blocks`.

@@ -17,7 +17,7 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename import ownership, state
+from invoicing.toolkit.rename import ended, ownership, state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
 from invoicing.toolkit.rename.columns.copies.made import CopyRecord
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
@@ -109,6 +109,7 @@ class Script:
         names = self.names
         confirm = "" if confirmed else self._refuse_rows()
         keep_name, name_again = keep_not_null_name(names)
+        forget = execute(ended.forget_statement(names))
         advice = f"Run the expand first. To see where it stands: {names.command('status')}"
         body = (
             confirm
@@ -127,7 +128,7 @@ class Script:
             + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
             + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
             # Of an empty table nothing was lost, so that there is no way back to keep.
-            + f"    IF NOT EXISTS (SELECT FROM {names.relation}) THEN\n{_forget(names)}"
+            + f"    IF NOT EXISTS (SELECT FROM {names.relation}) THEN\n{forget}"
             + "    END IF;\n"
         )
         return self._last(self._unless_renamed(body))
@@ -150,7 +151,7 @@ class Script:
             # Nothing has kept them equal meanwhile where a trigger is missing or off.
             + f"    IF {_unguarded(names)} THEN\n{loss}    END IF;\n    END IF;\n"
             + execute(*rollback.rollback_statements(names), *names.drop_functions())
-            + f"{_forget(names)}    END IF;\n"
+            + f"{execute(ended.forget_statement(names))}    END IF;\n"
         )
         return self._last(body)
 
@@ -379,22 +380,13 @@ def _begin(names: Names) -> str:
 
 def _note_not_null(names: Names) -> str:
     """Let a verify know that NOT NULL was made here, and drop it where the old column's goes."""
-    of_it = {"valid": True, "whole": None, "definition": "NOT NULL"}
-    made = CopyRecord("not-null", 0, "", "", names.new, "", **of_it)  # type: ignore[arg-type]
+    made = CopyRecord(
+        "not-null", 0, "", "", names.new, "", valid=True, whole=None, definition="NOT NULL"
+    )
     entry = f"{literal(json.dumps(asdict(made)))}::jsonb"
     oid = f"jsonb_build_object('table', {literal(names.relation)}::regclass::oid::bigint)"
     return (
         f"UPDATE {_STATE}.rename SET definition = definition || jsonb_build_object('copies',"
         f" jsonb_build_array({entry} || {oid})) WHERE key = {literal(names.key)}"
         " AND NOT definition ? 'copies'"
-    )
-
-
-def _forget(names: Names) -> str:
-    """Delete the rename's row, and the schema with the last one."""
-    return (
-        f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
-        + execute(f"DELETE FROM {_STATE}.rename WHERE key = {literal(names.key)}")
-        + f"    IF NOT EXISTS (SELECT FROM {_STATE}.rename) AND {state.MAY_DROP} THEN\n"
-        + f"{execute(f'DROP SCHEMA {_STATE} CASCADE')}    END IF;\n"
     )
