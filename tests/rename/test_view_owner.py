@@ -100,18 +100,27 @@ async def test_so_does_the_rollback(
     await execute(url, WRITE)
 
 
+async def make_owned(url: URL, account: str) -> None:
+    """Make twins, ours of which an account owns that may log in, and is no superuser."""
+    await make_twins(url, tables("plain"))
+    await execute(
+        url,
+        f"ALTER ROLE {account} LOGIN",
+        f'GRANT CREATE ON DATABASE "{url.database}" TO {account}',
+        f'GRANT ALL ON SCHEMA "{OURS}" TO {account}',
+        f'ALTER TABLE "{OURS}".thing OWNER TO {account}',
+    )
+
+
 async def test_a_group_may_own_it_and_its_member_goes_on(
     empty_database_url: URL, roles: tuple[str, str]
 ) -> None:
     url, (group, member) = empty_database_url, roles
-    await make_twins(url, tables("plain"))
+    await make_owned(url, member)
     await execute(
         url,
         f"GRANT {group} TO {member}",
-        f"ALTER ROLE {member} LOGIN",
-        f'GRANT CREATE ON DATABASE "{url.database}" TO {member}',
-        f'GRANT ALL ON SCHEMA "{OURS}" TO {member}, {group}',
-        f'ALTER TABLE "{OURS}".thing OWNER TO {member}',
+        f'GRANT ALL ON SCHEMA "{OURS}" TO {group}',
         f'ALTER TABLE "{TWIN}".thing OWNER TO {member}',
     )
     async with renaming(url.set(username=member), strategy="view") as rename:
@@ -128,14 +137,7 @@ async def test_whoever_may_not_alter_both_is_refused_and_nothing_is_changed(
     empty_database_url: URL, roles: tuple[str, str]
 ) -> None:
     url, (other, account) = empty_database_url, roles
-    await make_twins(url, tables("plain"))
-    await execute(
-        url,
-        f"ALTER ROLE {account} LOGIN",
-        f'GRANT CREATE ON DATABASE "{url.database}" TO {account}',
-        f'GRANT ALL ON SCHEMA "{OURS}" TO {account}',
-        f'ALTER TABLE "{OURS}".thing OWNER TO {account}',
-    )
+    await make_owned(url, account)
     async with renaming(url.set(username=account), strategy="view") as rename:
         await verified(rename)
         await give(url, "thing", other)
