@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SUPERUSER = "postgres"
 # Empties a folder, whose own place is its parent's owner's to give.
+# The version that brought locales of the server's own.
+_BUILTIN_LOCALES = 17
 _EMPTY = 'cd "$1"; find . -mindepth 1 -delete'
 _FAILURES = ("error:", "ERROR: ", "FATAL: ", "PANIC: ")
 
@@ -225,7 +227,7 @@ def _initdb(installation: Installation, data_dir: Path, *, sync: bool) -> list[s
 
 def _locale(major: int) -> list[str]:
     # The same order on every machine: the C library's locales differ between systems.
-    if major >= 17:  # noqa: PLR2004 -- the version that brought the builtin provider
+    if major >= _BUILTIN_LOCALES:
         return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     return ["--locale=C", "--lc-ctype=C.UTF-8" if sys.platform == "linux" else "--lc-ctype=C"]
 

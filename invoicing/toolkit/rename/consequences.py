@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PHASES = ("expand", "backfill", "verify", "contract", "restore", "rollback")
 _MB = 1_000_000
+# A time is said in the next larger unit from so many on.
+_IN_UNIT = 120
 _NOTHING = (Phase.NONE, Phase.CONTRACTED, Phase.REVERSED)
 
 
@@ -97,7 +99,7 @@ async def _filled(rename: Rename, status: Status) -> str:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 120:  # noqa: PLR2004 -- as one would say it
+    if seconds < _IN_UNIT:
         return f"{seconds:,.1f} s"
     minutes = seconds / 60
-    return f"{minutes:,.0f} min" if minutes < 120 else f"{minutes / 60:,.1f} h"  # noqa: PLR2004
+    return f"{minutes:,.0f} min" if minutes < _IN_UNIT else f"{minutes / 60:,.1f} h"

@@ -11,6 +11,9 @@ from invoicing.toolkit.rename.names import command
 
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
+_NAMEDATALEN = 64
+# A stripe's number is kept in one byte.
+_MOST_STRIPES = 256
 _LOCKS = ("lock_timeout", "lock_attempts")
 _BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
 _THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag")
@@ -67,7 +70,7 @@ class Target:
             message = f"cannot rename {self.table}.{self.old}: the new name is the old one"
             raise UsageError(message)
         for name in (self.table, self.old, self.new, self.schema):
-            if name is not None and not 0 < len(name.encode()) <= 63:  # noqa: PLR2004 -- NAMEDATALEN
+            if name is not None and not 0 < len(name.encode()) < _NAMEDATALEN:
                 message = f"cannot rename: {name!r} is no name of 1 to 63 bytes"
                 raise UsageError(message)
 
@@ -132,7 +135,7 @@ class Options:
         if self.lock_timeout <= 0 or self.target <= 0:
             message = "lock_timeout and target must be more than 0 seconds"
             raise UsageError(message)
-        if self.stripes is not None and not 1 <= self.stripes <= 256:  # noqa: PLR2004 -- one byte
+        if self.stripes is not None and not 1 <= self.stripes <= _MOST_STRIPES:
             message = f"stripes is {self.stripes}, and must be from 1 to 256"
             raise UsageError(message)
 

@@ -227,7 +227,8 @@ class Capture:
         if len(columns) > 1:
             for column in columns:
                 self.attribute_reads.watch(column.mapper)
-        if 0 <= pending.rowcount < 2 and len(columns) < 2 and context.dialect.name == "postgresql":  # noqa: PLR2004
+        few = 0 <= pending.rowcount <= 1 and len(columns) <= 1
+        if few and context.dialect.name == "postgresql":
             # PostgreSQL's drivers have the row by now, and the object made of it tells its key.
             pending.only_row = True
             pending.fetched_at = now

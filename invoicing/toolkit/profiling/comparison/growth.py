@@ -70,18 +70,22 @@ def growth_of(extents: Sequence[Extent], figures: Sequence[float | None], *, exa
     One size shows no growth.
     """
     known = [figure for figure in figures if figure is not None]
-    if len(set(extents)) < 2 or len(known) < len(figures):  # noqa: PLR2004
+    if _constant(extents) or len(known) < len(figures):
         return Growth(Law.UNCLEAR)
     for law, terms in _TERMS.items():
         columns = [[term(extent) for extent in extents] for term in terms]
         # With as many terms as sizes anything can be said.
-        says_nothing = any(len(set(column)) < 2 for column in columns)  # noqa: PLR2004
+        says_nothing = any(map(_constant, columns))
         if says_nothing or len(columns) + 1 > len(set(extents)):
             continue
         fitted = _fit(columns, known, exact=exact)
         if fitted is not None:
             return Growth(law, fitted[-1] if terms else 0.0)
     return Growth(Law.UNCLEAR)
+
+
+def _constant(values: Sequence[object]) -> bool:
+    return len(set(values)) <= 1
 
 
 def _fit(

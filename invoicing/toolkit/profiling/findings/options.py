@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.statement import Statement
 
 
+# A way through loaders that is longer than this goes round in circles.
+_DEEPEST = 20
+
+
 def option_for(step: PathStep, before: tuple[PathStep, ...] = (), *, tree: bool = False) -> str:
     """Return the option for a relationship, reached by those before it; down a whole `tree`."""
     parts = [f"{_loader(part)}({part.relationship}" for part in (*before, step)]
@@ -25,7 +29,7 @@ def path_to(
     The statement is None where it was not recorded.
     """
     statement, entity = source
-    if statement.cause not in {Cause.LAZY_LOAD, Cause.EAGER_LOAD} or depth > 20:  # noqa: PLR2004
+    if statement.cause not in {Cause.LAZY_LOAD, Cause.EAGER_LOAD} or depth > _DEEPEST:
         return statement, entity.steps
     if statement.cause is Cause.EAGER_LOAD and statement.parent is None:
         # The steps of an eager loader begin at its leader, and its rows' at the last of them.

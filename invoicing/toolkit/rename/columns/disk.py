@@ -81,5 +81,5 @@ async def _free(folders: Iterable[str]) -> int | None:
 
 
 def _shown(size: int) -> str:
-    megabytes = size / 1024 / 1024
-    return f"{megabytes / 1024:,.1f} GB" if megabytes >= 1024 else f"{megabytes:,.0f} MB"  # noqa: PLR2004
+    megabytes, gigabytes = size / 1024**2, size / 1024**3
+    return f"{gigabytes:,.1f} GB" if gigabytes >= 1 else f"{megabytes:,.0f} MB"

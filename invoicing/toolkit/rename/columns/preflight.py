@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.table import Column, ResolvedTable
 
 _MOST_COLUMNS = 1_600
+# The version that brought GRANT SET ON PARAMETER.
+_GRANT_SET = (15,)
 _FACTS = """
 SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0) AS columns,
     has_database_privilege(current_database(), 'TEMP') AS creates_temporary,
@@ -67,7 +69,7 @@ async def _room(context: RenameContext) -> list[PlanFinding]:
 
 async def can_silence_triggers(connection: Connection) -> bool:
     """Tell whether this account may switch ordinary triggers off in its own session."""
-    if connection.get_server_version().major >= 15:  # noqa: PLR2004 -- GRANT SET came with it
+    if connection.get_server_version() >= _GRANT_SET:
         query = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
     else:
         query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"

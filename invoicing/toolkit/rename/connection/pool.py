@@ -38,6 +38,7 @@ __all__ = [
 APPLICATION = "invoicing rename"
 # Seconds to say goodbye to a server that may be gone.
 _PATIENCE = 5.0
+_LINE = 80
 # What the driver raises. A connection that dies between two messages confuses it: InternalClient.
 _TROUBLE = (
     asyncpg.PostgresError,
@@ -255,4 +256,4 @@ def is_lost(error: BaseException) -> bool:
 def shown(statement: str) -> str:
     """Return a statement's first words, on one line."""
     line = " ".join(statement.split())
-    return line if len(line) <= 80 else line[:77] + "..."  # noqa: PLR2004 -- a line of text
+    return line if len(line) <= _LINE else line[: _LINE - 3] + "..."

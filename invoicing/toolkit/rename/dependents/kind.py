@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Oldest version that is served at all.
 _ANY = 14
+# The bits ROW and BEFORE of pg_trigger.tgtype.
+_BEFORE_ROW = 3
 # The column in every table of the tree: partitions number their columns as they like.
 TREE = """
 tree AS (
@@ -232,7 +234,7 @@ def _trigger(row: asyncpg.Record) -> Trigger:
         oid=row["oid"],
         subject=row["subject"],
         on_table=row["on_table"],
-        before_row=row["type"] & 3 == 3,  # noqa: PLR2004 -- ROW and BEFORE
+        before_row=row["type"] & _BEFORE_ROW == _BEFORE_ROW,
         each_row=bool(row["type"] & 1),
         arguments=tuple(_decoded(part) for part in row["arguments"].split(b"\0")[:-1]),
         function=row["function"],

@@ -175,7 +175,7 @@ class BodyStatement:
         token = self._tokens[place]
         if token.in_literal:
             return ours or self._is_dynamic()
-        if self._texts[place - 1 : place] != ["."] or place < 2:  # noqa: PLR2004 -- row, dot
+        if place <= 1 or self._texts[place - 1] != ".":
             near = any(
                 self.is_row_of_ours(other) and self._texts[other] not in self._names.rows
                 for other in range(len(self._tokens))

@@ -29,7 +29,8 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
 def _repeats(evidence: Evidence, statement: Statement) -> bool:
     parents = statement.entities[0].distinct
     repeated = (statement.rows or 0) - parents
-    if parents < 2:  # noqa: PLR2004 -- of one object a join repeats little, and saves a statement
+    if parents <= 1:
+        # Of one object a join repeats little, and saves a statement.
         return repeated >= evidence.thresholds.loaded
     many = repeated >= evidence.thresholds.wasted_rows
     return many or (statement.rows or 0) >= evidence.thresholds.multiplication * parents
