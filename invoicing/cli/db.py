@@ -25,6 +25,11 @@ from invoicing.toolkit.postgres import database_url, embedded_server, find_psql
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from invoicing.toolkit.rename.model import Progress
+
+# Asked for these, psql opens no database, and none is started for it.
+_TELLS_OF_ITSELF = frozenset({"--help", "-?", "--version", "-V"})
+
 app = typer.Typer(help="The PostgreSQL server and its schema.", no_args_is_help=True)
 
 
@@ -125,6 +130,9 @@ def psql(context: typer.Context) -> None:
 
     Example: invoicing db psql -c "SELECT count(*) FROM invoice"
     """
+    if context.args and set(context.args) <= _TELLS_OF_ITSELF:
+        program, _ = find_psql(tls=False)
+        os.execv(program, [program, *context.args])
     found = database_url()
     environment = dict(os.environ)
     if found.password is not None:
@@ -183,14 +191,14 @@ async def _upgrade(revision: str, confirm: str | None) -> tuple[str | None, str 
                 revision,
                 rename={
                     "confirm": confirm,
-                    "progress": lambda at: show(
-                        ProgressStep(
-                            "Backfill", at.rows_done, at.rows_total, f"{at.rate:,.0f} rows/s"
-                        )
-                    ),
+                    "progress": lambda at: at.rows_total and show(_step(at)),
                 },
             )
         return before, await current_revision(database)
+
+
+def _step(at: Progress) -> ProgressStep:
+    return ProgressStep("Backfill", at.rows_done, at.rows_total, f"{at.rate:,.0f} rows/s")
 
 
 def _confirm(question: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from invoicing.cli.connection import open_database
-from invoicing.cli.output import console, echo_json
+from invoicing.cli.output import AsJson, console, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.sample import (
     DEFAULT_SEED,
@@ -57,12 +58,15 @@ def sample(
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete all rows that are there first.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before rows are deleted.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load deterministic sample data into a migrated database, all of it or nothing.
 
     Example: invoicing sample --accounts 200 --invoices 20000
     """
+    if replace and not yes and sys.stdin.isatty():
+        asyncio.run(_confirm())
     with shown_progress() as show:
         loaded = asyncio.run(
             _load(accounts, invoices, seed, lambda at: show(_step(at)), replace=replace)
@@ -78,6 +82,14 @@ def sample(
             f"{loaded.mismatches:,} invoices do not match their lines, on purpose.",
             highlight=False,
         )
+
+
+async def _confirm() -> None:
+    async with open_database() as database:
+        where = database.shown_url
+    errors.print(f"Delete all accounts, invoices and lines in {where}?")
+    if not typer.confirm("It cannot be undone.", err=True):
+        raise typer.Exit(1)
 
 
 async def _load(

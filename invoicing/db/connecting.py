@@ -90,7 +90,7 @@ async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Con
                 **arguments, **keywords, connection_class=Connection, target_session_attrs=attribute
             )
         except _NEXT as error:
-            failures.append((host, error))
+            failures.append((host, _in_libpqs_words(error, wanted)))
             continue
         if read_only is not None:
             await connection.execute(f"SET {_READ_ONLY} = '{read_only}'")
@@ -100,6 +100,13 @@ async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Con
         raise failures[0][1]
     reasons = (f"{host.name} port {host.port}: {error}" for host, error in failures)
     raise ConnectionError("; ".join(reasons))
+
+
+def _in_libpqs_words(error: BaseException, wanted: str) -> BaseException:
+    if not isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return error
+    # The driver names a value of its own enumeration, not what the URL says.
+    return ConnectionError(f"the server is not {wanted}, which target_session_attrs asks for")
 
 
 def _attempts(

@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import NullPool
 
 from invoicing.db.connecting import connect
-from invoicing.db.url import parse_url
+from invoicing.db.url import parse_url, shown_url
 from invoicing.errors import DatabaseUnavailableError
 from invoicing.settings import Settings
 
@@ -68,7 +68,7 @@ class Database:
     @property
     def shown_url(self) -> str:
         """The URL as it may be shown: its password is masked."""
-        return self.url.render_as_string(hide_password=True)
+        return shown_url(self.url)
 
     @cached_property
     def engine(self) -> AsyncEngine:

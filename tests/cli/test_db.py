@@ -160,6 +160,12 @@ def test_psql_gets_its_own_arguments_and_its_exit_code_comes_back(db: CommandLin
     assert "psql is the PostgreSQL interactive terminal" in db("psql", "--help").stdout
 
 
+def test_psqls_own_help_starts_no_server(idle: CommandLine) -> None:
+    done = idle("psql", "--help")
+    assert (done.returncode, "--dbname" in done.stdout) == (0, True)
+    assert not idle.home.exists()
+
+
 def test_a_killed_server_is_said_to_have_recovered(db: CommandLine) -> None:
     killed = db.kill()
     assert db.here("status").returncode == 1
@@ -226,6 +232,7 @@ def test_no_command_shows_the_password_of_database_url(command: str, idle: Comma
     done = idle(command, DATABASE_URL=NOWHERE)
     assert "top-secret" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+    assert "asyncpg" not in done.stdout + done.stderr
     assert not idle.home.exists()
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+import pty
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
-def invoicing(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
+def invoicing(
+    url: URL, *arguments: str, stdin: TextIO | None = None
+) -> subprocess.CompletedProcess[str]:
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return run_here(os.environ | {"DATABASE_URL": address, "COLUMNS": "120"}, *arguments)
+    return run_here(
+        os.environ | {"DATABASE_URL": address, "COLUMNS": "120"}, *arguments, stdin=stdin
+    )
 
 
 def test_a_log_gets_plain_lines_and_the_counts(migrated_database_url: URL) -> None:
@@ -50,6 +55,17 @@ def test_tables_with_rows_are_refused_in_one_line(migrated_database_url: URL) ->
     assert len(again.stderr.splitlines()) == 1
     assert "70 in invoice" in again.stderr
     assert invoicing(migrated_database_url, *arguments, "--replace").returncode == 0
+
+
+def test_at_a_terminal_replace_asks_before_it_deletes(migrated_database_url: URL) -> None:
+    arguments = ("sample", "--accounts=5", "--invoices=70", "--replace")
+    outer, inner = pty.openpty()
+    with os.fdopen(inner) as terminal, os.fdopen(outer, "wb", buffering=0) as typed:
+        typed.write(b"n\n")
+        asked = invoicing(migrated_database_url, *arguments, stdin=terminal)
+        assert "Delete all accounts, invoices and lines in" in asked.stderr
+        assert asked.returncode == 1
+        assert invoicing(migrated_database_url, *arguments, "--yes", stdin=terminal).returncode == 0
 
 
 @pytest.mark.parametrize(
