@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -153,7 +154,8 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")
-    console.print(status_table(after))
+    # After a rollback there is no rename that could have another strategy.
+    console.print(status_table(replace(after, strategy=strategy)))
     # What was said of a view, or of what was left, is over with it.
     stays = before.strategy == "columns" and not before.left
     for note in before.notes if verb in {"expand", "contract", "rollback"} and stays else []:
@@ -176,12 +178,12 @@ def status_screen(status: Status, options: Options) -> Group:
     return Group(status_table(status), Text(_after(status, options)))
 
 
-def print_next(phase: Phase, target: Target, options: Options, *, restored: bool = False) -> None:
-    """Print what to run after a phase."""
+def print_next(phase: Phase, target: Target, options: Options, *, restored: str = "") -> None:
+    """Print what to run after a phase; after a restore also what it has done."""
     if restored:
         _say(
-            f"{target.old} has every value again, and triggers keep both equal. Old code may be "
-            f"deployed. When only new code runs, drop it again: {_back(target)}"
+            f"{restored.format(table=target.table, old=target.old)}. Old code may be deployed. "
+            f"When only new code runs, drop it again: {_back(target)}"
         )
         return
     _say(_next(phase, target, options))
@@ -272,6 +274,8 @@ def _next(phase: Phase, target: Target, options: Options) -> str:
 
 
 def _after(status: Status, options: Options) -> str:
+    if status.live.startswith("paused") and status.phase in {Phase.EXPANDED, Phase.BACKFILLING}:
+        return f"To go on with the backfill: {status.target.command('resume')}"
     phase = Phase.ROLLING_BACK if status.left else status.phase
     return _next(phase, status.target, options)
 
@@ -314,7 +318,12 @@ def _print_steps(plan: Plan) -> None:
 
 
 def _print_findings(findings: list[PlanFinding]) -> None:
+    alike: dict[tuple[str, str], list[PlanFinding]] = {}
     for finding in findings:
+        alike.setdefault((finding.slug, finding.message), []).append(finding)
+    for first, *others in alike.values():
+        subjects = "; ".join([first.subject, *(other.subject for other in others)])
+        finding = replace(first, subject=subjects)
         line = Text("  ")
         line.append(finding.slug, style="bold")
         line.append(f"  {visible(str(finding))}")

@@ -22,6 +22,7 @@ from invoicing.cli.rename_metrics import openmetrics
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.consequences import consequences, is_typed
+from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -175,7 +176,8 @@ def run_backfill(context: CommandContext, verb: Literal["backfill", "restore"]) 
         )
         raise typer.Exit(128 + heard[0] if heard else 1)
     if not context.as_json:
-        restored = verb == "restore"
+        wording = strategy_of(context.options.strategy).wording
+        restored = wording.done["restore"] if verb == "restore" else ""
         output.print_next(Phase.BACKFILLED, context.target, context.options, restored=restored)
 
 

@@ -209,9 +209,10 @@ def test_a_rollback_says_what_is_lost_and_wants_the_name(invoicing: CommandLine)
 
 
 def test_the_contract_wants_the_name_and_the_gate_says_why_not_yet(invoicing: CommandLine) -> None:
-    closed = invoicing.rename("gate", "--quiet", "0.1")
-    assert closed.returncode == 1
     for verb in ("expand", "backfill"):
+        closed = invoicing.rename("gate", "--quiet", "0.1")
+        assert closed.returncode == 1
+        assert f"Run: invoicing rename {verb} " in closed.stdout
         assert invoicing.rename(verb, "--yes").returncode == 0
     closed = invoicing.rename("gate", "--quiet", "0.1", "--json")
     assert closed.returncode == 1
@@ -221,6 +222,27 @@ def test_the_contract_wants_the_name_and_the_gate_says_why_not_yet(invoicing: Co
     assert refused.returncode == 2
     assert "--confirm invoice.amt" in refused.stderr
     assert invoicing.phase() == "verified"
+
+
+def test_what_comes_after_a_pause_is_its_end(invoicing: CommandLine) -> None:
+    assert invoicing.rename("expand", "--yes").returncode == 0
+    assert invoicing.rename("pause").returncode == 0
+    assert "invoicing rename resume invoice" in invoicing.rename("status").stdout
+    assert invoicing.rename("resume").returncode == 0
+    assert "invoicing rename backfill invoice" in invoicing.rename("status").stdout
+
+
+def test_a_restored_view_is_not_said_to_have_been_filled(invoicing: CommandLine) -> None:
+    view = ("--strategy", "view")
+    for verb in ("expand", "backfill", "verify"):
+        arguments = view if verb == "expand" else ()
+        assert invoicing.rename(verb, "--yes", *arguments).returncode == 0
+    confirm = ("--confirm", "invoice.amt", "--quiet", "0.1")
+    assert invoicing.rename("contract", *confirm).returncode == 0
+    restored = invoicing.rename("restore", "--yes", *view)
+    assert restored.returncode == 0, restored.stderr
+    assert "invoice is a view that has both names" in restored.stdout
+    assert "triggers keep" not in restored.stdout
 
 
 def test_a_name_that_is_not_there_is_one_line_and_ends_with_2(invoicing: CommandLine) -> None:

@@ -38,6 +38,15 @@ WHERE r.srrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1:
 """
 
 
+_BEFORE_VERIFY = {
+    Phase.NONE: "expand",
+    Phase.EXPANDING: "expand",
+    Phase.EXPANDED: "backfill",
+    Phase.BACKFILLING: "backfill",
+    Phase.ROLLING_BACK: "rollback",
+}
+
+
 async def ask_gate(session: RenameSession, strategy: RenameStrategy) -> GateReport:
     """Look at everything at once, then watch for `quiet` seconds whether old code still writes.
 
@@ -49,7 +58,7 @@ async def ask_gate(session: RenameSession, strategy: RenameStrategy) -> GateRepo
     found = await session.state()
     phase = found.phase if found is not None else Phase.NONE
     if phase not in {Phase.VERIFIED, Phase.CONTRACTING}:
-        command = session.target.command("verify")
+        command = session.target.command(_BEFORE_VERIFY.get(phase, "verify"))
         message = f"its phase is {phase}, not {Phase.VERIFIED}. Run: {command}"
         return GateReport([objection("phase", str(session.target), message)])
     own, has_rows, noted = await strategy.objections(session)

@@ -20,6 +20,7 @@ from invoicing.toolkit.rename.columns.preflight import can_silence_triggers
 from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
 from invoicing.toolkit.rename.columns.sync import missing, present
 from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
+from invoicing.toolkit.rename.columns.unfilled import Unfilled
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
 from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
@@ -68,11 +69,16 @@ class Backfill:
         self._total = self._updated = self._batches = 0
 
     async def run(self) -> BackfillReport:
-        """Fill every row; `completed` is False after a planned stop."""
+        """Fill every row; `completed` is False after a planned stop.
+
+        Raises:
+            RenameBlockedError: another session keeps rows or the table locked.
+            RowsDifferError: triggers of the table keep rows as they are.
+        """
         began = time.monotonic()
         session = self._session
         await session.connection.execute(state.set_phase(session.names, Phase.BACKFILLING))
-        rounds = 0
+        rounds, unfilled = 0, Unfilled(session)
         while True:
             await self._load()
             if self._todo:
@@ -80,12 +86,12 @@ class Backfill:
                 await self._work()
                 if self._stop.is_set():
                     return self._report(began, completed=False)
-            elif not await ranges.again(session.connection, session.names, only_skipped=True):
-                await self._finish()
-                return self._report(began, completed=True)
-            else:
+            elif await ranges.again(session.connection, session.names, only_skipped=True):
                 rounds += 1
                 await self._wait_for_rows(rounds, began)
+            elif await unfilled.none_left():
+                await self._finish()
+                return self._report(began, completed=True)
 
     def _note_statement(self, part: Range) -> None:
         """Let the journal have the statement that every batch is, in its first form."""

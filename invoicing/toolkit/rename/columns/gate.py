@@ -52,7 +52,7 @@ def _rows(counts: dict[str, int], target: Target) -> list[PlanFinding]:
 
 async def _triggers(session: RenameSession) -> list[PlanFinding]:
     run = f"Run: {session.target.command('expand')}"
-    rows = f"is missing or disabled, so new writes may differ. {run}; then backfill and"
+    rows = f"is missing, or not enabled ALWAYS, so new writes may differ. {run}; then backfill and"
     counts = f"is missing, so old code that writes there is not seen. {run}"
     return [
         objection("triggers", subject, f"{rows} verify it" if of_rows else counts)

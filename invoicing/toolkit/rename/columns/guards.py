@@ -17,9 +17,9 @@ _GUARDED = frozenset(
     {Phase.EXPANDED, Phase.BACKFILLING, Phase.BACKFILLED, Phase.VERIFYING, Phase.VERIFIED}
 )
 _MEANING = {
-    False: "is missing, or not enabled ALWAYS, so a write by one name can fail, or not reach the "
+    False: "missing, or not enabled ALWAYS, so a write by one name can fail, or not reach the "
     "other. {run}; then backfill and verify",
-    True: "was changed since. Until it is taken over, UPDATE ... SET {names.new} = DEFAULT gives "
+    True: "changed since. Until it is taken over, UPDATE ... SET {names.new} = DEFAULT gives "
     "the former one, and an INSERT that leaves {names.old} out may count as one by the old name. "
     "{run}, which takes it over",
 }
@@ -43,7 +43,13 @@ async def notes(context: RenameContext) -> list[str]:
     run = f"Run: {target.command('expand')}"
     if identity := await find_identity(context):
         return [str(finding) for finding in identity]
+    found = await unguarded(context)
+    noted_of = {
+        of_default: "; ".join(each.subject for each in found if each.of_default is of_default)
+        for of_default in _MEANING
+    }
     return [
-        f"{missing.subject} {_MEANING[missing.of_default].format(run=run, names=names)}"
-        for missing in await unguarded(context)
+        f"{subjects}: {_MEANING[of_default].format(run=run, names=names)}"
+        for of_default, subjects in noted_of.items()
+        if subjects
     ]

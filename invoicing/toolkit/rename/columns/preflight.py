@@ -9,6 +9,8 @@ from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
@@ -106,12 +108,22 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
     return found
 
 
+async def firing_triggers(connection: Connection, table: ResolvedTable) -> list[str]:
+    """Return the table's own triggers that fire for the backfill's UPDATE, named with tables."""
+    silenced = await can_silence_triggers(connection)
+    rows = await connection.fetch(_TRIGGERS, table.oid)
+    return [row["subject"] for row in rows if _fires(row, silenced=silenced)]
+
+
+def _fires(row: asyncpg.Record, *, silenced: bool) -> bool:
+    return row["enabled"] in ({"A", "R"} if silenced else {"A", "O"})
+
+
 async def _triggers(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
     found = []
     silenced = await can_silence_triggers(connection)
     for row in await connection.fetch(_TRIGGERS, table.oid):
-        fires = row["enabled"] in {"A", "R"} if silenced else row["enabled"] in {"A", "O"}
-        if fires and not row["heeds"]:
+        if _fires(row, silenced=silenced) and not row["heeds"]:
             message = (
                 "it would fire for every row of the backfill. Run the rename as an account that "
                 "may set session_replication_role, or give the trigger a WHEN "

@@ -206,13 +206,16 @@ def _count_body(names: Names) -> str:
 
 def _early_body(names: Names) -> str:
     message = (
-        f"{names.table}.{names.new} is not filled in this row yet, so that nothing can be computed"
-        " from it"
+        f"{names.table}.{names.new} is not filled in this row yet, so that neither a part of it"
+        " nor what was computed from it can be written"
     )
     hint = f"Write {names.old}, or deploy the code that knows {names.new} after the backfill."
     value = f"NEW.{quote(names.new)}"
     return (
         "BEGIN\n"
+        # A trigger of the table's own has put the old values back: the next one fills the row.
+        "    IF pg_catalog.current_setting('invoicing.backfill', true)"
+        " OPERATOR(pg_catalog.=) 'on' THEN\n        RETURN NEW;\n    END IF;\n"
         f"    IF {present(value)} AND NOT EXISTS (WITH RECURSIVE of (type) AS (\n"
         f"            SELECT pg_catalog.pg_typeof({value})::oid UNION ALL\n"
         "            SELECT y.typbasetype FROM of JOIN pg_catalog.pg_type AS y ON y.oid = of.type\n"

@@ -11,6 +11,7 @@ WORDING = Wording(
     done={
         "expand": "{table} is now a view that has both {old} and {new}",
         "contract": "{table} is a table again, with {new} only",
+        "restore": "{old} can be used again: {table} is a view that has both names",
         "rollback": "{table} is a table again, with {old} only",
     },
     consequences={

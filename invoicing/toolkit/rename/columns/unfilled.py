@@ -1,0 +1,94 @@
+"""Rows that no batch fills, for a trigger of the table's own keeps an UPDATE from them.
+
+Such a trigger returns NULL. For which rows cannot be known before, so the backfill looks at its
+end, and never says that all is done while rows are not filled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.columns.preflight import firing_triggers
+from invoicing.toolkit.rename.columns.stripes import RANGES
+from invoicing.toolkit.rename.columns.sync import missing, present
+from invoicing.toolkit.rename.errors import RowsDifferError
+from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.table import leaves
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.session import RenameSession
+
+
+class Unfilled:
+    """How many rows were not filled when the last pass ended."""
+
+    def __init__(self, session: RenameSession) -> None:
+        self._session = session
+        self._rows: int | None = None
+
+    async def none_left(self) -> bool:
+        """Return whether every row is filled; the ranges of those that are not are taken again.
+
+        Raises:
+            RowsDifferError: a whole pass filled none of them.
+        """
+        names = self._session.names
+        rows, left = await self._session.connection.fetchrow(
+            f"SELECT {MARK} count(*), count(*) FILTER (WHERE {self._condition})"
+            f" FROM {names.relation}"
+        )
+        if not left:
+            return True
+        await self._take_again()
+        if self._rows is not None and left >= self._rows:
+            raise await self._error(rows, left)
+        self._rows = left
+        return False
+
+    @property
+    def _condition(self) -> str:
+        names = self._session.names
+        return f"{missing(quote(names.new))} AND {present(quote(names.old))}"
+
+    async def _take_again(self) -> None:
+        connection, key = self._session.connection, self._session.names.key
+        for leaf in await leaves(connection, self._session.table):
+            rows = f"SELECT FROM ONLY {leaf.sql} WHERE {self._condition} AND ctid >="
+            ours = f"FROM {RANGES} AS r WHERE key = $1 AND relation = $2"
+            # Pages that came while the triggers were disabled are in no range: it is cut anew.
+            await connection.execute(
+                f"DELETE {ours} AND EXISTS ({rows}"
+                f" (SELECT format('(%s,0)', max(end_page))::tid {ours}))",
+                key,
+                leaf.oid,
+            )
+            await connection.execute(
+                f"UPDATE {RANGES} AS r SET stripe = 0, page = first_page WHERE key = $1"
+                f" AND relation = $2 AND EXISTS ({rows} format('(%s,0)', first_page)::tid"
+                " AND ctid < format('(%s,0)', end_page)::tid)",
+                key,
+                leaf.oid,
+            )
+
+    async def _error(self, rows: int, left: int) -> RowsDifferError:
+        target = self._session.target
+        triggers = await firing_triggers(self._session.connection, self._session.table)
+        if triggers:
+            cause = f"These triggers decide which rows an UPDATE changes: {', '.join(triggers)}"
+            remedy = (
+                "Let them pass where current_setting('invoicing.backfill', true) = 'on', or "
+                "disable them meanwhile, then"
+            )
+        else:
+            cause, remedy = "No trigger of the table explains it", "Look at these rows, then"
+        return RowsDifferError(
+            str(target),
+            rows=rows,
+            missing=left,
+            different=0,
+            danger=f"The backfill's UPDATE leaves them as they are. {cause}",
+            advice=(
+                f"{remedy} run: {target.command('backfill')}; to give the rename up: "
+                f"{target.command('rollback')}"
+            ),
+        )
