@@ -44,8 +44,11 @@ def private_file(path: Path, *, newline: str | None = None) -> Iterator[TextIO]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_whole(text: str, path: Path) -> None:
+def write_whole(content: str | bytes, path: Path) -> None:
     """Write a file that is never seen half written; one that was there stays until then."""
     make_private_folder(path.parent)
     with private_file(path) as file:
-        file.write(text)
+        if isinstance(content, bytes):
+            file.buffer.write(content)
+        else:
+            file.write(content)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CENTS = "_cents"
+# Of a whole, 1 being all of it: shown as a percentage.
+SHARE = "share"
 # A column with a longer text is wrapped, so that no other is pushed off the page.
 _LONG = 30
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -148,7 +150,8 @@ def grid_of(
 
     Args:
         columns: the values of each column by the field's name. One that ends in `_cents` is shown
-            as money of the row's `currency`, which is then not shown by itself.
+            as money of the row's `currency`, which is then not shown by itself; without a
+            `currency` the minor units are shown as they are.
         title: above the table.
         caption: below it.
         headings: of the fields whose own name does not do.
@@ -156,21 +159,22 @@ def grid_of(
         hide: columns not to show.
     """
     names = [name for name in columns if name not in hide]
-    if any(name.endswith(CENTS) for name in names):
+    is_money = {name: name.endswith(CENTS) and "currency" in columns for name in names}
+    if any(is_money.values()):
         # Each amount says its currency itself.
         names = [name for name in names if name != "currency"]
     texts = {
         name: (
             list(map(_money, columns[name], columns["currency"]))
-            if name.endswith(CENTS)
-            else [_shown(value, month=name == "month") for value in columns[name]]
+            if is_money[name]
+            else [_shown(value, name) for value in columns[name]]
         )
         for name in names
     }
     return Grid(
         [
             TableColumn(
-                (headings or {}).get(name) or _heading(name),
+                (headings or {}).get(name) or _heading(name, is_money[name]),
                 right=_is_of_numbers(name, columns[name]) if right is None else name in right,
                 fold=_has_ids(texts[name]) or _is_long(texts[name]),
                 css=_css(texts[name]),
@@ -187,11 +191,13 @@ def _money(cents: int | None, currency: str) -> str:
     return "" if cents is None else format_money(int(cents), currency)
 
 
-def _shown(value: object, *, month: bool) -> str:
+def _shown(value: object, name: str) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, date):  # and so a moment
-        return f"{value:%Y-%m}" if month else f"{value:%Y-%m-%d}"
+        return f"{value:%Y-%m}" if name == "month" else f"{value:%Y-%m-%d}"
+    if isinstance(value, float) and name.endswith(SHARE):
+        return f"{value:.1%}"
     if _is_number(value):
         return f"{value:,}" if isinstance(value, Integral) else f"{value:,.1f}"
     return "" if value is None else str(value)
@@ -205,8 +211,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _heading(name: str) -> str:
-    words = name.removesuffix(CENTS).replace("_", " ")
+def _heading(name: str, is_money: bool) -> str:
+    words = (name.removesuffix(CENTS) if is_money else name).replace("_", " ")
     return words[:1].upper() + words[1:]
 
 

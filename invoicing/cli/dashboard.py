@@ -33,7 +33,7 @@ app = typer.Typer()
 
 # What a reader looks for comes first; the other fields follow in their order.
 _FIRST = ("id", "issued_at", "status", "amount_cents", "lines_total_cents", "difference_cents")
-_HEADINGS = {"id": "Invoice", "issued_at": "Issued"}
+_HEADINGS = {"id": "Invoice", "created_at": "Created", "issued_at": "Issued"}
 
 ACCOUNT_HELP = "An account's id, its name, or a part of the name that no other account has."
 
@@ -80,7 +80,7 @@ def accounts(
 def dashboard_table(dashboard: AccountDashboard) -> RenderableType:
     """Lay a dashboard out as a table, every field of an invoice and what does not add up."""
     invoices = dashboard.invoices
-    differences = [invoice.lines_total_cents - invoice.amount_cents or None for invoice in invoices]
+    differences = [invoice.difference_cents or None for invoice in invoices]
     columns = columns_of(invoices, InvoiceSummary.model_fields) | {"difference_cents": differences}
     return grid_of(
         {name: columns[name] for name in dict.fromkeys([*_FIRST, *columns])},

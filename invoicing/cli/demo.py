@@ -89,9 +89,12 @@ def notebooks(
         raise typer.BadParameter(message)
     with _step("Loading a fresh sample"):
         url = asyncio.run(_fresh_database(server.url()))
-    for name in names or known:
-        with _step(f"Running {name}"):
-            refresh_outputs(known[name], _address(url))
+    try:
+        for name in names or known:
+            with _step(f"Running {name}"):
+                refresh_outputs(known[name], _address(url))
+    finally:
+        asyncio.run(_drop_database(server.url()))
 
 
 @contextmanager
@@ -124,7 +127,11 @@ async def _one_dashboard(url: URL) -> AccountDashboard:
 
 async def _fresh_database(server: URL) -> URL:
     url = server.set(database=REFRESH_DATABASE)
-    await run_on_server(url, f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)")
+    await _drop_database(server)
     await run_on_server(url, f"CREATE DATABASE {REFRESH_DATABASE}")
     await _prepare(url)
     return url
+
+
+async def _drop_database(server: URL) -> None:
+    await run_on_server(server, f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -20,10 +20,14 @@ from invoicing.cli.rename_options import New, Old, Schema, TableName, Url, make_
 from invoicing.db import Database, libpq_url
 from invoicing.db.url import shown_url
 from invoicing.errors import InvoicingError, UsageError
+from invoicing.models import InvoiceStatus
+from invoicing.services import InvoiceFilter, months_before
 from invoicing.toolkit.postgres import database_url
 from invoicing.toolkit.rename import Rename, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.engine import URL
 
     from invoicing.report import Written
@@ -33,6 +37,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _EVERYBODY = 1_000_000
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", "-p", help="A parameter of the notebook: NAME=VALUE."),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", callback=writable, help="The file to write.")]
 
 
@@ -55,16 +63,37 @@ def dashboard(
         str, typer.Option(help="The date of the report, as 2026-06-30; default: today.")
     ] = "",
     jobs: Annotated[int, typer.Option(min=1, help="How many at once.")] = 2,
+    internal: Annotated[
+        bool, typer.Option("--internal", help="For those who work here: every cell, with its text.")
+    ] = False,
+    index: Annotated[
+        bool, typer.Option("--index", help="For many: a page that lists them; it names them all.")
+    ] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Also each account's invoices of these months as CSV.")
+    ] = False,
+    parameter: Parameters = None,
 ) -> None:
     """Write the dashboard notebook of one account or many as pages for the customers.
 
     A page shows its account alone: no other customer, no code, no database. One that fails
-    is reported, and does not stop the others; the exit code is then 1.
+    is reported, and does not stop the others.
+
+    Exit codes: 0 all written, 1 one failed or is not there, 2 not understood.
 
     Example: invoicing report dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea --out report.html
     """
+    from invoicing.report import NOTEBOOKS, parse_parameters, write_index, write_invoices
+
+    own = parse_parameters(NOTEBOOKS / "01_dashboard.ipynb", parameter or [])
+    if "account" in own:
+        message = "name the accounts as arguments, not by --parameter. Nothing was written"
+        raise UsageError(message)
+    months, as_of = own.get("months", months), own.get("as_of", as_of)
     if as_of:
         _day(as_of)
+    today = date.fromisoformat(as_of) if as_of else datetime.now().astimezone().date()
+    chosen = _filter(today, months, own)
     url = database_url()
     single = len(accounts or []) == 1 and not (from_file or everybody)
     names, unknown = asyncio.run(
@@ -73,18 +102,41 @@ def dashboard(
     for message in unknown:
         errors.print(message, style="red")
     paths = _paths(list(names), out, single=single)
-    today = datetime.now().astimezone().date()
-    parameters = {"months": months, "as_of": as_of or today.isoformat()}
-    written = _write(paths, url, parameters, names, jobs) if paths else []
+    parameters = own | {"months": months, "as_of": today.isoformat()}
+    written = _write(paths, url, parameters, names, jobs, internal) if paths else []
+    if csv:
+        done = {report.account_id: report.path for report in written if report.error is None}
+        asyncio.run(write_invoices(done, url, chosen))
+    if index and not single:
+        write_index(written, names, out / "index.html")
     failed = [report for report in written if report.error is not None]
     for report in failed:
         errors.print(
             f"{report.account_id}: {report.error}", style="red", markup=False, highlight=False
         )
-    done, asked = len(written) - len(failed), len(written) + len(unknown)
-    console.print(f"{done:,} of {asked:,} written: {out}", markup=False, highlight=False)
+    count, asked = len(written) - len(failed), len(written) + len(unknown)
+    console.print(f"{count:,} of {asked:,} written: {out}", markup=False, highlight=False)
     if failed or unknown:
         sys.exit(1)
+
+
+@app.command()
+def portfolio(*, out: Out, parameter: Parameters = None) -> None:
+    """Write the notebook of all accounts together as a page, for those who work here.
+
+    Exit codes: 0 written, 1 the notebook stopped, 2 not understood.
+
+    Example: invoicing report portfolio -p as_of= -p months=6 --out portfolio.html
+    """
+    from invoicing.report import NOTEBOOKS, parse_parameters, write_report
+
+    notebook = NOTEBOOKS / "04_portfolio.ipynb"
+    today = datetime.now().astimezone().date().isoformat()
+    parameters = {"as_of": today} | parse_parameters(notebook, parameter or [])
+    url = database_url()
+    with console.status("Running notebooks/04_portfolio.ipynb"):
+        write_report(notebook, out, parameters, _address(url), _facts(url))
+    console.print(f"written: {out}", markup=False, highlight=False)
 
 
 @app.command()
@@ -151,12 +203,27 @@ async def _rename(target: Target, url: str | None, out: Path | None, *, as_json:
         echo_json(json.dumps(record, indent=2, default=str))
 
 
+def _filter(today: date, months: int, parameters: Mapping[str, Any]) -> InvoiceFilter:
+    """Return what the notebook narrows its invoices down to by these parameters."""
+    status = parameters.get("status") or None
+    if status not in {None, *InvoiceStatus}:
+        message = f"status {status!r} is not one of {', '.join(InvoiceStatus)}. Nothing was written"
+        raise UsageError(message)
+    return InvoiceFilter(
+        currency=parameters.get("currency") or None,
+        status=status,
+        since=months_before(today, months - 1),
+        until=today + timedelta(days=1),
+    )
+
+
 def _write(
     paths: dict[UUID, Path],
     url: URL,
     parameters: dict[str, Any],
     names: dict[UUID, str],
     jobs: int,
+    internal: bool,
 ) -> list[Written]:
     from invoicing.report import write_dashboards
 
@@ -175,6 +242,7 @@ def _write(
             parameters=parameters,
             names=names,
             jobs=jobs,
+            internal=internal,
             progress=progress,
         )
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from invoicing.errors import InvoicingError
+from typing import TYPE_CHECKING
+
+from invoicing.errors import InvoicingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FrameError(InvoicingError):
@@ -15,3 +20,37 @@ class FrameError(InvoicingError):
     def __init__(self, column: str, message: str) -> None:
         self.column = column
         super().__init__(f"cannot make a DataFrame: {message}")
+
+
+class ExportError(InvoicingError):
+    """A table cannot be written to a file of this kind.
+
+    Attributes:
+        kind: of the file: CSV, Excel or Parquet.
+        reason: why.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        self.reason = reason
+        super().__init__(
+            f"cannot export to {kind}: {reason}. Nothing was written. Narrow the table, or use "
+            "another format: to_csv, to_excel, to_parquet"
+        )
+
+
+class MissingParameterError(UsageError):
+    """SQL has a `:name` without a value.
+
+    Attributes:
+        names: those without a value.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        named = ", ".join(f":{name}" for name in names)
+        super().__init__(
+            f"no value for {named}. Nothing was read. In a %%sql cell assign a variable of that "
+            "name before; in read_frame give it: read_frame(database, sql, {...}). A colon that "
+            "begins no parameter is written \\:"
+        )

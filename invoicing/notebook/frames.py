@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DTYPES: dict[type, str] = {
     bool: "boolean",
     int: "Int64",
+    float: "float64",
     datetime: "datetime64[us, UTC]",
     date: "datetime64[s]",
     UUID: "str",
@@ -28,6 +29,8 @@ DTYPES: dict[type, str] = {
 
 def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd.DataFrame:
     """Return one DataFrame row for each of `rows`, a column for each field of their schema.
+
+    What the schema computes of its fields (`difference_cents`) has columns too, after the fields.
 
     Integers are Int64, moments are UTC timestamps, ids and statuses are text.
 
@@ -43,12 +46,14 @@ def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd
             message = "an empty list has no columns: pass the schema, frame(rows, StatusTotal)"
             raise ValueError(message)
         model = type(rows[0])
+    fields = {name: field.annotation for name, field in model.model_fields.items()}
+    computed = {name: field.return_type for name, field in model.model_computed_fields.items()}
     columns = {
         name: pd.array(
             [_plain(getattr(row, name)) for row in rows],  # type: ignore[call-overload]
-            dtype=_dtype(field.annotation),
+            dtype=_dtype(annotation),
         )
-        for name, field in model.model_fields.items()
+        for name, annotation in {**fields, **computed}.items()
     }
     return pd.DataFrame(columns)
 

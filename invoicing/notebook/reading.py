@@ -29,19 +29,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import refused
-from invoicing.notebook.errors import FrameError
+from invoicing.notebook.errors import FrameError, MissingParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from asyncpg.prepared_stmt import PreparedStatement
     from pandas.api.extensions import ExtensionDtype
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, TextClause
     from sqlalchemy.ext.asyncio import AsyncSession
 
 # Bytes of CSV that are read at once: what is needed beside the result.
@@ -65,18 +66,27 @@ _PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 _DIGITS = ((38, pa.decimal128), (76, pa.decimal256))
 
 
-async def read_frame(source: Database | AsyncSession, statement: Executable) -> pd.DataFrame:
+async def read_frame(
+    source: Database | AsyncSession,
+    statement: Executable | str,
+    parameters: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
     """Return a row for each row of `statement` and a column for each of its columns.
 
     Args:
         source: a database, or a session, whose transaction's own changes are then seen.
-        statement: a select of columns, or of a whole class, with parameters as it has them.
+        statement: a select of columns, or of a whole class, with parameters as it has them; or SQL
+            with `:name` for each parameter.
+        parameters: the values of the names in SQL; a list is one for `IN :names`.
 
     Raises:
+        MissingParameterError: SQL has a name that `parameters` has not.
         FrameError: two columns have one name, or a value is outside of what the dtype can hold
             (an infinite date, a numeric NaN); it names the column.
         StatementFailedError: the server refused the statement.
     """
+    if isinstance(statement, str):
+        statement = bound_text(statement, parameters or {})
     sql, values = _compiled(statement)
     async with _driver(source) as connection:
         try:
@@ -94,6 +104,29 @@ async def read_frame(source: Database | AsyncSession, statement: Executable) -> 
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise refused(error) from None
     return await asyncio.to_thread(reader.frame)
+
+
+def bound_text(sql: str, values: Mapping[str, Any]) -> TextClause:
+    """Return SQL with the value of each `:name` in it; what is not in it is left out.
+
+    Raises:
+        MissingParameterError: a name has no value.
+    """
+    statement = text(sql.strip().removesuffix(";"))
+    # What the parser of `text` has found: no name within '::' or a word.
+    names = list(statement.compile().params)
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise MissingParameterError(missing)
+    lists = (list, tuple, set, frozenset)
+    return statement.bindparams(
+        *(
+            bindparam(name, list(values[name]), expanding=True)
+            if isinstance(values[name], lists)
+            else bindparam(name, values[name])
+            for name in names
+        )
+    )
 
 
 def _compiled(statement: Executable) -> tuple[str, list[Any]]:

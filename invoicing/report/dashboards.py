@@ -39,11 +39,13 @@ def write_dashboards(
     parameters: Mapping[str, Any] | None = None,
     names: Mapping[UUID, str] | None = None,
     jobs: int = 2,
+    internal: bool = False,
     progress: Callable[[Written], None] = lambda _: None,
 ) -> list[Written]:
     """Write a page for each account; one that fails does not stop the others.
 
-    A page is for the customer: it shows that account alone, and nothing of how it was made.
+    A page is for the customer: it shows that account alone, and nothing of how it was made. One
+    that is internal has every cell that a page can show, with the prose between them.
 
     Args:
         reports: where the page of each account goes.
@@ -51,6 +53,7 @@ def write_dashboards(
         parameters: further ones of the notebook.
         names: of the accounts, for the titles.
         jobs: kernels at work at once.
+        internal: whether the pages are for those who work here.
         progress: called after each page, in any order.
     """
     waiting: Queue[tuple[UUID, Path]] = Queue()
@@ -72,7 +75,7 @@ def write_dashboards(
                     try:
                         name = (names or {}).get(account_id, "")
                         asked = {**(parameters or {}), "account": str(account_id)}
-                        node = kernel.run(asked, page=True)
+                        node = kernel.run(asked, page=not internal)
                         write_whole(to_html(node, {"account": str(account_id)}, name), path)
                     except (InvoicingError, OSError) as raised:
                         error, failed = str(raised), True

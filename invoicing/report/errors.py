@@ -1,8 +1,13 @@
-"""Notebooks that stop."""
+"""Notebooks that stop, and parameters that do not fit."""
 
 from __future__ import annotations
 
-from invoicing.errors import InvoicingError
+from typing import TYPE_CHECKING
+
+from invoicing.errors import InvoicingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class NotebookFailedError(InvoicingError):
@@ -21,4 +26,23 @@ class NotebookFailedError(InvoicingError):
         super().__init__(
             f"{notebook} stopped: {error}: {self.reason}. Nothing was written. "
             "Run: make lab, and run its cells one by one"
+        )
+
+
+class NotebookParameterError(UsageError):
+    """A notebook's parameter was given wrongly.
+
+    Attributes:
+        notebook: the notebook's file name.
+        given: what was given.
+        known: the names of its parameters.
+    """
+
+    def __init__(self, notebook: str, given: str, known: Sequence[str]) -> None:
+        self.notebook = notebook
+        self.given = given
+        self.known = tuple(known)
+        super().__init__(
+            f"parameter {given!r} does not fit {notebook}. Nothing was written. Write NAME=VALUE, "
+            f"a number for a number; its parameters are: {', '.join(known)}"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -24,6 +25,7 @@ from invoicing.errors import UsageError
 from invoicing.files import write_whole
 from invoicing.folders import notebooks_folder
 from invoicing.report.errors import NotebookFailedError
+from invoicing.report.kept import keep_measured
 from invoicing.report.page import page
 
 if TYPE_CHECKING:
@@ -115,13 +117,14 @@ def write_report(
 def refresh_outputs(notebook: Path, database_url: str) -> None:
     """Run `notebook` on the database at `database_url` and keep its outputs in the file itself.
 
-    What changes from run to run (times, kernel version, widget ids) is left out, so that a diff
-    shows only what is different.
+    What changes from run to run (kernel version, widget ids) is left out, and what was measured
+    stays as it is where nothing else is new, so that a diff shows only what is different.
 
     Raises:
         NotebookFailedError: a cell raised; the file is left as it was.
     """
     node = nbformat.read(notebook, as_version=4)
+    before = deepcopy(node.cells)
     client = _client(node, notebook)
     with _kernel(client, database_url):
         run_cells(client, notebook.name)
@@ -134,6 +137,7 @@ def refresh_outputs(notebook: Path, database_url: str) -> None:
     for cell in node.cells:
         if cell.cell_type == "code" and LIVE in _tags(cell):
             cell.outputs = []
+    keep_measured(before, node.cells)
     nbformat.write(node, notebook)
 
 

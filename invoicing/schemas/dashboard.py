@@ -15,6 +15,7 @@ class InvoiceSummary(BaseModel):
 
     Attributes:
         amount_cents: what was billed, in minor units of `currency`.
+        created_at: when it was made; a dashboard is in this order, the newest first.
         lines_total_cents: the sum of its lines, in the same units; 0 without lines.
     """
 
@@ -25,11 +26,17 @@ class InvoiceSummary(BaseModel):
     currency: str
     status: InvoiceStatus
     issued_at: datetime | None
+    created_at: datetime
     lines_total_cents: int
+
+    @property
+    def difference_cents(self) -> int:
+        """The sum of the lines less the amount; 0 where they add up."""
+        return self.lines_total_cents - self.amount_cents
 
 
 class AccountDashboard(BaseModel):
-    """An account and its last invoices, newest first."""
+    """An account and its last invoices, the one made last first."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 

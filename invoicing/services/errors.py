@@ -1,4 +1,4 @@
-"""Accounts that are not there, or are ambiguous."""
+"""Accounts and invoices that are not there, and names that are ambiguous."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ class AccountNotFoundError(InvoicingError):
         ids = ", ".join(str(account_id) for account_id in account_ids)
         there = "no account has the id" if len(account_ids) == 1 else "no accounts have the ids"
         super().__init__(f"{there} {ids}. Run: invoicing accounts, to list those there are")
+
+
+class InvoiceNotFoundError(InvoicingError):
+    """No invoice has the id asked for.
+
+    Attributes:
+        invoice_id: the id that is not there.
+    """
+
+    def __init__(self, invoice_id: UUID) -> None:
+        self.invoice_id = invoice_id
+        super().__init__(
+            f"no invoice has the id {invoice_id}. Run: invoicing dashboard ACCOUNT, to list those "
+            "an account has"
+        )
 
 
 class AmbiguousAccountError(UsageError):

@@ -57,6 +57,7 @@ def test_a_field_that_is_added_to_the_schema_is_a_column(monkeypatch: pytest.Mon
         currency="EUR",
         status=InvoiceStatus.OPEN,
         issued_at=None,
+        created_at=datetime(2026, 8, 1, tzinfo=UTC),
         lines_total_cents=5,
         updated_at=datetime(2026, 8, 3, tzinfo=UTC),
     )

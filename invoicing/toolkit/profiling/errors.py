@@ -38,6 +38,20 @@ class ExplainError(UsageError):
 
 
 @error_of_fields
+class SessionSourceError(UsageError):
+    """What was to make the sessions of a comparison makes none.
+
+    Attributes:
+        given: the type of what was given.
+        advice: what to give instead.
+    """
+
+    given: str
+    advice: str
+    message = "cannot compare loading on a {given}: it makes no sessions. {advice}"
+
+
+@error_of_fields
 class LoadingPathError(UsageError):
     """A path is no path of relationships."""
 

@@ -24,7 +24,11 @@ from invoicing.toolkit.profiling.comparison.strategies import (
     product_of,
     relationship_of,
 )
-from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
+from invoicing.toolkit.profiling.errors import (
+    LoadingPathError,
+    SessionSourceError,
+    StrategiesDifferError,
+)
 from invoicing.toolkit.profiling.recorder import record_queries
 
 if TYPE_CHECKING:
@@ -79,10 +83,12 @@ async def compare_loading(
         runs: how often to measure; times are the medians.
 
     Raises:
+        SessionSourceError: `session_factory` makes no sessions: an engine, a session or a URL.
         LoadingPathError: `path` is no path of relationships.
         StrategiesDifferError: two strategies did not bring the same objects.
         ValueError: a strategy is unknown.
     """
+    _check_source(session_factory)
     chains = chains_of(path)
     measured: list[Measured] = []
     for size in sizes:
@@ -101,6 +107,26 @@ async def compare_loading(
     names = [" > ".join(str(attribute) for attribute in chain) for chain in chains]
     collection = any(relationship_of(attribute).uselist for chain in chains for attribute in chain)
     return LoadingComparison(" and ".join(names), collection, measured)
+
+
+# What is often given instead, by the name of its class, and what to write.
+_INSTEAD = {
+    "AsyncEngine": "Write: compare_loading(async_sessionmaker(engine), ...)",
+    "Engine": "Write: compare_loading(sessionmaker(engine), ...)",
+    "AsyncSession": "Each strategy needs a session of its own: give the async_sessionmaker",
+    "Session": "Each strategy needs a session of its own: give the sessionmaker",
+    "str": "Write: compare_loading(Database(url), ...)",
+    "URL": "Write: compare_loading(Database(url), ...)",
+}
+
+
+def _check_source(source: object) -> None:
+    kinds = [kind.__name__ for kind in type(source).__mro__]
+    advice = next((_INSTEAD[kind] for kind in kinds if kind in _INSTEAD), None)
+    if advice is None and (isinstance(source, Database) or callable(source)):
+        return
+    otherwise = "Give a Database, an async_sessionmaker or a sessionmaker"
+    raise SessionSourceError(type(source).__name__, advice or otherwise)
 
 
 def _sized(statement: StatementSource, size: Any) -> Select[Any]:  # noqa: ANN401 -- the caller's own

@@ -1,0 +1,153 @@
+"""The analyst's page: one bar, and every table, figure and plot below it follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from invoicing.money import format_money
+from invoicing.notebook.callbacks import Callbacks
+from invoicing.notebook.figures import HeadlineFigures
+from invoicing.notebook.filter_bar import FilterBar
+from invoicing.notebook.invoice_table import InvoiceTable, page_html
+from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
+from invoicing.notebook.tables import Table
+from invoicing.services import (
+    AccountSummary,
+    AgeingTotal,
+    InvoiceDetail,
+    InvoiceFilter,
+    InvoiceLineItem,
+    MonthlyTotals,
+    StatusTotal,
+    ageing_of,
+    get_account_dashboard,
+    get_invoice,
+    headline,
+    list_invoices,
+    months_of,
+    statuses_of,
+)
+from invoicing.visible import escape
+
+if TYPE_CHECKING:
+    from datetime import date
+    from uuid import UUID
+
+    from invoicing.db import Database
+
+MOST_LISTED = 500
+
+
+class AnalystPage:
+    """One account's invoices, narrowed down by a bar, with the lines of the one chosen.
+
+    Each part is one call of a service; what goes wrong is said below the bar.
+
+    Args:
+        database: read from, and left open: the page needs it for the next click.
+        since: the first day to begin with.
+        until: the first day not to count any more.
+    """
+
+    def __init__(
+        self, database: Database, *, since: date | None = None, until: date | None = None
+    ) -> None:
+        self._database = database
+        self._callbacks = Callbacks()
+        self._asked = 0
+        self.message = self._callbacks.message
+        self.bar = FilterBar(database, lambda: self._callbacks.start(self._refresh()))
+        self.bar.set_days(since, until)
+        self.figures, self.lines = page_html(), page_html()
+        self.months, self.statuses, self.ages = page_html(), page_html(), page_html()
+        self.invoices = InvoiceTable(lambda id_: self._callbacks.start(self._show_lines(id_)))
+        self.bar.search.observe(
+            lambda _: self._callbacks.start(self._find(typing=True)), names="value"
+        )
+        parts = [self.bar.widget, self.message, self.figures, self.invoices.widget, self.lines]
+        plots = [self.months, self.statuses, self.ages]
+        self.widget = ipywidgets.VBox([*parts, *plots])
+
+    async def open(self, account_id: UUID | None = None) -> ipywidgets.VBox:
+        """Show an account, else the first by name, and return the widget."""
+        await self._callbacks.reported(self._begin(account_id))
+        return self.widget
+
+    async def _begin(self, account_id: UUID | None) -> None:
+        if account_id is None:
+            await self._find()
+            return
+        async with self._database.read_only() as session:
+            account = await get_account_dashboard(session, account_id)
+            listed = await list_invoices(session, InvoiceFilter(account_id=account_id), limit=1)
+        self.bar.show(
+            AccountSummary(
+                id=account.id, name=account.name, plan=account.plan, invoices=listed.total
+            )
+        )
+
+    async def _find(self, *, typing: bool = False) -> None:
+        said = await self.bar.find(typing=typing)
+        if said is not None:
+            self._callbacks.tell(said)
+
+    async def _refresh(self) -> None:
+        self._asked += 1
+        mine = self._asked
+        await self.bar.offer_currencies()
+        chosen = self.bar.chosen
+        if chosen is None:
+            self._clear()
+            return
+        async with self._database.read_only() as session:
+            figures = await headline(session, chosen)
+            invoices = await list_invoices(session, chosen, limit=MOST_LISTED)
+            months = await months_of(session, chosen)
+            statuses = await statuses_of(session, chosen)
+            ages = await ageing_of(session, chosen)
+        if mine != self._asked:
+            return  # something else was chosen meanwhile, and is shown or will be
+        name = self.bar.label_of(self.bar.account.value)
+        self.figures.value = HeadlineFigures(figures, name)._repr_html_()
+        self.invoices.show(invoices.invoices, invoices.total, f"Invoices of {name}")
+        self.lines.value = ""
+        plot = plot_billed_and_paid(months, since=chosen.since, until=chosen.until)
+        table = Table.of(months, MonthlyTotals, title="Billed and paid by month")
+        self.months.value = _part("Billed and paid", plot.svg(), table)
+        table = Table.of(statuses, StatusTotal, title="Amounts by status")
+        self.statuses.value = _part("Status", plot_statuses(statuses).svg(), table)
+        table = Table.of(ages, AgeingTotal, title="Open by days since issue")
+        self.ages.value = _part("Open, and for how long", plot_ageing(ages).svg(), table)
+
+    def _clear(self) -> None:
+        for part in (self.figures, self.lines, self.months, self.statuses, self.ages):
+            part.value = ""
+        self.invoices.show([], 0, "")
+
+    async def _show_lines(self, invoice_id: UUID) -> None:
+        async with self._database.read_only() as session:
+            invoice = await get_invoice(session, invoice_id)
+        if self.invoices.picker.value == invoice_id:
+            self.lines.value = lines_html(invoice)
+
+
+def lines_html(invoice: InvoiceDetail) -> str:
+    """Return an invoice's lines as a table, and below it whether they add up to its amount."""
+    table = Table.of(invoice.lines, InvoiceLineItem, title="Lines")
+    total = format_money(invoice.lines_total_cents, invoice.currency)
+    amount = format_money(invoice.amount_cents, invoice.currency)
+    if not invoice.difference_cents:
+        said = f"The lines add up to the amount, {amount}."
+    else:
+        difference = format_money(invoice.difference_cents, invoice.currency)
+        said = (
+            f'<b style="color: var(--jp-error-color1, #c62828)">&#9888; Difference '
+            f"{escape(difference)}:</b> the lines add up to {total}, the amount is {amount}."
+        )
+    return f"{table.html()}<p>{said}</p>{table.links()}"
+
+
+def _part(heading: str, svg: str, table: Table) -> str:
+    return f"<h3>{heading}</h3>{svg}{table.html()}{table.links()}"

@@ -1,0 +1,146 @@
+"""The bar of a page: which account's invoices, of which currency, status and days."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from invoicing.models import InvoiceStatus
+from invoicing.services import InvoiceFilter, count_accounts, currencies_of, list_accounts
+from invoicing.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+    from uuid import UUID
+
+    from invoicing.db import Database
+    from invoicing.services import AccountSummary
+
+SHOWN = 20
+# A person who types waits for the word's end, not for each letter.
+_TYPING = 0.25
+_ALL = ("all", None)
+
+
+class FilterBar:
+    """Search box, account, currency, status, from and to, in one line that wraps.
+
+    Args:
+        database: where to search.
+        changed: called after a choice; it returns at once.
+    """
+
+    def __init__(self, database: Database, changed: Callable[[], None]) -> None:
+        self._database, self._changed = database, changed
+        self._is_filling = False
+        wide, narrow = {"width": "17em"}, {"width": "11em"}
+        self.search = ipywidgets.Text(
+            placeholder="part of a name", description="Search", layout=wide
+        )
+        self.account = ipywidgets.Dropdown(description="Account", layout={"width": "24em"})
+        self.currency = ipywidgets.Dropdown(
+            options=[_ALL], description="Currency", layout={"width": "10em"}
+        )
+        statuses = [_ALL, *((status.value, status) for status in InvoiceStatus)]
+        self.status = ipywidgets.Dropdown(options=statuses, description="Status", layout=narrow)
+        self.since = ipywidgets.DatePicker(description="From", layout=wide)
+        self.until = ipywidgets.DatePicker(description="To", layout=wide)
+        self.mismatched = ipywidgets.Checkbox(
+            description="only what does not add up", indent=False, layout={"width": "15em"}
+        )
+        choices = [self.account, self.currency, self.status, self.since, self.until]
+        for choice in (*choices, self.mismatched):
+            choice.observe(self._choose, names="value")
+        self.widget = ipywidgets.HBox(
+            [self.search, *choices, self.mismatched],
+            layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"},
+        )
+        self.widget.add_class("invoicing-filter")
+
+    def set_days(self, since: date | None, until: date | None) -> None:
+        """Set the first day and the first day not to count any more."""
+        self._is_filling = True
+        self.since.value = since
+        self.until.value = until - timedelta(days=1) if until is not None else None
+        self._is_filling = False
+
+    @property
+    def chosen(self) -> InvoiceFilter | None:
+        """What is chosen; None while no account is."""
+        if self.account.value is None:
+            return None
+        until = self.until.value
+        return InvoiceFilter(
+            account_id=self.account.value,
+            currency=self.currency.value,
+            status=self.status.value,
+            since=self.since.value,
+            until=until + timedelta(days=1) if until is not None else None,
+            mismatched=self.mismatched.value,
+        )
+
+    async def find(self, *, typing: bool = False) -> str | None:
+        """Fill the list of accounts, and return what to say of it; None if more was typed."""
+        search = self.search.value
+        if typing:
+            await asyncio.sleep(_TYPING)
+        async with self._database.read_only() as session:
+            found = await list_accounts(session, search=search or None, limit=SHOWN)
+            total = await count_accounts(session, search=search or None)
+        if search != self.search.value:
+            return None
+        self._offer(found)
+        if not total:
+            return "no account has such a name"
+        listed = f", {len(found)} of them are listed" if len(found) < total else ""
+        return f"{total:,} accounts have such a name{listed}" if search and total > 1 else ""
+
+    async def offer_currencies(self) -> None:
+        """Offer the currencies of the account's invoices."""
+        if self.account.value is None:
+            return
+        async with self._database.read_only() as session:
+            currencies = await currencies_of(session, self.account.value)
+        kept = self.currency.value
+        options = [_ALL, *((visible(currency), currency) for currency in currencies)]
+        if tuple(options) != tuple(self.currency.options):
+            self._is_filling = True
+            self.currency.options = options
+            self.currency.value = kept if kept in currencies else None
+            self._is_filling = False
+
+    def show(self, account: AccountSummary) -> None:
+        """Choose an account that need not be in the list."""
+        self._offer([account])
+
+    def label_of(self, account_id: UUID) -> str:
+        """Return what the list calls an account."""
+        return next((text for text, id_ in self.account.options if id_ == account_id), "")
+
+    def _offer(self, accounts: list[AccountSummary]) -> None:
+        names = Counter(account.name for account in accounts)
+        options = [(_label(a, alone=names[a.name] == 1), a.id) for a in accounts]
+        before = self.account.value
+        ids = [account.id for account in accounts]
+        self._is_filling = True
+        self.account.options = options
+        # Who is looked at stays, as long as the name fits what is searched for.
+        self.account.value = before if before in ids else next(iter(ids), None)
+        self._is_filling = False
+        if self.account.value != before:
+            self._changed()
+
+    def _choose(self, _: Any) -> None:  # noqa: ANN401 -- a change of a widget
+        if not self._is_filling:
+            self._changed()
+
+
+def _label(account: AccountSummary, *, alone: bool) -> str:
+    """Return what tells an account apart in the list; of two with one name, the id too."""
+    name = visible(account.name) if alone else f"{visible(account.name)}, {account.id}"
+    return f"{name} ({account.invoices:,} invoices)"
