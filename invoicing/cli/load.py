@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invoicing.cli.connection import open_database
+from invoicing.cli.files import writable
 from invoicing.cli.load_output import Pace, print_report
-from invoicing.cli.output import echo_for_program
+from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.progress import shown_progress
 from invoicing.errors import UsageError
+from invoicing.files import write_whole
 from invoicing.load import KINDS, load_files
 from invoicing.load.errors import BadRowsError
 from invoicing.load.mapping import mapping_text, ready_mappings
+from invoicing.load.mapping.model import TO_FILL_IN
 
 if TYPE_CHECKING:
     from invoicing.schemas.load import LoadReport
@@ -86,6 +89,16 @@ def load(
     show_map: Annotated[
         bool, typer.Option("--show-map", help="Print the mapping of --map, to start from.")
     ] = False,
+    suggest: Annotated[
+        bool,
+        typer.Option(
+            "--suggest",
+            help="Write a mapping for the files, to be read and corrected; load nothing.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The file for --suggest; printed if not given.")
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option(help="Of CSV and JSON lines: utf-8 if not given; utf-16, latin-1, cp1252."),
@@ -112,6 +125,9 @@ def load(
     """Load the files and tell what became of their rows."""
     if show_map:
         echo_for_program(mapping_text(_given(mapping))[0].rstrip())
+        return
+    if suggest:
+        _suggest([path for path in (accounts, invoices, lines) if path is not None], out)
         return
     _check_encoding(encoding)
     if skip_bad and rejects is None:
@@ -146,6 +162,26 @@ async def _load(options: dict[str, Any]) -> LoadReport:
     with shown_progress() as shown:
         async with open_database() as database:
             return await load_files(database, **options, progress=lambda at: shown(pace.step(at)))
+
+
+def _suggest(files: list[Path], out: Path | None) -> None:
+    from invoicing.load.suggest import suggest_mapping
+
+    if not files:
+        message = "name the files to suggest a mapping for: invoicing load --suggest export.csv"
+        raise UsageError(message)
+    if out is not None and out.exists():
+        message = f"{out} exists already, and may have been corrected. Name another file"
+        raise UsageError(message)
+    writable(out)
+    text = suggest_mapping(files, out.parent if out is not None else ".")
+    if out is None:
+        echo_for_program(text.rstrip())
+    else:
+        write_whole(text, out)
+    unknown = text.count(f'"{TO_FILL_IN}"')
+    if unknown:
+        errors.print(f"Values to fill in, as {TO_FILL_IN}: {unknown}", style="yellow")
 
 
 def _given(mapping: str | None) -> str:

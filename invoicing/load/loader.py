@@ -222,6 +222,8 @@ class _Load:
             if input_.repeats != "none":
                 await merge_repeats(staging, input_)
         for input_ in self._firsts():
+            if input_.repeats != "none":
+                continue
             await staging.check_duplicates(input_.kind, input_.check.field("id"))
         if inputs.mapped and inputs.of(LINES):
             await complete_lines(staging, inputs)

@@ -96,6 +96,8 @@ async def merge_repeats(staging: Staging, input_: Input) -> None:
 async def complete_lines(staging: Staging, inputs: Inputs) -> None:
     """Compare each line's currency with its invoice's, and work out its minor units."""
     lines = inputs.of(LINES)
+    if not any("currency" in input_.check.columns for input_ in lines):
+        return
     staged = "currency" if inputs.of(INVOICES) else "NULL::text"
     query = _CURRENCIES.format(
         total="total_major" if inputs.unscaled else "NULL::numeric", invoice_currency=staged

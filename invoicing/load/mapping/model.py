@@ -6,6 +6,7 @@ be meant is an error. Options at the top count for every section that does not s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,10 +32,15 @@ class Part(BaseModel):
     @classmethod
     def _is_filled_in(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
         for key, value in data.items() if isinstance(data, dict) else ():
-            if value == TO_FILL_IN or (isinstance(value, list) and TO_FILL_IN in value):
+            held = value.values() if isinstance(value, dict) else value
+            if value == TO_FILL_IN or (not isinstance(value, str) and _holds_unknown(held)):
                 message = f"{key} is still {TO_FILL_IN!r}: write what it has to be"
                 raise ValueError(message)
         return data
+
+
+def _holds_unknown(values: object) -> bool:
+    return isinstance(values, Iterable) and TO_FILL_IN in values
 
 
 def _listed(value: object) -> object:
