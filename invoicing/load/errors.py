@@ -24,6 +24,29 @@ class InputFileError(UsageError):
     )
 
 
+@error_of_fields
+class MappingError(UsageError):
+    """A mapping cannot be read or cannot be meant.
+
+    Attributes:
+        line: of the mapping; None when it is about the whole.
+    """
+
+    place: str
+    line: int | None
+    reason: str
+    message = "{place}: {reason}"
+
+    def __post_init__(self) -> None:
+        """Say where, and what to read."""
+        where = f"{self.place}:{self.line}" if self.line else self.place
+        Exception.__init__(
+            self,
+            f"cannot use the mapping {where}: {self.reason}. Nothing was loaded. Correct it, or "
+            "run: invoicing load --suggest FILES, which writes one",
+        )
+
+
 class LoadError(InvoicingError):
     """Files could not be loaded; the database is as it was before."""
 
@@ -42,6 +65,22 @@ class BadRowsError(LoadError):
     message = (
         "cannot load: {rejected:,} of {rows:,} rows are bad. Nothing was loaded. Correct "
         "them, or run the command again with --skip-bad, to load the others"
+    )
+
+
+@error_of_fields
+class IncompleteInvoicesError(BadRowsError):
+    """Rows are bad whose invoices are not known, so that none of the invoices may be whole.
+
+    Attributes:
+        unknown: how many.
+    """
+
+    unknown: int
+    message = (
+        "cannot load: {rejected:,} of {rows:,} rows are bad, and of {unknown:,} it is not known "
+        "which invoice they belong to: an invoice without them would have another amount, or its "
+        "lines other ids. Nothing was loaded. Correct them, then run the command again"
     )
 
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from invoicing.schemas.load import AccountRow, InvoiceRow, LineRow
+from invoicing.schemas.load import (
+    AccountRow,
+    DerivedInvoiceRow,
+    InvoiceRow,
+    LineRow,
+    MappedLineRow,
+    UnscaledLineRow,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-SQL_TYPES = {"amount_cents": "bigint", "total_cents": "bigint"} | dict.fromkeys(
-    ("issued_at", "created_at"), "timestamptz"
-)
+SQL_TYPES = {
+    "amount_cents": "bigint",
+    "total_cents": "bigint",
+    "total_major": "numeric",
+    "issued_at": "timestamptz",
+    "created_at": "timestamptz",
+}
 
 
 @dataclass(frozen=True)
@@ -68,3 +79,8 @@ ACCOUNTS = FileKind("accounts", "account", AccountRow, "account")
 INVOICES = FileKind("invoices", "invoice", InvoiceRow, "invoice", ACCOUNTS, "account_id")
 LINES = FileKind("lines", "line", LineRow, "invoice_line", INVOICES, "invoice_id")
 KINDS = (ACCOUNTS, INVOICES, LINES)
+BY_NAME = {kind.name: kind for kind in KINDS}
+# What a mapping can make of them: amounts that the server works out once all rows are there.
+DERIVED_INVOICES = replace(INVOICES, row=DerivedInvoiceRow)
+MAPPED_LINES = replace(LINES, row=MappedLineRow)
+UNSCALED_LINES = replace(LINES, row=UnscaledLineRow)

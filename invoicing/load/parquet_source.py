@@ -16,10 +16,8 @@ import pyarrow.parquet as pq
 from invoicing.load.errors import InputFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from invoicing.load.kinds import FileKind
 
 _BATCH_ROWS = 5_000
 _UUID_BYTES = 16
@@ -42,24 +40,25 @@ class ParquetSource:
     """Rows of a Parquet file.
 
     Args:
-        kind: the kind of file, which says what each column has to hold.
+        holds: the SQL type of what each column has to hold; without it, a mapping reads them.
 
     Raises:
         InputFileError: it cannot be read, or a column's type cannot hold what it has to.
     """
 
-    def __init__(self, path: Path, kind: FileKind) -> None:
+    def __init__(self, path: Path, holds: Mapping[str, str] | None) -> None:
         self.path = path
         try:
             with pq.ParquetFile(path) as file:
                 schema = file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise InputFileError(path, _first_line(error)) from None
-        self.columns = [name.strip().lower() for name in schema.names]
-        holds = {column.name: column.sql_type for column in kind.columns}
-        self._holds = [holds.get(name) for name in self.columns]
+        self.headings = [name.strip() for name in schema.names]
+        self.columns = [heading.lower() for heading in self.headings]
+        mapped = "uuid" if holds is None else None
+        self._holds = [(holds or {}).get(name, mapped) for name in self.columns]
         for name, kept, type_ in zip(self.columns, self._holds, schema.types, strict=True):
-            problem = kept and _misfit(kept, _plain(type_))
+            problem = holds is not None and kept and _misfit(kept, _plain(type_))
             if problem:
                 raise InputFileError(path, f"its column {name} is of type {type_}: {problem}")
 

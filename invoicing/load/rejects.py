@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from invoicing.errors import UsageError
 from invoicing.files import private_file
 from invoicing.load.csv_source import UNPARSED
+from invoicing.load.mapping.cells import JOINED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
-    from invoicing.load.kinds import FileKind
     from invoicing.load.source import InputSource
     from invoicing.load.staging import Staging
 
@@ -25,11 +25,11 @@ _SHOWN = 60
 
 
 async def rejected_rows(
-    staging: Staging, source: InputSource, kind: FileKind, limit: int | None
+    staging: Staging, source: InputSource, parts: Sequence[tuple[str, int]], limit: int | None
 ) -> AsyncIterator[tuple[int, str, Sequence[object]]]:
     """Yield the bad rows of a file by line: the line, every reason, and its cells."""
     rows = source.rows()
-    async for problem in staging.problems(kind, limit):
+    async for problem in staging.problems(parts, limit):
         for line, cells, _ in rows:
             if line == problem["line"]:
                 problems = zip(problem["fields"], problem["messages"], strict=True)
@@ -41,11 +41,14 @@ async def rejected_rows(
 def _reason(source: InputSource, cells: Sequence[object], field: str | None, message: str) -> str:
     if field is None:
         return f"the row {message}"
-    value = cells[source.columns.index(field)]
-    shown = str(value).strip() if value is not None else ""
+    places = [source.columns.index(name) for name in field.split(JOINED) if name]
+    name = " + ".join(source.headings[place] for place in places)
+    values = [cells[place] for place in places if place < len(cells)]
+    texts = [str(value).strip() for value in values if value is not None]
+    shown = "/".join(text for text in texts if text)
     # repr: what a cell holds must not be able to steer the reader's terminal.
     text = repr(shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}...")
-    return f"{field} {text} {message}" if shown else f"{field} {message}"
+    return " ".join(part for part in (name, text if shown else "", message) if part)
 
 
 class RejectsFile:

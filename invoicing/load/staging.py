@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.db.copying import unless_lost
 from invoicing.load.errors import LoadInProgressError
+from invoicing.load.inputs import PART
 from invoicing.load.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     import asyncpg
     from asyncpg.cursor import CursorFactory
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 LOAD_LOCK = 0x6C6F6164
 # Behind pgbouncer the driver has a time limit for each command; a load takes what it takes.
 NO_LIMIT = 1e9
-PROBLEM_COLUMNS = ("kind", "line", "rule", "field", "message", "id")
+LINES_OF_A_PART = PART
+PROBLEM_COLUMNS = ("kind", "line", "rule", "field", "message", "id", "parent")
 
 
 class Staging:
@@ -40,15 +42,18 @@ class Staging:
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    async def create(self, columns: dict[str, list[str]]) -> None:
+    async def create(self, columns: Mapping[str, Mapping[str, str]]) -> None:
         """Take the lock of loads and make a staging table for each kind, read or not.
+
+        Args:
+            columns: the columns and types of each kind that is read.
 
         Raises:
             LoadInProgressError: another load holds the lock.
         """
-        if not await self._value("SELECT pg_try_advisory_xact_lock($1)", LOAD_LOCK):
+        if not await self.value("SELECT pg_try_advisory_xact_lock($1)", LOAD_LOCK):
             raise LoadInProgressError(
-                await self._value(
+                await self.value(
                     "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
                     " AND (classid::bigint << 32 | objid::bigint) = $1 AND database ="
                     " (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -56,14 +61,14 @@ class Staging:
                 )
             )
         for kind in KINDS:
-            types = {column.name: column.sql_type for column in kind.columns}
-            present = "".join(f", {name} {types[name]}" for name in columns.get(kind.name, ["id"]))
+            types = columns.get(kind.name, {"id": "uuid"})
+            present = "".join(f", {name} {type_}" for name, type_ in types.items())
             await self.execute(
                 f"CREATE TEMP TABLE {kind.staging} (line bigint{present}) ON COMMIT DROP"
             )
         await self.execute(
             "CREATE TEMP TABLE load_problem (kind text, line bigint, rule text, field text,"
-            " message text, id uuid) ON COMMIT DROP"
+            " message text, id uuid, parent uuid) ON COMMIT DROP"
         )
 
     async def copy(
@@ -79,24 +84,31 @@ class Staging:
         await unless_lost(self.connection, copying)
         await self.execute(f"ANALYZE pg_temp.{table}")
 
-    async def check(self, kind: FileKind, parent_path: str) -> None:
-        """Note duplicate ids and missing references, and take their rows out of the staging.
-
-        The parents must have been checked before. Of a repeated id the first row stands.
-        """
+    async def check_duplicates(self, kind: FileKind, field: str, from_line: int = 0) -> None:
+        """Note ids that are there again; the first row stands."""
+        parent = kind.parent_column or "NULL::uuid"
         await self.execute(
             f"""
-            INSERT INTO load_problem (kind, line, rule, field, message)
-            SELECT $1, line, 'duplicate-id', 'id', format('is also on line %s', first)
+            INSERT INTO load_problem (kind, line, rule, field, message, parent)
+            SELECT $1, line, 'duplicate-id', $2,
+                format('is also on line %s', first % {LINES_OF_A_PART}), {parent}
             FROM {kind.staging}
             JOIN (SELECT id, min(line) AS first FROM {kind.staging}
                   GROUP BY id HAVING count(*) > 1) AS twice USING (id)
-            WHERE line <> first
+            WHERE line <> first AND line >= $3
             """,
             kind.name,
+            field,
+            from_line,
         )
+
+    async def check(self, kind: FileKind, fields: Mapping[str, str], parent_path: str) -> None:
+        """Note missing references, and take all bad rows out of the staging.
+
+        The parents must have been checked before.
+        """
         if kind.parent is not None:
-            await self._check_references(kind, kind.parent, parent_path)
+            await self._check_references(kind, kind.parent, fields, parent_path)
         await self.execute(
             f"""
             DELETE FROM {kind.staging} AS staged USING load_problem AS problem
@@ -107,7 +119,9 @@ class Staging:
         # Their ids are kept, so that what refers to them is rejected for that reason.
         await self.execute("ANALYZE pg_temp.load_problem")
 
-    async def _check_references(self, kind: FileKind, parent: FileKind, parent_path: str) -> None:
+    async def _check_references(
+        self, kind: FileKind, parent: FileKind, fields: Mapping[str, str], parent_path: str
+    ) -> None:
         """Note rows whose parent was rejected, or is neither in the files nor in the database."""
         await self.execute(
             f"""
@@ -116,7 +130,8 @@ class Staging:
                 CASE WHEN rejected.id IS NULL THEN $4 ELSE $5 END,
                 $6,
                 CASE WHEN rejected.id IS NULL THEN $7
-                     ELSE format('was rejected on line %s of %s', rejected.line, $3::text) END,
+                     ELSE format('was rejected on line %s of %s',
+                                 rejected.line % {LINES_OF_A_PART}, $3::text) END,
                 staged.id
             FROM {kind.staging} AS staged
             LEFT JOIN (SELECT id, min(line) AS line FROM load_problem
@@ -133,14 +148,17 @@ class Staging:
             parent_path,
             f"missing-{parent.singular}",
             f"rejected-{parent.singular}",
-            kind.parent_column,
+            fields[kind.parent_column or ""],
             f"matches no {parent.singular} of the files or of the database",
         )
 
-    async def count_rejected(self, kind: FileKind) -> int:
+    async def count_rejected(self, kind: FileKind, part: int) -> int:
         """Return how many rows of a file are bad."""
-        query = "SELECT count(DISTINCT line) FROM load_problem WHERE kind = $1"
-        return await self._value(query, kind.name) or 0
+        query = (
+            "SELECT count(DISTINCT line) FROM load_problem"
+            f" WHERE kind = $1 AND line / {LINES_OF_A_PART} = $2"
+        )
+        return await self.value(query, kind.name, part) or 0
 
     async def reasons(self) -> dict[str, int]:
         """Return how many times each rule was broken, the most frequent first."""
@@ -150,13 +168,22 @@ class Staging:
         )
         return {row["rule"]: row["count"] for row in rows}
 
-    def problems(self, kind: FileKind, limit: int | None) -> CursorFactory:
-        """Return a cursor over the bad rows of a file: line, fields and messages, by line."""
+    def problems(self, parts: Sequence[tuple[str, int]], limit: int | None) -> CursorFactory:
+        """Return a cursor over the bad rows of a file: line, fields and messages, by line.
+
+        Args:
+            parts: the kinds and parts that the file is read as.
+            limit: how many rows; all of them when None.
+        """
         return self.connection.cursor(
             "SELECT line, array_agg(field ORDER BY field, message) AS fields,"
             " array_agg(message ORDER BY field, message) AS messages"
-            " FROM load_problem WHERE kind = $1 GROUP BY line ORDER BY line LIMIT $2",
-            kind.name,
+            f" FROM (SELECT DISTINCT line % {LINES_OF_A_PART} AS line, field, message"
+            " FROM load_problem JOIN unnest($1::text[], $2::bigint[]) AS part (kind, number)"
+            f" ON part.kind = load_problem.kind AND part.number = line / {LINES_OF_A_PART})"
+            " AS problem GROUP BY line ORDER BY line LIMIT $3",
+            [kind for kind, _ in parts],
+            [part for _, part in parts],
             limit,
             prefetch=1000,
             timeout=NO_LIMIT,
@@ -191,7 +218,8 @@ class Staging:
         )
         return inserted, updated
 
-    async def _value(self, query: str, *arguments: object) -> int | None:
+    async def value(self, query: str, *arguments: object) -> int | None:
+        """Return the one value of a query."""
         value: int | None = await self.connection.fetchval(query, *arguments, timeout=NO_LIMIT)
         return value
 

@@ -63,25 +63,42 @@ def stable_id(kind: str, external: object) -> UUID:
     """
     if isinstance(external, UUID):
         return external
+    return _id_of_text(kind, id_text(external))
+
+
+def id_text(external: object) -> str:
+    """Return the text that an external id is known by: 17, 17.0 and " 17 " are `17`."""
     if isinstance(external, bytes) and len(external) == _UUID_BYTES:
-        return UUID(bytes=external)
+        return str(UUID(bytes=external))
     if isinstance(external, float) and not isnan(external):
         if abs(external) >= _EXACT_FLOAT:
             rule = "inexact-id"
             raise PydanticCustomError(rule, "is a float too large to be exact. Write it as text")
         external = int(external) if external.is_integer() else external
-    return _id_of_text(kind, _text(external))
+    elif isinstance(external, Decimal) and external.is_finite() and _is_short_whole(external):
+        external = int(external)
+    return _text(external)
+
+
+def _is_short_whole(number: Decimal) -> bool:
+    # An exponent alone can stand for more digits than there is memory.
+    return -_MOST_DIGITS <= int(number.as_tuple().exponent) <= 0 and number % 1 == 0
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether an id is a UUID, which stays itself."""
+    return _UUID.fullmatch(text) is not None
 
 
 # Lines of one invoice mostly stand together: their reference is worked out once.
 @lru_cache(maxsize=4096)
 def _id_of_text(kind: str, text: str) -> UUID:
-    return UUID(text) if _UUID.fullmatch(text) else uuid5(ID_NAMESPACES[kind], text)
+    return UUID(text) if is_uuid(text) else uuid5(ID_NAMESPACES[kind], text)
 
 
 def _text(value: object) -> str:
     """Return the text of a cell that must have one."""
-    text = "" if _is_blank(value) else str(value).strip()
+    text = "" if is_blank(value) else str(value).strip()
     if not text:
         rule = "empty-value"
         raise PydanticCustomError(rule, "is empty")
@@ -98,14 +115,15 @@ def _text(value: object) -> str:
 
 
 def _optional_text(value: object) -> str | None:
-    return None if _is_blank(value) else _text(value)
+    return None if is_blank(value) else _text(value)
 
 
 def _cents(value: object) -> object:
-    """Return whole minor units, written with digits alone.
+    """Return whole minor units, written with digits alone, at most with a sign in front of them.
 
-    Whatever could be read in two ways is refused: "1.000" is one unit here and a thousand there,
-    "19.00" may be cents or whole units, and an exponent has lost its last digits.
+    White space around them counts no more than around any other cell. Whatever could be read in
+    two ways is refused: "1.000" is one unit here and a thousand there, "19.00" may be cents or
+    whole units, and an exponent has lost its last digits.
     """
     if type(value) is int or (isinstance(value, Decimal) and value.as_tuple().exponent == 0):
         cents = int(value)
@@ -130,10 +148,15 @@ def _no_cents(text: str) -> PydanticCustomError:
 
 def _currency(value: object) -> str:
     code = _text(value)
-    if code not in _currencies() and not is_currency(code):
+    if not is_known_currency(code):
         rule = "bad-currency"
         raise PydanticCustomError(rule, "is not an ISO 4217 code of three capitals")
     return code
+
+
+def is_known_currency(code: str) -> bool:
+    """Tell whether `code` is an ISO 4217 code in capitals, of today or withdrawn."""
+    return code in _currencies() or is_currency(code)
 
 
 @cache
@@ -143,7 +166,7 @@ def _currencies() -> frozenset[str]:
 
 
 def _status(value: object) -> InvoiceStatus:
-    if _is_blank(value):
+    if is_blank(value):
         return InvoiceStatus.DRAFT
     try:
         return InvoiceStatus(_text(value).lower())
@@ -153,7 +176,7 @@ def _status(value: object) -> InvoiceStatus:
 
 
 def _moment(value: object) -> datetime | None:
-    if _is_blank(value):
+    if is_blank(value):
         return None
     try:
         return _as_datetime(value).astimezone(UTC)
@@ -169,7 +192,8 @@ def _as_datetime(value: object) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _is_blank(value: object) -> bool:
+def is_blank(value: object) -> bool:
+    """Tell whether a cell holds nothing."""
     # NaN is what pandas makes of a missing value among floats.
     missing = value is None or (isinstance(value, float) and isnan(value))
     return missing or (isinstance(value, str) and not value.strip())

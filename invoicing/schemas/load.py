@@ -6,6 +6,8 @@ them.
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,9 @@ class InvoiceRow(BaseModel):
 
     id: InvoiceId = Field(description="any text or number; a UUID stays itself")
     account_id: AccountId = Field(description="an id of the accounts file or of the database")
-    amount_cents: Cents = Field(description="whole minor units (cents), digits alone")
+    amount_cents: Cents = Field(
+        description="whole minor units (cents): digits alone, with - for a credit"
+    )
     currency: Currency = Field(description="an ISO 4217 code, three capitals")
     status: StatusCell = Field(
         default=InvoiceStatus.DRAFT, description="draft (when empty), open, paid or void"
@@ -57,7 +61,28 @@ class LineRow(BaseModel):
     id: LineId = Field(description="any text or number; a UUID stays itself")
     invoice_id: InvoiceId = Field(description="an id of the invoices file or of the database")
     description: OptionalText = Field(default=None, description="what was sold")
-    total_cents: Cents = Field(description="whole minor units of the invoice, digits alone")
+    total_cents: Cents = Field(
+        description="whole minor units of the invoice: digits alone, with - for a credit"
+    )
+
+
+class DerivedInvoiceRow(InvoiceRow):
+    """A row of an invoice whose amount is what its lines add up to."""
+
+    amount_cents: Cents = Field(default=0, description="set once the lines are known")
+
+
+class MappedLineRow(LineRow):
+    """A line of a mapped file, whose currency is compared with its invoice's."""
+
+    currency: str | None = Field(default=None, description="the row's currency, if it says one")
+
+
+class UnscaledLineRow(MappedLineRow):
+    """A line in whole units of a currency that only its invoice says."""
+
+    total_cents: Cents = Field(default=0, description="set once the currency is known")
+    total_major: Decimal = Field(description="the total in whole units")
 
 
 class FileReport(BaseModel):
@@ -92,6 +117,24 @@ class RejectedRow(BaseModel):
     reason: str
 
 
+class MonthSum(BaseModel):
+    """What a load's invoices and lines of one currency and month of issue add up to.
+
+    Attributes:
+        month: its first day, in UTC; None for invoices without a date of issue.
+        lines_cents: of the lines that were loaded; None when there were none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    currency: str
+    month: date | None
+    invoices: int
+    amount_cents: int
+    lines: int
+    lines_cents: int | None
+
+
 class LoadReport(BaseModel):
     """What a load did, or would have done.
 
@@ -101,6 +144,9 @@ class LoadReport(BaseModel):
         reasons: how many times each rule was broken.
         first_rejected: the first bad rows, in the order of the files.
         rejects: the file that has all of them, if one was written.
+        notes: what was found out or assumed, and which rows were left out.
+        sums: what the loaded invoices add up to in the database, by currency and month.
+        first_rows: of a dry run, the first rows of each kind as they would be stored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,6 +158,9 @@ class LoadReport(BaseModel):
     first_rejected: list[RejectedRow]
     rejects: Path | None
     seconds: float
+    notes: list[str] = []
+    sums: list[MonthSum] = []
+    first_rows: dict[str, list[dict[str, Any]]] = {}
 
     @property
     def rows(self) -> int:

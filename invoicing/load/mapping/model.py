@@ -1,0 +1,384 @@
+"""A mapping: how files of another system become accounts, invoices and lines.
+
+Written in TOML, and checked here: an unknown key, a column where none fits, or a value that cannot
+be meant is an error. Options at the top count for every section that does not set its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from invoicing.models import InvoiceStatus
+from invoicing.schemas.cells import is_known_currency
+
+# What `--suggest` writes where only a person can say what is meant.
+TO_FILL_IN = "???"
+GROUPINGS = ("", ",", ".", " ", "'")
+NAMED_DATES = ("iso", "excel", "unix", "unix-ms")
+_CHECKED_DAY = datetime(2026, 11, 23, 17, 45, 31)  # noqa: DTZ001 -- a format is tried on it
+
+
+class Part(BaseModel):
+    """A table of the file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_filled_in(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
+        for key, value in data.items() if isinstance(data, dict) else ():
+            held = value.values() if isinstance(value, dict) else value
+            if value == TO_FILL_IN or (not isinstance(value, str) and _holds_unknown(held)):
+                message = f"{key} is still {TO_FILL_IN!r}: write what it has to be"
+                raise ValueError(message)
+        return data
+
+
+def _holds_unknown(values: object) -> bool:
+    return isinstance(values, Iterable) and TO_FILL_IN in values
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class CellRule(Part):
+    """Where a cell comes from; exactly one of the first four says it.
+
+    Attributes:
+        column: a column of the file.
+        columns: several, joined: ids by a slash, texts by a space, without the empty ones.
+        either: several, of which the first that is not empty counts.
+        value: the same for every row.
+        words: what a word of the file means; "*" stands for any other word, "" for none.
+        when_empty: what an empty cell means.
+        number: for an id: count the rows of equal columns, and put the number behind them.
+    """
+
+    column: str | None = None
+    columns: list[str] | None = Field(default=None, min_length=1)
+    either: list[str] | None = Field(default=None, min_length=1)
+    value: str | int | None = None
+    words: dict[str, str] | None = None
+    when_empty: str | None = None
+    number: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> CellRule:
+        given = [self.column, self.columns, self.either, self.value]
+        if sum(origin is not None for origin in given) != 1:
+            message = "give exactly one of column, columns, either and value"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that it reads."""
+        return self.columns or self.either or ([self.column] if self.column else [])
+
+
+class AmountRule(Part):
+    """Where an amount comes from: column * times * (1 - discount) + plus - minus.
+
+    Attributes:
+        column: the amount, or the price of which `times` counts how many.
+        times: a factor, such as a quantity.
+        discount: a part of one, 0.15 for 15 %; an empty cell is none.
+        discount_percent: the same in percent.
+        plus: amounts to add, such as a tax that is not in the column; an empty cell is none.
+        minus: amounts to take off.
+        value: the same for every row.
+        sum_of_lines: an invoice's amount is what its lines add up to.
+    """
+
+    column: str | None = None
+    times: Names | None = None
+    discount: str | None = None
+    discount_percent: str | None = None
+    plus: Names | None = None
+    minus: Names | None = None
+    value: str | int | None = None
+    sum_of_lines: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> AmountRule:
+        if (self.column is not None) + (self.value is not None) + self.sum_of_lines != 1:
+            message = "give exactly one of column, value and sum_of_lines"
+            raise ValueError(message)
+        if self.sum_of_lines and (self.times or self.plus or self.minus or self.discount):
+            message = "sum_of_lines stands alone; [[invoices.extra_lines]] adds to it"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that it reads."""
+        single = [self.column, self.discount, self.discount_percent]
+        several = [*(self.times or []), *(self.plus or []), *(self.minus or [])]
+        return [name for name in single if name is not None] + several
+
+
+def _cell_rule(value: object) -> object:
+    if isinstance(value, str):
+        return {"column": value}
+    return {"columns": value} if isinstance(value, list) else value
+
+
+def _amount_rule(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+Cell = Annotated[CellRule, BeforeValidator(_cell_rule)]
+Amount = Annotated[AmountRule, BeforeValidator(_amount_rule)]
+
+
+class RowCondition(Part):
+    """Rows whose cell is one of some values, in any case; "*" stands for anything in a value."""
+
+    column: str
+    values: Names
+
+
+class CreditNotes(RowCondition):
+    """Which rows are credit notes, and how the file writes their amounts.
+
+    Attributes:
+        written: "positive" when the file leaves the minus out, "negative" when it has it.
+    """
+
+    written: Literal["positive", "negative"]
+
+
+class ExtraLine(Part):
+    """A line that the invoice's own row has, such as its tax or freight; none where it is zero."""
+
+    description: str
+    total: Amount
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        message = f"{name!r} is no time zone that this machine knows, such as Europe/Zurich"
+        raise ValueError(message) from None
+    return name
+
+
+def _date_format(form: str) -> str:
+    if form in NAMED_DATES:
+        return form
+    try:
+        day = datetime.strptime(_CHECKED_DAY.strftime(form), form).date()  # noqa: DTZ007
+    except ValueError:
+        day = None
+    if "%" not in form or day != _CHECKED_DAY.date():
+        named = ", ".join(NAMED_DATES)
+        message = f"{form!r} is no format of a date: write one such as %d/%m/%Y, or {named}"
+        raise ValueError(message)
+    return form
+
+
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        message = f"{name!r} is no encoding. Common ones: utf-8, utf-16, latin-1, cp1252"
+        raise ValueError(message) from None
+    return name
+
+
+class Options(Part):
+    """How a file is laid out and how its values are written.
+
+    Attributes:
+        file: its name, relative to the mapping; a file named on the command line replaces it.
+        sheet: of a workbook; the first when not given.
+        header_row: the line that names the columns, where it is not the first.
+        encoding: of a CSV or of JSON lines.
+        delimiter: of a CSV; found from the header when not given.
+        fill_down: columns whose empty cells repeat the row above.
+        fill_within: a column; cells are filled only while it stays the same, or is empty.
+        skip: rows that are no rows, such as totals.
+        only: rows that are; all others are left out.
+        source: what stands before each id, so that two systems do not share one.
+        ids: "integer" takes 17.0 and 0017 as 17; "text" takes an id as it is written.
+        amounts: whether they count whole units ("major": 19.00) or cents ("minor": 1900).
+        decimal: the decimal point.
+        grouping: between thousands; nothing when not given.
+        rounding: of fractions of a cent, which are refused when it is not given.
+        dates: formats of dates, tried in turn; a text that two of them read otherwise is refused.
+        time_zone: of times that do not say theirs. A date alone stays that day.
+        repeated_hour: which of the two is meant in the night that clocks are put back.
+        empty: words that mean an empty cell.
+    """
+
+    file: str | None = None
+    sheet: str | None = None
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    encoding: Annotated[str, BeforeValidator(_encoding)] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    fill_down: Names | None = None
+    fill_within: str | None = None
+    skip: list[RowCondition] | None = None
+    only: list[RowCondition] | None = None
+    source: str | None = None
+    ids: Literal["text", "integer"] | None = None
+    amounts: Literal["major", "minor"] | None = None
+    decimal: Literal[".", ","] | None = None
+    grouping: Literal["", ",", ".", " ", "'"] | None = None
+    rounding: Literal["half-up", "half-even"] | None = None
+    dates: Annotated[list[Annotated[str, BeforeValidator(_date_format)]], Field(min_length=1)] | (
+        None
+    ) = None
+    time_zone: Annotated[str, BeforeValidator(_zone)] | None = None
+    repeated_hour: Literal["first", "second"] | None = None
+    empty: list[str] | None = None
+
+
+class Words(Part):
+    """What words of the files mean, wherever they stand."""
+
+    status: dict[str, InvoiceStatus] = {}
+    currency: dict[str, str] = {}
+    plan: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _are_currencies(self) -> Words:
+        for word, code in self.currency.items():
+            if not is_known_currency(code):
+                message = f"{word!r} means {code!r}, which is no ISO 4217 code of three capitals"
+                raise ValueError(message)
+        return self
+
+
+class Section(Options):
+    """One of the three tables.
+
+    Attributes:
+        repeated: when a row of the file is one of several about the same id: "same" refuses rows
+            that differ, "first" and "last" say which counts.
+    """
+
+    repeated: Literal["same", "first", "last"] = "same"
+
+    def rules(self) -> dict[str, CellRule | AmountRule]:
+        """Return the rule of each column that has one."""
+        named = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: rule for name, rule in named if isinstance(rule, CellRule | AmountRule)}
+
+
+class AccountsSection(Section):
+    """Where accounts come from."""
+
+    id: Cell
+    name: Cell
+    plan: Cell
+
+
+class InvoicesSection(Section):
+    """Where invoices come from."""
+
+    id: Cell
+    account_id: Cell
+    amount: Amount
+    currency: Cell
+    status: Cell | None = None
+    issued_at: Cell | None = None
+    created_at: Cell | None = None
+    credit_notes: CreditNotes | None = None
+    extra_lines: list[ExtraLine] = []
+
+    @model_validator(mode="after")
+    def _means_something(self) -> InvoicesSection:
+        if self.status is not None:
+            meant = [self.status.value, self.status.when_empty, *(self.status.words or {}).values()]
+            for status in meant:
+                if status is not None and status not in set(InvoiceStatus):
+                    message = f"{status!r} is no status: {', '.join(InvoiceStatus)}"
+                    raise ValueError(message)
+        code = self.currency.value
+        if code is not None and not is_known_currency(str(code)):
+            message = f"currency {code!r} is no ISO 4217 code of three capitals"
+            raise ValueError(message)
+        return self
+
+
+class LinesSection(Section):
+    """Where lines come from.
+
+    Attributes:
+        currency: to be compared with the invoice's; not needed, and not kept.
+    """
+
+    id: Cell
+    invoice_id: Cell
+    description: Cell | None = None
+    total: Amount
+    currency: Cell | None = None
+    credit_notes: CreditNotes | None = None
+
+
+class Mapping(Options):
+    """The whole file."""
+
+    words: Words = Words()
+    accounts: AccountsSection | None = None
+    invoices: InvoicesSection | None = None
+    lines: LinesSection | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Mapping:
+        sections = self.sections()
+        if not sections:
+            message = "it has none of [accounts], [invoices] and [lines]"
+            raise ValueError(message)
+        for kind, section in sections.items():
+            options = self.options(kind)
+            if options.file is None:
+                message = f"[{kind}] has no file, and there is none at the top"
+                raise ValueError(message)
+            if kind != "accounts" and options.amounts is None:
+                message = 'it lacks amounts = "major" (19.00) or amounts = "minor" (1900)'
+                raise ValueError(message)
+            if options.decimal and options.decimal == options.grouping:
+                message = f"[{kind}] has the same character as decimal and as grouping"
+                raise ValueError(message)
+            if section.repeated != "same" and options.file not in self._shared(kind):
+                message = f"[{kind}] repeated is for a file that holds another table too"
+                raise ValueError(message)
+        derived = self.invoices is not None and self.invoices.amount.sum_of_lines
+        if derived and self.lines is None and not (self.invoices and self.invoices.extra_lines):
+            message = "[invoices] amount is the sum of lines, and there is no [lines]"
+            raise ValueError(message)
+        return self
+
+    def _shared(self, kind: str) -> list[str | None]:
+        return [self.options(other).file for other in self.sections() if other != kind]
+
+    def sections(self) -> dict[str, Section]:
+        """Return the sections there are, in the order in which they are loaded."""
+        named: dict[str, Section | None] = {
+            "accounts": self.accounts,
+            "invoices": self.invoices,
+            "lines": self.lines,
+        }
+        return {kind: section for kind, section in named.items() if section is not None}
+
+    def options(self, kind: str) -> Options:
+        """Return the options of a section, with those of the top where it has none."""
+        section = self.sections()[kind]
+        names = Options.model_fields
+        own = {name: getattr(section, name) for name in names}
+        top = {name: getattr(self, name) for name in names}
+        return Options.model_construct(
+            **{name: top[name] if own[name] is None else own[name] for name in names}
+        )

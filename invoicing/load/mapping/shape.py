@@ -1,0 +1,71 @@
+"""The rows of a file as a mapping's options want them: without totals, and filled down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoicing.load.mapping.cells import Columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from invoicing.load.mapping.model import Options
+    from invoicing.load.source import InputSource
+
+
+class ShapedSource:
+    """A source whose rows are chosen and completed.
+
+    Attributes:
+        left_out: how many rows `skip` and `only` left out, once they were read.
+    """
+
+    def __init__(self, source: InputSource, options: Options) -> None:
+        self.path: Path = source.path
+        self.columns = source.columns
+        self.headings = source.headings
+        self.left_out = 0
+        self._source = source
+        columns = Columns(source, options)
+        self._is_skipped = columns.is_met(options.skip) if options.skip else None
+        self._is_wanted = columns.is_met(options.only) if options.only else None
+        self._filled = [
+            (columns.place(name), columns.cell(name)) for name in options.fill_down or ()
+        ]
+        within = options.fill_within
+        self._within = columns.cell(within) if within is not None else None
+
+    def rows(self) -> Iterator[tuple[int, Sequence[object], str | None]]:
+        """Yield each row's line, its cells, and why it cannot be read, if it cannot."""
+        self.left_out = 0
+        above: dict[int, object] = {}
+        group: object = None
+        for line, cells, problem in self._source.rows():
+            if problem is None:
+                if self._leaves_out(cells):
+                    self.left_out += 1
+                    continue
+                if self._filled:
+                    key = self._within(cells) if self._within is not None else None
+                    if key is not None and key != group:
+                        group, above = key, {}
+                    yield line, self._fill(cells, above), None
+                    continue
+            yield line, cells, problem
+
+    def _leaves_out(self, cells: Sequence[object]) -> bool:
+        if self._is_skipped is not None and self._is_skipped(cells):
+            return True
+        return self._is_wanted is not None and not self._is_wanted(cells)
+
+    def _fill(self, cells: Sequence[object], above: dict[int, object]) -> list[object]:
+        filled = list(cells)
+        if all(cell is None or cell == "" for cell in filled):
+            return filled
+        for place, read in self._filled:
+            if read(cells) is None:
+                filled[place] = above.get(place, filled[place])
+            else:
+                above[place] = filled[place]
+        return filled

@@ -1,0 +1,163 @@
+"""How amounts and dates are written, found out from all values at once, or left to be said."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.load.mapping.model import TO_FILL_IN, Options
+from invoicing.load.mapping.values import Amounts, CellError, Moments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+EMPTY_WORDS = frozenset({"null", "n/a", "na", "none", "nan", "nil", "-", "--", "#n/a"})
+# Point and grouping, the plainer first.
+_WRITTEN = (
+    (".", ""),
+    (",", ""),
+    (".", ","),
+    (",", "."),
+    (".", "'"),
+    (",", " "),
+    (".", " "),
+    (",", "'"),
+)
+_DAYS = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
+    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y",
+    "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d. %B %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
+_FORMS = ("iso", *(day + time for time in _TIMES for day in _DAYS))
+_TRIED = 40
+_EARLIEST_UNIX, _EARLIEST_MS = 10**8, 10**11
+
+
+class Written(NamedTuple):
+    """How amounts are written; `why` is the comment beside it."""
+
+    decimal: str
+    grouping: str
+    why: str
+
+
+def amounts_of(values: Iterable[object]) -> Written | None:
+    """Return how amounts are written; None when no way explains them all."""
+    texts = [value for value in values if isinstance(value, str)]
+    ways: dict[tuple[Decimal, ...], tuple[str, str]] = {}
+    for decimal, grouping in _WRITTEN:
+        read = _read_all(texts, decimal, grouping)
+        if read is not None:
+            ways.setdefault(read, (decimal, grouping))
+    if not ways:
+        return None
+    if len(ways) > 1:
+        first = next(text for text in texts if "," in text or "." in text)
+        why = f"{first!r} could be read in {len(ways)} ways; no other value tells which"
+        return Written(TO_FILL_IN, TO_FILL_IN, why)
+    ((decimal, grouping),) = ways.values()
+    return Written(decimal, grouping, "explains every amount that was looked at")
+
+
+def _read_all(texts: Sequence[str], decimal: str, grouping: str) -> tuple[Decimal, ...] | None:
+    options = Options.model_construct(
+        **dict.fromkeys(Options.model_fields) | {"decimal": decimal, "grouping": grouping}
+    )
+    amounts = AnyCurrency(options, {})
+    try:
+        return tuple(amounts.read(text)[0] for text in texts)
+    except CellError:
+        return None
+
+
+class AnyCurrency(Amounts):
+    """Reads amounts whatever currency stands beside them, and keeps what was there."""
+
+    seen: set[str]
+
+    def currency(self, word: str) -> str:
+        """Return the word itself."""
+        self.seen = getattr(self, "seen", set()) | {word}
+        return word
+
+
+def has_fractions(values: Iterable[object], written: Written) -> bool:
+    """Tell whether amounts are written with digits after the point, as whole units are."""
+    point = written.decimal
+    for value in values:
+        if isinstance(value, str):
+            _, found, rest = value.rpartition(point)
+            if found and any(character.isdigit() for character in rest):
+                return True
+        elif isinstance(value, float) or (
+            isinstance(value, Decimal) and int(value.as_tuple().exponent) < 0
+        ):
+            return True
+    return False
+
+
+def dates_of(values: Iterable[object]) -> tuple[list[str], str]:
+    """Return the forms of dates that explain all values, and a comment."""
+    texts = [str(value) for value in values if not isinstance(value, date)]
+    if not texts:
+        return ["iso"], "dates of the file itself"
+    numbers = _of_numbers(texts)
+    if numbers is not None:
+        return numbers
+    # Most forms explain nothing: those that explain some of the first values are tried on all.
+    reads = {form: _dates(texts, form) for form in _FORMS if _dates(texts[:_TRIED], form)}
+    left = {*texts}
+    chosen: list[str] = []
+    while left:
+        form = max(reads, key=lambda form: len(left & {*reads[form]}), default="")
+        explained = left & {*reads.get(form, ())}
+        example = next(text for text in texts if text in (explained or left))
+        if not explained:
+            others = [text for text in texts if text in left]
+            more = {form: _dates(others, form) for form in _FORMS if _dates(others[:_TRIED], form)}
+            if not more:
+                return [*chosen, TO_FILL_IN], f"{example!r} is in no form that is known"
+            reads |= more
+            continue
+        rivals = [
+            other
+            for other in reads
+            if explained <= {*reads[other]}
+            and any(reads[other][text] != reads[form][text] for text in explained)
+        ]
+        if rivals:
+            ways = " or ".join([form, *rivals])
+            return [TO_FILL_IN], f"{example!r} may be {ways}: no value tells which"
+        chosen.append(form)
+        left -= explained
+    return chosen, "explains every date that was looked at"
+
+
+def _of_numbers(texts: Sequence[str]) -> tuple[list[str], str] | None:
+    """Return the form of dates that are all numbers."""
+    try:
+        numbers = [float(text) for text in texts]
+    except ValueError:
+        return None
+    if all(len(text) == len("20260803") and text[:2] in {"19", "20"} for text in texts):
+        return ["iso"], "dates without hyphens"
+    if min(numbers) >= _EARLIEST_MS:
+        return ["unix-ms"], "milliseconds since 1970"
+    if min(numbers) >= _EARLIEST_UNIX:
+        return ["unix"], "seconds since 1970"
+    return ["excel"], "days as Excel counts them"
+
+
+def _dates(texts: Sequence[str], form: str) -> dict[str, object]:
+    moments = Moments(
+        Options.model_construct(**dict.fromkeys(Options.model_fields) | {"dates": [form]})
+    )
+    read: dict[str, object] = {}
+    for text in texts:
+        try:
+            read[text] = moments.read(text)
+        except CellError:
+            continue
+    return read
