@@ -6,13 +6,15 @@ migration is interrupted, and running it again goes on. With `--sql` they write 
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
 lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
-`options`, `progress` and `stop`. An `env.py` only has to import this module; its connection has to
-be that of an async engine. The table is the one that this connection finds (see `migration`);
-offline, `begin_script` lets psql stop at an error from the first line on.
+`options`, `progress` and `stop`. An `env.py` only has to import this module; its engine is an async
+one (asyncpg, psycopg) or a sync one (psycopg, psycopg2, pg8000). The table is the one that its
+connection finds (see `migration`); offline, `begin_script` lets psql stop at an error from the
+first line on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from contextlib import contextmanager
@@ -21,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
-from sqlalchemy.util import await_only
+from sqlalchemy.exc import DBAPIError
 
+from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import ended
+from invoicing.toolkit.rename.alembic import loop
 from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
@@ -157,10 +161,27 @@ class _Run:
                 "itself. Commit before context.configure(), after SET search_path for instance"
             )
             raise UsageError(message)
-        with context.autocommit_block():
+        with self._stopped_in_one_line(), context.autocommit_block():
             table = find_table(connection, self.operation.table, self.operation.schema)
             self.operation = replace(self.operation, schema=table.schema)
-            await_only(self._work(MigrationDatabase(connection.engine, table), work))
+            database = MigrationDatabase.of(connection, table)
+            loop.run(connection, lambda: self._work(database, work))
+
+    @contextmanager
+    def _stopped_in_one_line(self) -> Iterator[None]:
+        """Let Ctrl-C end Alembic's command line as any error does, and a program as it always does.
+
+        Raises:
+            RenameInterruptedError: the command line was interrupted.
+        """
+        environment = self.operations.migration_context.environment_context
+        try:
+            yield
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            if environment is None or environment.config.cmd_opts is None:
+                raise
+            target = str(self.operation.target)
+            raise RenameInterruptedError(target, "stopped by Ctrl-C") from None
 
     async def _work(
         self,
@@ -237,7 +258,11 @@ def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
 def _in_one_line() -> Iterator[None]:
     """Let Alembic's command line end with the message alone; the error stays what it is."""
     try:
-        yield
+        try:
+            yield
+        except DBAPIError as error:
+            # Of the migration's own connection: the rename's are explained where they are used.
+            raise explain(error) from None
     except InvoicingError as error:
         kind = type(error)
         error.__class__ = type(kind.__name__, (kind, CommandError), {"__module__": kind.__module__})
