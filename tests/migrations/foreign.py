@@ -56,8 +56,9 @@ class ForeignProject:
     def forget(self) -> None:
         """Let the application's module be imported anew, from this folder."""
         sys.modules.pop("app", None)
-        while (path := str(self.folder)) in sys.path:
-            sys.path.remove(path)
+        # Alembic puts it before the others, and Python keeps what it was when it was first used.
+        sys.path_importer_cache.pop(".", None)
+        sys.path[:] = [path for path in sys.path if path != "."]
 
     def model(self, text: str, base: str = MODEL) -> None:
         """Write the application's model."""
