@@ -39,7 +39,8 @@ class ForeignProject:
         """Run what the command line runs, in this process; return what it prints."""
         line, said = CommandLine(), io.StringIO()
         options = line.parser.parse_args(arguments)
-        config = Config(self.folder / "alembic.ini", cmd_opts=options, stdout=said)
+        ini, toml = self.folder / "alembic.ini", self.folder / "pyproject.toml"
+        config = Config(ini, toml, cmd_opts=options, stdout=said)
         # Once the file is read: env.py would set up logging by it, for this whole process.
         assert config.file_config is not None
         config.config_file_name = None
@@ -81,7 +82,7 @@ def make_foreign(
     """Make a project by `alembic init`, and what its author has to write: nothing of a rename's."""
     folder.mkdir(exist_ok=True)
     project = ForeignProject(folder, place)
-    config = Config(folder / "alembic.ini", stdout=io.StringIO())
+    config = Config(folder / "alembic.ini", folder / "pyproject.toml", stdout=io.StringIO())
     with chdir(folder), redirect_stdout(io.StringIO()):
         command.init(config, place, template=template)
     address = url.render_as_string(hide_password=False).replace("%", "%%")

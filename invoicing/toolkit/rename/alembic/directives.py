@@ -25,7 +25,7 @@ from invoicing.toolkit.rename.alembic.ops import ContractRenameOp, ExpandRenameO
 from invoicing.toolkit.rename.model import Options, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations import MigrateOperation
@@ -93,7 +93,8 @@ def _split(script: MigrationScript, files: ScriptDirectory | None) -> list[Migra
         parts.append((f"{script.message or 'changes'} with the new name", [*late]))
     parts += [(message_of(step, script.message), [step]) for step in contracts]
     written = [script] if script.upgrade_ops_list[0].ops else []
-    for message, upgrade in _distinct(parts, files):
+    messages = distinct_messages([message for message, _ in parts], files)
+    for message, (_, upgrade) in zip(messages, parts, strict=True):
         written.append(_script(script, written, message, upgrade))
     return written
 
@@ -137,18 +138,18 @@ def message_of(step: RenameOp, asked: str | None) -> str:
     return f"contract {where}.{step.old} to {step.new}{said}"
 
 
-def _distinct(
-    parts: Iterable[tuple[str, list[MigrateOperation]]], script: ScriptDirectory | None
-) -> Iterable[tuple[str, list[MigrateOperation]]]:
-    """Yield each part, with a number in its message where two files would have one name."""
+def distinct_messages(messages: Sequence[str], script: ScriptDirectory | None) -> list[str]:
+    """Return messages, with a number where two files would have one name."""
     seen: set[str] = set()
-    for message, upgrade in parts:
-        number, distinct = 1, message
-        while (slug := _slug(distinct, script)) in seen:
+    distinct: list[str] = []
+    for message in messages:
+        number, numbered = 1, message
+        while (slug := _slug(numbered, script)) in seen:
             number += 1
-            distinct = f"{number} {message}"
+            numbered = f"{number} {message}"
         seen.add(slug)
-        yield distinct, upgrade
+        distinct.append(numbered)
+    return distinct
 
 
 def _slug(message: str, script: ScriptDirectory | None) -> str:
@@ -176,10 +177,17 @@ def render(context: AutogenContext, step: RenameOp) -> str:
     return source.call(f"{prefix}{step.name}", arguments)
 
 
-def add_header_hook(script: ScriptDirectory) -> None:
-    """Let each revision of a rename get its header, before the project's own hooks format it."""
+def add_header_hook(
+    script: ScriptDirectory, expands: dict[tuple[str | None, str, str, str], str] | None = None
+) -> None:
+    """Let each revision of a rename get its header, before the project's own hooks format it.
+
+    Args:
+        script: of the project.
+        expands: the ids of expands that are there already, by their schema, table and names.
+    """
     if not any(hook.get("type") == _HOOK for hook in script.hooks):
-        ours: Any = {"_hook_name": "header of a rename", "type": _HOOK, "expands": {}}
+        ours: Any = {"_hook_name": "header of a rename", "type": _HOOK, "expands": expands or {}}
         script.hooks = [ours, *script.hooks]
 
 

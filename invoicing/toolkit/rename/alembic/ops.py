@@ -64,6 +64,10 @@ class RenameOp(MigrateOperation):
         """Return what `compare_metadata` and `alembic check` show."""
         return (self.name, self.schema, self.table, self.old, self.new)
 
+    def reverse(self) -> RenameOp:
+        """Return the step that undoes this one."""
+        raise NotImplementedError
+
     def _as(self, kind: type[RenameOp]) -> RenameOp:
         return kind(*(getattr(self, given.name) for given in fields(self)))
 

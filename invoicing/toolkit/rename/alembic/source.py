@@ -156,6 +156,7 @@ def with_header(source: str, header: str) -> str:
     before, after = lines[: first.lineno - 1], lines[first.end_lineno or first.lineno :]
     said = first.value.value.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     said = said.partition("\nPhase:")[0].strip()
+    said = "\n".join(line.rstrip() for line in said.splitlines())
     docstring = f'"""{said}\n\n{header}\n"""\n\n'
     rest = "".join(after).lstrip("\n")
     return "".join(before) + docstring + rest
