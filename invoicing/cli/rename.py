@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from invoicing.cli import rename_output as output
-from invoicing.cli import rename_practice
+from invoicing.cli import rename_practice, rename_revisions
 from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.rename_options import CommandContext, rename_command
 from invoicing.cli.rename_run import (
@@ -38,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(rename_practice.app)
+app.add_typer(rename_revisions.app)
 
 
 @rename_command(app)

@@ -3,7 +3,8 @@
 A migration's connection may have a search path, a role or a schema map of its own, which no other
 connection of its engine has; and an engine knows more than its URL says (`connect_args`, a creator,
 events). So the table is looked up once, on that connection, and the rename's own connections are
-opened as the engine opens them and must be where that table is.
+opened as the engine opens them, or for another driver than asyncpg to where its connection is (see
+`alembic.drivers`); they get the same path and role, and must be where that table is.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from sqlalchemy.pool import NullPool
 from invoicing.db.session import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
+from invoicing.toolkit.rename.alembic.drivers import place_of
 
 if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy import Connection
+
+    from invoicing.toolkit.rename.alembic.drivers import Place
 
 # A server has one start time, to the microsecond; any account may ask for it.
 _PLACE = (
@@ -31,7 +35,8 @@ _PLACE = (
     " pg_catalog.pg_postmaster_start_time()::text AS server"
 )
 _TABLE = text(f"""
-SELECT c.oid::bigint AS oid, n.nspname::text AS schema, current_user::text AS role, {_PLACE}
+SELECT c.oid::bigint AS oid, n.nspname::text AS schema, current_user::text AS role, {_PLACE},
+    pg_catalog.current_setting('search_path') AS path
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = :table AND n.nspname = coalesce(CAST(:schema AS text), (
     SELECT s.name FROM unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS s (name, place)
@@ -41,8 +46,9 @@ WHERE c.relname = :table AND n.nspname = coalesce(CAST(:schema AS text), (
 """)
 _SAME = f"""
 SELECT pg_catalog.set_config('role', $2, false), pg_catalog.set_config('lock_timeout', '0', false),
-    {_PLACE}, (SELECT n.nspname::text FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::bigint) AS schema
+    pg_catalog.set_config('search_path', $3, false), {_PLACE},
+    (SELECT n.nspname::text FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace WHERE c.oid = $1::bigint) AS schema
 """
 
 
@@ -53,6 +59,7 @@ class MigrationTable:
     Attributes:
         role: whom the connection acts as.
         server: when the server was started, which tells it from any other.
+        path: the connection's search path, for what code of the database's own names.
     """
 
     name: str
@@ -61,6 +68,7 @@ class MigrationTable:
     role: str
     database: str
     server: str
+    path: str
 
 
 def find_table(connection: Connection, name: str, schema: str | None) -> MigrationTable:
@@ -82,7 +90,7 @@ def find_table(connection: Connection, name: str, schema: str | None) -> Migrati
             "changed. Name its schema in the revision: schema=..."
         )
         raise UsageError(message)
-    return MigrationTable(name, row.oid, row.schema, row.role, row.database, row.server)
+    return MigrationTable(name, row.oid, row.schema, row.role, row.database, row.server, row.path)
 
 
 class MigrationDatabase(Database):
@@ -91,26 +99,43 @@ class MigrationDatabase(Database):
     Args:
         engine: the engine of the migration's connection.
         table: where each connection has to be; the first one has to see it.
+        place: where that connection is; None on asyncpg, whose engine is asked.
         settings: as those of any `Database`.
     """
 
     def __init__(
-        self, engine: Engine, table: MigrationTable, settings: Settings | None = None
+        self,
+        engine: Engine,
+        table: MigrationTable,
+        place: Place | None,
+        settings: Settings | None = None,
     ) -> None:
-        if engine.driver != "asyncpg":
-            super().__init__(engine.url, settings)
-        else:
-            # As it is: an engine with a creator needs no host, nor anything else, in its URL.
-            self.url = engine.url
-            self.settings = settings if settings is not None else Settings.read()
+        # As it is: an engine with a creator needs no host, nor anything else, in its URL.
+        self.url = engine.url if place is None else place.url
+        self.settings = settings if settings is not None else Settings.read()
         self._theirs = engine
+        self._place = place
         self._table = table
         # Filled once the table was seen: a view may take its place later, and go again.
         self._seen: set[int] = set()
 
+    @classmethod
+    def of(cls, connection: Connection, table: MigrationTable) -> MigrationDatabase:
+        """Return the database of a migration's connection.
+
+        Raises:
+            UsageError: asyncpg cannot connect as that connection's driver has.
+        """
+        place = None if connection.dialect.driver == "asyncpg" else place_of(connection)
+        return cls(connection.engine, table, place)
+
     def with_settings(self, settings: Settings) -> Database:
         """Return the same database with other settings."""
-        other = MigrationDatabase(self._theirs, self._table, settings)
+        place = self._place
+        if place is not None:
+            named = {"application_name": settings.application_name}
+            place = place._replace(url=place.url.update_query_dict(named))
+        other = MigrationDatabase(self._theirs, self._table, place, settings)
         other._seen = self._seen
         return other
 
@@ -118,7 +143,7 @@ class MigrationDatabase(Database):
     def engine(self) -> AsyncEngine:
         """The engine of writing sessions."""
         theirs = self._theirs
-        if theirs.driver != "asyncpg":
+        if self._place is not None:
             engine = self._engine()
         else:
             # Their pool may be too small, and may have one connection only.
@@ -141,6 +166,12 @@ class MigrationDatabase(Database):
         self.__dict__.pop("read_only_engine", None)
         await super().dispose()
 
+    async def _connect(
+        self, settings: dict[str, str], keywords: dict[str, Any], **more: object
+    ) -> asyncpg.Connection:
+        carried = {} if self._place is None else self._place.keywords
+        return await super()._connect(settings, keywords | carried, **more)
+
     def _prepare(self, dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401
         dbapi_connection.run_async(self._check)
 
@@ -151,7 +182,7 @@ class MigrationDatabase(Database):
             UsageError: the connection is elsewhere, or does not see the table.
         """
         table = self._table
-        row = await driver.fetchrow(_SAME, table.oid, table.role)
+        row = await driver.fetchrow(_SAME, table.oid, table.role, table.path)
         mine = (table.database, table.server)
         if (row["database"], row["server"]) != mine:
             message = (

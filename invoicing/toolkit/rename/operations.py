@@ -6,30 +6,41 @@ migration is interrupted, and running it again goes on. With `--sql` they write 
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
 lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
-`options`, `progress` and `stop`. An `env.py` only has to import this module; its connection has to
-be that of an async engine. The table is the one that this connection finds (see `migration`);
-offline, `begin_script` lets psql stop at an error from the first line on.
+`options`, `progress` and `stop`. An `env.py` only has to import this module; its engine is an async
+one (asyncpg, psycopg) or a sync one (psycopg, psycopg2, pg8000). The table is the one that its
+connection finds (see `migration`); offline, `begin_script` lets psql stop at an error from the
+first line on. The same import lets `alembic revision --autogenerate` write a rename, where a model
+says `info={"renamed_from": "old_name"}` (see `alembic.comparison`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from alembic.operations import MigrateOperation, Operations
+from alembic.operations import Operations
 from alembic.util import CommandError
-from sqlalchemy.util import await_only
+from sqlalchemy.exc import DBAPIError
 
+from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import ended
+from invoicing.toolkit.rename.alembic import comparison, loop
+from invoicing.toolkit.rename.alembic.ops import (
+    ContractRenameOp,
+    ExpandRenameOp,
+    RenameOp,
+    RestoreRenameOp,
+    RollbackRenameOp,
+)
 from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
-from invoicing.toolkit.rename.model import Options, Phase, Target
-from invoicing.toolkit.rename.names import Names
+from invoicing.toolkit.rename.model import Options, Phase
 from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import stamp
 from invoicing.toolkit.rename.script.script import Script
@@ -39,13 +50,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.types import TypeEngine
 
     from invoicing.db.session import Database
     from invoicing.toolkit.rename.model import Progress
     from invoicing.toolkit.rename.script.script import Statements
 
 __all__ = ["begin_script"]
+comparison.register()
 
 _SECONDS_BETWEEN_LINES = 5.0
 # Of the way back: it was not begun, or it is the way there that is under way.
@@ -70,75 +81,11 @@ _NUMBERS: dict[str, Callable[[str], float]] = {
 
 
 @dataclass
-class _RenameOp(MigrateOperation):
-    """One step of a rename.
-
-    Attributes:
-        column_type: the column's type, for whoever reads the revision: what runs takes it, and
-            whether it may be NULL, from the catalog.
-        batch_size: rows of one batch, unless another number is given.
-    """
-
-    table: str
-    old: str
-    new: str
-    column_type: TypeEngine[Any]
-    nullable: bool = False
-    schema: str | None = None
-    batch_size: int = Options.batch_size
-
-    @classmethod
-    def invoke(
-        cls,
-        operations: Operations,
-        table: str,
-        old: str,
-        new: str,
-        column_type: TypeEngine[Any],
-        *,
-        nullable: bool = False,
-        schema: str | None = None,
-        batch_size: int = Options.batch_size,
-    ) -> None:
-        operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
-
-    @property
-    def target(self) -> Target:
-        return Target(self.table, self.old, self.new, self.schema)
-
-    @property
-    def names(self) -> Names:
-        return Names(self.schema or "public", self.table, self.old, self.new)
-
-
-@Operations.register_operation("expand_rename", "invoke")
-class ExpandRenameOp(_RenameOp):
-    """Add the new column, keep both equal, fill it in batches, and make it NOT NULL."""
-
-
-@Operations.register_operation("rollback_rename", "invoke")
-class RollbackRenameOp(_RenameOp):
-    """Drop the new column; refused while it has values that the old one has not."""
-
-
-@Operations.register_operation("contract_rename", "invoke")
-class ContractRenameOp(_RenameOp):
-    """Drop the old column; refused unless confirmed, and while anything still uses it."""
-
-
-# The second name is deprecated: revisions that were written with it keep working.
-@Operations.register_operation("restore_rename", "invoke")
-@Operations.register_operation("readd_renamed", "invoke")
-class RestoreRenameOp(_RenameOp):
-    """Add the old column again, fill it in batches from the new one, and keep both equal."""
-
-
-@dataclass
 class _Run:
     """What was given, and where to run."""
 
     operations: Operations
-    operation: _RenameOp
+    operation: RenameOp
     confirm: str | None = None
     options: Options = field(default_factory=Options)
     progress: Callable[[Progress], None] | None = None
@@ -157,10 +104,27 @@ class _Run:
                 "itself. Commit before context.configure(), after SET search_path for instance"
             )
             raise UsageError(message)
-        with context.autocommit_block():
+        with self._stopped_in_one_line(), context.autocommit_block():
             table = find_table(connection, self.operation.table, self.operation.schema)
             self.operation = replace(self.operation, schema=table.schema)
-            await_only(self._work(MigrationDatabase(connection.engine, table), work))
+            database = MigrationDatabase.of(connection, table)
+            loop.run(connection, lambda: self._work(database, work))
+
+    @contextmanager
+    def _stopped_in_one_line(self) -> Iterator[None]:
+        """Let Ctrl-C end Alembic's command line as any error does, and a program as it always does.
+
+        Raises:
+            RenameInterruptedError: the command line was interrupted.
+        """
+        environment = self.operations.migration_context.environment_context
+        try:
+            yield
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            if environment is None or environment.config.cmd_opts is None:
+                raise
+            target = str(self.operation.target)
+            raise RenameInterruptedError(target, "stopped by Ctrl-C") from None
 
     async def _work(
         self,
@@ -204,7 +168,7 @@ class _Run:
         return Rename(database, self.operation.target, self.options)
 
 
-def _run(operations: Operations, operation: _RenameOp) -> _Run:
+def _run(operations: Operations, operation: RenameOp) -> _Run:
     environment = operations.migration_context.environment_context
     given: dict[str, Any] = {}
     arguments: dict[str, str] = {}
@@ -237,7 +201,11 @@ def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
 def _in_one_line() -> Iterator[None]:
     """Let Alembic's command line end with the message alone; the error stays what it is."""
     try:
-        yield
+        try:
+            yield
+        except DBAPIError as error:
+            # Of the migration's own connection: the rename's are explained where they are used.
+            raise explain(error) from None
     except InvoicingError as error:
         kind = type(error)
         error.__class__ = type(kind.__name__, (kind, CommandError), {"__module__": kind.__module__})
@@ -291,7 +259,7 @@ async def _fill(rename: Rename, run: _Run) -> None:
 
 
 def _implement(
-    kind: type[_RenameOp],
+    kind: type[RenameOp],
     write: Callable[[_Run], Statements],
     work: Callable[[Database, _Run], Coroutine[Any, Any, None]],
 ) -> None:
@@ -299,7 +267,7 @@ def _implement(
 
     @Operations.implementation_for(kind)
     @_in_one_line()
-    def implementation(operations: Operations, operation: _RenameOp) -> None:
+    def implementation(operations: Operations, operation: RenameOp) -> None:
         run = _run(operations, operation)
         if operations.migration_context.as_sql:
             run.write(write(run))

@@ -1,0 +1,110 @@
+"""`invoicing rename revisions`: the two revisions of a rename, in any Alembic project."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from invoicing.cli.output import AsJson, console, echo_json
+from invoicing.cli.rename_options import New, Old, TableName, make_target
+from invoicing.visible import visible
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.alembic.revisions import RenameRevisions, Revision
+    from invoicing.toolkit.rename.model import Target
+
+app = typer.Typer()
+
+
+@app.command()
+def revisions(
+    *,
+    table: TableName,
+    old: Old,
+    new: New,
+    schema: Annotated[
+        str | None, typer.Option(help="Schema of the table; default: the model's.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="alembic.ini or pyproject.toml; default: of this folder.")
+    ] = None,
+    section: Annotated[str, typer.Option("--name", help="Section of alembic.ini.")] = "alembic",
+    head: Annotated[
+        str | None, typer.Option(help="Revision to go on from, where there are several heads.")
+    ] = None,
+    version_path: Annotated[
+        str | None, typer.Option(help="Folder of the files, where there are several.")
+    ] = None,
+    argument: Annotated[
+        list[str] | None, typer.Option("-x", help="For env.py, as alembic -x.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the expand and the contract as two revisions of the Alembic project in this folder.
+
+    Run it in the project's own environment. It prints what the model has to say instead. What is
+    there already is not written again.
+
+    Example: invoicing rename revisions loan fee fee_cents
+    """
+    from invoicing.toolkit.rename.alembic.project import open_project
+    from invoicing.toolkit.rename.alembic.revisions import write_revisions
+
+    target = make_target(table, old, new, schema, None)
+    project = open_project(config, section, argument or [])
+    found = write_revisions(project, target, head=head, version_path=version_path)
+    if as_json:
+        echo_json(json.dumps(_facts(found), indent=2, ensure_ascii=False))
+    else:
+        _show(target, found)
+
+
+def _facts(found: RenameRevisions) -> dict[str, object]:
+    change = found.change
+    return {
+        "expand": _revision(found.expand),
+        "contract": _revision(found.contract),
+        "model": None
+        if change is None
+        else {"path": str(change.path), "line": change.line, "old": change.old, "new": change.new},
+        "env_needs": found.env_needs or None,
+    }
+
+
+def _revision(revision: Revision) -> dict[str, object]:
+    return {"id": revision.id, "path": str(revision.path), "written": revision.written}
+
+
+def _show(target: Target, found: RenameRevisions) -> None:
+    for revision in (found.expand, found.contract):
+        verb = "Wrote" if revision.written else "There already:"
+        _say(f"{verb} {_short(revision.path)}")
+    if found.env_needs:
+        _say(f"Add to {_short(found.env)}: {found.env_needs}")
+    _say(f"1. alembic upgrade {found.expand.id}")
+    change = found.change
+    if change is None:
+        _say(f"2. Deploy the code that maps {target.new}")
+    else:
+        place = f"{_short(change.path)}:{change.line}, {change.model}"
+        _say(f"2. Deploy the code that maps {target.new} ({place}):")
+        for sign, text in (("-", change.old), ("+", change.new)):
+            for line in text.splitlines():
+                _say(f"{sign} {line}")
+    confirm = shlex.quote(f"confirm={target.table}.{target.old}")
+    _say(f"3. alembic -x {confirm} upgrade {found.contract.id}")
+
+
+def _say(text: str) -> None:
+    console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,112 @@
+"""The header of a revision that expands or contracts: what it locks, and when it is to run."""
+
+from __future__ import annotations
+
+import shlex
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.rename.model import Options, Target
+from invoicing.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WIDTH = 79
+_EXPAND = """
+Phase: expand
+Locks: ACCESS EXCLUSIVE on {table} for milliseconds, three times (the column and its triggers; NOT \
+NULL, not validated; before PostgreSQL 18 once more, to settle it). Each waits at most \
+lock_timeout ({lock_timeout:g} s) a try, and the first tries far less. A batch locks its own \
+rows for about a tenth of a second. Indexes and validation block no session.
+Deploy sequence:
+    1. Look first: {plan}
+    2. Run this migration while old code runs: alembic upgrade {revision}
+       It adds {new} (nullable) and triggers that keep both columns equal, fills it in batches of \
+{batch_size:,} rows, each committed by itself, compares every row, and {settled}. Watch it from \
+elsewhere: {status}
+    3. Deploy the code that maps {new}, in one go or pod by pod. Not before this migration has \
+ended: new code that computes from {new} would find NULL in rows that are not filled yet; the \
+triggers refuse such a write.
+    4. Once no old code runs, go on with the contract.
+Old code keeps working because: {old} stays as it is; whatever is written to either column is \
+written to the other by the triggers, also by COPY, upserts and replication.
+If interrupted: every batch that was committed is kept, and the table works for old and new code. \
+Run it again: it goes on where it was. `alembic downgrade` drops {new} and the triggers.
+
+Options: -x batch_size=5000 -x workers=1 -x pause=0 -x max_replica_lag=10
+    -x lock_timeout=2s
+With --sql this is a script for psql that commits every batch.
+"""
+_CONTRACT = """
+Phase: contract
+DESTRUCTIVE: {old} is dropped with its values, and code that names it fails from then on. The \
+downgrade adds the column again and fills it from {new} in batches, as the expand does. Its script \
+(--sql) adds it empty; then run: {restore}
+Not restored: functions, triggers and sequences of the rename. What comes back is the column, and \
+the downgrade of the expand takes all of it away.
+Locks: ACCESS EXCLUSIVE on {table} for milliseconds, once; it waits at most lock_timeout \
+({lock_timeout:g} s) a try, and the first tries far less.
+Deploy sequence:
+    1. The expand ({expand}) has run to its end.
+    2. The code that maps {new} is deployed everywhere, and no old code runs any more: no old pod, \
+no job, no report, no console.
+    3. Run this migration, with the name of what is dropped:
+       alembic -x {confirm} upgrade {revision}
+       It is refused without that, while rows differ, while anything still depends on {old}, and \
+while old code still writes it: the triggers' counter has to stand still for {quiet:g} s (-x \
+quiet={quiet:g}), and no statement that pg_stat_statements knows may name the column meanwhile. An \
+empty table needs no confirmation and no wait: there is nothing to lose.
+Old code keeps working because: it does not. That is why nothing of it may run any more. New code \
+notices nothing: its statements name their columns, so that their cached plans stay valid.
+If interrupted: {old} is there as before, or is gone; run it again. It is one transaction.
+"""
+
+
+def expand_header(target: Target, revision: str, *, nullable: bool, batch_size: int) -> str:
+    """Return what the revision of an expand says of itself."""
+    settled = "copies its indexes" if nullable else "adds NOT NULL"
+    return _filled(_EXPAND, target, revision, settled=settled, batch_size=batch_size)
+
+
+def contract_header(target: Target, revision: str, expand: str) -> str:
+    """Return what the revision of a contract says of itself; `expand` is the other's id."""
+    return _filled(_CONTRACT, target, revision, expand=expand)
+
+
+def _filled(text: str, target: Target, revision: str, **more: object) -> str:
+    usual = Options()
+    where = f"{target.schema}.{target.table}" if target.schema else target.table
+    commands: dict[str, object] = {
+        verb: target.command(verb) for verb in ("plan", "status", "restore")
+    }
+    confirm = shlex.quote(f"confirm={target.table}.{target.old}")
+    facts: dict[str, object] = {
+        "table": where,
+        "old": target.old,
+        "new": target.new,
+        "revision": revision,
+        "confirm": confirm,
+        "lock_timeout": usual.lock_timeout,
+        "quiet": usual.quiet,
+    }
+    shown = {
+        name: visible(value) if isinstance(value, str) else value
+        for name, value in (commands | facts).items()
+    }
+    return "\n".join(_wrapped(text.strip().format(**shown, **more).splitlines()))
+
+
+def _wrapped(lines: Iterable[str]) -> Iterable[str]:
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        hanging = (
+            indent + 3 if line.lstrip()[:2] in {f"{n}." for n in range(1, 5)} else max(indent, 4)
+        )
+        wrapper = TextWrapper(
+            _WIDTH,
+            subsequent_indent=" " * hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from wrapper.wrap(line) or [""]

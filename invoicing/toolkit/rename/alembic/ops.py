@@ -1,0 +1,118 @@
+"""The four steps of a rename as Alembic's own kind of operation: invoked, reversed, compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from alembic.operations import MigrateOperation, Operations
+
+from invoicing.toolkit.rename.model import Options, Target
+from invoicing.toolkit.rename.names import Names
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
+
+
+@dataclass
+class RenameOp(MigrateOperation):
+    """One step of a rename.
+
+    Attributes:
+        column_type: the column's type, for whoever reads the revision: what runs takes it, and
+            whether it may be NULL, from the catalog.
+        batch_size: rows of one batch, unless another number is given.
+    """
+
+    name: ClassVar[str]
+
+    table: str
+    old: str
+    new: str
+    column_type: TypeEngine[Any]
+    nullable: bool = False
+    schema: str | None = None
+    batch_size: int = Options.batch_size
+
+    @classmethod
+    def invoke(
+        cls,
+        operations: Operations,
+        table: str,
+        old: str,
+        new: str,
+        column_type: TypeEngine[Any],
+        *,
+        nullable: bool = False,
+        schema: str | None = None,
+        batch_size: int = Options.batch_size,
+    ) -> None:
+        """Run the step, as `op.expand_rename(...)` and its like do."""
+        operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
+
+    @property
+    def target(self) -> Target:
+        """Return the column to rename."""
+        return Target(self.table, self.old, self.new, self.schema)
+
+    @property
+    def names(self) -> Names:
+        """Return what the rename calls the objects that it makes."""
+        return Names(self.schema or "public", self.table, self.old, self.new)
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what `compare_metadata` and `alembic check` show."""
+        return (self.name, self.schema, self.table, self.old, self.new)
+
+    def reverse(self) -> RenameOp:
+        """Return the step that undoes this one."""
+        raise NotImplementedError
+
+    def _as(self, kind: type[RenameOp]) -> RenameOp:
+        return kind(*(getattr(self, given.name) for given in fields(self)))
+
+
+@Operations.register_operation("expand_rename", "invoke")
+class ExpandRenameOp(RenameOp):
+    """Add the new column, keep both equal, fill it in batches, and make it NOT NULL."""
+
+    name = "expand_rename"
+
+    def reverse(self) -> RenameOp:
+        """Return the way back."""
+        return self._as(RollbackRenameOp)
+
+
+@Operations.register_operation("rollback_rename", "invoke")
+class RollbackRenameOp(RenameOp):
+    """Drop the new column; refused while it has values that the old one has not."""
+
+    name = "rollback_rename"
+
+    def reverse(self) -> RenameOp:
+        """Return the way there."""
+        return self._as(ExpandRenameOp)
+
+
+@Operations.register_operation("contract_rename", "invoke")
+class ContractRenameOp(RenameOp):
+    """Drop the old column; refused unless confirmed, and while anything still uses it."""
+
+    name = "contract_rename"
+
+    def reverse(self) -> RenameOp:
+        """Return the way back."""
+        return self._as(RestoreRenameOp)
+
+
+# The second name is deprecated: revisions that were written with it keep working.
+@Operations.register_operation("restore_rename", "invoke")
+@Operations.register_operation("readd_renamed", "invoke")
+class RestoreRenameOp(RenameOp):
+    """Add the old column again, fill it in batches from the new one, and keep both equal."""
+
+    name = "restore_rename"
+
+    def reverse(self) -> RenameOp:
+        """Return the way there."""
+        return self._as(ContractRenameOp)
