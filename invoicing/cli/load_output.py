@@ -28,7 +28,8 @@ def print_report(report: LoadReport, *, as_json: bool) -> None:
         echo_json(json.dumps(report.to_json(), indent=2))
         return
     for note in [*_ignored(report), *report.notes]:
-        errors.print(visible(note), style="yellow")
+        # What a dry run found out is what it is run for.
+        (console if report.dry_run else errors).print(visible(note), style="yellow", soft_wrap=True)
     for row in report.first_rejected:
         console.print(visible(f"{row.path}:{row.line}: {row.reason}"), soft_wrap=True)
     if report.rejected > len(report.first_rejected):

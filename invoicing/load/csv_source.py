@@ -63,6 +63,11 @@ class CsvSource:
         self.headings = _headings(names[self.delimiter])
         self.columns = _columns(self.headings)
 
+    @property
+    def found(self) -> str:
+        """How it is read, as far as it was found out."""
+        return f"cells are between {self.delimiter!r}, the header is on line {self._above + 1}"
+
     def rows(self) -> Iterator[tuple[int, Sequence[object], str | None]]:
         """Yield each row's first line, its cells, and why it cannot be read, if it cannot.
 

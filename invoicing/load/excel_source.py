@@ -41,7 +41,8 @@ class ExcelSource:
                 if not self.sheets or (sheet is not None and sheet not in self.sheets):
                     reason = f"it has no sheet {sheet!r}, but {', '.join(self.sheets)}"
                     raise InputFileError(path, reason)
-                self._rows = workbook.get_sheet_by_name(sheet or self.sheets[0]).to_python(
+                self._sheet = sheet or self.sheets[0]
+                self._rows = workbook.get_sheet_by_name(self._sheet).to_python(
                     skip_empty_area=False
                 )
         except (CalamineError, OSError) as error:
@@ -55,6 +56,11 @@ class ExcelSource:
             for number, name in enumerate(names[: self._width], 1)
         ]
         self.columns = [heading.lower() for heading in self.headings]
+
+    @property
+    def found(self) -> str:
+        """How it is read, as far as it was found out."""
+        return f"sheet {self._sheet!r}, the header is in row {self._header + 1}"
 
     def _find_header(self, header_row: int | None) -> int:
         places = range(len(self._rows)) if header_row is None else [header_row - 1]

@@ -200,7 +200,7 @@ class _Load:
             first_rejected=first,
             rejects=options.rejects if self._rejected else None,
             seconds=0.0,
-            notes=notes_of(self._all),
+            notes=notes_of(self._all, dry_run=options.dry_run),
             sums=await preview.sums(),
             first_rows=await preview.first_rows() if options.dry_run else {},
         )

@@ -112,8 +112,8 @@ class Preview:
         return rows
 
 
-def notes_of(inputs: Inputs) -> list[str]:
-    """Return what was found out or assumed of the files, and which rows were left out."""
+def notes_of(inputs: Inputs, *, dry_run: bool) -> list[str]:
+    """Return what was assumed of the files, and which rows were left out; of a dry run, all."""
     notes = list(inputs.notes)
     seen = set()
     for input_ in inputs.files:
@@ -121,6 +121,9 @@ def notes_of(inputs: Inputs) -> list[str]:
             continue
         seen.add(id(input_.source))
         path = input_.source.path
+        found = getattr(input_.source, "found", "")
+        if dry_run and found:
+            notes.append(f"{path}: {found}")
         if input_.check.blank:
             notes.append(f"{path}: blank rows left out: {input_.check.blank:,}")
         left_out = getattr(input_.source, "left_out", 0)

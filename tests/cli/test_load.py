@@ -13,6 +13,7 @@ import asyncpg
 
 from tests.cli.here import PROGRAM, run_apart
 from tests.load.conftest import contents
+from tests.load.test_ready_mappings import XERO
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -146,3 +147,45 @@ def test_help_has_an_example_and_every_column():
     ended = run_apart(os.environ, "load", "--help", check=True)
     assert "invoicing load accounts.csv invoices.csv lines.csv" in ended.stdout
     assert "total_cents: whole minor units of the invoice" in ended.stdout
+
+
+async def test_a_suggestion_is_printed_or_written_and_a_mapping_loads_by_its_name(
+    database, tmp_path
+):
+    (tmp_path / "xero.csv").write_text(XERO["SalesInvoices.csv"])
+    printed = invoicing_load(database.url, tmp_path, "--suggest", "xero.csv")
+    assert printed.returncode == 0, printed.stderr
+    written = invoicing_load(database.url, tmp_path, "--suggest", "xero.csv", "--out", "own.toml")
+    assert printed.stdout == (tmp_path / "own.toml").read_text()
+    again = invoicing_load(database.url, tmp_path, "--suggest", "xero.csv", "--out", "own.toml")
+    assert (written.returncode, again.returncode) == (0, 2)
+    dry = invoicing_load(database.url, tmp_path, "--map", "xero", "xero.csv", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    for shown in (
+        "1,200.00 GBP",
+        "-24.00 GBP",
+        "cells are between ','",
+        "left out by skip or only",
+    ):
+        assert shown in dry.stdout
+    assert await contents(database) == NOTHING
+    loaded = invoicing_load(database.url, tmp_path, "--map", "xero", "xero.csv")
+    assert "In the database now" in loaded.stdout
+    assert "1,176.00 GBP" in loaded.stdout
+    assert loaded.stdout.splitlines()[-1].startswith("Loaded: 7 rows")
+
+
+async def test_options_that_do_not_go_with_a_mapping_end_with_2(database, tmp_path):
+    for arguments in (
+        ["--map", "absent.toml"],
+        ["--map", "xero", "--lines", FILES[2]],
+        ["--map", "xero", *FILES],
+        ["--suggest"],
+        ["--show-map"],
+        [FILES[0], "--encoding", "utf-99"],
+    ):
+        ended = invoicing_load(database.url, tmp_path, *arguments)
+        assert ended.returncode == 2, ended.stdout
+        assert len(ended.stderr.splitlines()) == 1
+    shown = invoicing_load(database.url, tmp_path, "--show-map", "--map", "xero")
+    assert "[accounts]" in shown.stdout

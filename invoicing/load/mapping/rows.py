@@ -125,7 +125,13 @@ class RowConverter:
 
         def minor(cells: Sequence[object]) -> int:
             amount, beside = read(cells)
-            code = currency(cells) if currency else beside
+            code = beside
+            if currency is not None:
+                try:
+                    code = currency(cells)
+                except CellError as error:
+                    # The same as the currency's own problem, which is noted once.
+                    raise CellError(error.rule, error.message, self.fields["currency"]) from None
             if beside is not None and code is not None and beside != code:
                 message = f"is in {beside}, and the row is in {code}"
                 raise CellError("currency-mismatch", message, at)

@@ -18,6 +18,7 @@ class ShapedSource:
     """A source whose rows are chosen and completed.
 
     Attributes:
+        found: how the file is read, as far as that was found out.
         left_out: how many rows `skip` and `only` left out, once they were read.
     """
 
@@ -26,6 +27,7 @@ class ShapedSource:
         self.columns = source.columns
         self.headings = source.headings
         self.left_out = 0
+        self.found = getattr(source, "found", "")
         self._source = source
         columns = Columns(source, options)
         self._is_skipped = columns.is_met(options.skip) if options.skip else None

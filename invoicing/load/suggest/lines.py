@@ -74,9 +74,15 @@ def total_of(role: Role, roles: list[Role]) -> tuple[str, str]:
     return best.rule, f"adds up for {agreeing[best]:,} of {len(amounts):,} invoices"
 
 
-def credit_notes_of(role: Role, name: str) -> list[str]:
-    """Return the rule of credit notes, where a column tells them from invoices."""
-    for column in role.table.columns:
+def credit_notes_of(role: Role, roles: list[Role], name: str) -> list[str]:
+    """Return the rule of credit notes, where a column of its own tells them from invoices."""
+    taken = {
+        used for other in roles if other.table is role.table for used in other.columns.values()
+    }
+    of_amounts = {"amount", "total", "unit_price"} & {*role.columns}
+    for column in role.table.columns if of_amounts else ():
+        if column.name in taken:
+            continue
         values = [text for text in column.texts if any(word in text.lower() for word in CREDIT)]
         if not 0 < len(values) < len(column.values) <= _MOST_TYPES or len(values) > _MOST_TYPES:
             continue

@@ -239,7 +239,7 @@ def _invoices(role: Role, roles: list[Role]) -> list[str]:
             lines.append(_named(role, name, name, ""))
         else:
             lines.append(f"# {name}: no column seems to hold it")
-    return lines + credit_notes_of(role, "amount")
+    return lines + credit_notes_of(role, roles, "amount")
 
 
 def _currency(role: Role) -> str:
@@ -273,7 +273,7 @@ def _lines(role: Role, roles: list[Role]) -> list[str]:
         lines.append(_named(role, "description", "description", ""))
     rule, why = total_of(role, roles)
     lines.append(_line("total", rule, why or which))
-    return lines + credit_notes_of(role, "total")
+    return lines + credit_notes_of(role, roles, "total")
 
 
 _SECTIONS = {"accounts": _accounts, "invoices": _invoices, "lines": _lines}
