@@ -95,8 +95,10 @@ check: $(READY)
 	  && $(BIN)/python -m pytest --quiet --noconftest tests/test_words.py; others=$$?; \
 	wait $$types && exit $$others
 
-lab: $(READY) ## Open JupyterLab on notebooks/
-	@$(BIN)/jupyter lab --notebook-dir=notebooks $(LAB)
+lab: $(READY) ## Open JupyterLab on a working copy of notebooks/
+	@# It saves by itself, and no tracked file is to change by being looked at.
+	@$(BIN)/invoicing init --update .notebooks
+	@$(BIN)/jupyter lab --notebook-dir=.notebooks $(LAB)
 
 bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk), and EXAMPLES=10000 by chance
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s

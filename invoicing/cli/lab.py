@@ -13,6 +13,7 @@ import typer
 
 from invoicing.cli.files import writable
 from invoicing.cli.output import console
+from invoicing.cli.working_copy import LEFT_OUT, update_copy
 from invoicing.errors import MissingExtraError, UsageError
 from invoicing.folders import notebooks_folder
 
@@ -20,21 +21,25 @@ app = typer.Typer()
 
 FOLDER = Path("notebooks")
 Folder = Annotated[Path, typer.Argument(help="The folder of the notebooks.")]
-# What a reader of notebooks has no use for.
-_LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", ".ipynb_checkpoints", "conftest.py", "sanitize.cfg"
-)
+_LEFT_OUT = shutil.ignore_patterns(*LEFT_OUT)
 _OPTIONS = ("--KernelManager.transport_encryption=auto", "--LabApp.default_url=/lab/tree/README.md")
 
 
 @app.command()
 def init(
     folder: Folder = FOLDER,
+    *,
+    update: Annotated[
+        bool, typer.Option("--update", help="The folder may exist: what you changed in it stays.")
+    ] = False,
 ) -> None:
     """Put the notebooks into a folder of your own, to run and to change.
 
     Example: invoicing init
     """
+    if update:
+        _update(folder)
+        return
     if os.path.lexists(folder):
         message = f"{folder} exists already. Nothing was changed. Name another: invoicing init NAME"
         raise UsageError(message)
@@ -52,6 +57,21 @@ def init(
     console.print(
         f"{count} notebooks in {folder}. Next: invoicing lab", markup=False, highlight=False
     )
+
+
+def _update(folder: Path) -> None:
+    if folder.resolve() == notebooks_folder().resolve():
+        message = f"{folder} is where the notebooks come from. Nothing was changed. Name another"
+        raise UsageError(message)
+    writable(folder / "README.md")
+    try:
+        done = update_copy(notebooks_folder(), folder)
+    except OSError as error:
+        message = f"cannot update {folder}: {error.strerror}. Name another: invoicing init NAME"
+        raise UsageError(message) from None
+    console.print(f"{len(done.written)} files in {folder} are up to date")
+    for name in done.kept:
+        console.print(f"{name} was changed by you and stays; remove it to have the newer one")
 
 
 @app.command()

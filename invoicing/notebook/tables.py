@@ -94,9 +94,7 @@ class Table:
 
     def html(self) -> str:
         """Return the table for a page, without links to export it."""
-        # Wide tables scroll by themselves: the page around them does not.
-        table = self.grid().html(title_css="text-align: left")
-        return f'<div style="overflow-x: auto">{table}</div>'
+        return self.grid().html(title_css="text-align: left")
 
     def links(self) -> str:
         """Return links that hold the files themselves: a click saves one."""

@@ -39,7 +39,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: #1b1b1b; background: white;
        max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; margin: 0.5rem 0 1.5rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; font-weight: 600; padding-bottom: 0.4rem; }}
-th, td {{ padding: 0.25rem 0.8rem; border-bottom: 1px solid #ddd; vertical-align: top; }}
+th, td {{ padding: 0.25rem 0.5rem; border-bottom: 1px solid #ddd; vertical-align: top; }}
 thead th {{ border-bottom: 2px solid #888; }}
 img {{ max-width: 100%; }}
 code, pre {{ font: 13px/1.4 ui-monospace, monospace; }}
@@ -49,7 +49,7 @@ footer {{ margin-top: 3rem; border-top: 1px solid #ddd; font-size: 12px; color: 
 @page {{ size: A4; margin: 15mm 12mm; }}
 @media print {{
   body {{ margin: 0; padding: 0; max-width: none; font-size: 10pt; }}
-  th, td {{ padding: 0.15rem 0.4rem; }}
+  th, td {{ padding: 0.15rem 0.35rem; font-size: 8.5pt; }}
   code, pre {{ font-size: 8pt; }}
   thead {{ display: table-header-group; }}
   tr, img, caption {{ break-inside: avoid; }}

@@ -85,7 +85,7 @@ def address(sample_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         check=True,
     )
     command = shlex.split(asked.stdout.splitlines()[-1])
-    command.remove("--notebook-dir=notebooks")
+    command.remove("--notebook-dir=.notebooks")
     options = [
         f"--notebook-dir={copies}",
         "--no-browser",

@@ -63,7 +63,7 @@ async def analysed(lab: Lab, notebook: Notebook) -> None:
     await expect(row).to_have_count(1)
     await row.first.click()
     await expect(page).to_contain_text("Difference -19.00 USD")
-    await row.first.scroll_into_view_if_needed()
+    await page.get_by_text("the lines add up to").first.scroll_into_view_if_needed()
     await lab.picture("dashboard-lines")
     assert await notebook.cut_off() == []
     async with lab.page.expect_download() as saving:
