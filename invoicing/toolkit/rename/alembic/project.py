@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import tomllib
 from argparse import Namespace
@@ -89,6 +90,8 @@ class Project:
         environment = EnvironmentContext(
             self.config, self.script, fn=retrieve, as_sql=as_sql, dont_mutate=True
         )
+        logged = logging.root.manager.disable
+        logging.disable(logging.INFO)
         try:
             with environment, redirect_stdout(io.StringIO()):
                 self.script.run_env()
@@ -103,6 +106,8 @@ class Project:
                 "alembic check works"
             )
             raise UsageError(message) from None
+        finally:
+            logging.disable(logged)
         return found[0] if found else None
 
 
