@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -123,6 +123,13 @@ def throttle(
     max_replica_lag: Annotated[
         float | None, typer.Option(help="Wait while a replica lags by more seconds.")
     ] = None,
+    latency_guard: Annotated[
+        float | None, typer.Option(help="How many times as long clients may wait.")
+    ] = None,
+    max_active: Annotated[
+        int | None, typer.Option(help="Rest while more sessions are active.")
+    ] = None,
+    max_wal_rate: Annotated[float | None, typer.Option(help="Megabytes of WAL a second.")] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Let the backfill's own options count again.")
     ] = False,
@@ -131,21 +138,22 @@ def throttle(
 
     Example: invoicing rename throttle invoice amt amount_cents --pause 0.2 --batch-size 1000
     """
-    given = (pause, batch_size, target, max_replica_lag)
-    if not reset and all(value is None for value in given):
-        message = (
-            "nothing to set. Give --pause, --batch-size, --target, --max-replica-lag or --reset"
-        )
+    given: dict[str, Any] = {
+        "pause": pause,
+        "batch_size": batch_size,
+        "target": target,
+        "max_replica_lag": max_replica_lag,
+        "latency_guard": latency_guard,
+        "max_active": max_active,
+        "max_wal_rate": max_wal_rate,
+    }
+    if not reset and all(value is None for value in given.values()):
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        message = f"nothing to set. Give at least one of {options}, --reset"
         raise UsageError(message)
 
     async def work(rename: Rename) -> LiveSettings:
-        return await rename.throttle(
-            pause=pause,
-            batch_size=batch_size,
-            target=target,
-            max_replica_lag=max_replica_lag,
-            reset=reset,
-        )
+        return await rename.throttle(**given, reset=reset)
 
     show_live(context, context.run(work))
 
