@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from invoicing.cli import rename_output as output
-from invoicing.cli import rename_practice
+from invoicing.cli import rename_practice, rename_rehearse
 from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.rename_options import CommandContext, rename_command
 from invoicing.cli.rename_run import (
@@ -38,6 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(rename_practice.app)
+app.add_typer(rename_rehearse.app)
 
 
 @rename_command(app)
@@ -45,28 +46,37 @@ def plan(
     *,
     context: CommandContext,
     sql: Annotated[bool, typer.Option("--sql", help="Print the statements only.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Rehearse it as well, as the command of that name.")
+    ] = False,
 ) -> None:
     """Read the catalog and show what would happen; nothing is changed.
 
-    Exit code 1 if there are blocking issues.
+    Exit code 1 if there are blocking issues, or a rehearsal is not clean.
 
     Example: invoicing rename plan invoice amt amount_cents
     """
     if context.as_json and sql:
         message = "--json has every statement too; give --json or --sql, not both"
         raise UsageError(message)
+    if sql and rehearse:
+        message = "--sql prints statements only; give --sql or --rehearse, not both"
+        raise UsageError(message)
 
     async def look(rename: Rename) -> tuple[Plan, Status]:
         return await rename.plan(), await rename.status()
 
     found, status = context.run(look)
+    report = rename_rehearse.run(context) if rehearse else None
     if context.as_json:
-        print_json(found.as_dict())
+        print_json(found.as_dict() | ({"rehearsal": report.as_dict()} if report else {}))
     elif sql:
         echo_for_program(output.plan_sql(found))
     else:
         output.print_plan(found, status, context.options)
-    if found.refusals:
+    if report is not None and not context.as_json:
+        rename_rehearse.print_rehearsal(report, context)
+    if found.refusals or (report is not None and not report.clean):
         raise typer.Exit(1)
 
 

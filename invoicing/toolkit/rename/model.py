@@ -21,6 +21,7 @@ _THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag", *_GUARD)
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
+    "rehearse": ("strategy", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
     **dict.fromkeys(("pause", "resume", "throttle"), ()),
