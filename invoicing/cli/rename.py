@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from invoicing.cli import rename_output as output
-from invoicing.cli import rename_practice, rename_revisions
+from invoicing.cli import rename_practice, rename_rehearse, rename_revisions
 from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.rename_options import CommandContext, rename_command
 from invoicing.cli.rename_run import (
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(rename_practice.app)
 app.add_typer(rename_revisions.app)
+app.add_typer(rename_rehearse.app)
 
 
 @rename_command(app)
@@ -46,28 +47,37 @@ def plan(
     *,
     context: CommandContext,
     sql: Annotated[bool, typer.Option("--sql", help="Print the statements only.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Rehearse it as well, as the command of that name.")
+    ] = False,
 ) -> None:
     """Read the catalog and show what would happen; nothing is changed.
 
-    Exit code 1 if there are blocking issues.
+    Exit code 1 if there are blocking issues, or a rehearsal is not clean.
 
     Example: invoicing rename plan invoice amt amount_cents
     """
     if context.as_json and sql:
         message = "--json has every statement too; give --json or --sql, not both"
         raise UsageError(message)
+    if sql and rehearse:
+        message = "--sql prints statements only; give --sql or --rehearse, not both"
+        raise UsageError(message)
 
     async def look(rename: Rename) -> tuple[Plan, Status]:
         return await rename.plan(), await rename.status()
 
     found, status = context.run(look)
+    report = rename_rehearse.run(context) if rehearse else None
     if context.as_json:
-        print_json(found.as_dict())
+        print_json(found.as_dict() | ({"rehearsal": report.as_dict()} if report else {}))
     elif sql:
         echo_for_program(output.plan_sql(found))
     else:
         output.print_plan(found, status, context.options)
-    if found.refusals:
+    if report is not None and not context.as_json:
+        rename_rehearse.print_rehearsal(report, context)
+    if found.refusals or (report is not None and not report.clean):
         raise typer.Exit(1)
 
 
@@ -124,6 +134,13 @@ def throttle(
     max_replica_lag: Annotated[
         float | None, typer.Option(help="Wait while a replica lags by more seconds.")
     ] = None,
+    latency_guard: Annotated[
+        float | None, typer.Option(help="How many times as long clients may wait.")
+    ] = None,
+    max_active: Annotated[
+        int | None, typer.Option(help="Rest while more sessions are active.")
+    ] = None,
+    max_wal_rate: Annotated[float | None, typer.Option(help="Megabytes of WAL a second.")] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Let the backfill's own options count again.")
     ] = False,
@@ -132,21 +149,22 @@ def throttle(
 
     Example: invoicing rename throttle invoice amt amount_cents --pause 0.2 --batch-size 1000
     """
-    given = (pause, batch_size, target, max_replica_lag)
-    if not reset and all(value is None for value in given):
-        message = (
-            "nothing to set. Give --pause, --batch-size, --target, --max-replica-lag or --reset"
-        )
+    given: dict[str, Any] = {
+        "pause": pause,
+        "batch_size": batch_size,
+        "target": target,
+        "max_replica_lag": max_replica_lag,
+        "latency_guard": latency_guard,
+        "max_active": max_active,
+        "max_wal_rate": max_wal_rate,
+    }
+    if not reset and all(value is None for value in given.values()):
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        message = f"nothing to set. Give at least one of {options}, --reset"
         raise UsageError(message)
 
     async def work(rename: Rename) -> LiveSettings:
-        return await rename.throttle(
-            pause=pause,
-            batch_size=batch_size,
-            target=target,
-            max_replica_lag=max_replica_lag,
-            reset=reset,
-        )
+        return await rename.throttle(**given, reset=reset)
 
     show_live(context, context.run(work))
 

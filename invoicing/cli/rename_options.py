@@ -55,6 +55,16 @@ _OPTIONS: dict[str, Any] = {
     "max_replica_lag": Annotated[
         float | None, typer.Option(help="Wait while a replica lags by more seconds.")
     ],
+    "latency_guard": Annotated[
+        float | None,
+        typer.Option(help="Go slower where clients wait more than so many times as long, as 1.5."),
+    ],
+    "max_active": Annotated[
+        int | None, typer.Option(help="Rest while more sessions of other programs are active.")
+    ],
+    "max_wal_rate": Annotated[
+        float | None, typer.Option(help="Go slower above so many MB of WAL a second.")
+    ],
     "lock_timeout": Annotated[
         float, typer.Option(help="Seconds that a statement waits for its lock.")
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group
@@ -144,6 +144,18 @@ def print_backfill(report: BackfillReport, seconds: float) -> None:
     _say(
         f"{report.rows_updated:,} rows filled in {report.batches:,} batches, {seconds:,.1f} s{rate}"
     )
+    if report.guard:
+        _say(_guard(report.guard))
+
+
+def _guard(figures: dict[str, Any]) -> str:
+    """Return how fast the guard let a backfill go, and what it was slower for."""
+    said = f"Guard: {figures['mean_speed']:.0%} of full speed on average"
+    if "calm_ms" in figures:
+        calm, worst = figures["calm_ms"], figures["worst_latency"]
+        said += f"; calm level {calm:,.1f} ms, at worst {worst:.1f} times"
+    slowed = ", ".join(f"{times:,} times for {kind}" for kind, times in figures["slowed"].items())
+    return f"{said}; slowed {slowed or 'never'}"
 
 
 def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
@@ -210,6 +222,8 @@ def status_table(status: Status) -> Table:
     table.add_row("lock holder", str(status.operator or "none"))
     if status.live:
         table.add_row("backfill", visible(status.live))
+    if status.guard:
+        table.add_row("guard", status.guard["said"])
     for name in status.accepted:
         table.add_row("accepted", name)
     for line in status.reconciled:
@@ -242,6 +256,8 @@ def backfill_step(progress: Progress) -> ProgressStep:
     note = f"{progress.rate:,.0f} rows a second, batch {progress.batch_size:,}"
     if progress.eta is not None:
         note += f", ETA {duration(progress.eta)}"
+    if progress.guard and progress.guard != progress.waiting:
+        note += f", guard: {progress.guard}"
     if progress.waiting:
         note += f", waiting: {progress.waiting}"
     return ProgressStep(

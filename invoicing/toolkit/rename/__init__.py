@@ -1,10 +1,10 @@
 """Rename a column of a live table: plan, expand, backfill, verify, contract; or roll back."""
 
+from invoicing.toolkit.rename.blocker import Blocker
 from invoicing.toolkit.rename.journal import Run
 from invoicing.toolkit.rename.live import LiveSettings
 from invoicing.toolkit.rename.model import (
     BackfillReport,
-    Blocker,
     Estimate,
     GateReport,
     Options,

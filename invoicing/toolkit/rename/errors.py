@@ -10,7 +10,8 @@ from invoicing.errors import InvoicingError, UsageError, error_of_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.rename.model import Blocker, PlanFinding, Target
+    from invoicing.toolkit.rename.blocker import Blocker
+    from invoicing.toolkit.rename.model import PlanFinding, Target
 
 
 class RenameError(InvoicingError):

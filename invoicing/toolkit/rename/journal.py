@@ -61,6 +61,7 @@ _END = f"""
 UPDATE {_TABLE} SET ended_at = clock_timestamp(), outcome = $2, said = $3,
     result = $4::text::jsonb, statements = $5::text::jsonb WHERE id = $1
 """
+_NOTE = f"UPDATE {_TABLE} SET result = $2::text::jsonb WHERE id = $1"
 _READ = f"""
 SELECT r.phase, r.old_name AS old, r.new_name AS new, r.began_at, r.ended_at, r.role, r.operator,
     r.options::text, r.said, r.result::text, r.statements::text, coalesce(r.outcome,
@@ -157,6 +158,12 @@ class Entry:
         self._row = await self.connection.fetchval(
             _BEGIN, *values, self._began, operator_name(), json.dumps(options)
         )
+
+    async def note(self, connection: Connection, **result: Any) -> None:
+        """Write something of the result while it runs, on a connection that is free for it."""
+        self.result |= result
+        if self._row is not None:
+            await connection.execute(_NOTE, self._row, json.dumps(self.result, default=str))
 
     async def end(self, outcome: str, said: str | None = None) -> None:
         """Write what came of it; where nothing was begun, or all was undone, there is no row."""

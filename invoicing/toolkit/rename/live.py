@@ -40,7 +40,8 @@ class LiveSettings:
 
     Attributes:
         paused: whether it waits between two batches until it is resumed.
-        pause, batch_size, target, max_replica_lag: as in `Options`.
+        pause, batch_size, target, max_replica_lag, latency_guard, max_active, max_wal_rate: as in
+            `Options`.
         set_by: who set it last, as `user@host`; None where it was never set.
         set_at: when, in UTC.
     """
@@ -50,6 +51,9 @@ class LiveSettings:
     batch_size: int | None = None
     target: float | None = None
     max_replica_lag: float | None = None
+    latency_guard: float | None = None
+    max_active: int | None = None
+    max_wal_rate: float | None = None
     set_by: str | None = None
     set_at: str | None = None
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import command
+
+if TYPE_CHECKING:
+    from invoicing.toolkit.rename.blocker import Blocker
 
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
@@ -16,10 +19,12 @@ _NAMEDATALEN = 64
 _MOST_STRIPES = 256
 _LOCKS = ("lock_timeout", "lock_attempts")
 _BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
-_THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag")
+_GUARD = ("latency_guard", "max_active", "max_wal_rate")
+_THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag", *_GUARD)
 # Which of the options each command takes.
 TAKEN = {
     "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
+    "rehearse": ("strategy", "accept"),
     "expand": ("strategy", *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
     **dict.fromkeys(("pause", "resume", "throttle"), ()),
@@ -104,6 +109,9 @@ class Options:
         pause: rest after each batch.
         target: a batch that takes longer makes the next one smaller, down to a tenth.
         max_replica_lag: wait while a replica is further behind; None for no such limit.
+        latency_guard: go slower where a client waits more than so many times as long as before it.
+        max_active: rest while more sessions than these are active, of all databases.
+        max_wal_rate: go slower while the server writes more megabytes of WAL a second.
         lock_timeout: how long a DDL statement waits for its lock, and others behind it.
         lock_attempts: how often it tries before it names who blocks it and gives up.
         quiet: how long old-style writes must have stood still before the contract.
@@ -119,6 +127,9 @@ class Options:
     pause: float = 0.0
     target: float = 0.15
     max_replica_lag: float | None = None
+    latency_guard: float | None = None
+    max_active: int | None = None
+    max_wal_rate: float | None = None
     lock_timeout: float = 2.0
     lock_attempts: int = 10
     quiet: float = 60.0
@@ -126,11 +137,12 @@ class Options:
     accept: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        least = {"batch_size": 1, "batch_bytes": 1, "workers": 1, "pause": 0}
+        least: dict[str, float] = {"batch_size": 1, "batch_bytes": 1, "workers": 1, "pause": 0}
         least |= {"lock_attempts": 1, "quiet": 0}
+        least |= {"latency_guard": 1.05, "max_active": 1, "max_wal_rate": 0.1}
         for name, lowest in least.items():
-            if getattr(self, name) < lowest:
-                message = f"{name} is {getattr(self, name)}, and must be at least {lowest}"
+            if (value := getattr(self, name)) is not None and value < lowest:
+                message = f"{name} is {value}, and must be at least {lowest}"
                 raise UsageError(message)
         if self.lock_timeout <= 0 or self.target <= 0:
             message = "lock_timeout and target must be more than 0 seconds"
@@ -237,6 +249,7 @@ class Progress:
         rate: rows a second, over the last seconds.
         eta: seconds left at that rate; None while it is not known.
         waiting: why it rests (a pause, a replica's lag, another session's lock), or None.
+        guard: at which speed the guard lets it go, and why; empty without one.
     """
 
     rows_done: int
@@ -245,6 +258,7 @@ class Progress:
     eta: float | None
     batch_size: int
     waiting: str | None = None
+    guard: str = ""
 
     @property
     def rows_left(self) -> int:
@@ -254,13 +268,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class BackfillReport:
-    """What a backfill did; `completed` is False after a planned stop, `waited_for` had the lock."""
+    """What a backfill did; `completed` is False after a planned stop, `waited_for` had the lock.
+
+    Attributes:
+        guard: how fast the guard let it go, and what made it slower; empty without one.
+    """
 
     completed: bool
     rows_updated: int
     batches: int
     seconds: float
     waited_for: str | None = None
+    guard: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -336,27 +355,6 @@ class GateReport:
 
 
 @dataclass(frozen=True)
-class Blocker:
-    """A session that blocks us; ages are in seconds.
-
-    A prepared transaction has no session: its `pid` is 0, and `application` names it.
-    """
-
-    pid: int
-    application: str
-    state: str
-    age: float
-    query: str
-
-    def __str__(self) -> str:
-        since = f"{self.state} for {self.age:,.0f} s"
-        if not self.pid:
-            return f"{self.application} ({since}): {self.query}"
-        who = self.application or "no application_name"
-        return f"pid {self.pid} ({who}, {since}): {self.query}"
-
-
-@dataclass(frozen=True)
 class Status:
     """A rename as any connection sees it, while it runs or not.
 
@@ -370,6 +368,7 @@ class Status:
         notes: what the catalog has that the rename did not expect, and what to run.
         live: what another session has set for the backfill, and who set it.
         left: whether a rename without its journal left what `rollback` takes away.
+        guard: how fast the guard lets a running backfill go, and why; empty without one.
     """
 
     target: Target
@@ -392,6 +391,7 @@ class Status:
     notes: list[str] = field(default_factory=list)
     live: str = ""
     left: bool = False
+    guard: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows_left(self) -> int:

@@ -221,6 +221,9 @@ class Rename:
         batch_size: int | None = None,
         target: float | None = None,
         max_replica_lag: float | None = None,
+        latency_guard: float | None = None,
+        max_active: int | None = None,
+        max_wal_rate: float | None = None,
         reset: bool = False,
     ) -> LiveSettings:
         """Set the speed of a running backfill, and of the next; what is not given stays.
@@ -230,6 +233,9 @@ class Rename:
             batch_size: rows of a batch.
             target: seconds that a batch may take.
             max_replica_lag: seconds that a replica may be behind.
+            latency_guard: times the calm level that a client may wait.
+            max_active: sessions of other programs that may be active.
+            max_wal_rate: megabytes of WAL that the server may write a second.
             reset: let the backfill's own options count again, but for what is given.
         """
         given = {
@@ -237,6 +243,9 @@ class Rename:
             "batch_size": batch_size,
             "target": target,
             "max_replica_lag": max_replica_lag,
+            "latency_guard": latency_guard,
+            "max_active": max_active,
+            "max_wal_rate": max_wal_rate,
         }
         changes = {name: value for name, value in given.items() if reset or value is not None}
         return await self._change("throttle", **changes)
@@ -264,7 +273,8 @@ class Rename:
                 raw = await connection.get_raw_connection()
                 driver = raw.driver_connection
                 found = await self._read_status(driver)
-                if found.operator is not None and found.phase is Phase.BACKFILLING:
+                running = found.operator is not None and found.phase is Phase.BACKFILLING
+                if running and found.rate is None:
                     if self._seen is None:
                         self._seen = (time.monotonic(), found.rows_done)
                         await asyncio.sleep(0.5)

@@ -16,9 +16,9 @@ from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
+    from invoicing.toolkit.rename.blocker import Blocker
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.model import Blocker
     from invoicing.toolkit.rename.names import Names
 
 _FILLED = {
@@ -41,7 +41,7 @@ FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
 
 
 async def read_status(context: RenameContext) -> Status:
-    """Return the status; `rate` and `eta` are for the caller, who has looked before, to fill in."""
+    """Return the status; `rate` and `eta` are the guard's, else the caller has to look twice."""
     connection, names = context.connection, context.names
     found = await state.load(connection, names)
     left = await find_left(context)
@@ -55,15 +55,19 @@ async def read_status(context: RenameContext) -> Status:
     phase = await phase_of(context, found)
     total = found.rows_total if found else 0
     writes, age = await _old_writes(connection, names, found)
-    runs = [run for run in await read_runs(connection, names) if run.outcome == "done"]
+    every = await read_runs(connection, names)
+    runs = [run for run in every if run.outcome == "done"]
+    guard = every[-1].result.get("guard", {}) if every and every[-1].outcome == "running" else {}
+    rate = guard.get("rate")
+    done = total if phase in _FILLED else await strategy.rows_done(context)
     return Status(
         target=context.target,
         strategy=strategy.name,
         phase=phase,
-        rows_done=total if phase in _FILLED else await strategy.rows_done(context),
+        rows_done=done,
         rows_total=total,
-        rate=None,
-        eta=None,
+        rate=rate,
+        eta=max(total - done, 0) / rate if rate else None,
         table_bytes=sizes.bytes,
         index_bytes=sizes.indexes,
         dead_rows=await connection.fetchval(_DEAD, context.table.oid),
@@ -80,6 +84,7 @@ async def read_status(context: RenameContext) -> Status:
         ],
         live=str(live.noted(found)),
         left=left is not None,
+        guard=guard,
     )
 
 

@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 
+from invoicing.toolkit.rename.rehearsal import plain
 from tests.rename.conftest import ONE_A_MAJOR
-from tests.rename.differential import twins
 from tests.rename.differential.case import Work
 from tests.rename.differential.examples import ROWS, TABLE, example
 from tests.rename.differential.judge import DifferenceError
@@ -37,7 +37,7 @@ def test_a_plain_table_is_no_difference(arena: Arena, strategy: str, ending: str
 @pytest.mark.parametrize("strategy", ["columns", "view"])
 def test_a_name_that_differs_is_seen(arena: Arena, strategy: str) -> None:
     with (
-        mock.patch.object(twins, "renamed", return_value=None),
+        mock.patch.object(plain, "renamed", return_value=None),
         pytest.raises(DifferenceError, match="schema after contract: INDEX"),
     ):
         arena.judge(example(TABLE, ROWS, INDEX, strategy=strategy))

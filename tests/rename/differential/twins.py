@@ -13,9 +13,10 @@ from uuid import uuid4
 
 import asyncpg
 
-from invoicing.toolkit.rename.names import quote, renamed
+from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.rehearsal.dump import dumped
+from invoicing.toolkit.rename.rehearsal.plain import rename_names_with
 from tests.conftest import execute
-from tests.rename.differential.dump import dumped
 from tests.rename.faults import connect
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+    from invoicing.toolkit.rename.rehearsal.dump import Piece
     from tests.rename.differential.case import Case, Part, Work
-    from tests.rename.differential.dump import Piece
 
 # What is there before the schema; not every server has the extensions.
 OPERATOR = "diff_owner"
@@ -53,29 +54,6 @@ JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdro
 WHERE c.relkind IN ('r', 'p', 'v')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename', 'pg_toast')
 GROUP BY 1, 2 ORDER BY 1, 2
-"""
-# What a plain rename leaves with the old name in its own, and we rename with the column.
-_NAMED = """
-WITH t AS (SELECT c.oid AS relid, a.attnum, r.level FROM (SELECT $1::regclass::oid AS relid,
-        0 AS level UNION SELECT relid, level FROM pg_partition_tree($1::regclass)) AS r
-    JOIN pg_class AS c ON c.oid = r.relid
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = $2 AND NOT a.attisdropped)
-SELECT format('ALTER TABLE %s RENAME CONSTRAINT', t.relid::regclass) AS change, k.conname AS name,
-    t.level
-FROM t JOIN pg_constraint AS k ON k.conrelid = t.relid AND t.attnum = ANY (k.conkey)
-WHERE k.coninhcount = 0 OR k.contype NOT IN ('c', 'n')
-UNION ALL SELECT format('ALTER INDEX %s RENAME', c.oid::regclass), c.relname, t.level
-FROM t JOIN pg_index AS i ON i.indrelid = t.relid JOIN pg_class AS c ON c.oid = i.indexrelid
-WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = c.oid AND contype IN ('p', 'u', 'x'))
-    AND (t.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend WHERE objid = c.oid
-        AND refobjid = t.relid AND refobjsubid = t.attnum))
-UNION ALL SELECT format('ALTER STATISTICS %s RENAME', format('%I.%I', n.nspname, s.stxname)),
-    s.stxname, t.level
-FROM t JOIN pg_statistic_ext AS s ON s.stxrelid = t.relid
-JOIN pg_namespace AS n ON n.oid = s.stxnamespace
-WHERE EXISTS (SELECT FROM pg_depend WHERE objid = s.oid AND refobjid = t.relid
-    AND refobjsubid = t.attnum)
-ORDER BY 3, 2
 """
 
 
@@ -197,10 +175,4 @@ async def rename_plainly(side: Side, case: Case, old: str, new: str) -> None:
 
 async def rename_names(side: Side, case: Case, old: str, new: str) -> None:
     """Let the names of indexes, constraints and statistics say what the column's is."""
-    named = await side.admin.fetch(_NAMED, case.sql("@t"), new)
-    for change, name, _ in named:
-        called = renamed(name, old, new)
-        if called is not None and called != name:
-            middle = "TO" if not change.startswith("ALTER TABLE") else f"{quote(name)} TO"
-            with suppress(asyncpg.PostgresError):
-                await side.admin.execute(f"{change} {middle} {quote(called)}")
+    await rename_names_with(side.admin, case.sql("@t"), old, new)

@@ -24,6 +24,7 @@ from invoicing.toolkit.rename.columns.unfilled import Unfilled
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
 from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
+from invoicing.toolkit.rename.guard.guard import Guard
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
 from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.table import leaves
@@ -39,6 +40,7 @@ _TURNS = 3
 _TRIES = 3
 _ROUNDS = 5
 _REST = 0.1
+_RATE_OVER, _GUARDED_RATE_OVER = 10.0, 30.0
 # Of the last: a row that a client has just moved to another partition.
 _LOCKED = (
     asyncpg.LockNotAvailableError,
@@ -62,7 +64,10 @@ class Backfill:
         self._progress = control.progress or (lambda _: None)
         self._stop = control.stop or asyncio.Event()
         self._throttle = Throttle(session, self._stop, self._report_progress)
-        self._rate = Rate()
+        self._guard = Guard(session, self._throttle, self._report_progress)
+        # The guard's level goes up and down; an ETA has to see more than one rise.
+        guarded = session.options.latency_guard is not None
+        self._rate = Rate(_GUARDED_RATE_OVER if guarded else _RATE_OVER)
         self._ranges: list[Range] = []
         self._todo: list[Range] = []
         self._batch_size = session.options.batch_size
@@ -75,6 +80,12 @@ class Backfill:
             RenameBlockedError: another session keeps rows or the table locked.
             RowsDifferError: triggers of the table keep rows as they are.
         """
+        try:
+            return await self._run()
+        finally:
+            await self._guard.close()
+
+    async def _run(self) -> BackfillReport:
         began = time.monotonic()
         session = self._session
         await session.connection.execute(state.set_phase(session.names, Phase.BACKFILLING))
@@ -124,6 +135,8 @@ class Backfill:
         self._ranges = await ranges.load_ranges(session)
         self._todo = [range_ for range_ in self._ranges if not range_.done]
         self._todo.reverse()
+        ends = {part.sql: part.end_page for part in self._ranges}
+        self._guard.tables = list(ends.items())
 
     async def _work(self) -> None:
         workers = min(self._session.options.workers, len(self._todo))
@@ -166,11 +179,15 @@ class Backfill:
             if not turns:
                 return
             part, pages = turns.popleft()
-            pages.limit(*self._limits(part))
-            began = time.monotonic()
-            if await self._batch(connection, part, pages.pages):
+            async with self._guard.turn():
+                pages.limit(*self._limits(part))
+                began = time.monotonic()
+                done = await self._batch(connection, part, pages.pages)
                 pages.took(time.monotonic() - began)
-                self._batch_size = round(self._throttle.options.batch_size * pages.share)
+            if done:
+                self._batch_size = round(
+                    self._throttle.options.batch_size * self._guard.batch * pages.share
+                )
                 await self._after()
                 if not part.done:
                     turns.append((part, pages))
@@ -186,7 +203,7 @@ class Backfill:
     def _limits(self, part: Range) -> tuple[int, float]:
         """Return how many pages a batch of the range may have, and how long it may take."""
         options = self._throttle.options
-        share = options.batch_size / self._session.options.batch_size
+        share = self._guard.batch * options.batch_size / self._session.options.batch_size
         most = max(round(part.batch_pages * share), 1)
         return min(most, part.end_page - part.first_page), options.target
 
@@ -246,7 +263,7 @@ class Backfill:
 
     def _report_progress(self, waiting: str | None = None) -> None:
         done = sum(range_.rows_done for range_ in self._ranges)
-        rate = self._rate.at(done)
+        self._guard.rate = rate = self._rate.at(done)
         left = max(self._total - done, 0)
         self._progress(
             Progress(
@@ -256,6 +273,7 @@ class Backfill:
                 eta=left / rate if rate > 0 else None,
                 batch_size=self._batch_size,
                 waiting=waiting,
+                guard=self._guard.said(),
             )
         )
 
@@ -268,7 +286,9 @@ class Backfill:
 
     def _report(self, began: float, *, completed: bool) -> BackfillReport:
         seconds = time.monotonic() - began
-        return BackfillReport(completed, self._updated, self._batches, seconds)
+        return BackfillReport(
+            completed, self._updated, self._batches, seconds, guard=self._guard.report()
+        )
 
 
 def batch_statement(

@@ -9,16 +9,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import live
+from invoicing.toolkit.rename.guard.replicas import ReplicaLag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.session import RenameSession
 
 _SMALLEST = 10
 _LOOK_EVERY = 0.5
-_RATE_OVER = 10.0
 _LONG_PAUSE = 1.0
 
 
@@ -49,61 +48,20 @@ class BatchSize:
 
 
 class Rate:
-    """Rows a second over the last seconds."""
+    """Rows a second over the last seconds; `over` how many."""
 
-    def __init__(self) -> None:
+    def __init__(self, over: float) -> None:
+        self._over = over
         self._seen: deque[tuple[float, int]] = deque()
 
     def at(self, rows_done: int) -> float:
         """Take note of how many rows are done, and return the rate."""
         now = time.monotonic()
         self._seen.append((now, rows_done))
-        while now - self._seen[0][0] > _RATE_OVER and len(self._seen) > 2:  # noqa: PLR2004 -- two make a rate
+        while now - self._seen[0][0] > self._over and len(self._seen) > 2:  # noqa: PLR2004 -- two make a rate
             self._seen.popleft()
         then, rows = self._seen[0]
         return (rows_done - rows) / (now - then) if now > then else 0.0
-
-
-class ReplicaLag:
-    """How far the furthest replica is behind, in seconds, measured by ourselves.
-
-    The server's own `replay_lag` stands still while a replica does not answer. So we remember where
-    the WAL was at which time: a replica that has not replayed what was written ten seconds ago is
-    ten seconds behind. One that has gone away counts as standing still.
-    """
-
-    def __init__(self) -> None:
-        self._written: deque[tuple[float, int]] = deque()
-        self._replayed: dict[str, int] = {}
-        self.furthest = "a replica"
-
-    async def measure(self, connection: Connection) -> float | None:
-        """Return the lag; None when there never was a replica."""
-        now = time.monotonic()
-        self._written.append((now, await connection.fetchval(_WRITTEN)))
-        rows = await connection.fetch(_REPLAYED)
-        self._replayed |= {row["replica"]: row["replayed"] for row in rows}
-        if not self._replayed:
-            return None
-        name = min(self._replayed, key=self._replayed.__getitem__)
-        slowest = self._replayed[name]
-        there = {row["replica"]: row["lag"] for row in rows}
-        self.furthest = f"replica {name}" if name in there else f"replica {name}, which is gone,"
-        while len(self._written) > 1 and self._written[1][1] <= slowest:
-            self._written.popleft()
-        behind = next((then for then, position in self._written if position > slowest), now)
-        # Whoever comes late has not seen what was written before; the server has.
-        return max(now - behind, there.get(name, 0.0) if behind < now else 0.0)
-
-
-_WRITTEN = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"
-# A base backup under way is listed too, and replays nothing. Replicas of one name are as one.
-_REPLAYED = (
-    "SELECT concat_ws(' ', nullif(application_name, ''), client_addr) AS replica,"
-    " min(pg_wal_lsn_diff(replay_lsn, '0/0'))::bigint AS replayed,"
-    " coalesce(max(extract(epoch FROM replay_lag)), 0)::float8 AS lag"
-    " FROM pg_stat_replication WHERE replay_lsn IS NOT NULL GROUP BY 1"
-)
 
 
 class Throttle:
@@ -136,8 +94,7 @@ class Throttle:
 
     async def rest(self) -> None:
         """Rest while others have it paused, for the pause, and until no replica is far behind."""
-        async with self._lock:
-            await self._follow_others()
+        await self.follow()
         pause = self.options.pause
         if pause:
             if pause >= _LONG_PAUSE:
@@ -147,6 +104,16 @@ class Throttle:
             async with self._lock:
                 await self._wait_for_replicas(self.options.max_replica_lag)
 
+    @property
+    def stopped(self) -> bool:
+        """Return whether the planned stop has come."""
+        return self._stop.is_set()
+
+    async def follow(self) -> None:
+        """Take over what another session has set, and wait while that is a pause."""
+        async with self._lock:
+            await self._follow_others()
+
     async def sleep(self, seconds: float) -> None:
         """Sleep, or until the planned stop."""
         with suppress(TimeoutError):
@@ -154,7 +121,6 @@ class Throttle:
                 await self._stop.wait()
 
     async def _follow_others(self) -> None:
-        """Take over what another session has set, and wait while it is a pause."""
         if time.monotonic() - self._read < _LOOK_EVERY:
             return
         while True:

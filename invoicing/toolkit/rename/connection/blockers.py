@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from invoicing.toolkit.rename.model import Blocker
+from invoicing.toolkit.rename.blocker import Blocker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

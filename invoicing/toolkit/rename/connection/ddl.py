@@ -20,9 +20,9 @@ from invoicing.toolkit.rename.model import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from invoicing.toolkit.rename.blocker import Blocker
     from invoicing.toolkit.rename.connection.pool import Pool
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.model import Blocker
 
 _FIRST_WAIT = 0.1
 _LONGEST_REST = 5.0

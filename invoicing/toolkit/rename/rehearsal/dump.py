@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
+
+from invoicing.db.url import libpq_url
+from invoicing.errors import InvoicingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,19 +44,69 @@ class Piece(NamedTuple):
 
 
 async def dumped(url: URL, bin_dir: Path, *options: str) -> list[Piece]:
-    """Return what the server's own `pg_dump` writes of a database."""
+    """Return what the server's own `pg_dump` writes of a database.
+
+    Raises:
+        ProgramFailedError: it failed.
+    """
+    return list(_pieces(await dump_text(url, str(bin_dir / "pg_dump"), *options)))
+
+
+async def dump_text(url: URL, pg_dump: str, *options: str) -> str:
+    """Return the schema of a database as a script; its password goes by the environment.
+
+    Raises:
+        ProgramFailedError: it failed.
+    """
+    return (await run_program(pg_dump, url, "--schema-only", *options)).output
+
+
+class Ran(NamedTuple):
+    """What a program has written."""
+
+    output: str
+    errors: str
+
+
+async def run_program(program: str, url: URL, *options: str, text: str = "") -> Ran:
+    """Run one of PostgreSQL's programs on a database, with `text` as its input.
+
+    Raises:
+        ProgramFailedError: its exit code is not 0.
+    """
+    environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
     process = await asyncio.create_subprocess_exec(
-        str(bin_dir / "pg_dump"),
-        "--schema-only",
+        program,
         *options,
+        "--no-password",
         "--dbname",
-        url.set(drivername="postgresql").render_as_string(hide_password=False),
+        libpq_url(url, password=False),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=environment,
     )
-    text, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return list(_pieces(text.decode()))
+    output, errors = await process.communicate(text.encode())
+    if process.returncode:
+        raise ProgramFailedError(program, errors.decode(errors="replace"))
+    return Ran(output.decode(), errors.decode(errors="replace"))
+
+
+class ProgramFailedError(InvoicingError):
+    """One of PostgreSQL's programs failed.
+
+    Attributes:
+        program: its path.
+        reason: the last line of what it said.
+    """
+
+    def __init__(self, program: str, said: str) -> None:
+        self.program = program
+        self.reason = next(iter(said.strip().splitlines()[-1:]), "it said nothing")
+        super().__init__(
+            f"cannot rehearse: {program} failed: {self.reason}. Nothing was changed. The account "
+            "has to read every table's definition: run it as the owner, or as a superuser"
+        )
 
 
 def _pieces(text: str) -> Iterable[Piece]:

@@ -1,0 +1,1 @@
+"""How fast a backfill may go, by what its clients feel of it."""

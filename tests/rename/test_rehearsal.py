@@ -1,0 +1,227 @@
+"""A rehearsal says what would differ, what could not be rehearsed, and changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.db import Database
+from invoicing.errors import UsageError
+from invoicing.settings import Settings
+from invoicing.toolkit.postgres import find_installations
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
+from invoicing.toolkit.rename.rehearsal import scratch
+from invoicing.toolkit.rename.rehearsal.dump import dumped
+from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
+from tests.conftest import execute, newest_server_url
+from tests.rename.faults import connected
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+    from invoicing.toolkit.rename.rehearsal.report import RehearsalReport
+    from invoicing.toolkit.rename.session import RenameSession
+
+server_url = newest_server_url
+TARGET = Target("loan", "fee", "fee_cents")
+LIBRARY = (
+    "CREATE TYPE state AS ENUM ('open', 'paid')",
+    "CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%')",
+    "CREATE TABLE log (what text, at timestamptz DEFAULT clock_timestamp())",
+    (
+        "CREATE TABLE member (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        " mail email UNIQUE NOT NULL, born date CHECK (born > '1900-01-01'))"
+    ),
+    (
+        "CREATE TABLE loan (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        " member bigint NOT NULL REFERENCES member, book text NOT NULL, state state NOT NULL,"
+        " fee bigint NOT NULL CHECK (fee >= 0 AND fee < 1000), limits numeric(4, 1)[],"
+        " currency char(3) NOT NULL CHECK (currency ~ '^[A-Z]{3}$'), UNIQUE (member, book))"
+    ),
+    "CREATE INDEX loan_fee ON loan (fee)",
+    (
+        "CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO log (what) VALUES (TG_OP); RETURN NULL; END $$"
+    ),
+    "CREATE TRIGGER logged AFTER INSERT OR DELETE ON loan FOR EACH ROW EXECUTE FUNCTION logged()",
+)
+PARTS = (
+    (
+        "CREATE TABLE loan (id bigint, day date, fee int NOT NULL, PRIMARY KEY (id, day))"
+        " PARTITION BY RANGE (day)"
+    ),
+    "CREATE TABLE loan_1 PARTITION OF loan FOR VALUES FROM ('2031-01-01') TO ('2031-02-01')",
+    "CREATE TABLE loan_2 PARTITION OF loan FOR VALUES FROM ('2031-02-01') TO ('2031-03-01')",
+)
+ONE_ROOM = (
+    "CREATE EXTENSION btree_gist",
+    (
+        "CREATE TABLE loan (room int NOT NULL, during tstzrange NOT NULL, fee money,"
+        " EXCLUDE USING gist (room WITH =, during WITH &&))"
+    ),
+)
+
+
+@asynccontextmanager
+async def renaming(url: URL, **options: object) -> AsyncIterator[Rename]:
+    async with Database(url, Settings()) as database:
+        yield Rename(database, TARGET, Options(**options))
+
+
+async def rehearsed(url: URL, **options: object) -> RehearsalReport:
+    async with renaming(url, **options) as rename:
+        return await rehearse(rename, rows=60, on_server=True)
+
+
+@pytest.fixture
+async def url(empty_database_url: URL) -> URL:
+    await execute(empty_database_url, *LIBRARY)
+    return empty_database_url
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+async def test_a_rename_without_a_difference_is_clean_and_the_real_database_only_read(
+    url: URL, strategy: str
+) -> None:
+    newest = next(find_installations()).bin_dir
+    before = await dumped(url, newest)
+    report = await rehearsed(url, strategy=strategy)
+    assert report.clean, report
+    assert report.rows == 60
+    assert report.ran > 40
+    assert set(report.seconds) == {"expand", "backfill", "rollback", "verify", "contract"}
+    assert any("log" in note for note in report.notes), "a moment differs by itself"
+    assert await dumped(url, newest) == before
+    async with connected(url) as client:
+        left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'invoicing_rehearsal%'"
+        assert await client.fetchval(left) == 0
+        assert await client.fetchval("SELECT count(*) FROM loan") == 0
+
+
+@pytest.mark.parametrize("statements", [PARTS, ONE_ROOM], ids=["partitions", "exclusion"])
+async def test_rows_fit_bounds_and_exclusions(
+    empty_database_url: URL, statements: tuple[str, ...]
+) -> None:
+    await execute(empty_database_url, *statements)
+    report = await rehearsed(empty_database_url)
+    assert report.clean, report
+    assert report.rows == 60
+
+
+async def test_what_does_not_keep_the_columns_equal_is_found_by_the_twin(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expand = ColumnsStrategy.expand
+
+    async def forgetful(self: ColumnsStrategy, session: RenameSession) -> None:
+        await expand(self, session)
+        await session.connection.execute(f"ALTER TABLE {session.table.sql} DISABLE TRIGGER USER")
+
+    monkeypatch.setattr(ColumnsStrategy, "expand", forgetful)
+    report = await rehearsed(url)
+    assert not report.clean
+    kinds = {(difference.phase, difference.kind) for difference in report.differences}
+    assert ("expand", "rows") in kinds
+    assert any(kind == "failed" for _, kind in kinds), "the gate sees it, too"
+
+
+async def test_rows_that_cannot_be_generated_are_said_and_not_clean(
+    empty_database_url: URL,
+) -> None:
+    never = "CREATE TABLE loan (id int, fee text NOT NULL CHECK (md5(fee) LIKE 'abcdef%'))"
+    await execute(empty_database_url, never)
+    report = await rehearsed(empty_database_url)
+    assert report.rows == 0
+    assert not report.differences
+    assert "no row of" in report.unrehearsed[0]
+    assert not report.clean
+
+
+async def test_what_is_to_run_before_the_contract_is_given_in_full(url: URL) -> None:
+    await execute(url, "CREATE VIEW dear AS SELECT id, fee FROM loan WHERE fee > 100")
+    report = await rehearsed(url)
+    assert not report.differences, report.differences
+    assert "fee_cents AS fee" in " ".join(report.to_run[0].split())
+
+
+async def test_a_refusal_of_the_plan_is_reported_and_nothing_more_is_done(url: URL) -> None:
+    await execute(url, "ALTER TABLE loan ADD twice bigint GENERATED ALWAYS AS (fee * 2) STORED")
+    report = await rehearsed(url)
+    assert [finding.slug for finding in report.refused] == ["generated-column"]
+    assert not report.clean
+    assert not report.seconds
+
+
+async def test_statements_of_production_that_fail_or_return_other_columns_are_listed(
+    url: URL,
+) -> None:
+    await execute(
+        url,
+        "CREATE EXTENSION pg_stat_statements",
+        *["SELECT fee FROM loan WHERE id = 3"] * 3,
+        "SELECT * FROM loan WHERE id = 4",
+        "SELECT id, book FROM loan",
+        "SELECT interval '3 days' FROM loan",
+        "SELECT FROM loan LIMIT ALL FOR SHARE OF loan",
+    )
+    report = await rehearsed(url)
+    changes = {change.query: change for change in report.statements}
+    assert set(changes) == {
+        "SELECT fee FROM loan WHERE id = $1",
+        "SELECT * FROM loan WHERE id = $1",
+    }
+    fails, other = (
+        changes.values() if next(iter(changes.values())).fails else [*changes.values()][::-1]
+    )
+    assert (fails.phase, fails.calls, fails.on_twin) == ("contract", 3, True)
+    assert "42703" in fails.change
+    assert fails.users == [url.username]
+    assert fails.calls_a_day is not None
+    assert (other.phase, other.fails) == ("expand", False)
+    assert "adds fee_cents" in other.change
+    assert not report.unrehearsed
+    assert report.looked_at is not None
+
+
+async def test_a_rename_that_has_begun_is_not_rehearsed(url: URL) -> None:
+    async with renaming(url) as rename:
+        await rename.expand()
+        with pytest.raises(UsageError, match="it has begun"):
+            await rehearse(rename, on_server=True)
+        await rename.rollback()
+
+
+async def test_without_a_pg_dump_the_error_says_what_to_install(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "find_installations", lambda: iter(()))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    async with renaming(url) as rename:
+        with pytest.raises(scratch.NoDumpProgramError, match="postgresql-client-"):
+            await rehearse(rename, on_server=True)
+
+
+async def test_the_server_of_its_own_is_stopped_and_what_it_lacks_is_said(
+    url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(
+        url,
+        "DO $$ BEGIN CREATE ROLE rehearsal_reader; EXCEPTION WHEN duplicate_object THEN END $$",
+        "GRANT SELECT (fee) ON loan TO rehearsal_reader",
+        f'ALTER DATABASE "{url.database}" SET search_path = public, pg_catalog',
+    )
+    monkeypatch.setattr(scratch, "home_folder", lambda _: tmp_path)
+    async with renaming(url) as rename:
+        report = await rehearse(rename, rows=50)
+    assert report.clean, report
+    assert "a server of its own" in report.server
+    (server,) = [path for path in (tmp_path / "rehearsal").iterdir() if path.name.startswith("p")][
+        :1
+    ]
+    assert not (server / "postmaster.pid").exists()
