@@ -14,7 +14,8 @@ of pytest, so it imports nothing until a test asks for a budget.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -41,10 +42,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     marker = item.get_closest_marker("query_budget")
     if marker is None:
         return (yield)
-    from invoicing.toolkit.profiling import QueryBudget
-
     # Everywhere: a test's event loop may run its coroutine in a context made before.
-    budget = QueryBudget(*marker.args, **{"everywhere": True, **marker.kwargs})
+    budget = _budget(*marker.args, **{"everywhere": True, **marker.kwargs})
     with budget.recorder:
         result = yield
     budget.check()
@@ -54,6 +53,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.fixture
 def query_budget() -> Callable[..., QueryBudget]:
     """Return what makes a budget for a block of code, for `with` and for `async with`."""
-    from invoicing.toolkit.profiling import QueryBudget
+    return _budget
 
-    return QueryBudget
+
+def _budget(*args: Any, **options: Any) -> QueryBudget:
+    from invoicing.toolkit.profiling import QueryBudget
+    from invoicing.toolkit.profiling.errors import QueryBudgetError
+
+    names = signature(QueryBudget)
+    try:
+        names.bind(*args, **options)
+    except TypeError as error:
+        given = ", ".join(names.parameters)
+        raise QueryBudgetError(f"{error}; it takes {given}") from None
+    return QueryBudget(*args, **options)

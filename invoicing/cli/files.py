@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from invoicing.errors import UsageError
@@ -31,7 +32,17 @@ def writable(place: FilePath) -> FilePath:
         raise _refused(path, f"{there} is not a folder")
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
+    _try(path, there if there.is_dir() else there.parent)
     return place
+
+
+def _try(path: Path, folder: Path) -> None:
+    # What the permissions say is not all: a file system may be read-only, or take no files.
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refused(path, f"{folder} takes no new file ({error.strerror})") from None
 
 
 def _refused(path: Path, reason: str) -> UsageError:

@@ -129,6 +129,8 @@ def test_findings_can_be_left_out_and_thresholds_set(folder: Path) -> None:
         (("--threshold", "repeat=2", "report.py", "1"), "unknown threshold 'repeat'"),
         (("--threshold", "repeats=few", "report.py", "1"), "'few' is not of type int"),
         (("--html", "report.py/x.html", "report.py", "1"), "report.py is not a folder"),
+        (("--html", "/proc/x.html", "report.py", "1"), "cannot write /proc/x.html: /proc takes no"),
+        (("--threshold", "pause=1", "report.py", "1"), "no threshold 'pause' any more"),
         ((), "Missing argument"),
     ],
 )

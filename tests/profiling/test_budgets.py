@@ -135,6 +135,16 @@ def test_of_nothing():
     pass
 
 
+@pytest.mark.query_budget("2")
+def test_of_a_word():
+    ask(1)
+
+
+@pytest.mark.query_budget(max=2)
+def test_of_another_name():
+    ask(1)
+
+
 def test_without():
     ask(9)
 """
@@ -146,13 +156,16 @@ def test_a_project_of_its_own_is_held_to_its_markers(
 ) -> None:
     pytester.makepyfile(PROJECT)
     result = pytester.runpytest_subprocess("--strict-markers", *arguments)
-    result.assert_outcomes(passed=2, failed=6)
+    result.assert_outcomes(passed=2, failed=8)
     text = result.stdout.str()
     assert "TooManyStatementsError: 3 statements were sent, 2 are allowed" in text
     assert "ask(3)" in text or "connection.execute" in text
     assert "WastefulQueriesError" in text
     assert "its own" in text
     assert "QueryBudgetError" in text
+    assert "'2' is no number of statements" in text
+    assert "unexpected keyword argument 'max'; it takes max_statements" in text
+    assert "TypeError: '" not in text
 
 
 def test_the_plugin_imports_nothing_that_no_test_needs(pytester: pytest.Pytester) -> None:

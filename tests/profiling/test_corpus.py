@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, orm
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
-from invoicing.toolkit.profiling import SLUGS, Thresholds, record_queries
+from invoicing.toolkit.profiling import SLUGS, record_queries
 from tests.conftest import execute, newest_server_url
 from tests.profiling.corpus import (
     fine_loads,
@@ -21,6 +21,7 @@ from tests.profiling.corpus import (
     identity_map,
     n_plus_one,
     rarer,
+    repeats,
     schema,
     too_much,
     which_statement,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling import Finding
 
 # Their programs register themselves.
-assert {fine_loads, fine_repeats, identity_map, n_plus_one, rarer}
+assert {fine_loads, fine_repeats, identity_map, n_plus_one, rarer, repeats}
 assert {too_much, which_statement, whose_ids}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 
@@ -128,10 +129,7 @@ def lines_in(findings: list[Finding]) -> set[int]:
 async def run(case: Case, place: Place, *options: Any) -> list[Finding]:
     # Those outside use other engines too.
     target = None if case.outside else place.engine
-    # What asks twice does not wait: a pause in it is the machine's, and on a busy one can be long.
-    slug = "duplicate-statement"
-    thresholds = Thresholds(pause=5.0) if (slug, None) in case.expected else Thresholds()
-    async with record_queries(target, explain=case.explain, thresholds=thresholds) as recorder:
+    async with record_queries(target, explain=case.explain) as recorder:
         # What a program returns is handed on: it lives longer than the recording.
         kept = await case.run(place, *options)
     assert recorder.lost == 0

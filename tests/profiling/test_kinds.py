@@ -57,9 +57,7 @@ async def findings_of(example: str, engine: AsyncEngine, *, explain: bool) -> li
     body = textwrap.indent(example.strip(), "    ")
     exec(compile(f"async def program(session):\n{body}\n", "example.py", "exec"), names)
     async with async_sessionmaker(engine)() as session:
-        # On a slow machine a pause is not polling yet.
-        patient = Thresholds(pause=5.0)
-        async with record_queries(engine, explain=explain, thresholds=patient) as recorder:
+        async with record_queries(engine, explain=explain) as recorder:
             await names["program"](session)
         await session.rollback()
     return recorder.findings
@@ -117,6 +115,11 @@ def test_no_two_kinds_declare_the_same_threshold() -> None:
 def test_an_unknown_threshold_is_named_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"unknown threshold 'repeat'; expected one of: .*repeats"):
         Thresholds(repeat=2)
+
+
+def test_a_threshold_that_was_withdrawn_says_what_to_do() -> None:
+    with pytest.raises(UsageError, match=r"'pause' any more: .*Remove the setting"):
+        Thresholds.parse(["pause=0.5"])
 
 
 def test_suppressions_name_the_kinds_that_there_are() -> None:

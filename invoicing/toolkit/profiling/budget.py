@@ -45,7 +45,9 @@ class QueryBudget:
         if max_statements is None and not no_findings:
             raise QueryBudgetError("neither a number of statements nor no_findings=True is given")
         if max_statements is not None and (
-            isinstance(max_statements, bool) or int(max_statements) < 0
+            not isinstance(max_statements, int)
+            or isinstance(max_statements, bool)
+            or max_statements < 0
         ):
             raise QueryBudgetError(f"{max_statements!r} is no number of statements")
         self._max = max_statements

@@ -162,6 +162,11 @@ class Statement:
         connection: which connection.
         transaction: which unit of work.
         session: `Session.hash_key` of the session; None for a bare connection.
+        task: which task sent it, or which thread outside of any.
+        waits: how often that one had waited by then for something that was no statement (a timer
+            that went off, `sleep`, an event, an empty queue), or taken what it had for old
+            (`expire`, `populate_existing`).
+        all_waits: how often any had.
         parameter_count: values bound, over all executions.
         parameters: name (or place) and value of each, only on request; secrets are masked.
         parameters_key: equal for equal parameters within one recording, and tells nothing of them.
@@ -202,6 +207,9 @@ class Statement:
     connection: int = 0
     transaction: int | None = None
     session: int | None = None
+    task: int = 0
+    waits: int = 0
+    all_waits: int = 0
     parameter_count: int = 0
     parameters: tuple[tuple[str, Any], ...] | None = field(default=None, repr=False)
     parameters_key: int = 0

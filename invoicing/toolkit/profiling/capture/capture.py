@@ -6,6 +6,8 @@ in one of them is caught there.
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import count
 from secrets import randbits
 from threading import get_ident
 from time import perf_counter_ns
@@ -17,6 +19,7 @@ from invoicing.toolkit.profiling.capture.cause import (
     load_cause_of,
     parent_of,
     relationships_on,
+    renews,
 )
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
@@ -24,6 +27,7 @@ from invoicing.toolkit.profiling.capture.explain import PlanQuestion
 from invoicing.toolkit.profiling.capture.parameters import hashes_of, shown_parameters
 from invoicing.toolkit.profiling.capture.pending import PendingStatement
 from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic, WireTraffic
+from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
 from invoicing.toolkit.profiling.statement import Transaction
@@ -89,6 +93,11 @@ class Capture:
         self._runs: dict[int, PendingStatement] = {}
         self._filling: WeakKeyDictionary[InstanceState[Any], PendingStatement] = WeakKeyDictionary()
         self._running: dict[ExecutionContext, PendingStatement] = {}
+        self._tasks: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._threads: dict[object, int] = {}
+        self._numbers = count(1)
+        self._waits: Counter[int] = Counter()
+        self._all_waits = 0
         self._columns: dict[str, tuple[EntityColumns, ...]] = {}
         self._autocommit: dict[Engine, bool] = {}
 
@@ -140,6 +149,20 @@ class Capture:
         source = self._filling.get(state, made)
         return None if source is not None and source.fills else source
 
+    # what the program does besides
+
+    def waited(self, who: object) -> None:
+        """Note that a task, or a thread, has waited, or holds what it has for old: see `waits`."""
+        self._waits[self._task(who)] += 1
+        self._all_waits += 1
+
+    def _task(self, who: object) -> int:
+        known: Any = self._threads if isinstance(who, int) else self._tasks
+        number = known.get(who)
+        if number is None:
+            number = known[who] = next(self._numbers)
+        return int(number)
+
     # what the connection says
 
     def commit(self, connection: Connection, *_: object) -> None:
@@ -168,6 +191,7 @@ class Capture:
         unit = self._unit(connection)
         pending = PendingStatement(text, unit.transaction, unit.wire, self)
         pending.lines = self._finder.find(text)
+        pending.since = self._since(context)
         pending.load_cause = load_cause = load_cause_of(context)
         if load_cause is not None and load_cause.is_column_load:
             self._keep_source(pending, context)
@@ -191,6 +215,14 @@ class Capture:
             self._ask(connection.engine, text, parameters)
         self._running[context] = pending
         pending.began = perf_counter_ns()
+
+    def _since(self, context: ExecutionContext) -> tuple[int, int, int]:
+        # What tells two equal statements apart: who sends them, and what has happened so far.
+        who = waiter()
+        if renews(context):
+            self.waited(who)
+        task = self._task(who)
+        return task, self._waits.get(task, 0), self._all_waits
 
     def _ask(self, engine: Engine, text: str, parameters: Any) -> None:
         reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
@@ -320,6 +352,7 @@ class Capture:
         self._columns.clear()
         self._runs.clear()
         self._filling.clear()
+        self._tasks.clear()
 
     # details
 

@@ -72,6 +72,12 @@ def parent_of(context: ExecutionContext) -> InstanceState[Any] | None:
     return parent
 
 
+def renews(context: ExecutionContext) -> bool:
+    """Return whether a SELECT is to fill objects anew that are there (`populate_existing`)."""
+    options: Any = context.execution_options.get("_sa_orm_load_options")
+    return options is not None and bool(options._populate_existing)
+
+
 def _column_load(options: Any, compiling: Any) -> LoadCause:
     state, names = options._refresh_state, compiling._only_load_props or ()
     if state is None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
 from invoicing.toolkit.profiling.capture.capture import Capture
+from invoicing.toolkit.profiling.capture.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,18 +35,43 @@ class Event(NamedTuple):
     by_all: bool = False
     options: tuple[tuple[str, bool], ...] = ()
 
+    def attach(self, listener: Callable[..., None]) -> None:
+        """Tell `listener` of it from now on."""
+        event.listen(self.target, self.name, listener, **dict(self.options))
 
-def events_of_sessions() -> list[Event]:
-    """Return what every session tells: an engine does not know which sessions will use it."""
+    def detach(self, listener: Callable[..., None]) -> None:
+        """Tell it no more."""
+        event.remove(self.target, self.name, listener)
+
+
+class WaitEvent(NamedTuple):
+    """That the program waits, which is no event of SQLAlchemy's."""
+
+    waits: Waits
+    heard: Callable[..., None] = Capture.waited
+    by_all: bool = False
+
+    def attach(self, listener: Callable[..., None]) -> None:
+        """Tell `listener` of it from now on."""
+        self.waits.attach(listener)
+
+    def detach(self, listener: Callable[..., None]) -> None:
+        """Tell it no more."""
+        self.waits.detach(listener)
+
+
+def events_of_sessions() -> list[Event | WaitEvent]:
+    """Return what belongs to no engine: an engine does not know which sessions will use it."""
     raw = (("raw", True),)
     return [
         Event(Session, "after_begin", Capture.session_begins),
         Event(Mapper, "load", Capture.made, options=raw),
         Event(Mapper, "refresh", Capture.filled, options=raw),
+        WaitEvent(Waits()),
     ]
 
 
-def events_of_engine(engine: Engine | type[Engine]) -> list[Event]:
+def events_of_engine(engine: Engine | type[Engine]) -> list[Event | WaitEvent]:
     """Return what an engine, its dialect and its pool tell; for the class `Engine`, all of them."""
     pool = engine.pool if isinstance(engine, Engine) else Pool
     return [
@@ -70,7 +96,7 @@ class Ear:
             walk through it while another changes it.
     """
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Event | WaitEvent]) -> None:
         self.captures: frozenset[Capture] = frozenset()
         self._everywhere: tuple[Capture, ...] = ()
         self._listeners = [(event, self._listener(event.heard, event.by_all)) for event in events]
@@ -83,7 +109,7 @@ class Ear:
             self._everywhere = (*self._everywhere, capture)
         if first:
             for hook, listener in self._listeners:
-                event.listen(hook.target, hook.name, listener, **dict(hook.options))
+                hook.attach(listener)
 
     def discard(self, capture: Capture) -> None:
         """Pass nothing to `capture` any more."""
@@ -91,7 +117,7 @@ class Ear:
         self._everywhere = tuple(other for other in self._everywhere if other is not capture)
         if not self.captures:
             for hook, listener in self._listeners:
-                event.remove(hook.target, hook.name, listener)
+                hook.detach(listener)
 
     def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
         here = HERE.get

@@ -62,6 +62,8 @@ class PendingStatement:
     # Defaults of the class: most pending never say otherwise, and are quicker made.
     ended = cursor_time = fetches = counted = fetched_at = made_at = making = 0
     parameter_count = began = 0
+    # The task, its waits so far, and those of all.
+    since = (0, 0, 0)
     # Of each parameter, or of all of an executemany; salted only in the end.
     hashes: tuple[int, ...] = ()
     values: tuple[set[int], ...] = ()
@@ -169,6 +171,7 @@ class PendingStatement:
         statement.connection = self.transaction.connection
         statement.transaction = self.transaction.number
         statement.session = self.transaction.session
+        statement.task, statement.waits, statement.all_waits = self.since
         if load_cause is not None:
             statement.relationship, statement.parent = load_cause.relationship, load_cause.parent
             statement.parent_root, statement.steps = (

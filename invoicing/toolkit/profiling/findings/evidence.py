@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from invoicing.toolkit.profiling.findings.changes import may_change, tables_written
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.statement import Cause, EntityRows, Identity
 
@@ -77,6 +79,36 @@ class Evidence:
         return frozenset(
             statement.transaction for statement in self.statements if is_write(statement)
         )
+
+    @cached_property
+    def _changes(self) -> dict[tuple[str, int | None], list[int]]:
+        """Numbers of what may change an answer: in a unit of work, of a task, of a session."""
+        found: dict[tuple[str, int | None], list[int]] = defaultdict(list)
+        for statement in self.statements:
+            if statement.cause is Cause.REFRESH:
+                found["session", statement.session].append(statement.number)
+            elif may_change(statement.text):
+                found["transaction", statement.transaction].append(statement.number)
+                if is_write(statement):
+                    found["task", statement.task].append(statement.number)
+        return found
+
+    def changed_between(self, before: Statement, statement: Statement) -> bool:
+        """Return whether what came between two statements may have changed their answer."""
+        keys = ("transaction", statement.transaction), ("session", statement.session)
+        return any(
+            bisect_right(numbers, before.number) < bisect_left(numbers, statement.number)
+            for numbers in (self._changes.get(key, []) for key in (*keys, ("task", statement.task)))
+        )
+
+    @cached_property
+    def written_by(self) -> dict[int, frozenset[str]]:
+        """The tables that each task has written, where more than one has sent statements."""
+        found: dict[int, set[str]] = defaultdict(set)
+        if len({statement.task for statement in self.statements}) > 1:
+            for statement in self.statements:
+                found[statement.task] |= tables_written(statement.text)
+        return {task: frozenset(tables) for task, tables in found.items() if tables}
 
     def leader_of(self, statement: Statement) -> Statement | None:
         """Return the statement whose eager loader sent this one: the last of its session."""

@@ -6,6 +6,11 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.profiling.findings.registry import KINDS
 
 DECLARED = {threshold.name: threshold for kind in KINDS.values() for threshold in kind.thresholds}
+# What was one once, and what to do without it.
+WITHDRAWN = {
+    "pause": "duplicate-statement reads no clock, and knows by itself where a program waits (a "
+    "timer, a sleep, an event). Remove the setting"
+}
 
 
 class Thresholds:
@@ -17,6 +22,8 @@ class Thresholds:
 
     def __init__(self, **values: float) -> None:
         for name in values:
+            if name in WITHDRAWN:
+                raise UsageError(f"there is no threshold {name!r} any more: {WITHDRAWN[name]}")
             if name not in DECLARED:
                 message = f"unknown threshold {name!r}; expected one of: {', '.join(DECLARED)}"
                 raise UsageError(message)

@@ -1,34 +1,34 @@
 """`duplicate-statement`: rows asked for again.
 
-Reading again is meant where something was written in between, where the first attempt failed, and
-where the program waited for a change.
+Reading again is meant where something may have changed in between, where the first attempt failed,
+and where the program waited. Judged by what the program did, not by how long it took: see
+`changes` and `Statement.waits`.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from functools import lru_cache
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import is_unasked, is_write, main_caller, numbers
+from invoicing.toolkit.profiling.findings.changes import may_change, names_table
+from invoicing.toolkit.profiling.findings.evidence import is_unasked, main_caller, numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
+from invoicing.toolkit.profiling.findings.source_code import module_of, spans
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
-    from invoicing.toolkit.profiling.statement import Statement
+    from invoicing.toolkit.profiling.findings.source_code import Module
+    from invoicing.toolkit.profiling.statement import Caller, Statement
 
-SEVERAL = 3
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
-# What is meant to be asked again: a claim, a number, the time, chance.
-_CHANGING = re.compile(
-    r"\b(?:FOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)|nextval|clock_timestamp|random|pg_\w+)\b",
-    re.IGNORECASE,
-)
+_LOCK = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -43,6 +43,8 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         ),
     )
     for group in groups:
+        if len(group) < evidence.thresholds.duplicates:
+            continue
         again = _in_one_go(evidence, group)
         if len(again) >= evidence.thresholds.duplicates:
             yield _duplicate(again)
@@ -56,42 +58,62 @@ def _is_read(statement: Statement) -> bool:
         and not is_unasked(statement)
         and statement.executions == 1
         and _FROM.search(statement.text) is not None
-        and _CHANGING.search(statement.text) is None
+        and not may_change(statement.text)
     )
 
 
 def _in_one_go(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     """Return the longest part of `group` between which nothing changed and nothing waited."""
-    pauses = [_pause(evidence, *pair) for pair in pairwise(group)]
-    # One pause may be the machine's; where there are several, their median is the program's.
-    if len(pauses) >= SEVERAL and median(pauses) > evidence.thresholds.pause / 4:
-        return []
     parts = [[group[0]]]
-    for pause, (before, statement) in zip(pauses, pairwise(group), strict=True):
-        # A savepoint or a rollback to one says that what was read may not count any more.
-        changed = any(
-            is_write(each) or "SAVEPOINT" in each.text.upper()
-            for each in _between(evidence, before, statement)
-        )
-        if changed or pause > evidence.thresholds.pause:
+    for before, statement in pairwise(group):
+        if _is_meant(evidence, before, statement):
             parts.append([])
         parts[-1].append(statement)
     return max(parts, key=len)
 
 
-def _between(evidence: Evidence, before: Statement, statement: Statement) -> list[Statement]:
-    return [
-        each
-        for each in evidence.statements[before.number : statement.number - 1]
-        if each.transaction == statement.transaction
-    ]
+def _is_meant(evidence: Evidence, before: Statement, statement: Statement) -> bool:
+    """Return whether the answer may be another one by now."""
+    if before.task == statement.task:
+        waited = statement.waits > before.waits
+    else:
+        # One of the two was started, and by whom is not known.
+        waited = statement.all_waits > before.all_waits
+    return (
+        waited
+        or evidence.changed_between(before, statement)
+        or _is_written_elsewhere(evidence, statement)
+        or _is_behind_a_lock(before.stack, statement.stack)
+    )
 
 
-def _pause(evidence: Evidence, before: Statement, statement: Statement) -> float:
-    """Return the seconds between two statements in which nothing of theirs was going on."""
-    statements = (before, *_between(evidence, before, statement))
-    busy = sum(each.database_seconds + each.orm_seconds for each in statements)
-    return statement.started - before.started - busy
+def _is_written_elsewhere(evidence: Evidence, statement: Statement) -> bool:
+    # Whether before or after is chance: it is another task.
+    return any(
+        task != statement.task and names_table(statement.text, tables)
+        for task, tables in evidence.written_by.items()
+    )
+
+
+def _is_behind_a_lock(before: tuple[Caller, ...], stack: tuple[Caller, ...]) -> bool:
+    """Return whether a line of the second holds a lock that the first did not (double-checked)."""
+    return before != stack and any(
+        not any(caller.file == each.file and spans(lock, each.line) for each in before)
+        for caller in stack
+        for lock in _locks_at(module_of(caller.file), caller.line)
+    )
+
+
+@lru_cache(maxsize=2048)
+def _locks_at(module: Module, line: int) -> tuple[ast.stmt, ...]:
+    statement = module.statement_at(line)
+    around = () if statement is None else (statement, *module.above(statement))
+    return tuple(
+        block
+        for block in around
+        if isinstance(block, (ast.With, ast.AsyncWith))
+        and any(_LOCK.search(ast.unparse(item.context_expr)) for item in block.items)
+    )
 
 
 def _duplicate(group: list[Statement]) -> Finding:
@@ -126,8 +148,10 @@ KIND = FindingKind(
     slug="duplicate-statement",
     title="the same statement with the same parameters again in one unit of work",
     why=(
-        "The answer was there already. Reading again is meant where something was written in "
-        "between, where the first attempt failed, and where the program waited for a change."
+        "The answer was there already. Reading again is meant where something in between may have "
+        "changed it (a write, `SET`, a lock, a function that may write, `expire`, `refresh`), "
+        "where the first attempt failed, and where the program waited: for a timer, a `sleep`, an "
+        "event. How long anything took counts for nothing."
     ),
     bad="""
 for _ in range(2):
@@ -139,9 +163,6 @@ for _ in range(2):
     len(words)
 """,
     detect=detect,
-    thresholds=(
-        Threshold("duplicates", 2, "times a statement was sent in one unit of work"),
-        Threshold("pause", 0.01, "seconds between two equal statements that make it polling"),
-    ),
+    thresholds=(Threshold("duplicates", 2, "times a statement was sent in one unit of work"),),
     covered_by=frozenset({"n-plus-one"}),
 )
