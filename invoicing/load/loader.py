@@ -24,6 +24,7 @@ from invoicing.load.kinds import KINDS
 from invoicing.load.rejects import open_rejects, rejected_rows
 from invoicing.load.source import open_source
 from invoicing.load.staging import PROBLEM_COLUMNS, Staging
+from invoicing.rollup import fold_if_built
 from invoicing.schemas.load import FileReport, LoadReport, RejectedRow
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ async def load_files(  # noqa: PLR0913 -- each is an option of the command
     )
     if refused:
         raise BadRowsError(report, rows=report.rows, rejected=report.rejected)
+    if report.loaded:
+        await fold_if_built(database)
     return report
 
 
