@@ -17,7 +17,7 @@ LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-newest test-fast test-sqlalchemy-2.0 check lab bench notebooks pages lock clean
+.PHONY: help setup demo test test-newest test-fast test-sqlalchemy-2.0 check lab bench fold notebooks pages lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /  make \1\t/' | expand -t 30
@@ -105,6 +105,9 @@ bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; h
 	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
 	  tests/rename/test_kills_in_phases.py
 	@INVOICING_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/rename/differential/test_differential.py
+
+fold: $(READY) ## Move the changes since the last fold into the totals of the portfolio (for cron)
+	@$(BIN)/invoicing portfolio fold
 
 notebooks: $(READY) ## Run the notebooks and keep their outputs
 	@$(BIN)/invoicing notebooks

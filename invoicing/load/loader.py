@@ -34,6 +34,7 @@ from invoicing.load.whole import (
     merge_repeats,
     reject_incomplete,
 )
+from invoicing.rollup import fold_if_built
 from invoicing.schemas.load import FileReport, LoadReport, RejectedRow
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ async def load_files(  # noqa: PLR0913 -- each is an option of the command
         if skip_bad:
             raise IncompleteInvoicesError(report, **rows, unknown=load.unknown)
         raise BadRowsError(report, **rows)
+    if report.loaded:
+        await fold_if_built(database)
     return report
 
 

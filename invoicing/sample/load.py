@@ -26,6 +26,7 @@ from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import explain
 from invoicing.errors import UsageError
 from invoicing.models import Account, Invoice, InvoiceLine
+from invoicing.rollup import filled_at_once
 from invoicing.sample.copy_format import HEADER, TRAILER, encode
 from invoicing.sample.errors import TablesNotEmptyError
 from invoicing.sample.generate import DEFAULT_SEED, count_lines, generate
@@ -121,7 +122,8 @@ async def load_sample(
             await _take_tables(session, database, replace=replace)
             lines = await asyncio.to_thread(count_lines, seed, invoices)
             load = _Load(session, accounts + invoices + lines, began, progress)
-            await load.run(_Prefetched(_encoded(accounts, invoices, seed)))
+            async with filled_at_once(session):
+                await load.run(_Prefetched(_encoded(accounts, invoices, seed)))
     except DBAPIError as error:
         raise explain(error) from None
     except asyncpg.PostgresError as error:

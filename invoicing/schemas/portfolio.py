@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from invoicing.models import InvoiceStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Item = TypeVar("Item")
+
+
+class Source(StrEnum):
+    """What an answer was read from; it is the same either way, but takes longer from invoices."""
+
+    ROLL_UP = "roll-up"
+    INVOICES = "invoices"
+
+
+class Answer(list[Item]):
+    """The rows of an answer, and what they were read from.
+
+    Attributes:
+        source: the roll-up of the portfolio, where one is built, or the invoices themselves.
+    """
+
+    def __init__(self, rows: Iterable[Item], source: Source) -> None:
+        super().__init__(rows)
+        self.source = source
 
 
 class _Row(BaseModel):

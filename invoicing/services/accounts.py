@@ -16,7 +16,7 @@ from invoicing.services.errors import (
     AmbiguousAccountError,
     NoSuchAccountNameError,
 )
-from invoicing.services.portfolio import top_accounts
+from invoicing.services.portfolio import first_account
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -68,6 +68,9 @@ async def count_accounts(session: AsyncSession, *, search: str | None = None) ->
 async def find_account(session: AsyncSession, text: str = "") -> UUID:
     """Return the one account that `text` means; of no text, the one billed most.
 
+    That is the first of the currency that most invoices are billed in: amounts of different
+    currencies cannot be compared.
+
     Its id (a UUID, or the id it was loaded by) or its whole name, in any case, comes first; else a
     part of its name that no other account's name contains. The text is taken literally, `%` and
     `_` too, and an accent may be a character of its own or not.
@@ -78,10 +81,10 @@ async def find_account(session: AsyncSession, text: str = "") -> UUID:
         NoSuchAccountNameError: no account's name contains it, or there is no account at all.
     """
     if not text:
-        top = await top_accounts(session, limit=1)
-        if not top:
+        first = await first_account(session)
+        if first is None:
             raise NoSuchAccountNameError(text)
-        return top[0].account_id
+        return first
     if not _is_storable(text):
         raise NoSuchAccountNameError(text)
     own_id = _as_uuid(text)

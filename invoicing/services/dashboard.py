@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from invoicing.db.session import AsyncSession
 
 LAST_INVOICES = 10
+# A statement of tables, not of classes: its rows are columns, and the ORM has nothing to load.
+_ACCOUNT, _INVOICE, _LINE = (model.__table__ for model in (Account, Invoice, InvoiceLine))
 # The columns, in the order of the schemas: a field that is added there is selected and returned.
 ACCOUNT_FIELDS = tuple(name for name in AccountDashboard.model_fields if name != "invoices")
 INVOICE_FIELDS = tuple(InvoiceSummary.model_fields)
@@ -90,8 +92,8 @@ def account_with_invoices_statement(account_id: UUID) -> Select[Account]:
 
 def account_dashboard_statement() -> Select[Any]:
     """Select a dashboard's one row for the account `:account_id`; none if it is not there."""
-    return _dashboard_statement(Account.__table__).where(
-        Account.id == bindparam("account_id", type_=Uuid())
+    return _dashboard_statement(_ACCOUNT).where(
+        _ACCOUNT.c.id == bindparam("account_id", type_=Uuid())
     )
 
 
@@ -102,7 +104,7 @@ def account_dashboards_statement() -> Select[Any]:
         .table_valued("id", with_ordinality="position", name="wanted")
         .render_derived()
     )
-    accounts = wanted.join(Account, Account.id == wanted.c.id)
+    accounts = wanted.join(_ACCOUNT, _ACCOUNT.c.id == wanted.c.id)
     return _dashboard_statement(accounts).order_by(wanted.c.position)
 
 
@@ -114,17 +116,17 @@ def _dashboard_statement(accounts: FromClause) -> Select[Any]:
     """
     # The limit stands in the statement: as a parameter the planner would not know that it is small.
     last = (
-        select(Invoice)
-        .where(Invoice.account_id == Account.id)
-        .order_by(Invoice.created_at.desc(), Invoice.id.desc())
+        select(_INVOICE)
+        .where(_INVOICE.c.account_id == _ACCOUNT.c.id)
+        .order_by(_INVOICE.c.created_at.desc(), _INVOICE.c.id.desc())
         .limit(literal_column(str(LAST_INVOICES)))
-        .correlate(Account)
+        .correlate(_ACCOUNT)
         .lateral("last_invoice")
     )
-    lines_total = func.coalesce(func.sum(InvoiceLine.total_cents), literal_column("0"))
+    lines_total = func.coalesce(func.sum(_LINE.c.total_cents), literal_column("0"))
     lines = (
         select(lines_total.cast(BigInteger).label("lines_total_cents"))
-        .where(InvoiceLine.invoice_id == last.c.id)
+        .where(_LINE.c.invoice_id == last.c.id)
         .lateral("lines")
     )
     newest_first = (last.c.created_at.desc(), last.c.id.desc())
@@ -135,7 +137,7 @@ def _dashboard_statement(accounts: FromClause) -> Select[Any]:
         .select_from(last.join(lines, true()))
         .lateral("invoices")
     )
-    own = (Account.__table__.c[name] for name in ACCOUNT_FIELDS)
+    own = (_ACCOUNT.c[name] for name in ACCOUNT_FIELDS)
     return select(*own, *invoices.c).select_from(accounts.join(invoices, true()))
 
 

@@ -158,7 +158,7 @@ def test_dashboard_latency(
     sizes = {size: asyncio.run(measure(sample_of(size))) for size in (SMALL, INVOICES)}
     small, large = sizes[SMALL], sizes[INVOICES]
     ratios = {
-        "dashboard / asyncpg prepared (at most 2.5)": p50(large["dashboard"])
+        "dashboard / asyncpg prepared (goal 1.4)": p50(large["dashboard"])
         / p50(large["asyncpg, prepared"]),
         "selectinload graph / dashboard (at least 5)": p50(large["selectinload graph, 80 invoices"])
         / p50(large["dashboard, 80 invoices"]),
@@ -176,7 +176,8 @@ def test_dashboard_latency(
     measured(
         "a dashboard, against its SQL as a prepared statement of asyncpg",
         f"{driver:.1f} times its time",
-        "at most 2.5",
+        "at most 1.4",
+        met=driver <= 1.4,
     )
     measured(f"the objects by `selectinload`, {graph}", f"{selectin:.1f} times", "at least 5")
     measured(f"the objects by `joinedload`, {graph}", f"{joined:.1f} times", "at least 5")
@@ -191,7 +192,8 @@ def test_dashboard_latency(
         "10",
         met=batch >= 10,
     )
-    assert driver <= 2.5
+    # The goal is 1.4; with classes in the statement, and not tables, it was 1.98.
+    assert driver <= 1.9
     assert selectin >= 5
     assert joined >= 5
     assert growth <= 1.5

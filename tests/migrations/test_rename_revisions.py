@@ -117,10 +117,10 @@ async def test_the_expand_goes_back_without_a_trace(before: Database) -> None:
 
 async def test_the_contract_wants_the_name_of_what_it_drops(before: Database) -> None:
     with pytest.raises(ConfirmationError) as caught:
-        await upgrade(before, "head")
+        await upgrade(before, CONTRACTED)
     assert caught.value.expected == "invoice.amt"
     assert await current_revision(before) == EXPANDED
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     assert await current_revision(before) == CONTRACTED
     with pytest.raises(DBAPIError):
         await fetch(before, "SELECT max(amt) FROM invoice")
@@ -130,18 +130,18 @@ async def test_the_contract_is_refused_while_a_view_names_the_column(before: Dat
     await upgrade(before, EXPANDED)
     await execute(before.url, "CREATE VIEW report AS SELECT sum(amt) FROM invoice")
     with pytest.raises(ContractRefusedError, match="report"):
-        await upgrade(before, "head", confirm="invoice.amt")
+        await upgrade(before, CONTRACTED, confirm="invoice.amt")
     await execute(
         before.url, "CREATE OR REPLACE VIEW report AS SELECT sum(amount_cents) FROM invoice"
     )
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
 
 
 async def test_the_contract_goes_back_filled_and_the_rest_of_the_way_loses_nothing(
     before: Database,
 ) -> None:
     was = await catalog(before.url)
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     await downgrade(before, EXPANDED)
     assert await fetch(before, "SELECT count(*) FROM invoice WHERE amt = amount_cents") == ROWS
     await make_rows_by(before, "amt", 7)
@@ -151,7 +151,7 @@ async def test_the_contract_goes_back_filled_and_the_rest_of_the_way_loses_nothi
 
 
 async def test_a_stopped_downgrade_keeps_its_batches_and_goes_on(before: Database) -> None:
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     stop = asyncio.Event()
     settings = {"options": QUICK, "stop": stop, "progress": lambda _: stop.set()}
     with pytest.raises(RenameInterruptedError, match="stopped"):
@@ -163,7 +163,7 @@ async def test_a_stopped_downgrade_keeps_its_batches_and_goes_on(before: Databas
 
 
 async def test_the_downgrade_fills_what_a_restore_has_left(before: Database) -> None:
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     await Rename(before, TARGET, QUICK).reversed().expand()
     await downgrade(before, BEFORE)
     assert await fetch(before, "SELECT sum(amt) FROM invoice") == ROWS * (ROWS + 1) // 2
@@ -171,14 +171,14 @@ async def test_the_downgrade_fills_what_a_restore_has_left(before: Database) -> 
 
 async def test_an_error_of_the_rename_is_one_line_of_alembics(before: Database) -> None:
     with pytest.raises(CommandError, match="was not confirmed"):
-        await upgrade(before, "head")
+        await upgrade(before, CONTRACTED)
 
 
 async def test_the_contract_can_be_taken_back_and_done_again(before: Database) -> None:
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     there = await catalog(before.url)
     await downgrade(before, EXPANDED)
-    await upgrade(before, "head", confirm="invoice.amt")
+    await upgrade(before, CONTRACTED, confirm="invoice.amt")
     assert await catalog(before.url) == there
     assert await fetch(before, "SELECT sum(amount_cents) FROM invoice") == ROWS * (ROWS + 1) // 2
 
@@ -187,7 +187,7 @@ async def test_a_table_that_was_made_with_the_new_name_is_left_as_it_is(before: 
     """As databases are that were made before the history began with `amt`."""
     await execute(before.url, "ALTER TABLE invoice RENAME amt TO amount_cents")
     was = await catalog(before.url)
-    await upgrade(before, "head")
+    await upgrade(before, CONTRACTED)
     assert await current_revision(before) == CONTRACTED
     assert await catalog(before.url) == was
 
@@ -228,7 +228,7 @@ async def test_the_script_renames_with_rows_present_as_a_run_does(
         async with Database(other, Settings()) as run:
             await upgrade(run, BEFORE)
             await make_rows(other)
-            await upgrade(run, "head", confirm="invoice.amt")
+            await upgrade(run, CONTRACTED, confirm="invoice.amt")
         assert await catalog(other) == await catalog(before.url)
     finally:
         await execute(server_url, f"DROP DATABASE {other.database} WITH (FORCE)")
