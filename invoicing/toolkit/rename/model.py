@@ -178,7 +178,6 @@ class PlanFinding:
     name: str = ""
 
     def __str__(self) -> str:
-        """Return what it is about and what that means."""
         return f"{self.subject}: {self.message}"
 
 
@@ -346,11 +345,10 @@ class Blocker:
     query: str
 
     def __str__(self) -> str:
-        since = f"{self.state} for {self.age:,.0f} s"
+        since, who = f"{self.state} for {self.age:,.0f} s", self.application
         if not self.pid:
-            return f"{self.application} ({since}): {self.query}"
-        who = self.application or "no application_name"
-        return f"pid {self.pid} ({who}, {since}): {self.query}"
+            return f"{who} ({since}): {self.query}"
+        return f"pid {self.pid} ({who or 'no application_name'}, {since}): {self.query}"
 
 
 @dataclass(frozen=True)
@@ -360,12 +358,12 @@ class Status:
     Attributes:
         operator: the session that holds the lock; None where none does.
         old_writes: writes by the old name that the trigger saw; the last `old_write_age` s ago.
-        blockers: sessions that it waits for, and long transactions that hold back pruning.
-        lag: the furthest replica's replay lag in seconds; None when there is no replica.
+        blockers, lock_waits: sessions that it waits for, and long transactions; how many wait.
+        lag: the furthest replica's replay lag in seconds; None without a replica.
         accepted: what was accepted at the gate, by whom and when.
         reconciled: what was changed on the old column since, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
-        live: what another session has set for the backfill, and who set it.
+        live, paused: what another session has set for the backfill, and whether it is paused.
         left: whether a rename without its journal left what `rollback` takes away.
     """
 
@@ -389,6 +387,8 @@ class Status:
     notes: list[str] = field(default_factory=list)
     live: str = ""
     left: bool = False
+    paused: bool = False
+    lock_waits: int = 0
 
     @property
     def rows_left(self) -> int:
