@@ -12,7 +12,7 @@ import typer
 from invoicing.cli.dashboard import dashboard_table
 from invoicing.cli.output import console
 from invoicing.db import Database, libpq_url
-from invoicing.db.databases import run_on_server
+from invoicing.db.databases import drop_database, run_on_server
 from invoicing.db.migrations import upgrade
 from invoicing.folders import notebooks_folder
 from invoicing.sample import load_sample
@@ -89,9 +89,12 @@ def notebooks(
         raise typer.BadParameter(message)
     with _step("Loading a fresh sample"):
         url = asyncio.run(_fresh_database(server.url()))
-    for name in names or known:
-        with _step(f"Running {name}"):
-            refresh_outputs(known[name], _address(url))
+    try:
+        for name in names or known:
+            with _step(f"Running {name}"):
+                refresh_outputs(known[name], _address(url))
+    finally:
+        asyncio.run(drop_database(Database(url)))
 
 
 @contextmanager

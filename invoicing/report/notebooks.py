@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -25,6 +26,7 @@ from invoicing.files import write_whole
 from invoicing.folders import notebooks_folder
 from invoicing.report.errors import NotebookFailedError
 from invoicing.report.page import page
+from invoicing.report.same_outputs import keep_same_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,16 +117,19 @@ def write_report(
 def refresh_outputs(notebook: Path, database_url: str) -> None:
     """Run `notebook` on the database at `database_url` and keep its outputs in the file itself.
 
-    What changes from run to run (times, kernel version, widget ids) is left out, so that a diff
-    shows only what is different.
+    What changes from run to run (kernel version, widget ids) is left out, and an output that is not
+    compared stays as it was unless more than its numbers changed: a diff shows only what is
+    different.
 
     Raises:
         NotebookFailedError: a cell raised; the file is left as it was.
     """
     node = nbformat.read(notebook, as_version=4)
+    kept = deepcopy(node)
     client = _client(node, notebook)
     with _kernel(client, database_url):
         run_cells(client, notebook.name)
+    keep_same_outputs(kept, node)
     node.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": KERNEL},
@@ -147,6 +152,8 @@ def _client(node: NotebookNode, notebook: Path) -> NotebookClient:
         timeout=TIMEOUT,
         kernel_name=KERNEL,
         record_timing=False,
+        # Else what is printed comes in as many pieces as the machine is busy.
+        coalesce_streams=True,
         resources={"metadata": {"path": str(notebook.parent)}},
         # Else each kernel warns that its messages could be read by others on this machine.
         config=Config({"KernelManager": {"transport_encryption": "auto"}}),
