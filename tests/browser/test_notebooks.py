@@ -32,7 +32,7 @@ async def test_the_first_page_leads_to_each_notebook(lab: Lab) -> None:
     assert "An account at a glance" in (await notebook.cells())[0]["source"]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", NOTEBOOKS[:2])  # the third: test_rename_panel.py
 async def test_all_cells_run_and_nothing_is_cut_off(lab: Lab, name: str) -> None:
     notebook = await lab.open(name)
     await notebook.run_before("close")
@@ -88,5 +88,4 @@ async def both_themes(lab: Lab, notebook: Notebook, cells: Sequence[tuple[str, s
 compared = partial(
     both_themes, cells=[("n-plus-one", "loading-n-plus-one"), ("grow", "loading-dark")]
 )
-renamed = partial(both_themes, cells=[("expand", "rename-expand"), ("traffic", "rename-dark")])
-PICTURES = dict(zip(NOTEBOOKS, (picked, compared, renamed), strict=True))
+PICTURES = dict(zip(NOTEBOOKS[:2], (picked, compared), strict=True))
