@@ -30,7 +30,7 @@ CONDA_NAMES: dict[str, list[str]] = {
     "sqlalchemy[asyncio]": ["sqlalchemy", "greenlet"],
 }
 # What environment.yml lets pip install.
-BY_PIP = {"playwright", "squawk-cli"}
+BY_PIP = {"axe-playwright-python", "playwright", "squawk-cli"}
 
 
 def split(requirement: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import typer
 from invoicing.cli.dashboard import dashboard_table
 from invoicing.cli.output import console
 from invoicing.db import Database, libpq_url
-from invoicing.db.databases import run_on_server
+from invoicing.db.databases import drop_database, run_on_server
 from invoicing.db.migrations import upgrade
 from invoicing.folders import notebooks_folder
 from invoicing.sample import load_sample
@@ -94,7 +94,7 @@ def notebooks(
             with _step(f"Running {name}"):
                 refresh_outputs(known[name], _address(url))
     finally:
-        asyncio.run(_drop_database(server.url()))
+        asyncio.run(drop_database(Database(url)))
 
 
 @contextmanager
@@ -127,11 +127,7 @@ async def _one_dashboard(url: URL) -> AccountDashboard:
 
 async def _fresh_database(server: URL) -> URL:
     url = server.set(database=REFRESH_DATABASE)
-    await _drop_database(server)
+    await drop_database(Database(url))
     await run_on_server(url, f"CREATE DATABASE {REFRESH_DATABASE}")
     await _prepare(url)
     return url
-
-
-async def _drop_database(server: URL) -> None:
-    await run_on_server(server, f"DROP DATABASE IF EXISTS {REFRESH_DATABASE} WITH (FORCE)")

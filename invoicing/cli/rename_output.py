@@ -14,6 +14,7 @@ from rich.text import Text
 from invoicing.cli.output import console
 from invoicing.cli.progress import ProgressStep
 from invoicing.toolkit.rename import Phase, strategy_of
+from invoicing.toolkit.rename.facts import duration, next_command, size, status_facts
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -30,25 +31,11 @@ if TYPE_CHECKING:
         VerifyReport,
     )
 
-_FOUR_DIGITS = 9_999
 _VERDICTS = {
     "refused": "Blocking issues: fix these first",
     "later": "To change before the contract: these still use the old column",
     "noted": "Notes",
     "carried": "Copied to the new column",
-}
-_NEXT = {
-    Phase.NONE: ("Next", "expand"),
-    Phase.EXPANDING: ("To continue", "expand"),
-    Phase.EXPANDED: ("Next", "backfill"),
-    Phase.BACKFILLING: ("To continue", "backfill"),
-    Phase.BACKFILLED: ("Next", "verify"),
-    Phase.VERIFYING: ("To continue", "verify"),
-    Phase.VERIFIED: ("Deploy the code that knows {new} everywhere, then", "gate"),
-    Phase.CONTRACTING: ("To continue", "contract"),
-    Phase.CONTRACTED: ("Done. If old code is needed again", "restore"),
-    Phase.ROLLING_BACK: ("To continue", "rollback"),
-    Phase.REVERSED: ("{table} has {old} again, beside {new}. To drop {old}", "rollback"),
 }
 
 
@@ -198,40 +185,14 @@ def print_next(phase: Phase, target: Target, options: Options, *, restored: str 
             f"When only new code runs, drop it again: {_back(target)}"
         )
         return
-    _say(_next(phase, target, options))
+    _say(next_command(phase, target, options))
 
 
 def status_table(status: Status) -> Table:
     """Return where a rename stands, a fact a line."""
     table = _facts()
-    table.add_row("rename", str(status.target))
-    table.add_row("strategy", status.strategy)
-    table.add_row("phase", status.phase)
-    if status.rows_total:
-        done = f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left"
-        table.add_row("rows", done)
-    if status.rate is not None:
-        table.add_row("rate", f"{status.rate:,.0f} rows a second")
-    if status.eta is not None:
-        table.add_row("ETA", duration(status.eta))
-    table.add_row("table", size(status.table_bytes))
-    table.add_row("indexes", size(status.index_bytes))
-    table.add_row("dead rows", f"{status.dead_rows:,}")
-    table.add_row("writes to the old name", _old_writes(status))
-    table.add_row("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s")
-    table.add_row("lock holder", str(status.operator or "none"))
-    if status.live:
-        table.add_row("backfill", visible(status.live))
-    if status.guard:
-        table.add_row("guard", status.guard["said"])
-    for name in status.accepted:
-        table.add_row("accepted", name)
-    for line in status.reconciled:
-        table.add_row("reconciled", visible(line))
-    for note in status.notes:
-        table.add_row("note", visible(note))
-    for blocker in status.blockers or ("none",):
-        table.add_row("blocking sessions", str(blocker))
+    for name, value in status_facts(status):
+        table.add_row(name, visible(value))
     return table
 
 
@@ -265,45 +226,15 @@ def backfill_step(progress: Progress) -> ProgressStep:
     )
 
 
-def size(count: int) -> str:
-    """Return bytes as people read them."""
-    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
-    while value > _FOUR_DIGITS and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{value:,.0f} {units[0]}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people read them."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def _next(phase: Phase, target: Target, options: Options) -> str:
-    when, verb = _NEXT[phase]
-    where = target.reversed() if phase is Phase.REVERSED else target
-    said = when.format(table=target.table, old=target.old, new=target.new)
-    return f"{said}: {where.command(verb, options)}"
-
-
 def _after(status: Status, options: Options) -> str:
-    if status.live.startswith("paused") and status.phase in {Phase.EXPANDED, Phase.BACKFILLING}:
+    if status.paused and status.phase in {Phase.EXPANDED, Phase.BACKFILLING}:
         return f"To go on with the backfill: {status.target.command('resume')}"
     phase = Phase.ROLLING_BACK if status.left else status.phase
-    return _next(phase, status.target, options)
+    return next_command(phase, status.target, options)
 
 
 def _back(target: Target) -> str:
     return target.reversed().command("rollback")
-
-
-def _old_writes(status: Status) -> str:
-    still = status.old_write_age
-    seen = f"{status.old_writes:,}"
-    return seen if still is None else f"{seen}, and none for {duration(still)}"
 
 
 def _estimates(plan: Plan) -> Table:

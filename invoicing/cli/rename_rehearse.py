@@ -9,8 +9,8 @@ from rich.text import Text
 
 from invoicing.cli.output import console, errors
 from invoicing.cli.rename_options import CommandContext, rename_command
-from invoicing.cli.rename_output import duration
 from invoicing.cli.rename_run import print_json
+from invoicing.toolkit.rename.facts import duration
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse as rehearsed
 from invoicing.visible import visible
 

@@ -26,17 +26,25 @@ class Callbacks:
 
     Attributes:
         message: the line, to stand beside the buttons.
+
+    Args:
+        spoken: whether a screen reader says a message when it changes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, spoken: bool = False) -> None:
+        self._spoken = spoken
         self.message = ipywidgets.HTML()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = False
 
     def start(self, work: Coroutine[None, None, None]) -> None:
-        """Begin `work` and return at once; from any thread."""
+        """Begin `work` and return at once; from any thread. After the end it is not begun."""
 
         def schedule() -> None:
+            if self._ended:
+                work.close()
+                return
             task = self._loop.create_task(self.reported(work))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -47,26 +55,35 @@ class Callbacks:
         """Await `work`; what it raises becomes the message."""
         try:
             await work
-        except InvoicingError as error:
-            self._fail(str(error))
-        except DBAPIError as error:
-            self._fail(str(explain(error)))
         except Exception as error:  # noqa: BLE001 -- shown, for nothing else will
-            first_line = next(iter(str(error).splitlines()), "")
-            self._fail(f"{type(error).__name__}: {first_line}")
+            self._fail(reason_of(error))
 
     def tell(self, text: str) -> None:
         """Let the message be `text`."""
-        self.message.value = _shown(text)
+        shown = _shown(text)
+        self.message.value = f'<span role="status">{shown}</span>' if self._spoken else shown
 
     def _fail(self, text: str) -> None:
-        self.message.value = f'<span style="color: var(--jp-error-color1)">{_shown(text)}</span>'
+        role = ' role="alert"' if self._spoken else ""
+        style = "color: var(--jp-error-color1)"
+        self.message.value = f'<span{role} style="{style}">{_shown(text)}</span>'
 
     async def end(self) -> None:
-        """Cancel what is still at work, and wait for its end."""
+        """Cancel what is at work, and wait for its end; what is clicked later does nothing."""
+        self._ended = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in one line what went wrong."""
+    if isinstance(error, InvoicingError):
+        return str(error)
+    if isinstance(error, DBAPIError):
+        return str(explain(error))
+    first_line = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first_line}"
 
 
 def _shown(text: str) -> str:

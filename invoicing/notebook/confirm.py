@@ -16,6 +16,8 @@ from invoicing.visible import escape, visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+YES_OR_NO = ("Yes, continue", "No")
+
 
 def is_attended() -> bool:
     """Tell whether a person can click: none can in a kernel run by nbval, nbclient or papermill."""
@@ -30,15 +32,18 @@ class Question:
     Args:
         question: what to ask.
         typed: a text to type first, such as the name of what would be lost.
+        answers: what stands on the two buttons.
     """
 
-    def __init__(self, question: str, typed: str | None = None) -> None:
+    def __init__(
+        self, question: str, typed: str | None = None, answers: tuple[str, str] = YES_OR_NO
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[bool] = self._loop.create_future()
-        self._typed = typed
+        self.typed = typed
         self.text = ipywidgets.Text(placeholder=f"type {visible(typed or '')}")
-        self.yes = ipywidgets.Button(description="Yes, continue", button_style="primary")
-        self.no = ipywidgets.Button(description="No")
+        self.yes = ipywidgets.Button(description=answers[0], button_style="primary")
+        self.no = ipywidgets.Button(description=answers[1])
         self.message = ipywidgets.HTML(escape(question, quote=False))
         row = [self.yes, self.no] if typed is None else [self.text, self.yes, self.no]
         self.widget = ipywidgets.VBox([self.message, ipywidgets.HBox(row)])
@@ -57,7 +62,8 @@ class Question:
         answer = await self._answer
         for part in (self.text, self.yes, self.no):
             part.disabled = True
-        self.message.value = f"{self.message.value} -- {'yes' if answer else 'no'}"
+        chosen = self.yes.description if answer else self.no.description
+        self.message.value = f"{self.message.value} &ndash; <b>{escape(chosen)}</b>"
         return answer
 
     def _compare(self, _: object) -> None:
@@ -65,7 +71,7 @@ class Question:
 
     @property
     def _may_be_yes(self) -> bool:
-        return self._typed is None or is_typed(self.text.value, self._typed)
+        return self.typed is None or is_typed(self.text.value, self.typed)
 
     def withdraw(self) -> None:
         """Let the answer be no: the question does not arise any more."""
@@ -84,7 +90,13 @@ class Question:
         return clicked
 
 
-async def confirm(question: str, *, unattended: bool | str, typed: str | None = None) -> bool:
+async def confirm(
+    question: str,
+    *,
+    unattended: bool | str,
+    typed: str | None = None,
+    answers: tuple[str, str] = YES_OR_NO,
+) -> bool:
     """Ask `question` by two buttons and return the answer; ask nothing where no person can click.
 
     Args:
@@ -92,6 +104,7 @@ async def confirm(question: str, *, unattended: bool | str, typed: str | None = 
         unattended: the answer where no person can click: a parameter of the notebook. Where there
             is a text to be typed, only that text is a yes.
         typed: a text that has to be typed before yes can be said.
+        answers: what stands on the two buttons; the first one is yes.
     """
     if not is_attended():
         if typed is None:
@@ -101,6 +114,6 @@ async def confirm(question: str, *, unattended: bool | str, typed: str | None = 
         why = f"this run cannot ask, and {visible(typed)} was not named"
         print(f"{visible(question)} No: {why}. Nothing was changed.")
         return False
-    asked = Question(question, typed)
+    asked = Question(question, typed, answers)
     display(asked.widget)  # type: ignore[no-untyped-call]
     return await asked.answer()

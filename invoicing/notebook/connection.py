@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
@@ -14,7 +13,6 @@ from invoicing.db.migrations import current_revision
 from invoicing.db.refusal import UNDEFINED_TABLE, explain
 from invoicing.errors import SchemaMissingError
 from invoicing.toolkit.postgres import database_url
-from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,24 +37,6 @@ async def open_database(url: str | URL | None = None) -> Database:
         await database.dispose()
         raise SchemaMissingError(UNDEFINED_TABLE, f"{database.shown_url} has no tables of ours")
     return database
-
-
-async def whereabouts(database: Database) -> str:
-    """Return which database that is, on which server and as whom; a password is no part of it."""
-    query = "SELECT current_database(), current_user, current_setting('server_version')"
-    async with database.read_only() as session:
-        # policy: allow query-outside-services -- it asks the server where it is, no table
-        name, user, version = (await session.execute(text(query))).one()
-    place = f"database {name} on {_server(database.url)} as {user}, PostgreSQL {version.split()[0]}"
-    return visible(place)
-
-
-def _server(url: URL) -> str:
-    hosts = url.query.get("host") or url.host or ()
-    names = [hosts] if isinstance(hosts, str) else list(hosts)
-    port = url.port or url.query.get("port")
-    shown = [f"socket {name}" if name.startswith("/") else f"host {name}" for name in names]
-    return (", ".join(shown) or "the local socket") + (f", port {port}" if port else "")
 
 
 def _say_in_one_sentence() -> None:

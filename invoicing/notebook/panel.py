@@ -1,30 +1,35 @@
-"""A rename by buttons: one cell that shows where it stands, whoever is at work on it.
+"""A rename by buttons: the board of where it stands, whoever is at work on it.
 
 What is shown comes from the database, once a second. So the cell can be run again after a restart
 of the kernel, or in a second notebook, and finds the rename as it is: at rest, or at work in a
-terminal.
+terminal. While the database does not answer, the board is greyed and dated, and nothing can be
+clicked.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from invoicing.notebook.callbacks import Callbacks
+from invoicing.notebook import board
+from invoicing.notebook.board import Counted
+from invoicing.notebook.callbacks import Callbacks, reason_of
 from invoicing.notebook.confirm import Question
-from invoicing.notebook.connection import whereabouts
-from invoicing.notebook.progress import ProgressDisplay
+from invoicing.notebook.place import find_place
+from invoicing.notebook.speed import SpeedControls
 from invoicing.toolkit.rename import Phase
-from invoicing.toolkit.rename.consequences import consequences, dropped, is_typed
-from invoicing.visible import escape, visible
+from invoicing.toolkit.rename.consequences import consequences, dropped
+from invoicing.toolkit.rename.facts import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from invoicing.toolkit.rename import BackfillReport, Progress, Rename, Status
+    from invoicing.notebook.place import Place
+    from invoicing.toolkit.rename import BackfillReport, Progress, Rename, Snapshot, Status
 
 # What may be clicked in each phase; the first is what comes next.
 _OFFERED = {
@@ -34,7 +39,7 @@ _OFFERED = {
     Phase.BACKFILLING: ("backfill", "rollback"),
     Phase.BACKFILLED: ("verify", "rollback"),
     Phase.VERIFYING: ("verify", "backfill", "rollback"),
-    Phase.VERIFIED: ("contract", "gate", "verify", "rollback"),
+    Phase.VERIFIED: ("gate", "contract", "verify", "rollback"),
     Phase.CONTRACTING: ("contract",),
     Phase.CONTRACTED: ("restore",),
     Phase.ROLLING_BACK: ("rollback",),
@@ -49,128 +54,208 @@ _LABELS = {
     "contract": "Contract",
     "rollback": "Roll back",
     "restore": "Restore",
+    "count": "Count rows",
+    "renew": "Begin anew",
 }
-# The phases as a reader counts them, and where each is done.
-_WAY = ("expand", "backfill", "verify", "contract")
-_DONE = {
-    Phase.EXPANDED: 1,
-    Phase.BACKFILLING: 1,
-    Phase.BACKFILLED: 2,
-    Phase.VERIFYING: 2,
-    Phase.VERIFIED: 3,
-    Phase.CONTRACTING: 3,
-    Phase.CONTRACTED: 4,
-}
+_DESTRUCTIVE = ("contract", "rollback", "renew")
 # What changes a table, and is asked about first where the table is a real one.
 _ASKED = ("expand", "backfill", "verify", "restore")
-_MB = 1_000_000
+# Phases in which there are two columns to compare.
+_BOTH = frozenset(Phase) - {Phase.NONE, Phase.CONTRACTED, Phase.ROLLING_BACK}
+# Tables up to this size are counted again and again, for at most a tenth of the time.
+_COUNTED = 1_000_000_000
+_SHARE = 10
+_MOST_OFTEN = 2.0
+# Seconds without an answer after which the board is stale.
+_PATIENCE = 5.0
+_MOMENT = 0.3
+_COUNTING = "counting ..."
 
 
 class RenamePanel:
-    """Buttons for the phases of one rename, its rows counted live, and what went wrong.
+    """Buttons for the phases of one rename, its board, and what went wrong.
 
     A phase that has begun goes on when the page is closed; Stop ends a backfill between two
-    batches. The contract is offered to who has typed the column's name; a rollback says what it
-    costs and asks for the name of what it drops. On a real database the other phases say what they
-    will do and ask as well.
+    batches. What destroys something says what it costs and asks for the name of what it drops. On a
+    real database the other phases say what they will do and ask as well.
 
     Args:
         rename: what is renamed, where and how.
         practice: whether the database is one of our own, made to be tried on.
         interval: seconds between two looks at the database.
+        renew: makes the practice database anew.
     """
 
-    def __init__(self, rename: Rename, *, practice: bool = False, interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        rename: Rename,
+        *,
+        practice: bool = False,
+        interval: float = 1.0,
+        renew: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.rename = rename
         self.practice = practice
+        self._back = rename.reversed()
         self._interval = interval
+        self._renew_database = renew
         self._stop = asyncio.Event()
-        self._working = ""
-        self._asking = ""
+        self._working = self._asking = self._waiting = self._trouble = ""
         self._question: Question | None = None
-        self._place = ""
-        self._callbacks = Callbacks()
+        self._place: Place | None = None
+        self._snapshot: Snapshot | None = None
+        self._phase = Phase.NONE
+        self._counted = Counted(None)
+        self._callbacks = Callbacks(spoken=True)
         self.message = self._callbacks.message
-        self.where = ipywidgets.HTML()
-        self.way = ipywidgets.HTML()
+        self.where, self.head, self.facts, self.record, self.seen = (
+            ipywidgets.HTML() for _ in range(5)
+        )
         self.asked = ipywidgets.VBox()
-        self.facts = ipywidgets.HTML()
-        self.progress = ProgressDisplay("Backfill")
-        self.typed = ipywidgets.Text(placeholder=visible(f"type {self._name} to contract"))
         self.buttons = {
             name: ipywidgets.Button(description=label, disabled=True)
             for name, label in _LABELS.items()
         }
         for name, button in self.buttons.items():
             button.on_click(self._clicked(name))
-        self.buttons["stop"].button_style = "warning"
-        self.buttons["contract"].button_style = "danger"
-        self.typed.observe(lambda _: self._callbacks.start(self.look()), names="value")
+        self.buttons["renew"].layout.display = "none" if renew is None else ""
+        self.speed = SpeedControls(rename, self._callbacks, self.look)
         row = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
-        below = [self.progress.widget, self.facts, self.message]
-        self.widget = ipywidgets.VBox([self.where, self.way, row, self.typed, self.asked, *below])
+        above = [ipywidgets.HTML(board.style()), self.where, self.seen, self.head]
+        below = [self.speed.widget, self.asked, self.message, self.facts, self.record]
+        self.widget = ipywidgets.VBox([*above, row, *below])
+        self.widget.add_class("invoicing-board")
+        self.asked.add_class("board-asked")
 
     async def open(self) -> ipywidgets.VBox:
         """Look once, go on looking, and return the widget to show."""
-        await self._callbacks.reported(self.look())
+        await self._follow_once()
         self._callbacks.start(self._follow())
+        self._callbacks.start(self._follow_counts())
         return self.widget
 
-    async def close(self) -> None:
-        """Stop looking, and end what is at work where it may end."""
+    async def close(self, why: str = "this panel was closed") -> None:
+        """Stop looking, end what is at work where it may end, and say so on the board."""
         self._stop.set()
         await self._callbacks.end()
+        self._trouble = why
+        if self._question is not None:
+            self._question.withdraw()
+        self.asked.children = ()
+        self._disable()
+        self._callbacks.tell("")
+        self.seen.value = board.stale(
+            self._snapshot, f"{why}. Run this cell again to open it", closed=True
+        )
 
     async def look(self) -> None:
         """Show what the database says now."""
-        if not self._place:
-            self._place = await whereabouts(self.rename.database)
-            kind = "Practice" if self.practice else "Real"
-            self.where.value = f"<b>{kind}</b> {escape(self._place)}"
-        status = await self.rename.status()
-        if self._question is not None and not self._is_offered(self._asking, status):
-            self._question.withdraw()
-        self.way.value = _way(status)
-        self.facts.value = _facts(status)
-        self._offer(status)
-        if status.rows_total and not self._working:
-            self.progress.show(status.rows_done, status.rows_total, _pace(status))
+        if self._place is None:
+            self._place = await find_place(self.rename.database)
+            self.where.value = board.banner(self._place, practice=self.practice)
+        snapshot = await self.rename.snapshot()
+        self._phase = snapshot.status.phase
+        if self._phase is Phase.REVERSED:
+            snapshot = await self._back.snapshot()
+        if self._snapshot is not None and snapshot.at < self._snapshot.at:
+            return  # a later look was quicker
+        self._snapshot, self._trouble = snapshot, ""
+        self._show(snapshot)
 
     @property
     def _name(self) -> str:
         return f"{self.rename.target.table}.{self.rename.target.old}"
 
+    def _show(self, snapshot: Snapshot) -> None:
+        status = snapshot.status
+        if self._question is not None and not self._is_offered(self._asking, status):
+            self._question.withdraw()
+        if status.phase not in _BOTH:
+            self._counted = Counted(None)
+        holder = status.operator
+        self.head.value = board.head(snapshot, _LABELS)
+        self.facts.value = board.facts(
+            snapshot,
+            self._counted,
+            own=holder is not None and holder.pid in self.rename.pids,
+            waiting=self._waiting if self._working else "",
+        )
+        self.record.value = board.record(snapshot.runs, self.rename.target.old)
+        self.seen.value = board.seen(snapshot, max(2 * _PATIENCE, 5 * self._interval))
+        self.widget.remove_class("invoicing-stale")
+        self._offer(status)
+
     def _is_offered(self, name: str, status: Status) -> bool:
-        return status.operator is None and name in _OFFERED[status.phase]
+        return status.operator is None and name in (*_OFFERED[self._phase], "renew")
 
     def _offer(self, status: Status) -> None:
         busy = bool(self._working or self._asking) or status.operator is not None
-        offered = () if busy else _OFFERED[status.phase]
+        offered = () if busy else (*_OFFERED[self._phase], "renew")
         for name, button in self.buttons.items():
             button.disabled = name not in offered
-            if name not in {"stop", "contract"}:
-                button.button_style = "primary" if offered[:1] == (name,) else ""
-        self.buttons["stop"].disabled = self._working not in {"backfill", "restore"}
-        self.typed.layout.display = "" if "contract" in offered else "none"
-        if not is_typed(self.typed.value, self._name):
-            self.buttons["contract"].disabled = True
+            following = "danger" if name in _DESTRUCTIVE else "primary"
+            button.button_style = following if offered[:1] == (name,) else ""
+        may_stop = self._working in {"backfill", "restore"}
+        self.buttons["stop"].disabled = not may_stop
+        self.buttons["stop"].button_style = "warning" if may_stop else ""
+        counting = self._counted.reason == _COUNTING
+        self.buttons["count"].disabled = status.phase not in _BOTH or counting
+        self.speed.offer(status)
+
+    def _disable(self) -> None:
+        for button in self.buttons.values():
+            button.disabled, button.button_style = True, ""
+        self.speed.offer(None)
+        self.widget.add_class("invoicing-stale")
+
+    def _is_stale(self, why: str) -> None:
+        self._trouble = why
+        if self._snapshot is not None:
+            self.head.value = board.head(self._snapshot, _LABELS, stale=True)
+        self._disable()
+        self.seen.value = board.stale(self._snapshot, why)
 
     async def _follow(self) -> None:
-        lost = False
         while True:
             await asyncio.sleep(self._interval)
-            try:
-                await self.look()
-            except asyncio.CancelledError:
-                raise
-            except Exception:  # noqa: BLE001 -- said once, and then tried again
-                if not lost:
-                    await self._callbacks.reported(self.look())
-                lost = True
-            else:
-                if lost:
-                    self._callbacks.tell("")
-                lost = False
+            await self._follow_once()
+
+    async def _follow_once(self) -> None:
+        look = asyncio.create_task(self.look())
+        began = time.monotonic()
+        try:
+            while not (await asyncio.wait([look], timeout=_PATIENCE))[0]:
+                waited = time.monotonic() - began
+                self._is_stale(f"the database has not answered for {waited:,.0f} s")
+        finally:
+            look.cancel()
+        try:
+            await look
+        except Exception as error:  # noqa: BLE001 -- said, and then tried again
+            self._is_stale(reason_of(error))
+
+    async def _follow_counts(self) -> None:
+        while True:
+            status = self._snapshot.status if self._snapshot and not self._trouble else None
+            if status is not None and status.phase in _BOTH:
+                if status.table_bytes <= _COUNTED:
+                    await self._count()
+                elif self._counted.counts is None and not self._counted.reason:
+                    read = f"{size(status.table_bytes)} to read: click {_LABELS['count']}"
+                    self._counted = Counted(None, reason=read)
+            await asyncio.sleep(max(_MOST_OFTEN * self._interval, _SHARE * self._counted.seconds))
+
+    async def _count(self) -> None:
+        """Count the rows by state, on one snapshot; nothing waits for it."""
+        began = time.monotonic()
+        rename = self._back if self._phase is Phase.REVERSED else self.rename
+        try:
+            counts = await rename.counts()
+            took = time.monotonic() - began
+            at = self._snapshot.at if self._snapshot else None
+            self._counted = Counted(counts, at, took)
+        except Exception as error:  # noqa: BLE001 -- said where the counts would stand
+            self._counted = Counted(None, reason=reason_of(error))
 
     def _clicked(self, name: str) -> Callable[[object], None]:
         def clicked(_: object) -> None:
@@ -178,6 +263,8 @@ class RenamePanel:
             self.buttons[name].disabled = True
             if name == "stop":
                 self._callbacks.start(self._end_backfill())
+            elif name == "count":
+                self._callbacks.start(self._count_once())
             else:
                 self._callbacks.start(self._run(name))
 
@@ -186,18 +273,36 @@ class RenamePanel:
     async def _end_backfill(self) -> None:
         self._stop.set()
 
+    async def _count_once(self) -> None:
+        self._counted = Counted(None, reason=_COUNTING)
+        await self._count()
+        await self.look()
+
     async def _agreed(self, name: str) -> bool:
         """Ask, if that is to be asked; a yes counts while the rename stands where it stood."""
-        typed = dropped(self.rename, name) if name == "rollback" else None
+        typed = self.rename.target.table if name == "renew" else dropped(self.rename, name)
         if typed is None and (self.practice or name not in _ASKED):
             return True
         self._callbacks.tell("")
-        what = await consequences(self.rename, name)
-        question = f"{_LABELS[name]} {self.rename.target} in {self._place}? {what}"
+        question = (
+            f"{_LABELS[name]} {self.rename.target} in {self._place}? {await self._cost(name)}"
+        )
         self._question = Question(question, typed)
         self.asked.children = (self._question.widget,)
+        self._callbacks.start(self._focus(self._question))
         yes = await self._question.answered()
-        return yes and self._is_offered(name, await self.rename.status())
+        await self.look()
+        return yes and self._snapshot is not None and self._is_offered(name, self._snapshot.status)
+
+    async def _focus(self, question: Question) -> None:
+        """Let the keyboard answer at once; the page needs a moment to show the question."""
+        await asyncio.sleep(_MOMENT)
+        (question.yes if question.typed is None else question.text).focus()
+
+    async def _cost(self, name: str) -> str:
+        if name == "renew":
+            return "It drops this practice database, with everything in it, and makes it anew."
+        return await consequences(self.rename, name)
 
     async def _run(self, name: str) -> None:
         if self._working or self._asking:
@@ -219,7 +324,7 @@ class RenamePanel:
             await self.look()
             said = await getattr(self, f"_{name}")()
         finally:
-            self._working = ""
+            self._working = self._waiting = ""
             with suppress(Exception):  # the next look tells
                 await self.look()
         self._callbacks.tell(said)
@@ -229,10 +334,10 @@ class RenamePanel:
         return "Both names work from now on. Deploy new code after the verify"
 
     async def _backfill(self) -> str:
-        return self._filled(await self._with_progress(self.rename.backfill))
+        return self._filled(await self._noting_waits(self.rename.backfill))
 
     async def _restore(self) -> str:
-        return self._filled(await self._with_progress(self.rename.restore))
+        return self._filled(await self._noting_waits(self.rename.restore))
 
     async def _verify(self) -> str:
         report = await self.rename.verify()
@@ -251,58 +356,28 @@ class RenamePanel:
         )
 
     async def _contract(self) -> str:
-        typed = self.typed.value.strip()
-        await self.rename.contract(confirm=self._name if is_typed(typed, self._name) else typed)
-        self.typed.value = ""
+        await self.rename.contract(confirm=self._name)
         return f"{self._name} was dropped"
 
     async def _rollback(self) -> str:
         await self.rename.rollback()
         return "Everything is as it was before the expand"
 
-    async def _with_progress(
+    async def _renew(self) -> str:
+        if self._renew_database is not None:  # else there is no such button
+            await self._renew_database()
+        return "The practice database was made anew"
+
+    async def _noting_waits(
         self, backfill: Callable[..., Coroutine[None, None, BackfillReport]]
     ) -> BackfillReport:
-        def show(progress: Progress) -> None:
-            self.progress.show(progress.rows_done, progress.rows_total, _pace(progress))
+        def note(progress: Progress) -> None:
+            self._waiting = progress.waiting or ""
 
         # A cell's interrupt does not reach it, and closing the page should not end it.
-        return await backfill(progress=show, stop=self._stop)
+        return await backfill(progress=note, stop=self._stop)
 
     def _filled(self, report: BackfillReport) -> str:
         if report.completed:
             return f"{report.rows_updated:,} rows filled in {report.seconds:,.1f} s"
-        return "Stopped between two batches; Backfill continues from here"
-
-
-def _way(status: Status) -> str:
-    done = _DONE.get(status.phase, 0)
-    steps = [
-        f"{'&#10003; ' if number < done else ''}{'<b>' if number == done else ''}{step}"
-        f"{'</b>' if number == done else ''}"
-        for number, step in enumerate(_WAY)
-    ]
-    return f"{escape(str(status.target))}: {' &rsaquo; '.join(steps)} ({status.phase.value})"
-
-
-def _facts(status: Status) -> str:
-    facts = {
-        "rows left": f"{status.rows_left:,}" if status.rows_total else "",
-        "table": f"{status.table_bytes / _MB:,.1f} MB",
-        "indexes": f"{status.index_bytes / _MB:,.1f} MB",
-        "writes to the old name": f"{status.old_writes:,}" if status.old_writes else "",
-        "lock holder": str(status.operator or ""),
-        "blocking sessions": "; ".join(map(str, status.blockers)),
-    }
-    return " &middot; ".join(
-        f"{name} <b>{escape(value)}</b>" for name, value in facts.items() if value
-    )
-
-
-def _pace(at: Status | Progress) -> dict[str, str]:
-    facts = {}
-    if at.rate is not None:
-        facts["rate"] = f"{at.rate:,.0f} rows/s"
-        facts["ETA"] = "unknown" if at.eta is None else f"{at.eta:,.0f} s"
-    waiting = getattr(at, "waiting", None)
-    return facts | ({"waiting": str(waiting)} if waiting else {})
+        return "Stopped between two batches; it continues from here"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from invoicing.notebook.plots import DARK
 from invoicing.notebook.tables import Table
+from invoicing.toolkit.rename.facts import status_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,16 +70,8 @@ def show_ways(plan: Plan) -> Table:
 
 def show_status(status: Status) -> Table:
     """Show where a rename stands, as any connection sees it."""
-    facts = {
-        "rename": str(status.target),
-        "phase": status.phase.value,
-        "rows": f"{status.rows_done:,} of {status.rows_total:,} done, {status.rows_left:,} left",
-        "table": f"{status.table_bytes / _MB:,.1f} MB",
-        "indexes": f"{status.index_bytes / _MB:,.1f} MB",
-        "lock holder": str(status.operator or "none"),
-        "blocking sessions": "; ".join(map(str, status.blockers)) or "none",
-    }
-    return _table([{"fact": fact, "value": value} for fact, value in facts.items()], [])
+    rows = [{"fact": fact, "value": value} for fact, value in status_facts(status)]
+    return _table(rows, [])
 
 
 def show_counts(counts: RowCounts) -> Table:
@@ -145,11 +138,14 @@ def show_ledger(report: LedgerReport) -> Table:
 
 
 def show_trials(trials: Mapping[str, Trial]) -> Table:
-    """Show what live traffic said to each way; the same in every run, for counts differ."""
+    """Show what live traffic said to each way; the same in every run, for counts differ.
+
+    A request that read what cannot be true was not refused: what was lost says that.
+    """
     rows = [
         {
             "way": name,
-            "requests": "some failed" if trial.figures.failed else "none failed",
+            "requests": "some refused" if trial.sqlstates else "none refused",
             "SQLSTATE": ", ".join(trial.sqlstates) or "none",
             "acknowledged writes": "all found" if trial.ledger.intact else "some lost",
         }

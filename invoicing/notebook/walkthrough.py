@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from invoicing.db import Database
 from invoicing.errors import UsageError
+from invoicing.notebook.closing import closing_button
 from invoicing.notebook.confirm import confirm, is_attended
-from invoicing.notebook.connection import whereabouts
+from invoicing.notebook.gate import seen_closed, wait_for_gate
 from invoicing.notebook.panel import RenamePanel
+from invoicing.notebook.place import find_place
+from invoicing.notebook.practising import join_practice, own_practice
 from invoicing.notebook.progress import ProgressDisplay
 from invoicing.notebook.waiting import interruptible, until_stopped
-from invoicing.practice import Traffic, drop_practice, open_practice, try_under_traffic
+from invoicing.practice import Traffic, try_under_traffic
 from invoicing.toolkit.postgres import database_url
 from invoicing.toolkit.rename import Options, Rename, Target
 from invoicing.toolkit.rename.consequences import PHASES, consequences, dropped
@@ -29,14 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from ipywidgets import VBox
+    from sqlalchemy.engine import URL
 
+    from invoicing.notebook.practising import Leftover, PracticeDatabase
     from invoicing.practice import CodeVersion, TrafficFigures, Trial
-    from invoicing.toolkit.rename import BackfillReport, Progress, Status
+    from invoicing.toolkit.rename import BackfillReport, GateReport, Progress, Status
 
 Result = TypeVar("Result")
 _MB = 1_000_000
 # In practice only the traffic runs old code, and it writes many times a second.
 _PRACTICE_QUIET = 1.0
+# What this kernel has open, by its address: the set-up cell may be run again.
+_OPEN: dict[str, Walkthrough] = {}
 
 
 @dataclass
@@ -63,8 +70,9 @@ class Walkthrough:
     traffic: Traffic | None = None
     figures: dict[str, TrafficFigures] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
+    _own: PracticeDatabase | None = None
     _panel: RenamePanel | None = None
-    _beside: Walkthrough | None = None
+    _beside: PracticeDatabase | None = None
 
     @classmethod
     async def open(
@@ -75,6 +83,7 @@ class Walkthrough:
         database: str = "",
         practice: str = "rename_practice",
         rows: int = 20_000,
+        leftover: Leftover = "ask",
         unattended: bool = False,
         confirm_contract: str = "",
     ) -> Self:
@@ -85,24 +94,31 @@ class Walkthrough:
             options: how; in practice an hour's patience is not needed.
             database: a real one: its URL, or `DATABASE_URL` for the one that variable names. Empty
                 for practice, on the server of DATABASE_URL or the embedded one.
-            practice: the practice database's name; it is made if it is not there, and else opened
-                as it was left.
+            practice: the practice database's name. A run without a person has one of its own,
+                and so has each of two notebooks that are open at once.
             rows: how many it is made with.
+            leftover: what becomes of one that an earlier run has left in the middle of a rename:
+                `ask`, `go on` or `begin anew`.
             unattended: on a real database, whether a phase may run where no question can be
                 asked; it stops before the contract.
             confirm_contract: the column that the contract may drop there, as `invoice.amt`.
         """
-        if database and database != "DATABASE_URL":
-            opened = Database(database)
-        elif database:
-            opened = Database(await asyncio.to_thread(database_url))
+        own = None
+        if database:
+            url = database if database != "DATABASE_URL" else await asyncio.to_thread(database_url)
+            opened = Database(url)
         else:
-            url = await asyncio.to_thread(database_url)
-            own = url.set(database=f"{url.database}_{practice}")
-            opened = await open_practice(own, invoices=rows)
+            url = await _practice_url(practice)
+            if (earlier := _OPEN.pop(str(url), None)) is not None:
+                await earlier.leave()
+            own = await own_practice(url, target, rows=rows, leftover=leftover)
+            opened = own.database
             options = replace(options or Options(), quiet=_PRACTICE_QUIET)
         rename = Rename(opened, target, options)
-        return cls(opened, rename, not database, unattended, confirm_contract)
+        walk = cls(opened, rename, not database, unattended, confirm_contract, _own=own)
+        if own is not None:
+            _OPEN[str(url)] = walk
+        return walk
 
     async def try_ways(
         self, ways: Mapping[str, Sequence[str]], *, deploy: Collection[str] = ()
@@ -177,11 +193,21 @@ class Walkthrough:
         await self.run(f"deploy of {code.name} code", lambda: traffic.deploy(code, over=over))
         await traffic.drain(traffic.old if code == traffic.new else traffic.new)
 
-    async def quiet(self) -> None:
-        """Wait until the gate is open: no old code writes, and it has been so for a while."""
-        async with interruptible():
-            while not (await self.rename.gate()).open:  # noqa: ASYNC110 -- the server has the answer
-                await asyncio.sleep(0.2)
+    async def gate(self) -> GateReport | None:
+        """Ask what blocks the contract; in practice old code that is at work has written first."""
+        return await seen_closed(self.rename, self.traffic)
+
+    async def quiet(self, limit: float | None = None) -> bool:
+        """Wait until the gate is open: no old code writes, and it has been so for a while.
+
+        Args:
+            limit: seconds to wait at most; then it says what it still waits for. By default a
+                minute, and twice as long as it has to be quiet.
+
+        Returns:
+            Whether it is open.
+        """
+        return await wait_for_gate(self.rename, limit)
 
     async def panel(self, *, practice: str = "rename_buttons", rows: int = 20_000) -> VBox:
         """Return buttons for the phases, and where the rename stands, whoever is at work on it.
@@ -194,10 +220,15 @@ class Walkthrough:
         """
         if self._panel is not None:
             return self._panel.widget
-        if self.practice and self._beside is None:
-            target, options = self.rename.target, self.rename.options
-            self._beside = await Walkthrough.open(target, options, practice=practice, rows=rows)
-        self._panel = RenamePanel((self._beside or self).rename, practice=self.practice)
+        rename, own = self.rename, None
+        if self.practice:
+            if self._beside is None:
+                self._beside = await join_practice(await _practice_url(practice), rows=rows)
+            own = self._beside
+            rename = Rename(own.database, rename.target, rename.options)
+        self._panel = RenamePanel(
+            rename, practice=self.practice, renew=None if own is None else own.renew
+        )
         return await self._panel.open()
 
     async def stop_traffic(self) -> None:
@@ -205,26 +236,47 @@ class Walkthrough:
         if self.traffic is not None:
             await self.traffic.stop()
 
-    async def close(self) -> None:
-        """End everything; a practice database is removed."""
-        if self._panel is not None:
-            await self._panel.close()
-            self._panel = None
-        if self._beside is not None:
-            await self._beside.close()
-            self._beside = None
+    async def close(self) -> str:
+        """End everything; a practice database is dropped, unless another notebook has it open.
+
+        Returns:
+            What became of the practice databases.
+        """
+        return await self._end("the notebook was closed", drop=True)
+
+    async def leave(self) -> None:
+        """End everything, and leave the practice databases as they are."""
+        await self._end("the set-up cell was run again", drop=False)
+
+    async def end(self) -> VBox | None:
+        """Close, where no person can click; else return a button that does.
+
+        Until it is clicked, everything above can be: nothing that it needs is closed.
+        """
+        if is_attended():
+            return closing_button(self.close, practice=self.practice)
+        await self.close()
+        return None
+
+    async def _end(self, why: str, *, drop: bool) -> str:
+        panel, self._panel = self._panel, None
+        if panel is not None:
+            await panel.close(why)
         await self.stop_traffic()
-        if self.practice:
-            await drop_practice(self.database)
-        else:
-            await self.database.dispose()
+        practised = filter(None, (self._own, self._beside))
+        said = [await database.close(drop=drop) for database in practised]
+        self._own = self._beside = None
+        await self.database.dispose()
+        for address in [address for address, walk in _OPEN.items() if walk is self]:
+            del _OPEN[address]
+        return "; ".join(said)
 
     async def _may(self, phase: str, typed: str | None) -> bool:
         if self.practice:
             return True
         typed = typed or dropped(self.rename, phase)
         named = self.confirm_contract if phase == "contract" and self.unattended else ""
-        question = f"{phase} of {self.rename.target} in {await whereabouts(self.database)}?"
+        question = f"{phase} of {self.rename.target} in {await find_place(self.database)}?"
         if phase in PHASES:
             question = f"{question} {await consequences(self.rename, phase)}"
         unattended = self.unattended if typed is None else named
@@ -289,3 +341,9 @@ class _Watch:
         while True:
             self._status = await self._walk.rename.status()
             await asyncio.sleep(1)
+
+
+async def _practice_url(name: str) -> URL:
+    url = await asyncio.to_thread(database_url)
+    # What a person has begun is not what a run without anybody to ask makes anew.
+    return url.set(database=f"{url.database}_{name}{'' if is_attended() else '_unattended'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invoicing.practice.database import drop_practice, open_practice
+from invoicing.practice.database import drop_practice, renew_practice
 from invoicing.practice.traffic import NEW_CODE, Traffic
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ async def try_under_traffic(
     """Run `statements` while old code is at work, on a database of that URL made for it.
 
     Args:
-        url: a database that is not there yet; it is removed afterwards.
+        url: a database made for it, anew if an earlier trial left it; it is removed afterwards.
         statements: what to run, in one transaction.
         deploy: whether new code takes over afterwards.
         read_by: through whose eyes the ledger is compared in the end.
     """
-    database = await open_practice(url, invoices=_INVOICES)
+    database = await renew_practice(url, invoices=_INVOICES)
     try:
         async with Traffic(url, clients=4, rate=150) as traffic:
             await traffic.answered(_REQUESTS)
@@ -60,6 +60,8 @@ async def try_under_traffic(
                 for statement in statements:
                     await connection.exec_driver_sql(statement)
             if deploy:
+                # What it is about: writes of old code between the statements and the deploy.
+                await traffic.answered(_REQUESTS)
                 await traffic.deploy()
             await traffic.ended(_REQUESTS)
         return Trial(traffic.figures(), await traffic.verify(read_by))

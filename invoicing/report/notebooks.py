@@ -151,6 +151,8 @@ def _client(node: NotebookNode, notebook: Path) -> NotebookClient:
         timeout=TIMEOUT,
         kernel_name=KERNEL,
         record_timing=False,
+        # Else what is printed comes in as many pieces as the machine is busy.
+        coalesce_streams=True,
         resources={"metadata": {"path": str(notebook.parent)}},
         # Else each kernel warns that its messages could be read by others on this machine.
         config=Config({"KernelManager": {"transport_encryption": "auto"}}),

@@ -8,6 +8,7 @@ from invoicing.files import write_whole
 from invoicing.report.page import page
 from invoicing.tables import Grid, TableColumn
 from invoicing.toolkit.rename import strategy_of
+from invoicing.toolkit.rename.journal import FIGURES, figure
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename import Run, Status
 
-# What of a phase's report is a figure to be read in one line.
-_FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")
-
 # Said elsewhere on the page.
-_SHOWN = (*_FIGURES, "seconds")
+_SHOWN = (*FIGURES, "seconds")
 
 
 def write_rename_report(status: Status, runs: list[Run], database: str, path: Path) -> None:
@@ -67,31 +65,15 @@ def _row(number: int, run: Run, old: str) -> tuple[str, ...]:
     phase = run.phase if run.old == old else f"restore: {run.phase}"
     who = f"{run.operator} as {run.role}"
     began = f"{run.began_at:%Y-%m-%d %H:%M:%S}"
-    return (str(number), phase, began, took, who, run.outcome, result_line(run))
-
-
-def result_line(run: Run) -> str:
-    """Return what came of a run in one line."""
-    if run.said:
-        return run.said
-    figures = {name: run.result[name] for name in _FIGURES if name in run.result}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {_figure(value)}" for name, value in figures.items()
-    )
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return (str(number), phase, began, took, who, run.outcome, run.summary)
 
 
 def _said(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_figure(figure)}" for name, figure in value.items()) or "none"
-    return _figure(value)
+        return ", ".join(f"{name} {figure(each)}" for name, each in value.items()) or "none"
+    return figure(value)
 
 
 def _details(number: int, run: Run) -> str:

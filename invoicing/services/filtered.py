@@ -23,7 +23,7 @@ from invoicing.schemas.filtered import (
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
 from invoicing.services.periods import every_month, previous_period
-from invoicing.services.portfolio import BILLED
+from invoicing.services.rolled_up import BILLED
 
 if TYPE_CHECKING:
     from uuid import UUID

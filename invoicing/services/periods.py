@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.schemas.filtered import Concentration, PeriodComparison
 from invoicing.schemas.portfolio import MonthlyTotals
-from invoicing.services.portfolio import BILLED
+from invoicing.services.rolled_up import BILLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

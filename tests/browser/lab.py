@@ -97,6 +97,10 @@ class Notebook:
         await self._select(cell)
         await self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
 
+    async def run_all(self) -> None:
+        """Run every cell, as the menu does."""
+        await self.lab.command("notebook:run-all-cells")
+
     async def run_before(self, cell: str) -> None:
         """Run every cell before one, to their end."""
         await self._select(cell)

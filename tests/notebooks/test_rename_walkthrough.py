@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.notebooks.bills import create_bills
 from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
@@ -40,7 +41,20 @@ def run_cells(kernel: Kernel, first: str, last: str) -> None:
         if name == "naive":
             continue
         output, error, _ = kernel.run(CELLS[name])
-        assert not error, (name, error, output)
+        assert not error, (name, kernel.traceback, output)
+
+
+def run_unattended(kernel: Kernel, parameters: str) -> str:
+    """Run every cell where no question can be asked; return what was printed."""
+    printed = ""
+    for name, source in CELLS.items():
+        code = source.replace("batch_size=batch_size", "batch_size=batch_size, quiet=0.2")
+        output, error, _ = kernel.run(code, stdin=False)
+        assert not error, (name, kernel.traceback)
+        if name == "parameters":
+            kernel.run(parameters, stdin=False)
+        printed += output
+    return printed
 
 
 def kernel_for(url: URL) -> AbstractContextManager[Kernel]:
@@ -59,8 +73,28 @@ def test_a_stopped_and_a_killed_kernel_lose_nothing(empty_database_url: URL) -> 
         time.sleep(0.7)
         kernel.kill()
     with kernel_for(empty_database_url) as kernel:
-        run_cells(kernel, "parameters", "setup")
+        run_cells(kernel, "parameters", "parameters")
+        kernel.run('leftover = "go on"')
+        run_cells(kernel, "setup", "setup")
         assert kernel.run(WHERE)[0] == "backfilling True 0 None"
         run_cells(kernel, "expand", "contract")
-        assert kernel.run(WHERE)[0] == "contracted False 0 None"
+        assert kernel.run(WHERE)[0] == "contracted False 0 None", kernel.traceback
+        # The last cell offers to close, and closes nothing by itself.
         run_cells(kernel, "close", "close")
+        assert kernel.run(WHERE)[0] == "contracted False 0 None"
+        assert "was dropped" in kernel.run("print(await walk.close())")[0]
+
+
+async def test_a_real_database_without_anybody_to_ask_ends_in_sentences(
+    empty_database_url: URL,
+) -> None:
+    await create_bills(empty_database_url, 500)
+    real = 'database, table, old, new = "DATABASE_URL", "bill", "amt", "cents"'
+    with kernel_for(empty_database_url) as kernel:
+        printed = run_unattended(kernel, real)
+        assert "expand: not done" in printed
+        assert "cannot contract bill.amt -> cents: its phase is none" in printed
+        printed = run_unattended(kernel, f"{real}; unattended = True")
+        assert "all rows equal: True" in printed
+        assert "contract: not done" in printed
+        assert "phase: verified" in printed

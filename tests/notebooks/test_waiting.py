@@ -136,7 +136,7 @@ async def test_a_click_in_another_thread_answers(button: str, *, answer: bool) -
     await asyncio.to_thread(getattr(question, button).click)
     assert await waiting is answer
     assert question.yes.disabled
-    assert question.message.value == f"Go on? -- {'yes' if answer else 'no'}"
+    assert f"<b>{'Yes, continue' if answer else 'No'}</b>" in question.message.value
 
 
 async def test_yes_needs_the_text_typed_first() -> None:

@@ -19,6 +19,7 @@ from invoicing.toolkit.rename.model import (
     VerifyReport,
 )
 from invoicing.toolkit.rename.rename import Rename
+from invoicing.toolkit.rename.status import Snapshot
 from invoicing.toolkit.rename.strategies import strategy_of
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Rename",
     "RowCounts",
     "Run",
+    "Snapshot",
     "Status",
     "Step",
     "Target",

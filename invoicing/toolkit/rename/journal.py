@@ -75,6 +75,10 @@ ORDER BY r.id
 """
 
 
+# What of a phase's report is a figure to be read in one line.
+FIGURES = ("completed", "rows_updated", "batches", "ok", "rows", "equal", "different", "missing")
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of one phase.
@@ -116,6 +120,23 @@ class Run:
     def seconds(self) -> float | None:
         """How long it took; None where its end is not known."""
         return None if self.ended_at is None else (self.ended_at - self.began_at).total_seconds()
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in one line."""
+        if self.said:
+            return self.said
+        figures = {name: self.result[name] for name in FIGURES if name in self.result}
+        return ", ".join(
+            f"{name.replace('_', ' ')} {figure(value)}" for name, value in figures.items()
+        )
+
+
+def figure(value: object) -> str:
+    """Return a value of a report as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @dataclass

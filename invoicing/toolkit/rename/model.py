@@ -7,19 +7,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename.names import command
+from invoicing.toolkit.rename.names import LIMIT, command
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.blocker import Blocker
 
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
-_NAMEDATALEN = 64
-# A stripe's number is kept in one byte.
-_MOST_STRIPES = 256
-_LOCKS = ("lock_timeout", "lock_attempts")
+_MOST_STRIPES = 256  # its number is kept in one byte
 _BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
-_GUARD = ("latency_guard", "max_active", "max_wal_rate")
+_LOCKS, _GUARD = ("lock_timeout", "lock_attempts"), ("latency_guard", "max_active", "max_wal_rate")
 _THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag", *_GUARD)
 # Which of the options each command takes.
 TAKEN = {
@@ -28,11 +25,10 @@ TAKEN = {
     "expand": ("strategy", *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
     **dict.fromkeys(("pause", "resume", "throttle"), ()),
-    "verify": _LOCKS,
     "status": ("max_transaction_age",),
     "gate": ("quiet", "accept"),
     "contract": ("quiet", *_LOCKS, "accept"),
-    "rollback": _LOCKS,
+    **dict.fromkeys(("verify", "rollback"), _LOCKS),
     "restore": ("strategy", *_THROTTLE, *_LOCKS, "accept"),
 }
 
@@ -75,7 +71,7 @@ class Target:
             message = f"cannot rename {self.table}.{self.old}: the new name is the old one"
             raise UsageError(message)
         for name in (self.table, self.old, self.new, self.schema):
-            if name is not None and not 0 < len(name.encode()) < _NAMEDATALEN:
+            if name is not None and not 0 < len(name.encode()) <= LIMIT:
                 message = f"cannot rename: {name!r} is no name of 1 to 63 bytes"
                 raise UsageError(message)
 
@@ -193,7 +189,6 @@ class PlanFinding:
     name: str = ""
 
     def __str__(self) -> str:
-        """Return what it is about and what that means."""
         return f"{self.subject}: {self.message}"
 
 
@@ -361,12 +356,12 @@ class Status:
     Attributes:
         operator: the session that holds the lock; None where none does.
         old_writes: writes by the old name that the trigger saw; the last `old_write_age` s ago.
-        blockers: sessions that it waits for, and long transactions that hold back pruning.
-        lag: the furthest replica's replay lag in seconds; None when there is no replica.
+        blockers, lock_waits: sessions that it waits for, and long transactions; how many wait.
+        lag: the furthest replica's replay lag in seconds; None without a replica.
         accepted: what was accepted at the gate, by whom and when.
         reconciled: what was changed on the old column since, and so on the new one.
         notes: what the catalog has that the rename did not expect, and what to run.
-        live: what another session has set for the backfill, and who set it.
+        live, paused: what another session has set for the backfill, and whether it is paused.
         left: whether a rename without its journal left what `rollback` takes away.
         guard: how fast the guard lets a running backfill go, and why; empty without one.
     """
@@ -392,6 +387,8 @@ class Status:
     live: str = ""
     left: bool = False
     guard: dict[str, Any] = field(default_factory=dict)
+    paused: bool = False
+    lock_waits: int = 0
 
     @property
     def rows_left(self) -> int:

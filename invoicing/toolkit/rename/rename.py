@@ -17,7 +17,6 @@ is in the database (schema `invoicing_rename`), so that it goes on where a kille
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ import asyncpg
 
 from invoicing.toolkit.rename import contract, live, ownership
 from invoicing.toolkit.rename.acceptance import check_plan
+from invoicing.toolkit.rename.columns.throttle import Rate
 from invoicing.toolkit.rename.columns.verify import count_rows
 from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
 from invoicing.toolkit.rename.context import RenameContext
@@ -36,7 +36,7 @@ from invoicing.toolkit.rename.lease import current_phase, lease
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.moved import find_context, find_left, refuse_left
 from invoicing.toolkit.rename.plan import make_plan
-from invoicing.toolkit.rename.status import read_status
+from invoicing.toolkit.rename.status import read_snapshot
 from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.strategy import Control
 
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         VerifyReport,
     )
     from invoicing.toolkit.rename.session import RenameSession
+    from invoicing.toolkit.rename.status import Snapshot
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
     FindContext = Callable[[Connection, Target, Options], Awaitable[RenameContext]]
@@ -65,6 +66,8 @@ _BEFORE_EXPAND = (Phase.NONE, Phase.EXPANDING)
 
 # What a status may find gone between two of its questions: a rollback takes milliseconds.
 _LOOKS = 2
+# Seconds over which it says how fast a backfill is.
+_RATE_OVER = 10.0
 
 
 class Rename:
@@ -74,7 +77,10 @@ class Rename:
         self.database = database
         self.target = target
         self.options = options or Options()
-        self._seen: tuple[float, int] | None = None
+        # The server processes of the phases that run here, those of the way back included.
+        self.pids: set[int] = set()
+        self._rate: Rate | None = None
+        self._done = 0
 
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
@@ -200,7 +206,9 @@ class Rename:
 
     def reversed(self) -> Rename:
         """Return the rename of the new name to the old one: the way back."""
-        return Rename(self.database, self.target.reversed(), self.options)
+        back = Rename(self.database, self.target.reversed(), self.options)
+        back.pids = self.pids
+        return back
 
     async def pause(self) -> LiveSettings:
         """Let a running backfill, or the next, wait between two batches until `resume`.
@@ -268,38 +276,44 @@ class Rename:
 
     async def status(self) -> Status:
         """Say where it stands, from any connection, while it runs or not."""
+        return (await self.snapshot()).status
+
+    async def snapshot(self) -> Snapshot:
+        """Say the same, with every run so far, as of one moment."""
         with explained(self.target):
             async with self.database.read_only_engine.connect() as connection:
                 raw = await connection.get_raw_connection()
                 driver = raw.driver_connection
-                found = await self._read_status(driver)
-                running = found.operator is not None and found.phase is Phase.BACKFILLING
-                if running and found.rate is None:
-                    if self._seen is None:
-                        self._seen = (time.monotonic(), found.rows_done)
-                        await asyncio.sleep(0.5)
-                        found = await self._read_status(driver)
-                    return self._with_rate(found)
-                return found
+                found = await self._read_snapshot(driver)
+                status = found.status
+                running = status.operator is not None and status.phase is Phase.BACKFILLING
+                if not running or status.rate is not None:  # the guard's own
+                    self._rate = None
+                    return found
+                if self._rate is None or status.rows_done < self._done:
+                    self._rate = Rate(_RATE_OVER)
+                    self._rate.at(status.rows_done)
+                    await asyncio.sleep(0.5)
+                    found = await self._read_snapshot(driver)
+                return replace(found, status=self._with_rate(found.status, self._rate))
 
-    async def _read_status(self, connection: Connection) -> Status:
+    async def _read_snapshot(self, connection: Connection) -> Snapshot:
         # A rollback may drop what is just read: the next look sees that it did.
         for _ in range(_LOOKS):
             with suppress(asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
                 return await self._look(connection)
         return await self._look(connection)
 
-    async def _look(self, connection: Connection) -> Status:
+    async def _look(self, connection: Connection) -> Snapshot:
         async with pinned(connection):
-            return await read_status(await find_context(connection, self.target, self.options))
+            return await read_snapshot(await find_context(connection, self.target, self.options))
 
-    def _with_rate(self, found: Status) -> Status:
-        """Tell the rate since this was last asked."""
-        now, (then, rows) = time.monotonic(), self._seen or (0.0, 0)
-        rate = max(found.rows_done - rows, 0) / (now - then)
-        if now - then > 1:
-            self._seen = (now, found.rows_done)
-        return replace(found, rate=rate, eta=found.rows_left / rate if rate > 0 else None)
+    def _with_rate(self, found: Status, rate: Rate) -> Status:
+        """Tell the rate over the last seconds in which this was asked."""
+        if found.operator is None or found.phase is not Phase.BACKFILLING:
+            return found
+        self._done, speed = found.rows_done, max(rate.at(found.rows_done), 0.0)
+        return replace(found, rate=speed, eta=found.rows_left / speed if speed > 0 else None)
 
     @asynccontextmanager
     async def _looking(
@@ -317,7 +331,12 @@ class Rename:
                 raise self._turn(Phase.REVERSED, phase or "contract", advice)
             if phase != "rollback":
                 await refuse_left(session)
-            yield session
+            pid = session.connection.get_server_pid()
+            self.pids.add(pid)
+            try:
+                yield session
+            finally:
+                self.pids.discard(pid)
 
     async def _noted_strategy(self, session: RenameSession) -> RenameStrategy:
         """Return the strategy that was begun, or the one that is asked for where none was."""

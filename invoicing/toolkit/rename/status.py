@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import live, state
-from invoicing.toolkit.rename.connection.blockers import blocking, long_transactions, session
+from invoicing.toolkit.rename.connection.blockers import (
+    blocking,
+    long_transactions,
+    session,
+    waiting_for_locks,
+)
 from invoicing.toolkit.rename.errors import RenameLeftError
 from invoicing.toolkit.rename.journal import read_runs
 from invoicing.toolkit.rename.lease import holder, phase_of
@@ -16,9 +22,12 @@ from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from invoicing.toolkit.rename.blocker import Blocker
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.journal import Run
     from invoicing.toolkit.rename.names import Names
 
 _FILLED = {
@@ -40,7 +49,22 @@ FROM pg_stat_replication WHERE replay_lsn IS NOT NULL
 """
 
 
-async def read_status(context: RenameContext) -> Status:
+@dataclass(frozen=True)
+class Snapshot:
+    """A rename at one moment.
+
+    Attributes:
+        status: where it stands.
+        runs: every run of a phase so far, in either direction.
+        at: the moment, by the server's clock.
+    """
+
+    status: Status
+    runs: list[Run]
+    at: datetime
+
+
+async def read_snapshot(context: RenameContext) -> Snapshot:
     """Return the status; `rate` and `eta` are the guard's, else the caller has to look twice."""
     connection, names = context.connection, context.names
     found = await state.load(connection, names)
@@ -49,18 +73,18 @@ async def read_status(context: RenameContext) -> Status:
         raise RenameLeftError(str(context.target), left.message)
     begun = left if left is not None else found
     strategy = strategy_of(begun.strategy if begun else Options().strategy)
-    sizes = await measure(context)
+    sizes, set_live = await measure(context), live.noted(found)
     pid = await holder(connection, names)
     operator = await session(connection, pid) if pid is not None else None
     phase = await phase_of(context, found)
     total = found.rows_total if found else 0
     writes, age = await _old_writes(connection, names, found)
-    every = await read_runs(connection, names)
-    runs = [run for run in every if run.outcome == "done"]
-    guard = every[-1].result.get("guard", {}) if every and every[-1].outcome == "running" else {}
+    runs = await read_runs(connection, names)
+    ended = [run for run in runs if run.outcome == "done"]
+    guard = runs[-1].result.get("guard", {}) if runs and runs[-1].outcome == "running" else {}
     rate = guard.get("rate")
     done = total if phase in _FILLED else await strategy.rows_done(context)
-    return Status(
+    status = Status(
         target=context.target,
         strategy=strategy.name,
         phase=phase,
@@ -76,16 +100,19 @@ async def read_status(context: RenameContext) -> Status:
         operator=operator,
         blockers=await _blockers(context),
         lag=None if await _in_recovery(connection) else await connection.fetchval(_LAG),
-        accepted=[line for run in runs for line in run.accepted],
-        reconciled=[line for run in runs for line in run.result.get("reconciled", [])],
+        accepted=[line for run in ended for line in run.accepted],
+        reconciled=[line for run in ended for line in run.result.get("reconciled", [])],
         notes=[
             *([left.message] if left is not None else []),
             *await strategy.notes(context),
         ],
-        live=str(live.noted(found)),
+        live=str(set_live),
         left=left is not None,
         guard=guard,
+        paused=set_live.paused,
+        lock_waits=await waiting_for_locks(connection, await _tables(context)),
     )
+    return Snapshot(status, runs, await connection.fetchval("SELECT clock_timestamp()"))
 
 
 async def _old_writes(
@@ -103,8 +130,7 @@ async def _old_writes(
 
 async def _blockers(context: RenameContext) -> list[Blocker]:
     """Return who keeps our own sessions waiting, who keeps dead rows alive, or has it locked."""
-    connection, table = context.connection, context.table
-    tables = [table.oid, *(leaf.oid for leaf in await leaves(connection, table))]
+    connection, tables = context.connection, await _tables(context)
     found = await long_transactions(connection, context.options.max_transaction_age, tables)
     for row in await connection.fetch(
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'invoicing rename'"
@@ -112,6 +138,11 @@ async def _blockers(context: RenameContext) -> list[Blocker]:
     ):
         found += await blocking(connection, row[0])
     return list({(blocker.pid, blocker.application): blocker for blocker in found}.values())
+
+
+async def _tables(context: RenameContext) -> list[int]:
+    table = context.table
+    return [table.oid, *(leaf.oid for leaf in await leaves(context.connection, table))]
 
 
 async def _in_recovery(connection: Connection) -> bool:

@@ -118,9 +118,20 @@ async def long_transactions(
 
 
 async def session(connection: Connection, pid: int) -> Blocker | None:
-    """Return one session."""
-    found = _blockers(await connection.fetch(_WHO + "a.pid = $1", pid))
+    """Return one session, with its own age, whatever transaction it is in."""
+    query = _WHO.replace("coalesce(a.xact_start, a.backend_start)", "a.backend_start")
+    found = _blockers(await connection.fetch(query + "a.pid = $1", pid))
     return found[0] if found else None
+
+
+async def waiting_for_locks(connection: Connection, relations: Iterable[int]) -> int:
+    """Return how many sessions that use the tables wait for a lock of whatever kind."""
+    count: int = await connection.fetchval(
+        "SELECT count(DISTINCT w.pid) FROM pg_catalog.pg_locks AS w"
+        f" WHERE NOT w.granted AND w.pid IN ({_LOCKED} true)",
+        list(relations),
+    )
+    return count
 
 
 class Watch:

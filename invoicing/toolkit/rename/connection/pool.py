@@ -159,8 +159,8 @@ class Pool:
 
 @asynccontextmanager
 async def pinned(connection: Connection) -> AsyncIterator[None]:
-    """Read in a transaction whose settings are pinned, on a connection that others use as well."""
-    async with connection.transaction(isolation="read_committed", readonly=True):
+    """Read one snapshot, with settings that are pinned, on a connection that others use as well."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
         await _pin(connection, local=True)
         yield
 
