@@ -35,7 +35,7 @@ VOLATILE = (
     (r"AMOUNT, \d[\d,.]* (rows )?a second", "AMOUNT"),
     (r"\d[\d,.]* rows (a second|/s)", "RATE"),
     (r"\bin [\d.]+s\b", "in TIME"),
-    (r"[0-9a-f]{10}", "KEY"),
+    (r"[0-9a-f]{10,}", "KEY"),
     (r"dead rows +\d+", "dead rows"),
     (r"[ \u2500-\u257f]+", " "),
 )

@@ -121,6 +121,19 @@ def test_what_cannot_be_is_said_and_nothing_is_written(url: URL, tmp_path: Path)
     assert "no alembic.ini" in revisions(empty, "loan", "fee", "fee_cents", code=2)
 
 
+def test_a_type_of_the_projects_own_is_written_as_what_it_is_made_of(
+    url: URL, tmp_path: Path
+) -> None:
+    """Alembic would name its module, which no revision imports."""
+    project = make_foreign(tmp_path / "library", url.set(drivername="postgresql+psycopg"))
+    own = "class Cents(TypeDecorator):\n    impl = BigInteger\n    cache_ok = True\n"
+    model = OLD.replace("mapped_column(index=True)", "mapped_column(Cents, index=True)")
+    project.model(f"from sqlalchemy import BigInteger, TypeDecorator\n\n\n{own}{model}", BASE)
+    revisions(project, "loan", "fee", "fee_cents")
+    assert "".join(project.files().values()).count("sa.BigInteger())") == 4
+    assert "heads" not in project.alembic("history")
+
+
 def test_a_table_without_a_model_is_read_from_the_database(url: URL, tmp_path: Path) -> None:
     project = make_foreign(tmp_path / "library", url.set(drivername="postgresql+psycopg"))
     run(url, "CREATE TABLE parcel (id int PRIMARY KEY, tags jsonb, kind varchar(9)[])")

@@ -17,6 +17,7 @@ from alembic.autogenerate.render import _repr_type
 from alembic.operations import ops
 from alembic.script import write_hooks
 from alembic.util import CommandError, rev_id
+from sqlalchemy import TypeDecorator
 
 from invoicing.toolkit.rename.alembic import source
 from invoicing.toolkit.rename.alembic.header import contract_header, expand_header
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from alembic.operations.ops import MigrationScript
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
+    from sqlalchemy.types import TypeEngine
 
 _HOOK = "rename_header"
 
@@ -167,7 +169,7 @@ def render(context: AutogenContext, step: RenameOp) -> str:
     """Return the call of a step."""
     prefix = context.opts.get("alembic_module_prefix") or "op."
     arguments = [source.literal(name) for name in (step.table, step.old, step.new)]
-    arguments.append(_repr_type(step.column_type, context))
+    arguments.append(_repr_type(_plain(step.column_type, context), context))
     if step.nullable:
         arguments.append("nullable=True")
     if step.schema is not None:
@@ -175,6 +177,18 @@ def render(context: AutogenContext, step: RenameOp) -> str:
     if isinstance(step, ExpandRenameOp) and step.batch_size != Options.batch_size:
         arguments.append(f"batch_size={step.batch_size}")
     return source.call(f"{prefix}{step.name}", arguments)
+
+
+def _plain(column_type: TypeEngine[Any], context: AutogenContext) -> TypeEngine[Any]:
+    """Return what a project's own type is made of, unless env.py says how to write that type.
+
+    Its module would have to be imported by the revision, which only says what kind of value it is.
+    """
+    says = context.opts.get("render_item") or context.opts.get("user_module_prefix")
+    own = not type(column_type).__module__.startswith("sqlalchemy.")
+    if own and not says and isinstance(column_type, TypeDecorator):
+        return column_type.load_dialect_impl(context.dialect)
+    return column_type
 
 
 def add_header_hook(
