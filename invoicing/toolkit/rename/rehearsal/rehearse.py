@@ -114,6 +114,7 @@ class Rehearsal:
         self._old, self._new = rename.target.old, rename.target.new
         self._target = replace(rename.target, schema=table[0], url=None)
         self._unstable: set[str] = set()
+        self._fixed = 0.0
 
     async def run(self, ours: URL, rows: int, workload: Workload) -> None:
         """Fill the table, then walk through the phases."""
@@ -207,9 +208,12 @@ class Rehearsal:
     async def _there_and_back(self, rename: Rename, ours: URL) -> bool:
         """Expand, backfill and roll back: everything has to be as it was."""
         before = await self._dump(ours)
-        for verb in ("expand", "backfill", "rollback"):
+        # The second backfill has nothing to do.
+        for verb in ("expand", "backfill", "backfill", "rollback"):
             if not await self._phase(verb, getattr(rename, verb)()):
                 return False
+            if verb == "backfill":
+                self._fixed = self._report.seconds[verb]
         self._same_schema("rollback", await self._dump(ours), before)
         await self._same_rows("rollback", self._old)
         return True
@@ -226,7 +230,9 @@ class Rehearsal:
         took = report.seconds[phase] = round(perf_counter() - began, 3)
         by_rows = phase in _BY_ROWS and report.rows and report.strategy == "columns"
         times = max(report.real_rows / report.rows, 1.0) if by_rows else 1.0
-        report.scaled[phase] = round(took * times, 3)
+        # What a phase takes whatever the rows are, as connecting does, does not grow with them.
+        fixed = min(self._fixed, took)
+        report.scaled[phase] = round(fixed + (took - fixed) * times, 3)
         if isinstance(found, VerifyReport) and not found.ok:
             self._differ(phase, "failed", phase, str(found), "")
             return False
