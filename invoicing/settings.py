@@ -15,10 +15,12 @@ LONGEST = 2_147_483
 
 
 class Settings(BaseSettings):
-    """What the environment says; every variable but DATABASE_URL begins with INVOICING_.
+    """What the environment says; every variable but DATABASE_... begins with INVOICING_.
 
     Attributes:
         database_url: the database to use; the embedded server when it is not set.
+        database_read_url: a hot standby of it, for read-only sessions; none when it is not set.
+        max_staleness: seconds that the standby may be behind; if it is more, the primary is read.
         home: folder of the embedded server's data, of reports and of logs.
         port: names the embedded server's socket; a TCP port only where there are no Unix sockets.
         pgbouncer: whether `database_url` leads through pgbouncer in transaction mode.
@@ -37,6 +39,8 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_read_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_READ_URL")
+    max_staleness: float = Field(default=10.0, gt=0, le=LONGEST)
     home: Path = Path(".invoicing")
     port: int = Field(default=5432, ge=1, le=65535)
     pgbouncer: bool = False
@@ -67,4 +71,4 @@ class Settings(BaseSettings):
 
 
 def _variable(field: str) -> str:
-    return field if field == "DATABASE_URL" else f"INVOICING_{field.upper()}"
+    return field if field.startswith("DATABASE_") else f"INVOICING_{field.upper()}"

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_database() -> AsyncIterator[Database]:
-    """Yield the database that DATABASE_URL names, or the embedded one, started if need be."""
-    async with Database(database_url()) as database:
+    """Yield the database that DATABASE_URL names, or the embedded one, started if need be.
+
+    Read-only sessions read from a standby, where the environment names one.
+    """
+    async with Database.routed(database_url()) as database:
         yield database

@@ -233,13 +233,17 @@ async def database_facts(settings: Settings) -> dict[str, Any]:
 
 
 async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
-    async with Database(target, settings) as database:
+    async with Database.routed(target, settings) as database:
         facts: dict[str, Any] = {"url": shown_url(target)}
         try:
             version = await database.server_version()
             revision = await current_revision(database)
         except DatabaseUnavailableError as error:
             return facts | {"reason": error.reason}
+        if database.standby is not None and database.read_url is not None:
+            recent = await database.standby.is_recent()
+            facts["read_url"] = shown_url(database.read_url)
+            facts["reads_go_to"] = "standby" if recent else "primary"
         return facts | {
             "running": True,
             "version": version,

@@ -4,10 +4,49 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, error_of_fields
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@error_of_fields
+class PoolExhaustedError(InvoicingError):
+    """No connection of the pool came free in time.
+
+    Attributes:
+        connections: how many there are, all of them in use.
+        waiting: how many tasks waited already.
+        seconds: how long was waited.
+        pool_size: what INVOICING_POOL_SIZE is; twice as many connections are opened.
+    """
+
+    connections: int
+    waiting: int
+    seconds: float
+    pool_size: int
+    message = (
+        "no connection came free within {seconds:g} s: all {connections} of the pool are in use, "
+        "and {waiting} tasks waited before this one. Close sessions sooner, or set "
+        "INVOICING_POOL_SIZE (now {pool_size}; up to twice as many connections are opened) or "
+        "INVOICING_POOL_TIMEOUT"
+    )
+
+
+@error_of_fields
+class ForeignStandbyError(UsageError):
+    """The server to read from does not follow the one to write to.
+
+    Attributes:
+        primary, standby: the database of each, and the cluster it is of.
+    """
+
+    primary: str
+    standby: str
+    message = (
+        "DATABASE_READ_URL leads to {standby}, which is no standby of {primary}: its answers would "
+        "be those of other data. Correct or unset DATABASE_READ_URL"
+    )
 
 
 class MigrationError(InvoicingError):

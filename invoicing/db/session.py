@@ -31,8 +31,10 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import NullPool
 
 from invoicing.db.connecting import connect
-from invoicing.db.url import parse_url, shown_url
-from invoicing.errors import DatabaseUnavailableError
+from invoicing.db.pool import FairPool
+from invoicing.db.standby import Standby
+from invoicing.db.url import hosts_of, parse_url, shown_url
+from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,14 +55,45 @@ class Database:
     Args:
         url: any PostgreSQL URL; the driver is set to asyncpg.
         settings: pool, timeouts and application name; read from the environment if not given.
+        read_url: a hot standby's, which read-only sessions read while it is recent enough.
 
     Raises:
-        UsageError: `url` is not one of PostgreSQL.
+        UsageError: a URL is not one of PostgreSQL.
     """
 
-    def __init__(self, url: str | URL, settings: Settings | None = None) -> None:
+    read_url: URL | None = None
+
+    def __init__(
+        self,
+        url: str | URL,
+        settings: Settings | None = None,
+        *,
+        read_url: str | URL | None = None,
+    ) -> None:
         self.url = parse_url(url)
+        if read_url is not None:
+            self.read_url = parse_url(read_url)
         self.settings = settings if settings is not None else Settings.read()
+
+    @classmethod
+    def routed(cls, url: str | URL, settings: Settings | None = None) -> Self:
+        """Return the database, with reads from a standby where the environment names one.
+
+        That is DATABASE_READ_URL; or, of several hosts in `url` without `target_session_attrs`,
+        whichever is a standby: the others' sessions then go to the primary among them.
+        """
+        settings = settings if settings is not None else Settings.read()
+        url = parse_url(url)
+        if settings.database_read_url is not None:
+            read_url = _parse_read_url(settings.database_read_url.get_secret_value())
+            return cls(url, settings, read_url=read_url)
+        if len(hosts_of(url)) == 1 or "target_session_attrs" in url.query:
+            return cls(url, settings)
+        primary, standby = (
+            url.update_query_dict({"target_session_attrs": wanted})
+            for wanted in ("primary", "standby")
+        )
+        return cls(primary, settings, read_url=standby)
 
     def __repr__(self) -> str:
         return f"Database({self.shown_url!r})"
@@ -74,6 +107,7 @@ class Database:
     def engine(self) -> AsyncEngine:
         """The engine of writing sessions; one that idles in a transaction for a minute is ended."""
         return self._engine(
+            self.url,
             lock_timeout=self.settings.lock_timeout,
             idle_in_transaction_session_timeout=60,
         )
@@ -81,15 +115,14 @@ class Database:
     @cached_property
     def read_only_engine(self) -> AsyncEngine:
         """The engine of read-only sessions: AUTOCOMMIT, and writes refused by the server."""
-        if self.settings.pgbouncer:
-            return self._engine().execution_options(postgresql_readonly=True)
-        engine = self._engine(
-            default_transaction_read_only="on",
-            statement_timeout=self.settings.statement_timeout,
-            # Compiling a plan costs more than these short statements gain by it.
-            jit="off",
-        )
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
+        return self._read_only_engine(self.url)
+
+    @cached_property
+    def standby(self) -> Standby | None:
+        """What is known of the standby to read from; None if there is none."""
+        if self.read_url is None:
+            return None
+        return Standby(self.read_only_engine, self._standby_engine, self.settings.max_staleness)
 
     def with_settings(self, settings: Settings) -> Database:
         """Return the same database with other settings, and engines of its own.
@@ -97,18 +130,24 @@ class Database:
         The application name is that of the settings, whatever name the URL gives.
         """
         url = self.url.update_query_dict({"application_name": settings.application_name})
-        return Database(url, settings)
+        return Database(url, settings, read_url=self.read_url)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session in one transaction: commit at the end, roll back on any exception."""
         async with self._writing() as session, session.begin():
             yield session
+        if self.standby is not None:
+            self.standby.wrote()
 
     @asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncSession]:
-        """Yield a session that can only read; one statement is one round trip."""
-        session = self._reading()
+        """Yield a session that can only read; one statement is one round trip.
+
+        It reads the standby, if there is one that holds all that this object's transactions have
+        written, and is at most `max_staleness` behind; else the primary.
+        """
+        session = await self._read_from_standby() or self._reading()
         try:
             yield session
         except BaseException:
@@ -126,7 +165,12 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every pooled connection; the next session opens new ones."""
-        for engine, sessions in (("engine", "_writing"), ("read_only_engine", "_reading")):
+        self.__dict__.pop("standby", None)
+        for engine, sessions in (
+            ("engine", "_writing"),
+            ("read_only_engine", "_reading"),
+            ("_standby_engine", "_reading_standby"),
+        ):
             self.__dict__.pop(sessions, None)
             if engine in self.__dict__:
                 await self.__dict__.pop(engine).dispose()
@@ -147,16 +191,50 @@ class Database:
     def _reading(self) -> async_sessionmaker[AsyncSession]:
         return async_sessionmaker(self.read_only_engine, expire_on_commit=False)
 
-    def _engine(self, **server_settings: str | float) -> AsyncEngine:
+    @cached_property
+    def _standby_engine(self) -> AsyncEngine:
+        return self._read_only_engine(self.read_url or self.url)
+
+    @cached_property
+    def _reading_standby(self) -> async_sessionmaker[AsyncSession]:
+        return async_sessionmaker(self._standby_engine, expire_on_commit=False)
+
+    async def _read_from_standby(self) -> AsyncSession | None:
+        """Return a session that has a connection to the standby; None where it may not be read."""
+        if self.standby is None or not await self.standby.is_recent():
+            return None
+        session = self._reading_standby()
+        try:
+            await session.connection()
+        except DatabaseUnavailableError:
+            await session.close()
+            self.standby.failed()
+            return None
+        return session
+
+    def _read_only_engine(self, url: URL) -> AsyncEngine:
         if self.settings.pgbouncer:
-            return self._pgbouncer_engine()
+            return self._engine(url).execution_options(postgresql_readonly=True)
+        engine = self._engine(
+            url,
+            default_transaction_read_only="on",
+            statement_timeout=self.settings.statement_timeout,
+            # Compiling a plan costs more than these short statements gain by it.
+            jit="off",
+        )
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _engine(self, url: URL, **server_settings: str | float) -> AsyncEngine:
+        if self.settings.pgbouncer:
+            return self._pgbouncer_engine(url)
         settings = {
             name: value if isinstance(value, str) else f"{round(value * 1000)}ms"
             for name, value in server_settings.items()
         }
         engine = create_async_engine(
-            self.url,
-            connect_args={"async_creator_fn": partial(self._connect, settings, {})},
+            url,
+            connect_args={"async_creator_fn": partial(self._connect, url, settings, {})},
+            poolclass=FairPool,
             pool_size=self.settings.pool_size,
             max_overflow=self.settings.pool_size,
             pool_timeout=self.settings.pool_timeout,
@@ -168,6 +246,7 @@ class Database:
 
     async def _connect(
         self,
+        url: URL,
         settings: dict[str, str],
         keywords: dict[str, Any],
         **_what_the_dialect_makes_of_the_url: object,
@@ -175,7 +254,7 @@ class Database:
         settings = {"application_name": self.settings.application_name} | settings
         keywords = {"timeout": self.settings.connect_timeout} | keywords
         try:
-            return await connect(self.url, settings, **keywords)
+            return await connect(url, settings, **keywords)
         except (
             OSError,
             asyncpg.PostgresError,
@@ -183,9 +262,10 @@ class Database:
             asyncpg.TargetServerAttributeNotMatched,
         ) as error:
             # "from None": the driver's own traceback carries its arguments, the password too.
-            raise DatabaseUnavailableError(self.shown_url, _first_line(error)) from None
+            shown = url.render_as_string(hide_password=True)
+            raise DatabaseUnavailableError(shown, _first_line(error)) from None
 
-    def _pgbouncer_engine(self) -> AsyncEngine:
+    def _pgbouncer_engine(self, url: URL) -> AsyncEngine:
         # pgbouncer gives each transaction another server connection: it pools, so we do not, and
         # a prepared statement's name must not be met twice on one of them.
         keywords = {
@@ -193,15 +273,23 @@ class Database:
             "statement_cache_size": 0,
         }
         return create_async_engine(
-            self.url,
+            url,
             connect_args={
-                "async_creator_fn": partial(self._connect, {}, keywords),
+                "async_creator_fn": partial(self._connect, url, {}, keywords),
                 "prepared_statement_cache_size": 0,
                 "prepared_statement_name_func": lambda: f"__invoicing_{uuid4()}__",
             },
             poolclass=NullPool,
             hide_parameters=True,
         )
+
+
+def _parse_read_url(text: str) -> URL:
+    try:
+        return parse_url(text)
+    except UsageError as error:
+        message = str(error).replace("DATABASE_URL", "DATABASE_READ_URL")
+        raise UsageError(message) from None
 
 
 def _first_line(error: BaseException) -> str:

@@ -32,7 +32,10 @@ async def open_database(url: str | URL | None = None) -> Database:
         DatabaseUnavailableError: it cannot be reached.
     """
     _say_in_one_sentence()
-    database = Database(await asyncio.to_thread(database_url) if url is None else url)
+    if url is None:
+        database = Database.routed(await asyncio.to_thread(database_url))
+    else:
+        database = Database(url)
     if await current_revision(database) is None:
         await database.dispose()
         raise SchemaMissingError(UNDEFINED_TABLE, f"{database.shown_url} has no tables of ours")

@@ -144,7 +144,7 @@ class MigrationDatabase(Database):
         """The engine of writing sessions."""
         theirs = self._theirs
         if self._place is not None:
-            engine = self._engine()
+            engine = self._engine(self.url)
         else:
             # Their pool may be too small, and may have one connection only.
             pool = NullPool(
