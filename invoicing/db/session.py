@@ -262,8 +262,7 @@ class Database:
             asyncpg.TargetServerAttributeNotMatched,
         ) as error:
             # "from None": the driver's own traceback carries its arguments, the password too.
-            shown = url.render_as_string(hide_password=True)
-            raise DatabaseUnavailableError(shown, _first_line(error)) from None
+            raise DatabaseUnavailableError(shown_url(url), _first_line(error)) from None
 
     def _pgbouncer_engine(self, url: URL) -> AsyncEngine:
         # pgbouncer gives each transaction another server connection: it pools, so we do not, and

@@ -25,7 +25,7 @@ from invoicing.toolkit.rename.alembic.drivers import place_of
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy import Connection
+    from sqlalchemy import URL, Connection
 
     from invoicing.toolkit.rename.alembic.drivers import Place
 
@@ -167,10 +167,10 @@ class MigrationDatabase(Database):
         await super().dispose()
 
     async def _connect(
-        self, settings: dict[str, str], keywords: dict[str, Any], **more: object
+        self, url: URL, settings: dict[str, str], keywords: dict[str, Any], **more: object
     ) -> asyncpg.Connection:
         carried = {} if self._place is None else self._place.keywords
-        return await super()._connect(settings, keywords | carried, **more)
+        return await super()._connect(url, settings, keywords | carried, **more)
 
     def _prepare(self, dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401
         dbapi_connection.run_async(self._check)
