@@ -175,14 +175,22 @@ def _status(value: object) -> InvoiceStatus:
         raise PydanticCustomError(rule, f"is not one of {', '.join(InvoiceStatus)}") from None
 
 
+_TAKEN_FOR_INFINITE = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
 def _moment(value: object) -> datetime | None:
     if is_blank(value):
         return None
+    rule = "bad-date"
     try:
-        return _as_datetime(value).astimezone(UTC)
+        moment = _as_datetime(value).astimezone(UTC)
     except (ValueError, OverflowError):
-        rule = "bad-date"
         raise PydanticCustomError(rule, "is not an ISO 8601 date or time") from None
+    # asyncpg takes them for -infinity and infinity, whatever is meant.
+    if moment in _TAKEN_FOR_INFINITE:
+        message = "is the first or the last moment there is, which would be stored as infinite"
+        raise PydanticCustomError(rule, message)
+    return moment
 
 
 def _as_datetime(value: object) -> datetime:

@@ -109,6 +109,14 @@ def test_a_time_without_a_zone_is_utc(text, moment):
     assert invoice(issued_at=text).issued_at == moment
 
 
+@pytest.mark.parametrize(
+    "text", ["0001-01-01", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+)
+def test_a_moment_that_would_be_stored_as_infinite_is_refused(text):
+    with pytest.raises(ValidationError, match="stored as infinite"):
+        invoice(issued_at=text)
+
+
 @pytest.mark.parametrize("code", ["EUR", "JPY", "DEM", "BGN", "HRK"])
 def test_currencies_of_old_invoices_are_currencies(code):
     assert invoice(currency=code).currency == code
