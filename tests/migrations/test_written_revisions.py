@@ -14,11 +14,13 @@ from invoicing.cli.rename import app
 from tests.migrations.foreign import ForeignProject, make_foreign
 from tests.migrations.test_autogenerate import (
     BASE,
+    NEW_FEE,
     OLD,
     QUICK,
     assert_clean,
     begin,
     differences,
+    loan,
     revision,
     run,
     url,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 __all__ = ["url"]
-NEW = OLD.replace("fee:", "fee_cents:").replace('"fee', '"fee_cents').replace("{fee", "{fee_cents")
 
 
 def revisions(project: ForeignProject, *arguments: str, code: int = 0) -> str:
@@ -78,6 +79,12 @@ def test_a_contract_that_was_held_back_is_written_alone(url: URL, tmp_path: Path
     Path(found["contract"]["path"]).unlink()
     project.alembic(*QUICK, "upgrade", "head")
     assert "No new upgrade operations" in project.alembic("check")
+    # A new column of the same type is no question while the old one is only waiting to go.
+    project.model(loan(NEW_FEE, "fee_cents", more="extra: Mapped[int]"), BASE)
+    project.alembic("revision", "--autogenerate", "--rev-id", "extra")
+    (text,) = [text for name, text in project.files().items() if name.startswith("extra")]
+    assert "add_column" in text
+    assert "drop_" not in text.partition("def downgrade")[0]
     again = json.loads(revisions(project, "loan", "fee", "fee_cents", "--json"))
     assert not again["expand"]["written"]
     assert again["contract"]["written"]
