@@ -71,6 +71,12 @@ def read_hints(
     """Compare what the models say of renames with the columns that are found to differ."""
     hints = Hints()
     changes = _changes(upgrade_ops, default)
+    for key, renames in under_way.items():
+        # What a rename under way has made, or will take away, is no question.
+        for name in [name for rename in renames for name in rename.both]:
+            found = changes.get(key, _Changes())
+            found.adds.pop(name, None)
+            found.drops.pop(name, None)
     for table in context.sorted_tables:
         key = TableKey(None if table.schema == default else table.schema, table.name)
         if key in changes:

@@ -87,13 +87,7 @@ def write_revisions(
     missing = [step for step in steps if step.name not in there]
     if missing and head is None:
         _need_one_head(project)
-    if ExpandRenameOp.name not in there and ContractRenameOp.name in there:
-        message = (
-            f"the project has a contract of {target}, and no expand: "
-            f"{there[ContractRenameOp.name].path}. Nothing was written. Remove that file, if it "
-            "was never run, then run the same command again"
-        )
-        raise UsageError(message)
+    _refuse_contract_alone(target, there)
     expands: dict[tuple[str | None, str, str, str], str] = {}
     if ExpandRenameOp.name in there:
         expands[(facts.schema, target.table, target.old, target.new)] = there["expand_rename"].id
@@ -126,6 +120,17 @@ def _there(project: Project, steps: list[RenameOp]) -> dict[str, Revision]:
             if (step.name, *step.rename) in wanted:
                 found[step.name] = Revision(revision.revision, path, written=False)
     return found
+
+
+def _refuse_contract_alone(target: Target, there: dict[str, Revision]) -> None:
+    if ExpandRenameOp.name in there or ContractRenameOp.name not in there:
+        return
+    message = (
+        f"the project has a contract of {target}, and no expand: "
+        f"{there[ContractRenameOp.name].path}. Nothing was written. Remove that file, if it was "
+        "never run, then run the same command again"
+    )
+    raise UsageError(message)
 
 
 def _need_one_head(project: Project) -> None:
