@@ -1,4 +1,4 @@
-"""`invoicing rename rehearse`: try a rename on a copy of the schema; print what would differ."""
+"""The command `rehearse`: try a rename on a copy of the schema, and print what would differ."""
 
 from __future__ import annotations
 

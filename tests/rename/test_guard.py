@@ -60,7 +60,8 @@ async def test_the_calm_level_comes_before_the_first_batch_and_the_record_says_w
     url: URL,
 ) -> None:
     seen: list[Progress] = []
-    async with renaming(url, latency_guard=1.5, pause=0.02) as rename, renaming(url) as other:
+    slow = {"latency_guard": 1.5, "pause": 0.1, "batch_size": 50}
+    async with renaming(url, **slow) as rename, renaming(url) as other:
         await rename.expand()
         running = asyncio.create_task(rename.backfill(progress=seen.append))
         while not (status := await other.status()).guard.get("rate"):

@@ -97,15 +97,17 @@ class ProgramFailedError(InvoicingError):
 
     Attributes:
         program: its path.
-        reason: the last line of what it said.
+        reason: its first complaint.
     """
 
     def __init__(self, program: str, said: str) -> None:
         self.program = program
-        self.reason = next(iter(said.strip().splitlines()[-1:]), "it said nothing")
+        lines = said.strip().splitlines() or ["it said nothing"]
+        self.reason = next((line for line in lines if "error:" in line.lower()), lines[-1])
         super().__init__(
-            f"cannot rehearse: {program} failed: {self.reason}. Nothing was changed. The account "
-            "has to read every table's definition: run it as the owner, or as a superuser"
+            f"cannot rehearse: {program} failed: {self.reason}. Nothing was changed. pg_dump "
+            "locks every table of the database for reading: run it as an account that may read all "
+            "of them (GRANT pg_read_all_data), or as a superuser"
         )
 
 

@@ -87,14 +87,14 @@ async def rehearse(
         async with connected_pool(rename.database, 1) as pool, pool.connection() as connection:
             context = await RenameContext.find(connection, rename.target, rename.options)
             workload = await read_workload(connection)
-    names, major = context.names, context.version
-    async with scratch(rename.database.url, major, on_server=on_server) as place:
-        report.server = place.where
-        say(f"copying the schema to {place.where}")
-        ours, failed = await copy_schema(rename.database.url, place)
-        report.unrehearsed += [f"was not restored there: {line}" for line in failed]
-        rehearsal = Rehearsal(rename, (names.schema, names.table), place, report, say)
-        await rehearsal.run(ours, rows, workload)
+        names, source = context.names, rename.database.url
+        async with scratch(source, context.version, on_server=on_server) as place:
+            report.server = place.where
+            say(f"copying the schema to {place.where}")
+            ours, failed = await copy_schema(source, place)
+            report.unrehearsed += [f"was not restored there: {line}" for line in failed]
+            rehearsal = Rehearsal(rename, (names.schema, names.table), place, report, say)
+            await rehearsal.run(ours, rows, workload)
     return report
 
 

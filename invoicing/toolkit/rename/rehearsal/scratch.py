@@ -16,7 +16,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from invoicing.errors import InvoicingError
+from invoicing.db.url import libpq_url
+from invoicing.errors import InvoicingError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import (
     Outcome,
@@ -90,8 +91,16 @@ class Scratch:
         """Create a database; of a template no session may be connected to it."""
         name = f"{_PREFIX}{uuid4().hex[:10]}"
         source = quote(template) if template else "template0"
-        async with connected(self.server) as connection:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
+        try:
+            async with connected(self.server) as connection:
+                await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
+        except asyncpg.InsufficientPrivilegeError:
+            message = (
+                f"cannot rehearse on that server: {self.server.username} may not create databases. "
+                f"Nothing was changed. Run, as a superuser: ALTER ROLE {self.server.username} "
+                "CREATEDB; or leave out --on-server"
+            )
+            raise UsageError(message) from None
         self.made.append(name)
         return self.server.set(database=name)
 
@@ -105,8 +114,7 @@ class Scratch:
 @asynccontextmanager
 async def connected(url: URL) -> AsyncIterator[Connection]:
     """Yield a connection of its own, closed whatever happens."""
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain)
+    connection = await asyncpg.connect(libpq_url(url, password=True))
     try:
         yield connection
     finally:

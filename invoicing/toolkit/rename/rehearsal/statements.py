@@ -88,7 +88,9 @@ async def read_workload(connection: Connection) -> Workload:
     # Its own version decides, not the server's.
     since_each = await connection.fetchval(_HAS_SINCE, view)
     schema = view.rpartition(".")[0]
-    since = _SINCE if since_each else _SINCE_BEFORE_17.format(schema=schema)
+    info = await connection.fetchval("SELECT to_regclass($1)", f"{schema}.pg_stat_statements_info")
+    before = _SINCE_BEFORE_17.format(schema=schema) if info else "NULL::timestamptz"
+    since = _SINCE if since_each else before
     try:
         rows = await connection.fetch(_READ.format(view=view, since=since), MARK)
     except asyncpg.ObjectNotInPrerequisiteStateError:
