@@ -4,8 +4,10 @@ from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.schemas.portfolio import (
     AccountSummary,
     AgeingTotal,
+    Answer,
     MismatchedInvoice,
     MonthlyTotals,
+    Source,
     StatusTotal,
     TopAccount,
 )
@@ -27,9 +29,11 @@ __all__ = [
     "AccountDashboard",
     "AccountSummary",
     "AgeingTotal",
+    "Answer",
     "InvoiceSummary",
     "MismatchedInvoice",
     "MonthlyTotals",
+    "Source",
     "StatusTotal",
     "TopAccount",
     "ageing",
