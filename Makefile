@@ -104,6 +104,7 @@ bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; h
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
 	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
 	  tests/rename/test_kills_in_phases.py
+	@INVOICING_TEST_TRANSACTIONS=2000 $(BIN)/python -m pytest tests/rollup/test_chaos.py
 	@INVOICING_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/rename/differential/test_differential.py
 
 fold: $(READY) ## Move the changes since the last fold into the totals of the portfolio (for cron)

@@ -13,8 +13,10 @@ from invoicing.schemas.filtered import (
 from invoicing.schemas.portfolio import (
     AccountSummary,
     AgeingTotal,
+    Answer,
     MismatchedInvoice,
     MonthlyTotals,
+    Source,
     StatusTotal,
     TopAccount,
 )
@@ -52,6 +54,7 @@ __all__ = [
     "AccountDashboard",
     "AccountSummary",
     "AgeingTotal",
+    "Answer",
     "Concentration",
     "Headline",
     "InvoiceDetail",
@@ -62,6 +65,7 @@ __all__ = [
     "MismatchedInvoice",
     "MonthlyTotals",
     "PeriodComparison",
+    "Source",
     "StatusTotal",
     "TopAccount",
     "ageing",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Uuid, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import selectinload
+from sqlalchemy.types import NullType
 
 from invoicing.models import Account, Invoice, InvoiceLine
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
@@ -133,7 +134,13 @@ def _dashboard_statement(accounts: FromClause) -> Select[Any]:
     # What an invoice does not have itself, the computed columns have by the field's name.
     columns = ((last if name in last.c else lines).c[name] for name in INVOICE_FIELDS)
     invoices = (
-        select(*(func.array_agg(aggregate_order_by(c, *newest_first)) for c in columns))
+        # As the driver returns it: the schema makes of an array's items what they are.
+        select(
+            *(
+                func.array_agg(aggregate_order_by(c, *newest_first), type_=NullType())
+                for c in columns
+            )
+        )
         .select_from(last.join(lines, true()))
         .lateral("invoices")
     )
