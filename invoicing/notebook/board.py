@@ -161,7 +161,7 @@ def _progress(status: Status, *, stale: bool) -> str:
     # Never all of them before they are.
     percent = 100.0 if share == 1 else min(100 * share, 99.9)
     figures = {
-        "of the rows": f"{percent:.1f} %",
+        "of the rows": "100 %" if share == 1 else f"{percent:.1f} %",
         "done, about": f"{status.rows_done:,}",
         "left, about": f"{status.rows_left:,}",
     }

@@ -41,6 +41,7 @@ async def test_a_rename_by_buttons_survives_stop_reload_and_restart(lab: Lab) ->
     await button(panel, "Backfill").click()
     await expect(button(panel, "Stop")).to_be_enabled()
     await expect(panel).to_contain_text("this notebook, pid ")
+    await expect(panel).to_contain_text("ETA")
     await lab.picture("rename-buttons")
     await button(panel, "Stop").click()
     await expect(panel).to_contain_text("Stopped between two batches")
