@@ -147,8 +147,13 @@ def lines_html(invoice: InvoiceDetail) -> str:
             f'<b style="color: var(--jp-error-color1, #c62828)">&#9888; Difference '
             f"{difference}:</b> the lines add up to {total}, the amount is {amount}."
         )
-    return f"{table.html()}<p>{said}</p>{table.links()}"
+    return f"{_left(table)}<p>{said}</p>{table.links()}"
 
 
 def _part(heading: str, svg: str, table: Table) -> str:
-    return f"<h3>{heading}</h3>{svg}{table.html()}{table.links()}"
+    return f"<h3>{heading}</h3>{svg}{_left(table)}{table.links()}"
+
+
+def _left(table: Table) -> str:
+    """Return the table below the left end of what stands above it; a widget's is in the middle."""
+    return table.html().replace("<table>", '<table style="margin: 0 0 0.5em 0">', 1)
