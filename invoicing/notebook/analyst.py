@@ -136,18 +136,24 @@ class AnalystPage:
 def lines_html(invoice: InvoiceDetail) -> str:
     """Return an invoice's lines as a table, and below it whether they add up to its amount."""
     table = Table.of(invoice.lines, InvoiceLineItem, title="Lines")
-    total = format_money(invoice.lines_total_cents, invoice.currency)
-    amount = format_money(invoice.amount_cents, invoice.currency)
+    total, amount, difference = (
+        escape(format_money(cents, invoice.currency))
+        for cents in (invoice.lines_total_cents, invoice.amount_cents, invoice.difference_cents)
+    )
     if not invoice.difference_cents:
         said = f"The lines add up to the amount, {amount}."
     else:
-        difference = format_money(invoice.difference_cents, invoice.currency)
         said = (
             f'<b style="color: var(--jp-error-color1, #c62828)">&#9888; Difference '
-            f"{escape(difference)}:</b> the lines add up to {total}, the amount is {amount}."
+            f"{difference}:</b> the lines add up to {total}, the amount is {amount}."
         )
-    return f"{table.html()}<p>{said}</p>{table.links()}"
+    return f"{_left(table)}<p>{said}</p>{table.links()}"
 
 
 def _part(heading: str, svg: str, table: Table) -> str:
-    return f"<h3>{heading}</h3>{svg}{table.html()}{table.links()}"
+    return f"<h3>{heading}</h3>{svg}{_left(table)}{table.links()}"
+
+
+def _left(table: Table) -> str:
+    """Return the table below the left end of what stands above it; a widget's is in the middle."""
+    return table.html().replace("<table>", '<table style="margin: 0 0 0.5em 0">', 1)

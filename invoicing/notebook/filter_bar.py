@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from invoicing.models import InvoiceStatus
+from invoicing.notebook.picker import SHOWN, account_label, advice
 from invoicing.services import InvoiceFilter, count_accounts, currencies_of, list_accounts
 from invoicing.visible import visible
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from invoicing.db import Database
     from invoicing.services import AccountSummary
 
-SHOWN = 20
 # A person who types waits for the word's end, not for each letter.
 _TYPING = 0.25
 _ALL = ("all", None)
@@ -95,10 +95,8 @@ class FilterBar:
         if search != self.search.value:
             return None
         self._offer(found)
-        if not total:
-            return "no account has such a name"
-        listed = f", {len(found)} of them are listed" if len(found) < total else ""
-        return f"{total:,} accounts have such a name{listed}" if search and total > 1 else ""
+        undecided = bool(search) and total > 1
+        return advice(len(found), total) if undecided or not found else ""
 
     async def offer_currencies(self) -> None:
         """Offer the currencies of the account's invoices."""
@@ -124,7 +122,7 @@ class FilterBar:
 
     def _offer(self, accounts: list[AccountSummary]) -> None:
         names = Counter(account.name for account in accounts)
-        options = [(_label(a, alone=names[a.name] == 1), a.id) for a in accounts]
+        options = [(account_label(a, alone=names[a.name] == 1), a.id) for a in accounts]
         before = self.account.value
         ids = [account.id for account in accounts]
         self._is_filling = True
@@ -138,9 +136,3 @@ class FilterBar:
     def _choose(self, _: Any) -> None:  # noqa: ANN401 -- a change of a widget
         if not self._is_filling:
             self._changed()
-
-
-def _label(account: AccountSummary, *, alone: bool) -> str:
-    """Return what tells an account apart in the list; of two with one name, the id too."""
-    name = visible(account.name) if alone else f"{visible(account.name)}, {account.id}"
-    return f"{name} ({account.invoices:,} invoices)"

@@ -59,11 +59,12 @@ class AccountPicker:
             total = await count_accounts(session, search=search)
         # The first is shown at once, which must not pass for the only match.
         undecided = bool(search) and total > 1
-        self._advice = _advice(len(found), total) if undecided or not found else ""
+        self._advice = advice(len(found), total) if undecided or not found else ""
         self._callbacks.tell(self._advice)
         names = Counter(account.name for account in found)
         self.accounts.options = [
-            (_label(account, alone=names[account.name] == 1), account.id) for account in found
+            (account_label(account, alone=names[account.name] == 1), account.id)
+            for account in found
         ]
         self.accounts.index = 0 if found else None
 
@@ -82,14 +83,15 @@ class AccountPicker:
             self.output.append_display_data(output)
 
 
-def _advice(shown: int, total: int) -> str:
+def advice(shown: int, total: int) -> str:
+    """Return what to say of a search that found `total` accounts, `shown` of which are listed."""
     if not total:
         return "no account has such a name"
     left = f", {shown} of them are listed" if shown < total else ""
     return f"{total:,} accounts have such a name{left}; check which is picked"
 
 
-def _label(account: AccountSummary, *, alone: bool) -> str:
+def account_label(account: AccountSummary, *, alone: bool) -> str:
     """Return what tells an account apart in the list; of two with one name, the id too."""
     name = visible(account.name) if alone else f"{visible(account.name)}, {account.id}"
     return f"{name} ({account.invoices:,} invoices)"

@@ -25,7 +25,7 @@ SINCE, UNTIL = date(2026, 1, 1), date(2026, 7, 1)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not condition():
             await asyncio.sleep(0.02)
 
