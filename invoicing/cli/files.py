@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from invoicing.errors import UsageError
@@ -31,6 +32,12 @@ def writable(place: FilePath) -> FilePath:
         raise _refused(path, f"{there} is not a folder")
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
+    try:
+        # Not every folder takes files, even from root; a file without a name leaves nothing.
+        if there.is_dir():
+            TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise _refused(path, f"{there} takes no file ({error.strerror})") from None
     return place
 
 
