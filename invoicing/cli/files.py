@@ -32,7 +32,8 @@ def writable(place: FilePath) -> FilePath:
         raise _refused(path, f"{there} is not a folder")
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
-    _try(path, there if there.is_dir() else there.parent)
+    if there.is_dir():
+        _try(path, there)
     return place
 
 

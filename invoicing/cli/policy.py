@@ -141,14 +141,16 @@ def check_command(
             texts=texts,
         )
 
-    report = run()
+    report = only = run()
+    if fix or diff:
+        only = _new_only(report, root, chosen, baseline, diff_base)
     if diff:
-        fixes = find_fixes(root, report.findings, paths=chosen, unsafe=unsafe_fixes)
+        fixes = find_fixes(root, only.findings, paths=chosen, unsafe=unsafe_fixes)
         echo_for_program(as_diff(fixes).removesuffix("\n"))
         _unchecked(report)
         raise typer.Exit(_code(report, found=bool(fixes)))
     if fix:
-        _fix(root, report.findings, chosen, unsafe=unsafe_fixes)
+        _fix(root, only.findings, chosen, unsafe=unsafe_fixes)
         report = run()
         left = explain_left(root, report.findings, unsafe=unsafe_fixes)
         report = replace(report, findings=left)
@@ -175,6 +177,8 @@ def _new_only(
     """Leave out what a baseline knows, and what is not on lines of this change."""
     if baseline is not None:
         new, gone = without_known(baseline, report.findings, root=root, paths=paths)
+        if new and new == report.findings:
+            errors.print(f"no finding is in {baseline}: it hides nothing")
         report = replace(report, findings=new)
         if gone:
             errors.print(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from invoicing.toolkit.policy import FORMATS, check, on_changed_lines
 from tests.policy.project import write
 from tests.policy.snippets import BAD
 from tests.policy.test_gate import policy
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BROKEN = BAD["lazy-raise"]["no lazy"]
 MODELS = "app/models.py"
@@ -120,3 +119,77 @@ def test_sarif_has_its_schema_and_says_what_was_not_checked(tmp_path: Path) -> N
         for location in result["locations"][0].get("logicalLocations", ())
     ]
     assert (named, run.returncode) == (["n.ipynb[1]"], 2)
+
+
+NAMES = ["a'b", 'a"b', "a\\b", "a\tb", "a\nb", "a[1]", "é", os.fsdecode(b"caf\xe9"), " a ", "+++ b"]
+
+
+def test_a_file_is_known_by_its_name_whatever_is_in_it(repository: Path) -> None:
+    folder = repository / "app"
+    text = (repository / MODELS).read_text()
+    for name in NAMES:
+        folder.joinpath(f"{name}.py").write_text("x = 1\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "second")
+    for name in NAMES:
+        # No header, and no end of a line that git knows.
+        looks_like_headers = "x = '\x0c@@ -1 +9 @@'\n++ b/other\n"
+        folder.joinpath(f"{name}.py").write_text(text + looks_like_headers)
+    found = check([repository], root=repository, select=["lazy-raise"]).findings
+    changed = list(on_changed_lines(repository, "HEAD", found))
+    assert {finding.path for finding in changed} == {f"app/{name}.py" for name in NAMES}
+
+
+def test_a_moved_file_has_only_the_lines_that_changed(repository: Path) -> None:
+    git(repository, "mv", MODELS, "app/moved.py")
+    append(repository / "app/moved.py", "    c: Mapped['C'] = relationship()\n")
+    git(repository, "commit", "-am", "second")
+    run = policy(repository, "check", "--diff-base", "main")
+    assert run.stdout.count("[lazy-raise]") == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_names_a_file_that_is_not_utf_8(form: str, tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    name = os.fsdecode(b"caf\xe9.py")
+    (tmp_path / MODELS).rename(tmp_path / "app" / name)
+    (tmp_path / os.fsdecode(b"broken\xe9.py")).write_text("(")
+    run = policy(tmp_path, "check", "--format", form)
+    assert (run.returncode, "Traceback" in run.stderr) == (2, False)
+    expected = {"sarif": "caf%E9.py", "json": "caf\\udce9.py"}.get(form, "caf\\udce9.py")
+    assert expected in run.stdout
+    for more in (("--diff", "--unsafe-fixes"), ("--write-baseline", "b.json")):
+        run = policy(tmp_path, "check", *more)
+        assert (run.returncode, "Traceback" in run.stderr) == (2, False)
+    run = policy(tmp_path, "check", "--baseline", "b.json")
+    assert "[lazy-raise]" not in run.stdout
+
+
+def test_a_suppression_of_a_rule_that_is_not_there_is_said(tmp_path: Path) -> None:
+    text = BROKEN[MODELS] + "x = 1  # policy: allow lazy-rise -- typo\n"
+    write(tmp_path, BROKEN | {MODELS: text})
+    messages = [
+        f"{finding.message}; {finding.fix}"
+        for finding in check([tmp_path], root=tmp_path, select=["unused-suppression"]).findings
+    ]
+    assert messages == ["there is no rule lazy-rise; write lazy-raise"]
+
+
+@pytest.mark.parametrize("text", ["{}", '""', "null", '[{"path": "a"}]', "[1]"])
+def test_what_is_no_baseline_is_refused(text: str, tmp_path: Path) -> None:
+    write(tmp_path, BROKEN | {"known.json": text})
+    run = policy(tmp_path, "check", "--baseline", "known.json")
+    assert (run.returncode, "cannot read the baseline known.json" in run.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux has a folder without files")
+def test_a_baseline_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    run = policy(tmp_path, "check", "--write-baseline", "/proc/x.json")
+    assert (run.returncode, "cannot write /proc/x.json" in run.stderr) == (2, True)
+
+
+def test_a_link_to_nothing_is_shown_by_its_own_path(tmp_path: Path) -> None:
+    (tmp_path / "ln.py").symlink_to("/nowhere/else.py")
+    (problem,) = check([tmp_path / "ln.py"]).problems
+    assert problem.path in {"ln.py", str(tmp_path / "ln.py")}

@@ -155,9 +155,9 @@ def test_a_mark_on_the_first_line_moves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_would_not_parse_is_left_and_the_others_fixed(tmp_path: Path) -> None:
-    # Behind a comma that comes last there is no place for a further argument.
-    text = BROKEN["app/models.py"].replace('(back_populates="a")', '("B",)')
-    assert 'relationship("B",)' in text
+    # Where an argument ends is before its bracket.
+    text = BROKEN["app/models.py"].replace('(back_populates="a")', '(("B"),)')
+    assert 'relationship(("B"),)' in text
     write(tmp_path, {"app/models/a.py": text, "app/models/b.py": BROKEN["app/models.py"]})
     findings = check([tmp_path], root=tmp_path, select=["lazy-raise"]).findings
     assert len(findings) == 2
@@ -271,3 +271,45 @@ def test_what_fixing_leaves_says_why(tmp_path: Path) -> None:
         assert any(reason in line for line in lines if what in line), (what, lines)
     shown = json.loads(policy(tmp_path, "check", "app", "--format", "json").stdout)["findings"]
     assert any("at another time" in (finding["not_fixed"] or "") for finding in shown)
+
+
+FORMATTED = {
+    '"A", back_populates="r"': '"A", back_populates="r", lazy="raise"',
+    '"A",': '"A", lazy="raise",',
+    '"A", back_populates="r",': '"A", lazy="raise", back_populates="r",',
+    '\n        "A",\n        back_populates="r",\n    ': '\n        "A", lazy="raise",\n'
+    '        back_populates="r",\n    ',
+    '\n        "A"\n    ': '\n        "A", lazy="raise"\n    ',
+    '\n        "A",  # why\n    ': '\n        "A", lazy="raise",  # why\n    ',
+    '\n        back_populates="r",\n    ': 'lazy="raise", \n        back_populates="r",\n    ',
+    'primaryjoin=("A.id == "\n        "B.id"\n    )': 'lazy="raise", primaryjoin=("A.id == "\n'
+    '        "B.id"\n    )',
+    " ": 'lazy="raise" ',
+    "\n    ": 'lazy="raise"\n    ',
+}
+
+
+def test_a_relationship_is_fixed_however_it_is_formatted(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    lines = [
+        f"    r{number}: Mapped['A'] = relationship({{}})\n" for number in range(len(FORMATTED))
+    ]
+    head = "from app.base import *\nclass A(TimeStampedMixin, Base):\n    __tablename__ = 'a'\n"
+    model = tmp_path / "app/models.py"
+    model.write_text(head + "".join(map(str.format, lines, FORMATTED)))
+    findings = check([tmp_path], root=tmp_path, select=["lazy-raise"]).findings
+    assert fix(tmp_path, findings, unsafe=True) == (len(FORMATTED), ["app/models.py"])
+    assert model.read_text() == head + "".join(map(str.format, lines, FORMATTED.values()))
+
+
+def test_what_is_not_reported_is_not_fixed(tmp_path: Path) -> None:
+    write(tmp_path, BROKEN)
+    model = tmp_path / "app/models.py"
+    assert policy(tmp_path, "check", "--write-baseline", "known.json").returncode == 0
+    known = model.read_text()
+    model.write_text(known + "    late: Mapped['B'] = relationship()\n")
+    fixed = ("check", "--baseline", "known.json", "--unsafe-fixes")
+    shown = policy(tmp_path, *fixed, "--diff").stdout
+    assert shown.count("\n+") - shown.count("\n+++") == 1
+    policy(tmp_path, *fixed, "--fix")
+    assert model.read_text() == known + "    late: Mapped['B'] = relationship(lazy=\"raise\")\n"

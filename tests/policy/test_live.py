@@ -41,11 +41,10 @@ class Thing(TimeStampedMixin, Base):
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def package(tmp_path: Path) -> str:
     """Return the name of a package of its own, with models."""
     name = f"hidden_{uuid4().hex[:8]}"
     write(tmp_path, {f"{name}/__init__.py": "", f"{name}/models.py": HIDDEN})
-    monkeypatch.syspath_prepend(tmp_path)
     return name
 
 

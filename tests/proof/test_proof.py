@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
+from invoicing.db import Database
+from invoicing.db.databases import run_on_server
 from invoicing.toolkit.proof import Proof, assert_reversible, prove_paths
 from tests.policy.test_gate import policy
 from tests.policy.test_history import FOLDER, step
-from tests.proof.cases import BEFORE, CASES, LOSSES
+from tests.proof.cases import BEFORE, CASES, KEPT, LOSSES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -29,14 +33,7 @@ def write(folder: Path, revisions: list[str]) -> None:
 
 def named(text: str, number: int) -> str:
     """Give a case a table of its own."""
-    return (
-        text.replace("T_", f"t{number}_")
-        .replace('"T"', f'"t{number}"')
-        .replace(" T ", f" t{number} ")
-        .replace(" T.", f" t{number}.")
-        .replace(" T'", f" t{number}'")
-        .replace(' T"', f' t{number}"')
-    )
+    return re.sub(r"(?<!\w)T(?=_|\W|$)", f"t{number}", text)
 
 
 def revision(number: int, up: str, down: str, flagged: bool = False) -> str:
@@ -150,13 +147,91 @@ def test_what_does_not_come_back_may_be_said_by_its_kind(
     assert [finding.path for finding in proof.findings] == [f"{FOLDER}/r001.py"]
 
 
-@pytest.mark.parametrize("label", LOSSES)
 def test_values_that_do_not_come_back_are_said_unless_the_docstring_says_it(
-    label: str, newest_server_url: URL, tmp_path: Path
+    newest_server_url: URL, tmp_path: Path
 ) -> None:
-    up, down = LOSSES[label]
-    pair = revision(1, up, down), revision(2, up, down, True)
-    proof = proof_of(tmp_path, newest_server_url, *pair)
-    (finding,) = proof.findings
-    assert (finding.path, finding.rule) == (f"{FOLDER}/r001.py", "destructive-flagged")
-    assert "gone after upgrade() and downgrade()" in finding.message
+    texts = [revision(number, *LOSSES[label]) for number, label in enumerate(LOSSES, 1)]
+    flagged = revision(len(texts) + 1, *LOSSES["values that are overwritten"], True)
+    proof = proof_of(tmp_path, newest_server_url, *texts, flagged)
+    expected = [f"{FOLDER}/r{number:03}.py" for number in range(1, len(texts) + 1)]
+    assert [(each.path, each.rule) for each in proof.findings] == [
+        (path, "destructive-flagged") for path in expected
+    ]
+    assert all("gone after upgrade() and downgrade()" in each.message for each in proof.findings)
+
+
+def test_values_that_come_back_are_no_finding(newest_server_url: URL, tmp_path: Path) -> None:
+    texts = [revision(number, *KEPT[label]) for number, label in enumerate(KEPT, 1)]
+    proof = proof_of(tmp_path, newest_server_url, *texts)
+    assert [str(finding) for finding in proof.findings] == []
+
+
+async def test_roles_of_revisions_are_compared_and_do_not_stay(
+    newest_server_url: URL, tmp_path: Path
+) -> None:
+    role = f"reader_{uuid4().hex[:8]}"
+    makes = f"op.execute('CREATE ROLE {role}_{{}}; GRANT SELECT ON T TO {role}_{{}}')"
+    drops = f"op.execute('REVOKE ALL ON T FROM {role}_{{0}}; DROP ROLE {role}_{{0}}')"
+    texts = [
+        revision(1, makes.format(1, 1), drops.format(1)),
+        revision(2, makes.format(2, 2), f"op.execute('REVOKE ALL ON T FROM {role}_2')"),
+        revision(3, 'op.add_column("T", sa.Column("x", sa.Text()))', 'op.drop_column("T", "x")'),
+    ]
+    write(tmp_path, [base(len(texts)), *texts])
+    paths = sorted(tmp_path.joinpath(FOLDER).glob("r*.py"))[1:]
+    for _ in range(2):
+        proof = await prove_paths(paths, root=tmp_path, server=newest_server_url)
+        assert [str(problem) for problem in proof.problems] == []
+        (finding,) = proof.findings
+        assert (finding.path[-7:], f"role {role}_2 is left behind" in finding.message) == (
+            "r002.py",
+            True,
+        )
+        assert not [name for name in await roles(newest_server_url) if name.startswith(role)]
+
+
+async def test_what_others_of_the_server_use_is_not_changed(
+    newest_server_url: URL, tmp_path: Path
+) -> None:
+    role = f"their_{uuid4().hex[:8]}"
+    await run_on_server(newest_server_url, f"CREATE ROLE {role}")
+    adds = "op.execute('CREATE TABLE T_x (id int)')\n"
+    unless = (
+        f"op.execute(\"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+    )
+    unless += f'THEN CREATE ROLE {role}; END IF; END $$")'
+    block = "BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolname LIKE ''their%'' LOOP "
+    block += "EXECUTE ''DROP ROLE '' || r; END LOOP; END"
+    cases = {
+        f"op.execute('CREATE ROLE {role}')": f'role "{role}" already exists',
+        f"op.execute('ALTER ROLE {role} LOGIN')": "ALTER ROLE",
+        f"op.execute('GRANT {role} TO postgres')": "GRANT",
+        "op.execute('ALTER SYSTEM SET work_mem = 100')": "ALTER SYSTEM",
+        "op.execute('CREATE DATABASE elsewhere')": "CREATE DATABASE",
+        "op.execute('ALTER DATABASE postgres SET work_mem = 100')": "ALTER DATABASE",
+        f"op.execute('DO $$ DECLARE r text; {block.replace(chr(39) * 2, chr(34))} $$')".replace(
+            chr(34), chr(92) + chr(39)
+        ): "DROP ROLE",
+    }
+    texts = [revision(number, up, "pass") for number, up in enumerate(cases, 1)]
+    texts.append(revision(len(cases) + 1, adds + unless, f"op.execute('DROP ROLE {role}')"))
+    write(tmp_path, [base(len(texts)), *texts])
+    paths = sorted(tmp_path.joinpath(FOLDER).glob("r*.py"))[1:]
+    proof = await prove_paths(paths, root=tmp_path, server=newest_server_url)
+    said = [problem.message for problem in proof.problems]
+    assert [problem.path[-7:] for problem in proof.problems] == [
+        f"r{number:03}.py" for number in range(1, len(texts) + 1)
+    ]
+    for message, words in zip(
+        said, [*cases.values(), "downgrade() cannot run: DROP ROLE"], strict=True
+    ):
+        assert words in message
+    assert (proof.findings, role in await roles(newest_server_url)) == ([], True)
+    await run_on_server(newest_server_url, f"DROP ROLE {role}")
+
+
+async def roles(server: URL) -> set[str]:
+    async with Database(server) as database, database.engine.connect() as connection:
+        return {
+            name for (name,) in await connection.exec_driver_sql("SELECT rolname FROM pg_roles")
+        }

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.errors import BaselineError
+from invoicing.toolkit.policy.finding import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,9 @@ def without_known(
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         known: Counter[Key] = Counter()
+        # An empty file of another kind would hide that nothing is known.
+        if not isinstance(rows, list):
+            raise TypeError("it holds no list")  # noqa: TRY301 -- said as the others are
         for row in rows:
             known[row["path"], row["rule"], row["message"]] += int(row["count"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -58,6 +62,6 @@ def without_known(
     gone = [
         count
         for (file, _, _), count in known.items()
-        if any((root / file.partition("[")[0]).resolve().is_relative_to(each) for each in checked)
+        if any((root / file_of(file)).resolve().is_relative_to(each) for each in checked)
     ]
     return new, sum(gone)

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.errors import DiffBaseError
+from invoicing.toolkit.policy.finding import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from invoicing.toolkit.policy.finding import PolicyFinding
 
-FILE = re.compile(r"\+\+\+ (?:b/)?(.*?)\t?$")
 HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+# As git writes a name with a quote, a backslash or a control character.
+ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+LETTERS = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
 # git looks at untracked files as well, and at what is not committed yet.
 WITHOUT_COLOURS = ("-c", "core.quotePath=off", "-c", "color.ui=false")
 SECONDS = 60.0
@@ -39,30 +42,49 @@ def on_changed_lines(
     """
     changed = changed_lines(root, base)
     for finding in findings:
-        path, cell, _ = finding.path.partition("[")
+        path = file_of(finding.path)
         lines = changed.get((root / path).resolve(), ())
-        if lines and (cell or any(finding.line in each for each in lines)):
+        if lines and (path != finding.path or any(finding.line in each for each in lines)):
             yield finding
 
 
 def changed_lines(root: Path, base: str) -> dict[Path, list[range]]:
     """Return each file that differs, with the lines that do."""
-    top = Path(_git(root, base, "rev-parse", "--show-toplevel").strip())
-    begin = _git(root, base, "merge-base", base, "HEAD").strip()
-    options = ("--unified=0", "--no-ext-diff", "--no-renames", "--dst-prefix=b/")
+    top = Path(_git(root, base, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    begin = _git(root, base, "merge-base", "--end-of-options", base, "HEAD").strip()
+    options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--find-renames", "--dst-prefix=b/")
     changed: dict[Path, list[range]] = {}
-    path = top
-    for line in _git(top, base, "diff", *options, begin, "--").splitlines():
-        file, hunk = FILE.fullmatch(line), HUNK.match(line)
-        if file is not None:
-            path = (top / file[1].strip('"')).resolve()
+    path, is_header = top, False
+    # A line of the file may hold any other end of a line, or look like a header.
+    for line in _git(top, base, "diff", *options, begin, "--").split("\n"):
+        hunk = HUNK.match(line)
+        if line.startswith("diff --git "):
+            is_header = True
+        elif is_header and line.startswith("+++ "):
+            path = (top / _named(line.removeprefix("+++ "))).resolve()
         elif hunk is not None:
+            is_header = False
             start, count = int(hunk[1]), int(hunk[2] or 1)
             changed.setdefault(path, []).append(range(start, start + count))
     for name in _git(top, base, "ls-files", "-z", "--others", "--exclude-standard").split("\0"):
         if name:
             changed[(top / name).resolve()] = [range(1, 1_000_000_000)]
     return changed
+
+
+def _named(written: str) -> str:
+    """Return the name in a header, which git quotes as C does, or ends in a tab."""
+    name = written.removesuffix("\t")
+    if name.startswith('"'):
+        raw = name[1:-1].encode(errors="surrogateescape")
+        name = ESCAPE.sub(_unescaped, raw).decode(errors="surrogateescape")
+    return name.removeprefix("b/")
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    number = int(code, 8) if code.isdigit() else LETTERS.get(code)
+    return code if number is None else bytes([number])
 
 
 def _git(folder: Path, base: str, *arguments: str) -> str:

@@ -159,4 +159,6 @@ def relative_path(path: Path, root: Path) -> str:
     top = os.path.realpath(root).rstrip(os.sep) + os.sep
     if shown + os.sep == top:
         return "."
+    if top == os.sep:
+        return Path(shown).as_posix()
     return shown[len(top) :].replace(os.sep, "/") if shown.startswith(top) else path.as_posix()

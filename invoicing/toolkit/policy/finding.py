@@ -6,6 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+CELL = re.compile(r"(?<=\.ipynb)\[\d+\]$")
+
+
+def file_of(path: str) -> str:
+    """Return the file of a path as it is shown: of a notebook's cell, the notebook."""
+    return CELL.sub("", path)
+
 
 class Edit(NamedTuple):
     """A piece of text to be replaced: lines from 1, columns from 0 in UTF-8 bytes, as `ast` has.
@@ -61,7 +68,7 @@ class PolicyFinding:
     @property
     def is_fixable(self) -> bool:
         """Whether `--fix` can change it; the cells of a notebook are left to people."""
-        return bool(self.edits) and re.search(r"\.ipynb\[\d+\]$", self.path) is None
+        return bool(self.edits) and CELL.search(self.path) is None
 
     @property
     def key(self) -> tuple[str, str, str]:

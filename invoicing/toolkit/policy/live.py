@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -47,13 +48,27 @@ def live_findings(
     """
     known = [(finding.rule, finding.message) for finding in reported]
     findings = []
-    for mapper in sorted(_mappers(package), key=lambda mapper: str(mapper.class_.__name__)):
+    with _importing(root):
+        mappers = _mappers(package)
+    for mapper in sorted(mappers, key=lambda mapper: str(mapper.class_.__name__)):
         findings += [
             finding
             for name, finding in _of_mapper(mapper, root, settings)
             if not any(rule == finding.rule and name in message.split() for rule, message in known)
         ]
     return findings
+
+
+@contextmanager
+def _importing(root: Path) -> Iterator[None]:
+    """Let the package be imported from its project's folder, as `python -m` does."""
+    before = list(sys.path)
+    sys.path[:0] = [str(path) for path in (root.resolve(), root.resolve() / "src") if path.is_dir()]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _mappers(package: str) -> list[Mapper]:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from invoicing.toolkit.policy.finding import file_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
     """Return a line for each finding and problem, and a count."""
     lines = [visible(str(finding)) for finding in (*report.findings, *report.problems)]
-    unread = len({problem.path.partition("[")[0] for problem in report.problems})
+    unread = len({file_of(problem.path) for problem in report.problems})
     checked = report.files - unread
     files = f"{checked:,} file{'' if checked == 1 else 's'}"
     count = len(report.findings)
@@ -132,10 +133,12 @@ def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
 
 def _location(path: str, line: int, column: int | None = None) -> dict[str, Any]:
     """Return a place; the cell of a notebook is named beside it."""
-    file, cell, _ = path.partition("[")
+    file = file_of(path)
     region = {"startLine": line} | ({"startColumn": column} if column is not None else {})
-    place = {"artifactLocation": {"uri": quote(file)}, "region": region}
-    named = {"logicalLocations": [{"fullyQualifiedName": path}]} if cell else {}
+    # The bytes of a name, whatever encoding they are in.
+    uri = quote(file.encode(errors="surrogateescape"))
+    place = {"artifactLocation": {"uri": uri}, "region": region}
+    named = {"logicalLocations": [{"fullyQualifiedName": path}]} if file != path else {}
     return {"physicalLocation": place, **named}
 
 

@@ -136,7 +136,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     elsewhere = _by_running(root, settings, findings, models=models, sql=sql)
     not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
-    kept, unused = judge(modules, wanted, chosen)
+    kept, unused = judge(modules, wanted, chosen, all_rules())
     reported = [
         finding
         for finding in (*kept, *unused)
@@ -179,12 +179,17 @@ def root_of(path: Path) -> Path:
     Without one it is where the command runs, if the path is below that, so that a folder is the
     same project by whatever name it is checked; else it is the path's own folder.
     """
-    real = Path(os.path.realpath(path))
+    # A link to nothing belongs where it is.
+    real = Path(os.path.realpath(path)) if path.exists() else _beside(path)
     start = real if path.is_dir() else real.parent
     above = (start, *start.parents)
     marked = (folder for folder in above if (folder / "pyproject.toml").is_file())
     here = Path.cwd()
     return next(marked, here if here in above else start)
+
+
+def _beside(path: Path) -> Path:
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:

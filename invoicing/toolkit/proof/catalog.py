@@ -2,7 +2,8 @@
 
 Compared are definitions, comments and privileges of all objects outside of PostgreSQL's own schemas
 and of extensions. Not compared: the order of columns and what sequences count, which nothing brings
-back; names of NOT NULL constraints, which PostgreSQL chooses; what all databases share (roles).
+back; names of NOT NULL constraints, which PostgreSQL chooses; of what all databases share, only
+roles that revisions have made.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy import Connection
 
@@ -109,9 +110,19 @@ QUERIES = {
         WHERE p.pubname = pg_publication.pubname)) FROM pg_publication""",
     "event trigger": """SELECT '', evtname, concat_ws(' ', evtevent, evtfoid::regproc, evtenabled,
         evttags::text) FROM pg_event_trigger""",
+    "settings": """SELECT '', coalesce(setrole::regrole::text, 'database'), setconfig::text
+        FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase
+        WHERE datname = current_database()""",
     "default privileges": """SELECT '', concat_ws(' ', defaclrole::regrole, nullif(defaclnamespace,
         0)::regnamespace, defaclobjtype), acl(defaclacl) FROM pg_default_acl""",
 }
+ROLES = """SELECT rolname, concat_ws(' ', CASE WHEN rolsuper THEN 'SUPERUSER' END,
+    CASE WHEN rolinherit THEN 'INHERIT' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+    CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcanlogin THEN 'LOGIN' END,
+    CASE WHEN rolreplication THEN 'REPLICATION' END, rolconnlimit, rolvaliduntil, rolconfig::text,
+    'IN ROLE ' || (SELECT string_agg(roleid::regrole::text, ',' ORDER BY 1) FROM pg_auth_members
+                   WHERE member = r.oid))
+    FROM pg_roles AS r WHERE rolname = ANY (CAST(:roles AS text[]))"""
 HELPERS = """
 SET search_path = public;
 CREATE OR REPLACE FUNCTION pg_temp.acl(aclitem[]) RETURNS text LANGUAGE sql AS
@@ -158,8 +169,13 @@ class Difference:
         return f"{self.called} was {_short(self.before)} and is {_short(self.after)}"
 
 
-def read_catalog(connection: Connection) -> Catalog:
-    """Return every object of a database with its definition."""
+def read_catalog(connection: Connection, roles: Collection[str] = ()) -> Catalog:
+    """Return every object of a database with its definition.
+
+    Args:
+        connection: of the database.
+        roles: the roles to be compared as well; others are none of its business.
+    """
     for statement in HELPERS.split(";\n"):
         connection.execute(text(statement))
     catalog: Catalog = {}
@@ -169,6 +185,8 @@ def read_catalog(connection: Connection) -> Catalog:
         for table, name, definition in connection.exec_driver_sql(asked):
             own = KINDS.get(definition[:1], kind) if kind == "relation" else kind
             catalog[own, table, name] = definition
+    for name, definition in connection.execute(text(ROLES), {"roles": list(roles)}):
+        catalog["role", "", name] = definition
     connection.rollback()
     return catalog
 

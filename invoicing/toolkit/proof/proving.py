@@ -18,9 +18,11 @@ from invoicing.toolkit.policy import PolicyFinding, Problem, Proof
 from invoicing.toolkit.policy.migrations.history import in_order
 from invoicing.toolkit.policy.migrations.rules.migration_header import read
 from invoicing.toolkit.proof.catalog import Catalog, Difference, differences, read_catalog
-from invoicing.toolkit.proof.rows import fill, values_in
+from invoicing.toolkit.proof.rows import fill, fill_with
 from invoicing.toolkit.proof.running import StepFailure, importing, load, run_step
 from invoicing.toolkit.proof.scratch import Scratch, scratch, within
+from invoicing.toolkit.proof.values import lost, values_in, written_by_triggers
+from invoicing.toolkit.proof.words import compared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.policy.migrations import Revision
+    from invoicing.toolkit.proof.values import TableValues
 
 REVERSIBLE, DESTRUCTIVE = "reversible-migration", "destructive-flagged"
 # What rows may be: NULL, too long, out of range, of another form. Any row of that kind would do it;
@@ -66,6 +69,9 @@ async def prove(
                 await trial.run(judge=asked is None or revision.path in asked)
                 base, filled = trial.base, trial.filled
                 await place.keep(base, filled)
+        await place.keep()
+        left = await place.drop_roles()
+        proof.problems += [Problem(ordered[-1].path, 1, each) for each in left]
     return proof
 
 
@@ -93,6 +99,7 @@ class _Trial:
         self.module: Any = None
         self.base = base
         self.filled = filled
+        self.roles = frozenset(place.shared.roles)
 
     async def run(self, *, judge: bool) -> None:
         """Judge the revision, if asked to, and take the databases to it."""
@@ -100,24 +107,35 @@ class _Trial:
             self.module = load(self.path)
             if judge:
                 await self._judge()
+                # What the trial has made on the server is in the way of the same step elsewhere.
+                await self.place.keep(self.base, self.filled)
+                await self.place.drop_roles(*self.roles)
             await self._go_on()
         except StepFailure as failure:
             function = "the file" if self.module is None else "upgrade()"
-            message = f"{function} cannot run: {failure}"
-            line = self._place("upgrade")[0]
-            self.proof.problems.append(Problem(self.revision.path, line, message))
+            self._not_checked(f"{function} cannot run: {failure}")
+
+    def _not_checked(self, message: str, function: str = "upgrade") -> None:
+        line = self._place(function)[0]
+        self.proof.problems.append(Problem(self.revision.path, line, message))
+
+    async def _step(self, url: URL, name: str) -> None:
+        await run_step(url, self.module, name, self.place.shared)
+
+    async def _catalog(self, url: URL) -> Catalog:
+        return await within(url, partial(read_catalog, roles=self.roles | self.place.shared.roles))
 
     async def _go_on(self) -> None:
         if self.filled is not None:
             try:
-                await run_step(self.filled, self.module, "upgrade")
+                await self._step(self.filled, "upgrade")
             except StepFailure:
-                # Rows of ours are in its way; the next one gets others.
+                # Its rows are refused; the next revision gets others.
                 self.filled = None
         try:
-            await run_step(self.base, self.module, "upgrade")
+            await self._step(self.base, "upgrade")
         except StepFailure:
-            # It may need rows to be there.
+            # It may need rows to be there, or has made what all databases share.
             if self.filled is None:
                 raise
             self.base = await self.place.copy(self.filled)
@@ -127,48 +145,71 @@ class _Trial:
         if self.filled is None:
             self.filled = await self.place.copy(self.base)
         await within(self.filled, partial(fill, wide=False))
-        trial = await self.place.copy(self.filled)
-        before = await within(trial, read_catalog)
-        values = await within(trial, values_in)
+        trial, before, values = await self._up()
+        up = await self._catalog(trial)
         try:
-            await run_step(trial, self.module, "upgrade")
-        except StepFailure:
-            trial, values = await self.place.copy(self.base), {}
-            await run_step(trial, self.module, "upgrade")
-        up = await within(trial, read_catalog)
+            said = [finding async for finding in self._down(trial, before, up, values)]
+            if not any(finding.rule == REVERSIBLE for finding in said):
+                changed = set(differences(before, up))
+                said += [finding async for finding in self._down_on_rows(trial, changed)]
+        except StepFailure as failure:
+            self._not_checked(f"downgrade() cannot run: {failure}", "downgrade")
+            return
         self.proof.proven.add(self.revision.path)
-        said = [finding async for finding in self._down(trial, before, up, values)]
-        if not any(finding.rule == REVERSIBLE for finding in said):
-            changed = set(differences(before, up))
-            said += [finding async for finding in self._down_on_rows(trial, changed)]
         self.proof.findings += said
         self.proof.restored += not any(finding.rule == REVERSIBLE for finding in said)
 
+    async def _up(self) -> tuple[URL, Catalog, dict[str, TableValues]]:
+        """Run it up on a copy with as many rows as it takes; return what was there before."""
+        words, tables = compared(self.revision)
+        for source, more in ((self.filled, words), (self.filled, []), (self.base, [])):
+            if source is None or (more is words and not words):
+                continue
+            trial = await self.place.copy(source)
+            if more:
+                await within(trial, partial(fill_with, words=more, only=tables))
+            before = await self._catalog(trial)
+            values = await within(trial, values_in)
+            try:
+                await self._step(trial, "upgrade")
+            except StepFailure as failure:
+                if failure.is_refused or source is self.base:
+                    raise
+                continue
+            return trial, before, values
+        raise AssertionError
+
     async def _down(
-        self, trial: URL, before: Catalog, up: Catalog, values: dict[tuple[str, str], int]
+        self, trial: URL, before: Catalog, up: Catalog, values: dict[str, TableValues]
     ) -> AsyncIterator[PolicyFinding]:
         try:
-            await run_step(trial, self.module, "downgrade")
+            await self._step(trial, "downgrade")
         except StepFailure as failure:
+            if failure.is_refused:
+                raise
             yield self._finding(REVERSIBLE, f"downgrade() fails: {failure}", "make it run")
             return
-        lost = await within(trial, values_in)
-        down = await within(trial, read_catalog)
+        left = await within(trial, values_in)
+        down = await self._catalog(trial)
         missing = list(self._not_restored(before, down))
         for finding in missing:
             yield finding
         if not self.revision.steps().is_flagged:
-            for finding in self._lost(values, lost):
-                yield finding
+            gone = list(lost(values, left))
+            if gone:
+                ask = partial(written_by_triggers, names={table for table, _ in gone})
+                own = await within(trial, ask)
+                for finding in self._lost([each for each in gone if each not in own]):
+                    yield finding
         if down != before:
             return
         try:
-            await run_step(trial, self.module, "upgrade")
+            await self._step(trial, "upgrade")
         except StepFailure as failure:
             message = f"upgrade() fails after downgrade(): {failure}"
             yield self._finding(REVERSIBLE, message, "take back all that upgrade() does")
             return
-        again = await within(trial, read_catalog)
+        again = await self._catalog(trial)
         for each in list(differences(up, again))[:1]:
             message = f"upgrade() after downgrade() gives another schema: {each}"
             yield self._finding(REVERSIBLE, message, "take back all that upgrade() does")
@@ -181,7 +222,7 @@ class _Trial:
         tables = None if everywhere else {each.table or each.name for each in changed}
         await within(trial, partial(fill, wide=True, only=tables))
         try:
-            await run_step(trial, self.module, "downgrade")
+            await self._step(trial, "downgrade")
         except StepFailure as failure:
             if failure.sqlstate in ROWS_FAULT:
                 message = f"downgrade() fails on rows that upgrade() lets in: {failure}"
@@ -214,16 +255,14 @@ class _Trial:
             or re.search(rf"(?<!\w)({'|'.join(map(re.escape, words))})(?!\w)", below)
         )
 
-    def _lost(
-        self, values: dict[tuple[str, str], int], after: dict[tuple[str, str], int]
-    ) -> Iterator[PolicyFinding]:
-        for (table, column), count in values.items():
-            if after.get((table, column), count) < count:
-                what = f"values of {table}.{column}" if column else f"rows of {table}"
-                message = f"{what} are gone after upgrade() and downgrade()"
-                fix = "say DESTRUCTIVE in the docstring, and what is lost"
-                yield self._finding(DESTRUCTIVE, message, fix, "upgrade")
-                return
+    def _lost(self, gone: list[tuple[str, str]]) -> Iterator[PolicyFinding]:
+        if gone:
+            table, column = gone[0]
+            what = f"values of {table}.{column}" if column else f"rows of {table}"
+            more = f" (and {len(gone) - 1} more)" if len(gone) > 1 else ""
+            message = f"{what}{more} are gone after upgrade() and downgrade()"
+            fix = "say DESTRUCTIVE in the docstring, and what is lost"
+            yield self._finding(DESTRUCTIVE, message, fix, "upgrade")
 
     def _finding(
         self, rule: str, message: str, fix: str, function: str = "downgrade"

@@ -1,8 +1,9 @@
 """Rows for every table: what its columns can hold, so that a step that fails on rows fails here.
 
-Plain rows have something in every column, and fit into narrower types as well. Wide ones come as
-long and as large as their types allow, once with NULL wherever it may be, and with every label of
-an enumeration. A table whose checks or triggers refuse them all stays empty.
+Plain rows have something in every column, each another value, and fit into narrower types as well.
+Wide ones come as long and as large as their types allow, once with NULL wherever it may be, and
+with every label of an enumeration; rows of words have what a revision compares with. A table whose
+checks or triggers refuse them all stays empty.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-PLAIN_ROWS, MOST_LABELS = 2, 20
+PLAIN_ROWS, MOST_LABELS, FIRST_WORD = 3, 20, 60
 LONGEST = 2_000
 COLUMNS = """
     SELECT attrelid::regclass::text AS table, quote_ident(attname) AS name,
@@ -28,6 +29,7 @@ COLUMNS = """
         attnotnull OR typnotnull AS is_required,
         attgenerated <> '' OR attidentity <> '' OR coalesce(pg_get_expr(adbin, adrelid), '')
             LIKE 'nextval(%' AS is_made,
+        attgenerated <> '' AS is_computed,
         coalesce((SELECT array_agg(enumlabel::text ORDER BY enumsortorder) FROM pg_enum
                   WHERE enumtypid IN (atttypid, typbasetype)), '{}') AS labels
     FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_type AS t ON t.oid = atttypid
@@ -55,6 +57,7 @@ CHECKS = """
     WHERE contype = 'c'
 """
 LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)")
+TEXTS = {"character varying", "character", "text", "citext", '"char"', "name", "bit varying"}
 SIZE = re.compile(r"\((\d+)(?:,(\d+))?\)")
 
 
@@ -66,6 +69,7 @@ class Column:
     type: str
     is_required: bool
     is_made: bool
+    is_computed: bool
     labels: list[str]
     allowed: list[str] = field(default_factory=list)
 
@@ -85,7 +89,7 @@ def read_tables(connection: Connection) -> list[Table]:
     tables: dict[str, Table] = {}
     for row in connection.exec_driver_sql(COLUMNS):
         table = tables.setdefault(row[0], Table(row[0]))
-        table.columns.append(Column(row[1], row[2], row[3], row[4], list(row[5])))
+        table.columns.append(Column(row[1], row[2], row[3], row[4], row[5], list(row[6])))
     tables.pop("alembic_version", None)
     for name, target, own, other in connection.exec_driver_sql(REFERENCES):
         if name in tables:
@@ -135,6 +139,16 @@ def fill(connection: Connection, *, wide: bool, only: set[str] | None = None) ->
     connection.commit()
 
 
+def fill_with(connection: Connection, words: list[str], only: set[str]) -> None:
+    """Put a row for each word into tables: all texts of the row are that word."""
+    for table in read_tables(connection):
+        if table.name.rpartition(".")[2].strip('"') in only:
+            for number, word in enumerate(words, FIRST_WORD):
+                _sent(connection, _insert(table, number, wide=False, word=word))
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    connection.commit()
+
+
 def _is_empty(connection: Connection, table: Table) -> bool:
     return connection.exec_driver_sql(f"SELECT 1 FROM {table.name} LIMIT 1").first() is None
 
@@ -157,7 +171,13 @@ def _inserts(table: Table, number: int, *, wide: bool) -> Iterator[str]:
 
 
 def _insert(
-    table: Table, number: int, *, wide: bool, as_checked: bool = False, empty: bool = False
+    table: Table,
+    number: int,
+    *,
+    wide: bool,
+    as_checked: bool = False,
+    empty: bool = False,
+    word: str | None = None,
 ) -> str:
     referring = {own for _, columns, _ in table.references for own in columns}
     names, values, sources = [], [], []
@@ -167,7 +187,7 @@ def _insert(
             continue
         names.append(column.name)
         # A column that is left out would have its default.
-        value = _value(column, number, wide=wide, as_checked=as_checked)
+        value = _value(column, number, wide=wide, as_checked=as_checked, word=word)
         values.append("NULL" if is_empty else value)
     taken = set(names)
     for index, (target, own, other) in enumerate(table.references):
@@ -188,9 +208,13 @@ def _insert(
     return f"INSERT INTO {table.name} ({', '.join(names)}) {chosen}"
 
 
-def _value(column: Column, number: int, *, wide: bool, as_checked: bool) -> str:
+def _value(
+    column: Column, number: int, *, wide: bool, as_checked: bool, word: str | None = None
+) -> str:
     if column.labels:
         value = column.labels[number % len(column.labels)]
+    elif word is not None and column.type.partition("(")[0] in TEXTS:
+        value = word
     elif as_checked and column.allowed:
         value = column.allowed[number % len(column.allowed)]
     else:
@@ -203,24 +227,22 @@ def _text_of(type_: str, number: int, *, wide: bool) -> str:
         return "{" + _text_of(type_[:-2], number, wide=wide) + "}"
     size = SIZE.search(type_)
     word = type_.partition("(")[0].strip()
-    if word in {
-        "character varying",
-        "character",
-        "text",
-        "citext",
-        '"char"',
-        "name",
-        "bit varying",
-    }:
+    if word in TEXTS:
         length = min(int(size[1]), LONGEST) if size else (300 if word in {"text", "citext"} else 1)
         length = length if word != "character varying" or size else 300
         start = str(number)
-        return (start + ("x" * (length - len(start)) if wide else "x"))[:length]
+        # In either case, and with a space: what changes only that is a change, too.
+        plain = (f"{start}x", f"{start}Y", f" {start}z"[-length:])[number % 3]
+        return (start + "x" * (length - len(start)) if wide else plain)[:length]
     if word == "numeric" and size and wide:
         scale = int(size[2] or 0)
         whole = "9" * (int(size[1]) - scale) or "0"
         whole = str(int(whole) - number) if int(whole) > number else whole
         return whole + ("." + "9" * scale if scale else "")
+    if not wide and word in {"numeric", "real", "double precision"}:
+        # No value of a narrower scale.
+        scale = int(size[2] or 0) if size else 1
+        return str(number + 1) + ("." + "0" * (scale - 1) + "5" if scale else "")
     large = {"bigint": 3_000_000_000, "integer": 40_000, "numeric": 1}.get(word, 1)
     if word in {"bigint", "integer", "smallint", "numeric", "real", "double precision", "oid"}:
         return str((large if wide else 1) + number)
@@ -230,7 +252,7 @@ def _text_of(type_: str, number: int, *, wide: bool) -> str:
 def _other(word: str, number: int) -> str:
     day = f"2026-01-{number % 28 + 1:02}"
     texts = {
-        "boolean": "true",
+        "boolean": "false" if number % 2 else "true",
         "date": day,
         "timestamp without time zone": f"{day} 12:34:56.789",
         "timestamp with time zone": f"{day} 12:34:56.789+00",
@@ -252,17 +274,3 @@ def _other(word: str, number: int) -> str:
         "ltree": f"a{number}",
     }
     return texts.get(word, "empty" if "range" in word else str(number))
-
-
-def values_in(connection: Connection) -> dict[tuple[str, str], int]:
-    """Return how many values each column has that are not NULL, and each table's rows."""
-    counted: dict[tuple[str, str], int] = {}
-    for table in read_tables(connection):
-        names = [column.name for column in table.columns]
-        asked = ", ".join(["count(*)", *(f"count({name})" for name in names)])
-        row = connection.exec_driver_sql(f"SELECT {asked} FROM {table.name}").one()
-        counted |= {
-            (table.name, name): count for name, count in zip(["", *names], row, strict=True)
-        }
-    connection.rollback()
-    return counted

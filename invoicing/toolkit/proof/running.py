@@ -7,6 +7,7 @@ as operations of the project's own are registered by them.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
@@ -21,6 +22,7 @@ from alembic.util import load_python_file
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.toolkit.proof.scratch import within
+from invoicing.toolkit.proof.shared import OutsideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,16 +30,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
+    from invoicing.toolkit.proof.shared import SharedObjects
+
 
 class StepFailure(Exception):  # noqa: N818 -- a result, handled where the step was asked for
     """A function of a revision that raised.
 
     Attributes:
         sqlstate: what the database calls it; empty where it is not the database's error.
+        is_refused: whether it was not run, as it would reach outside of its database.
     """
 
-    def __init__(self, reason: str, sqlstate: str = "") -> None:
+    def __init__(self, reason: str, sqlstate: str = "", *, is_refused: bool = False) -> None:
         self.sqlstate = sqlstate
+        self.is_refused = is_refused
         super().__init__(reason)
 
 
@@ -88,7 +94,12 @@ def load(path: Path) -> Any:  # noqa: ANN401 -- a module
         raise StepFailure(_reason(error)) from None
 
 
-async def run_step(url: URL, module: Any, name: str) -> None:  # noqa: ANN401 -- a module
+async def run_step(
+    url: URL,
+    module: Any,  # noqa: ANN401 -- a module
+    name: str,
+    shared: SharedObjects,
+) -> None:
     """Run `upgrade` or `downgrade` of a revision on a database, in a transaction of its own.
 
     Raises:
@@ -99,15 +110,21 @@ async def run_step(url: URL, module: Any, name: str) -> None:  # noqa: ANN401 --
         reason = f"there is no {name}()"
         raise StepFailure(reason)
     home = home_of(Path(module.__file__).parent)
+    before = set(shared.roles)
     try:
-        await within(url, partial(_run, step, home))
-    except StepFailure:
-        raise
+        await within(url, partial(_run, step, home, shared))
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever the project's code raises
+        shared.roles |= before
+        if isinstance(error, OutsideError):
+            reason = f"{error} reaches outside of the proof's database, so it is not run"
+            raise StepFailure(reason, is_refused=True) from None
         raise StepFailure(_reason(error), _sqlstate(error)) from None
 
 
-def _run(step: Callable[[], object], home: Path, connection: Connection) -> None:
+def _run(
+    step: Callable[[], object], home: Path, shared: SharedObjects, connection: Connection
+) -> None:
+    shared.watch(connection)
     config = Config(str(home.parent / "alembic.ini"))
     config.set_main_option("script_location", str(home).replace("%", "%%"))
     environment = EnvironmentContext(config, ScriptDirectory(str(home)))
@@ -128,5 +145,7 @@ def _reason(error: BaseException) -> str:
     text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     text = text.partition(">: ")[2] if text.startswith("<class ") else text
     first = next(iter(text.strip().splitlines()), "")
+    if re.fullmatch('role ".*" already exists', first):
+        first += " on this server: drop it, or prove on a server without it (DATABASE_URL)"
     kind = type(error).__name__
     return first if isinstance(error, DBAPIError) else f"{kind}: {first}" if first else kind

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.db.databases import quoted_name, run_on_server
+from invoicing.toolkit.proof.shared import SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,7 @@ class Scratch:
 
     Attributes:
         server: any URL of the server.
+        shared: what its revisions have made that all databases of the server share.
     """
 
     def __init__(self, server: URL) -> None:
@@ -34,6 +36,7 @@ class Scratch:
         self.prefix = f"proof_{uuid4().hex[:8]}"
         self.numbers = itertools.count()
         self.names: list[URL] = []
+        self.shared = SharedObjects()
 
     async def make(self) -> URL:
         """Return a new database, empty."""
@@ -55,15 +58,29 @@ class Scratch:
             await run_on_server(url, f"DROP DATABASE IF EXISTS {quoted_name(url)} WITH (FORCE)")
             self.names.remove(url)
 
+    async def drop_roles(self, *kept: str) -> list[str]:
+        """Drop the roles of revisions; return those that stay, each with the reason."""
+        left = []
+        for role in sorted(self.shared.roles.difference(kept)):
+            name = quoted_name(self.server.set(database=role))
+            try:
+                await run_on_server(self.server, f"DROP ROLE IF EXISTS {name}")
+            except Exception as error:  # noqa: BLE001 -- said, with what to run
+                reason = next(iter(str(error).splitlines()), "")
+                left.append(f"role {role} stays on the server ({reason}). Run: DROP ROLE {name}")
+        self.shared.roles.intersection_update(kept)
+        return left
+
 
 @asynccontextmanager
 async def scratch(server: URL) -> AsyncIterator[Scratch]:
-    """Yield a place for databases; those that are left are dropped at the end."""
+    """Yield a place for databases; those that are left are dropped at the end, and roles."""
     place = Scratch(server)
     try:
         yield place
     finally:
         await place.keep()
+        await place.drop_roles()
 
 
 async def within(url: URL, work: Callable[[Connection], Result]) -> Result:

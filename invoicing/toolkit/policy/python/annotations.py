@@ -48,6 +48,18 @@ def mapped_type(node: ast.expr | None) -> str | None:
     return object_of_annotation(node.slice) or "?"
 
 
+def metadata_of(node: ast.expr | None) -> list[ast.expr]:
+    """Return what `Annotated[...]` has beside its type, wherever in an annotation that stands."""
+    node = _parsed(node)
+    return [
+        item
+        for each in (ast.walk(node) if node is not None else ())
+        if isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Tuple)
+        if (dotted(each.value) or "").rpartition(".")[2] == "Annotated"
+        for item in each.slice.elts[1:]
+    ]
+
+
 def kind_of_annotation(node: ast.expr | None) -> str | None:
     """Return `collection`, `single`, `write_only` or `dynamic`; None for no relationship's."""
     node = _parsed(node)

@@ -65,6 +65,13 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
         getattr(node, "repeated", False),
         getattr(node, "awaited", False),
         _keyword(node.args[1]) if len(node.args) > 1 else None,
+        (_end(node.args), _end([*node.args, *(keyword.value for keyword in node.keywords)])),
+    )
+
+
+def _end(arguments: list[ast.expr]) -> tuple[int, int]:
+    return max(
+        ((each.end_lineno or 0, each.end_col_offset or 0) for each in arguments), default=(0, 0)
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.policy.python.annotations import (
-    kind_of_annotation,
-    mapped_type,
     object_of_annotation,
 )
+from invoicing.toolkit.policy.python.attributes import attributes_of, metadata_calls
 from invoicing.toolkit.policy.python.calls import (
     call_syntax,
     callee_of,
@@ -21,6 +20,7 @@ from invoicing.toolkit.policy.python.calls import (
 from invoicing.toolkit.policy.python.clauses import clause_syntax
 from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
 from invoicing.toolkit.policy.python.syntax import (
+    AliasSyntax,
     AttributeSyntax,
     CallSyntax,
     ClassSyntax,
@@ -31,7 +31,7 @@ from invoicing.toolkit.policy.python.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from invoicing.toolkit.policy.source import SourceFile
 
@@ -68,6 +68,7 @@ def collect(source: SourceFile) -> ModuleSyntax:
         source.text.count("\n") + 1,
         clauses=collector.clauses,
         reads=collector.reads,
+        aliases=collector.aliases,
     )
 
 
@@ -83,6 +84,7 @@ class _Collector:
         self.clauses: list[ClauseSyntax] = []
         self.functions = [FunctionSyntax()]
         self.reads: list[tuple[str, Place]] = []
+        self.aliases: dict[str, AliasSyntax] = {}
 
     def walk(self, tree: ast.Module) -> None:
         """Visit every node once, parents first."""
@@ -254,6 +256,21 @@ class _Collector:
         if bound is not None and not (goes_on and name in scope.names):
             scope.names[name] = bound
         self._keep_constant(name, value, function)
+        if function == 0 and owner is None and value is not None:
+            self._keep_alias(name, value)
+
+    def _keep_alias(self, name: str, value: ast.expr) -> None:
+        if isinstance(value, ast.Call) and len(value.args) > 1:
+            maker = (callee_of(value) or "").rpartition(".")[2]
+            value = value.args[1] if maker in {"NewType", "TypeAliasType"} else value
+        about = object_of_annotation(value)
+        if about is not None:
+            self.aliases[name] = AliasSyntax(about, metadata_calls(value, 0, None))
+
+    def visit_type_alias(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401 -- since 3.12
+        """Note `type Name = ...`."""
+        self._bind(node.name.id, node.value, function, owner)
+        return function, owner
 
     def _keep_constant(self, name: str, value: ast.expr | None, function: int) -> None:
         if function == 0 and value is not None:
@@ -287,7 +304,7 @@ class _Collector:
         name = f"{owner}.{node.name}" if owner else node.name
         attributes: dict[str, AttributeSyntax] = {}
         for statement in node.body:
-            for syntax in _attributes(statement, function, name):
+            for syntax in attributes_of(statement, function, name):
                 attributes[syntax.name] = syntax
         entered = ClassSyntax(
             name,
@@ -326,43 +343,10 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
 }
 
 
+if hasattr(ast, "TypeAlias"):
+    VISITS[ast.TypeAlias] = _Collector.visit_type_alias
+
+
 def _base_name(node: ast.expr) -> str | None:
     # `Generic[T]` is a base by the name of `Generic`.
     return dotted(node.value if isinstance(node, ast.Subscript) else node)
-
-
-def _attributes(statement: ast.stmt, function: int, owner: str) -> Iterable[AttributeSyntax]:
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        yield _attribute(
-            statement.target.id, statement.annotation, statement.value, function, owner, statement
-        )
-    elif isinstance(statement, ast.Assign):
-        for target in statement.targets:
-            if isinstance(target, ast.Name):
-                yield _attribute(target.id, None, statement.value, function, owner, statement)
-    elif isinstance(statement, ast.FunctionDef):
-        decorators = {(dotted(node) or "").rpartition(".")[2] for node in statement.decorator_list}
-        returned = [node for node in statement.body if isinstance(node, ast.Return)]
-        value = returned[0].value if "declared_attr" in decorators and returned else None
-        yield _attribute(statement.name, statement.returns, value, function, owner, statement)
-
-
-def _attribute(
-    name: str,
-    annotation: ast.expr | None,
-    value: ast.expr | None,
-    function: int,
-    owner: str,
-    statement: ast.stmt,
-) -> AttributeSyntax:
-    call = call_syntax(value, function, owner) if isinstance(value, ast.Call) else None
-    constant = constant_of(value) if isinstance(value, ast.Constant) else dotted(value)
-    return AttributeSyntax(
-        name,
-        kind_of_annotation(annotation),
-        call,
-        constant,
-        place_of(statement),
-        mapped_type(annotation),
-        tuple(filter(None, map(dotted, value.keys))) if isinstance(value, ast.Dict) else (),
-    )

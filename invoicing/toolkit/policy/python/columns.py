@@ -1,19 +1,31 @@
-"""The columns of mapped classes and mixins, and what types they are given."""
+"""The columns of mapped classes and mixins, and what types they are given.
+
+A type comes from the column itself, from `Annotated[...]` by whatever name it has in the project,
+or from the type_annotation_map of a base.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.aliases import meaning_of
 from invoicing.toolkit.policy.python.relationships import RELATIONSHIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from invoicing.toolkit.policy.python.aliases import Meaning
     from invoicing.toolkit.policy.python.project import MappedClass, Project
-    from invoicing.toolkit.policy.python.syntax import AttributeSyntax, CallSyntax
+    from invoicing.toolkit.policy.python.syntax import AttributeSyntax, CallSyntax, ModuleSyntax
 
 COLUMNS = {"sqlalchemy.orm.mapped_column", "sqlalchemy.Column", "sqlalchemy.schema.Column"}
+NO_TYPES = {"ForeignKey", "Identity", "Computed", "Sequence", "CheckConstraint"}
+MAP = "type_annotation_map"
+# A type that a base gives, and that cannot be read.
+UNKNOWN = "?"
+
+Types = list[tuple[str, "CallSyntax | None"]]
 
 
 class Column(NamedTuple):
@@ -22,12 +34,14 @@ class Column(NamedTuple):
     Attributes:
         owner: the class, a mixin as well.
         attribute: its name, its annotation and its place.
-        types: the types it is given, as they are written and what they resolve to.
+        types: the types it is given, as they are called and made; UNKNOWN for some other.
+        python: what its annotation holds, by its dotted name.
     """
 
     owner: MappedClass
     attribute: AttributeSyntax
-    types: list[tuple[str, CallSyntax | None]]
+    types: Types
+    python: str | None
 
     @property
     def name(self) -> str:
@@ -51,19 +65,78 @@ def columns(project: Project) -> Iterator[Column]:
             made = project.resolve(owner.module, call.callee) if call is not None else None
             is_mapped = attribute.mapped is not None and made not in RELATIONSHIP
             if (made in COLUMNS or is_mapped) and attribute.annotation != "collection":
-                yield Column(owner, attribute, list(_types(project, owner, call)))
+                yield _column(project, owner, attribute)
 
 
-def _types(
-    project: Project, owner: MappedClass, call: CallSyntax | None
-) -> Iterator[tuple[str, CallSyntax | None]]:
-    if call is None:
-        return
+def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> Column:
+    meaning = meaning_of(project, owner.module, attribute.mapped)
+    given = [(owner.module, [attribute.call] if attribute.call is not None else [])]
+    given += [(owner.module, list(attribute.metadata)), *meaning.metadata]
+    for module, calls in given:
+        types = [each for call in calls for each in _types(project, module, call)]
+        if types:
+            return Column(owner, attribute, types, meaning.python)
+    return Column(owner, attribute, _mapped(project, owner, meaning), meaning.python)
+
+
+def _types(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
     inner = {f"{each.callee}()": each for each in call.inner}
     given = call.keywords.get("type_")
+    types = []
     for written in (*call.arguments[:2], given.name if given is not None else None):
-        name = project.resolve(owner.module, (written or "").removesuffix("()"))
-        if written and name and name.startswith("sqlalchemy."):
-            kind = name.rpartition(".")[2]
-            if kind not in {"ForeignKey", "Identity", "Computed", "Sequence", "CheckConstraint"}:
-                yield kind, inner.get(written)
+        kind = _kind(project, module, (written or "").removesuffix("()"))
+        if written and kind is not None and kind not in NO_TYPES:
+            types.append((kind, inner.get(written)))
+    return types
+
+
+def _kind(project: Project, module: ModuleSyntax, written: str) -> str | None:
+    name = project.resolve(module, written) or ""
+    return name.rpartition(".")[2] if name.startswith("sqlalchemy.") else None
+
+
+def _mapped(project: Project, owner: MappedClass, meaning: Meaning) -> Types:
+    """Return the type that a base gives to what an annotation holds."""
+    is_mixin = not project.is_declarative(owner)
+    classes = _with_maps(project) if is_mixin else project.ancestors(owner)[0]
+    for each in classes:
+        attribute = each.syntax.attributes.get(MAP)
+        registry = each.syntax.attributes.get("registry")
+        if attribute is None:
+            if registry is not None and registry.call is not None and MAP in registry.call.keywords:
+                return [(UNKNOWN, None)]
+            continue
+        if not attribute.keys:
+            return [(UNKNOWN, None)]
+        wanted = [*meaning.names, meaning.python]
+        pairs = zip(attribute.keys, attribute.values, strict=True)
+        given = {_key(project, each.module, key): value for key, value in pairs}
+        for name in wanted:
+            if name in given:
+                return _given(project, each.module, given[name])
+    return []
+
+
+def _key(project: Project, module: ModuleSyntax, written: str) -> str | None:
+    meaning = meaning_of(project, module, written)
+    return next(iter(meaning.names), meaning.python)
+
+
+def _given(project: Project, module: ModuleSyntax, value: CallSyntax | str | None) -> Types:
+    call = value if value is not None and not isinstance(value, str) else None
+    written = call.callee if call is not None else value
+    kind = _kind(project, module, written) if isinstance(written, str) else None
+    return [(kind or UNKNOWN, call)]
+
+
+def _with_maps(project: Project) -> list[MappedClass]:
+    """Return the bases that a mixin may be mixed with."""
+    notes = project.notes.setdefault(MAP, {})
+    if not notes:
+        notes["bases"] = [
+            each
+            for each in project.classes.values()
+            if {MAP, "registry"} & each.syntax.attributes.keys()
+        ]
+    found: list[MappedClass] = notes["bases"]
+    return found

@@ -58,6 +58,7 @@ class CallSyntax:
         is_repeated: whether it stands in a loop, by itself.
         awaited: whether it is awaited where it stands.
         given: its second positional argument.
+        ends: the line and column where its last positional argument ends, and its last argument.
     """
 
     callee: str
@@ -73,6 +74,7 @@ class CallSyntax:
     is_repeated: bool = False
     awaited: bool = False
     given: Keyword | None = None
+    ends: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
 
 class ClauseSyntax(NamedTuple):
@@ -98,6 +100,18 @@ class ClauseSyntax(NamedTuple):
     is_read: bool
 
 
+class AliasSyntax(NamedTuple):
+    """A name for a type: `Money = Annotated[Decimal, mapped_column(...)]`, `type Money = ...`.
+
+    Attributes:
+        name: the class that it is about, as it is written.
+        metadata: the calls in its `Annotated[...]`.
+    """
+
+    name: str
+    metadata: tuple[CallSyntax, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeSyntax:
     """A name that a class's body binds.
@@ -111,6 +125,8 @@ class AttributeSyntax:
         place: where it is bound.
         mapped: the class in its `Mapped[...]`, as it is written.
         keys: those of the dictionary it is bound to, as far as they are names.
+        values: what each of these keys leads to, by name or by the call that makes it.
+        metadata: the calls in its `Mapped[Annotated[...]]`.
     """
 
     name: str
@@ -120,6 +136,8 @@ class AttributeSyntax:
     place: Place
     mapped: str | None = None
     keys: tuple[str, ...] = ()
+    values: tuple[CallSyntax | str | None, ...] = ()
+    metadata: tuple[CallSyntax, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,7 @@ class ModuleSyntax:
         calls: calls of things with a name.
         functions: the module itself at 0, and each function.
         reads: attributes that are read and mean a query, with their places.
+        aliases: the names that it gives to types, outside of functions and classes.
         imported: every imported module, with its place.
         suppressions: its comments for the gate.
         lines: how many lines it has.
@@ -219,6 +238,7 @@ class ModuleSyntax:
     clauses: list[ClauseSyntax] = field(default_factory=list)
     revision: RevisionSteps | None = None
     reads: list[tuple[str, Place]] = field(default_factory=list)
+    aliases: dict[str, AliasSyntax] = field(default_factory=dict)
 
     def finding(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.python.columns import Column, columns
+from invoicing.toolkit.policy.python.columns import columns
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import MappedClass, Project
-    from invoicing.toolkit.policy.python.syntax import CallSyntax, ModuleSyntax
+    from invoicing.toolkit.policy.python.syntax import CallSyntax
 
 SLUG = "aware-datetimes"
 MOMENTS = {"DateTime", "DATETIME", "TIMESTAMP"}
-MAP = "type_annotation_map"
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
@@ -29,7 +28,8 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         moments = [made for kind, made in column.types if kind in MOMENTS]
         if column.types and not any(map(_is_naive, moments)):
             continue
-        if moments or (_is_moment(column) and not _is_mapped(project, column.owner)):
+        is_moment = column.python == "datetime.datetime"
+        if moments or (is_moment and not _may_be_mapped(project, column.owner)):
             yield column.finding(
                 SLUG,
                 f"{column.name} is a datetime without a time zone",
@@ -44,33 +44,12 @@ def _is_naive(made: CallSyntax | None) -> bool:
     return made.text != "True" if given is None else given.text == "False"
 
 
-def _is_moment(column: Column) -> bool:
-    written = column.attribute.mapped or ""
-    head, dot, rest = written.partition(".")
-    # As it is imported: an alias may be an Annotated one with its own type.
-    target = column.owner.module.imports.get(head)
-    return target is not None and target + dot + rest == "datetime.datetime"
-
-
-def _is_mapped(project: Project, owner: MappedClass) -> bool:
-    """Return whether a base says what a datetime is, or may say so where it cannot be read."""
-    classes, outside = project.ancestors(owner)
-    if not project.is_declarative(owner):
-        classes = list(project.classes.values())
-    if any(_has_map(project, each.module, each) for each in classes):
-        return True
+def _may_be_mapped(project: Project, owner: MappedClass) -> bool:
+    """Return whether a base may say what a datetime is where it cannot be read."""
+    _, outside = project.ancestors(owner)
     return any(
         "." in name and not name.startswith(("sqlalchemy.", "builtins.")) for name in outside
     )
-
-
-def _has_map(project: Project, module: ModuleSyntax, owner: MappedClass) -> bool:
-    attribute = owner.syntax.attributes.get(MAP)
-    if attribute is not None:
-        named = {project.resolve(module, key) for key in attribute.keys}
-        return not attribute.keys or "datetime.datetime" in named
-    registry = owner.syntax.attributes.get("registry")
-    return registry is not None and registry.call is not None and MAP in registry.call.keywords
 
 
 RULE = Rule(

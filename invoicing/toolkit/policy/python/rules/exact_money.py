@@ -52,7 +52,7 @@ def is_money(name: str) -> bool:
 def _is_float(column: Column) -> bool:
     if column.types:
         return any(kind in FLOATS for kind, _ in column.types)
-    return column.attribute.mapped == "float"
+    return column.python == "float"
 
 
 RULE = Rule(

@@ -95,19 +95,17 @@ def _edits(call: CallSyntax) -> tuple[Edit, ...]:
     given = call.keywords.get("lazy")
     if given is not None:
         return (Edit(*given.place, '"raise"'),) if given.text in LOADING else ()
-    place = call.place
-    if place.line == place.end_line:
-        empty = place.end_column - call.callee_place.end_column <= len("()")
-        text = 'lazy="raise"' if empty else ', lazy="raise"'
-        return (
-            Edit(place.end_line, place.end_column - 1, place.end_line, place.end_column - 1, text),
-        )
-    # Right behind the bracket: what comes last may be a comma or a comment.
-    end = call.callee_place
-    if call.arguments:
-        return ()
-    at = end.end_column + 1
-    return (Edit(end.end_line, at, end.end_line, at, 'lazy="raise", '),)
+    place, begin = call.place, call.callee_place
+    positional, last = call.ends
+    if last == (place.end_line, place.end_column - 1):
+        line, column, text = *last, ', lazy="raise"'
+    elif call.arguments:
+        # Behind it there may be a comma or a comment, and a keyword fits before both.
+        line, column, text = *positional, ', lazy="raise"'
+    else:
+        comma = ", " if call.keywords else ""
+        line, column, text = begin.end_line, begin.end_column + 1, f'lazy="raise"{comma}'
+    return (Edit(line, column, line, column, text),)
 
 
 RULE = Rule(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.finding import file_of
 from invoicing.toolkit.policy.python.sessions import is_query, query_finding
 from invoicing.toolkit.policy.rule import Rule
 
@@ -24,7 +25,7 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     settings = project.settings
     allowed = (*settings.services, *settings.session_module)
     for module in project.modules:
-        path = module.path.partition("[")[0]
+        path = file_of(module.path)
         elsewhere = path in project.model_files or project.is_migration(module)
         if elsewhere or settings.matches(path, allowed):
             continue
