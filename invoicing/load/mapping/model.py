@@ -244,6 +244,16 @@ class Options(Part):
     empty: list[str] | None = None
 
 
+_LAYOUT = ("header_row", "encoding", "delimiter", "fill_down", "fill_within", "skip", "only")
+
+
+def _differing(options: Options, others: Options) -> str | None:
+    """Return what two sections of the same rows say otherwise of how they are laid out."""
+    if (options.file, options.sheet) != (others.file, others.sheet):
+        return None
+    return next((name for name in _LAYOUT if getattr(options, name) != getattr(others, name)), None)
+
+
 class Words(Part):
     """What words of the files mean, wherever they stand."""
 
@@ -352,6 +362,13 @@ class Mapping(Options):
             if options.decimal and options.decimal == options.grouping:
                 message = f"[{kind}] has the same character as decimal and as grouping"
                 raise ValueError(message)
+            for other in self.sections():
+                if (differing := _differing(options, self.options(other))) is not None:
+                    message = (
+                        f"[{kind}] and [{other}] read the same file with another {differing}: "
+                        "write it once, at the top, or in both"
+                    )
+                    raise ValueError(message)
             if section.repeated != "same" and options.file not in self._shared(kind):
                 message = f"[{kind}] repeated is for a file that holds another table too"
                 raise ValueError(message)
