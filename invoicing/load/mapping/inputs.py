@@ -16,8 +16,8 @@ from invoicing.load.kinds import (
     UNSCALED_LINES,
 )
 from invoicing.load.mapping.cells import plain_name
-from invoicing.load.mapping.model import AmountRule, CellRule
 from invoicing.load.mapping.rows import RowConverter
+from invoicing.load.mapping.rules import AmountRule, CellRule
 from invoicing.load.mapping.shape import ShapedSource
 from invoicing.load.mapping.values import CellError
 from invoicing.load.rejects import OWN_COLUMNS
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.load.inputs import Repeats
-    from invoicing.load.mapping.model import ExtraLine, Mapping, Options
+    from invoicing.load.mapping.model import Mapping, Options
+    from invoicing.load.mapping.rules import ExtraLine
     from invoicing.load.source import InputSource
 
 _LONGEST_HEADER = 1000

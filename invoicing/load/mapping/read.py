@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from invoicing.load.errors import MappingError
-from invoicing.load.mapping.model import TO_FILL_IN, Mapping
+from invoicing.load.mapping.model import Mapping
+from invoicing.load.mapping.rules import TO_FILL_IN
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
