@@ -19,7 +19,7 @@ from invoicing.files import write_whole
 from invoicing.load import KINDS, load_files
 from invoicing.load.errors import BadRowsError
 from invoicing.load.mapping import mapping_text, ready_mappings
-from invoicing.load.mapping.model import TO_FILL_IN
+from invoicing.load.mapping.rules import TO_FILL_IN
 
 if TYPE_CHECKING:
     from invoicing.schemas.load import LoadReport

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
@@ -68,7 +69,8 @@ class RejectsFile:
             named, unparsed = {}, cells
         elif len(cells) < len(source.columns):
             unparsed = [f"{len(cells)} fields where there have to be {len(source.columns)}"]
-        row = [named.get(name, "") for name in self._columns]
+        point = getattr(source, "decimal", ".")
+        row = [_written(named.get(name, ""), point) for name in self._columns]
         self._writer.writerow([source.path, line, reason, *row, _joined(unparsed)])
 
 
@@ -89,6 +91,11 @@ def open_rejects(path: Path, sources: Sequence[InputSource]) -> Iterator[Callabl
     except OSError as error:
         message = f"cannot write the rejects to {path}: {error.strerror}. Nothing was loaded"
         raise UsageError(message) from None
+
+
+def _written(cell: object, point: str) -> object:
+    """Return a cell as its file would write it: a number has the decimal point of its texts."""
+    return str(cell).replace(".", point) if isinstance(cell, float | Decimal) else cell
 
 
 def _joined(cells: Sequence[object]) -> object:

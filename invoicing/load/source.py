@@ -97,6 +97,10 @@ def open_table(
         from invoicing.load.excel_source import ExcelSource
 
         return ExcelSource(path, sheet=layout.sheet, header_row=layout.header_row)
+    return _open_text_table(path, known, layout, start)
+
+
+def _open_text_table(path: Path, known: Sequence[str], layout: Layout, start: bytes) -> InputSource:
     if layout.encoding is None and start.startswith(_UTF_16):
         raise InputFileError(path, "it is UTF-16. Add --encoding utf-16, or save it as UTF-8")
     match _first_character(path, layout.encoding):

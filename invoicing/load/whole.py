@@ -60,23 +60,35 @@ async def merge_repeats(staging: Staging, input_: Input) -> None:
         f" WHERE staged.id = kept.id AND staged.line <> kept.line AND staged.line >= $1 {alike}",
         input_.part * PART,
     )
-    for name in columns:
-        await staging.execute(
-            f"""
-            INSERT INTO load_problem (kind, line, rule, field, message, id)
-            SELECT $2, staged.line, 'conflicting-rows', $3,
-                format('is not what line %s says of the same {kind.singular}: correct it, or set'
-                       ' repeated = "first" or "last" in [{kind.name}]', kept.line % {PART}),
-                staged.id
-            FROM {kind.staging} AS staged, {twice}
-            WHERE staged.id = kept.id AND staged.line <> kept.line AND staged.line >= $1
-            AND staged.{name} IS DISTINCT FROM kept.{name}
-            """,
-            input_.part * PART,
-            kind.name,
-            input_.check.field(name),
-        )
-    # One bad row makes all that is said of the id doubtful, also a good row above it.
+    if input_.repeats == "same":
+        for name in columns:
+            await _note_conflicts(staging, input_, name, twice)
+    await _doubt_others(staging, input_)
+
+
+async def _note_conflicts(staging: Staging, input_: Input, name: str, twice: str) -> None:
+    """Note rows that differ in a column from the first row of the same id."""
+    kind = input_.kind
+    await staging.execute(
+        f"""
+        INSERT INTO load_problem (kind, line, rule, field, message, id)
+        SELECT $2, staged.line, 'conflicting-rows', $3,
+            format('is not what line %s says of the same {kind.singular}: correct it, or set'
+                   ' repeated = "first" or "last" in [{kind.name}]', kept.line % {PART}),
+            staged.id
+        FROM {kind.staging} AS staged, {twice}
+        WHERE staged.id = kept.id AND staged.line <> kept.line AND staged.line >= $1
+        AND staged.{name} IS DISTINCT FROM kept.{name}
+        """,
+        input_.part * PART,
+        kind.name,
+        input_.check.field(name),
+    )
+
+
+async def _doubt_others(staging: Staging, input_: Input) -> None:
+    """Note what else is said of the id of a bad row: good rows above it are doubtful too."""
+    kind = input_.kind
     await staging.execute(
         f"""
         INSERT INTO load_problem (kind, line, rule, field, message, id)

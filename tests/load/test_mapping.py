@@ -256,6 +256,29 @@ async def test_a_value_that_no_rule_covers_is_named_with_file_line_and_column(
     assert await contents(database) == NOTHING
 
 
+async def test_rejects_of_a_workbook_load_by_its_mapping_once_they_are_corrected(
+    database, tmp_path
+):
+    """The rejects are a CSV in UTF-8, whatever the file was: 1.125 in a sheet is not 1,125."""
+    workbook = xlsxwriter.Workbook(str(tmp_path / "rechnungen.csv"))
+    sheet = workbook.add_worksheet()
+    day = workbook.add_format({"num_format": "dd.mm.yyyy"})
+    sheet.write_row(1, 0, ["Rechnungen"])
+    sheet.write_row(2, 0, ["Nr", "Kunde", "Betrag", "Währung", "Stand", "Datum"])
+    sheet.write_row(3, 0, ["R1", 8, 1.125, "KWD", "gemahnt"])
+    sheet.write_number(3, 5, 46056, day)
+    workbook.close()
+    text = dedent(SEPARATE).replace('id = "Nr"\naccount', 'header_row = 3\nid = "Nr"\naccount')
+    text = text[: text.index("[lines]")]
+    mapping = german(tmp_path, text, rechnungen=(tmp_path / "rechnungen.csv").read_bytes())
+    rejects = tmp_path / "rejects.csv"
+    await load_files(database, mapping=mapping, skip_bad=True, rejects=rejects)
+    rejects.write_text(rejects.read_text().replace("gemahnt", "offen"))
+    await load_files(database, mapping=mapping, files=[tmp_path / "kunden.csv", rejects])
+    query = "SELECT amount_cents, issued_at::date::text FROM invoice"
+    assert await rows(database, query) == [(1125, "2026-02-03")]
+
+
 async def test_two_systems_with_a_source_do_not_share_ids(database, tmp_path):
     for source in ("first", "second", "second"):
         mapping = german(tmp_path, f'source = "{source}"\n{dedent(SEPARATE)}')
@@ -297,6 +320,7 @@ BAD_MAPPINGS = [
     ('decimal = ","', 'time_zone = "Mars/Olympus"', 3, "no time zone"),
     ('decimal = ","', 'encoding = "utf-99"', 3, "no encoding"),
     ('total = "Summe"', 'total = { times = "Summe" }', 26, "exactly one of"),
+    ('file = "positionen.csv"', 'file = "rechnungen.csv"\nskip = []', None, "with another skip"),
     ('total = "Summe"', "total = [", None, "no TOML"),
     ('currency = "Währung"', 'currency = { value = "eur" }', None, "no ISO 4217"),
 ]

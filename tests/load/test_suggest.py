@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
@@ -171,6 +174,14 @@ def test_a_workbook_has_a_section_for_each_sheet(tmp_path):
     assert parsed["accounts"]["sheet"] == "Clients"
     assert parsed["invoices"]["sheet"] == "Bills"
     assert parsed["invoices"]["account_id"] == "Client id"
+
+
+def test_nested_values_and_floats_of_parquet_are_looked_at_too(tmp_path):
+    table = {"Invoice": [1], "Customer": ["A"], "Total": [1.5], "Currency": ["EUR"]}
+    nested = {"Tags": [["a"]], "Other": [{"b": 1}], "Date": pa.array([date(2026, 1, 2)])}
+    pq.write_table(pa.table(table | nested), tmp_path / "export.parquet")
+    parsed = tomllib.loads(suggest_mapping([tmp_path / "export.parquet"]))
+    assert (parsed["amounts"], parsed["dates"]) == ("major", ["iso"])
 
 
 def test_names_that_toml_or_a_terminal_would_mind_are_written_safely(tmp_path):

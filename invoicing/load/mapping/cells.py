@@ -16,7 +16,8 @@ from invoicing.schemas.cells import id_text, is_blank, is_uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from invoicing.load.mapping.model import CellRule, Options, RowCondition
+    from invoicing.load.mapping.model import Options
+    from invoicing.load.mapping.rules import CellRule, RowCondition
     from invoicing.load.source import InputSource
 
     Reader = Callable[[Sequence[object]], Any]

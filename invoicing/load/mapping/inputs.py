@@ -16,18 +16,22 @@ from invoicing.load.kinds import (
     UNSCALED_LINES,
 )
 from invoicing.load.mapping.cells import plain_name
-from invoicing.load.mapping.model import AmountRule, CellRule
 from invoicing.load.mapping.rows import RowConverter
+from invoicing.load.mapping.rules import AmountRule, CellRule
 from invoicing.load.mapping.shape import ShapedSource
 from invoicing.load.mapping.values import CellError
+from invoicing.load.rejects import OWN_COLUMNS
 from invoicing.load.source import Layout, number_repeated, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.load.inputs import Repeats
-    from invoicing.load.mapping.model import ExtraLine, Mapping, Options
+    from invoicing.load.mapping.model import Mapping, Options
+    from invoicing.load.mapping.rules import ExtraLine
     from invoicing.load.source import InputSource
+
+_LONGEST_HEADER = 1000
 
 
 def open_mapped(
@@ -76,11 +80,15 @@ class _Opened:
     ) -> None:
         self._mapping = mapping
         self._problems = problems
-        self._options = {kind: mapping.options(kind) for kind in mapping.sections()}
+        self._options = {}
+        for kind in mapping.sections():
+            options = mapping.options(kind)
+            is_rejects = _is_rejects(paths[str(options.file)])
+            self._options[kind] = _of_rejects(options) if is_rejects else options
         self._sources: dict[str, InputSource] = {}
         shared: dict[str, InputSource] = {}
         for kind, options in self._options.items():
-            key = repr([getattr(options, name) for name in _SHAPE])
+            key = repr((options.file, options.sheet))
             if key not in shared:
                 path = paths[str(options.file)]
                 shared[key] = self._open(path, options, self._named(options.file), encoding)
@@ -216,7 +224,17 @@ def _without_empty(rule: AmountRule) -> AmountRule:
     return rule.model_copy(update={"column": None, "value": "0", "plus": plus})
 
 
-_SHAPE = (
-    "file", "sheet", "header_row", "encoding", "delimiter", "fill_down", "fill_within", "skip",
-    "only", "empty",
-)  # fmt: skip
+def _is_rejects(path: Path) -> bool:
+    """Tell whether a file is the rejects of an earlier load, corrected."""
+    try:
+        with path.open("rb") as file:
+            return file.readline(_LONGEST_HEADER).startswith(",".join(OWN_COLUMNS).encode() + b",")
+    except OSError:
+        return False  # which is said when it is opened
+
+
+def _of_rejects(options: Options) -> Options:
+    """Return the options of a file as its rejects are: a CSV of ours, with dates of workbooks."""
+    dates = list(dict.fromkeys([*(options.dates or ["iso"]), "iso"]))
+    layout = dict.fromkeys(("header_row", "encoding", "delimiter"))
+    return options.model_copy(update={**layout, "encoding": "utf-8", "dates": dates})

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from invoicing.load.errors import MappingError
-from invoicing.load.mapping.model import TO_FILL_IN, Mapping
+from invoicing.load.mapping.model import Mapping
+from invoicing.load.mapping.rules import TO_FILL_IN
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from pydantic_core import ErrorDetails
 
 _TABLE = re.compile(r"\s*\[+\s*([\w.\s\"-]+?)\s*\]+")
 _UNFILLED = re.compile(rf"(\w+) is still {re.escape(repr(TO_FILL_IN))}")
@@ -80,8 +83,7 @@ def parse_mapping(text: str, place: str) -> Mapping:
         raise MappingError(place, _line(text, location), _said(first) + more) from None
 
 
-def _said(problem: object) -> str:
-    assert isinstance(problem, dict)  # noqa: S101 -- what pydantic makes
+def _said(problem: ErrorDetails) -> str:
     where = ".".join(map(str, problem["loc"]))
     match problem["type"]:
         case "extra_forbidden":

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from invoicing.load.mapping.cells import Reader
-    from invoicing.load.mapping.model import AmountRule, CellRule, CreditNotes, Options, Words
+    from invoicing.load.mapping.model import Options, Words
+    from invoicing.load.mapping.rules import AmountRule, CellRule, CreditNotes
     from invoicing.load.source import InputSource
 
     _Number = Callable[[Sequence[object]], tuple[Decimal, str | None]]

@@ -19,6 +19,7 @@ class ShapedSource:
 
     Attributes:
         found: how the file is read, as far as that was found out.
+        decimal: the point that amounts are written with.
         left_out: how many rows `skip` and `only` left out, once they were read.
     """
 
@@ -28,6 +29,7 @@ class ShapedSource:
         self.headings = source.headings
         self.left_out = 0
         self.found = getattr(source, "found", "")
+        self.decimal = options.decimal or "."
         self._source = source
         columns = Columns(source, options)
         self._is_skipped = columns.is_met(options.skip) if options.skip else None

@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.load.mapping.model import TO_FILL_IN, Options
+from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import Amounts, CellError, Moments
 
 if TYPE_CHECKING:

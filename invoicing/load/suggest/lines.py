@@ -8,7 +8,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.load.mapping.model import TO_FILL_IN, Options
+from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import CellError
 from invoicing.load.suggest.formats import AnyCurrency, amounts_of
 from invoicing.load.suggest.names import CREDIT

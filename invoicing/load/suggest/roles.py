@@ -12,7 +12,7 @@ from invoicing.load.suggest.tables import READ_ROWS
 from invoicing.schemas.cells import is_known_currency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from invoicing.load.suggest.tables import Column, Table
 
@@ -192,10 +192,10 @@ def _overlapping(role: Role, parent: Role, without: list[str | None]) -> str | N
     return None
 
 
-def _by_values(role: Role, is_of: object, form: object = str) -> str | None:
+def _by_values(
+    role: Role, is_of: Callable[[str], bool], form: Callable[[str], str] = str
+) -> str | None:
     """Return the column all of whose values are of a kind."""
-    assert callable(is_of)  # noqa: S101 -- what this module hands in
-    assert callable(form)  # noqa: S101
     for column in role.table.columns:
         if column.values and all(is_of(form(text)) for text in column.texts):
             return column.name

@@ -42,6 +42,8 @@ class Column:
     def add(self, value: object) -> None:
         """Take a cell into account."""
         text = value.strip() if isinstance(value, str) else value
+        if isinstance(text, list | dict):
+            text = str(text)
         self.filled += 1
         if text in self.values:
             self.is_unique = False

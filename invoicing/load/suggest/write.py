@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoicing.load.mapping.model import TO_FILL_IN
+from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.suggest.formats import (
     EMPTY_WORDS,
     Written,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _AMOUNTS = ("amount", "total", "unit_price", "tax")
 _DATES = ("issued_at", "created_at")
 _OF_INVOICE = ("id", "account_id", "issued_at", "currency", "status", "amount")
+_TOTALS = {"total", "totals", "grandtotal", "subtotal", "sum", "summe", "gesamt", "gesamtsumme"}
 _COMMENT_AT = 44
 _HEAD = """\
 # Suggested from the headers and values of {files} (at most the first {rows:,} rows of each).
@@ -91,10 +92,10 @@ def _layout(role: Role, roles: list[Role], folder: Path) -> list[str]:
 def _total_rows(role: Role) -> tuple[str, list[str]] | None:
     """Return the column and the words of rows that are totals."""
     for column in role.table.columns[:3]:
-        words = {text.split()[0].rstrip(":") for text in column.texts if text.split()}
-        found = sorted(w for w in words if plain(w) in {"total", "totals", "grand", "summe", "sum"})
-        if found and len(column.values) > 1:
-            return column.name, [f"{word}*" for word in found]
+        # The whole text: a customer may be called Total Energy.
+        found = [text for text in column.texts if plain(text) in _TOTALS]
+        if found and len(column.values) > len(found):
+            return column.name, found
     return None
 
 
@@ -199,7 +200,8 @@ def _named(role: Role, key: str, name: str, missing: str) -> str:
     column = role.column(name)
     if column is None:
         return _line(key, _quoted(TO_FILL_IN), missing)
-    return _line(key, _quoted(column.name), f"such as {column.sample}")
+    why = f"such as {column.sample}" if column.values else "it is empty"
+    return _line(key, _quoted(column.name), why)
 
 
 def _accounts(role: Role, _: list[Role]) -> list[str]:

@@ -1,0 +1,152 @@
+"""The rules of a mapping: where a cell, an amount or a line comes from, and which rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+# What `--suggest` writes where only a person can say what is meant.
+TO_FILL_IN = "???"
+
+
+class Part(BaseModel):
+    """A table of the file; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_filled_in(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
+        for key, value in data.items() if isinstance(data, dict) else ():
+            held = value.values() if isinstance(value, dict) else value
+            if value == TO_FILL_IN or (not isinstance(value, str) and _holds_unknown(held)):
+                message = f"{key} is still {TO_FILL_IN!r}: write what it has to be"
+                raise ValueError(message)
+        return data
+
+
+def _holds_unknown(values: object) -> bool:
+    return isinstance(values, Iterable) and TO_FILL_IN in values
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class CellRule(Part):
+    """Where a cell comes from; exactly one of the first four says it.
+
+    Attributes:
+        column: a column of the file.
+        columns: several, joined: ids by a slash, texts by a space, without the empty ones.
+        either: several, of which the first that is not empty counts.
+        value: the same for every row.
+        words: what a word of the file means; "*" stands for any other word, "" for none.
+        when_empty: what an empty cell means.
+        number: for an id: count the rows of equal columns, and put the number behind them.
+    """
+
+    column: str | None = None
+    columns: list[str] | None = Field(default=None, min_length=1)
+    either: list[str] | None = Field(default=None, min_length=1)
+    value: str | int | None = None
+    words: dict[str, str] | None = None
+    when_empty: str | None = None
+    number: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> CellRule:
+        given = [self.column, self.columns, self.either, self.value]
+        if sum(origin is not None for origin in given) != 1:
+            message = "give exactly one of column, columns, either and value"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that it reads."""
+        return self.columns or self.either or ([self.column] if self.column else [])
+
+
+class AmountRule(Part):
+    """Where an amount comes from: column * times * (1 - discount) + plus - minus.
+
+    Attributes:
+        column: the amount, or the price of which `times` counts how many.
+        times: a factor, such as a quantity.
+        discount: a part of one, 0.15 for 15 %; an empty cell is none.
+        discount_percent: the same in percent.
+        plus: amounts to add, such as a tax that is not in the column; an empty cell is none.
+        minus: amounts to take off.
+        value: the same for every row.
+        sum_of_lines: an invoice's amount is what its lines add up to.
+    """
+
+    column: str | None = None
+    times: Names | None = None
+    discount: str | None = None
+    discount_percent: str | None = None
+    plus: Names | None = None
+    minus: Names | None = None
+    value: str | int | None = None
+    sum_of_lines: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> AmountRule:
+        if (self.column is not None) + (self.value is not None) + self.sum_of_lines != 1:
+            message = "give exactly one of column, value and sum_of_lines"
+            raise ValueError(message)
+        if self.sum_of_lines and (self.times or self.plus or self.minus or self.discount):
+            message = "sum_of_lines stands alone; [[invoices.extra_lines]] adds to it"
+            raise ValueError(message)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that it reads."""
+        single = [self.column, self.discount, self.discount_percent]
+        several = [*(self.times or []), *(self.plus or []), *(self.minus or [])]
+        return [name for name in single if name is not None] + several
+
+
+def _cell_rule(value: object) -> object:
+    if isinstance(value, str):
+        return {"column": value}
+    return {"columns": value} if isinstance(value, list) else value
+
+
+def _amount_rule(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+Cell = Annotated[CellRule, BeforeValidator(_cell_rule)]
+Amount = Annotated[AmountRule, BeforeValidator(_amount_rule)]
+
+
+class RowCondition(Part):
+    """Rows whose cell is one of some values, in any case; "*" stands for anything in a value."""
+
+    column: str
+    values: Names
+
+
+class CreditNotes(RowCondition):
+    """Which rows are credit notes, and how the file writes their amounts.
+
+    Attributes:
+        written: "positive" when the file leaves the minus out, "negative" when it has it.
+    """
+
+    written: Literal["positive", "negative"]
+
+
+class ExtraLine(Part):
+    """A line that the invoice's own row has, such as its tax or freight; none where it is zero."""
+
+    description: str
+    total: Amount
