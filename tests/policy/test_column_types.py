@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,29 @@ def test_the_map_of_a_base_says_what_a_type_is(given: str, count: int, tmp_path:
     files = {"app/types.py": types, "app/base.py": base}
     files["app/models.py"] = models([written], "amount").replace("Money as Amount", "Money")
     assert len(findings_of(tmp_path, files, "exact-money")) == count
+
+
+def test_a_type_of_the_projects_own_is_not_guessed_at(tmp_path: Path) -> None:
+    text = """
+        class Aware(TypeDecorator):
+            impl = TIMESTAMP
+        class A(TimeStampedMixin, Base):
+            __tablename__ = "a"
+            sent_at: Mapped[datetime] = mapped_column(Aware(timezone=True))
+            paid_at: Mapped[datetime] = mapped_column(Aware)
+            due_at: Mapped[datetime] = mapped_column("due", type_=Aware)
+            kept_at: Mapped[datetime] = mapped_column(type_=Aware())
+            @declared_attr
+            def made_at(cls) -> MappedColumn[datetime]:
+                return mapped_column(Aware)
+            seen_at: Mapped[datetime]
+    """
+    head = "from sqlalchemy import TIMESTAMP, TypeDecorator\n"
+    head += "from sqlalchemy.orm import MappedColumn, declared_attr\n"
+    files = {"app/types.py": "Money = int\n", "app/models.py": HEAD + head + dedent(text)}
+    (finding,) = findings_of(tmp_path, files, "aware-datetimes")
+    assert finding.message.startswith("A.seen_at ")
+    assert findings_of(tmp_path, files, "mapped-annotation") == []
 
 
 @pytest.mark.parametrize(

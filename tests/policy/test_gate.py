@@ -247,3 +247,10 @@ def test_assert_clean_lists_what_it_found(tmp_path: Path) -> None:
     write(tmp_path, BROKEN)
     with pytest.raises(AssertionError, match=r"1 findings:\napp/models.py:4:22"):
         assert_clean(tmp_path)
+
+
+def test_the_environment_of_alembic_makes_its_own_engine(tmp_path: Path) -> None:
+    makes = "from sqlalchemy.ext.asyncio import create_async_engine\ncreate_async_engine(1)\n"
+    env = f"from alembic import context\n{makes}"
+    found = findings_of(tmp_path, {"alembic/env.py": env, "app/env.py": makes}, "async-only")
+    assert [finding.path for finding in found] == ["app/env.py"]

@@ -107,7 +107,7 @@ class _Trial:
             self.module = load(self.path)
             if judge:
                 await self._judge()
-                # What the trial has made on the server is in the way of the same step elsewhere.
+                # What the trial has made on the server would stop the same step elsewhere.
                 await self.place.keep(self.base, self.filled)
                 await self.place.drop_roles(*self.roles)
             await self._go_on()

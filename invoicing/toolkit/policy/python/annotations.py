@@ -11,6 +11,7 @@ COLLECTIONS = {
     "dict", "Dict", "Mapping", "MutableMapping", "AbstractSet", "MutableSet", "FrozenSet",
     "OrderingList", "InstrumentedList", "InstrumentedSet",
 }  # fmt: skip
+MAPPED = {"Mapped", "MappedColumn"}
 KINDS = {"WriteOnlyMapped": "write_only", "DynamicMapped": "dynamic"}
 
 
@@ -41,7 +42,7 @@ def mapped_type(node: ast.expr | None) -> str | None:
     """Return the class in `Mapped[...]`, as it is written; None where there is no such."""
     node = _parsed(node)
     if not isinstance(node, ast.Subscript) or (dotted(node.value) or "").rpartition(".")[2] not in {
-        "Mapped",
+        *MAPPED,
         *KINDS,
     }:
         return None
@@ -70,7 +71,7 @@ def kind_of_annotation(node: ast.expr | None) -> str | None:
         return KINDS[name]
     if name in {"ClassVar", "Annotated", "Final"}:
         return kind_of_annotation(_first(node.slice))
-    if name != "Mapped":
+    if name not in MAPPED:
         return None
     return _kind(_parsed(node.slice))
 

@@ -34,7 +34,7 @@ class Column(NamedTuple):
     Attributes:
         owner: the class, a mixin as well.
         attribute: its name, its annotation and its place.
-        types: the types it is given, as they are called and made; UNKNOWN for some other.
+        types: the types it is given, as they are called and made; UNKNOWN for some other type.
         python: what its annotation holds, by its dotted name.
     """
 
@@ -82,11 +82,12 @@ def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) ->
 def _types(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
     inner = {f"{each.callee}()": each for each in call.inner}
     given = call.keywords.get("type_")
-    types = []
+    types: Types = [(UNKNOWN, None)] if given is not None and given.name is None else []
     for written in (*call.arguments[:2], given.name if given is not None else None):
         kind = _kind(project, module, (written or "").removesuffix("()"))
-        if written and kind is not None and kind not in NO_TYPES:
-            types.append((kind, inner.get(written)))
+        if written and kind not in NO_TYPES:
+            # A type of the project's own may be anything.
+            types.append((kind or UNKNOWN, inner.get(written)))
     return types
 
 

@@ -42,7 +42,9 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         if project.is_migration(module):
             # Alembic runs it by a connection that is sync, in whatever project.
             continue
-        makes = settings.matches(module.path, settings.session_module)
+        # Alembic's env.py connects by itself: the application does not run then.
+        is_env = "alembic.context" in module.imports.values() and module.path.endswith("env.py")
+        makes = is_env or settings.matches(module.path, settings.session_module)
         for call in module.calls:
             yield from _call(project, module, call, makes=makes)
         yield from _parameters(project, module)
