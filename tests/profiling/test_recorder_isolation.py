@@ -21,6 +21,7 @@ from invoicing.toolkit.profiling import record_queries
 from invoicing.toolkit.profiling.capture.events import (
     EARS,
     HERE,
+    Event,
     events_of_engine,
     events_of_sessions,
 )
@@ -45,6 +46,7 @@ def listeners(engine: AsyncEngine) -> int:
     names = {
         events_of_session.name
         for events_of_session in [*events_of_sessions(), *events_of_engine(sync)]
+        if isinstance(events_of_session, Event)
     }
     owners = [Engine, Pool, Dialect, Mapper, sync, sync.pool, sync.dialect, Session(sync)]
     owners.append(Shelf.__mapper__.class_manager)

@@ -94,7 +94,7 @@ class Recorded:
         evidence = Evidence(
             self.statements,
             capture.transactions,
-            capture.attribute_reads,
+            capture.attribute_reads.index(),
             self.thresholds,
             self.plans,
         )

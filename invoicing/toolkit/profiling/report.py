@@ -64,7 +64,7 @@ def _article(finding: Finding) -> str:
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows)
     return (
-        f"<article><h3>{escape(finding.slug)}</h3><p>{escape(finding.message)}</p>"
+        f"<article><h3>{escape(finding.slug)}</h3><p>{escape(finding.said)}</p>"
         f"<dl>{listed}</dl></article>"
     )
 
@@ -109,4 +109,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "function": caller.function if caller else None,
         "cost": finding.cost._asdict(),
         "statements": list(finding.statements),
+        "count": finding.count,
     }

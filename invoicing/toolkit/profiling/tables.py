@@ -141,7 +141,7 @@ def html_of(recorder: Recorded) -> str:
 def _finding_html(finding: Finding) -> str:
     where = f"{finding.caller}: " if finding.caller is not None else ""
     return (
-        f"<li>{escape(where)}<b>{escape(finding.slug)}</b>: {escape(finding.message)}."
+        f"<li>{escape(where)}<b>{escape(finding.slug)}</b>: {escape(finding.said)}."
         f" Cost: {escape(str(finding.cost))}. Fix: <code>{escape(finding.fix)}</code></li>"
     )
 

@@ -107,30 +107,54 @@ class AttributeReads:
                 if not attribute.seen:
                     type.__setattr__(owner, key, attribute.attribute)
 
+    def index(self) -> ReadIndex:
+        """Return what has been seen so far, to be asked often."""
+        # Copies: other threads may still be reading objects.
+        seen = {key: self._seen[key].copy() for key in tuple(self._seen)}
+        return ReadIndex((self._names[key], self._roots[key], pairs) for key, pairs in seen.items())
+
+
+class ReadIndex:
+    """Which objects were read, by attribute, by class and by session: each is looked at once.
+
+    Args:
+        seen: `Model.attribute`, the name of its topmost mapped class, and what was seen of it.
+    """
+
+    def __init__(self, seen: Iterable[tuple[str, str, Seen]]) -> None:
+        self._attributes: dict[str, dict[int | None, Keys]] = {}
+        self._roots: dict[str, dict[int | None, Keys]] = {}
+        self._unions: dict[tuple[bool, str, int | None], Keys] = {}
+        for name, root, pairs in seen:
+            of_name = self._attributes.setdefault(name, {})
+            of_root = self._roots.setdefault(root, {})
+            for owner, key in pairs:
+                of_name.setdefault(owner, set()).add(key)
+                of_root.setdefault(owner, set()).add(key)
+
     def knows(self, attribute: str) -> bool:
         """Return whether `Model.attribute` has been watched."""
-        return attribute in self._names.values()
+        return attribute in self._attributes
 
     def of(self, attribute: str, session: int | None = None) -> Keys:
         """Return the primary keys of the objects of which `Model.attribute` was read.
 
         With a `session`, of its objects and of those that belong to none any more.
         """
-        names = (key for key, name in self._names.items() if name == attribute)
-        return self._union(names, session)
+        return self._union(False, attribute, session)
 
     def looked_at(self, root: str, session: int | None = None) -> Keys:
         """Return the primary keys of the objects of which anything was read.
 
         `root` is the name of their topmost mapped class; `session` as for `of`.
         """
-        return self._union((key for key, name in self._roots.items() if name == root), session)
+        return self._union(True, root, session)
 
-    def _union(self, attributes: Iterable[tuple[type, str]], session: int | None) -> Keys:
-        return {
-            key
-            for attribute in attributes
-            # A copy: other threads may still be reading objects.
-            for owner, key in self._seen[attribute].copy()
-            if session is None or owner is None or owner == session
-        }
+    def _union(self, by_root: bool, name: str, session: int | None) -> Keys:
+        keys = self._unions.get((by_root, name, session))
+        if keys is None:
+            sessions = (self._roots if by_root else self._attributes).get(name, {})
+            owners = tuple(sessions) if session is None else (None, session)
+            keys = set().union(*(sessions.get(owner, ()) for owner in owners))
+            self._unions[by_root, name, session] = keys
+        return keys

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect, ExecutionContext
     from sqlalchemy.orm import Mapper, RelationshipProperty
 
+    from invoicing.toolkit.profiling.statement import PathStep
 
 # Rows looked at to see how large values are, and from which length on they are large.
 SAMPLED, LARGE = 10, 1000
@@ -32,6 +33,7 @@ class EntityColumns(NamedTuple):
     Attributes:
         columns: place in the row and `Model.attribute` of each of its columns.
         joined: whether a joined loader brings it.
+        name, steps, targets: see `EntityRows`; the same for all rows of the statement's text.
     """
 
     mapper: Mapper[Any]
@@ -42,25 +44,22 @@ class EntityColumns(NamedTuple):
     key: Callable[[Any], Any]
     single: bool
     processors: tuple[Callable[[Any], Any] | None, ...]
+    name: str | None
+    steps: tuple[PathStep, ...]
+    targets: dict[str, str]
 
     def new(self, owner: int) -> EntityRows:
         """Return a count of nothing yet."""
         return EntityRows(
             self.mapper.class_.__name__,
-            relationship_at(self.path[:-1]) if self.relationships else None,
+            self.name,
             bool(self.relationships and self.relationships[-1].uselist),
             root=self.mapper.base_mapper.class_.__name__,
             joined=self.joined,
             owner=owner,
             columns=len(self.columns),
-            steps=steps_on(self.path),
-            targets={
-                relationship.mapper.class_.__name__: (
-                    f"{relationship.parent.class_.__name__}.{relationship.key}"
-                )
-                for relationship in self.mapper.relationships
-                if not relationship.uselist
-            },
+            steps=self.steps,
+            targets=self.targets,
             keys=set(),
         )
 
@@ -144,6 +143,15 @@ def _entity(
             column.type.dialect_impl(dialect).result_processor(dialect, None)
             for column in mapper.primary_key
         ),
+        relationship_at(path[:-1]) if relationships_on(path) else None,
+        steps_on(path),
+        {
+            relationship.mapper.class_.__name__: (
+                f"{relationship.parent.class_.__name__}.{relationship.key}"
+            )
+            for relationship in mapper.relationships
+            if not relationship.uselist
+        },
     )
 
 

@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from invoicing.toolkit.profiling.findings.changes import may_change, tables_written
+from invoicing.toolkit.profiling.findings.data_flow import DataFlow
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.statement import Cause, EntityRows, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from invoicing.toolkit.profiling.capture.attribute_reads import AttributeReads
+    from invoicing.toolkit.profiling.capture.attribute_reads import ReadIndex
     from invoicing.toolkit.profiling.statement import Caller, Statement, Transaction
 
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
@@ -48,7 +49,7 @@ class Evidence:
         self,
         statements: list[Statement],
         transactions: list[Transaction],
-        attribute_reads: AttributeReads,
+        attribute_reads: ReadIndex,
         thresholds: ThresholdValues,
         plans: dict[int, dict[str, object]],
     ) -> None:
@@ -57,6 +58,7 @@ class Evidence:
         self.attribute_reads = attribute_reads
         self.thresholds = thresholds
         self.plans = plans
+        self._flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = {}
 
     @cached_property
     def _leaders(self) -> list[Statement | None]:
@@ -109,6 +111,46 @@ class Evidence:
             for statement in self.statements:
                 found[statement.task] |= tables_written(statement.text)
         return {task: frozenset(tables) for task, tables in found.items() if tables}
+
+    @cached_property
+    def brought(self) -> dict[tuple[int | None, str], Counter[tuple[object, ...]]]:
+        """How often rows brought an object, by session, topmost mapped class and primary key."""
+        found: dict[tuple[int | None, str], Counter[tuple[object, ...]]] = defaultdict(Counter)
+        for statement in self.statements:
+            for entity in statement.entities:
+                found[statement.session, entity.root].update(entity.keys or ())
+        return found
+
+    @cached_property
+    def refreshes(self) -> dict[Hashable, list[Statement]]:
+        """What `session.refresh()` read, by whose objects they are and the line."""
+        found: dict[Hashable, list[Statement]] = defaultdict(list)
+        for statement in self.statements:
+            if statement.cause is Cause.REFRESH:
+                found[unit(statement), statement.caller].append(statement)
+        return found
+
+    @cached_property
+    def _by_rarity(self) -> list[tuple[int, Statement]]:
+        with_values = [
+            (self.shapes[statement.fingerprint], statement)
+            for statement in self.statements
+            if statement.values
+        ]
+        return sorted(with_values, key=lambda pair: pair[0])
+
+    def rarer_before(self, first: Statement, times: float) -> list[Statement]:
+        """Return what came before `first` with several rows, of a shape sent so often at most."""
+        end = bisect_right(self._by_rarity, times, key=lambda pair: pair[0])
+        earlier = [each for _, each in self._by_rarity[:end] if each.number < first.number]
+        return sorted(earlier, key=lambda statement: statement.number)
+
+    def flow_from(self, origins: list[Statement]) -> DataFlow:
+        """Return how values lead to one of these statements; the same for the same lines."""
+        stacks = frozenset(statement.stack for statement in origins)
+        if stacks not in self._flows:
+            self._flows[stacks] = DataFlow(origins)
+        return self._flows[stacks]
 
     def leader_of(self, statement: Statement) -> Statement | None:
         """Return the statement whose eager loader sent this one: the last of its session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Finding:
         caller: the line that caused it; None where no line of the program's own is known.
         cost: what would have been saved.
         statements: numbers of the statements concerned, as in the recording.
+        count: how often it was found at that line, as in requests of one kind; the message is that
+            of the worst, the cost that of all.
     """
 
     slug: str
@@ -58,10 +60,37 @@ class Finding:
     caller: Caller | None
     cost: Cost
     statements: tuple[int, ...]
+    count: int = 1
 
     def __str__(self) -> str:
         where = f"{self.caller}: " if self.caller is not None else ""
-        return f"{where}[{self.slug}] {self.message}. Cost: {self.cost}. Fix: {self.fix}"
+        return f"{where}[{self.slug}] {self.said}. Cost: {self.cost}. Fix: {self.fix}"
+
+    @property
+    def said(self) -> str:
+        """The message, and how often it was found where that is more than once."""
+        return self.message if self.count == 1 else f"{self.message} (found {self.count:,} times)"
+
+
+def together(findings: list[Finding]) -> Finding:
+    """Return equal findings of one line as one."""
+    if len(findings) == 1:
+        return findings[0]
+    worst = max(findings, key=lambda finding: len(finding.statements))
+    costs = [finding.cost for finding in findings]
+    received = [cost.bytes for cost in costs]
+    seconds = [cost.seconds for cost in costs]
+    return replace(
+        worst,
+        cost=Cost(
+            sum(cost.statements for cost in costs),
+            sum(cost.rows for cost in costs),
+            None if None in received else sum(count or 0 for count in received),
+            None if None in seconds else sum(part or 0 for part in seconds),
+        ),
+        statements=tuple(sorted({number for finding in findings for number in finding.statements})),
+        count=sum(finding.count for finding in findings),
+    )
 
 
 def plural(number: int, noun: str) -> str:

@@ -93,11 +93,7 @@ def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     calls = {
         (unit(statement), statement.caller) for statement in group if "refresh" in statement.within
     }
-    return [
-        statement
-        for statement in evidence.statements
-        if statement.cause is Cause.REFRESH and (unit(statement), statement.caller) in calls
-    ]
+    return [statement for call in calls for statement in evidence.refreshes.get(call, ())]
 
 
 def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.profiling.findings.data_flow import DataFlow
 from invoicing.toolkit.profiling.findings.evidence import (
     is_repeated_line,
     numbers,
@@ -131,13 +130,14 @@ def _origin(evidence: Evidence, group: list[Statement]) -> Origin | None:
         enough = min(len(wanted), evidence.thresholds.repeats)
         candidates = [
             statement
-            for statement in evidence.statements[: group[0].number - 1]
+            # What runs as often itself is a part of the same work, not what the work is a list of.
+            for statement in evidence.rarer_before(
+                group[0], len(group) / evidence.thresholds.repeats
+            )
             if any(len(wanted & column) >= enough for column in statement.values)
             and statement.fingerprint != group[0].fingerprint
-            # What runs as often itself is a part of the same work, not what the work is a list of.
-            and evidence.shapes[statement.fingerprint] * evidence.thresholds.repeats <= len(group)
         ]
-        flow = DataFlow(candidates)
+        flow = evidence.flow_from(candidates)
         # Several may have brought the same values: the last that brought most of them.
         most: tuple[int, Origin | None] = (0, None)
         for candidate in reversed(candidates):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings import kinds
+from invoicing.toolkit.profiling.findings.finding import together
 from invoicing.toolkit.profiling.findings.suppressed import without_suppressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
     from invoicing.toolkit.profiling.findings.finding import Finding
@@ -38,8 +40,14 @@ def find(evidence: Evidence, allow: Iterable[str] = ()) -> list[Finding]:
             set(finding.statements) <= covered[slug] for slug in KINDS[finding.slug].covered_by
         )
     ]
-    kept.sort(key=lambda finding: finding.statements[:1])
-    return without_suppressed(evidence, kept, allow)
+    left = without_suppressed(evidence, kept, allow)
+    alike: dict[Hashable, list[Finding]] = defaultdict(list)
+    for finding in left:
+        what = finding.slug, finding.caller, finding.relationship, finding.fix
+        # Without a line of its own nothing says that two are of one place.
+        alike[(*what, finding.statements if finding.caller is None else None)].append(finding)
+    found = [together(each) for each in alike.values()]
+    return sorted(found, key=lambda finding: finding.statements[:1])
 
 
 def _statements(findings: Iterable[Finding], slug: str) -> set[int]:

@@ -74,13 +74,8 @@ def _filled(evidence: Evidence, statement: Statement, entity: EntityRows) -> boo
     The session had them for a `get`, or for another relationship that leads to them.
     """
     read = evidence.attribute_reads.looked_at(entity.root, statement.session)
-    read &= entity.keys or set()
-    for other in evidence.statements if read else ():
-        if other.session == statement.session:
-            for each in other.entities:
-                if each.root == entity.root and each is not entity:
-                    read -= each.keys or set()
-    return bool(read)
+    brought = evidence.brought[statement.session, entity.root]
+    return any(brought[key] == 1 for key in read & (entity.keys or set()))
 
 
 def _unused(
