@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.notebooks.bills import create_bills
 from tests.notebooks.kernels import running_kernel
 
 if TYPE_CHECKING:
@@ -44,19 +43,6 @@ def run_cells(kernel: Kernel, first: str, last: str) -> None:
         assert not error, (name, kernel.traceback, output)
 
 
-def run_unattended(kernel: Kernel, parameters: str) -> str:
-    """Run every cell where no question can be asked; return what was printed."""
-    printed = ""
-    for name, source in CELLS.items():
-        code = source.replace("batch_size=batch_size", "batch_size=batch_size, quiet=0.2")
-        output, error, _ = kernel.run(code, stdin=False)
-        assert not error, (name, kernel.traceback)
-        if name == "parameters":
-            kernel.run(parameters, stdin=False)
-        printed += output
-    return printed
-
-
 def kernel_for(url: URL) -> AbstractContextManager[Kernel]:
     return running_kernel(os.environ | {"DATABASE_URL": url.render_as_string(hide_password=False)})
 
@@ -83,18 +69,3 @@ def test_a_stopped_and_a_killed_kernel_lose_nothing(empty_database_url: URL) -> 
         run_cells(kernel, "close", "close")
         assert kernel.run(WHERE)[0] == "contracted False 0 None"
         assert "was dropped" in kernel.run("print(await walk.close())")[0]
-
-
-async def test_a_real_database_without_anybody_to_ask_ends_in_sentences(
-    empty_database_url: URL,
-) -> None:
-    await create_bills(empty_database_url, 500)
-    real = 'database, table, old, new = "DATABASE_URL", "bill", "amt", "cents"'
-    with kernel_for(empty_database_url) as kernel:
-        printed = run_unattended(kernel, real)
-        assert "expand: not done" in printed
-        assert "cannot contract bill.amt -> cents: its phase is none" in printed
-        printed = run_unattended(kernel, f"{real}; unattended = True")
-        assert "all rows equal: True" in printed
-        assert "contract: not done" in printed
-        assert "phase: verified" in printed

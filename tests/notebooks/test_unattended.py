@@ -12,14 +12,30 @@ from invoicing.notebook import Walkthrough
 from invoicing.toolkit.rename import Options, Target
 from tests.conftest import newest_server_url
 from tests.notebooks.bills import create_bills
+from tests.notebooks.test_rename_walkthrough import CELLS, kernel_for
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+    from tests.notebooks.kernels import Kernel
 
 server_url = newest_server_url
 
 ROWS = 500
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03_rename_walkthrough.ipynb"
+
+
+def run_unattended(kernel: Kernel, parameters: str) -> str:
+    """Run every cell where no question can be asked; return what was printed."""
+    printed = ""
+    for name, source in CELLS.items():
+        code = source.replace("batch_size=batch_size", "batch_size=batch_size, quiet=0.2")
+        output, error, _ = kernel.run(code, stdin=False)
+        assert not error, (name, kernel.traceback)
+        if name == "parameters":
+            kernel.run(parameters, stdin=False)
+        printed += output
+    return printed
 
 
 @pytest.fixture
@@ -87,3 +103,18 @@ def test_the_notebook_has_the_contract_as_a_parameter_of_its_own() -> None:
     }
     assert 'confirm_contract = ""' in cells["parameters"]
     assert '"confirm_contract": confirm_contract}' in cells["setup"]
+
+
+async def test_a_real_database_without_anybody_to_ask_ends_in_sentences(
+    empty_database_url: URL,
+) -> None:
+    await create_bills(empty_database_url, ROWS)
+    real = 'database, table, old, new = "DATABASE_URL", "bill", "amt", "cents"'
+    with kernel_for(empty_database_url) as kernel:
+        printed = run_unattended(kernel, real)
+        assert "expand: not done" in printed
+        assert "cannot contract bill.amt -> cents: its phase is none" in printed
+        printed = run_unattended(kernel, f"{real}; unattended = True")
+        assert "all rows equal: True" in printed
+        assert "contract: not done" in printed
+        assert "phase: verified" in printed
