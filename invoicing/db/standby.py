@@ -82,7 +82,7 @@ class Standby:
     def failed(self) -> None:
         """Note that no connection could be made."""
         self._as_of = float("-inf")
-        self._next_look = monotonic() + self._max_staleness / 4
+        self._next_look = monotonic() + self._max_staleness
 
     def _is_recent(self) -> bool:
         return self._as_of >= self._wrote and self.staleness <= self._max_staleness
@@ -99,8 +99,9 @@ class Standby:
         except ForeignStandbyError:
             raise
         except (DBAPIError, InvoicingError):
-            # Whichever it was: what is known stays true, for as long as it is recent enough.
-            self._next_look = monotonic() + self._max_staleness / 4
+            # Whichever it was: what is known stays true, for as long as it is recent enough. The
+            # pause is longer, for whoever looks at a host that does not answer waits for it.
+            self._next_look = monotonic() + self._max_staleness
             return
         if replayed is not None:
             reached = [moment for moment, position in self._samples if position <= replayed]
