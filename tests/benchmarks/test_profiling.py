@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from time import process_time
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -19,6 +20,8 @@ from invoicing.toolkit.profiling import record_queries
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from sqlalchemy import Engine
 
     from invoicing.db import Database
 
@@ -106,3 +109,56 @@ async def test_recording_costs_little(
         )
     (results_folder / "profiling.json").write_text(json.dumps(figures, indent=2))
     assert all(factor < LIMIT for _, _, factor in figures.values())
+
+
+FEW, MANY = 20_000, 100_000
+# Four times as much would be quadratic in part; the rest is what the allocator and the GC take.
+GROWTH = 1.5
+SECONDS, MEGABYTES = 5.0, 300
+
+
+def a_look_up_each(engine: Engine, statements: int) -> None:
+    for _ in range(statements // 100):
+        with engine.connect() as connection:
+            for number in range(100):
+                connection.execute(select(Row.name).where(Row.id == number + 1)).all()
+
+
+def beyond_its_own(engine: Engine, statements: int) -> float:
+    """Return the CPU seconds that recording and judging take, beside the program's own."""
+    began = process_time()
+    a_look_up_each(engine, statements)
+    own = process_time() - began
+    began = process_time()
+    with record_queries(engine) as recorder:
+        a_look_up_each(engine, statements)
+    (finding,) = recorder.findings
+    taken = process_time() - began - own
+    assert (len(recorder), finding.count, recorder.lost) == (statements, statements // 100, 0)
+    return taken
+
+
+@pytest.mark.bench
+def test_judging_grows_with_the_statements(measured: Callable[..., None]) -> None:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        rows = [{"id": n, "name": "name"} for n in range(1, 101)]
+        connection.execute(insert(Row), rows)
+    few = beyond_its_own(engine, FEW)
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    many = beyond_its_own(engine, MANY)
+    memory = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024
+    engine.dispose()
+    growth = (many / MANY) / (few / FEW)
+    what = f"{MANY:,} statements recorded and judged"
+    Console(width=120).print(
+        f"{what}: {many:.1f} s of CPU beyond the program's own, {memory:.0f} MB; a statement costs "
+        f"{growth:.2f} times what it does among {FEW:,}"
+    )
+    measured(f"{what}, a statement against one of {FEW:,}", f"{growth:.2f}x", f"under {GROWTH}x")
+    measured(f"{what}, CPU beyond the program's own", f"{many:.1f} s", f"under {SECONDS:.0f} s")
+    measured(f"{what}, memory", f"{memory:.0f} MB", f"under {MEGABYTES} MB")
+    assert growth < GROWTH
+    # The seconds are the machine's, and shown only.
+    assert memory < MEGABYTES

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -73,6 +74,13 @@ def test_what_another_has_exchanged_meanwhile_is_left_alone(sqlite: Engine) -> N
         time.sleep = other = lambda _: None  # type: ignore[assignment]
     assert time.sleep is other
     time.sleep = before
+
+
+async def test_a_test_may_put_a_mock_in_the_place_of_what_waits(sqlite: Engine) -> None:
+    with record_queries(sqlite), patch("asyncio.sleep") as slept:
+        # A mock of a coroutine function has to be awaited, and another cannot be.
+        await asyncio.sleep(30)
+    slept.assert_awaited_once_with(30)
 
 
 async def test_a_timer_does_what_it_did(sqlite: Engine) -> None:

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from functools import partial, wraps
+from inspect import iscoroutinefunction
 from threading import get_ident
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,16 @@ def _fire(note: Note, who: object, callback: Callable[..., object], *args: objec
 def _waiting(
     original: Callable[..., Any], note: Note, waits: Callable[..., bool]
 ) -> Callable[..., Any]:
+    if iscoroutinefunction(original):
+        # A mock asks what it stands for whether it is one.
+        @wraps(original)
+        async def wait_awaited(*args: Any, **options: Any) -> Any:
+            if waits(*args, **options):
+                note(waiter())
+            return await original(*args, **options)
+
+        return wait_awaited
+
     @wraps(original)
     def wait(*args: Any, **options: Any) -> Any:
         if waits(*args, **options):
