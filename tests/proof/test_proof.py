@@ -15,7 +15,8 @@ from invoicing.db.databases import run_on_server
 from invoicing.toolkit.proof import Proof, assert_reversible, prove_paths
 from tests.policy.test_gate import policy
 from tests.policy.test_history import FOLDER, step
-from tests.proof.cases import BEFORE, CASES, KEPT, LOSSES
+from tests.proof.cases import BEFORE, CASES, sql
+from tests.proof.losses import KEPT, LOSSES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -200,8 +201,9 @@ async def test_what_others_of_the_server_use_is_not_changed(
         f"op.execute(\"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
     )
     unless += f'THEN CREATE ROLE {role}; END IF; END $$")'
-    block = "BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolname LIKE ''their%'' LOOP "
-    block += "EXECUTE ''DROP ROLE '' || r; END LOOP; END"
+    block = "DECLARE r text; BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolname LIKE "
+    block += "'their%' LOOP EXECUTE 'DROP ROLE ' || r; END LOOP; END"
+    quoted = block.replace("'", "''")
     cases = {
         f"op.execute('CREATE ROLE {role}')": f'role "{role}" already exists',
         f"op.execute('ALTER ROLE {role} LOGIN')": "ALTER ROLE",
@@ -209,9 +211,8 @@ async def test_what_others_of_the_server_use_is_not_changed(
         "op.execute('ALTER SYSTEM SET work_mem = 100')": "ALTER SYSTEM",
         "op.execute('CREATE DATABASE elsewhere')": "CREATE DATABASE",
         "op.execute('ALTER DATABASE postgres SET work_mem = 100')": "ALTER DATABASE",
-        f"op.execute('DO $$ DECLARE r text; {block.replace(chr(39) * 2, chr(34))} $$')".replace(
-            chr(34), chr(92) + chr(39)
-        ): "DROP ROLE",
+        sql(f"DO $$ {block} $$"): "DROP ROLE",
+        sql(f"DO '{quoted}'"): "DROP ROLE",
     }
     texts = [revision(number, up, "pass") for number, up in enumerate(cases, 1)]
     texts.append(revision(len(cases) + 1, adds + unless, f"op.execute('DROP ROLE {role}')"))

@@ -15,6 +15,7 @@ import re
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -144,7 +145,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):  # what was not sent has no reader any more
+                pipe.close()
 
 
 def _node(value: object) -> object:

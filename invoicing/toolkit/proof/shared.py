@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from invoicing.toolkit.policy.migrations.tokens import statements, tokens
+from invoicing.toolkit.policy.migrations.tokens import statements
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -32,6 +32,7 @@ OUTSIDE = re.compile(
     re.IGNORECASE,
 )
 DATABASE = re.compile(r"\b(?:alter|comment\s+on)\s+database\s+(\"[^\"]+\"|\w+)", re.IGNORECASE)
+NO_WORDS = {"text", "body"}
 NAMES = "SELECT rolname FROM pg_roles"
 
 
@@ -107,11 +108,11 @@ def _shown(text: str) -> str:
 
 def _plain(statement: str) -> str:
     """Return a statement without its texts and comments; of bodies only what runs at once."""
-    words = list(tokens(statement))
-    runs = any(word.word == "DO" for word in words)
-    return " ".join(
-        word.text for word in words if (word.kind != "text" and (word.kind != "body" or runs))
-    )
+    kept = []
+    for words in statements(statement):
+        runs = words[0].word == "DO"
+        kept.append(" ".join(word.text for word in words if runs or word.kind not in NO_WORDS))
+    return " ; ".join(kept)
 
 
 def _run_each(cursor: Any, statement: str, parameters: object, _context: object) -> bool:  # noqa: ANN401 -- a driver's
