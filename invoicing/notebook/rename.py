@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from invoicing.notebook.plots import DARK
+from invoicing.notebook.pictures import INK, MIDDLE, drawing
 from invoicing.notebook.tables import Table
 from invoicing.toolkit.rename.facts import status_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from matplotlib.figure import Figure
-
+    from invoicing.notebook.pictures import Picture
     from invoicing.practice import LedgerReport, TrafficFigures, Trial
     from invoicing.toolkit.rename import GateReport, Plan, PlanFinding, RowCounts, Status
 
@@ -154,25 +152,24 @@ def show_trials(trials: Mapping[str, Trial]) -> Table:
     return _table(rows, [])
 
 
-def plot_traffic(history: Sequence[tuple[float, float]], began: Mapping[str, float]) -> Figure:
+def plot_traffic(history: Sequence[tuple[float, float]], began: Mapping[str, float]) -> Picture:
     """Draw every request by when it ended and how long it took, with the moments of the phases."""
-    figure, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
     milliseconds = [1000 * took for _, took in history]
-    axes.scatter([end for end, _ in history], milliseconds, s=3, color=DARK)
-    for number, (name, moment) in enumerate(began.items()):
-        axes.axvline(moment, color="black", linestyle=":", linewidth=0.8)
-        # One below the other, for short phases stand close together.
-        place = (moment, 1 - 0.07 * (number % 4))
-        axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), va="top")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("seconds since the traffic began")
-    axes.set_ylabel("latency, ms")
-    axes.spines[["top", "right"]].set_visible(False)
-    longest = max(milliseconds, default=0.0)
-    axes.set_title(f"{len(history):,} requests; the longest took {longest:,.0f} ms", loc="left")
-    plt.close(figure)
-    return figure
+    with drawing((1, 1), (9, 3.4), "How long each request took") as (picture, [[axes]]):
+        axes.scatter([end for end, _ in history], milliseconds, s=3, color=MIDDLE)
+        for number, (name, moment) in enumerate(began.items()):
+            axes.axvline(moment, color=INK, linestyle=":", linewidth=0.8)
+            # One below the other, for short phases stand close together.
+            place = (moment, 1 - 0.07 * (number % 4))
+            axes.annotate(f" {name}", place, xycoords=("data", "axes fraction"), va="top")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("seconds since the traffic began")
+        axes.set_ylabel("latency, ms")
+        longest = max(milliseconds, default=0.0)
+        title = f"{len(history):,} requests; the longest took {longest:,.0f} ms"
+        axes.set_title(title, loc="left")
+    return picture
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> Table:

@@ -135,7 +135,7 @@ async def test_a_backfill_is_paused_throttled_and_resumed(panel: RenamePanel) ->
     speed.buttons["resume"].click()
     await until(lambda: f"{ROWS - stood:,}" not in panel.message.value and not panel._working)
     assert (await panel.rename.status()).phase is Phase.BACKFILLED
-    assert speed.widget.layout.display == "none"
+    await until(lambda: speed.widget.layout.display == "none")
 
 
 async def test_a_blocker_is_named_and_who_waits_is_counted(panel: RenamePanel) -> None:
