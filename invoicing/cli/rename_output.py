@@ -139,8 +139,9 @@ def _guard(figures: dict[str, Any]) -> str:
     """Return how fast the guard let a backfill go, and what it was slower for."""
     said = f"Guard: {figures['mean_speed']:.0%} of full speed on average"
     if "calm_ms" in figures:
-        calm, worst = figures["calm_ms"], figures["worst_latency"]
-        said += f"; calm level {calm:,.1f} ms, at worst {worst:.1f} times"
+        said += f"; calm level {figures['calm_ms']:,.1f} ms"
+    if figures.get("worst_latency"):
+        said += f", at worst {figures['worst_latency']:.1f} times"
     slowed = ", ".join(f"{times:,} times for {kind}" for kind, times in figures["slowed"].items())
     return f"{said}; slowed {slowed or 'never'}"
 

@@ -110,7 +110,8 @@ def _text(value: object) -> str:
             text.encode()
         except UnicodeEncodeError:
             rule = "not-utf-8"
-            raise PydanticCustomError(rule, "holds bytes that are not UTF-8") from None
+            message = "holds bytes that are not UTF-8 (of a text file: --encoding cp1252)"
+            raise PydanticCustomError(rule, message) from None
     return text
 
 

@@ -64,7 +64,7 @@ class AmbiguousAccountError(UsageError):
         )
 
 
-class NoSuchAccountNameError(UsageError):
+class NoSuchAccountNameError(InvoicingError):
     """No account's name contains a text.
 
     Attributes:

@@ -183,6 +183,7 @@ def test_an_account_that_is_not_there_does_not_stop_the_others(
         ([UNKNOWN, "--from-file", "ids"], "line 2: 'no id'"),
         ([UNKNOWN, "--as-of", "tomorrow"], "write it as 2026-06-30"),
         ([UNKNOWN], f"no account has the id {UNKNOWN}"),
+        (["no-such-name"], "no account's name contains 'no-such-name'"),
     ],
 )
 def test_mistakes_are_named_before_a_kernel_is_started(

@@ -94,3 +94,24 @@ async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(empty_database_url: U
     assert "no indexes on Fridays" in said
     assert "event trigger" in said
     assert "Drop it first" not in said
+
+
+@pytest.mark.parametrize("rows", [0, 3_000, 300_000])
+async def test_a_table_that_was_never_analyzed_is_not_taken_for_an_empty_one(
+    empty_database_url: URL, rows: int
+) -> None:
+    await execute(
+        empty_database_url,
+        "CREATE TABLE bill (id bigint, amt bigint) WITH (autovacuum_enabled = false)",
+        f"INSERT INTO bill SELECT n, n FROM generate_series(1, {rows}) AS n",
+    )
+    async with renaming(empty_database_url) as rename:
+        plan = await rename.plan()
+    assert plan.rows == pytest.approx(rows, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["latency_guard", "pause", "max_replica_lag", "lock_timeout"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_an_option_that_is_no_finite_number_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=name):
+        Options(**{name: value})

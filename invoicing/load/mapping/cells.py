@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import sqlite3
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
@@ -181,6 +182,7 @@ class RowCounter:
     def __init__(self) -> None:
         # An empty name is a database of SQLite's own, which it removes.
         self._counts = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._counts.close)
         self._counts.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, rows INTEGER) WITHOUT ROWID")
         # One transaction that never ends: each by itself would be written to the disk.
         self._counts.execute("BEGIN")

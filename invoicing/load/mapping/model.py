@@ -6,6 +6,8 @@ be meant is an error. Options at the top count for every section that does not s
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -42,11 +44,12 @@ def _zone(name: str) -> str:
 def _date_format(form: str) -> str:
     if form in NAMED_DATES:
         return form
-    try:
-        day = datetime.strptime(_CHECKED_DAY.strftime(form), form).date()  # noqa: DTZ007
-    except ValueError:
-        day = None
-    if "%" not in form or day != _CHECKED_DAY.date():
+    day = None
+    # Python warns of a form without a year before it tries it.
+    if re.search("%[YyGcxDF]", form):
+        with suppress(ValueError):
+            day = datetime.strptime(_CHECKED_DAY.strftime(form), form).date()  # noqa: DTZ007
+    if day != _CHECKED_DAY.date():
         named = ", ".join(NAMED_DATES)
         message = f"{form!r} is no format of a date: write one such as %d/%m/%Y, or {named}"
         raise ValueError(message)

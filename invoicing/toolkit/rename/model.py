@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoicing.errors import UsageError
@@ -133,14 +134,13 @@ class Options:
     accept: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        least: dict[str, float] = {"batch_size": 1, "batch_bytes": 1, "workers": 1, "pause": 0}
-        least |= {"lock_attempts": 1, "quiet": 0}
-        least |= {"latency_guard": 1.05, "max_active": 1, "max_wal_rate": 0.1}
-        for name, lowest in least.items():
-            if (value := getattr(self, name)) is not None and value < lowest:
+        least = dict.fromkeys(("pause", "quiet", "max_replica_lag", "max_transaction_age"), 0.0)
+        least |= dict.fromkeys((*_BATCHES[:3], "lock_attempts", "max_active"), 1)
+        for name, lowest in (least | {"latency_guard": 1.05, "max_wal_rate": 0.1}).items():
+            if (value := getattr(self, name)) is not None and not lowest <= value < inf:
                 message = f"{name} is {value}, and must be at least {lowest}"
                 raise UsageError(message)
-        if self.lock_timeout <= 0 or self.target <= 0:
+        if not (0 < self.lock_timeout < inf and 0 < self.target < inf):
             message = "lock_timeout and target must be more than 0 seconds"
             raise UsageError(message)
         if self.stripes is not None and not 1 <= self.stripes <= _MOST_STRIPES:

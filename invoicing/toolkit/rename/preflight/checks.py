@@ -6,7 +6,8 @@ lacks pg_monitor).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import ownership, state
@@ -55,10 +56,13 @@ SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_table_size(c.oid) END), 0)::bigint AS bytes,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_indexes_size(c.oid) END), 0)::bigint AS indexes,
     coalesce(max((SELECT max(s.avg_width) FROM pg_stats AS s WHERE s.schemaname = n.nspname
-        AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width
+        AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width,
+    coalesce(bool_or(c.relkind = 'r' AND c.reltuples < 0), false) AS unknown
 FROM tree JOIN pg_class AS c ON c.oid = tree.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
 """
+# Bytes of a table that takes no longer to count than to estimate.
+_COUNTED = 8_000_000
 _REPLICATION = """
 SELECT 'replica' AS slug, coalesce(nullif(application_name, ''), 'a replica') AS subject,
     coalesce(state, 'unknown') AS state FROM pg_stat_replication AS r
@@ -83,9 +87,19 @@ class Sizes:
 
 
 async def measure(context: RenameContext) -> Sizes:
-    """Return the table's sizes, from statistics and file sizes: no row is read."""
-    row = await context.connection.fetchrow(_SIZES, context.table.oid, context.column_name)
-    return Sizes(*row)
+    """Return the table's sizes, from statistics and file sizes: of a large table no row is read."""
+    connection, table = context.connection, context.table
+    *row, unknown = await connection.fetchrow(_SIZES, table.oid, context.column_name)
+    sizes = Sizes(*row)
+    if not unknown:
+        return sizes
+    # Never analyzed, a restored copy for instance: as the planner estimates it, by its pages.
+    if sizes.heap < _COUNTED:
+        rows = await connection.fetchval(f"SELECT count(*) FROM {table.sql}")
+    else:
+        plan = await connection.fetchval(f"EXPLAIN SELECT FROM {table.sql}")
+        rows = re.findall(r"rows=(\d+)", plan)[0]
+    return replace(sizes, rows=int(rows))
 
 
 async def preflight(context: RenameContext) -> list[PlanFinding]:
