@@ -171,7 +171,7 @@ async def end(url: URL, running: asyncio.Task[str]) -> None:
     """Cancel what sleeps on the server."""
     await execute(
         url,
-        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep'"
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         " AND pid <> pg_backend_pid() AND datname = current_database()",
     )
     await asyncio.gather(running, return_exceptions=True)
