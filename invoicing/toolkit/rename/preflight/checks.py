@@ -6,8 +6,7 @@ lacks pg_monitor).
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import ownership, state
@@ -51,18 +50,19 @@ FROM pg_class AS c WHERE c.oid = $1
 _SIZES = """
 WITH tree AS (SELECT $1::oid AS relid UNION
     SELECT relid FROM pg_partition_tree($1::oid::regclass))
-SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint AS rows,
+SELECT coalesce(sum(CASE WHEN c.relkind = 'r' AND c.reltuples < 0
+        -- Never analyzed, a restored copy for instance: full pages, and 32 bytes a varying value.
+        THEN pg_relation_size(c.oid) / (28 + (SELECT sum(CASE WHEN a.attlen > 0 THEN a.attlen
+            ELSE 32 END) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0
+            AND NOT a.attisdropped)) ELSE greatest(c.reltuples, 0) END), 0)::bigint AS rows,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) END), 0)::bigint AS heap,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_table_size(c.oid) END), 0)::bigint AS bytes,
     coalesce(sum(CASE WHEN c.relkind = 'r' THEN pg_indexes_size(c.oid) END), 0)::bigint AS indexes,
     coalesce(max((SELECT max(s.avg_width) FROM pg_stats AS s WHERE s.schemaname = n.nspname
-        AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width,
-    coalesce(bool_or(c.relkind = 'r' AND c.reltuples < 0), false) AS unknown
+        AND s.tablename = c.relname AND s.attname = $2)), 8)::int AS width
 FROM tree JOIN pg_class AS c ON c.oid = tree.relid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
 """
-# Bytes of a table that takes no longer to count than to estimate.
-_COUNTED = 8_000_000
 _REPLICATION = """
 SELECT 'replica' AS slug, coalesce(nullif(application_name, ''), 'a replica') AS subject,
     coalesce(state, 'unknown') AS state FROM pg_stat_replication AS r
@@ -87,19 +87,9 @@ class Sizes:
 
 
 async def measure(context: RenameContext) -> Sizes:
-    """Return the table's sizes, from statistics and file sizes: of a large table no row is read."""
-    connection, table = context.connection, context.table
-    *row, unknown = await connection.fetchrow(_SIZES, table.oid, context.column_name)
-    sizes = Sizes(*row)
-    if not unknown:
-        return sizes
-    # Never analyzed, a restored copy for instance: as the planner estimates it, by its pages.
-    if sizes.heap < _COUNTED:
-        rows = await connection.fetchval(f"SELECT count(*) FROM {table.sql}")
-    else:
-        plan = await connection.fetchval(f"EXPLAIN SELECT FROM {table.sql}")
-        rows = re.findall(r"rows=(\d+)", plan)[0]
-    return replace(sizes, rows=int(rows))
+    """Return the table's sizes, from statistics and file sizes: nothing waits for a lock."""
+    row = await context.connection.fetchrow(_SIZES, context.table.oid, context.column_name)
+    return Sizes(*row)
 
 
 async def preflight(context: RenameContext) -> list[PlanFinding]:
