@@ -164,8 +164,9 @@ async def test_statements_of_production_that_fail_or_return_other_columns_are_li
     await execute(
         url,
         "CREATE EXTENSION pg_stat_statements",
-        *["SELECT fee FROM loan WHERE id = 3"] * 3,
-        "SELECT * FROM loan WHERE id = 4",
+        # The server forgets first what is called rarely, and others' tests fill it, too.
+        *["SELECT fee FROM loan WHERE id = 3"] * 30,
+        *["SELECT * FROM loan WHERE id = 4"] * 30,
         "SELECT id, book FROM loan",
         "SELECT interval '3 days' FROM loan",
         "SELECT FROM loan LIMIT ALL FOR SHARE OF loan",
@@ -179,7 +180,7 @@ async def test_statements_of_production_that_fail_or_return_other_columns_are_li
     fails, other = (
         changes.values() if next(iter(changes.values())).fails else [*changes.values()][::-1]
     )
-    assert (fails.phase, fails.calls, fails.on_twin) == ("contract", 3, True)
+    assert (fails.phase, fails.calls, fails.on_twin) == ("contract", 30, True)
     assert "42703" in fails.change
     assert fails.users == [url.username]
     assert fails.calls_a_day is not None
