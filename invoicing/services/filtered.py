@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import BigInteger, Date, case, func, literal, select, true
+from sqlalchemy import Date, func, literal, select, true
 
 from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from invoicing.schemas.dashboard import InvoiceSummary
@@ -22,6 +22,7 @@ from invoicing.schemas.filtered import (
 )
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
+from invoicing.services.figures import bucket_of, midnight, sum_of
 from invoicing.services.periods import every_month, previous_period
 from invoicing.services.rolled_up import BILLED
 
@@ -36,7 +37,6 @@ Columns = TypeVarTuple("Columns")
 
 # An invoice has no due date of its own: this many days after its date it is overdue.
 TERMS = timedelta(days=30)
-_MOST_DAYS = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
 _dated: ColumnElement[datetime] = func.coalesce(Invoice.issued_at, Invoice.created_at)
 _OPEN = Invoice.status == InvoiceStatus.OPEN
 
@@ -51,7 +51,7 @@ async def list_invoices(
         chosen: which; over all accounts this reads every line there is.
         limit: how many invoices at the most; they are all counted.
     """
-    total = _sum(InvoiceLine.total_cents)
+    total = sum_of(InvoiceLine.total_cents)
     lines = select(total.label("lines_total_cents")).where(InvoiceLine.invoice_id == Invoice.id)
     sums = lines.lateral("lines")
     columns = Invoice.__table__.c
@@ -142,9 +142,9 @@ async def months_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Monthl
             month,
             Invoice.currency,
             func.count().label("invoices"),
-            _sum(Invoice.amount_cents).label("billed_cents"),
-            _sum(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
-            _sum(Invoice.amount_cents, _OPEN).label("open_cents"),
+            sum_of(Invoice.amount_cents).label("billed_cents"),
+            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
+            sum_of(Invoice.amount_cents, _OPEN).label("open_cents"),
         )
         .where(Invoice.status.in_(BILLED))
         .group_by(month, Invoice.currency)
@@ -162,7 +162,7 @@ async def statuses_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Stat
             Invoice.currency,
             Invoice.status,
             func.count().label("invoices"),
-            _sum(Invoice.amount_cents).label("amount_cents"),
+            sum_of(Invoice.amount_cents).label("amount_cents"),
         )
         .group_by(Invoice.currency, Invoice.status)
         .order_by(Invoice.currency, Invoice.status)
@@ -176,16 +176,13 @@ async def ageing_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Ageing
     until = chosen.until or datetime.now(UTC).date() + timedelta(days=1)
     day = until - timedelta(days=1)
     age = literal(day, Date) - func.timezone("UTC", _dated).cast(Date)
-    bucket = case(
-        *((age <= days, bucket.value) for days, bucket in _MOST_DAYS.items()),
-        else_=AgeBucket.DAYS_OVER_90.value,
-    ).label("bucket")
+    bucket = bucket_of(age)
     statement = (
         select(
             Invoice.currency,
             bucket,
             func.count().label("invoices"),
-            _sum(Invoice.amount_cents).label("amount_cents"),
+            sum_of(Invoice.amount_cents).label("amount_cents"),
         )
         .where(_OPEN)
         .group_by(Invoice.currency, bucket)
@@ -226,9 +223,9 @@ def _narrowed(statement: Select[*Columns], chosen: InvoiceFilter) -> Select[*Col
 def _within(since: date | None, until: date | None) -> list[ColumnElement[bool]]:
     conditions = []
     if since is not None:
-        conditions.append(_dated >= _midnight(since))
+        conditions.append(_dated >= midnight(since))
     if until is not None:
-        conditions.append(_dated < _midnight(until))
+        conditions.append(_dated < midnight(until))
     return conditions
 
 
@@ -241,19 +238,9 @@ def _figures(periods: dict[str, tuple[date | None, date]]) -> list[ColumnElement
             "billed": [],
             "paid": [Invoice.status == InvoiceStatus.PAID],
             "open": [_OPEN],
-            "overdue": [_OPEN, _dated < _midnight(until - timedelta(days=1) - TERMS)],
+            "overdue": [_OPEN, _dated < midnight(until - timedelta(days=1) - TERMS)],
         }
         for name, conditions in wanted.items():
-            summed = _sum(Invoice.amount_cents, *within, *conditions)
+            summed = sum_of(Invoice.amount_cents, *within, *conditions)
             figures.append(summed.label(f"{prefix}{name}_cents"))
     return figures
-
-
-def _sum(cents: ColumnElement[int] | Any, *where: ColumnElement[bool]) -> ColumnElement[int]:  # noqa: ANN401 -- a mapped column
-    """Sum minor units as BIGINT; 0 for no rows."""
-    total = func.sum(cents).filter(*where) if where else func.sum(cents)
-    return func.coalesce(total, 0).cast(BigInteger)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVarTuple
 
-from sqlalchemy import BigInteger, Date, case, func, select, true
+from sqlalchemy import Date, func, select, true
 
 from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from invoicing.schemas.portfolio import (
@@ -26,12 +26,13 @@ from invoicing.schemas.portfolio import (
     TopAccount,
 )
 from invoicing.services import rolled_up
+from invoicing.services.figures import bucket_of, midnight, sum_of
 from invoicing.services.rolled_up import BILLED, question, rows_of
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, ColumnExpressionArgument, FromClause, Select
+    from sqlalchemy import ColumnElement, FromClause, Select
 
     from invoicing.db.session import AsyncSession
     from invoicing.services.rolled_up import AnySelect
@@ -40,8 +41,6 @@ Columns = TypeVarTuple("Columns")
 
 # Making a statement takes longer than a roll-up's answer.
 _made_once = lru_cache(maxsize=128)
-# The most days of each bucket; what is older has one of its own.
-_AGES = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
 
 
 async def monthly_totals(
@@ -72,17 +71,17 @@ def _monthly_totals(account_id: UUID | None, since: date | None, until: date | N
             month,
             Invoice.currency,
             func.count().label("invoices"),
-            _sum(Invoice.amount_cents).label("billed_cents"),
-            _sum(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
-            _sum(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
+            sum_of(Invoice.amount_cents).label("billed_cents"),
+            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
+            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
         )
         .where(Invoice.status.in_(BILLED), Invoice.issued_at.is_not(None))
         .group_by(month, Invoice.currency)
     )
     if since is not None:
-        statement = statement.where(Invoice.issued_at >= _midnight(since))
+        statement = statement.where(Invoice.issued_at >= midnight(since))
     if until is not None:
-        statement = statement.where(Invoice.issued_at < _midnight(until))
+        statement = statement.where(Invoice.issued_at < midnight(until))
     rolled = rolled_up.monthly_totals_statement(since, until) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.month, total.currency))
@@ -102,7 +101,7 @@ def _status_breakdown(account_id: UUID | None) -> AnySelect:
         Invoice.currency,
         Invoice.status,
         func.count().label("invoices"),
-        _sum(Invoice.amount_cents).label("amount_cents"),
+        sum_of(Invoice.amount_cents).label("amount_cents"),
     ).group_by(Invoice.currency, Invoice.status)
     rolled = rolled_up.status_breakdown_statement() if account_id is None else None
     plain = _of_account(statement, account_id)
@@ -142,21 +141,18 @@ def _ageing(account_id: UUID | None, day: date) -> AnySelect:
     issued = func.timezone("UTC", func.coalesce(Invoice.issued_at, Invoice.created_at)).cast(Date)
     # A date less a date is a number of days.
     age = day - issued
-    bucket = case(
-        *((age <= days, bucket.value) for days, bucket in _AGES.items()),
-        else_=AgeBucket.DAYS_OVER_90.value,
-    ).label("bucket")
+    bucket = bucket_of(age)
     statement = (
         select(
             Invoice.currency,
             bucket,
             func.count().label("invoices"),
-            _sum(Invoice.amount_cents).label("amount_cents"),
+            sum_of(Invoice.amount_cents).label("amount_cents"),
         )
         .where(Invoice.status == InvoiceStatus.OPEN, issued <= day)
         .group_by(Invoice.currency, bucket)
     )
-    rolled = rolled_up.ageing_statement(day, _AGES) if account_id is None else None
+    rolled = rolled_up.ageing_statement(day) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.currency, total.bucket))
 
@@ -169,7 +165,7 @@ async def top_accounts(session: AsyncSession, *, limit: int = 10) -> Answer[TopA
 
 @_made_once
 def _top_accounts(limit: int) -> AnySelect:
-    billed = _sum(Invoice.amount_cents)
+    billed = sum_of(Invoice.amount_cents)
     rank = func.row_number().over(
         partition_by=Invoice.currency, order_by=(billed.desc(), Invoice.account_id)
     )
@@ -180,7 +176,7 @@ def _top_accounts(limit: int) -> AnySelect:
             Invoice.account_id,
             func.count().label("invoices"),
             billed.label("billed_cents"),
-            _sum(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
+            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
         )
         .where(Invoice.status.in_(BILLED))
         .group_by(Invoice.currency, Invoice.account_id)
@@ -210,7 +206,7 @@ def _first_account() -> AnySelect:
         select(
             Invoice.account_id,
             Invoice.currency,
-            _sum(Invoice.amount_cents).label("billed_cents"),
+            sum_of(Invoice.amount_cents).label("billed_cents"),
             func.sum(func.count()).over(partition_by=Invoice.currency).label("invoices"),
         )
         .where(Invoice.status.in_(BILLED))
@@ -238,7 +234,7 @@ async def mismatched_invoices(
 
 @_made_once
 def _mismatched_invoices(account_id: UUID | None, limit: int) -> AnySelect:
-    lines_total = _sum(InvoiceLine.total_cents)
+    lines_total = sum_of(InvoiceLine.total_cents)
     if account_id is None:
         # Every line is needed: grouping them once is cheaper than a look-up an invoice.
         sums: FromClause = (
@@ -284,15 +280,3 @@ def _mismatched_invoices(account_id: UUID | None, limit: int) -> AnySelect:
 
 def _of_account(statement: Select[*Columns], account_id: UUID | None) -> Select[*Columns]:
     return statement if account_id is None else statement.where(Invoice.account_id == account_id)
-
-
-def _sum(
-    cents: ColumnExpressionArgument[int], where: ColumnElement[bool] | None = None
-) -> ColumnElement[int]:
-    """Sum minor units as BIGINT (PostgreSQL sums BIGINT to NUMERIC); 0 for no rows."""
-    total = func.sum(cents) if where is None else func.sum(cents).filter(where)
-    return func.coalesce(total, 0).cast(BigInteger)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

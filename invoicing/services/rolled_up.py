@@ -15,7 +15,6 @@ from sqlalchemy import (
     DateTime,
     Numeric,
     bindparam,
-    case,
     cast,
     column,
     func,
@@ -39,10 +38,11 @@ from invoicing.models import (
     InvoiceStatus,
 )
 from invoicing.rollup import is_usable
-from invoicing.schemas.portfolio import AgeBucket, Source
+from invoicing.schemas.portfolio import Source
+from invoicing.services.figures import bucket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from sqlalchemy import ColumnElement, Row, Select
@@ -133,14 +133,11 @@ def status_breakdown_statement() -> AnySelect:
     )
 
 
-def ageing_statement(day: date, ages: Mapping[int, AgeBucket]) -> AnySelect:
+def ageing_statement(day: date) -> AnySelect:
     """Select what `ageing` needs, by currency and bucket."""
     totals = _day_totals()
     age = literal(day, Date) - totals.day
-    bucket = case(
-        *((age <= days, bucket.value) for days, bucket in ages.items()),
-        else_=AgeBucket.DAYS_OVER_90.value,
-    ).label("bucket")
+    bucket = bucket_of(age)
     return (
         select(
             totals.currency,
