@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -146,7 +147,7 @@ class Amounts:
 
 def _of_float(value: float) -> Decimal:
     # As Excel shows it: what stands behind the 15th digit is how a computer counts in halves.
-    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 -- NaN is not itself
+    if not isfinite(value):
         raise CellError("not-a-number", "is no amount")
     amount = Decimal(f"{value:.{_FLOAT_DIGITS}g}")
     if abs(value) >= 10**_FLOAT_DIGITS:
