@@ -6,6 +6,8 @@ import csv
 import gzip
 import json
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import pytest
@@ -18,6 +20,7 @@ from invoicing.load.errors import (
     InputFileError,
     MappingError,
 )
+from invoicing.load.mapping.cells import RowCounter
 from invoicing.load.mapping.read import parse_mapping
 from tests.conftest import newest_server_url
 from tests.load.conftest import contents, rows
@@ -345,3 +348,17 @@ async def test_a_column_that_is_missing_or_twice_is_named(database, tmp_path, he
     with pytest.raises(InputFileError) as refused:
         await load_files(database, mapping=german(tmp_path, kunden=f"{header}\n{cells}\n"))
     assert reason in refused.value.reason
+
+
+def test_what_counts_rows_may_be_collected_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    counters = [RowCounter()]
+    assert (counters[0].next("a"), counters[0].next("a")) == (1, 2)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(counters.clear).result()
+
+    assert unraisable == []

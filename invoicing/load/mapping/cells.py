@@ -180,8 +180,9 @@ class RowCounter:
     """Counts the rows of each key; on disk once they are many, so that memory does not grow."""
 
     def __init__(self) -> None:
-        # An empty name is a database of SQLite's own, which it removes.
-        self._counts = sqlite3.connect("", isolation_level=None)
+        # An empty name is a database of SQLite's own, which it removes. The collector of garbage
+        # closes it, and runs in any thread.
+        self._counts = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._counts.close)
         self._counts.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, rows INTEGER) WITHOUT ROWID")
         # One transaction that never ends: each by itself would be written to the disk.
