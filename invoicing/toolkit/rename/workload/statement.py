@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from functools import cache
+from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.workload import statement_pglast, statement_sqlglot
+from invoicing.toolkit.rename.workload import statement_pglast
 from invoicing.toolkit.rename.workload.statement_names import Meaning, StatementNames
 
-_READ = statement_pglast.read if importlib.util.find_spec("pglast") else statement_sqlglot.read
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Comments, and strings, in which nothing is a relation's name.
 _NO_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
@@ -28,9 +31,19 @@ _BEFORE = r"\b(?:from|join|into|update|only|copy|using|table|truncate)\s+|[,(.]\
 def names_column(text: str, meaning: Meaning) -> bool:
     """Return whether a statement names the old column, or may do so."""
     names = StatementNames(meaning)
-    if _READ(text, names):
+    if _reader()(text, names):
         return names.name_the_column()
     return any(_has_relation(text, table) for table in meaning.tables)
+
+
+@cache
+def _reader() -> Callable[[str, StatementNames], bool]:
+    """Return what reads a text into names; sqlglot takes half a second to import, so late."""
+    if importlib.util.find_spec("pglast"):
+        return statement_pglast.read
+    from invoicing.toolkit.rename.workload.statement_sqlglot import read
+
+    return read
 
 
 def _has_relation(text: str, table: str) -> bool:
