@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         statement_timeout: seconds a statement of a read-only session may take; 0 for no limit.
         lock_timeout: seconds a writing statement waits for a lock; 0 for no limit.
         application_name: what pg_stat_activity calls our connections.
+        read_only: whether the server refuses every write of these sessions, a rename's too.
         production: patterns such as `*prod*,db1.example.com`; what matches a database, its host or
             the server's `cluster_name` is shown as production on the board of a rename.
     """
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     statement_timeout: float = Field(default=30.0, ge=0, le=LONGEST)
     lock_timeout: float = Field(default=10.0, ge=0, le=LONGEST)
     application_name: str = "invoicing"
+    read_only: bool = False
     production: str = ""
 
     @classmethod

@@ -84,6 +84,11 @@ VERBS = {
         "lab",
         "Open JupyterLab on the notebooks; it listens on localhost, and ends with Ctrl-C.",
     ),
+    "app": (
+        LOOK,
+        "app",
+        "Serve the analyst's page, the portfolio and a rename's board, without their code.",
+    ),
     "notebooks": (
         DATA,
         "demo",
@@ -106,6 +111,7 @@ _EXTRAS = dict.fromkeys(
         "papermill",
         "pyarrow",
         "traitlets",
+        "voila",
     ),
     "notebooks",
 ) | {"python_calamine": "excel"}

@@ -226,7 +226,11 @@ class Database:
 
     def _engine(self, url: URL, **server_settings: str | float) -> AsyncEngine:
         if self.settings.pgbouncer:
-            return self._pgbouncer_engine(url)
+            engine = self._pgbouncer_engine(url)
+            read_only = self.settings.read_only
+            return engine.execution_options(postgresql_readonly=True) if read_only else engine
+        if self.settings.read_only:
+            server_settings["default_transaction_read_only"] = "on"
         settings = {
             name: value if isinstance(value, str) else f"{round(value * 1000)}ms"
             for name, value in server_settings.items()

@@ -70,6 +70,10 @@ _MOST_OFTEN = 2.0
 _PATIENCE = 5.0
 _MOMENT = 0.3
 _COUNTING = "counting ..."
+_READ_ONLY = (
+    "<p>Read-only: the buttons are left out, and the server refuses a write "
+    "(INVOICING_READ_ONLY). To have them, run: <code>invoicing app --write</code></p>"
+)
 
 
 class RenamePanel:
@@ -120,10 +124,15 @@ class RenamePanel:
             button.on_click(self._clicked(name))
         self.buttons["renew"].layout.display = "none" if renew is None else ""
         self.speed = SpeedControls(rename, self._callbacks, self.look)
-        row = ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"})
+        controls: list[ipywidgets.Widget] = [
+            ipywidgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"}),
+            self.speed.widget,
+        ]
+        if rename.database.settings.read_only:
+            controls = [ipywidgets.HTML(_READ_ONLY)]
         above = [ipywidgets.HTML(board.style()), self.where, self.seen, self.head]
-        below = [self.speed.widget, self.asked, self.message, self.facts, self.record]
-        self.widget = ipywidgets.VBox([*above, row, *below])
+        below = [self.asked, self.message, self.facts, self.record]
+        self.widget = ipywidgets.VBox([*above, *controls, *below])
         self.widget.add_class("invoicing-board")
         self.asked.add_class("board-asked")
 

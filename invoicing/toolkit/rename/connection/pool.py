@@ -147,6 +147,8 @@ class Pool:
             driver: Connection = raw.driver_connection
             try:
                 await _pin(driver, local=False)
+                if self._database.settings.read_only:
+                    await driver.execute("SET default_transaction_read_only = on")
                 with suppress(asyncpg.InvalidParameterValueError):  # not on every platform
                     await driver.execute("SET client_connection_check_interval = '500ms'")
                 yield driver
