@@ -29,7 +29,11 @@ def test_every_case_is_left_on_one_server_and_takes_turns(monkeypatch: pytest.Mo
         for at in range(4)
     ]
     gone: list[Any] = []
-    hook = SimpleNamespace(pytest_deselected=lambda items: gone.extend(items))
+
+    def note(*, items: list[Any]) -> None:
+        gone.extend(items)
+
+    hook = SimpleNamespace(pytest_deselected=note)
     items = [*plain, *drawn]
     pytest_collection_modifyitems(cast("Any", SimpleNamespace(hook=hook)), items)
 
