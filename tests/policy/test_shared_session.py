@@ -41,6 +41,11 @@ SHARED = {
     "a list that grows": USES
     + "todo = []\nfor i in ids:\n    todo.append(work(i))\nawait asyncio.gather(*todo)",
     "a list of a map": USES + "todo = list(map(work, ids))\nawait asyncio.gather(*todo)",
+    "a list that is extended": USES
+    + "todo = []\ntodo.extend(work(i) for i in ids)\nawait asyncio.gather(*todo)",
+    "tasks in a dictionary": USES + "todo = {i: asyncio.create_task(work(i)) for i in ids}",
+    "with a timeout each": USES
+    + "await asyncio.gather(*(asyncio.wait_for(work(i), 5) for i in ids))",
     "a map": USES + "await asyncio.gather(*map(work, ids))",
     "a task group": USES
     + "async with asyncio.TaskGroup() as tg:\n    for i in ids:\n        tg.create_task(work(i))",
@@ -72,6 +77,8 @@ APART = {
     )
     + EACH,
     "its own by an assignment": WORK.format("session = maker() or None; await fetch(session, i)")
+    + EACH,
+    "its own of several": WORK.format("return [await fetch(session, i) for session in maker()]")
     + EACH,
     "its own among others": WORK.format(
         "async with pool() as (session, _):\n        await fetch(session, i)"

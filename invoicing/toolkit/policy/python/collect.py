@@ -138,7 +138,7 @@ class _Collector:
     def _kept_by_name(self, call: CallSyntax) -> None:
         """Note what is added to a list, and what keywords are given by default."""
         name, _, method = call.callee.rpartition(".")
-        if method == "append" and call.inner:
+        if method in {"append", "extend"} and call.inner:
             times = call.inner * 2 if call.is_repeated else call.inner
             self.functions[call.function].lists.setdefault(name, []).extend(times)
         elif method == "setdefault" and call.text is not None and call.given is not None:
@@ -191,12 +191,14 @@ class _Collector:
 
     def visit_comprehension(
         self,
-        node: ast.ListComp | ast.SetComp | ast.GeneratorExp,
+        node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
         function: int,
         owner: str | None,
     ) -> Scope:
         """Mark the call that a comprehension repeats."""
-        vars(node.elt)["repeated"] = True
+        vars(node.value if isinstance(node, ast.DictComp) else node.elt)["repeated"] = True
+        for each in node.generators:
+            self.functions[function].bound |= names_in(each.target)
         return function, owner
 
     def visit_await(self, node: ast.Await, function: int, owner: str | None) -> Scope:
@@ -363,6 +365,7 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
     ast.AsyncFor: _Collector.visit_loop,
     ast.While: _Collector.visit_loop,
     ast.ListComp: _Collector.visit_comprehension,
+    ast.DictComp: _Collector.visit_comprehension,
     ast.SetComp: _Collector.visit_comprehension,
     ast.GeneratorExp: _Collector.visit_comprehension,
     ast.Await: _Collector.visit_await,
