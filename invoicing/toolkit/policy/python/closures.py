@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.python.syntax import CallSyntax, FunctionSyntax, ModuleSyntax
 
 PARTIAL = {"functools.partial", "functools.partialmethod"}
+# A chain of functions that call each other is followed so far.
+LONGEST = 100
 # Those that let in a single task at a time; a semaphore of one does so too.
 LOCKS = {"asyncio.Lock", "anyio.Lock", "trio.Lock"}
 SEMAPHORES = {"asyncio.Semaphore", "asyncio.BoundedSemaphore", "anyio.Semaphore", "trio.Semaphore"}
@@ -40,7 +42,7 @@ def _through(
     used: set[str] = set()
     for word in words:
         for home, target in _targets(project, module, function, word):
-            if (home.path, target) not in above:
+            if (home.path, target) not in above and len(above) < LONGEST:
                 free = _free(project, home, target, above | {(home.path, target)})
                 # Of a method, what it uses of its own parameters is not what its caller has.
                 used |= free if "." not in word else {n for n in free if n.startswith("self.")}
