@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.python.names import dotted, text_of
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # An expression this deep is data.
 DEEPEST = 50
+# Keywords of SQLModel's Field that are a column, or its type.
+MADE = frozenset({"sa_column", "sa_type"})
 
 
 def call_syntax(
@@ -50,6 +53,10 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
     keywords = {
         keyword.arg: _keyword(keyword.value) for keyword in node.keywords if keyword.arg is not None
     }
+    for keyword in node.keywords:
+        if keyword.arg in MADE:
+            made = call_syntax(keyword.value, function, owner, depth + 1)
+            keywords[keyword.arg] = replace(keywords[keyword.arg], made=made)
     expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
     return CallSyntax(
         callee,
@@ -83,6 +90,7 @@ def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> I
         call = call_syntax(value, function, owner, depth + 1)
         yield from [call] if call else []
     elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
+        vars(value.elt)["repeated"] = True
         call = call_syntax(value.elt, function, owner, depth + 1)
         yield from [call, call] if call else []
     elif isinstance(value, ast.List | ast.Tuple | ast.Set) and depth < DEEPEST:
