@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import Phase
+from invoicing.toolkit.rename import Phase, Rename, Target
 from invoicing.toolkit.rename.errors import RenameRefusedError
+from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
 from tests.conftest import execute
-from tests.rename.bills import renaming
+from tests.rename.bills import renaming, verified
 from tests.rename.faults import connected
+from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -235,3 +240,31 @@ async def test_two_columns_that_no_rename_made_are_refused_by_the_plan(table: UR
     await execute(table, "ALTER TABLE bill ADD amount_cents bigint")
     async with renaming(table, **CENTS) as rename:
         assert "name-taken" in {refusal.slug for refusal in (await rename.plan()).refusals}
+
+
+async def test_a_rehearsal_knows_no_types(table: URL) -> None:
+    async with renaming(table, **CENTS) as rename:
+        with pytest.raises(UsageError, match="--type"):
+            await rehearse(rename)
+
+
+async def test_names_that_need_quotes_are_those_of_an_expression_too(table: URL) -> None:
+    old, new = 'Fee "%s" $1', "new %1$s; '\\ \u20ac"
+    await execute(table, f"ALTER TABLE bill RENAME amt TO {quote(old)}")
+    using, back = f"round({quote(old)} * 100)", f"{quote(new)} / 100.0"
+    async with renaming(table) as plain:
+        rename = Rename(
+            plain.database,
+            Target("bill", old, new),
+            replace(plain.options, type="bigint", using=using, back=back),
+        )
+        await verified(rename)
+        await execute(table, f"UPDATE bill SET {quote(new)} = 301")
+        await execute(table, f"INSERT INTO bill (id, {quote(old)}) VALUES (2, 7.5)")
+        with pytest.raises(asyncpg.PostgresError, match="cannot hold this value"):
+            await execute(table, f"UPDATE bill SET {quote(new)} = 1e15")
+        await gate_opens(rename)
+        await rename.contract(confirm=f"bill.{old}")
+        async with connected(table) as connection:
+            rows = await connection.fetch(f"SELECT {quote(new)} FROM bill ORDER BY id")
+            assert [row[0] for row in rows] == [301, 750]

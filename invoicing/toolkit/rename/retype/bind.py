@@ -102,6 +102,8 @@ async def bind(context: Context) -> Context:
         return context  # the plan refuses the name
     try:
         made = await _bind(context, asked)
+    except asyncpg.InsufficientPrivilegeError:
+        raise  # of the temporary table, or of what an expression names: no fault of theirs
     except asyncpg.PostgresError as error:
         raise _error(context, error) from None
     return replace(context, conversion=made)
