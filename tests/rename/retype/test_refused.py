@@ -10,7 +10,7 @@ import pytest
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase, Rename, Target
-from invoicing.toolkit.rename.errors import RenameRefusedError
+from invoicing.toolkit.rename.errors import RenameBlockedError, RenameRefusedError
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
 from tests.conftest import execute
@@ -268,3 +268,20 @@ async def test_names_that_need_quotes_are_those_of_an_expression_too(table: URL)
         async with connected(table) as connection:
             rows = await connection.fetch(f"SELECT {quote(new)} FROM bill ORDER BY id")
             assert [row[0] for row in rows] == [301, 750]
+
+
+async def test_an_expand_that_was_blocked_goes_on_as_it_was_begun(table: URL) -> None:
+    async with connected(table) as client, renaming(table, **CENTS, lock_attempts=1) as rename:
+        async with client.transaction():
+            await client.execute("LOCK TABLE bill IN ACCESS SHARE MODE")
+            with pytest.raises(RenameBlockedError):
+                await rename.expand()
+        assert (await rename.status()).phase is Phase.EXPANDING
+        async with renaming(table, **CENTS | {"using": "amt * 1000"}) as other:
+            with pytest.raises(UsageError, match="rename rollback bill amt amount_cents"):
+                await other.expand()
+        async with renaming(table) as later:
+            await verified(later)
+            await later.rollback()
+    async with connected(table) as connection:
+        assert not await connection.fetchval("SELECT to_regnamespace('invoicing_rename')")
