@@ -164,6 +164,11 @@ DEPENDENTS = {
     ),
     "default": ("ALTER TABLE bill ALTER amt SET DEFAULT extract(day FROM now())", CENTS, "default"),
     "domain": ("SELECT", {"type": "whole"}, "domain"),
+    "array of json": (
+        "ALTER TABLE bill DROP COLUMN amt, ADD amt json[]",
+        {"type": "text[]", "back": "amount_cents::json[]"},
+        "no equality",
+    ),
     "the same type": ("SELECT", {"type": "numeric(10,2)"}, "already"),
     "primary key": (
         "ALTER TABLE bill DROP CONSTRAINT bill_pkey, ADD PRIMARY KEY (amt)",

@@ -113,6 +113,17 @@ async def test_two_values_that_are_one_may_both_be_written_and_no_others(
         assert await both(url) == [("2.50", "250"), ("0.07", "7")]
 
 
+async def test_a_part_of_an_array_may_be_written_by_either_name(empty_database_url: URL) -> None:
+    url = empty_database_url
+    await make(url, "int[]", "'{1,NULL}'")
+    async with renaming(url, type="bigint[]") as rename:
+        await verified(rename)
+        # It has no NULL any more, and is stored in another way than an array that never had any.
+        await execute(url, "UPDATE bill SET amount_cents[2] = 9", "UPDATE bill SET amt[1] = 8")
+        assert await both(url) == [("{8,9}", "{8,9}")]
+        assert (await rename.verify()).ok
+
+
 async def test_rows_that_cannot_be_computed_back_stop_the_gate_until_they_are_accepted(
     empty_database_url: URL,
 ) -> None:

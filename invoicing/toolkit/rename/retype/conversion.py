@@ -40,7 +40,7 @@ class Side:
     Attributes:
         type: with its length, scale or precision.
         type_name: as the catalog has it.
-        category: the catalog's: N for numbers, T for intervals.
+        category: the catalog's: N for numbers, T for intervals, A for arrays.
         expression: what the other column's value is in it, over that column's name.
     """
 
@@ -54,8 +54,11 @@ class Side:
         return value if self.type_name in _CUT_BY_CAST else f"({value})::{self.type}"
 
     def differs(self, left: str, right: str) -> str:
-        """Return SQL that is true of two values; 1.0 and 1.00 are one, 'A' and 'a' never are."""
-        equal = self.category in {"N", "T"} or self.type_name == "bpchar"
+        """Return SQL that is true of two values; 1.0 and 1.00 are one, 'A' and 'a' never are.
+
+        Two arrays of the same elements may be stored in different ways.
+        """
+        equal = self.category in {"N", "T", "A"} or self.type_name == "bpchar"
         function = "record_ne" if equal else "record_image_ne"
         return f"pg_catalog.{function}(ROW({left}), ROW({right}))"
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from invoicing.toolkit.rename.columns.marks import CHANGING
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.retype.conversion import Conversion
+    from invoicing.toolkit.rename.retype.conversion import Conversion, Side
 
 _TYPE = """
 SELECT t.typtype::text AS kind, t.typdefault IS NOT NULL AS has_default
@@ -94,6 +96,10 @@ async def _types(context: RenameContext, made: Conversion) -> list[PlanFinding]:
     column, found = context.column(), []
     subject = f"type {made.new.type}"
     row = await context.connection.fetchrow(_TYPE, made.new.type)
+    for side in (made.old, made.new):
+        if side.category == "A" and not await _has_equality(context, side):
+            message = "is an array of what has no equality, so that it cannot be kept equal"
+            found.append(refused("type", f"type {side.type}", message))
     for kind, side in ((column.type_kind, made.old), (row["kind"], made.new)):
         if kind in {"d", "c", "p"}:
             what = {"d": "a domain", "c": "a composite type"}.get(kind, "a pseudo-type")
@@ -112,6 +118,17 @@ async def _types(context: RenameContext, made: Conversion) -> list[PlanFinding]:
         )
         found.append(refused("type", quote(context.target.old), message))
     return found
+
+
+async def _has_equality(context: RenameContext, side: Side) -> bool:
+    """Tell whether arrays of a type can be compared: the server says so of two empty ones."""
+    try:
+        async with context.connection.transaction():
+            empty = f"'{{}}'::{side.type}"
+            await context.connection.fetchval(f"SELECT {side.differs(empty, empty)}")
+    except asyncpg.UndefinedFunctionError:
+        return False
+    return True
 
 
 async def _default(context: RenameContext, made: Conversion) -> list[PlanFinding]:
