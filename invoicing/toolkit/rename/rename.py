@@ -209,7 +209,7 @@ class Rename:
     def reversed(self) -> Rename:
         """Return the rename of the new name to the old one: the way back."""
         # The expressions of a change of the type are noted, and taken the other way round.
-        options = replace(self.options, type=None, using=None, back=None)
+        options = replace(self.options, type=None, using=None, back=None, loss="error")
         back = Rename(self.database, self.target.reversed(), options)
         back.pids = self.pids
         return back

@@ -128,7 +128,12 @@ async def test_what_is_no_type_that_the_values_can_have_is_refused(table: URL) -
 
 @pytest.mark.parametrize(
     "options",
-    [{"using": "amt * 2"}, {"back": "amount_cents"}, CENTS | {"strategy": "view"}],
+    [
+        {"using": "amt * 2"},
+        {"back": "amount_cents"},
+        {"loss": "gate"},
+        CENTS | {"strategy": "view"},
+    ],
     ids=str,
 )
 async def test_options_that_do_not_belong_together_are_refused(

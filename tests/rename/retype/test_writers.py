@@ -124,6 +124,17 @@ async def test_a_part_of_an_array_may_be_written_by_either_name(empty_database_u
         assert (await rename.verify()).ok
 
 
+async def test_nothing_is_cut_off_in_an_array_either(empty_database_url: URL) -> None:
+    url = empty_database_url
+    await make(url, "text[]", "'{abc}'", "'{four}'")
+    async with renaming(url, type="varchar(3)[]") as rename:
+        await rename.expand()
+        with pytest.raises(asyncpg.StringDataRightTruncationError, match="cannot hold"):
+            await execute(url, "UPDATE bill SET amt = '{five}' WHERE id = 1")
+        with pytest.raises(RenameFailedError, match="too long"):
+            await rename.backfill()
+
+
 async def test_rows_that_cannot_be_computed_back_stop_the_gate_until_they_are_accepted(
     empty_database_url: URL,
 ) -> None:

@@ -83,8 +83,8 @@ async def bind(context: Context) -> Context:
     options, noted = context.options, context.conversion
     asked = {name: getattr(options, name) for name in ("type", "using", "back", "loss")}
     if options.type is None:
-        if options.using is not None or options.back is not None:
-            message = "--using and --back say how values are converted; give --type with them"
+        if (options.using, options.back, options.loss) != (None, None, "error"):
+            message = "--using, --back and --loss are of a change of the type; give --type too"
             raise UsageError(message)
         return context
     if options.strategy == "view":
@@ -115,7 +115,7 @@ def _refuse_other(context: RenameContext, asked: dict[str, str | None]) -> None:
         return
     begun = "without a type" if noted is None else f"with another conversion: {noted}"
     message = (
-        f"cannot change how {context.target} is converted: both columns are there, and it was begun"
+        f"cannot change how {context.target} is converted: the rename is under way, and was begun"
         f" {begun}. Nothing was changed. Leave out --type to continue, or go back first: "
         + context.target.command("rollback")
     )

@@ -7,8 +7,8 @@ of a name within a text. While both columns live, this holds for every row:
 - the new value is the forward expression of the old one, or
 - with loss='gate', the old value is the back expression of the new one.
 
-`checked` calls what the triggers use: it says to the writer what the other column cannot hold.
-Without a conversion all of these are the plain value, and the comparison is the rename's own.
+`checked_new` and `checked_old` are what the triggers use: they say to the writer what the other
+column cannot hold. Without a conversion all of these are the plain value, and the comparison is the rename's own.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 Loss = Literal["error", "gate"]
 # What a conversion's functions are called, each before what it needs.
 FUNCTIONS = ("to_new", "to_old", "same", "convertible", "forward", "back")
-# Types whose cast cuts off what an assignment refuses: a comparison must not cast to them.
-_OF_VALUES = ("22", "23", "P0")  # SQLSTATE classes of a value that is wrong
-_CUT_BY_CAST = frozenset({"varchar", "bpchar", "bit", "varbit"})
+# SQLSTATE classes of a value that is wrong.
+_OF_VALUES = ("22", "23", "P0")
+# Types whose cast cuts off what an assignment refuses: nothing may be cast to them.
+_CUT = ("varchar", "bpchar", "bit", "varbit")
+_CUT_BY_CAST = frozenset({*_CUT, *(f"_{name}" for name in _CUT)})
 
 
 @dataclass(frozen=True)
