@@ -8,7 +8,8 @@ of a name within a text. While both columns live, this holds for every row:
 - with loss='gate', the old value is the back expression of the new one.
 
 `checked_new` and `checked_old` are what the triggers use: they say to the writer what the other
-column cannot hold. Without a conversion all of these are the plain value, and the comparison is the rename's own.
+column cannot hold. Without a conversion all of these are the plain value, and the comparison is the
+rename's own.
 """
 
 from __future__ import annotations
