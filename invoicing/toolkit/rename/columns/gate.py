@@ -11,6 +11,7 @@ from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.retype.conversion import lossy_rows
 from invoicing.toolkit.rename.strategy import Objections
 from invoicing.toolkit.rename.table import find_tree
 
@@ -28,6 +29,7 @@ async def objections(session: RenameSession) -> Objections:
     copies = await find_copies(session)
     findings = [
         *_rows(counts, session.target),
+        *_lossy(session, counts),
         *await _triggers(session),
         *await _unfinished(session, counts),
         *_refused(copies),
@@ -48,6 +50,12 @@ def _rows(counts: dict[str, int], target: Target) -> list[PlanFinding]:
         + target.command("verify")
     )
     return [objection("rows", "rows", message)]
+
+
+def _lossy(session: RenameSession, counts: dict[str, int]) -> list[PlanFinding]:
+    """Return the rows of another type whose old value is not in the new one any more."""
+    message = lossy_rows(session.names, counts)
+    return [objection("lossy", "rows", message)] if message else []
 
 
 async def _triggers(session: RenameSession) -> list[PlanFinding]:

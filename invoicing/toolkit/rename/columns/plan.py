@@ -16,6 +16,7 @@ from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.preflight.checks import measure, preflight
+from invoicing.toolkit.rename.retype.findings import conversion_findings
 from invoicing.toolkit.rename.strategy import StrategyPlan
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS
 
@@ -46,6 +47,7 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         *await preflight(context),
         *await second_column(context),
         *copies.findings(made),
+        *await conversion_findings(context, made),
         *await unvalidated_findings(context),
         *await dependents_of(context, strategy),
     ]

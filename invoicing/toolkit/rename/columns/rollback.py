@@ -12,6 +12,7 @@ from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
@@ -53,9 +54,16 @@ async def rollback(session: RenameSession) -> None:
 async def _refuse_loss(session: RenameSession) -> None:
     names, column = session.names, session.column()
     old, new = quote(names.old), quote(names.new)
+    made = names.conversion
+    # What the old column only has a likeness of would be lost as well.
+    differ = (
+        distinct(column, old, new)
+        if made is None
+        else made.new.differs(conversion.to_new(names, old), new)
+    )
     rows, different = await session.connection.fetchrow(
         f"SELECT {MARK} count(*), count(*) FILTER (WHERE {present(new)}"
-        f" AND ({distinct(column, old, new)})) FROM {names.relation}"
+        f" AND ({differ})) FROM {names.relation}"
     )
     if different:
         raise RowsDifferError(

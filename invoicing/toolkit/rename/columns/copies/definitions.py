@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.retype.conversion import Conversion
 
 # An index's method and keys, with everything that CREATE INDEX can say of each of them.
 INDEX_KEYS = """(
@@ -83,9 +84,12 @@ class Text(NamedTuple):
 class Definitions:
     """The texts of originals, and what each becomes: asked once, for partitions share them."""
 
-    def __init__(self, connection: Connection, target: Target) -> None:
+    def __init__(
+        self, connection: Connection, target: Target, conversion: Conversion | None = None
+    ) -> None:
         self._connection = connection
         self._target = target
+        self._conversion = conversion
         self._renamed: dict[Text, Text] = {}
         self._reasons: dict[Text, str] = {}
 
@@ -115,10 +119,12 @@ class Definitions:
             try:
                 async with connection.transaction():
                     await write(connection, make)
+                    await self._retype(probe)
             except asyncpg.PostgresError as error:
                 said = str(error).splitlines()[0]
                 # On an empty table nothing else runs a function of the database's own.
                 self._reasons[original] = f"{BANNED}: {said}" if error.context else said
+        await self._retype()
         # The new column may be there already, when this is asked after the expand.
         await write(
             connection,
@@ -131,6 +137,26 @@ class Definitions:
                 self._renamed[original] = Text(original.kind, *row)
             else:
                 self._reasons.setdefault(original, f"it is on {new} as well")
+
+    async def _retype(self, probe: str = "") -> None:
+        """Let the server say what an original is on a column of the new type.
+
+        Of one probe it is only asked whether it can be: the others, made later, need the old type.
+        """
+        made, connection = self._conversion, self._connection
+        if made is None:
+            return
+        column = f"ALTER TABLE {_CLONE} ALTER COLUMN {quote(self._target.old)} TYPE"
+        alter = f"{column} {made.new.type} USING {made.new.expression}"
+        if not probe:
+            await write(connection, alter)
+            return
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await write(connection, alter)
+        finally:
+            await transaction.rollback()
 
 
 @asynccontextmanager
