@@ -68,8 +68,8 @@ WITH RECURSIVE named AS (
     FROM clones AS p JOIN pg_catalog.pg_trigger AS t ON t.tgparentid = p.oid
 )
 SELECT tgname::text AS name, head, timing, on_table, columns, inserts, deletes, truncates, updates,
-    tgconstraint <> 0 AS is_constraint, tgtype::int & 3 = 3 AS before_row, tgqual IS NOT NULL AS
-    has_condition, pg_catalog.obj_description(oid, 'pg_trigger') AS comment,
+    tgconstraint <> 0 AS is_constraint, tgtype::int & 3 = 3 AS before_row,
+    pg_catalog.obj_description(oid, 'pg_trigger') AS comment,
     CASE WHEN pg_catalog.starts_with(definition, start)
         THEN pg_catalog.substr(definition, pg_catalog.length(start) + 1) END AS rest,
     (SELECT pg_catalog.min(e.extname::text) FROM pg_catalog.pg_depend AS d JOIN
@@ -108,7 +108,6 @@ class ColumnTrigger:
     columns: tuple[str, ...]
     is_constraint: bool
     before_row: bool
-    has_condition: bool
     comment: str | None
     rest: str | None
     extension: str | None
@@ -127,8 +126,8 @@ class ColumnTrigger:
         create = f"CREATE {self.head}{self.events(columns)}{self.on_table}{rest or self.rest}"
         said = []
         if self.comment is not None:
-            said = [f"COMMENT ON TRIGGER {quote(self.name)}{self.on_table}IS "]
-            said[0] += literal(self.comment)
+            on = f"COMMENT ON TRIGGER {quote(self.name)}{self.on_table}"
+            said.append(f"{on}IS {literal(self.comment)}")
         return [drop.rstrip(), create, *self.switched, *said]
 
     @property
