@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import marks, ranges, sync
+from invoicing.toolkit.rename.columns import marks, ranges, sync, triggers
 from invoicing.toolkit.rename.columns.copies.properties import (
     keep_base,
     own_properties,
@@ -95,7 +95,8 @@ def expand_statements(names: Names, column: Column, own: Sequence[str] = ()) -> 
     Args:
         names: the rename's.
         column: the old one.
-        own: what gives the partitions' columns what theirs have of their own.
+        own: what gives the partitions' columns what theirs have of their own, and lets the
+            table's own triggers fire on both.
     """
     return [
         *add_column(names, column),
@@ -118,7 +119,7 @@ async def expand(session: RenameSession, strategy: str) -> None:
         await state.begin(connection, names, strategy, {"type": column.type} | noted)
     await write(connection, *sync.create_functions(names, column))
     await keep_base(session)
-    own = await own_properties(session)
+    own = [*await own_properties(session), *await triggers.on_both(session)]
     await session.ddl.short(
         *expand_statements(names, column, own),
         state.note_numbers(names),

@@ -9,6 +9,7 @@ from invoicing.toolkit.rename.columns.copies import find_copies, refusals
 from invoicing.toolkit.rename.columns.copies.made import stale
 from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.triggers import trigger_findings
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.retype.conversion import lossy_rows
@@ -32,7 +33,7 @@ async def objections(session: RenameSession) -> Objections:
         *_lossy(session, counts),
         *await _triggers(session),
         *await _unfinished(session, counts),
-        *_refused(copies),
+        *_refused([*refusals(copies), *await trigger_findings(session)]),
         *await stale_objections(session, copies),
     ]
     noted = [
@@ -77,11 +78,9 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Pl
     return [objection("unfinished", name, message) for name in unready]
 
 
-def _refused(copies: Iterable[Copy]) -> list[PlanFinding]:
+def _refused(findings: Iterable[PlanFinding]) -> list[PlanFinding]:
     """Return what came since the expand, and would be lost with the old column."""
-    return [
-        objection("unfinished", refusal.subject, refusal.message) for refusal in refusals(copies)
-    ]
+    return [objection("unfinished", refusal.subject, refusal.message) for refusal in findings]
 
 
 async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:

@@ -71,7 +71,7 @@ class Unfilled:
 
     async def _error(self, rows: int, left: int) -> RowsDifferError:
         target = self._session.target
-        triggers = await firing_triggers(self._session.connection, self._session.table)
+        triggers = await firing_triggers(self._session)
         if triggers:
             cause = f"These triggers decide which rows an UPDATE changes: {', '.join(triggers)}"
             remedy = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import detached, expand, guards, ranges
+from invoicing.toolkit.rename.columns import detached, expand, guards, ranges, triggers
 from invoicing.toolkit.rename.columns.copies import (
     IndexCopy,
     NotNullCopy,
@@ -44,7 +44,7 @@ async def verify(session: RenameSession, strategy: RenameStrategy) -> VerifyRepo
         await expand.repair(session)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(session, column)
-    reconciled = await reconcile(session)
+    reconciled = [*await reconcile(session), *await triggers.fire_on_both(session)]
     copies = await find_copies(session)
     if dropped := await drop_stale(session, copies):
         reconciled += dropped

@@ -57,8 +57,25 @@ _MAKE = {
     "index": "CREATE INDEX {probe} ON {clone} {text}{where}",
     "check": "ALTER TABLE {clone} ADD CONSTRAINT {probe} CHECK ({text})",
     "statistics": "CREATE STATISTICS pg_temp.{probe} ON {text} FROM {clone}",
+    "trigger": "CREATE TRIGGER {probe} {predicate} ON {clone} {text}",
+    "constraint-trigger": "CREATE CONSTRAINT TRIGGER {probe} {predicate} ON {clone} {text}",
 }
+# What stands after the table's name, the first that a probe's definition has.
+_TRIGGER = """
+SELECT pg_catalog.substr(d.text, pg_catalog.strpos(d.text, d.clone) + pg_catalog.length(d.clone)),
+    pg_catalog.concat(CASE WHEN d.type & 2 = 2 THEN 'BEFORE ' ELSE 'AFTER ' END,
+        pg_catalog.concat_ws(' OR ', CASE WHEN d.type & 4 = 4 THEN 'INSERT' END,
+            CASE WHEN d.type & 8 = 8 THEN 'DELETE' END, CASE WHEN d.type & 16 = 16 THEN 'UPDATE'
+            END, CASE WHEN d.type & 32 = 32 THEN 'TRUNCATE' END))
+FROM (SELECT t.tgname, t.tgtype::int AS type, pg_catalog.pg_get_triggerdef(t.oid) AS text,
+        pg_catalog.quote_ident(c.relname) || ' ' AS clone
+    FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+    WHERE t.tgrelid = $1) AS d
+WHERE d.tgname = $2 AND pg_catalog.strpos(d.text, d.clone) > 0
+"""
 _ASK = {
+    "trigger": _TRIGGER,
+    "constraint-trigger": _TRIGGER,
     "index": f"SELECT {INDEX_KEYS}, {INDEX_PREDICATE} FROM pg_catalog.pg_index AS i JOIN"
     " pg_catalog.pg_class AS p ON p.oid = i.indexrelid WHERE i.indrelid = $1 AND p.relname = $2",
     "check": "SELECT pg_catalog.pg_get_expr(k.conbin, k.conrelid), NULL"
@@ -69,7 +86,10 @@ _ASK = {
 
 
 class Text(NamedTuple):
-    """What a definition is made from: `text` names columns, and so may an index's predicate."""
+    """What a definition is made from: `text` names columns, and so may an index's predicate.
+
+    Of a trigger, `predicate` is when it fires.
+    """
 
     kind: str
     text: str
@@ -115,6 +135,7 @@ class Definitions:
         clone = await connection.fetchval(f"SELECT '{_CLONE}'::pg_catalog.regclass::oid")
         for probe, original in probes.items():
             parts = {"text": original.text, "where": original.where}
+            parts["predicate"] = original.predicate or ""
             make = _MAKE[original.kind].format(probe=probe, clone=_CLONE, **parts)
             try:
                 async with connection.transaction():
@@ -128,7 +149,7 @@ class Definitions:
         # The new column may be there already, when this is asked after the expand.
         await write(
             connection,
-            f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new}",
+            f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new} CASCADE",
             f"ALTER TABLE {_CLONE} RENAME COLUMN {old} TO {new}",
         )
         for probe, original in probes.items():
