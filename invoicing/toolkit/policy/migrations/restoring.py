@@ -181,9 +181,8 @@ class Schema:
                 near.table = new
                 if other[1] == key[2]:
                     self.things[other[0], new, other[2]] = self.things.pop(other)
-                    self.doubtful |= {(other[0], new, other[2])} & {
-                        (each[0], new, each[2]) for each in self.doubtful if each == other
-                    }
+                    if other in self.doubtful:
+                        self.doubtful.add((other[0], new, other[2]))
             elif action.kind == "column" and near.table == key[1]:
                 near.columns = tuple(new if name == key[2] else name for name in near.columns)
 
