@@ -99,8 +99,7 @@ def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> I
 
 
 def _keyword(value: ast.expr) -> Keyword:
-    held = dictionary_of(value) if isinstance(value, ast.Dict) else None
-    return Keyword(constant_of(value), dotted(value), place_of(value), held)
+    return Keyword(constant_of(value), dotted(value), place_of(value), dictionary_of(value))
 
 
 def callee_of(node: ast.Call) -> str | None:
@@ -135,10 +134,15 @@ def constant_of(node: ast.expr) -> str | None:
     return None
 
 
-def dictionary_of(node: ast.Dict) -> dict[str, str]:
-    """Return the constants that a dictionary holds by name."""
-    pairs = zip(node.keys, node.values, strict=True)
-    constants = {text_of(key): constant_of(value) for key, value in pairs}
+def dictionary_of(node: ast.expr) -> dict[str, str] | None:
+    """Return the constants that `{...}` or `dict(...)` holds by name; None of anything else."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        constants = {text_of(key): constant_of(value) for key, value in pairs}
+    elif isinstance(node, ast.Call) and dotted(node.func) == "dict" and not node.args:
+        constants = {each.arg: constant_of(each.value) for each in node.keywords}
+    else:
+        return None
     return {key: value for key, value in constants.items() if key is not None and value is not None}
 
 

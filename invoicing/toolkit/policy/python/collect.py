@@ -298,8 +298,8 @@ class _Collector:
             constant = text_of(value)
             if constant is not None:
                 self.constants[name] = constant
-            elif isinstance(value, ast.Dict):
-                self.constants[name] = dictionary_of(value)
+            elif (held := dictionary_of(value)) is not None:
+                self.constants[name] = held
 
     def _set_later(self, target: ast.Attribute, value: ast.Call, place: Place) -> None:
         # `Model.lines = relationship(...)`, after the class.

@@ -28,6 +28,7 @@ MONEY = {
     "salary", "wage", "revenue", "payment", "paid", "money", "discount", "charge", "budget",
     "credit", "debit", "vat", "deposit", "refund", "tip",
 }  # fmt: skip
+MEASURES = {"amount", "total"}
 NO_MONEY = {
     "ratio", "rate", "percent", "percentage", "pct", "factor", "count", "share", "weight", "score",
     "seconds", "minutes", "hours", "days", "ms", "time", "duration", "bytes", "kg", "distance",
@@ -51,7 +52,9 @@ def check(project: Project) -> Iterator[PolicyFinding]:
 def is_money(name: str) -> bool:
     """Return whether a column's name says that it holds money."""
     words = set(name.lower().split("_"))
-    return bool(words & MONEY) and not words & NO_MONEY
+    # An amount of rain.
+    of_else = "of" in words and words & MONEY <= MEASURES
+    return bool(words & MONEY) and not words & NO_MONEY and not of_else
 
 
 def _is_float(column: Column) -> bool:
