@@ -17,7 +17,7 @@ LAB_SETTINGS := $(VENV)/share/jupyter/lab/settings
 LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/README.md $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-newest test-fast test-sqlalchemy-2.0 check lab bench fold notebooks pages lock clean
+.PHONY: help setup demo test test-newest test-servers test-fast test-sqlalchemy-2.0 check lab bench fold notebooks pages lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /  make \1\t/' | expand -t 30
@@ -100,11 +100,14 @@ lab: $(READY) ## Open JupyterLab on a working copy of notebooks/
 	@$(BIN)/invoicing init --update .notebooks
 	@$(BIN)/jupyter lab --notebook-dir=.notebooks $(LAB)
 
+test-servers: $(READY) ## Run every test on every PostgreSQL that is installed, and not each case on one of them
+	@INVOICING_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk), and EXAMPLES=10000 by chance
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s
-	@INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
+	@INVOICING_TEST_ALL=1 INVOICING_TEST_KILLS=50 $(BIN)/python -m pytest tests/rename/test_kills.py \
 	  tests/rename/test_kills_in_phases.py
-	@INVOICING_TEST_TRANSACTIONS=2000 $(BIN)/python -m pytest tests/rollup/test_chaos.py
+	@INVOICING_TEST_ALL=1 INVOICING_TEST_TRANSACTIONS=2000 $(BIN)/python -m pytest tests/rollup/test_chaos.py
 	@INVOICING_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/rename/differential/test_differential.py
 
 fold: $(READY) ## Move the changes since the last fold into the totals of the portfolio (for cron)

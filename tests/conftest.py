@@ -26,6 +26,7 @@ from invoicing.db import Database, parse_url
 from invoicing.db.migrations import upgrade
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import Server, find_installation, find_installations
+from tests.draw import pytest_collection_modifyitems
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Installation
-
+__all__ = ["pytest_collection_modifyitems"]
 TEMPLATE = "invoicing_test_template"
 
 

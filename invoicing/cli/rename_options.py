@@ -15,7 +15,7 @@ from invoicing.db import Database
 from invoicing.db.url import parse_url, shown_url
 from invoicing.toolkit.postgres import database_url
 from invoicing.toolkit.rename import Options, Rename, Target
-from invoicing.toolkit.rename.model import TAKEN
+from invoicing.toolkit.rename.taken import TAKEN
 
 Result = TypeVar("Result")
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -36,6 +36,24 @@ _OPTIONS: dict[str, Any] = {
     "strategy": Annotated[
         Literal["columns", "view"],
         typer.Option(help="columns: fill a second column; view: a view in the table's place."),
+    ],
+    "type": Annotated[
+        str | None, typer.Option("--type", help="Type of the new column; default: the old one's.")
+    ],
+    "using": Annotated[
+        str | None,
+        typer.Option(help="The new value, as an expression of the old column: 'round(fee * 100)'."),
+    ],
+    "back": Annotated[
+        str | None,
+        typer.Option(help="The old value, as one of the new column: 'fee_cents / 100.0'."),
+    ],
+    "loss": Annotated[
+        Literal["error", "gate"],
+        typer.Option(
+            help="A write that cannot be converted back: an error to the writer, or counted at "
+            "the gate."
+        ),
     ],
     "batch_size": Annotated[
         int, typer.Option(help="Rows in a batch; each batch is a transaction.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, case, func
+from sqlalchemy import BigInteger, Date, case, func, select
 
+from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.schemas.portfolio import AgeBucket
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, ColumnExpressionArgument, Label
+    from sqlalchemy import ColumnElement, ColumnExpressionArgument, Label, Select
 
 # The most days of each bucket; what is older has one of its own.
 _MOST_DAYS = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
@@ -20,6 +21,40 @@ def sum_of(cents: ColumnExpressionArgument[int], *where: ColumnElement[bool]) ->
     """Sum minor units as BIGINT (PostgreSQL sums BIGINT to NUMERIC); 0 for no rows."""
     total = func.sum(cents).filter(*where) if where else func.sum(cents)
     return func.coalesce(total, 0).cast(BigInteger)
+
+
+def totals_by_month(moment: ColumnExpressionArgument[Any]) -> Select[*tuple[Any, ...]]:
+    """Select each month's number of invoices and what was billed, paid and is open, by currency.
+
+    Args:
+        moment: what dates an invoice; its month is that of UTC.
+    """
+    month = func.date_trunc("month", func.timezone("UTC", moment)).cast(Date).label("month")
+    return select(
+        month,
+        Invoice.currency,
+        func.count().label("invoices"),
+        sum_of(Invoice.amount_cents).label("billed_cents"),
+        sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
+        sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
+    ).group_by(month, Invoice.currency)
+
+
+def with_lines_total(
+    lines_total: ColumnElement[int], difference: ColumnElement[int]
+) -> Select[*tuple[Any, ...]]:
+    """Select invoices, their accounts' names, and what their lines add up to."""
+    return select(
+        Invoice.id,
+        Invoice.account_id,
+        Account.name.label("account_name"),
+        Invoice.currency,
+        Invoice.status,
+        Invoice.issued_at,
+        Invoice.amount_cents,
+        lines_total.label("lines_total_cents"),
+        difference.label("difference_cents"),
+    ).join(Account, Account.id == Invoice.account_id)
 
 
 def bucket_of(age: ColumnElement[Any]) -> Label[str]:

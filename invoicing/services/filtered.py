@@ -22,7 +22,7 @@ from invoicing.schemas.filtered import (
 )
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
-from invoicing.services.figures import bucket_of, midnight, sum_of
+from invoicing.services.figures import bucket_of, midnight, sum_of, totals_by_month
 from invoicing.services.periods import every_month, previous_period
 from invoicing.services.rolled_up import BILLED
 
@@ -136,20 +136,8 @@ async def headline(session: AsyncSession, chosen: InvoiceFilter) -> list[Headlin
 
 async def months_of(session: AsyncSession, chosen: InvoiceFilter) -> list[MonthlyTotals]:
     """Return what was billed by month and currency, every month of the filter's range, and paid."""
-    month = func.date_trunc("month", func.timezone("UTC", _dated)).cast(Date).label("month")
-    statement = (
-        select(
-            month,
-            Invoice.currency,
-            func.count().label("invoices"),
-            sum_of(Invoice.amount_cents).label("billed_cents"),
-            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
-            sum_of(Invoice.amount_cents, _OPEN).label("open_cents"),
-        )
-        .where(Invoice.status.in_(BILLED))
-        .group_by(month, Invoice.currency)
-        .order_by(month, Invoice.currency)
-    )
+    statement = totals_by_month(_dated).where(Invoice.status.in_(BILLED))
+    statement = statement.order_by(statement.selected_columns.month, Invoice.currency)
     rows = await session.execute(_narrowed(statement, chosen))
     found = [MonthlyTotals.model_validate(row) for row in rows]
     return every_month(found, chosen.since, chosen.until)

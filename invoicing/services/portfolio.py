@@ -26,7 +26,13 @@ from invoicing.schemas.portfolio import (
     TopAccount,
 )
 from invoicing.services import rolled_up
-from invoicing.services.figures import bucket_of, midnight, sum_of
+from invoicing.services.figures import (
+    bucket_of,
+    midnight,
+    sum_of,
+    totals_by_month,
+    with_lines_total,
+)
 from invoicing.services.rolled_up import BILLED, question, rows_of
 
 if TYPE_CHECKING:
@@ -64,19 +70,8 @@ async def monthly_totals(
 
 @_made_once
 def _monthly_totals(account_id: UUID | None, since: date | None, until: date | None) -> AnySelect:
-    issued = func.timezone("UTC", Invoice.issued_at)
-    month = func.date_trunc("month", issued).cast(Date).label("month")
-    statement = (
-        select(
-            month,
-            Invoice.currency,
-            func.count().label("invoices"),
-            sum_of(Invoice.amount_cents).label("billed_cents"),
-            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.PAID).label("paid_cents"),
-            sum_of(Invoice.amount_cents, Invoice.status == InvoiceStatus.OPEN).label("open_cents"),
-        )
-        .where(Invoice.status.in_(BILLED), Invoice.issued_at.is_not(None))
-        .group_by(month, Invoice.currency)
+    statement = totals_by_month(Invoice.issued_at).where(
+        Invoice.status.in_(BILLED), Invoice.issued_at.is_not(None)
     )
     if since is not None:
         statement = statement.where(Invoice.issued_at >= midnight(since))
@@ -251,20 +246,9 @@ def _mismatched_invoices(account_id: UUID | None, limit: int) -> AnySelect:
         )
         on = true()
     total = func.coalesce(sums.c.cents, 0)
-    difference = (total - Invoice.amount_cents).label("difference_cents")
+    difference = total - Invoice.amount_cents
     statement = (
-        select(
-            Invoice.id,
-            Invoice.account_id,
-            Account.name.label("account_name"),
-            Invoice.currency,
-            Invoice.status,
-            Invoice.issued_at,
-            Invoice.amount_cents,
-            total.label("lines_total_cents"),
-            difference,
-        )
-        .join(Account, Account.id == Invoice.account_id)
+        with_lines_total(total, difference)
         .outerjoin(sums, on)
         .where(total != Invoice.amount_cents)
         .order_by(func.abs(difference).desc(), Invoice.id)

@@ -39,7 +39,7 @@ from invoicing.models import (
 )
 from invoicing.rollup import is_usable
 from invoicing.schemas.portfolio import Source
-from invoicing.services.figures import bucket_of
+from invoicing.services.figures import bucket_of, with_lines_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -215,19 +215,8 @@ def mismatched_invoices_statement(limit: int) -> AnySelect:
     # Both fit, or the same question over the invoices fails alike.
     cents = cast(difference.cents, BigInteger)
     return (
-        select(
-            Invoice.id,
-            Invoice.account_id,
-            Account.name.label("account_name"),
-            Invoice.currency,
-            Invoice.status,
-            Invoice.issued_at,
-            Invoice.amount_cents,
-            cast(Invoice.amount_cents + difference.cents, BigInteger).label("lines_total_cents"),
-            cents.label("difference_cents"),
-        )
+        with_lines_total(cast(Invoice.amount_cents + difference.cents, BigInteger), cents)
         .join(difference.invoice_id.table, difference.invoice_id == Invoice.id)
-        .join(Account, Account.id == Invoice.account_id)
         .order_by(func.abs(difference.cents).desc(), Invoice.id)
         .limit(limit)
     )

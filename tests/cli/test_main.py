@@ -111,7 +111,7 @@ def test_the_shell_completes_verbs(line: str, offered: list[str]) -> None:
 
 
 @pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
-def test_a_pipe_and_no_color_get_no_colour(setting: dict[str, str]) -> None:
-    run = run_apart(os.environ | setting, "doctor")
+def test_a_pipe_and_no_color_get_no_colour(setting: dict[str, str], tmp_path: Path) -> None:
+    run = run_apart(os.environ | setting, "doctor", cwd=tmp_path)
     assert "Python" in run.stdout
     assert "\x1b[3" not in run.stdout + run.stderr

@@ -316,6 +316,7 @@ BAD_MAPPINGS = [
     ('name = "Firma"', "", 8, "accounts.name is missing"),
     ('offen = "open"', 'offen = "sent"', 7, "words.status.offen"),
     ('amounts = "major"', 'amounts = "???"', 2, "amounts is still '???'"),
+    ('amount = "Betrag"', 'amount = "???"', 17, "invoices.amount is still '???'"),
     ('amounts = "major"', "", None, "lacks amounts"),
     ("%d.%m.%Y", "dd.mm.yyyy", 5, "no format of a date"),
     ("%d.%m.%Y", "%d.%m", 5, "no format of a date"),

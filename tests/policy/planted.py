@@ -303,3 +303,21 @@ plant(
     "s = async_sessionmaker(engine, expire_on_commit=True)",
     "HOW = {'expire_on_commit': False}\ns = async_sessionmaker(engine, **HOW)",
 )
+MADE = "from sqlalchemy.orm import sessionmaker\n"
+for label, given in (("written", "expire_on_commit={}"), ("a dict", "**HOW")):
+    text = f"HOW = dict(expire_on_commit={{}})\ns = sessionmaker(e, class_=AsyncSession, {given})"
+    plant(
+        EXPIRE,
+        f"a sessionmaker of async sessions, {label}",
+        text.replace("{}", "True"),
+        text.replace("{}", "False"),
+        before=MADE,
+    )
+plant(
+    ASYNC,
+    "a sessionmaker of sessions that block",
+    "s = sessionmaker(engine, class_=Session, expire_on_commit=False)",
+    "s = sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)",
+    "session",
+    MADE,
+)

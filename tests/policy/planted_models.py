@@ -313,5 +313,19 @@ plant(
     "q = (selectinload if x else joinedload)(Invoice.account)",
     "q = (joinedload if x else raiseload)(Invoice.account)",
 )
+plant(SINGLE, "everything selected in", 'q = selectinload("*")', 'q = raiseload("*")')
+plant(
+    LAZY,
+    "keywords of dict()",
+    'class A(TimeStampedMixin, Base):\n    b: Mapped["B"] = relationship(**HOW)',
+    'class A(TimeStampedMixin, Base):\n    b: Mapped["B"] = relationship(**WELL)',
+    before='HOW = dict(lazy="selectin")\nWELL = dict(lazy="raise")\n',
+)
+plant(
+    MONEY,
+    "an amount of rain",
+    "class A(TimeStampedMixin, Base):\n    cost_of_rain: Mapped[float]",
+    "class A(TimeStampedMixin, Base):\n    amount_of_rain: Mapped[float]",
+)
 
 __all__ = ["PLANTED"]

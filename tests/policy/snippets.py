@@ -253,6 +253,11 @@ GOOD: dict[str, dict[str, dict[str, str]]] = {
             "class A(Model):\n    __tablename__ = 'a'\n",
         },
         "an abstract class": {"app/models.py": HEAD + "class A(Base):\n    __abstract__ = True\n"},
+        "a base that names tables": code(
+            "from sqlalchemy.orm import DeclarativeBase, declared_attr\n"
+            "class Root(DeclarativeBase):\n    @declared_attr.directive\n"
+            "    def __tablename__(cls):\n        return cls.__name__\n"
+        ),
         "a mixin": {"app/models.py": HEAD + "class HasName:\n    name: Mapped[str]\n"},
         "an association table": {
             "app/models.py": HEAD + "from sqlalchemy import Table\nt = Table('t', Base.metadata)\n"

@@ -61,6 +61,16 @@ def test_only_findings_on_changed_lines_are_reported(repository: Path) -> None:
     assert found() == 3
 
 
+@pytest.mark.parametrize(
+    "setting", ["color.diff=always", "color.ui=always", "diff.noprefix=true", "diff.context=9"]
+)
+def test_a_persons_settings_of_git_hide_nothing(repository: Path, setting: str) -> None:
+    git(repository, "config", *setting.split("="))
+    append(repository / MODELS, "    c: Mapped['C'] = relationship()\n")
+    found = check([repository], root=repository, select=["lazy-raise"]).findings
+    assert len(list(on_changed_lines(repository, "main", found))) == 1
+
+
 def test_a_commit_that_is_not_there_is_refused(repository: Path, tmp_path: Path) -> None:
     run = policy(repository, "check", "--diff-base", "nowhere")
     assert (run.returncode, "cannot compare with nowhere" in run.stderr) == (2, True)

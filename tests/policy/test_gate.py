@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -170,6 +171,8 @@ def test_each_format_tells_the_same(tmp_path: Path) -> None:
     assert shown["github"].startswith(
         "::error file=app/models.py,line=4,col=22,title=lazy-raise::relationship A.b has no lazy=;"
     )
+    odd = replace(report, findings=[replace(report.findings[0], path="a, b/c:d%.py")])
+    assert FORMATS["github"](odd, all_rules()).startswith("::error file=a%2C b/c%3Ad%25.py,line=4,")
     sarif = json.loads(shown["sarif"])
     assert sarif["version"] == "2.1.0"
     (run,) = sarif["runs"]

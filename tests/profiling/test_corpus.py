@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from invoicing.toolkit.profiling import SLUGS, record_queries
 from tests.conftest import execute, newest_server_url
+from tests.profiling.closed_loop import Loop, closed_loop
 from tests.profiling.corpus import (
     fine_loads,
     fine_repeats,
@@ -40,6 +41,8 @@ from tests.profiling.corpus.outside import (
     waste_shop,
 )
 from tests.profiling.corpus.outside import too_much as too_much_outside
+from tests.profiling.corpus.reported import clean, tracker, wasteful_reads, wasteful_writes
+from tests.profiling.corpus.reported.pairs import PAIRS
 from tests.profiling.corpus.schema import Base, library
 
 if TYPE_CHECKING:
@@ -51,12 +54,14 @@ if TYPE_CHECKING:
 assert {fine_loads, fine_repeats, identity_map, n_plus_one, rarer, repeats}
 assert {too_much, which_statement, whose_ids}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
+assert {clean, wasteful_reads, wasteful_writes}
 
 server_url = newest_server_url
 NAMES = vars(schema) | vars(orm)
 OPTION = re.compile(r"\.options\((.*?\))\)(?= to the statement|,? and |$)")
 LINE = re.compile(r"the statement at \S+:(\d+)")
 Found = dict[str, list["Finding"]]
+LOOPS: dict[str, Loop] = {}
 Flagged = frozenset[tuple[str, str | None]]
 
 
@@ -89,6 +94,8 @@ async def run_outside(url: URL) -> Found:
         with sqlite.begin() as connection:
             hospital.Hospital.metadata.create_all(connection)
             hospital.fill_hospital(connection)
+            tracker.Tracker.metadata.create_all(connection)
+            tracker.fill_tracker(connection)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
         return await run_all(World(engine, sessions, sqlite, tuple(engines[1:])))
     finally:
@@ -102,6 +109,8 @@ async def run_all(place: Place) -> Found:
     mine = [case for case in CASES.values() if case.outside == outside]
     found = {case.name: await run(case, place) for case in mine}
     for case in mine:
+        if any(finding.fixes for finding in found[case.name]):
+            LOOPS[case.name] = await closed_loop(case, place)
         if case.loop:
             options = [eval(text, NAMES) for text in options_in(found[case.name])]
             found[fixed(case)] = await run(case, place, *options)
@@ -157,6 +166,34 @@ def found(server_url: URL) -> Found:
 def test_the_fix_that_is_named_leaves_nothing_to_find(name: str, found: Found) -> None:
     again = found[fixed(CASES[name])]
     assert not again, "\n".join(map(str, [*found[name], *again]))
+
+
+def test_every_option_that_is_named_works(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [finding for name in CASES for finding in found[name]]
+    named = [finding for finding in findings if finding.fixes]
+    loops = LOOPS.values()
+    ran, same = [each for each in loops if not each.error], [each for each in loops if each.same]
+    ended = [each for each in same if not each.left and not each.in_their_place]
+    with capsys.disabled():
+        print(  # noqa: T201 -- the figures are what this test is for
+            f"\n{len(named)} of {len(findings)} findings name an option; of {len(loops)} programs "
+            f"{len(ran)} run with it, {len(same)} answer the same, {len(ended)} end clean"
+        )
+    assert len(named) >= 90
+    assert [name for name, loop in LOOPS.items() if loop not in ended] == []
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_corrected_form_answers_the_same(name: str) -> None:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        tracker.Tracker.metadata.create_all(connection)
+        tracker.fill_tracker(connection)
+    with orm.Session(engine) as session, orm.Session(engine) as other:
+        wasteful = PAIRS[name].wasteful(session)
+        session.rollback()
+        assert PAIRS[name].corrected(other) == wasteful
+    engine.dispose()
 
 
 @pytest.mark.parametrize("name", CASES)

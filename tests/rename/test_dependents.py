@@ -259,7 +259,7 @@ REFUSED = {
         (
             "CREATE FUNCTION renamed.f() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN RETURN NULL; END';"
-            "CREATE TRIGGER g AFTER UPDATE OF amt ON renamed.thing FOR EACH ROW"
+            "CREATE TRIGGER g BEFORE UPDATE ON renamed.thing FOR EACH ROW WHEN (NEW.amt > 0)"
             " EXECUTE FUNCTION renamed.f()"
         ),
         "DROP TRIGGER g ON renamed.thing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from invoicing.toolkit.rename.errors import RenameRefusedError
@@ -115,3 +116,23 @@ async def test_the_plan_compares_both_ways_and_its_statements_are_what_runs(url:
             assert (await everything(url) == before) is False
         await client.execute("DROP SCHEMA invoicing_rename CASCADE")
     assert await everything(url) == before
+
+
+@pytest.mark.parametrize(
+    "column", ["int GENERATED ALWAYS AS IDENTITY", "int GENERATED ALWAYS AS (id) STORED"]
+)
+async def test_a_value_that_the_server_makes_is_noted_for_no_update_can_ask_for_it(
+    url: URL, column: str
+) -> None:
+    await execute(url, f"ALTER TABLE bill ADD made {column}")
+    async with renaming(url, **VIEW) as rename:
+        (noted,) = [
+            found for found in (await rename.plan()).findings if found.slug == "server-value"
+        ]
+        assert (noted.subject, noted.verdict) == ('"made"', "noted")
+        await rename.expand()
+        with pytest.raises(asyncpg.PostgresError):
+            await execute(url, "UPDATE bill SET made = DEFAULT")
+        await execute(url, "INSERT INTO bill (id, amt, made) VALUES (-1, 5, DEFAULT)")
+        await rename.rollback()
+        await execute(url, "UPDATE bill SET made = DEFAULT")

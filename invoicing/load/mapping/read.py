@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _TABLE = re.compile(r"\s*\[+\s*([\w.\s\"-]+?)\s*\]+")
-_UNFILLED = re.compile(rf"(\w+) is still {re.escape(repr(TO_FILL_IN))}")
+_UNFILLED = re.compile(rf"^(?:Value error, )?(.+) is still {re.escape(repr(TO_FILL_IN))}")
 _KEY = re.compile(r"\s*[\"']?([^\"'=]*?)[\"']?\s*=")
 
 
@@ -78,7 +78,7 @@ def parse_mapping(text: str, place: str) -> Mapping:
         first = problems[0]
         location = [str(part) for part in first["loc"]]
         if (unfilled := _UNFILLED.search(first["msg"])) is not None:
-            location.append(unfilled[1])
+            location += unfilled[1].split(".", 1)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise MappingError(place, _line(text, location), _said(first) + more) from None
 

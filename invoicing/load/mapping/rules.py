@@ -20,15 +20,17 @@ class Part(BaseModel):
     @classmethod
     def _is_filled_in(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
         for key, value in data.items() if isinstance(data, dict) else ():
-            held = value.values() if isinstance(value, dict) else value
-            if value == TO_FILL_IN or (not isinstance(value, str) and _holds_unknown(held)):
-                message = f"{key} is still {TO_FILL_IN!r}: write what it has to be"
-                raise ValueError(message)
+            if (unfilled := _unfilled(key, value)) is not None:
+                raise ValueError(f"{unfilled} is still {TO_FILL_IN!r}: write what it has to be")
         return data
 
 
-def _holds_unknown(values: object) -> bool:
-    return isinstance(values, Iterable) and TO_FILL_IN in values
+def _unfilled(key: str, value: object) -> str | None:
+    """Return the key that is not filled in, with a dot before one of a table in the table."""
+    if isinstance(value, dict):
+        return next((f"{key}.{k}" for k, v in value.items() if _unfilled(k, v) is not None), None)
+    held = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+    return key if TO_FILL_IN in held else None
 
 
 def _listed(value: object) -> object:

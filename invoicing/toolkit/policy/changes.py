@@ -20,8 +20,7 @@ HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 # As git writes a name with a quote, a backslash or a control character.
 ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 LETTERS = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
-# git looks at untracked files as well, and at what is not committed yet.
-WITHOUT_COLOURS = ("-c", "core.quotePath=off", "-c", "color.ui=false")
+UNQUOTED = ("-c", "core.quotePath=off")
 SECONDS = 60.0
 
 
@@ -52,11 +51,16 @@ def changed_lines(root: Path, base: str) -> dict[Path, list[range]]:
     """Return each file that differs, with the lines that do."""
     top = Path(_git(root, base, "rev-parse", "--show-toplevel").removesuffix("\n"))
     begin = _git(root, base, "merge-base", "--end-of-options", base, "HEAD").strip()
-    options = ("--unified=0", "--no-ext-diff", "--no-textconv", "--find-renames", "--dst-prefix=b/")
+    # `diff-index`, for a person's settings of `diff` (colours, context, external programs) count
+    # for `git diff`. It sees what is not committed; untracked files are listed below.
+    options = (
+        *("--patch", "--no-color", "--unified=0", "--no-ext-diff", "--no-textconv"),
+        *("--find-renames", "--dst-prefix=b/"),
+    )
     changed: dict[Path, list[range]] = {}
     path, is_header = top, False
     # A line of the file may hold any other end of a line, or look like a header.
-    for line in _git(top, base, "diff", *options, begin, "--").split("\n"):
+    for line in _git(top, base, "diff-index", *options, begin, "--").split("\n"):
         hunk = HUNK.match(line)
         if line.startswith("diff --git "):
             is_header = True
@@ -93,7 +97,7 @@ def _git(folder: Path, base: str, *arguments: str) -> str:
         raise DiffBaseError(base, "git is not installed")
     try:
         done = subprocess.run(  # noqa: S603 -- git, with a list of arguments
-            [git, *WITHOUT_COLOURS, *arguments],
+            [git, *UNQUOTED, *arguments],
             cwd=folder, capture_output=True, check=False, timeout=SECONDS,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -72,15 +72,19 @@ def _plain(finding: PolicyFinding, rules: Mapping[str, Rule[Any]]) -> dict[str, 
 def as_github(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
-        f"::error file={_escaped(finding.path)},line={finding.line},col={finding.column},"
+        f"::error file={_property(finding.path)},line={finding.line},col={finding.column},"
         f"title={finding.rule}::{_escaped(finding.said)}"
         for finding in report.findings
     ]
     lines += [
-        f"::error file={_escaped(problem.path)},line={problem.line}::{_escaped(problem.message)}"
+        f"::error file={_property(problem.path)},line={problem.line}::{_escaped(problem.message)}"
         for problem in report.problems
     ]
     return "\n".join([*lines, as_text(report, rules).rpartition("\n")[2]])
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _escaped(text: str) -> str:

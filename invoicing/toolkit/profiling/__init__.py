@@ -8,7 +8,7 @@ from invoicing.toolkit.profiling.comparison import (
     Strategy,
     compare_loading,
 )
-from invoicing.toolkit.profiling.findings import SLUGS, Cost, Finding, Thresholds
+from invoicing.toolkit.profiling.findings import SLUGS, Cost, Finding, Fix, Thresholds
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 from invoicing.toolkit.profiling.statement import (
@@ -27,6 +27,7 @@ __all__ = [
     "Cost",
     "EntityRows",
     "Finding",
+    "Fix",
     "Growth",
     "Identity",
     "LoadingComparison",

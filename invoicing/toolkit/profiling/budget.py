@@ -64,6 +64,7 @@ class QueryBudget:
                 findings.
             WastefulQueriesError: there are findings; an AssertionError too.
         """
+        __tracebackhide__ = True
         findings = [str(finding) for finding in self.recorder.findings]
         statements = lines_of(self.recorder.statements)
         if self._max is not None:

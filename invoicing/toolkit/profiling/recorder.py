@@ -76,6 +76,7 @@ class Recorder(Recorded):
         Raises:
             TooManyStatementsError: more were; it is an AssertionError too, and lists them.
         """
+        __tracebackhide__ = True
         if len(self.statements) > limit:
             findings = [str(finding) for finding in self.findings]
             raise TooManyStatementsError(limit, lines_of(self.statements), findings)

@@ -69,10 +69,16 @@ class PathStep(NamedTuple):
     Attributes:
         relationship: `Model.attribute`.
         collection: whether it is a collection.
+        owner: the mapped class that has it; classes of one name are different ones.
+        target: the mapped class that it leads to.
+        of: the sub-class that the program's `of_type` narrows it to.
     """
 
     relationship: str
     collection: bool
+    owner: type | None = None
+    target: type | None = None
+    of: type | None = None
 
 
 class Identity(NamedTuple):
@@ -100,7 +106,11 @@ class EntityRows:
             the top.
         columns: how many of the row's columns are its own.
         steps: the relationships from the top to `path`.
-        targets: its relationships to one object, by the class they lead to.
+        targets: its relationships to one object, by the class they lead to, each with the place
+            of its foreign key in the row.
+        mapped: the mapped class.
+        alias: whether the program selects an alias of it.
+        widens: whether a joined loader can add to the statement: to a SELECT that locks nothing.
         wide: bytes in each of its columns with large values, by `Model.attribute`, about.
         rows: rows in which it was present; an outer join's empty side is not counted.
         distinct: different primary keys among them.
@@ -116,7 +126,10 @@ class EntityRows:
     owner: int = -1
     columns: int = 0
     steps: tuple[PathStep, ...] = ()
-    targets: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, list[tuple[PathStep, int | None]]] = field(default_factory=dict)
+    mapped: type | None = field(default=None, repr=False)
+    alias: bool = False
+    widens: bool = False
     wide: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     distinct: int = 0
@@ -183,6 +196,7 @@ class Statement:
         steps: the relationships on the path of such a load's loader.
         parent: whose relationship or columns a lazy load, a column load or a refresh is for.
         parent_root: the topmost mapped class that one inherits from.
+        parent_class: the mapped class of that object itself.
         parent_source: number of the statement whose row made that very object, or filled it last;
             None where it was not recorded.
         database_seconds: from sending to having the rows, as the program waited for it.
@@ -226,6 +240,7 @@ class Statement:
     steps: tuple[PathStep, ...] = ()
     parent: Identity | None = None
     parent_root: str = ""
+    parent_class: type | None = field(default=None, repr=False)
     parent_source: int | None = None
     database_seconds: float = 0.0
     server_seconds: float | None = None

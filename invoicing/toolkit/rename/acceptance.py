@@ -25,7 +25,7 @@ VIEW = frozenset(
     | {"table-name", "inheritance"}
 )
 # Of the gate, beside what depends on the column.
-GATE = frozenset({"old-writes", "running", "statement", "subscription"})
+GATE = frozenset({"old-writes", "running", "statement", "subscription", "lossy"})
 _KINDS = GATE | PLAN | VIEW | slugs()
 NEVER = frozenset({"phase", "rows", "triggers", "unfinished", "view-missing", "on-the-view"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
@@ -12,6 +12,7 @@ from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, find_table
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options, Target
+    from invoicing.toolkit.rename.retype.conversion import Conversion
     from invoicing.toolkit.rename.table import Column, ResolvedTable
 
 
@@ -22,12 +23,14 @@ class RenameContext:
     `target` and `options` are what a person typed; `table` is what the target was resolved to once,
     with its oid, schema, name and columns; `names` is what such a rename calls the objects that it
     makes. A `RenameSession` is the same with the lock, so that whatever reads takes either.
+    `conversion` is how the values of a rename that changes the type as well belong together.
     """
 
     connection: Connection
     target: Target
     options: Options
     table: ResolvedTable
+    conversion: Conversion | None = field(default=None, kw_only=True)
 
     @classmethod
     async def find(cls, connection: Connection, target: Target, options: Options) -> RenameContext:
@@ -41,7 +44,8 @@ class RenameContext:
     @property
     def names(self) -> Names:
         """Return what the rename calls the objects that it makes."""
-        return Names(self.table.schema, self.table.name, self.target.old, self.target.new)
+        target, table = self.target, self.table
+        return Names(table.schema, table.name, target.old, target.new, self.conversion)
 
     @property
     def version(self) -> int:

@@ -77,9 +77,8 @@ async def lease(
             ddl = Ddl(pool, context, entry.ran)
             try:
                 async with journal.kept(entry):
-                    yield RenameSession(
-                        connection, target, options, context.table, pool, entry, ddl, waited_for
-                    )
+                    found = (connection, target, options, context.table, pool, entry, ddl)
+                    yield RenameSession(*found, waited_for, conversion=context.conversion)
             finally:
                 # What was made is the table's owner's, however this ended.
                 if not connection.is_closed():

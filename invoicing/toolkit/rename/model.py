@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import LIMIT, command
+from invoicing.toolkit.rename.taken import BATCHES, TAKEN
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.blocker import Blocker
@@ -16,22 +17,6 @@ if TYPE_CHECKING:
 Verdict = Literal["carried", "noted", "later", "refused"]
 StrategyName = Literal["columns", "view"]
 _MOST_STRIPES = 256  # its number is kept in one byte
-_BATCHES = ("batch_size", "batch_bytes", "workers", "stripes")
-_LOCKS, _GUARD = ("lock_timeout", "lock_attempts"), ("latency_guard", "max_active", "max_wal_rate")
-_THROTTLE = (*_BATCHES, "pause", "target", "max_replica_lag", *_GUARD)
-# Which of the options each command takes.
-TAKEN = {
-    "plan": ("strategy", "workers", "max_replica_lag", "max_transaction_age", "accept"),
-    "rehearse": ("strategy", "accept"),
-    "expand": ("strategy", *_LOCKS, "accept"),
-    "backfill": (*_THROTTLE, *_LOCKS),
-    **dict.fromkeys(("pause", "resume", "throttle"), ()),
-    "status": ("max_transaction_age",),
-    "gate": ("quiet", "accept"),
-    "contract": ("quiet", *_LOCKS, "accept"),
-    **dict.fromkeys(("verify", "rollback"), _LOCKS),
-    "restore": ("strategy", *_THROTTLE, *_LOCKS, "accept"),
-}
 
 
 class Phase(StrEnum):
@@ -114,6 +99,10 @@ class Options:
         quiet: how long old-style writes must have stood still before the contract.
         max_transaction_age: a transaction older than this is named by the plan.
         accept: names or kinds of findings that are accepted (see `acceptance`).
+        type: the new column's type; None for that of the old one.
+        using: what the new value is, over the old column; None for PostgreSQL's own conversion.
+        back: what the old value is, over the new column; None for the same.
+        loss: where a value cannot be computed back: `error` to the writer, or stop at the `gate`.
     """
 
     strategy: StrategyName = "columns"
@@ -132,10 +121,14 @@ class Options:
     quiet: float = 60.0
     max_transaction_age: float = 300.0
     accept: frozenset[str] = frozenset()
+    type: str | None = None
+    using: str | None = None
+    back: str | None = None
+    loss: Literal["error", "gate"] = "error"
 
     def __post_init__(self) -> None:
         least = dict.fromkeys(("pause", "quiet", "max_replica_lag", "max_transaction_age"), 0.0)
-        least |= dict.fromkeys((*_BATCHES[:3], "lock_attempts", "max_active"), 1)
+        least |= dict.fromkeys((*BATCHES[:3], "lock_attempts", "max_active"), 1)
         for name, lowest in (least | {"latency_guard": 1.05, "max_wal_rate": 0.1}).items():
             if (value := getattr(self, name)) is not None and not lowest <= value < inf:
                 message = f"{name} is {value}, and must be at least {lowest}"
@@ -155,7 +148,8 @@ class Options:
             if value != getattr(usual, name):
                 option = "--" + name.replace("_", "-")
                 for item in sorted(value) if name == "accept" else [value]:
-                    words += [option, str(item).removesuffix(".0")]
+                    text = str(item)
+                    words += [option, text.removesuffix(".0") if isinstance(item, float) else text]
         return words
 
 

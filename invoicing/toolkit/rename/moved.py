@@ -23,6 +23,7 @@ from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameLeftError, RenameMovedError
 from invoicing.toolkit.rename.model import Phase, Target
 from invoicing.toolkit.rename.names import MARK, STATE, Names, qualified, quote
+from invoicing.toolkit.rename.retype.noted import with_noted
 from invoicing.toolkit.rename.view.standing import read_view
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def find_context(connection: Connection, target: Target, options: Options)
     left = await find_left(context) if context.table.left is not None else None
     if left is not None and not left.own:
         raise RenameLeftError(str(target), left.message)
-    return context
+    return await with_noted(context)
 
 
 async def find_left(context: RenameContext) -> Left | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from invoicing.toolkit.rename.retype.conversion import Conversion
 
 LIMIT = 63
 STATE = "invoicing_rename"
@@ -79,12 +81,13 @@ class _TriggerName:
 
 @dataclass(frozen=True)
 class Names:
-    """What a rename calls the objects it makes."""
+    """What a rename calls the objects it makes, and how it computes each column from the other."""
 
     schema: str
     table: str
     old: str
     new: str
+    conversion: Conversion | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -94,7 +97,8 @@ class Names:
 
     def reversed(self) -> Names:
         """Return those of the way back: the new name to the old one."""
-        return Names(self.schema, self.table, self.new, self.old)
+        back = self.conversion.reversed() if self.conversion is not None else None
+        return Names(self.schema, self.table, self.new, self.old, back)
 
     def command(self, verb: str) -> str:
         """Return the command line of a phase."""
@@ -178,6 +182,8 @@ class Names:
     def drop_functions(self) -> list[str]:
         """Return the statements that drop the functions and the counter."""
         functions = [f"DROP FUNCTION IF EXISTS {self.function(name)}()" for name in self.functions]
+        if self.conversion is not None:
+            functions += self.conversion.drop_functions(self)
         return [*functions, f"DROP SEQUENCE IF EXISTS {self.sequence}"]
 
     @property

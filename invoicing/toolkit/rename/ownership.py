@@ -12,6 +12,7 @@ from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RenameFailedError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
@@ -54,7 +55,8 @@ BEGIN
             ELSE 'DROP %1$s %2$I.%3$s' END, o.kind, {state}, o.name, role)
         FROM (SELECT 'SEQUENCE' AS kind, quote_ident(c.relname) AS name, c.relowner AS owner
             FROM pg_class AS c WHERE c.relnamespace = namespace AND c.relname = {sequence}
-            UNION ALL SELECT 'FUNCTION', quote_ident(p.proname) || '()', p.proowner
+            UNION ALL SELECT 'FUNCTION', format('%I(%s)', p.proname,
+                pg_get_function_identity_arguments(p.oid)), p.proowner
             FROM pg_proc AS p WHERE p.pronamespace = namespace AND p.proname = ANY ({functions})
         ) AS o WHERE o.owner <> wanted AND (pg_has_role(o.owner, 'USAGE')
             OR begun AND (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace
@@ -148,4 +150,5 @@ def _counter(names: Names) -> str:
 
 
 def _functions(names: Names) -> list[str]:
-    return [name.removeprefix("zz_rename_") for name in names.functions]
+    made = [name.removeprefix("zz_rename_") for name in names.functions]
+    return made + [f"{names.key}_{name}" for name in conversion.FUNCTIONS]

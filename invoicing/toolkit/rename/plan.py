@@ -6,6 +6,7 @@ minutes, and one strategy from the other, not more.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ CROSS JOIN LATERAL (VALUES
 ) AS w (privilege, subject, allowed)
 WHERE NOT w.allowed
 """
+# Advice that is none for a change of the type.
+_VIEW = re.compile(r"[.,]? (?:Or use|Use|or use) --strategy view(?:, which keeps the order)?")
 _ORDER = ("refused", "later", "noted", "carried")
 
 
@@ -60,15 +63,17 @@ async def make_plan(context: RenameContext) -> Plan:
 
 async def _make_plan(context: RenameContext) -> Plan:
     context.column()
-    stands = context.table.base is not None
+    stands, converted = context.table.base is not None, context.conversion is not None
     plans = {
         strategy.name: await strategy.plan(context)
         for strategy in STRATEGIES
-        if strategy.behind_view or not stands
+        if (strategy.behind_view or not stands) and (not converted or strategy.changes_type)
     }
     wanted = context.options.strategy
     chosen = wanted if wanted in plans else next(iter(plans))
     findings = _with_alternatives(chosen, plans)
+    if converted:
+        findings = [replace(found, message=_VIEW.sub("", found.message)) for found in findings]
     findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
     sizes = await measure(context)
     return Plan(

@@ -36,6 +36,7 @@ from invoicing.toolkit.rename.lease import current_phase, lease
 from invoicing.toolkit.rename.model import Options, Phase, Target
 from invoicing.toolkit.rename.moved import find_context, find_left, refuse_left
 from invoicing.toolkit.rename.plan import make_plan
+from invoicing.toolkit.rename.retype.bind import bind
 from invoicing.toolkit.rename.status import read_snapshot
 from invoicing.toolkit.rename.strategies import strategy_of
 from invoicing.toolkit.rename.strategy import Control
@@ -85,7 +86,7 @@ class Rename:
     async def plan(self) -> Plan:
         """Look at the catalog and say what would happen; nothing is touched."""
         async with self._looking(find_context) as context:
-            plan = await make_plan(context)
+            plan = await make_plan(await bind(context))
             check_plan(self.options.accept, plan.findings)
             return plan
 
@@ -100,17 +101,18 @@ class Rename:
             if phase in {Phase.ROLLING_BACK, Phase.CONTRACTING}:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
                 raise self._turn(phase, "expand", self._run(verb))
-            plan = await make_plan(session)
+            bound = await bind(session)
+            plan = await make_plan(bound)
             strategy = await self._strategy(session, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
-                await strategy.repair(session)
+                await strategy.repair(bound)
                 return
             check_plan(self.options.accept, plan.findings)
             if plan.refusals:
                 raise RenameRefusedError(
                     self.target, plan.refusals, self.target.command("plan", self.options)
                 )
-            await strategy.expand(session)
+            await strategy.expand(bound)
 
     async def backfill(
         self,
@@ -206,7 +208,9 @@ class Rename:
 
     def reversed(self) -> Rename:
         """Return the rename of the new name to the old one: the way back."""
-        back = Rename(self.database, self.target.reversed(), self.options)
+        # The expressions of a change of the type are noted, and taken the other way round.
+        options = replace(self.options, type=None, using=None, back=None, loss="error")
+        back = Rename(self.database, self.target.reversed(), options)
         back.pids = self.pids
         return back
 

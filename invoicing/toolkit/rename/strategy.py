@@ -86,6 +86,7 @@ class RenameStrategy(Protocol):
 
     Attributes:
         without_new: how far a rename has come that was under way, and whose new name is gone again.
+        changes_type: whether the column can be given another type on the way.
         behind_view: whether it is this strategy that puts a view in the table's place. The other's
             contract drops a column, which PostgreSQL refuses while it is used.
     """
@@ -94,6 +95,7 @@ class RenameStrategy(Protocol):
     wording: Wording
     without_new: Phase
     behind_view: bool
+    changes_type: bool
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""

@@ -65,8 +65,8 @@ class Case:
 
     @property
     def outside(self) -> bool:
-        """Whether it belongs to the second corpus."""
-        return ".outside." in self.run.__module__
+        """Whether it belongs to the second corpus, or to the programs after bug reports."""
+        return any(room in self.run.__module__ for room in (".outside.", ".reported."))
 
 
 CASES: dict[str, Case] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import (
     Session,
     aliased,
@@ -74,6 +74,24 @@ async def selectinload_down_a_tree(place: Place) -> None:
         ).one()
         for topic in root.below:
             [(subtopic.name, subtopic.below) for subtopic in topic.below]
+
+
+@fine
+async def selectinload_up_a_tree_of_many_levels(place: Place) -> None:
+    """One statement for each level, three topics in each: no chunks of three."""
+    tree = selectinload(Topic.above, recursion_depth=-1)
+    async with place.sessions() as session:
+        root = await session.scalar(select(Topic.id).where(Topic.above_id.is_(None)))
+        levels = [
+            {"id": 100 * n + k, "name": "deep", "above_id": 100 * (n - 1) + k if n > 1 else root}
+            for n in range(1, 7)
+            for k in range(3)
+        ]
+        await session.execute(insert(Topic).values(levels))
+        for topic in await session.scalars(select(Topic).where(Topic.id >= 600).options(tree)):
+            at: Topic | None = topic
+            while at is not None:
+                at = at.above
 
 
 @fine

@@ -6,12 +6,59 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rename.differential.examples import ROWS, example
+from tests.rename.differential.examples import ROWS, TABLE, example, statement
 
 if TYPE_CHECKING:
     from tests.rename.differential.arena import Arena
     from tests.rename.differential.case import Case
 
+_FUNCTION = (
+    "CREATE FUNCTION @s.noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " INSERT INTO @s.log VALUES (TG_NAME || TG_OP || TG_ARGV[0]); RETURN NEW; END $$"
+)
+_CALLED = "EXECUTE FUNCTION @s.noted('it''s')"
+_WRITES = tuple(
+    work
+    for by in ("old", "new")
+    for sql in (
+        "UPDATE @t SET @c = 7 WHERE id = 1",
+        "UPDATE @t SET note = 'x' WHERE id = 2",
+        "UPDATE @t SET @c = NULL, note = 'y' WHERE id = 3",
+        "INSERT INTO @t (id, @c) VALUES (50, -1) ON CONFLICT (id) DO UPDATE SET @c = 8",
+    )
+    for work in statement(sql, by)
+)
+
+
+def _with_triggers(*created: str, ending: str = "contract", table: str = TABLE) -> Case:
+    """Return a table with triggers that log what fires them, and work by either name."""
+    before = ("CREATE TABLE @s.log (what text)", _FUNCTION)
+    work = {"before": _WRITES[:3], "expand": _WRITES[:4], "backfill": _WRITES, "verify": _WRITES}
+    part = "CREATE TABLE @s.low PARTITION OF @t DEFAULT" if "PARTITION" in table else "SELECT 1"
+    work["contract"] = _WRITES[4:]
+    return example(table, part, ROWS, *created, before=before, ending=ending, work=work)
+
+
+_BY_COLUMN = (
+    f"CREATE TRIGGER of_it AFTER UPDATE OF note, @c ON @t FOR EACH ROW {_CALLED}",
+    "COMMENT ON TRIGGER of_it ON @t IS 'what it''s for'",
+    (
+        'CREATE TRIGGER "it\'s @c ON x" AFTER INSERT OR UPDATE OF @c ON @t FOR EACH ROW'
+        f" WHEN (NEW.@c > 3 AND NEW.note IS DISTINCT FROM ' ON @t ') {_CALLED}"
+    ),
+    f"CREATE TRIGGER unlogged BEFORE UPDATE OF @c ON @t FOR EACH ROW {_CALLED}",
+    "ALTER TABLE @t DISABLE TRIGGER unlogged",
+    f"CREATE TRIGGER whole AFTER UPDATE OF @c ON @t FOR EACH STATEMENT {_CALLED}",
+    (
+        "CREATE CONSTRAINT TRIGGER last AFTER UPDATE OF @c ON @t DEFERRABLE INITIALLY DEFERRED"
+        f" FOR EACH ROW WHEN (OLD.@c IS DISTINCT FROM NEW.@c) {_CALLED}"
+    ),
+    (
+        f'CREATE TRIGGER "when" AFTER DELETE OR UPDATE ON @t FOR EACH ROW'
+        f" WHEN (OLD.@c IS NOT NULL) {_CALLED}"
+    ),
+)
+_PARTITIONED = TABLE.replace("bigint", "bigint DEFAULT 5") + " PARTITION BY RANGE (id)"
 EXAMPLES: dict[str, Case] = {
     # The plan saw columns of a partition key, but none of its expressions: the contract failed at
     # its last step, with the old name gone from the record.
@@ -26,8 +73,23 @@ EXAMPLES: dict[str, Case] = {
         before=("CREATE DOMAIN @s.cents AS bigint",),
     ),
 }
+# Each was refused by the plan.
+CARRIED: dict[str, Case] = {
+    **{
+        f"triggers on the column, to {ending}": _with_triggers(*_BY_COLUMN, ending=ending)
+        for ending in ("contract", "expand", "verify")
+    },
+    "triggers on a partitioned table's column": _with_triggers(*_BY_COLUMN, table=_PARTITIONED),
+}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_what_has_once_differed_does_not(arena: Arena, name: str) -> None:
     arena.judge(EXAMPLES[name])
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_what_was_once_refused_is_carried(arena: Arena, name: str) -> None:
+    refused = arena.tally.refused.copy()
+    arena.judge(CARRIED[name])
+    assert arena.tally.refused == refused, arena.tally.refusals

@@ -47,6 +47,8 @@ class Action:
         implied: it comes with another step, such as the columns of a new table.
         said: the words to call it by.
         traits: what matters for locks, as `traits.py` has it.
+        facts: what it makes of the definition, as `definitions.py` has it.
+        was: what it says the definition was before.
     """
 
     verb: Verb
@@ -65,6 +67,8 @@ class Action:
     implied: bool = False
     said: str = ""
     traits: frozenset[str] = frozenset()
+    facts: tuple[tuple[str, str], ...] = ()
+    was: tuple[tuple[str, str], ...] = ()
     line: int = 0
     column: int = 0
 

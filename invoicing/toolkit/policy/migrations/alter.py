@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from invoicing.toolkit.policy.migrations.actions import Action
+from invoicing.toolkit.policy.migrations.actions import HOLE, Action
+from invoicing.toolkit.policy.migrations.definitions import (
+    NONE,
+    default_text,
+    facts,
+    sql_column,
+    sql_constraint,
+    sql_type_text,
+    squeezed,
+)
 from invoicing.toolkit.policy.migrations.narrowing import sql_type
+from invoicing.toolkit.policy.migrations.reader import Words
 from invoicing.toolkit.policy.migrations.traits import of_sql
-
-if TYPE_CHECKING:
-    from invoicing.toolkit.policy.migrations.reader import Words
 
 # What ADD may be followed by that is no column.
 CONSTRAINTS = {"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE"}
@@ -45,6 +50,16 @@ def rename(words: Words, table: str) -> Action:
     return Action("rename", kind, name, table, becomes=words.name(), said="ALTER TABLE RENAME")
 
 
+def table_parts(words: Words, table: str) -> list[Action]:
+    """List the columns and the named constraints of CREATE TABLE, which come with it."""
+    inside = Words(words.pass_parenthesis())
+    actions = []
+    for part in inside.parts():
+        if part.peek() not in CONSTRAINTS | {"LIKE", ""} | KEYS or part.peek() == "CONSTRAINT":
+            actions += add(part, table)
+    return [words.replace(each, uses=(), implied=True, said="CREATE TABLE") for each in actions]
+
+
 def alter(words: Words, table: str) -> list[Action]:
     """Read one action."""
     word = words.take()
@@ -57,12 +72,34 @@ def alter(words: Words, table: str) -> list[Action]:
         name = words.name()
         if word == "MODIFY" or words.skip("SET", "DATA", "TYPE") or words.skip("TYPE"):
             text = " ".join(token.text for token in words.found[words.at :])
+            known = facts(type=sql_type_text(text) or HOLE)
+            said = "ALTER COLUMN TYPE"
             return [
-                Action(
-                    "retype", "column", name, table, new=sql_type(text), said="ALTER COLUMN TYPE"
-                )
+                Action("retype", "column", name, table, new=sql_type(text), said=said, facts=known)
             ]
-    return [Action("change", "table", table, said="ALTER TABLE")]
+        known = set_or_drop(words)
+        return [Action("change", "column", name, table, said="ALTER COLUMN", facts=known)]
+    if word == "VALIDATE":
+        words.skip("CONSTRAINT")
+        known = facts(validity="valid")
+        said = "VALIDATE CONSTRAINT"
+        return [Action("change", "constraint", words.name(), table, said=said, facts=known)]
+    security = {"ENABLE": "on", "DISABLE": "off"}.get(word)
+    known = facts(row_security=security) if words.skip("ROW", "LEVEL", "SECURITY") else ()
+    return [Action("change", "table", table, said="ALTER TABLE", facts=known)]
+
+
+def set_or_drop(words: Words) -> tuple[tuple[str, str], ...]:
+    """ALTER COLUMN SET or DROP NOT NULL, or DEFAULT."""
+    sets = words.skip("SET")
+    if not sets and not words.skip("DROP"):
+        return ()
+    if words.skip("NOT", "NULL"):
+        return facts(nullable="NOT NULL" if sets else "NULL")
+    if not words.skip("DEFAULT"):
+        return ()
+    given = default_text(squeezed(words.found[words.at :])) if sets else NONE
+    return facts(default=given or HOLE)
 
 
 def add(words: Words, table: str) -> list[Action]:
@@ -81,10 +118,11 @@ def add(words: Words, table: str) -> list[Action]:
             ]
         uses = tuple(("table", other) for other in words.all_after("REFERENCES"))
         known = of_sql(words)
+        definition = sql_constraint(words.found[words.at :])
         check = words.has("CHECK") or words.has("EXCLUDE")
         columns = None if check else words.parenthesis()
-        said = "ADD CONSTRAINT"
-        return [Action("create", "constraint", name, table, columns, uses, said=said, traits=known)]
+        step = Action("create", "constraint", name, table, columns, uses, said="ADD CONSTRAINT")
+        return [words.replace(step, traits=known, facts=definition)]
     words.skip("COLUMN")
     words.skip("IF", "NOT", "EXISTS")
     name = words.name()
@@ -101,6 +139,7 @@ def add(words: Words, table: str) -> list[Action]:
             new=sql_type(text),
             said="ADD COLUMN",
             traits=of_sql(words),
+            facts=sql_column(words.found[words.at :]),
         )
     ]
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
+from invoicing.toolkit.policy.migrations.definitions import of_labels
 from invoicing.toolkit.policy.migrations.schema import LOOKING, OPERATIONS, enum_name, execute
 from invoicing.toolkit.policy.migrations.values import CallValue
 
@@ -94,7 +95,7 @@ def of_object(owner: CallValue, verb: str) -> list[Action]:
         return [Action("drop", kind, name, lenient=True, said=said)]
     if kind == "table":
         return OPERATIONS["create_table"](CallValue("create_table", [name, *owner.args[2:]]))
-    return [Action("create", kind, name, said=said)]
+    return [Action("create", kind, name, said=said, facts=of_labels(owner) if enum else ())]
 
 
 def silent(dotted: str) -> bool:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import Action, ColumnType, bare
 from invoicing.toolkit.policy.migrations.narrowing import narrows
-from invoicing.toolkit.policy.migrations.rules import destructive_flagged, one_history
+from invoicing.toolkit.policy.migrations.restoring import Schema, unrestored
+from invoicing.toolkit.policy.migrations.rules import (
+    destructive_flagged,
+    one_history,
+    reversible_migration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +40,9 @@ def check_steps(revisions: list[RevisionSteps]) -> list[PolicyFinding]:
     types: Types = {}
     for revision in ordered:
         found += narrower(revision, types)
+    # Of an id that two files have, the file that comes before another cannot be known.
+    if len(by_id) == len(known):
+        found += unrestored_in(ordered, by_id)
     return sorted(found, key=lambda finding: (finding.path, finding.line))
 
 
@@ -146,6 +156,44 @@ def narrower(revision: RevisionSteps, types: Types) -> Iterator[PolicyFinding]:
                 destructive_flagged.FIX,
             )
         follow(action, key, types)
+
+
+def unrestored_in(
+    ordered: list[RevisionSteps], by_id: dict[str, RevisionSteps]
+) -> Iterator[PolicyFinding]:
+    """Follow the schema over revisions; each beginning has one of its own, and so has a branch."""
+    schemas: dict[str, Schema] = {}
+    parents = {
+        revision.path: [of_id(parent, by_id) or "" for parent in revision.parents or ()]
+        for revision in ordered
+    }
+    children = Counter(chain.from_iterable(parents.values()))
+    for revision in ordered:
+        before = [
+            (parent, schemas[parent]) for parent in parents[revision.path] if parent in schemas
+        ]
+        if len(before) == 1 and children[before[0][0]] == 1:
+            schema = before[0][1]
+        else:
+            schema = Schema(
+                {key: each for _, known in before for key, each in known.things.items()}
+            )
+        schemas[revision.identifier or ""] = schema
+        yield from taken(revision, schema)
+        schema.follow(revision.upgrade)
+
+
+def taken(revision: RevisionSteps, schema: Schema) -> Iterator[PolicyFinding]:
+    """Say what a revision takes and its downgrade does not give back."""
+    if revision.downgrade is None:
+        return
+    for step, message, fix in unrestored(schema, revision.upgrade, revision.downgrade):
+        yield revision.finding(
+            reversible_migration.SLUG,
+            (step.line, step.column),
+            f"downgrade() {message}",
+            f"{fix} in downgrade()",
+        )
 
 
 def is_narrower(old: ColumnType | None, new: ColumnType | None) -> bool:

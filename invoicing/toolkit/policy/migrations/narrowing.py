@@ -104,7 +104,7 @@ def digits(old: ColumnType, new: ColumnType) -> bool:
 
 
 SQL_TYPE = re.compile(
-    r"(double\s+precision|character\s+varying|timestamp(?:\s*\(\d+\))?(?:\s+with(?:out)?\s+time\s+zone)?|\w+)"
+    r"(double\s+precision|character\s+varying|timestamp\b(?:\s*\(\d+\))?(?:\s+with(?:out)?\s+time\s+zone)?|\w+)"
     r"\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?",
     re.IGNORECASE,
 )

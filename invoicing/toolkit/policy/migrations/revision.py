@@ -7,6 +7,7 @@ import re
 from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
@@ -14,7 +15,11 @@ from invoicing.toolkit.policy.migrations.steps import RevisionSteps
 from invoicing.toolkit.policy.migrations.trace import Trace
 from invoicing.toolkit.policy.migrations.values import UNKNOWN, FunctionValue, Value
 
+if TYPE_CHECKING:
+    from invoicing.toolkit.policy.migrations.actions import Action
+
 FLAG = re.compile(r"(?<![\w-])DESTRUCTIVE\b(?!\s*:\s*(?:no|none|nothing|false)\b)")
+NOT_RESTORED = re.compile(r"^\s*Not restored\s*:", re.MULTILINE)
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -119,7 +124,17 @@ class Revision:
             tuple(self.run(there).actions) if there is not None else (),
             self._place_of("down_revision"),
             self._ids("depends_on") or (),
+            self._way_back(),
         )
+
+    def _way_back(self) -> tuple[Action, ...] | None:
+        """Give the steps of downgrade(), where all of them are seen, and it promises all."""
+        back = self.node("downgrade")
+        if back is None or self.by_database or NOT_RESTORED.search(self.header):
+            return None
+        trace = self.run(back)
+        opaque = any(action.verb == "opaque" for action in trace.actions)
+        return None if opaque or trace.raises is not None else tuple(trace.actions) or None
 
     def _place_of(self, name: str) -> tuple[int, int]:
         for node in self.tree.body:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.migrations import traits
+from invoicing.toolkit.policy.migrations import definitions, traits
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action, ColumnType
 from invoicing.toolkit.policy.migrations.narrowing import family
 from invoicing.toolkit.policy.migrations.sql import read_sql
@@ -105,20 +106,47 @@ def create_table(made: CallValue) -> list[Action]:
     """Read a table, its columns, and the enumeration types that are made with it."""
     name, parts = name_of(made.get(0, "table_name")), made.args[1:]
     types = [column_type(column) for column in columns_in(parts)]
-    enums = [(enum, makes_type(kind)) for kind in types if (enum := enum_name(kind))]
+    enums = [(enum, kind) for kind in types if (enum := enum_name(kind))]
     uses = (*references(parts, named=False), *(("type", enum) for enum, _ in enums))
     temporary = "TEMPORARY" in str(made.kwargs.get("prefixes", ""))
     said = "op.create_table"
     return [
-        *(Action("create", "type", enum, said=said, implied=True) for enum, new in enums if new),
-        Action("create", "table", name, uses=uses, temporary=temporary, said=said),
+        *(
+            Action("create", "type", enum, said=said, implied=True, facts=labels_of(kind))
+            for enum, kind in enums
+            if makes_type(kind)
+        ),
+        Action(
+            "create",
+            "table",
+            name,
+            uses=uses,
+            temporary=temporary,
+            said=said,
+            facts=definitions.facts(comment=definitions.comment_text(made.kwargs.get("comment"))),
+        ),
         *parts_of_table(name, parts),
     ]
+
+
+def labels_of(kind: Value) -> tuple[tuple[str, str], ...]:
+    """Give the labels of an enumeration, of a column or an array of it."""
+    made = (
+        kind.get(0, "item_type") if isinstance(kind, CallValue) and kind.word == "ARRAY" else kind
+    )
+    return definitions.of_labels(made) if isinstance(made, CallValue) else ()
 
 
 def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
     """Give the named foreign keys and the columns, which come and go with their table."""
     said = "op.create_table"
+    made = [part for part in parts if isinstance(part, CallValue)]
+    keys = tuple(
+        name
+        for part in made
+        if part.word == "PrimaryKeyConstraint"
+        for name in names_of(part.args) or ()
+    )
     for part in parts:
         word = part.word if isinstance(part, CallValue) else ""
         if word == "ForeignKeyConstraint" and part.kwargs.get("name"):
@@ -135,7 +163,16 @@ def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
             )
         elif word == "Column":
             name, kind = name_of(part.get(0, "name")), type_of(column_type(part))
-            yield Action("create", "column", name, table, new=kind, implied=True, said=said)
+            known = definitions.of_column(part, keys)
+            yield Action(
+                "create", "column", name, table, new=kind, implied=True, said=said, facts=known
+            )
+        elif word in definitions.PARTS and isinstance(part.kwargs.get("name"), str):
+            name, columns = name_of(part.kwargs["name"]), names_of(part.args)
+            known = definitions.of_part(part)
+            yield Action(
+                "create", "constraint", name, table, columns, implied=True, said=said, facts=known
+            )
 
 
 def drop_table(made: CallValue) -> list[Action]:
@@ -175,6 +212,7 @@ def add_column(made: CallValue) -> list[Action]:
             new=type_of(column_type(column)),
             said="op.add_column",
             traits=traits.of_column(column),
+            facts=definitions.of_column(column),
         )
     ]
 
@@ -190,12 +228,14 @@ def alter_column(made: CallValue) -> list[Action]:
     """Read a new type, a new name, or another change."""
     table, name = name_of(made.get(0, "table_name")), name_of(made.get(1, "column_name"))
     becomes = made.kwargs.get("new_column_name", made.kwargs.get("name"))
-    actions = [Action("change", "column", name, table, said="op.alter_column")]
+    step = Action("change", "column", name, table, said="op.alter_column")
+    step = replace(
+        step, facts=definitions.of_alter(made), was=definitions.of_alter(made, "existing_")
+    )
     if made.kwargs.get("type_") is not None:
         old, new = type_of(made.kwargs.get("existing_type")), type_of(made.kwargs["type_"])
-        actions = [
-            Action("retype", "column", name, table, old=old, new=new, said="op.alter_column")
-        ]
+        step = replace(step, verb="retype", old=old, new=new)
+    actions = [step]
     if becomes is not None:
         actions.append(
             Action(
@@ -211,7 +251,16 @@ def create_index(made: CallValue) -> list[Action]:
     columns = names_of(made.get(2, "columns"))
     said = "op.create_index"
     return [
-        Action("create", "index", name, table, columns, said=said, traits=traits.of_index(made))
+        Action(
+            "create",
+            "index",
+            name,
+            table,
+            columns,
+            said=said,
+            traits=traits.of_index(made),
+            facts=definitions.of_index(made),
+        )
     ]
 
 
@@ -235,8 +284,8 @@ def create_constraint(made: CallValue) -> list[Action]:
         columns = names_of(made.get(2, "columns"))
     name = name_of(made.get(0, first))
     said = f"op.{made.word}"
-    known = traits.of_constraint(made)
-    return [Action("create", "constraint", name, table, columns, uses, said=said, traits=known)]
+    step = Action("create", "constraint", name, table, columns, uses, said=said)
+    return [replace(step, traits=traits.of_constraint(made), facts=definitions.of_constraint(made))]
 
 
 def drop_constraint(made: CallValue) -> list[Action]:
@@ -293,6 +342,15 @@ def expression(given: CallValue) -> list[Action]:
     return [Action("opaque", said="SQL that is not known before it runs")]
 
 
+def table_comment(made: CallValue) -> list[Action]:
+    """Read op.create_table_comment and op.drop_table_comment."""
+    given = made.get(1, "comment") if made.word.startswith("create") else None
+    known = definitions.facts(comment=definitions.comment_text(given) or HOLE)
+    was = definitions.facts(comment=definitions.comment_text(made.kwargs.get("existing_comment")))
+    step = Action("change", "table", name_of(made.get(0, "table_name")), said=f"op.{made.word}")
+    return [replace(step, facts=known, was=was if "existing_comment" in made.kwargs else ())]
+
+
 OPERATIONS: dict[str, Callable[[CallValue], list[Action]]] = {
     "create_table": create_table,
     "drop_table": drop_table,
@@ -310,8 +368,8 @@ OPERATIONS: dict[str, Callable[[CallValue], list[Action]]] = {
     "create_exclude_constraint": create_constraint,
     "execute": execute,
     "bulk_insert": lambda _: [Action("change", "data", said="op.bulk_insert")],
-    "create_table_comment": lambda _: [Action("change", "table", said="comment")],
-    "drop_table_comment": lambda _: [Action("change", "table", said="comment")],
+    "create_table_comment": table_comment,
+    "drop_table_comment": table_comment,
 }
 # They look, or give the means to.
 LOOKING = {

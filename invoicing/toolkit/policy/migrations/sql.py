@@ -6,10 +6,17 @@ change without a name.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
-from invoicing.toolkit.policy.migrations.alter import alter_table
+from invoicing.toolkit.policy.migrations.alter import alter_table, table_parts
+from invoicing.toolkit.policy.migrations.definitions import (
+    NONE,
+    facts,
+    sql_index,
+    squeezed,
+)
 from invoicing.toolkit.policy.migrations.reader import Words
 from invoicing.toolkit.policy.migrations.tokens import listed, statements
 
@@ -41,6 +48,8 @@ KINDS = {
 }
 ON_A_TABLE = {"index", "trigger", "policy", "rule"}
 # Rows, or values that cannot be computed again.
+# Known by how their definition is written.
+WRITTEN = {"function", "view", "trigger", "policy", "rule"}
 HOLDS_DATA = {"table", "column", "schema", "sequence", "database"}
 BLOCKS = {"BEGIN", "THEN", "ELSE", "LOOP", "DECLARE"}
 DEEPEST = 4
@@ -82,6 +91,7 @@ def read_create(words: Words) -> list[Action]:
     if kind is None:
         return [Action("change", "object", said="CREATE")]
     known = frozenset({"concurrent"} if words.skip("CONCURRENTLY") else ())
+    known |= frozenset({"unique"} if kind == "index" and "UNIQUE" in adjectives else ())
     words.skip("IF", "NOT", "EXISTS")
     temporary = bool(adjectives & {"TEMP", "TEMPORARY"})
     name = None if words.peek() in {"ON", "("} else words.name()
@@ -102,10 +112,19 @@ def read_create(words: Words) -> list[Action]:
 def created(action: Action, words: Words) -> list[Action]:
     """Add the table something is on, its columns, and what it needs."""
     kind = action.kind
+    if kind in WRITTEN:
+        written = squeezed(words.found[words.at :])
+        action = words.replace(action, facts=facts(definition=None if HOLE in written else written))
+    if kind == "type" and words.skip("AS", "ENUM"):
+        labels = [token.text for token in words.found[words.at :] if token.kind == "text"]
+        return [words.replace(action, facts=facts(labels=", ".join(labels)))]
     if kind in ON_A_TABLE:
         table = words.after("TO" if kind == "rule" else "ON", skipping={"ONLY"})
+        rest = words.found[words.at :]
         columns = words.parenthesis() if kind == "index" else None
         action = words.replace(action, table=table, columns=columns)
+        if kind == "index":
+            action = words.replace(action, facts=sql_index(rest, unique="unique" in action.traits))
     uses: list[tuple[str, str]] = []
     if kind == "trigger":
         function = words.after("FUNCTION", "PROCEDURE")
@@ -115,7 +134,8 @@ def created(action: Action, words: Words) -> list[Action]:
         uses += [("type", name) for name in words.names()]
     elif kind == "view":
         uses = [("table", name) for name in words.names()]
-    return [words.replace(action, uses=tuple(uses))]
+    parts = table_parts(words, action.name or HOLE) if kind == "table" else []
+    return [words.replace(action, uses=tuple(uses)), *parts]
 
 
 def read_drop(words: Words) -> list[Action]:
@@ -149,9 +169,24 @@ def read_alter(words: Words) -> list[Action]:
         return alter_table(words)
     words.skip("IF", "EXISTS")
     name = words.name() if kind else None
+    if kind == "type" and (words.has("ADD", "VALUE") or words.has("RENAME", "VALUE")):
+        known = facts(relabel=squeezed(words.found[words.at :]))
+        return [Action("change", "type", name, said="ALTER TYPE", facts=known)]
     if kind and words.skip("RENAME", "TO"):
         return [Action("rename", kind, name, becomes=words.name(), said=f"ALTER {word} RENAME")]
     return [Action("change", kind or "object", name, said=f"ALTER {word}")]
+
+
+def read_comment(words: Words) -> list[Action]:
+    """COMMENT ON ... IS text."""
+    words.skip("ON")
+    kind = words.take().lower()
+    name = words.name()
+    given = words.found[-1] if words.found else None
+    text = given.text if given is not None and given.kind == "text" and given.text else NONE
+    table, _, last = name.rpartition(".") if kind == "column" else ("", "", name)
+    known = facts(comment=text)
+    return [Action("change", kind, last, table or None, said="COMMENT", facts=known)]
 
 
 def read_truncate(words: Words) -> list[Action]:
@@ -182,7 +217,17 @@ def read_update(words: Words) -> list[Action]:
         # `= NULL`, and nothing behind it but the next column.
         if token.kind == "name" and follows[:2] == ["=", "NULL"] and follows[2:] != ["::"]:
             lost.append(Action("lose", "column", token.text, table, said="UPDATE"))
-    return lost or [Action("change", "data", said="UPDATE")]
+    known = frozenset({"fills"} if fills(words) else ())
+    return lost or [Action("change", "data", said="UPDATE", traits=known)]
+
+
+def fills(words: Words) -> bool:
+    """Tell whether an UPDATE sets one column, where it is NULL."""
+    text = squeezed(words.found[words.at :])
+    return (
+        re.fullmatch(r"set (\S+) = (?:(?! where | , ).)+ where (?:\S+\.)?\1 is null", text)
+        is not None
+    )
 
 
 def read_with(words: Words) -> list[Action]:
@@ -275,6 +320,7 @@ READERS: dict[str, Callable[[Words], list[Action]]] = {
     "DROP": read_drop,
     "ALTER": read_alter,
     "TRUNCATE": read_truncate,
+    "COMMENT": read_comment,
     "DELETE": read_delete,
     "UPDATE": read_update,
     "WITH": read_with,

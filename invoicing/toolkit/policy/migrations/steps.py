@@ -24,6 +24,8 @@ class RevisionSteps:
         upgrade: what upgrade() does.
         needs: the ids it depends on in other branches.
         place: the line and column of what says its parents.
+        downgrade: what downgrade() does; None where it cannot be seen, or what is wrong with it
+            is said without a history.
     """
 
     path: str
@@ -34,6 +36,7 @@ class RevisionSteps:
     upgrade: tuple[Action, ...]
     place: tuple[int, int] = (1, 1)
     needs: tuple[str, ...] = ()
+    downgrade: tuple[Action, ...] | None = None
 
     def finding(self, rule: str, place: tuple[int, int], message: str, fix: str) -> PolicyFinding:
         """Make a finding at a line and column of its file."""

@@ -1,8 +1,9 @@
 """What matters for locks, of a column, an index or a constraint: a word for each.
 
 `required`, `default`, `volatile`: of a column, that it may not be NULL, that old rows get a value,
-and that this value has to be computed for each of them. `concurrent`, `not-valid`, `unique`: of an
-index or a constraint.
+and that this value has to be computed for each of them; `inline`, that a key or an index comes with
+it. `concurrent`, `not-valid`, `unique`: of an index or a constraint. `fills`: of an UPDATE, that it
+only puts values where NULLs were.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def of_column(column: CallValue) -> frozenset[str]:
         traits.add("default")
     if computed or VOLATILE.search(_written(default)):
         traits.add("volatile")
+    keys = any(isinstance(each, CallValue) and each.word == "ForeignKey" for each in column.args)
+    if keys or column.kwargs.get("unique") is True or column.kwargs.get("index") is True:
+        traits.add("inline")
     return frozenset(traits)
 
 

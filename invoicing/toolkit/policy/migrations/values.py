@@ -49,7 +49,7 @@ THROUGH = {
     "sqlalchemy.DDL",
     "sqlalchemy.schema.DDL",
     "sqlalchemy.literal_column",
-    "batch.f",
+    "alembic.op.batch_alter_table.f",
 }
 OVER_LISTS: dict[str, Callable[[list[list[Value]]], list[Value]]] = {
     **dict.fromkeys(("list", "tuple", "set", "sorted", "frozenset"), lambda lists: lists[0]),
@@ -273,7 +273,8 @@ class Evaluator:
         if name in {"bindparams", "execution_options", "columns", "with_variant"}:
             return owner
         if isinstance(owner, CallValue):
-            return CallValue(f"{owner.dotted}.{name}", args, kwargs)
+            # A batch marks a name as final, as Alembic itself does.
+            return made(f"{owner.dotted}.{name}", args, kwargs)
         return CallValue(f"?.{name}", [owner, *args], kwargs)
 
 

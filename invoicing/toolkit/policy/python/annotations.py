@@ -49,6 +49,15 @@ def mapped_type(node: ast.expr | None) -> str | None:
     return object_of_annotation(node.slice) or "?"
 
 
+def plain_type(node: ast.expr | None) -> str | None:
+    """Return the class that an annotation without `Mapped[...]` is about, as it is written."""
+    node = _parsed(node)
+    head = dotted(node.value) if isinstance(node, ast.Subscript) else None
+    if (head or "").rpartition(".")[2] in {*MAPPED, *KINDS, "ClassVar"}:
+        return None
+    return object_of_annotation(node)
+
+
 def metadata_of(node: ast.expr | None) -> list[ast.expr]:
     """Return what `Annotated[...]` has beside its type, wherever in an annotation that stands."""
     node = _parsed(node)

@@ -9,6 +9,7 @@ from invoicing.toolkit.policy.python.annotations import (
     kind_of_annotation,
     mapped_type,
     metadata_of,
+    plain_type,
 )
 from invoicing.toolkit.policy.python.calls import call_syntax, constant_of, place_of
 from invoicing.toolkit.policy.python.names import dotted
@@ -62,6 +63,7 @@ def _attribute(
         mapped_type(annotation),
         *_pairs(value, function, owner),
         metadata_calls(annotation, function, owner),
+        plain_type(annotation) if isinstance(statement, ast.AnnAssign) else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.python.names import dotted, text_of
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # An expression this deep is data.
 DEEPEST = 50
+# Keywords of SQLModel's Field that are a column, or its type.
+MADE = frozenset({"sa_column", "sa_type"})
 
 
 def call_syntax(
@@ -50,6 +53,10 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
     keywords = {
         keyword.arg: _keyword(keyword.value) for keyword in node.keywords if keyword.arg is not None
     }
+    for keyword in node.keywords:
+        if keyword.arg in MADE:
+            made = call_syntax(keyword.value, function, owner, depth + 1)
+            keywords[keyword.arg] = replace(keywords[keyword.arg], made=made)
     expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
     return CallSyntax(
         callee,
@@ -83,6 +90,7 @@ def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> I
         call = call_syntax(value, function, owner, depth + 1)
         yield from [call] if call else []
     elif isinstance(value, ast.GeneratorExp | ast.ListComp | ast.SetComp):
+        vars(value.elt)["repeated"] = True
         call = call_syntax(value.elt, function, owner, depth + 1)
         yield from [call, call] if call else []
     elif isinstance(value, ast.List | ast.Tuple | ast.Set) and depth < DEEPEST:
@@ -91,8 +99,7 @@ def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> I
 
 
 def _keyword(value: ast.expr) -> Keyword:
-    held = dictionary_of(value) if isinstance(value, ast.Dict) else None
-    return Keyword(constant_of(value), dotted(value), place_of(value), held)
+    return Keyword(constant_of(value), dotted(value), place_of(value), dictionary_of(value))
 
 
 def callee_of(node: ast.Call) -> str | None:
@@ -127,10 +134,15 @@ def constant_of(node: ast.expr) -> str | None:
     return None
 
 
-def dictionary_of(node: ast.Dict) -> dict[str, str]:
-    """Return the constants that a dictionary holds by name."""
-    pairs = zip(node.keys, node.values, strict=True)
-    constants = {text_of(key): constant_of(value) for key, value in pairs}
+def dictionary_of(node: ast.expr) -> dict[str, str] | None:
+    """Return the constants that `{...}` or `dict(...)` holds by name; None of anything else."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        constants = {text_of(key): constant_of(value) for key, value in pairs}
+    elif isinstance(node, ast.Call) and dotted(node.func) == "dict" and not node.args:
+        constants = {each.arg: constant_of(each.value) for each in node.keywords}
+    else:
+        return None
     return {key: value for key, value in constants.items() if key is not None and value is not None}
 
 

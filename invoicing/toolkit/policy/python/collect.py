@@ -18,7 +18,7 @@ from invoicing.toolkit.policy.python.calls import (
     place_of,
 )
 from invoicing.toolkit.policy.python.clauses import clause_syntax
-from invoicing.toolkit.policy.python.names import dotted, imports_of, text_of
+from invoicing.toolkit.policy.python.names import dotted, imports_of, names_in, text_of
 from invoicing.toolkit.policy.python.syntax import (
     AliasSyntax,
     AttributeSyntax,
@@ -138,7 +138,7 @@ class _Collector:
     def _kept_by_name(self, call: CallSyntax) -> None:
         """Note what is added to a list, and what keywords are given by default."""
         name, _, method = call.callee.rpartition(".")
-        if method == "append" and call.inner:
+        if method in {"append", "extend"} and call.inner:
             times = call.inner * 2 if call.is_repeated else call.inner
             self.functions[call.function].lists.setdefault(name, []).extend(times)
         elif method == "setdefault" and call.text is not None and call.given is not None:
@@ -152,7 +152,11 @@ class _Collector:
     ) -> Scope:
         """Enter a function."""
         syntax = FunctionSyntax(
-            name=getattr(node, "name", ""), class_name=owner, parent=function, place=place_of(node)
+            bound={each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)},
+            name=getattr(node, "name", ""),
+            class_name=owner,
+            parent=function,
+            place=place_of(node),
         )
         arguments = node.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
@@ -177,10 +181,24 @@ class _Collector:
         self, node: ast.For | ast.AsyncFor | ast.While, function: int, owner: str | None
     ) -> Scope:
         """Mark the calls that a loop repeats, and the loops: what is in those is marked then."""
+        if not isinstance(node, ast.While):
+            self.functions[function].bound |= names_in(node.target)
         for statement in () if getattr(node, "repeated", False) else node.body:
             for each in ast.walk(statement):
                 if isinstance(each, ast.Call | ast.For | ast.AsyncFor | ast.While):
                     vars(each)["repeated"] = True
+        return function, owner
+
+    def visit_comprehension(
+        self,
+        node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp,
+        function: int,
+        owner: str | None,
+    ) -> Scope:
+        """Mark the call that a comprehension repeats."""
+        vars(node.value if isinstance(node, ast.DictComp) else node.elt)["repeated"] = True
+        for each in node.generators:
+            self.functions[function].bound |= names_in(each.target)
         return function, owner
 
     def visit_await(self, node: ast.Await, function: int, owner: str | None) -> Scope:
@@ -204,7 +222,10 @@ class _Collector:
         """Note what a name is bound to."""
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
+            self.functions[function].bound |= names_in(target)
             if isinstance(target, ast.Name):
+                if isinstance(node.value, ast.Lambda):
+                    vars(node.value)["name"] = target.id
                 self._bind(target.id, node.value, function, owner)
                 annotation = object_of_annotation(getattr(node, "annotation", None))
                 if annotation:
@@ -277,8 +298,8 @@ class _Collector:
             constant = text_of(value)
             if constant is not None:
                 self.constants[name] = constant
-            elif isinstance(value, ast.Dict):
-                self.constants[name] = dictionary_of(value)
+            elif (held := dictionary_of(value)) is not None:
+                self.constants[name] = held
 
     def _set_later(self, target: ast.Attribute, value: ast.Call, place: Place) -> None:
         # `Model.lines = relationship(...)`, after the class.
@@ -293,6 +314,11 @@ class _Collector:
         """Note what a context manager yields."""
         for item in node.items:
             call = item.context_expr
+            name = dotted(call)
+            if name is not None:
+                self.functions[function].held.append((name, place_of(node)))
+            if item.optional_vars is not None:
+                self.functions[function].bound |= names_in(item.optional_vars)
             if isinstance(item.optional_vars, ast.Name) and isinstance(call, ast.Call):
                 callee = callee_of(call)
                 if callee is not None:
@@ -338,6 +364,10 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
     ast.For: _Collector.visit_loop,
     ast.AsyncFor: _Collector.visit_loop,
     ast.While: _Collector.visit_loop,
+    ast.ListComp: _Collector.visit_comprehension,
+    ast.DictComp: _Collector.visit_comprehension,
+    ast.SetComp: _Collector.visit_comprehension,
+    ast.GeneratorExp: _Collector.visit_comprehension,
     ast.Await: _Collector.visit_await,
     ast.Attribute: _Collector.visit_attribute,
 }

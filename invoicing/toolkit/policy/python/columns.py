@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.aliases import meaning_of
+from invoicing.toolkit.policy.python.fields import FIELD, table_fields
 from invoicing.toolkit.policy.python.relationships import RELATIONSHIP
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import AttributeSyntax, CallSyntax, ModuleSyntax
 
-COLUMNS = {"sqlalchemy.orm.mapped_column", "sqlalchemy.Column", "sqlalchemy.schema.Column"}
+COLUMNS = {
+    "sqlalchemy.orm.mapped_column", "sqlalchemy.Column", "sqlalchemy.schema.Column",
+    "sqlmodel.Column",
+}  # fmt: skip
 NO_TYPES = {"ForeignKey", "Identity", "Computed", "Sequence", "CheckConstraint"}
 MAP = "type_annotation_map"
 # A type that a base gives, and that cannot be read.
@@ -36,17 +40,31 @@ class Column(NamedTuple):
         attribute: its name, its annotation and its place.
         types: the types it is given, as they are called and made; UNKNOWN for some other type.
         python: what its annotation holds, by its dotted name.
+        is_field: whether it is a field of SQLModel, whose annotation is no `Mapped[...]`.
     """
 
     owner: MappedClass
     attribute: AttributeSyntax
     types: Types
     python: str | None
+    is_field: bool = False
 
     @property
     def name(self) -> str:
         """`Model.attribute`."""
         return f"{self.owner.syntax.name}.{self.attribute.name}"
+
+    @property
+    def names(self) -> set[str]:
+        """The attribute's name, and the one it has in the database."""
+        call = self.attribute.call
+        if call is None:
+            return {self.attribute.name}
+        column, more = (call.keywords.get(key) for key in ("sa_column", "sa_column_kwargs"))
+        made = column.made if column is not None else call
+        held = (more.held or {}) if more is not None else {}
+        written = made.text if made is not None else None
+        return {self.attribute.name, written or "", held.get("name", "")}
 
     def finding(self, slug: str, message: str, fix: str, *, strict: bool = False) -> PolicyFinding:
         """Make a finding at the column."""
@@ -57,6 +75,7 @@ class Column(NamedTuple):
 
 def columns(project: Project) -> Iterator[Column]:
     """Return the columns of all classes; those of migrations say what was true once."""
+    fields = table_fields(project)
     for owner in project.classes.values():
         if project.is_migration(owner.module):
             continue
@@ -66,6 +85,8 @@ def columns(project: Project) -> Iterator[Column]:
             is_mapped = attribute.mapped is not None and made not in RELATIONSHIP
             if (made in COLUMNS or is_mapped) and attribute.annotation != "collection":
                 yield _column(project, owner, attribute)
+            elif (owner.name, attribute.name) in fields:
+                yield _field(project, owner, attribute)
 
 
 def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> Column:
@@ -77,6 +98,31 @@ def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) ->
         if types:
             return Column(owner, attribute, types, meaning.python)
     return Column(owner, attribute, _mapped(project, owner, meaning), meaning.python)
+
+
+def _field(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> Column:
+    meaning = meaning_of(project, owner.module, attribute.plain)
+    calls = [*filter(None, [attribute.call]), *attribute.metadata]
+    for module, made in [(owner.module, calls), *meaning.metadata]:
+        types = [each for call in made for each in _types_of_field(project, module, call)]
+        if types:
+            return Column(owner, attribute, types, meaning.python, is_field=True)
+    return Column(owner, attribute, [], meaning.python, is_field=True)
+
+
+def _types_of_field(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
+    if project.resolve(module, call.callee) not in FIELD:
+        return []
+    for name in ("sa_column", "sa_type"):
+        given = call.keywords.get(name)
+        if given is None or given.text is not None:
+            continue
+        if name == "sa_column":
+            # A column with a name is made elsewhere.
+            return _types(project, module, given.made) if given.made else [(UNKNOWN, None)]
+        written = given.made.callee if given.made is not None else given.name
+        return [(_kind(project, module, written or "") or UNKNOWN, given.made)]
+    return []
 
 
 def _types(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
@@ -93,7 +139,7 @@ def _types(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
 
 def _kind(project: Project, module: ModuleSyntax, written: str) -> str | None:
     name = project.resolve(module, written) or ""
-    return name.rpartition(".")[2] if name.startswith("sqlalchemy.") else None
+    return name.rpartition(".")[2] if name.startswith(("sqlalchemy.", "sqlmodel.")) else None
 
 
 def _mapped(project: Project, owner: MappedClass, meaning: Meaning) -> Types:

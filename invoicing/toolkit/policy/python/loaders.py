@@ -64,7 +64,8 @@ def _check(
 ) -> Iterator[PolicyFinding]:
     wanted = WANTED[collection]
     if call.text == "*":
-        if collection and loader != wanted:
+        # Said once: selectinload is wrong for the single objects among them.
+        if collection is (loader != WANTED[True]):
             message = f'{loader}("*") loads everything in one way'
             yield _finding(module, call, slug, message, "name what is needed")
         return

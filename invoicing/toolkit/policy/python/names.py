@@ -55,6 +55,17 @@ def dotted(node: ast.AST | None) -> str | None:
     return ".".join(reversed(parts))
 
 
+def names_in(target: ast.expr) -> set[str]:
+    """Return the names that are bound where this is assigned to."""
+    if isinstance(target, ast.Name):
+        return {target.id}
+    if isinstance(target, ast.Starred):
+        return names_in(target.value)
+    if isinstance(target, ast.Tuple | ast.List):
+        return {name for each in target.elts for name in names_in(each)}
+    return set()
+
+
 def text_of(node: ast.AST | None) -> str | None:
     """Return the value of a string constant."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

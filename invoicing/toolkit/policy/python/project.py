@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LONGEST = 30
 # So many folders above the root may be a part of a module's name.
 MOST_ABOVE = 3
+BASES = {"DeclarativeBase", "DeclarativeBaseNoMeta"}
 DECLARATIVE = {
     "sqlalchemy.orm.DeclarativeBase",
     "sqlalchemy.orm.DeclarativeBaseNoMeta",
@@ -232,6 +233,9 @@ class Project:
     def is_mapped(self, mapped: MappedClass) -> bool:
         """Return whether a class is mapped to a table; abstract classes and bases are not."""
         if not self.is_declarative(mapped) or _is_abstract(mapped.syntax):
+            return False
+        # A base may say how the tables below it are called, and has none itself.
+        if BASES & {(base or "").rpartition(".")[2] for base in mapped.syntax.bases}:
             return False
         classes, _ = self.ancestors(mapped)
         return any(_has_table(each.syntax) for each in classes)

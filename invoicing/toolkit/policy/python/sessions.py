@@ -51,6 +51,16 @@ EXPRESSIONS = {
 } | {"sqlalchemy.future.select", "sqlmodel.select", "sqlalchemy.dialects.postgresql.insert"}
 
 
+def made_by(project: Project, module: ModuleSyntax, call: CallSyntax) -> str:
+    """Return what a call makes things of: with `class_=AsyncSession` a sessionmaker is async."""
+    made = project.resolve(module, call.callee) or ""
+    given = call.keywords.get("class_")
+    if made == "sqlalchemy.orm.sessionmaker" and given is not None and given.name:
+        is_async = is_kind_of(project, module, given.name, ASYNC_SESSIONS)
+        return "sqlalchemy.ext.asyncio.async_sessionmaker" if is_async else made
+    return made
+
+
 def session_names(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
     """Return the names that are sessions where a call stands, those of self as `self.session`."""
     known = project.notes.setdefault("sessions", {})

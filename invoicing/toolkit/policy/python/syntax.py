@@ -31,12 +31,14 @@ class Keyword:
         name: its value, where that is a name or attribute.
         place: where its value stands.
         held: its constants by their names, where it is a dictionary.
+        made: its value, where that is a column or its type, and made by a call.
     """
 
     text: str | None
     name: str | None
     place: Place
     held: dict[str, str] | None = None
+    made: CallSyntax | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class AttributeSyntax:
         mapped: the class in its `Mapped[...]`, as it is written.
         keys: those of the dictionary it is bound to, as far as they are names.
         values: what each of these keys leads to, by name or by the call that makes it.
-        metadata: the calls in its `Mapped[Annotated[...]]`.
+        metadata: the calls in its `Annotated[...]`.
+        plain: the class in its annotation, where that is no `Mapped[...]`, as it is written.
     """
 
     name: str
@@ -138,6 +141,7 @@ class AttributeSyntax:
     keys: tuple[str, ...] = ()
     values: tuple[CallSyntax | str | None, ...] = ()
     metadata: tuple[CallSyntax, ...] = ()
+    plain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,9 @@ class FunctionSyntax:
         choices: names that stand for one of several others.
         lists: the calls that a list of this name holds; those made several times over come twice.
         waits: the lines on which a name is awaited.
-        name: its own, empty for the module and a lambda.
+        bound: the names that it binds, its parameters among them.
+        held: the context managers with names that it enters, and where their blocks are.
+        name: its own, or what a lambda is bound to; empty for the module and other lambdas.
         class_name: the class whose method it is.
         parent: the function it is in.
         place: where it stands.
@@ -191,6 +197,8 @@ class FunctionSyntax:
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, list[CallSyntax]] = field(default_factory=dict)
     waits: dict[str, list[int]] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
+    held: list[tuple[str, Place]] = field(default_factory=list)
     name: str = ""
     class_name: str | None = None
     parent: int = 0

@@ -134,13 +134,13 @@ class Capture:
             self._filling[state] = pending
 
     def _keep_source(self, pending: PendingStatement, context: ExecutionContext) -> None:
-        # An option could not be added to the loading of columns: what made the object stays its
-        # source, though its state will have the number of this run.
+        # What made the object stays its source, though its state will have the number of this run.
         pending.fills = True
         state = parent_of(context)
         source = self._source_of(state)
         if state is not None and source is not None:
             self._filling[state] = source
+            pending.parent_source = source
 
     def _source_of(self, state: InstanceState[Any] | None) -> PendingStatement | None:
         if state is None:

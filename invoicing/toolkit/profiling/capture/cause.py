@@ -27,6 +27,7 @@ class LoadCause(NamedTuple):
         is_column_load: whether columns of an object that is there are loaded.
         path: the loader's path, a row of mappers and relationships.
         parent_root: the topmost mapped class that `parent` inherits from.
+        parent_class: the mapped class of `parent`.
     """
 
     relationship: str | None = None
@@ -34,6 +35,7 @@ class LoadCause(NamedTuple):
     is_column_load: bool = False
     path: tuple[Any, ...] = ()
     parent_root: str = ""
+    parent_class: type | None = None
 
 
 PLAIN = LoadCause()
@@ -60,7 +62,13 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     if lazy is None:
         return LoadCause(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__
-    return LoadCause(relationship_at(path), identity_of(lazy), path=path.path, parent_root=root)
+    return LoadCause(
+        relationship_at(path),
+        identity_of(lazy),
+        path=path.path,
+        parent_root=root,
+        parent_class=lazy.mapper.class_,
+    )
 
 
 def parent_of(context: ExecutionContext) -> InstanceState[Any] | None:
@@ -84,7 +92,13 @@ def _column_load(options: Any, compiling: Any) -> LoadCause:
         return LoadCause(is_column_load=True)
     name = f"{state.mapper.class_.__name__}.{next(iter(names))}" if len(names) == 1 else None
     root = state.mapper.base_mapper.class_.__name__
-    return LoadCause(name, identity_of(state), is_column_load=True, parent_root=root)
+    return LoadCause(
+        name,
+        identity_of(state),
+        is_column_load=True,
+        parent_root=root,
+        parent_class=state.mapper.class_,
+    )
 
 
 def cause_of(statement: Statement, cause: LoadCause | None) -> Cause:
@@ -116,12 +130,24 @@ def relationships_on(path: tuple[Any, ...]) -> tuple[RelationshipProperty[Any], 
 
 
 def steps_on(path: tuple[Any, ...]) -> tuple[PathStep, ...]:
-    """Return them by name."""
+    """Return them by name, and with the classes that they are of."""
     return tuple(
-        PathStep(
-            f"{relationship.parent.class_.__name__}.{relationship.key}", bool(relationship.uselist)
-        )
-        for relationship in relationships_on(path)
+        step_of(relationship, path[place + 1 : place + 2])
+        for place, relationship in enumerate(path)
+        if isinstance(relationship, RelationshipProperty)
+    )
+
+
+def step_of(relationship: RelationshipProperty[Any], then: tuple[Any, ...] = ()) -> PathStep:
+    """Return a relationship as a step; `then` is what stands after it on the path."""
+    owner, target = relationship.parent.class_, relationship.mapper
+    narrowed = bool(then) and then[0].mapper is not target and then[0].mapper.isa(target)
+    return PathStep(
+        f"{owner.__name__}.{relationship.key}",
+        bool(relationship.uselist),
+        owner,
+        target.class_,
+        then[0].mapper.class_ if narrowed else None,
     )
 
 

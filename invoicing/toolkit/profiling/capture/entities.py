@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Column
 
-from invoicing.toolkit.profiling.capture.cause import relationship_at, relationships_on, steps_on
+from invoicing.toolkit.profiling.capture.cause import (
+    relationship_at,
+    relationships_on,
+    step_of,
+    steps_on,
+)
 from invoicing.toolkit.profiling.statement import KEPT_KEYS, EntityRows
 
 if TYPE_CHECKING:
@@ -33,7 +38,8 @@ class EntityColumns(NamedTuple):
     Attributes:
         columns: place in the row and `Model.attribute` of each of its columns.
         joined: whether a joined loader brings it.
-        name, steps, targets: see `EntityRows`; the same for all rows of the statement's text.
+        name, steps, targets, alias, widens: see `EntityRows`; the same for all rows of the
+            statement's text.
     """
 
     mapper: Mapper[Any]
@@ -46,7 +52,9 @@ class EntityColumns(NamedTuple):
     processors: tuple[Callable[[Any], Any] | None, ...]
     name: str | None
     steps: tuple[PathStep, ...]
-    targets: dict[str, str]
+    targets: dict[str, list[tuple[PathStep, int | None]]]
+    alias: bool
+    widens: bool
 
     def new(self, owner: int) -> EntityRows:
         """Return a count of nothing yet."""
@@ -60,6 +68,9 @@ class EntityColumns(NamedTuple):
             columns=len(self.columns),
             steps=self.steps,
             targets=self.targets,
+            mapped=self.mapper.class_,
+            alias=self.alias,
+            widens=self.widens,
             keys=set(),
         )
 
@@ -100,12 +111,19 @@ def entity_columns(context: ExecutionContext, dialect: Dialect) -> tuple[EntityC
     if not attributes:
         return ()
     places = _places(compiled)
+    locks = getattr(compiled.statement, "_for_update_arg", None) is not None
+    widens = _is_select(compiled.compile_state) and not locks
     found = (
-        _entity(path, setup, places, attributes, dialect)
+        _entity(path, setup, places, attributes, dialect, widens)
         for (name, path), setup in attributes.items()
         if name == "memoized_setups"
     )
     return tuple(entity for entity in found if entity is not None)
+
+
+def _is_select(compile_state: object) -> bool:
+    """Return whether it is a SELECT of the ORM's own: no `from_statement`, no RETURNING."""
+    return type(compile_state).__name__.endswith("ORMSelectCompileState")
 
 
 def new_counts(columns: tuple[EntityColumns, ...]) -> tuple[EntityRows, ...]:
@@ -120,6 +138,7 @@ def _entity(
     places: dict[Any, int],
     attributes: dict[Any, Any],
     dialect: Dialect,
+    widens: bool,
 ) -> EntityColumns | None:
     mapper = path[-1].mapper
     columns = [setup.get(mapper.get_property_by_column(column)) for column in mapper.primary_key]
@@ -145,14 +164,24 @@ def _entity(
         ),
         relationship_at(path[:-1]) if relationships_on(path) else None,
         steps_on(path),
-        {
-            relationship.mapper.class_.__name__: (
-                f"{relationship.parent.class_.__name__}.{relationship.key}"
-            )
-            for relationship in mapper.relationships
-            if not relationship.uselist
-        },
+        _targets(mapper, setup, places),
+        path[0].is_aliased_class,
+        widens,
     )
+
+
+def _targets(
+    mapper: Mapper[Any], setup: dict[Any, Any], places: dict[Any, int]
+) -> dict[str, list[tuple[PathStep, int | None]]]:
+    found: dict[str, list[tuple[PathStep, int | None]]] = {}
+    for relationship in mapper.relationships:
+        if not relationship.uselist:
+            (column, *_) = relationship.local_columns
+            place = places.get(setup.get(mapper.get_property_by_column(column)))
+            found.setdefault(relationship.mapper.class_.__name__, []).append(
+                (step_of(relationship), place)
+            )
+    return found
 
 
 def _places(compiled: Any) -> dict[Any, int]:

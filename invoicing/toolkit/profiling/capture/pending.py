@@ -178,6 +178,7 @@ class PendingStatement:
                 load_cause.parent_root,
                 steps_on(load_cause.path),
             )
+            statement.parent_class = load_cause.parent_class
             statement.collection = bool(statement.steps and statement.steps[-1].collection)
         statement.cause = cause_of(statement, load_cause)
         statement.parameter_count = self.parameter_count

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from invoicing.toolkit.profiling.capture.attribute_reads import ReadIndex
+    from invoicing.toolkit.profiling.findings.fix import Fix
     from invoicing.toolkit.profiling.statement import Caller, Statement, Transaction
 
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
@@ -245,11 +246,18 @@ def cost_of(statements: list[Statement], kept: int = 0) -> Cost:
 
 
 def repetition(
-    message: str, fix: str, relationship: str | None, group: list[Statement], slug: str
+    message: str,
+    fix: str,
+    relationship: str | None,
+    group: list[Statement],
+    slug: str,
+    fixes: tuple[Fix, ...] = (),
 ) -> Finding:
     """Make the finding of a group of statements of which one could have been enough."""
     cost = cost_of(group, kept=1)
-    return Finding(slug, message, fix, relationship, main_caller(group), cost, numbers(group))
+    return Finding(
+        slug, message, fix, relationship, main_caller(group), cost, numbers(group), fixes=fixes
+    )
 
 
 def numbers(statements: Iterable[Statement]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from invoicing.toolkit.profiling.findings.fix import Fix
     from invoicing.toolkit.profiling.statement import Caller
 
 
@@ -51,6 +52,8 @@ class Finding:
         statements: numbers of the statements concerned, as in the recording.
         count: how often it was found at that line, as in requests of one kind; the message is that
             of the worst, the cost that of all.
+        fixes: the loader options that the fix names, to apply to their statements; empty where the
+            program has to be written in another way.
     """
 
     slug: str
@@ -61,6 +64,7 @@ class Finding:
     cost: Cost
     statements: tuple[int, ...]
     count: int = 1
+    fixes: tuple[Fix, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.caller}: " if self.caller is not None else ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.fix import Fix
     from invoicing.toolkit.profiling.statement import EntityRows, Statement
 
 
@@ -63,6 +64,7 @@ def finding(
     *,
     wasted: int,
     part: float = 1.0,
+    fixes: tuple[Fix, ...] = (),
 ) -> Finding:
     """Make the finding of so many rows too many, of which this part of the columns was repeated."""
     worst = max(group, key=lambda statement: statement.rows or 0)
@@ -73,4 +75,4 @@ def finding(
         rows=int(share * sum(statement.rows or 0 for statement in group)),
         bytes=None if None in received else int(share * part * known),
     )
-    return Finding(slug, message, fix, entity.path, worst.caller, cost, numbers(group))
+    return Finding(slug, message, fix, entity.path, worst.caller, cost, numbers(group), fixes=fixes)

@@ -7,6 +7,8 @@ conditional. Loads of one object again and again are no N+1, whoever polls it.
 
 from __future__ import annotations
 
+import linecache
+import re
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import (
@@ -19,7 +21,8 @@ from invoicing.toolkit.profiling.findings.evidence import (
     unit,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
-from invoicing.toolkit.profiling.findings.options import option_for, path_to
+from invoicing.toolkit.profiling.findings.fix import Fix
+from invoicing.toolkit.profiling.findings.options import fix_for, path_to
 from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
@@ -74,17 +77,20 @@ def _lazy_finding(evidence: Evidence, group: list[Statement], parents: int) -> F
     relationship = first.relationship or ""
     eager = first.loader == "immediate"
     refreshed = "refresh" in first.within
+    fixes = _lazy_fixes(evidence, group)
     how = "refreshes" if refreshed else "loads of immediateload" if eager else "lazy loads"
     message = f"{relationship} was loaded for {parents} parents by {len(group)} {how}, one for each"
     whole = sorted([*group, *_own_columns(evidence, group)], key=lambda statement: statement.number)
     return Finding(
         "n-plus-one",
         message,
-        _lazy_fix(evidence, group, "session.refresh()" if refreshed else eager and "immediateload"),
+        _lazy_fix(group, fixes, "session.refresh()" if refreshed else eager and "immediateload"),
         relationship,
         caller,
         cost_of(whole, kept=1),
         numbers(whole),
+        # Who refreshes, or locks, asks for more than the relationship.
+        fixes=() if refreshed else fixes,
     )
 
 
@@ -96,31 +102,48 @@ def _own_columns(evidence: Evidence, group: list[Statement]) -> list[Statement]:
     return [statement for call in calls for statement in evidence.refreshes.get(call, ())]
 
 
-def _lazy_fix(evidence: Evidence, group: list[Statement], instead: str | bool) -> str:
-    step = PathStep(group[0].relationship or "", group[0].collection)
+def _lazy_fixes(evidence: Evidence, group: list[Statement]) -> tuple[Fix, ...]:
+    first = group[0]
+    step = first.steps[-1] if first.steps else PathStep(first.relationship or "", first.collection)
     sources = evidence.sources(group)
     outer = [source for source in sources if source.statement.relationship != step.relationship]
     # It was loaded for its own members, level by level.
-    tree = step.collection and len(outer) < len(sources)
-    places: dict[str, dict[str, None]] = {}
+    tree = len(outer) < len(sources)
+    fixes = []
     for source in outer:
-        first, steps = path_to(evidence, source)
-        option = option_for(step, steps, tree=tree)
-        places.setdefault(option, {})[_place(first)] = None
-    if not places:
-        places = {option_for(step, tree=tree): {_place(None): None}}
+        top, before = path_to(evidence, source)
+        fixes.append(fix_for(step, top, before, entity=source.entity, tree=tree))
+    return tuple(dict.fromkeys(fixes)) or (fix_for(step, None, tree=tree),)
+
+
+def _lazy_fix(group: list[Statement], fixes: tuple[Fix, ...], instead: str | bool) -> str:
+    places: dict[str, list[str]] = {}
+    for fix in fixes:
+        places.setdefault(str(fix), []).append(_place(fix))
     here = f"the statement at {main_caller(group)}"
     how = ", and ".join(
-        f".options({option}){'' if [*names] == [here] else ' to ' + ' and '.join(names)}"
+        f".options({option}){'' if names == [here] else ' to ' + ' and '.join(names)}"
         for option, names in places.items()
-    )
+    ) + _in_place_of(fixes)
     return f"use {how} instead of {instead}" if instead else f"add {how}"
 
 
-def _place(statement: Statement | None) -> str:
-    if statement is None or statement.caller is None:
-        return "the statement that loads the parents"
-    return f"the statement at {statement.caller}"
+_HELD_BACK = r"\b((?:lazyload|raiseload|noload|defer)\(\s*{}\b)"
+
+
+def _in_place_of(fixes: tuple[Fix, ...]) -> str:
+    """Name the option that holds a part back, where the source of the statement has it."""
+    for fix in fixes:
+        name = re.escape(fix.path[-1].step.relationship) if fix.path and fix.at else None
+        source = "".join(linecache.getlines(fix.at.file)) if fix.at else ""
+        held_back = re.search(_HELD_BACK.format(name), source) if name else None
+        if held_back is not None:
+            return f", in place of {held_back[1]})"
+    return ""
+
+
+def _place(fix: Fix) -> str:
+    return f"the statement at {fix.at}" if fix.at else "the statement that loads the parents"
 
 
 def column_loads(evidence: Evidence) -> Iterator[Finding]:
@@ -138,25 +161,52 @@ def column_loads(evidence: Evidence) -> Iterator[Finding]:
         if objects < evidence.thresholds.repeats or not is_repeated_line(group):
             continue
         name = _entity(group)
+        fixes: tuple[Fix, ...] = ()
         if group[0].cause is Cause.REFRESH:
-            what, fix = (
-                "refreshed",
-                (
-                    f"one select({name}).where(...) with"
-                    " .execution_options(populate_existing=True) for all of them"
-                ),
+            what = "refreshed"
+            fix = (
+                f"one select({name}).where(...) with"
+                " .execution_options(populate_existing=True) for all of them"
             )
         else:
-            what, fix = (
-                "loaded again, expired or deferred",
-                (
-                    f"undefer({group[0].relationship or '...'}) where {name} is selected, or"
-                    " selectin_polymorphic(...) for columns of subclasses, or"
-                    " expire_on_commit=False where a commit expired them"
-                ),
-            )
+            what = "loaded again, expired or deferred"
+            fixes = _column_fixes(evidence, group)
+            fix = _column_fix(group, fixes)
         message = f"columns of {objects} {name} objects were {what}, by one statement for each"
-        yield repetition(message, fix, None, group, "n-plus-one")
+        yield repetition(message, fix, None, group, "n-plus-one", fixes)
+
+
+def _column_fixes(evidence: Evidence, group: list[Statement]) -> tuple[Fix, ...]:
+    """Return the options that load the columns with their objects; none where they expired."""
+    first, fixes = group[0], []
+    owner, name = first.parent_class, first.relationship
+    for source in evidence.sources(group):
+        top, before = path_to(evidence, source)
+        expired = source.statement.transaction != first.transaction
+        mapped = source.entity.mapped
+        if expired or owner is None or top is None:
+            continue
+        if mapped is not None and mapped is not owner and issubclass(owner, mapped):
+            fixes.append(Fix(before, top.caller, subclass=(mapped, owner)))
+        elif name is not None:
+            column = PathStep(name, collection=False, owner=owner)
+            fixes.append(fix_for(column, top, before, entity=source.entity, loader="undefer"))
+    return tuple(dict.fromkeys(fixes))
+
+
+def _column_fix(group: list[Statement], fixes: tuple[Fix, ...]) -> str:
+    if fixes:
+        return _lazy_fix(group, fixes, instead=False)
+    if group[0].relationship is None:
+        return (
+            "expire_on_commit=False for the session, if a commit or expire() let them expire, or"
+            f" one select({_entity(group)}) for all of them, or undefer_group(...) where they are"
+            " deferred"
+        )
+    return (
+        f"add undefer({group[0].relationship}) where {_entity(group)} is selected, or"
+        " expire_on_commit=False where a commit let it expire"
+    )
 
 
 def _entity(group: list[Statement]) -> str:

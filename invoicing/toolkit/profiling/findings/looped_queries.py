@@ -10,6 +10,7 @@ statement, and the source must show how (`data_flow`). That they are equal says 
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.profiling.findings.evidence import (
@@ -18,6 +19,7 @@ from invoicing.toolkit.profiling.findings.evidence import (
     repetition,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
+from invoicing.toolkit.profiling.findings.options import fix_for, standing
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
     from invoicing.toolkit.profiling.findings.finding import Finding
-    from invoicing.toolkit.profiling.statement import Statement
+    from invoicing.toolkit.profiling.findings.fix import Fix
+    from invoicing.toolkit.profiling.statement import EntityRows, PathStep, Statement
 
 
 class Origin(NamedTuple):
@@ -158,25 +161,39 @@ def _finding(group: list[Statement], origin: Origin | None) -> Finding:
     by_get = first.cause is Cause.GET and entity is not None
     what = f"session.get({entity}, ...)" if by_get else "one query"
     source = f", for the rows of the statement at {outer.caller}" if outer else ""
-    relationship = _relationship(outer, entity) if outer and by_get else None
+    link = _relationship(outer, entity, group) if outer and by_get else None
+    relationship = link.path[-1].step.relationship if link else None
     message = f"{what} was sent {len(group)} times, for {things} different values{source}"
-    fix = _fix(entity, by_get, relationship, outer)
-    return repetition(message, fix, relationship, group, "n-plus-one")
+    # What another session has loaded is not found by this session's `get`.
+    found = outer is not None and {each.session for each in group} == {outer.session}
+    fix = _fix(entity, by_get, link) + ("" if found or not link else f", and read {relationship}")
+    fixes = (link,) if link and found else ()
+    return repetition(message, fix, relationship, group, "n-plus-one", fixes)
 
 
-def _relationship(outer: Statement, entity: str | None) -> str | None:
-    """Return the relationship to `entity` of the objects that `outer` brought, if it is one."""
-    for entity_rows in outer.entities:
-        if entity in entity_rows.targets:
-            return entity_rows.targets[entity]
-    return None
+def _relationship(outer: Statement, entity: str | None, group: list[Statement]) -> Fix | None:
+    """Return the relationship to `entity` of the objects that `outer` brought, if it is one.
+
+    Of several to one class: that whose key holds most of the values, or stands in the line.
+    """
+    looked_up = {key for statement in group for key in statement.parameter_keys}
+    line = group[0].caller.source if group[0].caller is not None else ""
+    found: list[tuple[tuple[int, bool], PathStep, EntityRows]] = []
+    for rows in outer.entities:
+        for step, place in rows.targets.get(entity or "", ()):
+            there = place is not None and place < len(outer.values)
+            values = len(outer.values[place] & looked_up) if there and place is not None else 0
+            named = re.search(rf"\b{step.relationship.partition('.')[2]}", line) is not None
+            found.append(((values, named), step, rows))
+    if not found:
+        return None
+    _, step, rows = max(found, key=itemgetter(0))
+    return fix_for(step, outer, standing(rows.steps), entity=rows)
 
 
-def _fix(
-    entity: str | None, by_get: bool, relationship: str | None, outer: Statement | None
-) -> str:
-    if relationship is not None and outer is not None:
-        return f"add .options(joinedload({relationship})) to the statement at {outer.caller}"
+def _fix(entity: str | None, by_get: bool, link: Fix | None) -> str:
+    if link is not None:
+        return f"add .options({link}) to the statement at {link.at}"
     if by_get:
         return f"one select({entity}).where({entity}.<primary key>.in_(...)) before the loop"
     name = f"select({entity})" if entity else "statement"

@@ -1,41 +1,96 @@
-"""Write down the loader option that would have loaded what a statement loaded by itself."""
+"""Find out which loader option would have loaded what a statement loaded by itself, and where."""
 
 from __future__ import annotations
 
+import linecache
+import re
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.statement import Cause, PathStep
+from invoicing.toolkit.profiling.findings.evidence import Source
+from invoicing.toolkit.profiling.findings.fix import Fix, OptionStep
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
-    from invoicing.toolkit.profiling.statement import Statement
+    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Caller, EntityRows, PathStep, Statement
 
 
 # A way through loaders that is longer than this goes round in circles.
 _DEEPEST = 20
 
 
-def option_for(step: PathStep, before: tuple[PathStep, ...] = (), *, tree: bool = False) -> str:
-    """Return the option for a relationship, reached by those before it; down a whole `tree`."""
-    parts = [f"{_loader(part)}({part.relationship}" for part in (*before, step)]
-    return ").".join(parts) + (", recursion_depth=-1)" if tree else ")")
+def fix_for(
+    step: PathStep,
+    first: Statement | None,
+    before: tuple[OptionStep, ...] = (),
+    *,
+    entity: EntityRows | None = None,
+    loader: str | None = None,
+    tree: bool = False,
+    remove: bool = False,
+) -> Fix:
+    """Return the fix for a relationship or column of what `entity` says, reached by `before`."""
+    at = first.caller if first is not None else None
+    name = loader or ("selectinload" if tree else loader_of(step, entity))
+    path = (*before, OptionStep(name, step))
+    top = first.entities[0] if first is not None and first.entities else None
+    root = None
+    if top is not None and top.alias:
+        root = _name_of_alias(at, top.entity) or f"aliased({top.entity})"
+        part = path[0].step.owner
+        if part is not None and top.mapped is not part and issubclass(part, top.mapped or part):
+            root = f"{root}.{part.__name__}"
+    subclass = None
+    if entity is not None and entity.mapped is not None and step.owner is not None:
+        below = step.owner is not entity.mapped and issubclass(step.owner, entity.mapped)
+        if below and not entity.alias:
+            subclass = entity.mapped, step.owner
+    return Fix(path, at, tree, root, subclass, remove)
+
+
+def standing(steps: tuple[PathStep, ...]) -> tuple[OptionStep, ...]:
+    """Return the way along loaders that the program has asked for, leaving each as it is."""
+    return tuple(OptionStep("defaultload", step) for step in steps)
+
+
+def loader_of(step: PathStep, entity: EntityRows | None = None) -> str:
+    """Return the loader for a relationship of rows like these.
+
+    A join cannot widen what is no SELECT of its own, nor what locks its rows.
+    """
+    widened = entity is None or entity.widens
+    return "joinedload" if widened and not step.collection else "selectinload"
+
+
+def _name_of_alias(at: Caller | None, entity: str) -> str | None:
+    if at is None:
+        return None
+    alias = re.compile(rf"\b(\w+)\s*:?=\s*(?:orm\.)?(?:aliased|with_polymorphic)\(\s*{entity}\b")
+    names = [match[1] for line in linecache.getlines(at.file) for match in alias.finditer(line)]
+    return names[0] if len({*names}) == 1 else None
+
+
+def selected_in(evidence: Evidence, statement: Statement, entity: EntityRows) -> Fix:
+    """Return the fix for a joined collection: a statement of its own."""
+    top, path = path_to(evidence, Source(statement, entity))
+    return fix_for(entity.steps[-1], top, path[:-1], loader="selectinload")
 
 
 def path_to(
     evidence: Evidence, source: Source, depth: int = 0
-) -> tuple[Statement | None, tuple[PathStep, ...]]:
+) -> tuple[Statement | None, tuple[OptionStep, ...]]:
     """Return the program's own statement behind a source, and the way from its top to there.
 
     The statement is None where it was not recorded.
     """
     statement, entity = source
     if statement.cause not in {Cause.LAZY_LOAD, Cause.EAGER_LOAD} or depth > _DEEPEST:
-        return statement, entity.steps
+        return statement, standing(entity.steps)
     if statement.cause is Cause.EAGER_LOAD and statement.parent is None:
         # The steps of an eager loader begin at its leader, and its rows' at the last of them.
         leader = evidence.leader_of(statement)
         if leader is None or leader.cause is not Cause.LAZY_LOAD:
-            return leader, statement.steps + entity.steps
+            return leader, standing(statement.steps + entity.steps)
         below, statement = statement.steps[len(leader.steps) :] + entity.steps, leader
     else:
         below = entity.steps
@@ -43,8 +98,5 @@ def path_to(
     if not above:
         return None, ()
     first, steps = path_to(evidence, above[0], depth + 1)
-    return first, (*steps, *statement.steps[-1:], *below)
-
-
-def _loader(step: PathStep) -> str:
-    return "selectinload" if step.collection else "joinedload"
+    own = tuple(OptionStep(loader_of(step), step) for step in statement.steps[-1:])
+    return first, (*steps, *own, *standing(below))

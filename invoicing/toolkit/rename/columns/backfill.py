@@ -18,7 +18,7 @@ from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
 from invoicing.toolkit.rename.columns.preflight import can_silence_triggers
 from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
-from invoicing.toolkit.rename.columns.sync import missing, present
+from invoicing.toolkit.rename.columns.sync import unfilled
 from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
 from invoicing.toolkit.rename.columns.unfilled import Unfilled
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
@@ -27,6 +27,7 @@ from invoicing.toolkit.rename.errors import RenameBlockedError
 from invoicing.toolkit.rename.guard.guard import Guard
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
 from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.retype import conversion
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
@@ -162,7 +163,11 @@ class Backfill:
                 await use_client_path(connection, local=False)
                 if await can_silence_triggers(connection):
                     await connection.execute("SET session_replication_role = replica")
-                await self._take_turns(connection)
+                try:
+                    await self._take_turns(connection)
+                except asyncpg.PostgresError as error:
+                    conversion.advise(self._session.names, error)
+                    raise
 
     async def _take_turns(self, connection: Connection) -> None:
         """Fill ranges, two at a time by turns, until none is left.
@@ -302,9 +307,9 @@ def batch_statement(
     next time, for then the range has not moved.
     """
     old, new = quote(names.old), quote(names.new)
-    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {missing(new)} AND {present(old)}"
+    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {unfilled(names)}"
     rows += f" AND {in_stripe(str(stripes), '$10::int')}"
-    fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {old}"
+    fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {conversion.to_new(names, old)}"
     free = f"SELECT ctid, pg_column_size({old}) AS size FROM ONLY {table} WHERE {rows}"
     steps, left, condition = [], "false", rows
     if skip_locked or measured:

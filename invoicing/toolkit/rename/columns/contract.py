@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import detached, marks, sync
+from invoicing.toolkit.rename.columns import detached, marks, sync, triggers
 from invoicing.toolkit.rename.columns.copies import find_copies
 from invoicing.toolkit.rename.columns.copies.properties import changes
 from invoicing.toolkit.rename.columns.gate import stale_objections
@@ -49,10 +49,11 @@ async def contract(session: RenameSession) -> None:
     copies = await find_copies(session)
     if objections := await stale_objections(session, copies):
         raise ContractRefusedError(str(session.target), objections)
+    carried = await triggers.on_new(session)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(session)
     properties = await changes(session)
-    settled += properties.statements
+    settled += [*properties.statements, *carried]
     session.entry.result["reconciled"] = properties.said
     noted = await session.state()
     definition = dict(noted.definition) if noted is not None else {}

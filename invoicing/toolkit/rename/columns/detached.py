@@ -93,13 +93,15 @@ class Detached(NamedTuple):
     def finished_by(self, names: Names) -> str:
         """Return the statements for its owner, who has to choose one of its columns."""
         old, new, alter = quote(names.old), quote(names.new), f"ALTER TABLE {self.sql}"
-        keep = [f"UPDATE {self.sql} SET {new} = {old} WHERE {new} IS NULL AND {old} IS NOT NULL;"]
-        if self.default_of_old:
+        made = names.conversion
+        value = old if made is None else made.new.expression
+        keep = [f"UPDATE {self.sql} SET {new} = {value} WHERE {new} IS NULL AND {old} IS NOT NULL;"]
+        if self.default_of_old and not (made and made.scaled):
             keep.append(f"{alter} ALTER COLUMN {new} SET DEFAULT {self.default_of_old};")
         if self.old_not_null:
             keep.append(f"{alter} ALTER COLUMN {new} SET NOT NULL;")
         keep.append(f"{alter} DROP COLUMN {old};")
-        same = f"SELECT count(*) FROM {self.sql} WHERE {old} IS DISTINCT FROM {new};"
+        same = f"SELECT count(*) FROM {self.sql} WHERE {value} IS DISTINCT FROM {new};"
         return (
             f"rows that differ: {same} to keep {new}: {' '.join(keep)} to keep {old}, if no row "
             f"was written by {new} alone: {alter} DROP COLUMN {new};"

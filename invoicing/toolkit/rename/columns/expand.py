@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import marks, ranges, sync
+from invoicing.toolkit.rename.columns import marks, ranges, sync, triggers
 from invoicing.toolkit.rename.columns.copies.properties import (
     keep_base,
     own_properties,
@@ -15,6 +15,7 @@ from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, quote
+from invoicing.toolkit.rename.retype.like import like
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,7 @@ def add_column(names: Names, column: Column) -> list[str]:
     No default yet: with one, the rows that are there would have it at once, and could not be
     distinguished from filled ones.
     """
+    column = like(names, column)
     collation = f" COLLATE {column.collation}" if column.collation else ""
     # Without a default of its own it would have its type's at once, in every row.
     nothing = f" DEFAULT CASE WHEN true THEN NULL::{column.type} END"
@@ -93,13 +95,14 @@ def expand_statements(names: Names, column: Column, own: Sequence[str] = ()) -> 
     Args:
         names: the rename's.
         column: the old one.
-        own: what gives the partitions' columns what theirs have of their own.
+        own: what gives the partitions' columns what theirs have of their own, and lets the
+            table's own triggers fire on both.
     """
     return [
         *add_column(names, column),
         *own,
         *sync.create_triggers(names, column),
-        marks.mark_statement(names),
+        *marks.mark_statements(names),
     ]
 
 
@@ -111,10 +114,12 @@ async def expand(session: RenameSession, strategy: str) -> None:
     found = await session.state()
     if found is None or found.phase is not Phase.EXPANDING:
         await state.forget_ranges(connection, names)
-        await state.begin(connection, names, strategy, {"type": column.type})
+        made = names.conversion
+        noted = {"conversion": made.as_dict()} if made is not None else {}
+        await state.begin(connection, names, strategy, {"type": column.type} | noted)
     await write(connection, *sync.create_functions(names, column))
     await keep_base(session)
-    own = await own_properties(session)
+    own = [*await own_properties(session), *await triggers.on_both(session)]
     await session.ddl.short(
         *expand_statements(names, column, own),
         state.note_numbers(names),
@@ -151,7 +156,7 @@ async def repair(session: RenameSession) -> None:
     anew = any(trigger.of_rows for trigger in missing)
     await session.ddl.short(
         *sync.create_triggers(names, column),
-        marks.mark_statement(names),
+        *marks.mark_statements(names),
         state.note_numbers(names),
         *([state.set_phase(names, Phase.EXPANDED)] if anew else []),
     )

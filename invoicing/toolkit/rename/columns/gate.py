@@ -9,8 +9,10 @@ from invoicing.toolkit.rename.columns.copies import find_copies, refusals
 from invoicing.toolkit.rename.columns.copies.made import stale
 from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.triggers import trigger_findings
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.retype.conversion import lossy_rows
 from invoicing.toolkit.rename.strategy import Objections
 from invoicing.toolkit.rename.table import find_tree
 
@@ -28,9 +30,10 @@ async def objections(session: RenameSession) -> Objections:
     copies = await find_copies(session)
     findings = [
         *_rows(counts, session.target),
+        *_lossy(session, counts),
         *await _triggers(session),
         *await _unfinished(session, counts),
-        *_refused(copies),
+        *_refused([*refusals(copies), *await trigger_findings(session)]),
         *await stale_objections(session, copies),
     ]
     noted = [
@@ -48,6 +51,12 @@ def _rows(counts: dict[str, int], target: Target) -> list[PlanFinding]:
         + target.command("verify")
     )
     return [objection("rows", "rows", message)]
+
+
+def _lossy(session: RenameSession, counts: dict[str, int]) -> list[PlanFinding]:
+    """Return the rows of another type whose old value is not in the new one any more."""
+    message = lossy_rows(session.names, counts)
+    return [objection("lossy", "rows", message)] if message else []
 
 
 async def _triggers(session: RenameSession) -> list[PlanFinding]:
@@ -69,11 +78,9 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Pl
     return [objection("unfinished", name, message) for name in unready]
 
 
-def _refused(copies: Iterable[Copy]) -> list[PlanFinding]:
+def _refused(findings: Iterable[PlanFinding]) -> list[PlanFinding]:
     """Return what came since the expand, and would be lost with the old column."""
-    return [
-        objection("unfinished", refusal.subject, refusal.message) for refusal in refusals(copies)
-    ]
+    return [objection("unfinished", refusal.subject, refusal.message) for refusal in findings]
 
 
 async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:

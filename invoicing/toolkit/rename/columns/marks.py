@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.names import literal
+from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
@@ -38,6 +39,11 @@ _OWN = rf"{_MARK} IS NOT NULL\) THEN\s+(.*)\s+ELSE \(*NULL::.*\s+END$"
 _SKIPPED = rf"{_MARK} ~ '\^\[on\]\+i'::text\) THEN NULL::.*?\s+ELSE (.*)\s+END$"
 _NONE = rf"{_MARK} IS NULL\) THEN \(*NULL::"
 _EMPTY = r"^CASE\s+WHEN true THEN NULL::"
+# A default that may be another value each time, or for another session.
+CHANGING = (
+    r"[[:alnum:]_\"](?<!\m(?:numeric|varying|character|bit|time|timestamp|interval))\("
+    r"|\mCURRENT_|\mLOCALTIME|\mSESSION_USER|\mUSER\M|'(?:now|today|tomorrow|yesterday)"
+)
 _BARE_ROW = r"^ROW\(.*\)$"
 # A bare ROW(...) has no type of its own within the CASE, so that it was given one.
 _ROW = rf"{_MARK} IS NOT NULL\) AND true\) THEN\s+(ROW\(.*\))::.*\s+ELSE NULL::.*\s+END$"
@@ -79,8 +85,14 @@ def original(expression: str) -> str:
     )
 
 
-def mark_statement(names: Names) -> str:
-    """Return the statement that gives both columns such defaults, around the old column's."""
+def mark_statements(names: Names) -> list[str]:
+    """Return the statements that give both columns such defaults, around the old column's."""
+    if names.conversion is None:
+        return [_mark_statement(names)]
+    return [_default_of_new(names), _mark_statement(names, converted=True)]
+
+
+def _mark_statement(names: Names, *, converted: bool = False) -> str:
     old, new = literal(names.old), literal(names.new)
     value = f"pg_catalog.current_setting({letters(names)}, true)"
     # A letter that is there already, of a row that another trigger skipped, is not there twice.
@@ -102,6 +114,7 @@ def mark_statement(names: Names) -> str:
         f"{is_marked('d.of_old')} AND NOT {is_marked('d.of_new')} AND d.of_new"
         f" OPERATOR(pg_catalog.!~) {literal(_EMPTY)}"
     )
+    taken = f"a.attname = {new}" if converted else changed
     return _each(
         names,
         f"""(SELECT pg_catalog.format(
@@ -113,10 +126,48 @@ def mark_statement(names: Names) -> str:
                 ELSE {own} END,
             CASE a.attname WHEN {new} THEN 'n' ELSE 'o' END,
             coalesce(own, d.of_type, 'NULL'), d.type)
-        FROM (SELECT CASE WHEN {changed} THEN d.of_new
+        FROM (SELECT CASE WHEN {taken} THEN {original("d.of_new") if converted else "d.of_new"}
             ELSE {original("d.of_old")} END) AS o (own))""",
         f"a.attname IN ({old}, {new})",
     )
+
+
+def _default_of_new(names: Names) -> str:
+    """Return the statement that gives the new column the old one's default, converted.
+
+    As ALTER COLUMN ... TYPE, it keeps the default's text where values mean the same. Where an
+    expression was given, the default is what that makes of it, once: only a constant can be.
+    """
+    made = names.conversion
+    old, new, which = f"({original('d.of_old')})", literal(names.new), literal(names.old)
+    which = f"a.attname = {which}"
+    if made is None or not made.scaled:
+        return _each(names, old, which, new)
+    value = conversion.to_new(names, f"(%s)::{made.old.type}")
+    asked = literal(f"SELECT pg_catalog.quote_nullable(({value})::text)")
+    message = "the default %s is no constant, so that it cannot be converted"
+    hint = f"Drop it, and set a default of {names.new} after the contract."
+    return f"""DO $default_{names.key}$
+DECLARE
+    change record;
+    converted text;
+BEGIN
+    FOR change IN SELECT d.relation, {old} AS own {_columns(names, which)}
+    LOOP
+        IF change.own OPERATOR(pg_catalog.~*) {literal(CHANGING)} THEN
+            RAISE EXCEPTION USING MESSAGE = pg_catalog.format({literal(message)}, change.own),
+                HINT = {literal(hint)};
+        END IF;
+        converted := NULL;
+        IF change.own IS NOT NULL THEN
+            EXECUTE pg_catalog.format({asked}, change.own) INTO converted;
+        END IF;
+        EXECUTE pg_catalog.format('ALTER TABLE ONLY %s ALTER COLUMN %I %s', change.relation, {new},
+            coalesce('SET DEFAULT ' || converted || {literal("::" + made.new.type)},
+            'DROP DEFAULT'));
+    END LOOP;
+END
+$default_{names.key}$"""
 
 
 def left_out(names: Names) -> str:
@@ -164,13 +215,14 @@ def left_out(names: Names) -> str:
 
 def unmark_statement(names: Names, column: str, like: str | None = None) -> str:
     """Return the statement that gives `column` the default that `like` (the old) had before."""
-    source = literal(names.old if like is None else like)
+    # A column of another type has had a default of its own all the time.
+    own = column if names.conversion is not None else names.old
+    source = literal(own if like is None else like)
     return _each(names, original("d.expression"), f"a.attname = {source}", literal(column))
 
 
 def _each(names: Names, default: str, which: str, column: str = "a.attname") -> str:
     """Return a statement that sets a default in each table of the tree by itself."""
-    root = f"{literal(names.relation)}::pg_catalog.regclass"
     return f"""DO $marks_{names.key}$
 DECLARE
     change text;
@@ -178,7 +230,18 @@ BEGIN
     FOR change IN
         SELECT pg_catalog.format('ALTER TABLE ONLY %s ALTER COLUMN %I %s', d.relation, {column},
             coalesce('SET DEFAULT ' || ({default}), 'DROP DEFAULT'))
-        FROM pg_catalog.pg_attribute AS a
+        {_columns(names, which)}
+    LOOP
+        EXECUTE change;
+    END LOOP;
+END
+$marks_{names.key}$"""
+
+
+def _columns(names: Names, which: str) -> str:
+    """Return the FROM that finds a column of each table of the tree, with its defaults as `d`."""
+    root = f"{literal(names.relation)}::pg_catalog.regclass"
+    return f"""FROM pg_catalog.pg_attribute AS a
         JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
         JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
         LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = c.oid AND f.adnum = a.attnum
@@ -190,12 +253,7 @@ BEGIN
             {_OF_TYPE} AS of_type) AS d
         WHERE c.oid IN (SELECT {root} UNION
                 SELECT relid FROM pg_catalog.pg_partition_tree({root}))
-            AND {which} AND NOT a.attisdropped
-    LOOP
-        EXECUTE change;
-    END LOOP;
-END
-$marks_{names.key}$"""
+            AND {which} AND NOT a.attisdropped"""
 
 
 def _default_of(column: str) -> str:

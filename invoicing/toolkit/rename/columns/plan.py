@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
-from invoicing.toolkit.rename.columns import contract, copies, expand, rollback, stripes, sync
+from invoicing.toolkit.rename.columns import (
+    contract,
+    copies,
+    expand,
+    rollback,
+    stripes,
+    sync,
+    triggers,
+)
 from invoicing.toolkit.rename.columns.backfill import batch_statement
 from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
@@ -16,6 +24,7 @@ from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.preflight.checks import measure, preflight
+from invoicing.toolkit.rename.retype.findings import conversion_findings
 from invoicing.toolkit.rename.strategy import StrategyPlan
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS
 
@@ -46,8 +55,10 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         *await preflight(context),
         *await second_column(context),
         *copies.findings(made),
+        *await conversion_findings(context, made),
         *await unvalidated_findings(context),
         *await dependents_of(context, strategy),
+        *([] if impossible else await triggers.trigger_findings(context)),
     ]
     estimate = _estimate(sizes, made, context.options, strategy)
     if context.target.new not in context.table.columns:
@@ -60,12 +71,22 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         if finding.verdict == "refused"
     ]
     own = await own_properties(context)
-    steps = _steps(context.names, column, made, own)
+    changed = triggers.TriggerChanges([], [], [])
+    if not impossible:
+        changed = await triggers.planned(context)
+    steps = _steps(context.names, column, made, own, changed)
     estimate = replace(estimate, breaks=refused, safe=not refused)
     return StrategyPlan(findings, steps, estimate, _ONLY_HERE)
 
 
-def _steps(names: Names, column: Column, made: list[Copy], own: list[str]) -> list[Step]:
+def _steps(
+    names: Names,
+    column: Column,
+    made: list[Copy],
+    own: list[str],
+    on_it: triggers.TriggerChanges,
+) -> list[Step]:
+    own = [*own, *on_it.expand]
     batch = Step(
         "backfill",
         batch_statement(names, names.relation, stripes.MOST),
@@ -83,8 +104,8 @@ def _steps(names: Names, column: Column, made: list[Copy], own: list[str]) -> li
             for statement in copy.statements()
             for step in _verify_steps(copy.table.sql, statement)
         ),
-        *short_steps("contract", table, contract.contract_statements(names, made, [])),
-        *short_steps("rollback", table, rollback.rollback_statements(names)),
+        *short_steps("contract", table, contract.contract_statements(names, made, on_it.contract)),
+        *short_steps("rollback", table, rollback.rollback_statements(names, on_it.rollback)),
     ]
 
 

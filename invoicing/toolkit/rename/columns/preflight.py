@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.table import Column, ResolvedTable
+    from invoicing.toolkit.rename.table import Column
 
 _MOST_COLUMNS = 1_600
 # The version that brought GRANT SET ON PARAMETER.
@@ -32,7 +32,10 @@ FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
     AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgtype::int & 16 = 16
     AND t.tgname !~ '^zz_rename_' AND t.tgenabled <> 'D'
-    AND (t.tgattr::text = '' OR t.tgtype::int & 1 = 0)
+    AND (t.tgattr::text = '' OR t.tgtype::int & 1 = 0
+        -- From the expand on, it fires on both columns.
+        OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.tgrelid AND a.attname = $2
+            AND a.attnum = ANY (t.tgattr::int2[])))
 ORDER BY 1
 """
 _LATE_TRIGGERS = """
@@ -44,10 +47,9 @@ WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
 
 async def second_column(context: RenameContext) -> list[PlanFinding]:
     """Return what the table, the column and its triggers say to a second column."""
-    connection, table = context.connection, context.table
     found = await _room(context)
     found += _column(context.column(), context.target)
-    found += await _triggers(connection, table)
+    found += await _triggers(context)
     return [accepted(finding, context.options.accept, PLAN) for finding in found]
 
 
@@ -108,10 +110,11 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
     return found
 
 
-async def firing_triggers(connection: Connection, table: ResolvedTable) -> list[str]:
+async def firing_triggers(context: RenameContext) -> list[str]:
     """Return the table's own triggers that fire for the backfill's UPDATE, named with tables."""
+    connection = context.connection
     silenced = await can_silence_triggers(connection)
-    rows = await connection.fetch(_TRIGGERS, table.oid)
+    rows = await connection.fetch(_TRIGGERS, context.table.oid, context.target.old)
     return [row["subject"] for row in rows if _fires(row, silenced=silenced)]
 
 
@@ -119,10 +122,10 @@ def _fires(row: asyncpg.Record, *, silenced: bool) -> bool:
     return row["enabled"] in ({"A", "R"} if silenced else {"A", "O"})
 
 
-async def _triggers(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
-    found = []
+async def _triggers(context: RenameContext) -> list[PlanFinding]:
+    connection, table, found = context.connection, context.table, []
     silenced = await can_silence_triggers(connection)
-    for row in await connection.fetch(_TRIGGERS, table.oid):
+    for row in await connection.fetch(_TRIGGERS, table.oid, context.target.old):
         if _fires(row, silenced=silenced) and not row["heeds"]:
             message = (
                 "it would fire for every row of the backfill. Run the rename as an account that "

@@ -37,6 +37,7 @@ class ColumnsStrategy:
     wording = WORDING
     without_new = Phase.EXPANDING
     behind_view = False
+    changes_type = True
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
@@ -82,7 +83,9 @@ class ColumnsStrategy:
 
     async def notes(self, context: RenameContext) -> list[str]:
         """Return what other hands have taken off the table or out of its tree."""
-        return [*await detached.notes(context), *await guards.notes(context)]
+        made = context.conversion
+        types = [f"the type: {made}"] if made is not None else []
+        return [*types, *await detached.notes(context), *await guards.notes(context)]
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the triggers and the defaults of a rename off the table."""

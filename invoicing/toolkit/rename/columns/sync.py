@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.marks import left_out, letters, setting
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
@@ -57,6 +58,18 @@ def distinct(column: Column, left: str, right: str) -> str:
     return f"pg_catalog.record_image_ne(ROW({left}), ROW({right}))"
 
 
+def apart(names: Names, column: Column, old: str, new: str) -> str:
+    """Return SQL that is true where a row's two values are not one: the types may not be either."""
+    made = names.conversion
+    return distinct(column, old, new) if made is None else conversion.apart(names, made, old, new)
+
+
+def unfilled(names: Names) -> str:
+    """Return SQL that is true of rows which the backfill has to write."""
+    value = conversion.to_new(names, quote(names.old))
+    return f"{missing(quote(names.new))} AND {present(value)}"
+
+
 def missing(value: str) -> str:
     """Return SQL that is true of NULL alone; `IS NULL` is of a row of NULLs too."""
     return f"{value} IS NOT DISTINCT FROM NULL"
@@ -71,6 +84,7 @@ def create_functions(names: Names, column: Column) -> list[str]:
     """Return the statements that make the counter and the functions; they lock nothing."""
     return [
         *names.create_counter(),
+        *conversion.create_functions(names),
         names.create_function(names.sync_trigger, _sync_body(names, column)),
         names.create_function(names.insert_trigger, _insert_body(names, column)),
         names.create_function(names.early_trigger, _early_body(names)),
@@ -82,10 +96,12 @@ def create_functions(names: Names, column: Column) -> list[str]:
 def create_triggers(names: Names, column: Column) -> list[str]:
     """Return the statements that put the triggers on the table; one short lock serves all."""
     old, new, table = quote(names.old), quote(names.new), names.relation
-    differ = distinct(column, f"NEW.{old}", f"NEW.{new}")
+    differ = _differ(names, column)
+    # With a conversion only what changes is converted: what is not filled yet may not be possible.
+    moved = f"({conversion.changed(old)} OR {conversion.changed(new)})" if _types(names) else differ
     noted = literal(setting(names))
     # Not the backfill, which writes the same.
-    unfilled = f"{missing(f'OLD.{new}')} AND {present(f'OLD.{old}')} AND ({differ})"
+    lacking = f"{missing(f'OLD.{new}')} AND {present(f'OLD.{old}')} AND ({differ})"
     # The row's next trigger reads it, and the one after that takes it away.
     note_new = f"pg_catalog.set_config({noted}, 'new', true) IS NULL"
     new_noted = f"pg_catalog.starts_with(pg_catalog.current_setting({noted}, true), 'new')"
@@ -97,17 +113,17 @@ def create_triggers(names: Names, column: Column) -> list[str]:
         names.insert_trigger: ("BEFORE INSERT", "ROW"),
         names.early_trigger: (
             f"BEFORE UPDATE OF {new}",
-            f"ROW WHEN ({unfilled})",
+            f"ROW WHEN ({lacking})",
         ),
         names.notes["new"]: (
             f"BEFORE UPDATE OF {new}",
-            f"ROW WHEN ({cleared} WHEN {differ} THEN {note_new} ELSE false END)",
+            f"ROW WHEN ({cleared} WHEN {moved} THEN {note_new} ELSE false END)",
         ),
         names.both_trigger: (
             f"BEFORE UPDATE OF {old}",
-            f"ROW WHEN ({cleared} WHEN {differ} THEN {new_noted} ELSE false END)",
+            f"ROW WHEN ({cleared} WHEN {new_noted} THEN {differ} ELSE false END)",
         ),
-        names.sync_trigger: ("BEFORE UPDATE", f"ROW WHEN ({differ})"),
+        names.sync_trigger: ("BEFORE UPDATE", f"ROW WHEN ({moved})"),
     }
     return [
         *(
@@ -117,6 +133,27 @@ def create_triggers(names: Names, column: Column) -> list[str]:
         ),
         _statement_triggers(names),
     ]
+
+
+def _types(names: Names) -> bool:
+    return names.conversion is not None
+
+
+def _differ(names: Names, column: Column) -> str:
+    old, new = f"NEW.{quote(names.old)}", f"NEW.{quote(names.new)}"
+    if _types(names):
+        return conversion.apart_for_triggers(names, old, new)
+    return distinct(column, old, new)
+
+
+def _changes(names: Names, column: Column, name: str) -> str:
+    """Return SQL that is true where an UPDATE changes one of the two columns."""
+    name = quote(name)
+    return (
+        conversion.changed(name)
+        if _types(names)
+        else distinct(column, f"NEW.{name}", f"OLD.{name}")
+    )
 
 
 def _trigger(names: Names, trigger: str, when: str, table: str, rest: str) -> tuple[str, str]:
@@ -234,7 +271,7 @@ def _early_body(names: Names) -> str:
 def _insert_body(names: Names, column: Column) -> str:
     old, new = quote(names.old), quote(names.new)
     place = letters(names, "pg_catalog.pg_trigger_depth() - 1")
-    differ = distinct(column, f"NEW.{old}", f"NEW.{new}")
+    differ = _differ(names, column)
     replica = "pg_catalog.current_setting('session_replication_role') = 'replica'"
     return f"""DECLARE
     place text := {place};
@@ -263,9 +300,9 @@ BEGIN
         END IF;
     END IF;
     IF without_new THEN
-        NEW.{new} := NEW.{old};
+        NEW.{new} := {conversion.checked_new(names, f"NEW.{old}")};
     ELSIF without_old THEN
-        NEW.{old} := NEW.{new};
+        NEW.{old} := {conversion.checked_old(names, f"NEW.{new}")};
     END IF;
     IF counted AND NOT without_old THEN
         {_count(names)}
@@ -293,20 +330,24 @@ END
 def _sync_body(names: Names, column: Column) -> str:
     old, new = quote(names.old), quote(names.new)
     noted = literal(setting(names))
+    by_old, by_new = (_changes(names, column, name) for name in (names.old, names.new))
+    # The backfill writes the same, and so may a client.
+    same = f"({by_new}) AND NOT {_differ(names, column)}"
+    right = f"    IF {same} THEN\n        RETURN NEW;\n    END IF;\n"
     return f"""BEGIN
     IF pg_catalog.current_setting({noted}, true) OPERATOR(pg_catalog.<>) '' THEN
         PERFORM pg_catalog.set_config({noted}, '', true);
     END IF;
-    IF NOT ({distinct(column, f"NEW.{new}", f"OLD.{new}")}) THEN
+{right if _types(names) else ""}    IF NOT ({by_new}) THEN
         IF pg_catalog.current_setting('session_replication_role')
             OPERATOR(pg_catalog.=) 'replica'
-            AND ({distinct(column, f"NEW.{old}", f"OLD.{old}")})
+            AND ({by_old})
         THEN
             {_count(names)}
         END IF;
-        NEW.{new} := NEW.{old};
-    ELSIF NOT ({distinct(column, f"NEW.{old}", f"OLD.{old}")}) THEN
-        NEW.{old} := NEW.{new};
+        NEW.{new} := {conversion.checked_new(names, f"NEW.{old}")};
+    ELSIF NOT ({by_old}) THEN
+        NEW.{old} := {conversion.checked_old(names, f"NEW.{new}")};
     ELSE
         {_conflict(names)}
     END IF;

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.preflight import firing_triggers
 from invoicing.toolkit.rename.columns.stripes import RANGES
-from invoicing.toolkit.rename.columns.sync import missing, present
+from invoicing.toolkit.rename.columns.sync import unfilled
 from invoicing.toolkit.rename.errors import RowsDifferError
-from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.names import MARK
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class Unfilled:
 
     @property
     def _condition(self) -> str:
-        names = self._session.names
-        return f"{missing(quote(names.new))} AND {present(quote(names.old))}"
+        return unfilled(self._session.names)
 
     async def _take_again(self) -> None:
         connection, key = self._session.connection, self._session.names.key
@@ -72,7 +71,7 @@ class Unfilled:
 
     async def _error(self, rows: int, left: int) -> RowsDifferError:
         target = self._session.target
-        triggers = await firing_triggers(self._session.connection, self._session.table)
+        triggers = await firing_triggers(self._session)
         if triggers:
             cause = f"These triggers decide which rows an UPDATE changes: {', '.join(triggers)}"
             remedy = (

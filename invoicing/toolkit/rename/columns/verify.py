@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.columns import detached, expand, guards, ranges
+from invoicing.toolkit.rename.columns import detached, expand, guards, ranges, triggers
 from invoicing.toolkit.rename.columns.copies import (
     IndexCopy,
     NotNullCopy,
@@ -17,11 +17,12 @@ from invoicing.toolkit.rename.columns.copies import (
 from invoicing.toolkit.rename.columns.copies.made import drop_stale, keep_made
 from invoicing.toolkit.rename.columns.copies.properties import reconcile
 from invoicing.toolkit.rename.columns.identity import refuse_identity
-from invoicing.toolkit.rename.columns.sync import distinct, missing, present
+from invoicing.toolkit.rename.columns.sync import apart, missing, unfilled
 from invoicing.toolkit.rename.dependents import cannot_follow
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase, RowCounts, VerifyReport
 from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
@@ -43,7 +44,7 @@ async def verify(session: RenameSession, strategy: RenameStrategy) -> VerifyRepo
         await expand.repair(session)  # partitions that came since
     await connection.execute(state.set_phase(names, Phase.VERIFYING))
     await _equal_counts(session, column)
-    reconciled = await reconcile(session)
+    reconciled = [*await reconcile(session), *await triggers.fire_on_both(session)]
     copies = await find_copies(session)
     if dropped := await drop_stale(session, copies):
         reconciled += dropped
@@ -66,6 +67,7 @@ async def verify(session: RenameSession, strategy: RenameStrategy) -> VerifyRepo
             *await detached.notes(session),
             *await guards.notes(session),
             *map(str, await cannot_follow(session, strategy)),
+            *filter(None, [conversion.lossy_rows(names, counts)]),
         ],
     )
     if report.ok:
@@ -75,11 +77,14 @@ async def verify(session: RenameSession, strategy: RenameStrategy) -> VerifyRepo
 
 async def compare(context: RenameContext, column: Column) -> dict[str, int]:
     """Count the rows by state, on one snapshot, without any lock that others could wait for."""
-    old, new = quote(context.target.old), quote(context.target.new)
+    names = context.names
+    old, new = quote(names.old), quote(names.new)
+    differ, lacks = apart(names, column, old, new), unfilled(names)
     row = await context.connection.fetchrow(
         f"SELECT {MARK} count(*) AS rows,"
-        f" count(*) FILTER (WHERE NOT ({distinct(column, old, new)})) AS equal,"
-        f" count(*) FILTER (WHERE {missing(new)} AND {present(old)}) AS missing,"
+        f" count(*) FILTER (WHERE NOT ({differ}) AND NOT ({lacks})) AS equal,"
+        f" count(*) FILTER (WHERE {lacks}) AS missing,"
+        f" count(*) FILTER (WHERE {conversion.lossy(names)}) AS lossy,"
         f" count(*) FILTER (WHERE {missing(new)} AND {missing(old)}) AS nulls"
         f" FROM {context.table.sql}"
     )
@@ -137,7 +142,7 @@ async def _equal_counts(session: RenameSession, column: Column) -> dict[str, int
     if not counts["missing"] and not counts["different"]:
         return counts
     if counts["different"]:
-        differ = distinct(column, quote(names.old), quote(names.new))
+        differ = apart(names, column, quote(names.old), quote(names.new))
         advice = (
             "The triggers were disabled, or bypassed. Look at the rows: "
             f"SELECT ... FROM {names.relation} WHERE {differ}, set the side that is wrong, then "

@@ -1,23 +1,38 @@
-"""Triggers with UPDATE OF the column, or WHEN on it."""
+"""Triggers with UPDATE OF the column, or WHEN on it.
+
+Of the table's own, a second column's strategy refuses some more, once it has tried them.
+"""
 
 from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
 
+_HANGING = """
+SELECT DISTINCT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass, 'pg_trigger', t.oid
+FROM hanging AS h JOIN pg_catalog.pg_trigger AS t ON t.oid = h.objid
+WHERE h.classid = 'pg_trigger'::regclass AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
+    AND t.tgrelid {on} $1
+"""
 KINDS = (
     Kind(
         "column-trigger",
         Reaction(
-            "refused",
-            "it fires on {old} only, and would miss what new code writes. Create it again without "
-            "UPDATE OF and WHEN on {old}, then begin. Or use --strategy view",
+            "carried",
+            "UPDATE OF {old} fires for {new} too from the expand on; from the contract on, it and "
+            "WHEN name {new} alone",
         ),
         FOLLOWS,
-        """
-        SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass, 'pg_trigger', t.oid
-        FROM hanging AS h JOIN pg_catalog.pg_trigger AS t ON t.oid = h.objid
-        WHERE h.classid = 'pg_trigger'::regclass AND t.tgparentid = 0
-            AND t.tgname !~ '^zz_rename_'
-        """,
+        _HANGING.replace("{on}", "="),
+    ),
+    Kind(
+        "column-trigger",
+        Reaction(
+            "refused",
+            "it is a partition's own, fires on {old} only, and would miss what new code writes. "
+            "Create it again without UPDATE OF and WHEN on {old}, then begin. Or use --strategy "
+            "view",
+        ),
+        FOLLOWS,
+        _HANGING.replace("{on}", "<>"),
     ),
 )

@@ -69,6 +69,12 @@ async def rehearse(
         UsageError: there is no such table or column, or the rename has begun.
         InvoicingError: there is no server or no pg_dump for it, or the schema cannot be read.
     """
+    if rename.options.type is not None:
+        message = (
+            f"cannot rehearse {rename.target} with a type: it is judged by a plain rename, which "
+            "changes none. Nothing was changed. Leave out --rehearse, or --type"
+        )
+        raise UsageError(message)
     say = progress or (lambda _: None)
     say("reading the real database")
     status, plan = await rename.status(), await rename.plan()

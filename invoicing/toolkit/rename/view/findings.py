@@ -53,7 +53,10 @@ SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
     ARRAY(SELECT d.objid::regclass::text FROM pg_depend AS d
         JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
         WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass
-            AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences
+            AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
+    ARRAY(SELECT a.attname FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND NOT a.attisdropped
+            AND (a.attgenerated <> '' OR a.attidentity <> '') ORDER BY a.attnum) AS made_by_server
 FROM pg_class AS c WHERE c.oid = $1
 """
 
@@ -168,6 +171,10 @@ def _table(facts: asyncpg.Record, of: ResolvedTable, version: int) -> list[PlanF
     if facts["sequences"]:
         said = "pg_get_serial_sequence does not find it by the table's name while the view stands"
         found += [PlanFinding("sequence", fact, "noted", said) for fact in facts["sequences"]]
+    # An UPDATE asks a view for its own default, and none can be given that means the column's.
+    said = "UPDATE ... SET it = DEFAULT fails while the view stands; an INSERT does not"
+    for name in facts["made_by_server"]:
+        found.append(PlanFinding("server-value", quote(name), "noted", said))
     return found
 
 

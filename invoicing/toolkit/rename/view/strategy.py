@@ -48,6 +48,7 @@ class ViewStrategy:
     wording = WORDING
     without_new = Phase.NONE
     behind_view = True
+    changes_type = False
 
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""

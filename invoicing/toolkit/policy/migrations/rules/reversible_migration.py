@@ -11,7 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action, alike, bare, equal, shown
-from invoicing.toolkit.policy.migrations.examples import migration
+from invoicing.toolkit.policy.migrations.examples import HEADER, migration
+from invoicing.toolkit.policy.migrations.revision import FLAG
 from invoicing.toolkit.policy.migrations.state import MOST_UNKNOWN, SchemaState, after
 from invoicing.toolkit.policy.rule import Rule
 
@@ -24,23 +25,9 @@ if TYPE_CHECKING:
 
 SLUG = "reversible-migration"
 KINDS = {
-    "table",
-    "column",
-    "index",
-    "constraint",
-    "type",
-    "trigger",
-    "extension",
-    "function",
-    "view",
-    "sequence",
-    "schema",
-    "policy",
-    "rule",
-    "publication",
-    "statistics",
-    "collation",
-}
+    "table", "column", "index", "constraint", "type", "trigger", "extension", "function", "view",
+    "sequence", "schema", "policy", "rule", "publication", "statistics", "collation",
+}  # fmt: skip
 # How many steps of an upgrade a message names.
 NAMED = 3
 POSTGRESQL_ONLY = {"type", "extension"}
@@ -79,15 +66,25 @@ def check_pair(
             f"{back.name}() always raises",
             f"take back what {forth.name}() does",
         )
-    elif not undone.actions:
+    elif not undone.actions and not keeps_schema(revision, made):
         yield revision.finding(
             SLUG,
             (back.lineno, back.col_offset + 1),
             f"{back.name}() does nothing",
             f"take back what {forth.name}() does: {summary(made)}",
         )
-    else:
+    elif undone.actions:
         yield from check_steps(revision, made, undone, back.name)
+
+
+def keeps_schema(revision: Revision, made: Trace) -> bool:
+    """Tell whether an upgrade leaves nothing to take back: NULLs filled, or rows gone as said."""
+    flagged = FLAG.search(revision.header) is not None
+    return all(
+        "fills" in action.traits
+        or (flagged and (action.verb == "lose" or (action.verb, action.kind) == ("change", "data")))
+        for action in made.actions
+    )
 
 
 def summary(made: Trace) -> str:
@@ -237,6 +234,8 @@ BAD = {
     "ellipsis": migration(ADD, "..."),
     "return": migration(ADD, "return"),
     "docstring only": migration(ADD, '"""There is no way back."""'),
+    "values that are written over": migration('op.execute("UPDATE invoice SET a = 1")', "pass"),
+    "rows that are gone, unsaid": migration('op.execute("DELETE FROM invoice")', "pass"),
     "raises": migration(ADD, "raise NotImplementedError"),
     "raises after a step": migration(ADD, f"{DROP}\nraise RuntimeError('no')"),
     "raises in a function": migration(
@@ -314,6 +313,14 @@ BAD = {
 GOOD = {
     "in the reverse order": migration(f"{ADD}\n{INDEX}", f'op.drop_index("ix_note")\n{DROP}'),
     "nothing to take back": migration("pass", "pass"),
+    "NULLs that are filled": migration(
+        "op.execute(\"UPDATE invoice SET note = '' WHERE note IS NULL\")", "pass"
+    ),
+    "rows that are gone, as it says": migration(
+        'op.execute("DELETE FROM invoice WHERE total IS NULL")',
+        "pass",
+        HEADER.replace("Create Date", "DESTRUCTIVE: empty invoices\nCreate Date"),
+    ),
     "only a setting": migration("op.execute(\"SET lock_timeout = '2s'\")", "pass"),
     "a table with its columns and indexes": migration(
         f'{TABLE}\nop.create_index("ix_note_id", "note", ["id"])', TABLE_DROP
@@ -371,10 +378,11 @@ GOOD = {
 
 RULE = Rule(
     SLUG,
-    "downgrade() drops what upgrade() creates, in an order that works",
+    "downgrade() drops what upgrade() creates, in an order that works, and gives back the rest",
     "A deployment that goes wrong at night is taken back with `alembic downgrade`. A downgrade "
     "that is empty, raises or forgets a type leaves a schema that no revision describes: the next "
-    "upgrade fails on what is left.",
+    "upgrade fails on what is left. What upgrade() drops, renames or changes has to come back as "
+    "the revisions before made it: an index with its predicate, a column with its default.",
     BAD,
     GOOD,
     check,

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
-from invoicing.toolkit.policy.python.sessions import SYNC_SESSIONS, is_kind_of, session_names
+from invoicing.toolkit.policy.python.sessions import (
+    SYNC_SESSIONS,
+    is_kind_of,
+    made_by,
+    session_names,
+)
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -88,7 +93,7 @@ def _parameters(project: Project, module: ModuleSyntax) -> Iterator[PolicyFindin
 def _call(
     project: Project, module: ModuleSyntax, call: CallSyntax, *, makes: bool
 ) -> Iterator[PolicyFinding]:
-    made = project.resolve(module, call.callee) or ""
+    made = made_by(project, module, call)
     if made in SYNC:
         name = made.rpartition(".")[2]
         yield _finding(module, call.place, f"{name} is not async", f"use {SYNC[made]}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.policy.finding import PolicyFinding
+    from invoicing.toolkit.policy.python.columns import Column
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax
 
@@ -29,11 +30,13 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         if column.types and not any(map(_is_naive, moments)):
             continue
         is_moment = column.python == "datetime.datetime"
-        if moments or (is_moment and not _may_be_mapped(project, column.owner)):
+        if moments or (is_moment and _is_naive_by_default(project, column)):
             yield column.finding(
                 SLUG,
                 f"{column.name} is a datetime without a time zone",
-                "use DateTime(timezone=True), or say so in type_annotation_map of the base",
+                "use Field(sa_type=DateTime(timezone=True))"
+                if column.is_field
+                else "use DateTime(timezone=True), or say so in type_annotation_map of the base",
             )
 
 
@@ -42,6 +45,11 @@ def _is_naive(made: CallSyntax | None) -> bool:
         return True
     given = made.keywords.get("timezone")
     return made.text != "True" if given is None else given.text == "False"
+
+
+def _is_naive_by_default(project: Project, column: Column) -> bool:
+    # SQLModel asks no type_annotation_map.
+    return column.is_field or not _may_be_mapped(project, column.owner)
 
 
 def _may_be_mapped(project: Project, owner: MappedClass) -> bool:
@@ -56,7 +64,9 @@ RULE = Rule(
     SLUG,
     "columns of datetimes have a time zone",
     "A moment without a zone means another one on each server, and comparing it with an aware "
-    "datetime raises. Of an hour that comes twice in October nothing says which it was.",
+    "datetime raises. Of an hour that comes twice in October nothing says which it was.\n\n"
+    "SQLModel maps a datetime to DateTime without a zone unless sa_type or sa_column says "
+    "otherwise.",
     {
         "naive": "from sqlalchemy import DateTime\nfrom datetime import datetime\n"
         'class Invoice(Base):\n    __tablename__ = "invoice"\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.sessions import made_by
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     """Find sessions that expire what they have loaded."""
     for module in project.modules:
         for call in module.calls:
-            if project.resolve(module, call.callee) not in MAKERS:
+            if made_by(project, module, call) not in MAKERS:
                 continue
             given = project.keyword(module, call, "expire_on_commit")
             if given.text == "False":

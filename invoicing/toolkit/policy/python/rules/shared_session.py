@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.closures import PARTIAL, used_through, words_of
 from invoicing.toolkit.policy.python.sessions import possible_session_names, scopes, session_names
 from invoicing.toolkit.policy.rule import Rule
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 SLUG = "shared-session"
 TOGETHER = {"asyncio.gather", "asyncio.wait", "asyncio.as_completed", "anyio.gather"}
+MAPS = {"map", "starmap"}
 STARTS = {"create_task", "start_soon", "ensure_future"}
 
 
@@ -55,38 +57,33 @@ def _gathered(
             parts += scope.lists.get(argument, ())
             if bound is not None and not isinstance(bound, str):
                 parts.append(bound)
-    parts += [inner for part in parts if part.callee == "map" for inner in part.inner]
     parts = [part for part in parts if part.callee.rpartition(".")[2] not in STARTS]
+    # What is mapped is called several times.
+    parts += [part for part in parts if any(_is_mapped(each) for each in (part, *part.inner))]
     used = [name for part in parts for name in _used(project, module, part, sessions)]
     return sorted({name for name in used if used.count(name) > 1})
 
 
+def _is_mapped(call: CallSyntax) -> bool:
+    return call.callee.rpartition(".")[2] in MAPS
+
+
 def _used(project: Project, module: ModuleSyntax, call: CallSyntax, sessions: set[str]) -> set[str]:
-    """Return the sessions that a call is given, or whose method it is."""
-    head = call.callee.partition(".")[0]
-    words = {head, call.callee.rpartition(".")[0], *filter(None, call.arguments)}
-    words |= {keyword.name for keyword in call.keywords.values() if keyword.name}
-    used = words & sessions
-    if head == "self":
-        used |= _used_by(project, module, call) & sessions
-    for inner in call.inner:
+    """Return the sessions that a call is given, or whose method it is, or that a closure uses."""
+    used = (words_of(call) | used_through(project, module, call)) & sessions
+    for inner in (*call.inner, *_bound(project, module, call)):
         used |= _used(project, module, inner, sessions)
     return used
 
 
-def _used_by(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
-    """Return what a method of self uses of self."""
-    known = project.notes.setdefault("used by methods", {})
-    if module.path not in known:
-        uses: dict[tuple[str | None, str], set[str]] = {}
-        for each in module.calls:
-            method = module.functions[each.function]
-            words = {each.callee.rpartition(".")[0], *filter(None, each.arguments)}
-            words |= {keyword.name for keyword in each.keywords.values() if keyword.name}
-            uses.setdefault((method.class_name, method.name), set()).update(words)
-        known[module.path] = uses
-    used: set[str] = known[module.path].get((call.class_name, call.callee[5:]), set())
-    return used
+def _bound(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[CallSyntax]:
+    """Return the `partial` that a call is of, where it has a name."""
+    for scope in scopes(module, call.function):
+        made = scope.names.get(call.callee)
+        if made is not None and not isinstance(made, str):
+            is_partial = project.resolve(module, made.callee) in PARTIAL
+            return [made] if is_partial and made is not call else []
+    return []
 
 
 def _in_turn(module: ModuleSyntax, calls: list[CallSyntax]) -> bool:
@@ -119,7 +116,12 @@ RULE = Rule(
     SLUG,
     "a session is used by one task at a time",
     "Two tasks on one AsyncSession share its transaction and its objects. Sometimes it raises, "
-    "sometimes it succeeds silently, with one task's rollback undoing the other's work.",
+    "sometimes it succeeds silently, with one task's rollback undoing the other's work.\n\n"
+    "Seen are gather, wait, as_completed and task groups (asyncio, anyio, trio), with coroutines "
+    "that are given the session, with closures, lambdas and partials over it, and with methods of "
+    "self that use self.session, their own or inherited. A closure that opens a session of its own "
+    "or holds a Lock around its use is clean. A function of another module or object is judged by "
+    "the arguments of its call alone.",
     {"gathered": "await asyncio.gather(list_invoices(session), list_accounts(session))"},
     {
         "awaited in turn": "invoices = await list_invoices(session)\n"

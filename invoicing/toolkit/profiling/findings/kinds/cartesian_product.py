@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings import joined_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
-from invoicing.toolkit.profiling.findings.options import option_for
+from invoicing.toolkit.profiling.findings.options import selected_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +20,20 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find statements whose joined collections multiply each other."""
     for group, worst in joined_rows.joined_shapes(evidence):
         if joined_rows.is_product(evidence, worst):
-            yield _product(group, worst, joined_rows.siblings_of(worst))
+            yield _product(evidence, group, worst, joined_rows.siblings_of(worst))
 
 
-def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows]) -> Finding:
+def _product(
+    evidence: Evidence, group: list[Statement], worst: Statement, siblings: list[EntityRows]
+) -> Finding:
     names = " and ".join(str(sibling.path) for sibling in siblings)
     parents = max(worst.entities[0].distinct, 1)
     rows = worst.rows or 0
     needed = sum(sibling.links for sibling in siblings)
     # The first of them may stay joined; it would have brought so many rows.
     kept = max(sibling.links for sibling in siblings)
-    options = ", ".join(option_for(sibling.steps[-1], sibling.steps[:-1]) for sibling in siblings)
+    fixes = tuple(selected_in(evidence, worst, sibling) for sibling in siblings)
+    options = ", ".join(map(str, fixes))
     return joined_rows.finding(
         "cartesian-product",
         f"{names} are joined in one statement, and multiply each other: {rows:,} rows for "
@@ -39,6 +42,7 @@ def _product(group: list[Statement], worst: Statement, siblings: list[EntityRows
         siblings[0],
         group,
         wasted=rows - kept,
+        fixes=fixes if all(sibling.joined for sibling in siblings) else (),
     )
 
 

@@ -6,6 +6,7 @@ own: pages that are loaded one after the other are a loader's work each.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,17 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         tiny = median(parents) < evidence.thresholds.chunk
         if len(group) < evidence.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:
             continue
+        if _goes_deeper(group):
+            continue
         yield _finding(group, leaders[group[0].number], parents)
+
+
+def _goes_deeper(group: list[Statement]) -> bool:
+    """Tell whether each asks for what the rows before it named: a level of a tree, not a chunk."""
+    return all(
+        set(after.parameter_keys) <= frozenset().union(*before.values)
+        for before, after in pairwise(group)
+    )
 
 
 def _number(leader: Statement | None) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import is_unasked, repetition, unit
+from invoicing.toolkit.profiling.findings.fix import Fix, OptionStep
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import keys_of
-from invoicing.toolkit.profiling.findings.options import option_for
-from invoicing.toolkit.profiling.statement import Cause, PathStep
+from invoicing.toolkit.profiling.findings.options import loader_of
+from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +28,13 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         parents = len(keys_of(group))
         if parents < evidence.thresholds.hidden:
             continue
-        relationship = group[0].relationship or ""
+        relationship, step = group[0].relationship or "", group[0].steps[-1]
         yield repetition(
             f"a cascade loaded {relationship} for {parents} parents, by one statement for each: "
             'what session.delete(), merge() or a flush loads, lazy="raise" does not stop',
             f"relationship(..., passive_deletes=True) for {relationship}, with ON DELETE in the"
             f" database; or load the parents with"
-            f" .options({option_for(PathStep(relationship, group[0].collection))})",
+            f" .options({Fix((OptionStep(loader_of(step), step),))})",
             relationship,
             group,
             "hidden-load",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings import joined_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
-from invoicing.toolkit.profiling.findings.options import option_for
+from invoicing.toolkit.profiling.findings.options import selected_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             collection for collection in joined_rows.collections_of(worst) if collection.joined
         ]
         if joined and not joined_rows.is_product(evidence, worst) and _repeats(evidence, worst):
-            yield _joined(group, worst, joined)
+            yield _joined(evidence, group, worst, joined)
 
 
 def _repeats(evidence: Evidence, statement: Statement) -> bool:
@@ -36,18 +36,22 @@ def _repeats(evidence: Evidence, statement: Statement) -> bool:
     return many or (statement.rows or 0) >= evidence.thresholds.multiplication * parents
 
 
-def _joined(group: list[Statement], worst: Statement, joined: list[EntityRows]) -> Finding:
+def _joined(
+    evidence: Evidence, group: list[Statement], worst: Statement, joined: list[EntityRows]
+) -> Finding:
     entity, top, rows = joined[0], worst.entities[0], worst.rows or 0
+    fixes = tuple(selected_in(evidence, worst, collection) for collection in joined)
     columns = sum(entity.columns for entity in worst.entities) or 1
     return joined_rows.finding(
         "joined-collection",
         f"joinedload of the collection {entity.path} repeated the columns of {top.distinct:,} "
         f"{top.entity} objects in {rows:,} rows",
-        f"replace joinedload({entity.path}) by {option_for(entity.steps[-1], entity.steps[:-1])}",
+        f"replace joinedload({entity.path}) by {fixes[0]}",
         entity,
         group,
         wasted=rows - top.distinct,
         part=top.columns / columns,
+        fixes=fixes,
     )
 
 

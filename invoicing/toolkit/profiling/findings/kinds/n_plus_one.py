@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import column_loads, lazy_loads
 from invoicing.toolkit.profiling.findings.looped_queries import looped_queries
+from invoicing.toolkit.profiling.findings.looped_writes import looped_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find loads of relationships and of columns, and queries, that came one by one."""
-    findings = [*lazy_loads(evidence), *column_loads(evidence), *looped_queries(evidence)]
+    findings = [
+        *lazy_loads(evidence),
+        *column_loads(evidence),
+        *looped_queries(evidence),
+        *looped_writes(evidence),
+    ]
     of_relationships = {
         number for finding in findings if finding.relationship for number in finding.statements
     }
@@ -34,7 +40,8 @@ KIND = FindingKind(
         "Each statement waits for the server once more: ten parents cost eleven round trips where "
         "two do. Judged by what was loaded for whom; pages, batches, retries and independent "
         "requests are none. Look-ups in a session each count where the source shows how their "
-        "values came out of an earlier statement's rows; equal ids alone show nothing."
+        "values came out of an earlier statement's rows; equal ids alone show nothing. "
+        "An INSERT, UPDATE or DELETE for each row counts within one unit of work."
     ),
     bad="""
 for book in (await session.scalars(select(Book))).all():

@@ -36,6 +36,9 @@ def _over_fetched_objects(
 ) -> Iterator[Finding]:
     loaded = sum(entity.distinct for _, entity in loads)
     keys = set().union(*(entity.keys or set() for _, entity in loads))
+    if all(entity.keys is not None for _, entity in loads):
+        # A many-to-many brings the same objects for many parents.
+        loaded = len(keys)
     looked_at = len(evidence.attribute_reads.looked_at(root) & keys)
     single = path is not None and not any(_is_collection(*load) for load in loads)
     if single or loaded < evidence.thresholds.loaded:

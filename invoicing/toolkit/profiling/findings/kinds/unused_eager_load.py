@@ -1,17 +1,21 @@
 """`unused-eager-load`: relationships that were loaded with their parents and never read.
 
 Only where the program did look at the parents: what it merely hands on may be read by others. Nor
-where the objects were read by another way: their loading was what spared it a statement.
+where the source reads the relationship on a condition that was not met this time, nor where the
+objects were read by another way: their loading was what spared it a statement.
 """
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind
+from invoicing.toolkit.profiling.findings.options import fix_for, standing
+from invoicing.toolkit.profiling.findings.source_code import COMPREHENSIONS, module_of
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ def _is_unread(
     if any(_filled(evidence, *load) for load in loads):
         return False
     # The parents: in the same rows, or those of the statement whose loader this was.
+    if any(_is_conditional(evidence.leader_of(load[0]) or load[0], relationship) for load in loads):
+        return False
     for statement, entity in loads:
         leader = evidence.leader_of(statement) if not entity.steps else statement
         if leader is None:
@@ -66,6 +72,27 @@ def _is_unread(
         ):
             return True
     return False
+
+
+def _is_conditional(leader: Statement, relationship: str) -> bool:
+    """Return whether the source reads the relationship on a condition, not met this time."""
+    owner, _, name = relationship.partition(".")
+    for caller in leader.stack:
+        module = module_of(caller.file)
+        function = module.function_at(caller.line)
+        for node in ast.walk(function) if function is not None else ():
+            if not isinstance(node, ast.Attribute) or node.attr != name:
+                continue
+            option = isinstance(node.value, ast.Name) and node.value.id == owner
+            if not option and any(map(_decides, module.above(node))):
+                return True
+    return False
+
+
+def _decides(node: ast.AST) -> bool:
+    if isinstance(node, COMPREHENSIONS):
+        return any(generator.ifs for generator in node.generators)
+    return isinstance(node, (ast.If, ast.IfExp, ast.BoolOp, ast.Match))
 
 
 def _filled(evidence: Evidence, statement: Statement, entity: EntityRows) -> bool:
@@ -85,7 +112,12 @@ def _unused(
     statements = [statement for statement, _ in loads]
     own = [statement for statement, entity in loads if not entity.steps]
     received = [statement.bytes_received for statement in own]
+    leaders = [evidence.leader_of(statement) or statement for statement in own] or statements
     caller = (evidence.leader_of(statements[0]) or statements[0]).caller if own else None
+    fixes = [
+        fix_for(steps[-1], leader, standing(steps[:-1]), loader="lazyload", remove=True)
+        for leader in leaders
+    ]
     rows = sum(entity.distinct for _, entity in loads)
     return Finding(
         "unused-eager-load",
@@ -100,6 +132,7 @@ def _unused(
             sum(statement.database_seconds for statement in own),
         ),
         numbers(statements),
+        fixes=tuple(dict.fromkeys(fixes)),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.retype.conversion import Conversion
 
 # An index's method and keys, with everything that CREATE INDEX can say of each of them.
 INDEX_KEYS = """(
@@ -56,8 +57,25 @@ _MAKE = {
     "index": "CREATE INDEX {probe} ON {clone} {text}{where}",
     "check": "ALTER TABLE {clone} ADD CONSTRAINT {probe} CHECK ({text})",
     "statistics": "CREATE STATISTICS pg_temp.{probe} ON {text} FROM {clone}",
+    "trigger": "CREATE TRIGGER {probe} {predicate} ON {clone} {text}",
+    "constraint-trigger": "CREATE CONSTRAINT TRIGGER {probe} {predicate} ON {clone} {text}",
 }
+# What stands after the table's name, the first that a probe's definition has.
+_TRIGGER = """
+SELECT pg_catalog.substr(d.text, pg_catalog.strpos(d.text, d.clone) + pg_catalog.length(d.clone)),
+    pg_catalog.concat(CASE WHEN d.type & 2 = 2 THEN 'BEFORE ' ELSE 'AFTER ' END,
+        pg_catalog.concat_ws(' OR ', CASE WHEN d.type & 4 = 4 THEN 'INSERT' END,
+            CASE WHEN d.type & 8 = 8 THEN 'DELETE' END, CASE WHEN d.type & 16 = 16 THEN 'UPDATE'
+            END, CASE WHEN d.type & 32 = 32 THEN 'TRUNCATE' END))
+FROM (SELECT t.tgname, t.tgtype::int AS type, pg_catalog.pg_get_triggerdef(t.oid) AS text,
+        pg_catalog.quote_ident(c.relname) || ' ' AS clone
+    FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+    WHERE t.tgrelid = $1) AS d
+WHERE d.tgname = $2 AND pg_catalog.strpos(d.text, d.clone) > 0
+"""
 _ASK = {
+    "trigger": _TRIGGER,
+    "constraint-trigger": _TRIGGER,
     "index": f"SELECT {INDEX_KEYS}, {INDEX_PREDICATE} FROM pg_catalog.pg_index AS i JOIN"
     " pg_catalog.pg_class AS p ON p.oid = i.indexrelid WHERE i.indrelid = $1 AND p.relname = $2",
     "check": "SELECT pg_catalog.pg_get_expr(k.conbin, k.conrelid), NULL"
@@ -68,7 +86,10 @@ _ASK = {
 
 
 class Text(NamedTuple):
-    """What a definition is made from: `text` names columns, and so may an index's predicate."""
+    """What a definition is made from: `text` names columns, and so may an index's predicate.
+
+    Of a trigger, `predicate` is when it fires.
+    """
 
     kind: str
     text: str
@@ -83,9 +104,12 @@ class Text(NamedTuple):
 class Definitions:
     """The texts of originals, and what each becomes: asked once, for partitions share them."""
 
-    def __init__(self, connection: Connection, target: Target) -> None:
+    def __init__(
+        self, connection: Connection, target: Target, conversion: Conversion | None = None
+    ) -> None:
         self._connection = connection
         self._target = target
+        self._conversion = conversion
         self._renamed: dict[Text, Text] = {}
         self._reasons: dict[Text, str] = {}
 
@@ -111,18 +135,21 @@ class Definitions:
         clone = await connection.fetchval(f"SELECT '{_CLONE}'::pg_catalog.regclass::oid")
         for probe, original in probes.items():
             parts = {"text": original.text, "where": original.where}
+            parts["predicate"] = original.predicate or ""
             make = _MAKE[original.kind].format(probe=probe, clone=_CLONE, **parts)
             try:
                 async with connection.transaction():
                     await write(connection, make)
+                    await self._retype(probe)
             except asyncpg.PostgresError as error:
                 said = str(error).splitlines()[0]
                 # On an empty table nothing else runs a function of the database's own.
                 self._reasons[original] = f"{BANNED}: {said}" if error.context else said
+        await self._retype()
         # The new column may be there already, when this is asked after the expand.
         await write(
             connection,
-            f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new}",
+            f"ALTER TABLE {_CLONE} DROP COLUMN IF EXISTS {new} CASCADE",
             f"ALTER TABLE {_CLONE} RENAME COLUMN {old} TO {new}",
         )
         for probe, original in probes.items():
@@ -131,6 +158,26 @@ class Definitions:
                 self._renamed[original] = Text(original.kind, *row)
             else:
                 self._reasons.setdefault(original, f"it is on {new} as well")
+
+    async def _retype(self, probe: str = "") -> None:
+        """Let the server say what an original is on a column of the new type.
+
+        Of one probe it is only asked whether it can be: the others, made later, need the old type.
+        """
+        made, connection = self._conversion, self._connection
+        if made is None:
+            return
+        column = f"ALTER TABLE {_CLONE} ALTER COLUMN {quote(self._target.old)} TYPE"
+        alter = f"{column} {made.new.type} USING {made.new.expression}"
+        if not probe:
+            await write(connection, alter)
+            return
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await write(connection, alter)
+        finally:
+            await transaction.rollback()
 
 
 @asynccontextmanager

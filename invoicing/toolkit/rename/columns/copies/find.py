@@ -35,7 +35,8 @@ async def find_copies(context: RenameContext) -> list[Copy]:
         options=context.options,
         table=context.table,
         tables=tables,
-        definitions=Definitions(connection, target),
+        definitions=Definitions(connection, target, context.conversion),
+        conversion=context.conversion,
         originals=frozenset(row["name"] for rows in found for row in rows),
     )
     copies: list[Copy] = []

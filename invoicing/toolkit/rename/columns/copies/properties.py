@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.grants import Grant, grant_changes
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.retype.like import like
 from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ async def own_properties(context: RenameContext) -> list[str]:
     return [
         statement
         for table in (await find_tree(context.connection, context.table, target))[1:]
-        for statement in properties(table.sql, target.new, table.columns[target.old])
+        for statement in properties(table.sql, target.new, like(context, table.columns[target.old]))
     ]
 
 
@@ -101,7 +102,7 @@ async def changes(session: RenameSession) -> Changes:
     bases = noted.definition.get("properties", {}) if noted is not None else {}
     found = Changes([], [], {})
     for table in await find_tree(session.connection, session.table, target):
-        old, new = table.columns[target.old], table.columns.get(target.new)
+        old, new = like(session, table.columns[target.old]), table.columns.get(target.new)
         has = items(new) if new is not None else {}
         base = {tuple(key): value for key, value in bases.get(str(table.oid), [])}
         wanted, kept = _merged(base, items(old), has)

@@ -1,0 +1,357 @@
+"""What a step says of a thing's definition: pairs of an aspect and its text, for what is known.
+
+An aspect that is not said, or cannot be known without running the code, is left out. Texts are
+written so that two spellings of the same are equal: `sa.String(50)` and `VARCHAR(50)`.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from invoicing.toolkit.policy.migrations.actions import HOLE
+from invoicing.toolkit.policy.migrations.narrowing import SQL_TYPE, family
+from invoicing.toolkit.policy.migrations.tokens import tokens
+from invoicing.toolkit.policy.migrations.values import CallValue, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from invoicing.toolkit.policy.migrations.tokens import SqlToken
+    from invoicing.toolkit.policy.migrations.values import Value
+
+Facts = tuple[tuple[str, str], ...]
+NONE = "none"
+# Families whose members are one type to the catalog.
+ONE_TYPE = {
+    "smallint", "integer", "bigint", "numeric", "real", "boolean", "date", "uuid", "interval",
+}  # fmt: skip
+EXACTLY = {
+    "string": "varchar", "unicode": "varchar", "varchar": "varchar", "charactervarying": "varchar",
+    "text": "text", "unicodetext": "text", "citext": "citext", "json": "json", "jsonb": "jsonb",
+    "largebinary": "bytea", "bytea": "bytea", "double": "double", "doubleprecision": "double",
+    "float8": "double", "datetime": "timestamp", "timestamp": "timestamp",
+    "timestamptz": "timestamptz", "timestampwithtimezone": "timestamptz",
+    "timestampwithouttimezone": "timestamp", "time": "time", "timetz": "timetz",
+}  # fmt: skip
+ZONED = {"timestamp", "time"}
+DEFAULT_ENDS = {
+    "NOT", "NULL", "CHECK", "REFERENCES", "UNIQUE", "PRIMARY", "CONSTRAINT", "GENERATED", "COLLATE",
+}  # fmt: skip
+CAST = re.compile(r" : : .*$")
+
+
+def facts(**known: str | None) -> Facts:
+    """Return the aspects that are known."""
+    return tuple((name, text) for name, text in known.items() if text is not None)
+
+
+def squeezed(found: Iterable[SqlToken]) -> str:
+    """Write tokens so that space, comments and the case of names make no difference."""
+    return " ".join(
+        f"'{token.text}'" if token.kind in {"text", "body"} else token.text.lower()
+        for token in found
+    )
+
+
+def sql_text(value: Value) -> str | None:
+    """Return an expression of SQL, or `none`; None where it cannot be known."""
+    if value is None:
+        return NONE
+    if not isinstance(value, str) or HOLE in value:
+        return None
+    text = squeezed(tokens(value))
+    while text.startswith("( ") and text.endswith(" )") and text.count("(") == 1:
+        text = text[2:-2]
+    return text
+
+
+def default_text(value: Value) -> str | None:
+    """Return a default, however it is written."""
+    if isinstance(value, bool) or value is None:
+        return NONE if not value else None
+    if isinstance(value, CallValue | Ref):
+        name = value.dotted.rpartition(".")[2]
+        known = value.dotted.startswith(("sqlalchemy.func.", "sqlalchemy.sql.func."))
+        if known and not (isinstance(value, CallValue) and value.args):
+            return f"{name.lower()} ( )"
+        return name if value.dotted in {"sqlalchemy.true", "sqlalchemy.false"} else None
+    text = sql_text(value)
+    if text is None or text == NONE:
+        return text
+    text = CAST.sub("", text)
+    return "now ( )" if text == "current_timestamp" else text.strip("'")
+
+
+def type_text(value: Value) -> str | None:
+    """Return SQLAlchemy's type as the catalog knows it; None for one that is not known."""
+    made = CallValue(value.dotted, []) if isinstance(value, Ref) else value
+    if not isinstance(made, CallValue) or not made.dotted.startswith(("sqlalchemy.", "citext.")):
+        return None
+    if made.word == "ARRAY":
+        inner = type_text(made.get(0, "item_type"))
+        return f"{inner}[]" if inner else None
+    if made.word in {"Enum", "ENUM"}:
+        name = made.kwargs.get("name")
+        native = made.kwargs.get("native_enum") is not False
+        return name.lower() if isinstance(name, str) and native and HOLE not in name else None
+    zoned = made.get(0, "timezone") is True
+    base = base_type(made.word, zoned=zoned)
+    if base == "varchar":
+        return sized(base, made.get(0, "length"))
+    if base == "numeric":
+        return sized(base, made.get(0, "precision"), made.get(1, "scale"))
+    plain = not made.args and not made.kwargs
+    # `Float(24)` and the like: what they become is the database's to say.
+    return base if plain or base in ONE_TYPE or (base or "").startswith("time") else None
+
+
+def base_type(word: str, *, zoned: bool = False) -> str | None:
+    """Return the catalog's word for a type."""
+    plain = re.sub(r"[\s_]", "", word.lower())
+    base = EXACTLY.get(plain)
+    if base is None and family(plain) in ONE_TYPE and not plain.endswith("serial"):
+        base = family(plain)
+    return f"{base}tz" if base in ZONED and zoned else base
+
+
+def sized(base: str, *numbers: Value) -> str | None:
+    """Write a type with its numbers."""
+    given = [number for number in numbers if number is not None]
+    if not all(isinstance(number, int) for number in given):
+        return None
+    if base == "numeric" and given[1:] == [0]:
+        given = given[:1]
+    return f"{base}({', '.join(map(str, given))})" if given else base
+
+
+def sql_type_text(text: str) -> str | None:
+    """Return the type that a piece of SQL begins with."""
+    match = SQL_TYPE.match(text.strip())
+    if match is None:
+        return None
+    # A precision of seconds is not followed.
+    base = base_type(match[1]) if "(" not in match[1] else None
+    if base is None or (match[2] and base not in {"varchar", "numeric"}):
+        return None
+    rest = text.strip()[match.end() :].lstrip()
+    numbers = [int(number) for number in match.groups()[1:] if number]
+    return f"{sized(base, *numbers)}{'[]' if rest.startswith('[') else ''}"
+
+
+def of_column(column: CallValue, keys: tuple[str, ...] = ()) -> Facts:
+    """Return what `sa.Column(...)` says; `keys` are the columns of its table's primary key."""
+    nullable = column.kwargs.get("nullable", True)
+    name = column.get(0, "name")
+    if column.kwargs.get("primary_key") is True or name in keys:
+        nullable = False
+    kind = column.kwargs.get("type_", column.args[1] if len(column.args) > 1 else None)
+    computed = any(
+        isinstance(each, CallValue) and each.word in {"Identity", "Computed"}
+        for each in column.args
+    )
+    default = column.kwargs.get("server_default")
+    return facts(
+        type=type_text(kind),
+        nullable=null_text(nullable),
+        default=None if computed else default_text(default),
+        comment=comment_text(column.kwargs.get("comment")),
+    )
+
+
+def null_text(nullable: Value) -> str | None:
+    """Say whether a column may be NULL."""
+    return {True: "NULL", False: "NOT NULL"}.get(nullable) if isinstance(nullable, bool) else None
+
+
+def comment_text(value: Value) -> str | None:
+    """Return a comment; none and an empty one are the same."""
+    text = NONE if value in (None, "", False) else value
+    return text if isinstance(text, str) and HOLE not in text else None
+
+
+def of_alter(made: CallValue, prefix: str = "") -> Facts:
+    """Return what `op.alter_column(...)` sets, or with `existing_` what it says was there."""
+    given = made.kwargs
+    known: dict[str, str | None] = {}
+    if given.get(f"{prefix}type" if prefix else "type_") is not None:
+        known["type"] = type_text(given[f"{prefix}type" if prefix else "type_"])
+    if isinstance(given.get(f"{prefix}nullable"), bool):
+        known["nullable"] = null_text(given[f"{prefix}nullable"])
+    default = given.get(f"{prefix}server_default", False)
+    if default is not False:
+        known["default"] = default_text(default)
+    if given.get(f"{prefix}comment", False) is not False:
+        known["comment"] = comment_text(given[f"{prefix}comment"])
+    # What is set, though not to what, is no longer what it was.
+    return tuple((name, text or HOLE) for name, text in known.items() if text or not prefix)
+
+
+def of_index(made: CallValue) -> Facts:
+    """Return what `op.create_index(...)` says."""
+    unique, where = made.kwargs.get("unique", False), made.kwargs.get("postgresql_where")
+    using = made.kwargs.get("postgresql_using", "btree")
+    return facts(
+        columns=listed_text(made.get(2, "columns")),
+        unique={True: "unique", False: "not unique"}.get(unique)
+        if isinstance(unique, bool)
+        else None,
+        predicate=sql_text(where),
+        method=using.lower() if isinstance(using, str) else None,
+    )
+
+
+def listed_text(value: Value) -> str | None:
+    """Return columns and expressions, one after the other."""
+    texts = [sql_text(each) for each in value] if isinstance(value, list) else [None]
+    return None if None in texts else joined(text for text in texts if text is not None)
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Write a list, with commas as they are written by hand."""
+    return ", ".join(texts).replace(" , ", ", ")
+
+
+def of_constraint(made: CallValue) -> Facts:
+    """Return what `op.create_..._constraint(...)` says."""
+    kind = made.word.removeprefix("create_").removesuffix("_constraint").replace("_", " ")
+    valid = "not valid" if made.kwargs.get("postgresql_not_valid") is True else "valid"
+    if kind == "foreign key":
+        target = made.get(2, "referent_table")
+        return facts(
+            kind=kind,
+            columns=listed_text(made.get(3, "local_cols")),
+            target=target.rpartition(".")[2] if isinstance(target, str) else None,
+            target_columns=listed_text(made.get(4, "remote_cols")),
+            on_delete=sql_text(made.kwargs.get("ondelete")),
+            on_update=sql_text(made.kwargs.get("onupdate")),
+            validity=valid,
+        )
+    if kind in {"unique", "primary key"}:
+        return facts(kind=kind, columns=listed_text(made.get(2, "columns")))
+    condition = sql_text(made.get(2, "condition", UNSAID))
+    return facts(kind=kind, condition=condition, validity=valid if kind == "check" else None)
+
+
+UNSAID = CallValue("?", [])
+PARTS = {
+    "UniqueConstraint": "unique",
+    "PrimaryKeyConstraint": "primary key",
+    "CheckConstraint": "check",
+}
+
+
+def of_part(part: CallValue) -> Facts:
+    """Return what a constraint in a table's parts says."""
+    kind = PARTS[part.word]
+    if kind == "check":
+        condition = sql_text(part.get(0, "sqltext", UNSAID))
+        return facts(kind=kind, condition=condition, validity="valid")
+    return facts(kind=kind, columns=listed_text(part.args))
+
+
+def of_labels(made: CallValue) -> Facts:
+    """Return the labels of an enumeration."""
+    known = made.args and all(isinstance(label, str) for label in made.args)
+    return facts(labels=", ".join(made.args)) if known else ()
+
+
+def sql_default(found: list[SqlToken]) -> str | None:
+    """Return the default that a column's definition in SQL says."""
+    words = [token.word for token in found]
+    if "GENERATED" in words or (words and words[0].endswith("SERIAL")):
+        return None
+    if "DEFAULT" not in words:
+        return NONE
+    return default_text(written(ahead(found[words.index("DEFAULT") + 1 :])))
+
+
+def written(found: Iterable[SqlToken]) -> str:
+    """Write tokens as SQL again."""
+    return squeezed(found)
+
+
+def ahead(found: list[SqlToken]) -> Iterator[SqlToken]:
+    """Give tokens up to what ends a default."""
+    for token in found:
+        if token.word in DEFAULT_ENDS and token.kind == "name":
+            return
+        yield token
+
+
+def sql_column(found: list[SqlToken]) -> Facts:
+    """Return what a column's definition in SQL says, from its type on."""
+    words = [token.word for token in found]
+    pairs = list(pairwise(words))
+    required = ("NOT", "NULL") in pairs or ("PRIMARY", "KEY") in pairs
+    required = required or bool(words and words[0].endswith("SERIAL"))
+    return facts(
+        type=sql_type_text(" ".join(token.text for token in found)),
+        nullable=null_text(not required),
+        default=sql_default(found),
+        comment=NONE,
+    )
+
+
+def inside(found: list[SqlToken]) -> tuple[list[SqlToken], list[SqlToken]]:
+    """Return what is in the first parenthesis, and what comes after it."""
+    depth, start = 0, None
+    for index, token in enumerate(found):
+        if token.text == "(":
+            start, depth = (index + 1 if start is None else start), depth + 1
+        elif token.text == ")":
+            depth -= 1
+            if not depth:
+                return found[start:index], found[index + 1 :]
+    return [], []
+
+
+def sql_index(found: list[SqlToken], *, unique: bool) -> Facts:
+    """Return what CREATE INDEX says, behind its table."""
+    words = [token.word for token in found]
+    method = found[1].text.lower() if words[:1] == ["USING"] and len(found) > 1 else "btree"
+    columns, rest = inside(found)
+    after = [token.word for token in rest]
+    where = written(rest[after.index("WHERE") + 1 :]) if "WHERE" in after else None
+    text = squeezed(columns)
+    return facts(
+        columns=joined([text]) if text and HOLE not in text else None,
+        unique="unique" if unique else "not unique",
+        predicate=sql_text(where),
+        method=method,
+    )
+
+
+def sql_constraint(found: list[SqlToken]) -> Facts:
+    """Return what a constraint of SQL says, behind its name; NOT VALID is no part of it."""
+    words = [token.word for token in found]
+    columns, rest = inside(found)
+    text = joined([squeezed(columns)])
+    valid = "not valid" if words[-2:] == ["NOT", "VALID"] else "valid"
+    if HOLE in squeezed(found):
+        return ()
+    if words[:1] == ["UNIQUE"] or words[:2] == ["PRIMARY", "KEY"]:
+        return facts(kind="unique" if words[0] == "UNIQUE" else "primary key", columns=text)
+    if words[:1] == ["CHECK"]:
+        condition = sql_text(text.replace(", ", " , "))
+        return facts(kind="check", condition=condition, validity=valid)
+    if words[:2] != ["FOREIGN", "KEY"] or len(rest) < len(("REFERENCES", "table")):
+        return facts(definition=squeezed(found).removesuffix(" not valid"))
+    targets, _ = inside(rest)
+    said = squeezed(rest)
+    return facts(
+        kind="foreign key",
+        columns=text,
+        target=rest[1].text.lower().rpartition(".")[2],
+        target_columns=joined([squeezed(targets)]) or None,
+        on_delete=rule_of(said, "on delete"),
+        on_update=rule_of(said, "on update"),
+        validity=valid,
+    )
+
+
+def rule_of(said: str, event: str) -> str:
+    """Return what a foreign key does on an event."""
+    found = re.search(rf"{event} (cascade|restrict|set null|set default|no action)", said)
+    return NONE if found is None or found[1] == "no action" else found[1]

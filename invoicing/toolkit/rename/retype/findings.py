@@ -1,0 +1,196 @@
+"""What the plan says of a conversion: whether the types can be, and what cannot follow the values.
+
+Where no expression was given, values mean the same in both types, and whatever the server makes
+of the new type can follow (see `columns.copies.definitions`). With one, 5 may have become 500: what
+compares the column with a value of its own (a check, an index's condition, a key of another table)
+would be about the wrong values, and would fail live writes. It is refused by its name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from invoicing.toolkit.rename.columns.marks import CHANGING
+from invoicing.toolkit.rename.model import PlanFinding, refused
+from invoicing.toolkit.rename.names import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from invoicing.toolkit.rename.columns.copies import Copy
+    from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.retype.conversion import Conversion, Side
+
+_TYPE = """
+SELECT t.typtype::text AS kind, t.typdefault IS NOT NULL AS has_default
+FROM pg_catalog.pg_type AS t WHERE t.oid = $1::pg_catalog.text::pg_catalog.regtype
+"""
+_OF_VALUES = """
+SELECT i.indexprs IS NOT NULL AS expressions, pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS
+    predicate FROM pg_catalog.pg_index AS i WHERE i.indexrelid = $1
+"""
+_CHANGING = "SELECT $1::pg_catalog.text OPERATOR(pg_catalog.~*) $2::pg_catalog.text"
+# Whether the referred key's index can compare it with the new type.
+_COMPARABLE = """
+SELECT format_type(r.atttypid, NULL) AS referred, r.atttypid = n.oid OR EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_opclass AS o ON o.oid = i.indclass[0]
+    JOIN pg_catalog.pg_amop AS p ON p.amopfamily = o.opcfamily AND p.amopstrategy = 3
+    WHERE i.indexrelid = k.conindid AND p.amoplefttype = o.opcintype AND p.amoprighttype = n.oid
+) AS fits
+FROM pg_catalog.pg_constraint AS k
+CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS u (here, there)
+JOIN pg_catalog.pg_attribute AS h ON h.attrelid = k.conrelid AND h.attnum = u.here
+JOIN pg_catalog.pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.there
+CROSS JOIN (SELECT $3::pg_catalog.text::pg_catalog.regtype::oid AS oid) AS n
+WHERE k.oid = $1 AND h.attname = $2
+"""
+_SEQUENCES = """
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, format_type(s.seqtypid, NULL)
+    AS type FROM pg_catalog.pg_depend AS d
+JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = d.objid
+JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+    AND d.refobjid = $1 AND d.refobjsubid = $2 AND d.deptype = 'a' AND s.seqtypid <> 20
+"""
+
+
+async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) -> list[PlanFinding]:
+    """Return what refuses the conversion, and what a person has to know of it."""
+    made = context.conversion
+    if made is None:
+        return []
+    found = [
+        PlanFinding("conversion", quote(context.target.new), "noted", _said(context, made)),
+        *await _types(context, made),
+        *await _default(context, made),
+        *await _sequences(context, made),
+    ]
+    for copy in copies:
+        reason = await _unfit(context, made, copy)
+        if reason is not None:
+            message = f"{reason}. Drop it first, and add it again after the contract"
+            found.append(refused(copy.kind, f"{quote(copy.old_name)} ON {copy.table.sql}", message))
+    return found
+
+
+def _said(context: RenameContext, made: Conversion) -> str:
+    old, new = quote(context.target.old), quote(context.target.new)
+    lossy = (
+        "is an error to the writer"
+        if made.loss == "error"
+        else "is let through if it can be converted at all, and the gate counts the rows"
+    )
+    return (
+        f"{made}. Until the contract both are kept equal by these expressions: a write to either"
+        f" column that the other cannot hold, or from which it cannot be computed back, {lossy}. "
+        f"Not reversible: rows that are there already and whose {old} cannot be computed back from"
+        f" {new} (the gate counts them as lossy), and after the contract whatever {new} has that"
+        f" {made.old.type} cannot hold, with which a restore stops"
+    )
+
+
+async def _types(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    column, found = context.column(), []
+    subject = f"type {made.new.type}"
+    row = await context.connection.fetchrow(_TYPE, made.new.type)
+    for side in (made.old, made.new):
+        if side.category == "A" and not await _has_equality(context, side):
+            message = "is an array of what has no equality, so that it cannot be kept equal"
+            found.append(refused("type", f"type {side.type}", message))
+    for kind, side in ((column.type_kind, made.old), (row["kind"], made.new)):
+        if kind in {"d", "c", "p"}:
+            what = {"d": "a domain", "c": "a composite type"}.get(kind, "a pseudo-type")
+            message = f"is {what}, for which a change of the type is not supported"
+            found.append(refused("type", f"type {side.type}", message))
+    if row["has_default"]:
+        message = "has a default of its own, for which a change of the type is not supported"
+        found.append(refused("type", subject, message))
+    if made.new.type == made.old.type and not made.scaled:
+        message = "is the type of the old column already. Leave out --type to rename it only"
+        found.append(refused("type", subject, message))
+    if column.collation is not None and made.scaled:
+        message = (
+            f"has the collation {column.collation}, which an expression over it does not see. Give"
+            " no --using, or change the collation first"
+        )
+        found.append(refused("type", quote(context.target.old), message))
+    return found
+
+
+async def _has_equality(context: RenameContext, side: Side) -> bool:
+    """Tell whether arrays of a type can be compared: the server says so of two empty ones."""
+    try:
+        async with context.connection.transaction():
+            empty = f"'{{}}'::{side.type}"
+            await context.connection.fetchval(f"SELECT {side.differs(empty, empty)}")
+    except asyncpg.UndefinedFunctionError:
+        return False
+    return True
+
+
+async def _default(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    default = context.column().default
+    if default is None or not made.scaled:
+        return []
+    if await context.connection.fetchval(_CHANGING, default, CHANGING):
+        message = (
+            f"its default {default} is no constant, so that --using cannot convert it. Drop it "
+            "first, and set one on the new column after the contract"
+        )
+        return [refused("default", quote(context.target.old), message)]
+    return []
+
+
+async def _sequences(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    if made.new.type_name != "int8":
+        return []
+    rows = await context.connection.fetch(_SEQUENCES, context.table.oid, context.column().number)
+    return [
+        PlanFinding(
+            "sequence-type",
+            row["name"],
+            "noted",
+            f"is of type {row['type']}, and ends where that ends. After the contract, run: "
+            f"ALTER SEQUENCE {row['name']} AS bigint",
+        )
+        for row in rows
+    ]
+
+
+async def _unfit(context: RenameContext, made: Conversion, copy: Copy) -> str | None:
+    """Return why a copy would not fit the new values; None where it does."""
+    if copy.unsupported is not None:
+        return None
+    if copy.kind == "foreign-key":
+        return await _unfit_key(context, made, copy)
+    if not made.scaled:
+        return None
+    compared = await _compared(context, copy)
+    return f"--using gives the column other values, and {compared}" if compared else None
+
+
+async def _compared(context: RenameContext, copy: Copy) -> str | None:
+    """Return what of a copy is about the old values themselves."""
+    if copy.kind == "check":
+        return "the check compares the old ones"
+    if copy.kind != "index":
+        return None
+    row = await context.connection.fetchrow(_OF_VALUES, copy.oid)
+    if row["expressions"]:
+        return "the index is of an expression of the old ones"
+    differs = row["predicate"] != getattr(copy, "predicate", None)
+    return "the index's condition compares the old ones" if differs else None
+
+
+async def _unfit_key(context: RenameContext, made: Conversion, copy: Copy) -> str | None:
+    if made.scaled:
+        return "--using gives the column other values than those of the referred key"
+    row = await context.connection.fetchrow(
+        _COMPARABLE, copy.oid, context.target.old, made.new.type
+    )
+    if row is not None and not row["fits"]:
+        return f"the key it refers to is {row['referred']}, not comparable with {made.new.type}"
+    return None
