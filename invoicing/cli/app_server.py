@@ -138,6 +138,8 @@ def serve(folder: Path, links: Sequence[PageLink], note: str, **where: Any) -> N
             "MappingKernelManager": kernels | {"untracked_message_types": _UNTRACKED},
         }
     )
+    # Tornado would say of each start that it bounds Jupyter's own limit for a lost browser.
+    logging.getLogger("tornado.general").setLevel(logging.ERROR)
     app = App.instance(config=config)
     app.links, app.note = links, note
     app.initialize([])

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # A person who types waits for the word's end, not for each letter.
 _TYPING = 0.25
-_ALL = ("all", None)
+# An option of the value None is shown as a blank.
+_ALL = ("all", "")
 
 
 class FilterBar:
@@ -77,8 +78,8 @@ class FilterBar:
         until = self.until.value
         return InvoiceFilter(
             account_id=self.account.value,
-            currency=self.currency.value,
-            status=self.status.value,
+            currency=self.currency.value or None,
+            status=self.status.value or None,
             since=self.since.value,
             until=until + timedelta(days=1) if until is not None else None,
             mismatched=self.mismatched.value,
@@ -109,7 +110,7 @@ class FilterBar:
         if tuple(options) != tuple(self.currency.options):
             self._is_filling = True
             self.currency.options = options
-            self.currency.value = kept if kept in currencies else None
+            self.currency.value = kept if kept in currencies else ""
             self._is_filling = False
 
     def show(self, account: AccountSummary) -> None:

@@ -22,6 +22,8 @@ _COLUMNS = (
 )  # fmt: skip
 _NUMBERS = ("amount_cents", "lines_total_cents", "difference_cents")
 _ROWS = 10
+# An option of the value None is shown as a blank.
+_NO_INVOICE = ("choose a row, or an invoice here", "")
 
 
 class InvoiceTable:
@@ -38,7 +40,9 @@ class InvoiceTable:
         self.table.layout = {"width": "100%", "overflow": "auto hidden"}
         # The same by the keyboard.
         self.picker = ipywidgets.Dropdown(
-            description="Lines of", layout={"width": "32em", "max_width": "100%"}
+            options=[_NO_INVOICE],
+            description="Lines of",
+            layout={"width": "32em", "max_width": "100%"},
         )
         self.links, self.caption = page_html(), page_html()
         self.widget = ipywidgets.VBox([self.caption, self.table, self.links, self.picker])
@@ -59,7 +63,9 @@ class InvoiceTable:
         for name in _NUMBERS:
             texts[f"_{name}"] = ordered[name].to_numpy()
         self._ids = [invoice.id for invoice in invoices]
-        self.picker.options = [("choose a row, or an invoice here", None)] + [
+        self.picker.options = [
+            ("choose a row, or an invoice here", "")
+        ] + [  # None would be shown as a blank
             (f"{row[0]}  {row[3]}  {row[6]}", id_)
             for row, id_ in zip(grid.rows, self._ids, strict=True)
         ]
@@ -75,7 +81,7 @@ class InvoiceTable:
             self.picker.value = self._ids[change["new"][0]]
 
     def _pick(self, change: dict[str, Any]) -> None:
-        if change["new"] is not None:
+        if change["new"]:
             self._chosen(change["new"])
 
 

@@ -28,6 +28,7 @@ from tests.conftest import execute, server_names
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from playwright.async_api import Page
     from sqlalchemy.engine import URL
 
 ROOT = Path(__file__).parents[2]
@@ -127,16 +128,21 @@ def _wait_for(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-async def lab(address: str, browser_path: str) -> AsyncIterator[Lab]:
+async def page(browser_path: str) -> AsyncIterator[Page]:
     """Yield a page of the browser, 1280 pixels wide."""
-    kept = ROOT / "notebooks" / "pictures" if os.environ.get("INVOICING_UPDATE_PICTURES") else None
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=browser_path,
             args=["--no-sandbox", *QUIET] if os.getuid() == 0 else [*QUIET],
         )
         try:
-            page = await browser.new_page(viewport=SIZE)
-            yield Lab(page, address, kept)
+            yield await browser.new_page(viewport=SIZE)
         finally:
             await browser.close()
+
+
+@pytest.fixture
+def lab(address: str, page: Page) -> Lab:
+    """Return the page with JupyterLab to be opened in it."""
+    kept = ROOT / "notebooks" / "pictures" if os.environ.get("INVOICING_UPDATE_PICTURES") else None
+    return Lab(page, address, kept)

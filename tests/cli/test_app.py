@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from invoicing.cli.app_pages import write_pages
 from invoicing.notebook.pages import guarded
-from tests.cli.here import run_here
+from tests.cli.here import MAIN, run_here
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,34 @@ def test_a_cell_that_raises_ends_its_page_in_a_sentence() -> None:
     for source in ("a = 1\na + 1", "1 / 0", "a + 2", "# nothing"):
         exec(guarded(source), names)
     assert (shown, failed) == ([2], ["division by zero"])
+
+
+def test_a_crash_at_start_does_not_show_the_token() -> None:
+    crash = (
+        "import invoicing.cli.app_server as s\ndef serve(*_, **__): raise LookupError('crash')\n"
+    )
+    token = "a-token-of-the-tests"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{crash}s.serve = serve; {MAIN}", "app", "--port=8123"],
+        env=os.environ | {"INVOICING_APP_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "LookupError: crash" in ended.stderr
+    assert token not in ended.stderr
+
+
+def test_a_page_without_its_database_is_one_sentence(tmp_path, monkeypatch) -> None:
+    write_pages(tmp_path, "invoice.amt -> amount_cents", as_of="")
+    missing = "postgresql://reader:secret@127.0.0.1:1/none"
+    monkeypatch.setenv("DATABASE_URL", missing)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    notebook = nbformat.read(tmp_path / "account.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=60).execute()
+    *texts, said = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert [text.output_type for text in texts] == ["display_data"]  # its title
+    assert re.fullmatch(r'<p role="alert"><b>.*127\.0\.0\.1.*</b></p>', said.data["text/html"])
+    assert "secret" not in str(said)

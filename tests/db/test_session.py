@@ -71,6 +71,27 @@ async def test_a_read_only_session_cannot_write(database: Database) -> None:
     assert caught.value.orig.sqlstate == READ_ONLY
 
 
+async def refuses_writes(url: URL, settings: Settings) -> None:
+    async with Database(url, settings) as database:
+        assert await count(database) == 0
+        with pytest.raises(DBAPIError) as caught:
+            async with database.transaction() as session:
+                session.add(create_account())
+        assert caught.value.orig.sqlstate == READ_ONLY
+        assert await count(database) == 0
+
+
+async def test_with_the_read_only_setting_a_transaction_cannot_write_either(
+    migrated_database_url: URL,
+) -> None:
+    await refuses_writes(migrated_database_url, Settings(read_only=True))
+
+
+async def test_nor_can_it_behind_pgbouncer(migrated_database_url: URL) -> None:
+    with pgbouncer(migrated_database_url, pool_size=1) as url:
+        await refuses_writes(url, Settings(read_only=True, pgbouncer=True))
+
+
 async def test_reads_are_ended_and_writes_stop_waiting_for_locks(
     migrated_database_url: URL,
 ) -> None:

@@ -1,14 +1,27 @@
-"""What the driver raises when a connection dies says so, whichever library was using it."""
+"""A connection that dies is called lost, and a session that only reads changes nothing."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from invoicing.toolkit.rename import Target
+from invoicing.db import Database
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Phase, Rename, Target
 from invoicing.toolkit.rename.connection.pool import explained
-from invoicing.toolkit.rename.errors import RenameInterruptedError
+from invoicing.toolkit.rename.errors import RenameFailedError, RenameInterruptedError
+from tests.conftest import newest_server_url
+from tests.rename.bills import CONFIRM, TARGET, renaming, verified
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from sqlalchemy.engine import URL
+
+server_url = newest_server_url
 
 CONFUSED = asyncpg.InternalClientError(
     "cannot switch to state 12; another operation is in progress"
@@ -39,3 +52,23 @@ def test_a_lost_connection_is_called_that(error: Exception) -> None:
         raise error
     assert "Run the same command again" in str(raised.value)
     assert "switch to state" not in str(raised.value)
+
+
+async def test_a_read_only_setting_is_refused_every_phase_by_the_server(url: URL) -> None:
+    async with Database(url, Settings(read_only=True)) as database, renaming(url) as writing:
+        watched = Rename(database, TARGET)
+        await refused(watched.expand())
+        assert (await watched.snapshot()).status.phase is Phase.NONE
+        await writing.expand()
+        await refused(watched.backfill())
+        await refused(watched.rollback())
+        await verified(writing)
+        await refused(watched.verify())
+        await refused(watched.contract(confirm=CONFIRM))
+        assert (await watched.snapshot()).status.phase is Phase.VERIFIED
+
+
+async def refused(phase: Awaitable[object]) -> None:
+    with pytest.raises(RenameFailedError, match="INVOICING_READ_ONLY") as raised:
+        await phase
+    assert raised.value.sqlstate == "25006"

@@ -105,7 +105,8 @@ _ADVICE = {
     "53100": "Free disk space, then run the same command again: it goes on from there",
     "53200": "The server has no memory left; run the same command again later",
     "53300": "The server has no connection left; use fewer workers, or raise max_connections",
-    "25006": "This is a replica, or the session is read-only: connect to the primary",
+    "25006": "This is a replica, or the session is read-only: connect to the primary, and unset "
+    "INVOICING_READ_ONLY",
     "57014": "It was cancelled; run the same command again: it goes on from there",
     "42P01": "The table is not there any more. Run: {plan}",
     "42703": "The column is not there any more. Run: {plan}",
