@@ -163,22 +163,48 @@ def test_dates_are_found_out_from_all_values(tmp_path, values, said):
     parse_mapping(text, "suggested")
 
 
-def test_a_workbook_has_a_section_for_each_sheet(tmp_path):
-    workbook = xlsxwriter.Workbook(str(tmp_path / "book.xlsx"))
-    for name, header, record in [
-        ("Clients", ["Id", "Name"], [1, "Ada"]),
-        ("Notes", ["Hello"], ["world"]),
-        ("Bills", ["Invoice no", "Client id", "Date", "Total", "Currency"],
-         ["A1", 1, "2026-01-02", 19.5, "EUR"]),
-    ]:  # fmt: skip
+def workbook_of(path, **sheets):
+    """Write a workbook of sheets, each a header and one row."""
+    workbook = xlsxwriter.Workbook(str(path))
+    for name, (header, record) in sheets.items():
         sheet = workbook.add_worksheet(name)
         sheet.write_row(0, 0, header)
         sheet.write_row(1, 0, record)
     workbook.close()
-    parsed = tomllib.loads(suggest_mapping([tmp_path / "book.xlsx"]))
-    assert parsed["accounts"]["sheet"] == "Clients"
-    assert parsed["invoices"]["sheet"] == "Bills"
+    return path
+
+
+CLIENTS = (["Id", "Name"], [1, "Ada"])
+BILLS = (
+    ["Invoice no", "Client id", "Date", "Total", "Currency", "Status"],
+    ["A1", 1, "2026-01-02", 19.5, "EUR", "paid"],
+)
+POSITIONS = (["Line ID", "Invoice no", "Description", "Amount"], ["L1", "A1", "Seats", 19.5])
+
+
+@pytest.mark.parametrize(
+    "positions", [POSITIONS, (["Nr", "Rechnung", "Summe"], ["L1", "A1", 19.5])]
+)
+async def test_a_workbook_has_a_section_for_each_sheet(database, tmp_path, positions):
+    sheets = {"Clients": CLIENTS, "Notes": (["Hello"], ["world"]), "Bills": BILLS}
+    path = workbook_of(tmp_path / "book.xlsx", **sheets, Positions=positions)
+    text = suggest_mapping([path])
+    parsed = tomllib.loads(text)
+    kinds = ("accounts", "invoices", "lines")
+    assert [parsed[kind]["sheet"] for kind in kinds] == ["Clients", "Bills", "Positions"]
     assert parsed["invoices"]["account_id"] == "Client id"
+    report = await load_files(database, mapping=parse_mapping(text, "suggested"))
+    assert [file.inserted for file in report.files] == [1, 1, 1]
+
+
+def test_sheets_of_one_kind_are_named_and_left_to_be_chosen(tmp_path):
+    text = suggest_mapping(
+        [workbook_of(tmp_path / "book.xlsx", Clients=CLIENTS, January=BILLS, February=BILLS)]
+    )
+    (line,) = (line for line in text.splitlines() if line.startswith('sheet = "???"'))
+    assert '"January" or "February"' in line
+    with pytest.raises(MappingError, match=r"sheet is still '\?\?\?'"):
+        parse_mapping(text, "suggested")
 
 
 def test_nested_values_and_floats_of_parquet_are_looked_at_too(tmp_path):

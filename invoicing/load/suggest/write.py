@@ -82,7 +82,11 @@ def _layout(role: Role, roles: list[Role], folder: Path) -> list[str]:
     lines = [_line("file", _quoted(str(name)))]
     for key in ("sheet", "header_row", "encoding"):
         value = getattr(table.layout, key)
-        if value is not None:
+        if key == "sheet" and table.rivals:
+            sheets = " or ".join(map(_quoted, [value, *table.rivals]))
+            why = f"{sheets}: each looks like {role.kind}. Load them one after the other"
+            lines.append(_line(key, _quoted(TO_FILL_IN), why))
+        elif value is not None:
             lines.append(_line(key, _quoted(value), "found out"))
     totals = _total_rows(role)
     if totals:
