@@ -107,7 +107,7 @@ def monthly_totals_statement(since: date | None, until: date | None) -> AnySelec
             _cents(totals.cents, totals.status == InvoiceStatus.PAID).label("paid_cents"),
             _cents(totals.cents, totals.status == InvoiceStatus.OPEN).label("open_cents"),
         )
-        .where(totals.status.in_(BILLED), totals.is_issued)
+        .where(totals.status.in_(BILLED))
         .group_by(month, totals.currency)
         .having(func.sum(totals.invoices) > 0)
     )
