@@ -39,7 +39,7 @@ from invoicing.models import (
 )
 from invoicing.rollup import is_usable
 from invoicing.schemas.portfolio import Source
-from invoicing.services.figures import bucket_of, with_lines_total
+from invoicing.services.figures import bucket_of, summed, with_lines_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def question(
 
 async def rows_of(session: AsyncSession, statement: AnySelect) -> tuple[list[Row[Any]], Source]:
     """Return the rows of a question, and what they were read from; one statement."""
-    rows = list(await session.execute(statement))
+    rows = list(await summed(session, statement))
     if "is_rolled_up" not in statement.selected_columns:
         return rows, Source.INVOICES
     # Of no rows at all one comes, of NULLs, that says which branch it was.
