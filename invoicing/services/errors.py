@@ -87,8 +87,8 @@ class SumTooLargeError(InvoicingError):
     def __init__(self) -> None:
         super().__init__(
             "cannot answer: the amounts add up beyond 9,223,372,036,854,775,807 minor units, the "
-            "most that a total can hold (BIGINT), in either direction. Amounts are probably wrong. Run: "
-            'psql -c "SELECT id, currency, amount_cents FROM invoice '
+            "most that a total can hold (BIGINT), in either direction. Amounts are probably wrong. "
+            'Run: psql -c "SELECT id, currency, amount_cents FROM invoice '
             'ORDER BY abs(amount_cents::numeric) DESC LIMIT 10", and the same of total_cents in '
             "invoice_line"
         )
