@@ -33,7 +33,7 @@ def test_the_roll_up_from_build_to_drop(migrated_database_url: URL) -> None:
     assert "Folded 1 changes" in invoicing("portfolio", "fold").stdout
     assert "All 2 totals" in invoicing("portfolio", "check").stdout
     own = "SET invoicing.rollup = 'on'"
-        asyncio.run(execute(migrated_database_url, own, "DELETE FROM invoice_day_total"))
+    asyncio.run(execute(migrated_database_url, own, "DELETE FROM invoice_day_total"))
     wrong = invoicing("portfolio", "check")
     assert wrong.returncode == 1
     assert "invoice_day_total" in wrong.stdout
