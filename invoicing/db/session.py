@@ -14,6 +14,7 @@ the time limit is the driver's.
 from __future__ import annotations
 
 import asyncio
+import select
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
@@ -308,9 +309,20 @@ def _refuse_closed_connection(
 ) -> None:
     """Let the pool replace a connection the server has closed, without asking the server.
 
-    asyncpg notices the end of its socket by itself, so this costs no round trip, as `pool_pre_ping`
-    would.
+    asyncpg notices the end of its socket by itself, and the system knows before the event loop
+    does, so this costs no round trip, as `pool_pre_ping` would.
     """
-    if dbapi_connection.driver_connection.is_closed():
+    connection = dbapi_connection.driver_connection
+    if connection.is_closed() or _has_unread(connection):
         message = "the server has closed this connection"
         raise DisconnectionError(message)
+
+
+def _has_unread(connection: asyncpg.Connection) -> bool:
+    """Tell whether something arrived on an idle connection: its end, or what announces it."""
+    transport = connection._transport  # noqa: SLF001 -- the driver has no public way to its socket
+    if transport.is_closing():
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from python_calamine import CalamineError, CalamineWorkbook
 
 from invoicing.load.errors import InputFileError
+from invoicing.schemas.cells import NotAnId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def _value(cell: object) -> object:
         case str():
             return cell if cell.strip() else None
         case bool():
-            return str(cell).lower()
+            return NotAnId(str(cell).lower())
         case float():
             return int(cell) if cell.is_integer() and abs(cell) < _EXACT_FLOAT else cell
         case int() | date() | None:

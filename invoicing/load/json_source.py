@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoicing.load.errors import InputFileError
 from invoicing.load.text_file import READ_ERRORS, open_text
+from invoicing.schemas.cells import NotAnId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +28,14 @@ class JsonSource:
         self.path = path
         self._encoding = encoding
         names: dict[str, str] = {}
-        for _, row, _ in self._objects():
+        first = ""
+        for line, row, problem in self._objects():
             for name in row:
                 names.setdefault(name.lower(), name)
+            if problem is not None and not first:
+                first = f"; line {line} {problem[0]}"
         if not names:
-            raise InputFileError(path, "none of its lines is a JSON object with columns")
+            raise InputFileError(path, f"none of its lines is a JSON object with columns{first}")
         self.headings = [*names.values()]
         self.columns = [*names]
 
@@ -63,22 +68,29 @@ def _flat(row: object, prefix: str = "") -> dict[str, object]:
         message = f"it is {json.dumps(row)[:40]}"
         raise ValueError(message)  # noqa: TRY004 -- what json itself raises
     flat: dict[str, object] = {}
+    lowered: set[str] = set()
     for key, value in row.items():
         name = " ".join(f"{prefix}{key}".split())
         if isinstance(value, dict):
-            flat |= _flat(value, f"{name}.")
+            added: dict[str, object] = _flat(value, f"{name}.")
         elif isinstance(value, list):
-            flat[name] = json.dumps(value, default=str)
+            added = {name: NotAnId(json.dumps(value, default=str))}
         else:
-            flat[name] = str(value).lower() if isinstance(value, bool) else value
+            added = {name: NotAnId(str(value).lower()) if isinstance(value, bool) else value}
+        for column in added:
+            if column.lower() in lowered:
+                message = f"the column {column!r} is there more than once"
+                raise ValueError(message)
+            lowered.add(column.lower())
+        flat |= added
     return flat
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
-    names = {name.lower() for name in row}
-    if len(names) != len(pairs):
-        message = "a key is there more than once"
+    if len(row) != len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        message = f"the key {twice!r} is there more than once"
         raise ValueError(message)
     return row
 

@@ -240,7 +240,7 @@ class _Load:
             kind = input_.kind
             column = kind.parent_column or "id"
             parent = kind.parent.name if kind.parent is not None else ""
-            fields = {column: input_.check.field(column)}
+            fields = {name: input_.check.field(name) for name in ("id", column)}
             await staging.check(kind, fields, names.get(parent, ""))
         for input_ in self._inputs:
             input_.rejected = await staging.count_rejected(input_.kind, input_.part)

@@ -54,3 +54,19 @@ class MissingParameterError(UsageError):
             "name before; in read_frame give it: read_frame(database, sql, {...}). A colon that "
             "begins no parameter is written \\:"
         )
+
+
+class NoQueryError(UsageError):
+    """A statement is no query whose rows could be a DataFrame; it did not run.
+
+    Attributes:
+        word: its first word.
+    """
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        super().__init__(
+            f"{word} is no query here: it returns no rows to make a DataFrame of. It did not run. "
+            "Write a SELECT (INSERT, UPDATE and DELETE need RETURNING); anything else runs with "
+            "await session.execute(text(...))"
+        )

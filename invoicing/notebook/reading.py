@@ -29,22 +29,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
-from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import refused
-from invoicing.notebook.errors import FrameError, MissingParameterError
+from invoicing.notebook.errors import FrameError, NoQueryError
+from invoicing.notebook.parameters import bound_text, first_word
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from asyncpg.prepared_stmt import PreparedStatement
     from pandas.api.extensions import ExtensionDtype
-    from sqlalchemy import Executable, TextClause
+    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncSession
 
+# What COPY takes; those that write need RETURNING.
+_QUERIES = {"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"}
 # Bytes of CSV that are read at once: what is needed beside the result.
 _BLOCK = 8_000_000
 _MICROSECONDS = "us"
@@ -81,6 +83,7 @@ async def read_frame(
 
     Raises:
         MissingParameterError: SQL has a name that `parameters` has not.
+        NoQueryError: the statement returns no rows, or is one that COPY does not take.
         FrameError: two columns have one name, or a value is outside of what the dtype can hold
             (an infinite date, a numeric NaN); it names the column.
         StatementFailedError: the server refused the statement.
@@ -91,10 +94,13 @@ async def read_frame(
     async with _driver(source) as connection:
         try:
             columns = _columns(await connection.prepare(sql))
+            if not columns or first_word(sql) not in _QUERIES:
+                raise NoQueryError(first_word(sql))
             reader = _Reader(columns)
             async with _iso_dates(connection):
                 copying = connection.copy_from_query(
-                    _in_utc(sql, columns),
+                    # A comment at the end goes no further than its line.
+                    _in_utc(sql, columns) + "\n",
                     *values,
                     output=reader.take,
                     format="csv",
@@ -104,29 +110,6 @@ async def read_frame(
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             raise refused(error) from None
     return await asyncio.to_thread(reader.frame)
-
-
-def bound_text(sql: str, values: Mapping[str, Any]) -> TextClause:
-    """Return SQL with the value of each `:name` in it; what is not in it is left out.
-
-    Raises:
-        MissingParameterError: a name has no value.
-    """
-    statement = text(sql.strip().removesuffix(";"))
-    # What the parser of `text` has found: no name within '::' or a word.
-    names = list(statement.compile().params)
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise MissingParameterError(missing)
-    lists = (list, tuple, set, frozenset)
-    return statement.bindparams(
-        *(
-            bindparam(name, list(values[name]), expanding=True)
-            if isinstance(values[name], lists)
-            else bindparam(name, values[name])
-            for name in names
-        )
-    )
 
 
 def _compiled(statement: Executable) -> tuple[str, list[Any]]:

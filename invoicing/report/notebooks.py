@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import closing, contextmanager
 from copy import deepcopy
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -46,6 +47,8 @@ PAGE = "page"
 _BEFORE_PAGE = {"parameters", "injected-parameters", "page-setup"}
 KERNEL = "python3"
 TIMEOUT = 600
+# It imports black where that is installed, and warns of one that another thread is importing.
+_parameterizing = Lock()
 
 
 class Runner:
@@ -69,9 +72,10 @@ class Runner:
         Raises:
             NotebookFailedError: a cell raised.
         """
-        node: NotebookNode = parameterize_notebook(
-            load_notebook_node(str(self._notebook)), dict(parameters)
-        )
+        with _parameterizing:
+            node: NotebookNode = parameterize_notebook(
+                load_notebook_node(str(self._notebook)), dict(parameters)
+            )
         if page:
             node.cells = [cell for cell in node.cells if _tags(cell) & {PAGE, *_BEFORE_PAGE}]
         self._client.nb = node

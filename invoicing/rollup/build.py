@@ -10,7 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
-from invoicing.rollup.definition import AMOUNT, DELTAS, OLD_AMOUNT, TOTALS, Definition
+from invoicing.rollup.definition import (
+    AMOUNT,
+    DELTAS,
+    OLD_AMOUNT,
+    OWN_WRITES,
+    TOTALS,
+    Definition,
+)
 from invoicing.rollup.errors import CannotRollUpError, RollupBusyError
 from invoicing.rollup.fold import FOLD_LOCK
 from invoicing.rollup.locking import (
@@ -143,8 +150,8 @@ async def _fill(database: Database, definition: Definition) -> list[int]:
         settings = ("statement_timeout = 0", "work_mem = '128MB'")
         for setting in settings:
             await connection.exec_driver_sql(f"SET LOCAL {setting}")
-        for lock in (NO_TRUNCATE, FOLD_LOCK):
-            await connection.exec_driver_sql(lock)
+        for statement in (OWN_WRITES, NO_TRUNCATE, FOLD_LOCK):
+            await connection.exec_driver_sql(statement)
         for statement in definition.empty():
             await connection.exec_driver_sql(statement)
         filled = [await connection.exec_driver_sql(sql) for sql in definition.fill()]

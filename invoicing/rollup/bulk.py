@@ -30,10 +30,10 @@ async def filled_at_once(session: AsyncSession) -> AsyncIterator[None]:
         return
     definition = await find_definition(session)
     connection = await session.connection()
-    for statement in definition.switches("DISABLE"):
+    for statement in definition.switched_off():
         await connection.exec_driver_sql(statement)
     yield
-    switched_on = definition.switches("ENABLE ALWAYS")
     noted = "UPDATE invoice_rollup SET built_at = now(), folded_at = now()"
-    for statement in (*definition.empty(), *definition.fill(), *switched_on, noted):
+    switched_on = (*definition.functions(), *definition.switched_on())
+    for statement in (*definition.empty(), *definition.fill(), noted, *switched_on):
         await connection.exec_driver_sql(statement)

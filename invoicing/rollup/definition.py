@@ -18,6 +18,13 @@ EVENTS = ("insert", "update", "delete", "truncate")
 TRIGGERS = tuple((table, f"{table}_rollup_{event}") for table in TABLES for event in EVENTS)
 TOTALS = ("invoice_day_total", "invoice_account_total", "invoice_difference")
 DELTAS = ("invoice_delta", "invoice_line_delta")
+# What writes to them but the roll-up itself: a restore of another database's totals.
+_ANY_WRITE = "INSERT OR UPDATE OR DELETE OR TRUNCATE"
+_GUARDED = dict.fromkeys((*TOTALS, *DELTAS), _ANY_WRITE) | {"invoice_rollup": "INSERT OR UPDATE"}
+GUARDS = tuple((table, f"{table}_guard") for table in _GUARDED)
+GUARD = "invoice_rollup_guard"
+# The roll-up's own writes, for the rest of the transaction.
+OWN_WRITES = "SET LOCAL invoicing.rollup = 'on'"
 AMOUNT = inspect(Invoice).columns["amount_cents"].name
 # What else the amount may be called, on a table that is not renamed yet.
 OLD_AMOUNT = "amt"
@@ -29,6 +36,7 @@ _TRANSITIONS = {
 
 # A rename's backfill changes nothing that is added up, and the rename asks this of each trigger.
 _UNLESS_BACKFILL = "WHEN (current_setting('invoicing.backfill', true) IS DISTINCT FROM 'on')"
+_UNLESS_OWN = "WHEN (current_setting('invoicing.rollup', true) IS DISTINCT FROM 'on')"
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,23 @@ class Definition:
 
     def functions(self) -> list[str]:
         """Create the trigger functions, or replace them; whoever may write needs no right more."""
+        bodies = {
+            f"{TABLES[0]}_rollup": self._of_invoices(),
+            f"{TABLES[1]}_rollup": self._of_lines(),
+        }
+        bodies[GUARD] = f"DELETE FROM {self.schema}.invoice_rollup;"
         return [
             f"""
-            CREATE OR REPLACE FUNCTION {self.schema}.{table}_rollup() RETURNS trigger
-            LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $rollup$
+            CREATE OR REPLACE FUNCTION {self.schema}.{name}() RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER
+            SET search_path = pg_catalog, pg_temp SET invoicing.rollup = 'on' AS $rollup$
             BEGIN
                 {body}
                 RETURN NULL;
             END
             $rollup$
             """
-            for table, body in zip(TABLES, (self._of_invoices(), self._of_lines()), strict=True)
+            for name, body in bodies.items()
         ]
 
     def triggers(self) -> list[str]:
@@ -71,18 +85,40 @@ class Definition:
                     f"CREATE TRIGGER {name} AFTER {event.upper()} ON {on} {rows}"
                     f" FOR EACH STATEMENT {when} EXECUTE FUNCTION {self.schema}.{table}_rollup()"
                 )
-        return made + self.switches("ENABLE ALWAYS")
+        for table, name in GUARDS:
+            made.append(f"DROP TRIGGER IF EXISTS {name} ON {self.schema}.{table}")
+            made.append(
+                f"CREATE TRIGGER {name} AFTER {_GUARDED[table]} ON {self.schema}.{table}"
+                f" FOR EACH STATEMENT {_UNLESS_OWN} EXECUTE FUNCTION {self.schema}.{GUARD}()"
+            )
+        return made + self.switched_on()
 
-    def switches(self, switch: str) -> list[str]:
-        """Enable or disable every trigger of the roll-up."""
+    def switched_off(self) -> list[str]:
+        """Disable every trigger of the roll-up."""
+        return self._switch("DISABLE")
+
+    def switched_on(self) -> list[str]:
+        """Enable every trigger of the roll-up, which were new or off.
+
+        In one transaction with `functions`: their rows in the catalog are then of one transaction,
+        by which a later change of any of them is noticed.
+        """
+        return self._switch("ENABLE ALWAYS")
+
+    def _switch(self, switch: str) -> list[str]:
         return [
-            f"ALTER TABLE {self.schema}.{table} {switch} TRIGGER {name}" for table, name in TRIGGERS
+            f"ALTER TABLE {self.schema}.{table} {switch} TRIGGER {name}"
+            for table, name in (*TRIGGERS, *GUARDS)
         ]
 
     def drops(self) -> list[str]:
         """Drop the triggers and their functions, where they are."""
-        triggers = [f"DROP TRIGGER IF EXISTS {n} ON {self.schema}.{t}" for t, n in TRIGGERS]
-        return triggers + [f"DROP FUNCTION IF EXISTS {self.schema}.{t}_rollup()" for t in TABLES]
+        triggers = [
+            f"DROP TRIGGER IF EXISTS {name} ON {self.schema}.{table}"
+            for table, name in (*TRIGGERS, *GUARDS)
+        ]
+        functions = (*(f"{table}_rollup" for table in TABLES), GUARD)
+        return triggers + [f"DROP FUNCTION IF EXISTS {self.schema}.{name}()" for name in functions]
 
     def empty(self) -> list[str]:
         """Delete all totals, and the changes that this transaction can see."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError
-from invoicing.rollup.definition import DELTAS
+from invoicing.rollup.definition import DELTAS, OWN_WRITES
 from invoicing.rollup.errors import NoRollupError, RollupBusyError
 from invoicing.rollup.locking import LOCK_NOT_AVAILABLE, lock_holders, sqlstate_of
 from invoicing.rollup.state import rollup_state
@@ -91,6 +91,7 @@ async def fold_rollup(database: Database) -> Fold:
                 raise NoRollupError(state.reason)
             # A bulk load may have left millions.
             await session.execute(text("SET LOCAL statement_timeout = 0"))
+            await session.execute(text(OWN_WRITES))
             changes = (await session.execute(_FOLD)).scalar_one()
     except DBAPIError as error:
         if sqlstate_of(error) != LOCK_NOT_AVAILABLE:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, literal_column, select, text
 
-from invoicing.rollup.definition import TABLES, TRIGGERS
+from invoicing.rollup.definition import GUARDS, TRIGGERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
     from invoicing.db import AsyncSession
 
-_NAMES = ", ".join(f"'{name}'" for _, name in TRIGGERS)
-_RELATIONS = ", ".join(f"CAST('{table}' AS regclass)" for table in TABLES)
+_ALL = (*TRIGGERS, *GUARDS)
+_NAMES = ", ".join(f"'{name}'" for _, name in _ALL)
+_RELATIONS = ", ".join(f"CAST('{table}' AS regclass)" for table in dict(_ALL))
+# Whatever changes a trigger or a function writes its row anew, whose xmin is then another one.
 _TRIGGERS = (
-    "(SELECT count(*) FROM pg_catalog.pg_trigger"
-    f" WHERE tgrelid IN ({_RELATIONS}) AND tgname IN ({_NAMES}) AND tgenabled = 'A')"
+    "(SELECT CASE WHEN count(DISTINCT CAST(t.xmin AS text)) = 1 THEN count(*) ELSE 0 END"
+    " FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid"
+    f" WHERE t.tgrelid IN ({_RELATIONS}) AND t.tgname IN ({_NAMES}) AND t.tgenabled = 'A'"
+    " AND t.xmin = p.xmin)"
+)
+_ANY_TRIGGER = (
+    "EXISTS (SELECT FROM pg_catalog.pg_trigger"
+    f" WHERE tgrelid IN ({_RELATIONS}) AND tgname IN ({_NAMES}))"
 )
 _SUBSCRIBED = f"EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
 
@@ -30,13 +38,14 @@ def is_usable() -> ColumnElement[bool]:
     """Return the condition under which totals and changes together are exact.
 
     A roll-up is built, and nothing has written past its triggers since: they fire always, in a
-    restore with session_replication_role = replica too; whoever switches them off and on again
-    (pg_restore --disable-triggers) leaves them another way on. What a subscription writes fires no
-    trigger of a statement. A part of the reading statement, so that it is of the same snapshot.
+    restore with session_replication_role = replica too; and they and their functions are still as
+    one transaction made them: whoever switches one off and on again, or replaces it, writes its row
+    of the catalog anew. Whoever else writes to the totals (a restore of data) deletes the row that
+    says it is built. What a subscription writes fires no trigger of a statement. A part of the
+    reading statement, so that it is of the same snapshot.
     """
     condition = (
-        f"EXISTS (SELECT FROM invoice_rollup) AND {_TRIGGERS} = {len(TRIGGERS)}"
-        f" AND NOT {_SUBSCRIBED}"
+        f"EXISTS (SELECT FROM invoice_rollup) AND {_TRIGGERS} = {len(_ALL)} AND NOT {_SUBSCRIBED}"
     )
     return literal_column(f"({condition})", Boolean)
 
@@ -65,15 +74,16 @@ async def rollup_state(session: AsyncSession | AsyncConnection) -> RollupState:
     reason = ""
     if row.built_at is None:
         reason = (
-            "its triggers are there, and its totals are not: the build was interrupted, or a table "
-            "was truncated in a transaction of REPEATABLE READ"
-            if row.triggers
+            "its triggers are there, and its totals are not to be relied on: the build was "
+            "interrupted, something else wrote to them (as a restore of data does), or a table was "
+            "truncated in a transaction of REPEATABLE READ"
+            if row.any_trigger
             else "it has not been built"
         )
-    elif row.triggers != len(TRIGGERS):
+    elif row.triggers != len(_ALL):
         reason = (
-            f"{len(TRIGGERS) - row.triggers} of its {len(TRIGGERS)} triggers are not as they were "
-            "built, so that changes may be missing, as after pg_restore --disable-triggers"
+            f"its {len(_ALL)} triggers are not as they were built: switched off and on, replaced "
+            "or restored from a dump since, so that changes may be missing"
         )
     elif row.subscribed:
         reason = "a subscription writes to its tables, which fires no trigger of a statement"
@@ -89,5 +99,6 @@ _STATE = select(
         " AS unfolded"
     ),
     text(f"{_TRIGGERS} AS triggers"),
+    text(f"{_ANY_TRIGGER} AS any_trigger"),
     text(f"{_SUBSCRIBED} AS subscribed"),
 )

@@ -51,6 +51,16 @@ _NO_CENTS: tuple[tuple[LiteralString, re.Pattern[str], LiteralString], ...] = (
 )
 
 
+class NotAnId(str):
+    """The text of a value that tells no row from another: an array, true or false."""
+
+    __slots__ = ()
+
+    def strip(self, _: str | None = None, /) -> NotAnId:
+        """Return itself, so that what reads cells does not forget what it is."""
+        return self
+
+
 def stable_id(kind: str, external: object) -> UUID:
     """Return the UUID of an external id: the same one on every load and every machine.
 
@@ -68,6 +78,9 @@ def stable_id(kind: str, external: object) -> UUID:
 
 def id_text(external: object) -> str:
     """Return the text that an external id is known by: 17, 17.0 and " 17 " are `17`."""
+    if isinstance(external, NotAnId):
+        rule = "not-an-id"
+        raise PydanticCustomError(rule, "is an array, true or false, which is no id")
     if isinstance(external, bytes) and len(external) == _UUID_BYTES:
         return str(UUID(bytes=external))
     if isinstance(external, float) and not isnan(external):

@@ -50,7 +50,7 @@ class AccountSummary(_Row):
 
 
 class MonthlyTotals(_Row):
-    """What was billed in one month (UTC) of issue, and what has become of it.
+    """What was billed in one month (UTC), and what has become of it.
 
     `billed_cents` is `paid_cents` + `open_cents`; drafts and voids are none of them.
     """

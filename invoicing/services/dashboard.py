@@ -12,6 +12,7 @@ from sqlalchemy.types import NullType
 from invoicing.models import Account, Invoice, InvoiceLine
 from invoicing.schemas.dashboard import AccountDashboard, InvoiceSummary
 from invoicing.services.errors import AccountNotFoundError
+from invoicing.services.figures import summed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ async def get_account_dashboard(session: AsyncSession, account_id: UUID) -> Acco
     Raises:
         AccountNotFoundError: no account has this id.
     """
-    row = (await session.execute(_ONE, {"account_id": account_id})).one_or_none()
+    row = (await summed(session, _ONE, {"account_id": account_id})).one_or_none()
     if row is None:
         raise AccountNotFoundError(account_id)
     return _dashboard(row)
@@ -58,7 +59,7 @@ async def get_account_dashboards(
     Raises:
         AccountNotFoundError: some ids are of no account; it names them all.
     """
-    rows = (await session.execute(_MANY, {"account_ids": list(account_ids)})).all()
+    rows = (await summed(session, _MANY, {"account_ids": list(account_ids)})).all()
     if len(rows) < len(account_ids):
         found = {row.id for row in rows}
         raise AccountNotFoundError(*dict.fromkeys(id_ for id_ in account_ids if id_ not in found))

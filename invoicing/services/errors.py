@@ -1,4 +1,4 @@
-"""Accounts and invoices that are not there, and names that are ambiguous."""
+"""Accounts and invoices that are not there, ambiguous names, and sums too large to hold."""
 
 from __future__ import annotations
 
@@ -78,4 +78,17 @@ class NoSuchAccountNameError(InvoicingError):
             if text
             else "there are no accounts in this database. "
             "Run: invoicing sample --accounts 200 --invoices 20000, or: invoicing load --help"
+        )
+
+
+class SumTooLargeError(InvoicingError):
+    """Amounts add up to more, or to less, than a total can hold."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cannot answer: the amounts add up beyond 9,223,372,036,854,775,807 minor units, the "
+            "most that a total can hold (BIGINT), in either direction. Amounts are probably wrong. "
+            'Run: psql -c "SELECT id, currency, amount_cents FROM invoice '
+            'ORDER BY abs(amount_cents::numeric) DESC LIMIT 10", and the same of total_cents in '
+            "invoice_line"
         )

@@ -6,15 +6,43 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Date, case, func, select
+from sqlalchemy.exc import DBAPIError
 
 from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.schemas.portfolio import AgeBucket
+from invoicing.services.errors import SumTooLargeError
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, ColumnExpressionArgument, Label, Select
+    from sqlalchemy import (
+        ColumnElement,
+        ColumnExpressionArgument,
+        Executable,
+        Label,
+        Result,
+        Select,
+    )
 
+    from invoicing.db.session import AsyncSession
+
+OUT_OF_RANGE = "22003"
 # The most days of each bucket; what is older has one of its own.
 _MOST_DAYS = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
+
+
+async def summed(
+    session: AsyncSession, statement: Executable, values: dict[str, Any] | None = None
+) -> Result[Any]:
+    """Run a statement that adds amounts up.
+
+    Raises:
+        SumTooLargeError: a sum is beyond a BIGINT.
+    """
+    try:
+        return await session.execute(statement, values)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != OUT_OF_RANGE:
+            raise
+        raise SumTooLargeError from None
 
 
 def sum_of(cents: ColumnExpressionArgument[int], *where: ColumnElement[bool]) -> ColumnElement[int]:

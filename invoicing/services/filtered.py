@@ -22,7 +22,7 @@ from invoicing.schemas.filtered import (
 )
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
-from invoicing.services.figures import bucket_of, midnight, sum_of, totals_by_month
+from invoicing.services.figures import bucket_of, midnight, sum_of, summed, totals_by_month
 from invoicing.services.periods import every_month, previous_period
 from invoicing.services.rolled_up import BILLED
 
@@ -64,7 +64,7 @@ async def list_invoices(
     )
     if chosen.mismatched:
         statement = statement.where(sums.c.lines_total_cents != Invoice.amount_cents)
-    rows = (await session.execute(_narrowed(statement, chosen))).all()
+    rows = (await summed(session, _narrowed(statement, chosen))).all()
     invoices = [InvoiceSummary.model_validate(row) for row in rows]
     return MatchedInvoices(invoices=invoices, total=rows[0].matched if rows else 0)
 
@@ -123,8 +123,8 @@ async def headline(session: AsyncSession, chosen: InvoiceFilter) -> list[Headlin
         account_id=chosen.account_id, currency=chosen.currency, since=begin, until=until
     )
     statement = select(Invoice.currency, *_figures(periods)).where(Invoice.status.in_(BILLED))
-    rows = await session.execute(
-        _narrowed(statement.group_by(Invoice.currency), whole).order_by(Invoice.currency)
+    rows = await summed(
+        session, _narrowed(statement.group_by(Invoice.currency), whole).order_by(Invoice.currency)
     )
     days = {
         f"{name}days": (end - first).days if first is not None else None
@@ -138,7 +138,7 @@ async def months_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Monthl
     """Return what was billed by month and currency, every month of the filter's range, and paid."""
     statement = totals_by_month(_dated).where(Invoice.status.in_(BILLED))
     statement = statement.order_by(statement.selected_columns.month, Invoice.currency)
-    rows = await session.execute(_narrowed(statement, chosen))
+    rows = await summed(session, _narrowed(statement, chosen))
     found = [MonthlyTotals.model_validate(row) for row in rows]
     return every_month(found, chosen.since, chosen.until)
 
@@ -155,7 +155,7 @@ async def statuses_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Stat
         .group_by(Invoice.currency, Invoice.status)
         .order_by(Invoice.currency, Invoice.status)
     )
-    rows = await session.execute(_narrowed(statement, chosen))
+    rows = await summed(session, _narrowed(statement, chosen))
     return [StatusTotal.model_validate(row) for row in rows]
 
 
@@ -176,7 +176,7 @@ async def ageing_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Ageing
         .group_by(Invoice.currency, bucket)
     )
     narrowed = _narrowed(statement, chosen.model_copy(update={"until": until}))
-    totals = {(row.currency, row.bucket): row for row in await session.execute(narrowed)}
+    totals = {(row.currency, row.bucket): row for row in await summed(session, narrowed)}
     return [
         AgeingTotal(
             currency=currency,

@@ -56,12 +56,14 @@ async def monthly_totals(
     since: date | None = None,
     until: date | None = None,
 ) -> Answer[MonthlyTotals]:
-    """Return what was billed by month of issue and currency, oldest first, and what is paid of it.
+    """Return what was billed by month and currency, oldest first, and what is paid of it.
+
+    An invoice is dated by its issue, one without by the day it was made.
 
     Args:
         session: any session.
         account_id: one account only.
-        since: first day of issue to count; from the beginning if not given.
+        since: first day to count; from the beginning if not given.
         until: first day not to count any more; to the end if not given.
     """
     rows, source = await rows_of(session, _monthly_totals(account_id, since, until))
@@ -70,13 +72,12 @@ async def monthly_totals(
 
 @_made_once
 def _monthly_totals(account_id: UUID | None, since: date | None, until: date | None) -> AnySelect:
-    statement = totals_by_month(Invoice.issued_at).where(
-        Invoice.status.in_(BILLED), Invoice.issued_at.is_not(None)
-    )
+    dated = func.coalesce(Invoice.issued_at, Invoice.created_at)
+    statement = totals_by_month(dated).where(Invoice.status.in_(BILLED))
     if since is not None:
-        statement = statement.where(Invoice.issued_at >= midnight(since))
+        statement = statement.where(dated >= midnight(since))
     if until is not None:
-        statement = statement.where(Invoice.issued_at < midnight(until))
+        statement = statement.where(dated < midnight(until))
     rolled = rolled_up.monthly_totals_statement(since, until) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.month, total.currency))

@@ -39,7 +39,7 @@ from invoicing.models import (
 )
 from invoicing.rollup import is_usable
 from invoicing.schemas.portfolio import Source
-from invoicing.services.figures import bucket_of, with_lines_total
+from invoicing.services.figures import bucket_of, summed, with_lines_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def question(
 
 async def rows_of(session: AsyncSession, statement: AnySelect) -> tuple[list[Row[Any]], Source]:
     """Return the rows of a question, and what they were read from; one statement."""
-    rows = list(await session.execute(statement))
+    rows = list(await summed(session, statement))
     if "is_rolled_up" not in statement.selected_columns:
         return rows, Source.INVOICES
     # Of no rows at all one comes, of NULLs, that says which branch it was.
@@ -107,7 +107,7 @@ def monthly_totals_statement(since: date | None, until: date | None) -> AnySelec
             _cents(totals.cents, totals.status == InvoiceStatus.PAID).label("paid_cents"),
             _cents(totals.cents, totals.status == InvoiceStatus.OPEN).label("open_cents"),
         )
-        .where(totals.status.in_(BILLED), totals.is_issued)
+        .where(totals.status.in_(BILLED))
         .group_by(month, totals.currency)
         .having(func.sum(totals.invoices) > 0)
     )

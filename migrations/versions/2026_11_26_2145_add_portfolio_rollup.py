@@ -134,3 +134,4 @@ def downgrade() -> None:
         "invoice_rollup",
     ):
         op.drop_table(table)
+    op.execute("DROP FUNCTION IF EXISTS invoice_rollup_guard()")

@@ -32,7 +32,8 @@ def test_the_roll_up_from_build_to_drop(migrated_database_url: URL) -> None:
     assert (status["usable"], status["unfolded"]) == (True, 1)
     assert "Folded 1 changes" in invoicing("portfolio", "fold").stdout
     assert "All 2 totals" in invoicing("portfolio", "check").stdout
-    asyncio.run(execute(migrated_database_url, "DELETE FROM invoice_day_total"))
+    own = "SET invoicing.rollup = 'on'"
+    asyncio.run(execute(migrated_database_url, own, "DELETE FROM invoice_day_total"))
     wrong = invoicing("portfolio", "check")
     assert wrong.returncode == 1
     assert "invoice_day_total" in wrong.stdout

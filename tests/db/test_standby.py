@@ -108,6 +108,22 @@ async def test_a_standby_that_is_gone_is_not_missed(pair: tuple[Server, Server])
         await becomes(database, expected=True)
 
 
+async def test_the_first_read_after_a_standby_has_ended_is_answered(
+    pair: tuple[Server, Server],
+) -> None:
+    """While the event loop had no turn, so that the driver has not noticed."""
+    _, standby = pair
+    async with routed(pair) as database:
+        await becomes(database, expected=True)
+        standby.stop()
+        try:
+            assert not await is_from_standby(database)
+            assert not await is_from_standby(database)
+        finally:
+            await asyncio.to_thread(standby.ensure_running)
+        await becomes(database, expected=True)
+
+
 async def test_a_primary_that_writes_nothing_is_followed_too(pair: tuple[Server, Server]) -> None:
     """A position at the end of a page, or of a segment, is one that the standby can reach."""
     await execute(pair[0].url(), "CREATE TABLE IF NOT EXISTS written ()", "SELECT pg_switch_wal()")

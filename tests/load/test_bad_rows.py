@@ -250,3 +250,27 @@ async def test_rejects_never_replace_a_file_to_load(database, files):
     with pytest.raises(UsageError, match="it is a file to load"):
         await load_files(database, **written, rejects=written["lines"])
     assert written["lines"].read_text() == LINES
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("accounts", "A-9,Cobalt,team", "A-9,,team"),
+        ("invoices", "I-9,A-1,1,EUR,paid,,", "I-9,A-1,1.5,EUR,paid,,"),
+        ("invoices", "I-9,A-1,1,EUR,paid,,", "I-9,A-77,1,EUR,paid,,"),
+        ("lines", "9,I-1,Seats,1", "9,I-1,Seats"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_good_row_is_rejected_with_a_bad_row_of_its_id(
+    database, files, kind, good, bad, order
+):
+    both = [good, bad][::order]
+    written = files(**{kind: GOOD[kind] + "".join(f"{row}\n" for row in both)})
+    report = await load_files(database, **written, skip_bad=True)
+    assert [file.inserted for file in report.files] == [2, 2, 3]
+    first = GOOD[kind].count("\n") + 1
+    lines = {good: first + both.index(good), bad: first + both.index(bad)}
+    reasons = {row.line: row.reason for row in report.first_rejected}
+    assert {*reasons} == {*lines.values()}
+    assert f"is also on line {lines[bad]}" in reasons[lines[good]]

@@ -27,11 +27,15 @@ FILLED_IN = {
         'currency = { value = "USD" }',
         'status = { column = "ShippedDate", words = { "" = "open", "*" = "paid" } }',
         'rounding = "half-even"',
+        'total = { column = "UnitPrice", times = "Quantity", discount = "Discount" }',
     ],
     "quickbooks": [
         'currency = { value = "USD" }', 'status = { value = "open" }', 'dates = ["%m/%d/%Y"]',
     ],
-    "xero": ['only = [{ column = "Type", values = ["Sales*"] }]'],
+    "xero": [
+        'only = [{ column = "Type", values = ["Sales*"] }]',
+        'credit_notes = { column = "Type", values = ["Sales credit note"], written = "positive" }',
+    ],
     "stripe": ['[accounts]\nrepeated = "last"'],
 }  # fmt: skip
 MESSY = (
@@ -59,9 +63,9 @@ def filled_in(text, answers):
         lines = text.split("\n")
         places = [n for n, line in enumerate(lines) if line.startswith((f"{key} ", f"{key}\n"))]
         places += [n for n, line in enumerate(lines) if line == key]
-        if places:
-            lines[places[0]] = answer
-        else:
+        for place in places:
+            lines[place] = answer
+        if not places:
             lines.insert(0, answer)
         text = "\n".join(lines)
     return text
@@ -144,7 +148,8 @@ def test_what_no_value_says_is_left_open_and_refused(tmp_path, row, key):
     [
         (["31/01/2024", "01/02/2024"], 'dates = ["%d/%m/%Y"]'),
         (["1/31/24", "2/1/24"], 'dates = ["%m/%d/%y"]'),
-        (["2024-01-02 10:30:00"], 'dates = ["iso"]'),
+        (["2024-01-02 10:30:00Z"], 'dates = ["iso"]'),
+        (["2024-01-02 00:00:00"], 'dates = ["iso"]'),
         (["45000", "45001"], 'dates = ["excel"]'),
         (["1700000000"], 'dates = ["unix"]'),
         (["3 Aug 2026", "2026-01-01"], 'dates = ["iso", "%d %b %Y"]'),
@@ -158,22 +163,48 @@ def test_dates_are_found_out_from_all_values(tmp_path, values, said):
     parse_mapping(text, "suggested")
 
 
-def test_a_workbook_has_a_section_for_each_sheet(tmp_path):
-    workbook = xlsxwriter.Workbook(str(tmp_path / "book.xlsx"))
-    for name, header, record in [
-        ("Clients", ["Id", "Name"], [1, "Ada"]),
-        ("Notes", ["Hello"], ["world"]),
-        ("Bills", ["Invoice no", "Client id", "Date", "Total", "Currency"],
-         ["A1", 1, "2026-01-02", 19.5, "EUR"]),
-    ]:  # fmt: skip
+def workbook_of(path, **sheets):
+    """Write a workbook of sheets, each a header and one row."""
+    workbook = xlsxwriter.Workbook(str(path))
+    for name, (header, record) in sheets.items():
         sheet = workbook.add_worksheet(name)
         sheet.write_row(0, 0, header)
         sheet.write_row(1, 0, record)
     workbook.close()
-    parsed = tomllib.loads(suggest_mapping([tmp_path / "book.xlsx"]))
-    assert parsed["accounts"]["sheet"] == "Clients"
-    assert parsed["invoices"]["sheet"] == "Bills"
+    return path
+
+
+CLIENTS = (["Id", "Name"], [1, "Ada"])
+BILLS = (
+    ["Invoice no", "Client id", "Date", "Total", "Currency", "Status"],
+    ["A1", 1, "2026-01-02", 19.5, "EUR", "paid"],
+)
+POSITIONS = (["Line ID", "Invoice no", "Description", "Amount"], ["L1", "A1", "Seats", 19.5])
+
+
+@pytest.mark.parametrize(
+    "positions", [POSITIONS, (["Nr", "Rechnung", "Summe"], ["L1", "A1", 19.5])]
+)
+async def test_a_workbook_has_a_section_for_each_sheet(database, tmp_path, positions):
+    sheets = {"Clients": CLIENTS, "Notes": (["Hello"], ["world"]), "Bills": BILLS}
+    path = workbook_of(tmp_path / "book.xlsx", **sheets, Positions=positions)
+    text = suggest_mapping([path])
+    parsed = tomllib.loads(text)
+    kinds = ("accounts", "invoices", "lines")
+    assert [parsed[kind]["sheet"] for kind in kinds] == ["Clients", "Bills", "Positions"]
     assert parsed["invoices"]["account_id"] == "Client id"
+    report = await load_files(database, mapping=parse_mapping(text, "suggested"))
+    assert [file.inserted for file in report.files] == [1, 1, 1]
+
+
+def test_sheets_of_one_kind_are_named_and_left_to_be_chosen(tmp_path):
+    text = suggest_mapping(
+        [workbook_of(tmp_path / "book.xlsx", Clients=CLIENTS, January=BILLS, February=BILLS)]
+    )
+    (line,) = (line for line in text.splitlines() if line.startswith('sheet = "???"'))
+    assert '"January" or "February"' in line
+    with pytest.raises(MappingError, match=r"sheet is still '\?\?\?'"):
+        parse_mapping(text, "suggested")
 
 
 def test_nested_values_and_floats_of_parquet_are_looked_at_too(tmp_path):
@@ -196,3 +227,72 @@ def test_two_files_of_a_kind_and_no_table_are_refused(tmp_path):
         suggested(tmp_path, one="id,name\n1,a\n", two="id,name\n1,a\n")
     with pytest.raises(InputFileError, match="first line is not"):
         suggested(tmp_path, empty="")
+
+
+SHOPIFY = (
+    "Name,Email,Financial Status,Currency,Total,Created at,Billing Name,Id\n"
+    "#1001,jane@example.com,paid,USD,54.50,2026-01-31 22:29:00 -0500,Jane Doe,5001\n"
+    "#1002,bob@example.com,partially_refunded,EUR,109.00,2026-02-01 09:59:00 +0100,Bob,5002\n"
+    "#1003,jane@example.com,refunded,USD,1.00,2026-02-02 09:59:00 -0500,Jane Doe,5003\n"
+)
+
+
+def test_a_refunded_order_is_not_suggested_to_be_a_credit_note(tmp_path):
+    text = suggested(tmp_path, orders=SHOPIFY)
+    parsed = tomllib.loads(text)
+    assert "credit_notes" not in parsed["invoices"]
+    assert "time_zone" not in parsed
+    assert parsed["words"]["status"] == {"partially_refunded": "???", "refunded": "???"}
+
+
+@pytest.mark.parametrize(
+    ("word", "amount", "said"),
+    [
+        ("Credit note", "-5.00", 'values = ["Credit note"], written = "negative"'),
+        ("Credit note", "5.00", 'values = ["Credit note"], written = "???"'),
+        ("Refund", "5.00", 'values = ["Refund"], written = "???"'),
+        ("Credit card", "5.00", '# credit_notes = { column = "Way", values = ["Credit card"]'),
+        ("part_refunded", "-5.00", "are they credit notes?"),
+    ],
+)
+def test_the_sign_of_a_credit_note_is_asked_for_unless_its_amounts_have_it(
+    tmp_path, word, amount, said
+):
+    text = suggested(
+        tmp_path,
+        bills="Invoice,Customer,Date,Currency,Status,Total,Way\n"
+        f"1,A,2024-01-02,EUR,paid,9.50,Sale\n2,A,2024-01-02,EUR,paid,{amount},{word}\n",
+    )
+    assert said in text
+    rule = tomllib.loads(text)["invoices"].get("credit_notes", {"written": None})
+    assert rule["written"] in {None, "negative", "???"}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        (INVOICE, "1,A,03-02-26,EUR,paid,1.50", 'dates = ["???"]'),
+        (INVOICE, "1,A,26/02/03,EUR,paid,1.50", 'dates = ["???"]'),
+        (INVOICE, "1,A,0302,EUR,paid,1.50", 'dates = ["???"]'),
+        (INVOICE, "1,A,260203,EUR,paid,1.50", 'dates = ["???"]'),
+        (INVOICE, "1,A,20261302,EUR,paid,1.50", 'dates = ["???"]'),
+        (INVOICE, "1,A,2026-02-03 23:30,EUR,paid,1.50", 'time_zone = "???"'),
+        (INVOICE, "1,A,2026-02-03,EUR,paid,1900.0", 'amounts = "???"'),
+        (INVOICE, "1,A,2026-02-03,EUR,refunded,1.50", '"refunded" = "???"'),
+        (INVOICE, "1,A,2026-02-03,EUR,complete,1.50", '"complete" = "???"'),
+        (INVOICE, "1,A,2026-02-03,EUR,true,1.50", '"true" = "???"'),
+        (INVOICE.replace("Total", "Total cents"), "1,A,2026-02-03,EUR,paid,1.50", "only some"),
+    ],
+)
+def test_what_would_change_a_value_is_asked_for(tmp_path, header, row, said):
+    text = suggested(tmp_path, export=f"{header}{row}\n")
+    assert said in text
+    with pytest.raises(MappingError, match=r"\?\?\?"):
+        parse_mapping(text, "suggested")
+
+
+def test_what_a_discount_is_a_part_of_is_asked_for(tmp_path):
+    invoices = "Invoice,Customer,Date,Currency,Status\n1,A,2026-02-03,EUR,paid\n"
+    lines = "Invoice,Item,Unit price,Quantity,Discount\n1,Pen,20.00,1,0.50\n"
+    text = suggested(tmp_path, invoices=invoices, lines=lines)
+    assert tomllib.loads(text)["lines"]["total"] == "???"

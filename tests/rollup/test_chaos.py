@@ -25,12 +25,12 @@ async def test_totals_and_changes_are_what_the_tables_come_to(database: Database
     assert await work_at_once(database.url, randoms, 5) > 0
     writing = asyncio.create_task(work_at_once(database.url, randoms, TRANSACTIONS))
     await build_rollup(database)
-    folded = checks = 0
+    folded = checks = most = 0
     while not writing.done():
         await asyncio.sleep(0.05)
         checked = await check_rollup(database)
         assert not checked.different, checked.shown
-        checks += 1
+        checks, most = checks + 1, max(most, checked.rows)
         if checks % 3:
             folded += (await fold_rollup(database)).changes
     assert writing.result() > WRITERS * TRANSACTIONS // 3
@@ -42,4 +42,5 @@ async def test_totals_and_changes_are_what_the_tables_come_to(database: Database
     assert not last.different, last.shown
     assert not after.different, after.shown
     assert (after.unfolded, after.rows) == (0, last.rows)
-    assert after.rows > 0
+    # The last transactions may have emptied the tables.
+    assert most > 0

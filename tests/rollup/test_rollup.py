@@ -142,7 +142,11 @@ async def test_a_load_of_files_folds_what_it_has_changed(
 
 async def test_a_comparison_finds_a_wrong_total(rolled_up: Database) -> None:
     await load_sample(rolled_up, accounts=5, invoices=100)
-    await execute(rolled_up.url, "UPDATE invoice_account_total SET open_cents = open_cents + 1")
+    await execute(
+        rolled_up.url,
+        "SET invoicing.rollup = 'on'",
+        "UPDATE invoice_account_total SET open_cents = open_cents + 1",
+    )
     checked = await check_rollup(rolled_up)
     assert {row.total for row in checked.shown} == {"invoice_account_total"}
     assert checked.different > 1
@@ -199,7 +203,7 @@ async def test_it_is_dropped_without_a_trace_and_so_is_its_migration(database: D
     await build_rollup(database)
     await load_sample(database, accounts=3, invoices=20)
     built = await catalog(database.url)
-    assert len(built["triggers"]) == len(before["triggers"]) + 8
+    assert len(built["triggers"]) == len(before["triggers"]) + 14
     await drop_rollup(database)
     assert await catalog(database.url) == before
     async with database.read_only() as session:

@@ -13,16 +13,25 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from invoicing.models import InvoiceStatus
+from invoicing.rollup import build_rollup, check_rollup
+from invoicing.schemas.filtered import InvoiceFilter
 from invoicing.schemas.portfolio import AgeBucket
 from invoicing.services import (
     ageing,
+    ageing_of,
     count_accounts,
+    get_account_dashboard,
+    headline,
     list_accounts,
+    list_invoices,
     mismatched_invoices,
     monthly_totals,
+    months_of,
     status_breakdown,
+    statuses_of,
     top_accounts,
 )
+from invoicing.services.errors import SumTooLargeError
 from tests.factories import create_account, create_invoice
 from tests.wire import recorded_statements
 
@@ -46,6 +55,10 @@ def all_invoices(accounts: list[Account]) -> list[Invoice]:
     return [invoice for account in accounts for invoice in account.invoices]
 
 
+def dated(invoice: Invoice) -> datetime:
+    return invoice.issued_at or invoice.created_at
+
+
 @st.composite
 def portfolios(draw: st.DrawFn) -> list[Account]:
     cents = st.integers(0, 10**9)
@@ -59,8 +72,8 @@ def portfolios(draw: st.DrawFn) -> list[Account]:
             create_invoice(
                 account,
                 id=uuid4(),
-                issued_at=issued - timedelta(days=days),
-                created_at=issued - timedelta(days=days),
+                issued_at=draw(st.none() | st.just(issued - timedelta(days=days))),
+                created_at=issued - timedelta(days=days + draw(st.integers(0, 40))),
                 currency=draw(st.sampled_from(["EUR", "JPY"])),
                 status=draw(st.sampled_from(InvoiceStatus)),
                 line_cents=lines,
@@ -85,7 +98,7 @@ async def test_monthly_totals_equal_a_plain_computation(
     expected: dict = defaultdict(lambda: [0, 0, 0, 0])
     for invoice in all_invoices(accounts):
         if invoice.status in BILLED:
-            total = expected[invoice.issued_at.date().replace(day=1), invoice.currency]
+            total = expected[dated(invoice).date().replace(day=1), invoice.currency]
             total[0] += 1
             total[1] += invoice.amount_cents
             total[2 if invoice.status is InvoiceStatus.PAID else 3] += invoice.amount_cents
@@ -120,7 +133,7 @@ async def test_ageing_equals_a_plain_computation(
 ) -> None:
     expected: dict = {}
     for invoice in all_invoices(accounts):
-        age = (AS_OF - invoice.issued_at.date()).days
+        age = (AS_OF - dated(invoice).date()).days
         if invoice.status is InvoiceStatus.OPEN and age >= 0:
             for bucket in AgeBucket:
                 expected.setdefault((invoice.currency, bucket), [0, 0])
@@ -234,3 +247,26 @@ async def test_each_question_is_one_statement(database: Database, question: Call
     async with database.read_only() as session:
         assert await question(session)
     assert len(statements) == 1, "\n".join(statements)
+
+
+async def test_a_sum_that_no_total_can_hold_is_an_error_that_says_so(database: Database) -> None:
+    """Over the invoices, over the roll-up, and over one account."""
+    account = create_account()
+    for _ in range(2):
+        create_invoice(account, amount_cents=2**63 - 1, line_cents=[2**63 - 1, 1])
+    await replace_all(database, [account])
+    sums = [monthly_totals, status_breakdown, ageing, top_accounts]
+    for build in (None, build_rollup):
+        if build is not None:
+            await build(database)
+            assert not (await check_rollup(database)).different
+        async with database.read_only() as session:
+            for question in (*sums, mismatched_invoices):
+                with pytest.raises(SumTooLargeError, match=r"BIGINT.*amount_cents"):
+                    await question(session)
+            chosen = InvoiceFilter(account_id=account.id)
+            for question in (list_invoices, headline, months_of, statuses_of, ageing_of):
+                with pytest.raises(SumTooLargeError):
+                    await question(session, chosen)
+            with pytest.raises(SumTooLargeError):
+                await get_account_dashboard(session, account.id)

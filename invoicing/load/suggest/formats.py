@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,12 +28,18 @@ _WRITTEN = (
 )
 _DAYS = (
     "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
-    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y",
-    "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d. %B %Y",
+    "%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d",
+    "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+    "%d. %B %Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 _FORMS = ("iso", *(day + time for time in _TIMES for day in _DAYS))
 _TRIED = 40
+_ZONED = re.compile(r"\d\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)$", re.IGNORECASE)
+_MIDNIGHT = re.compile(r"\b(0?0:00(:00(\.0+)?)?|12:00(:00)? AM)$", re.IGNORECASE)
+_OF_FLOATS = "0"
+# Days as Excel counts them: 1954 to 2119. Other numbers could be anything, such as day and month.
+_EXCEL_DAYS = (20_000, 80_000)
 _EARLIEST_UNIX, _EARLIEST_MS = 10**8, 10**11
 
 
@@ -85,15 +92,19 @@ class AnyCurrency(Amounts):
 
 
 def has_fractions(values: Iterable[object], written: Written) -> bool:
-    """Tell whether amounts are written with digits after the point, as whole units are."""
+    """Tell whether amounts are written with digits after the point, as whole units are.
+
+    A lone zero is none: integers that stood beside an empty cell are exported as 1900.0.
+    """
     point = written.decimal
     for value in values:
         if isinstance(value, str):
             _, found, rest = value.rpartition(point)
-            if found and any(character.isdigit() for character in rest):
+            digits = "".join(filter(str.isdigit, rest))
+            if found and digits not in {"", _OF_FLOATS}:
                 return True
-        elif isinstance(value, float) or (
-            isinstance(value, Decimal) and int(value.as_tuple().exponent) < 0
+        elif (isinstance(value, float) and value % 1) or (
+            isinstance(value, Decimal) and (value % 1 or int(value.as_tuple().exponent) < -1)
         ):
             return True
     return False
@@ -143,12 +154,30 @@ def _of_numbers(texts: Sequence[str]) -> tuple[list[str], str] | None:
     except ValueError:
         return None
     if all(len(text) == len("20260803") and text[:2] in {"19", "20"} for text in texts):
-        return ["iso"], "dates without hyphens"
+        read = _dates(texts, "iso")
+        odd = next((text for text in texts if text not in read), None)
+        return (["iso"], "dates without hyphens") if odd is None else _no_date(odd)
     if min(numbers) >= _EARLIEST_MS:
         return ["unix-ms"], "milliseconds since 1970"
     if min(numbers) >= _EARLIEST_UNIX:
         return ["unix"], "seconds since 1970"
-    return ["excel"], "days as Excel counts them"
+    first, last = _EXCEL_DAYS
+    odd = next((t for t, n in zip(texts, numbers, strict=True) if not first <= n <= last), None)
+    return (["excel"], "days as Excel counts them") if odd is None else _no_date(odd)
+
+
+def _no_date(text: str) -> tuple[list[str], str]:
+    return [TO_FILL_IN], f"{text!r} is in no form that is known"
+
+
+def lacks_zone(values: Iterable[object]) -> str | None:
+    """Return the first time of day that does not say its zone; midnight is a date alone."""
+    for value in values:
+        text = str(value).strip()
+        aware = isinstance(value, datetime) and value.tzinfo is not None
+        if not aware and ":" in text and not _ZONED.search(text) and not _MIDNIGHT.search(text):
+            return text
+    return None
 
 
 def _dates(texts: Sequence[str], form: str) -> dict[str, object]:

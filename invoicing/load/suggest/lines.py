@@ -12,9 +12,10 @@ from invoicing.load.mapping.model import Options
 from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import CellError
 from invoicing.load.suggest.formats import AnyCurrency, amounts_of
-from invoicing.load.suggest.names import CREDIT
+from invoicing.load.suggest.names import CREDIT, is_credit_note
 from invoicing.load.suggest.tables import READ_ROWS
 from invoicing.schemas.cells import is_blank
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,13 +71,20 @@ def total_of(role: Role, roles: list[Role]) -> tuple[str, str]:
     }
     if not any(agreeing.values()):
         why = "does not add up to the invoices' amounts: correct it" if amounts else "to be checked"
+        if ways[0].discount is not None:
+            rules = " or ".join(way.rule for way in ways if way.discount and not way.tax)
+            return json.dumps(TO_FILL_IN), f"nothing says what a discount is a part of: {rules}?"
         return ways[0].rule, why
     best = max(ways, key=lambda way: agreeing[way])
     return best.rule, f"adds up for {agreeing[best]:,} of {len(amounts):,} invoices"
 
 
 def credit_notes_of(role: Role, roles: list[Role], name: str) -> list[str]:
-    """Return the rule of credit notes, where a column of its own tells them from invoices."""
+    """Return the rule of credit notes, where a column of its own tells them from invoices.
+
+    Only what the amounts show is written down: a minus that the file has. Whether one is missing
+    is for the reader to say, and a word such as refunded is of an invoice that was paid back.
+    """
     taken = {
         used for other in roles if other.table is role.table for used in other.columns.values()
     }
@@ -87,15 +95,22 @@ def credit_notes_of(role: Role, roles: list[Role], name: str) -> list[str]:
         values = [text for text in column.texts if any(word in text.lower() for word in CREDIT)]
         if not 0 < len(values) < len(column.values) <= _MOST_TYPES or len(values) > _MOST_TYPES:
             continue
-        written = _sign(role, name, column.name, values)
-        given = {"column": column.name, "values": values, "written": written}
+        certain = [text for text in values if is_credit_note(text)]
+        written = _sign(role, name, column.name, certain) if certain else TO_FILL_IN
+        given = {"column": column.name, "values": certain or values, "written": written}
         parts = ", ".join(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in given.items())
-        return [f"credit_notes = {{ {parts} }}"]
+        line = f"credit_notes = {{ {parts} }}"
+        if not certain:
+            shown = visible(line).replace(TO_FILL_IN, "positive")
+            return [f"# {shown}  would store these amounts negative: are they credit notes?"]
+        if written == TO_FILL_IN:
+            line += ' # "positive" stores them negative, "negative" says that they are'
+        return [line]
     return []
 
 
 def _sign(role: Role, name: str, column: str, values: list[str]) -> str:
-    """Return the sign that all amounts of credit notes have."""
+    """Return "negative" where all amounts of credit notes have a minus, else what asks for it."""
     amount = role.columns.get(name) or role.columns.get("unit_price")
     at = next(n for n, other in enumerate(role.table.columns) if other.name == column)
     signs = set()
@@ -107,7 +122,7 @@ def _sign(role: Role, name: str, column: str, values: list[str]) -> str:
             except CellError:
                 continue
             signs |= {"negative" if read < 0 else "positive"} if read else set()
-    return signs.pop() if len(signs) == 1 else TO_FILL_IN
+    return "negative" if signs == {"negative"} else TO_FILL_IN
 
 
 def _ways(role: Role) -> Iterator[_Way]:

@@ -30,7 +30,7 @@ NAMES: dict[str, str] = {
     "totalttc montantttc brutto",
     "currency": "currency currencycode curr ccy invoicecurrency waehrung wahrung währung devise "
     "moneda isocurrency",
-    "status": "status invoicestatus paymentstatus state stand zustand statut paid",
+    "status": "status invoicestatus paymentstatus financialstatus state stand zustand statut paid",
     "issued_at": "issuedat issuedon issuedate invoicedate dateissued billdate orderdate txndate "
     "transactiondate documentdate finalizedatutc dateutc rechnungsdatum belegdatum "
     "datefacture date datum created createdat",
@@ -77,17 +77,22 @@ def is_line_total(name: str) -> bool:
 
 
 CREDIT = ("credit", "gutschrift", "avoir", "storno", "refund")
+_CREDIT_NOTE = re.compile(r"(credit|refund)s?$|credit(note|memo)|gutschrift|avoir|storno")
 STATUSES = {
-    "draft": "draft pending submitted awaitingapproval entwurf brouillon new inprogress quote",
+    "draft": "draft submitted awaitingapproval entwurf brouillon",
     "open": "open awaitingpayment authorised authorized sent unpaid due overdue pastdue "
     "outstanding partiallypaid partlypaid partial issued viewed offen faellig fällig gemahnt "
-    "ueberfaellig überfällig impaye impayée envoyee false no",
-    "paid": "paid settled closed complete completed deposited bezahlt beglichen payee payée true "
-    "yes",
+    "ueberfaellig überfällig impaye impayée envoyee",
+    "paid": "paid settled deposited bezahlt beglichen payee payée",
     "void": "void voided deleted cancelled canceled uncollectible writtenoff storniert annulled "
-    "annulee annulée refunded",
+    "annulee annulée",
 }
 _STATUS_OF = {word: status for status, words in STATUSES.items() for word in words.split()}
+
+
+def is_credit_note(word: str) -> bool:
+    """Tell whether a word is one for a credit note, and not for a payment or a status."""
+    return _CREDIT_NOTE.search(plain(word)) is not None
 
 
 def status_of(word: str) -> str | None:

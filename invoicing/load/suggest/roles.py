@@ -54,6 +54,9 @@ def roles_of(tables: Iterable[Table]) -> list[Role]:
     kinds: dict[str, Table] = {}
     for table in tables:
         kind = _kind(table)
+        if kind in kinds and kinds[kind].path == table.path:
+            kinds[kind].rivals.append(table.layout.sheet or "")
+            continue
         if kind in kinds:
             reason = f"it looks like {kind}, as {kinds[kind].path} does. Name one file of a kind"
             raise InputFileError(table.path, reason)
@@ -74,12 +77,23 @@ def _kind(table: Table) -> str:
     if any(map(is_line_total, names)) or sum(find(kind, names) is not None for kind in OF_LINES):
         return "lines"
     own = [name.lower() for name in names]
-    if "invoice_id" in own and "account_id" not in own:
+    if ("invoice_id" in own and "account_id" not in own) or _refers_to_invoices(names):
         return "lines"
     facts = ("issued_at", "amount", "status")
     if find("amount", names) or sum(find(kind, names) is not None for kind in facts) > 1:
         return "invoices"
     return "invoices" if find("issued_at", names) and _reference(table) else "accounts"
+
+
+def _refers_to_invoices(names: list[str]) -> bool:
+    """Tell whether rows name an invoice beside what they are, and say nothing of its own facts."""
+    reference = find("invoice_id", names)
+    own = find("line_id", names, [reference]) or find("own_id", names, [reference])
+    text = find("description", names, [reference, own])
+    facts = ("account_id", "issued_at", "status")
+    return bool(
+        reference and (own or text) and not any(find(kind, names, [own, text]) for kind in facts)
+    )
 
 
 def _has_invoices(table: Table) -> bool:

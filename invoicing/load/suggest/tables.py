@@ -68,6 +68,7 @@ class Table:
     Attributes:
         layout: what had to be found out of it; the rest goes without saying.
         rows: how many were looked at.
+        rivals: other sheets of the workbook that look like the same kind.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Table:
     columns: list[Column]
     rows: int
     source: InputSource
+    rivals: list[str] = field(default_factory=list)
 
 
 def read_tables(path: Path) -> list[Table]:

@@ -14,6 +14,7 @@ from invoicing.load.suggest.formats import (
     amounts_of,
     dates_of,
     has_fractions,
+    lacks_zone,
 )
 from invoicing.load.suggest.lines import credit_notes_of, total_of
 from invoicing.load.suggest.names import plain, status_of
@@ -81,7 +82,11 @@ def _layout(role: Role, roles: list[Role], folder: Path) -> list[str]:
     lines = [_line("file", _quoted(str(name)))]
     for key in ("sheet", "header_row", "encoding"):
         value = getattr(table.layout, key)
-        if value is not None:
+        if key == "sheet" and table.rivals:
+            sheets = " or ".join(map(_quoted, [value, *table.rivals]))
+            why = f"{sheets}: each looks like {role.kind}. Load them one after the other"
+            lines.append(_line(key, _quoted(TO_FILL_IN), why))
+        elif value is not None:
             lines.append(_line(key, _quoted(value), "found out"))
     totals = _total_rows(role)
     if totals:
@@ -129,9 +134,7 @@ def _top(roles: list[Role]) -> list[str]:
     if dates:
         forms, why = dates_of(_without_empty(dates))
         lines.append(_line("dates", _quoted(forms), why))
-        if any(":" in str(value) for value in dates):
-            zone = "of times that do not say theirs; an assumption"
-            lines.append(_line("time_zone", '"UTC"', zone))
+        lines += _time_zone(roles)
     used = [value for role in roles for name in role.columns for value in _values(role, name)]
     empty = sorted({v for v in used if isinstance(v, str) and v.casefold() in EMPTY_WORDS})
     if empty:
@@ -141,14 +144,35 @@ def _top(roles: list[Role]) -> list[str]:
     return lines
 
 
+def _time_zone(roles: list[Role]) -> list[str]:
+    """Return the zone of times that do not say theirs: the one in the names of all columns."""
+    columns = {
+        column.name: found
+        for role in roles
+        for name in _DATES
+        if (column := role.column(name)) is not None
+        and (found := lacks_zone(_without_empty(column.values))) is not None
+    }
+    if not columns:
+        return []
+    if all(plain(name).endswith("utc") for name in columns):
+        return [_line("time_zone", '"UTC"', f"the column is called {next(iter(columns))}")]
+    why = f"no value says whose time {next(iter(columns.values()))} is, such as Europe/Berlin"
+    return [_line("time_zone", _quoted(TO_FILL_IN), why)]
+
+
 def _amount_lines(roles: list[Role], values: list[object], written: Written | None) -> list[str]:
-    cents = any("cents" in plain(role.columns.get(name, "")) for role in roles for name in _AMOUNTS)
+    named = [column for role in roles for name in _AMOUNTS if (column := role.columns.get(name))]
+    cents = ["cents" in plain(column) for column in named]
     if written is None:
         why = f"{_odd(values)!r} is an amount in no way that is known"
         return [_line("amounts", _quoted(TO_FILL_IN), why)]
-    if cents:
-        kind, why = "minor", "a column is called cents"
-    elif has_fractions(_without_empty(values), written):
+    fractions = has_fractions(_without_empty(values), written)
+    if any(cents) and (fractions or not all(cents)):
+        kind, why = TO_FILL_IN, "only some are cents: say it in [invoices] and [lines]"
+    elif any(cents):
+        kind, why = "minor", "the columns are called cents"
+    elif fractions:
         kind, why = "major", "there are digits after the decimal point"
     else:
         kind, why = TO_FILL_IN, 'no value says: "major" if 19 is 19.00, "minor" if it is 0.19'
@@ -186,11 +210,18 @@ def _words(roles: list[Role]) -> list[str]:
         if role.kind == "invoices" and odd:
             lines = ["\n[words.status]"]
             for word in odd:
-                meant = status_of(word)
+                meant = status_of(word) or _of_paid(role, word)
                 why = "" if meant else "draft, open, paid or void?"
                 lines.append(_line(_quoted(word), _quoted(meant or TO_FILL_IN), why))
             return lines
     return []
+
+
+def _of_paid(role: Role, word: str) -> str | None:
+    """Return what yes and no mean in a column that says whether an invoice is paid."""
+    if plain(role.columns["status"]) not in {"paid", "ispaid", "bezahlt"}:
+        return None
+    return {"true": "paid", "yes": "paid", "false": "open", "no": "open"}.get(word.casefold())
 
 
 _OWN = {"draft", "open", "paid", "void"}

@@ -12,7 +12,7 @@ from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, find_table
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Options, Target
-    from invoicing.toolkit.rename.retype.conversion import Conversion
+    from invoicing.toolkit.rename.retype.sides import Conversion
     from invoicing.toolkit.rename.table import Column, ResolvedTable
 
 

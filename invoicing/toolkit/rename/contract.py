@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
@@ -33,15 +34,10 @@ async def contract(session: RenameSession, strategy: RenameStrategy, confirm: st
         ConfirmationError: `confirm` is not the column's name, and the table is not empty.
         ContractRefusedError: the gate has objections.
     """
-    target = session.target
-    rows = await strategy.count_rows(session)
-    expected = f"{target.table}.{target.old}"
-    if rows and confirm != expected:
-        loss = strategy.wording.confirm.format(rows=f"{rows:,}")
-        raise ConfirmationError(str(target), expected, loss)
+    rows = await refuse_unconfirmed(session, strategy, session.target, confirm)
     gate = await ask_gate(session, strategy)
     if not gate.open:
-        raise ContractRefusedError(str(target), gate.objections)
+        raise ContractRefusedError(str(session.target), gate.objections)
     session.entry.result |= {"gate": "open", "rows": rows} | {
         "unseen": [str(finding) for finding in gate.unseen]
     }
@@ -50,6 +46,45 @@ async def contract(session: RenameSession, strategy: RenameStrategy, confirm: st
     if not rows:
         # Nothing was lost, so that no way back is needed.
         await ended.forget(session)
+
+
+async def refuse_unconfirmed(
+    session: RenameSession, strategy: RenameStrategy, target: Target, confirm: str | None
+) -> int:
+    """Return how many rows lose the old name of `target`, once that is confirmed.
+
+    Args:
+        session: of the rename, or of the way back that has added the old column again.
+        strategy: the session's.
+        target: whose old name is confirmed.
+        confirm: `table.old`, or `schema.table.old`.
+
+    Raises:
+        ConfirmationError: it is not that name, or could mean a table of another schema.
+    """
+    rows = await strategy.count_rows(session)
+    names = session.names
+    bare = f"{target.table}.{target.old}"
+    whole = f"{names.schema}.{bare}"
+    sure = {bare, whole}
+    if target.schema is not None and await session.connection.fetchval(
+        f"SELECT {in_other_schema(names, target.old)}"
+    ):
+        sure = {whole}
+    if rows and confirm not in sure:
+        loss = strategy.wording.confirm.format(rows=f"{rows:,}")
+        raise ConfirmationError(str(target), min(sure, key=len), loss)
+    return rows
+
+
+def in_other_schema(names: Names, old: str) -> str:
+    """Return the condition under which `table.old` names a column of another schema, too."""
+    return (
+        "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n"
+        " ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid"
+        f" WHERE c.relname = {literal(names.table)} AND n.nspname <> {literal(names.schema)}"
+        f" AND c.relkind IN ('r', 'p') AND a.attname = {literal(old)} AND NOT a.attisdropped)"
+    )
 
 
 async def end_old_name(

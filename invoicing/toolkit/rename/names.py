@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.retype.sides import FUNCTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from invoicing.toolkit.rename.retype.conversion import Conversion
+    from invoicing.toolkit.rename.retype.sides import Conversion
 
 LIMIT = 63
 STATE = "invoicing_rename"
@@ -183,7 +185,10 @@ class Names:
         """Return the statements that drop the functions and the counter."""
         functions = [f"DROP FUNCTION IF EXISTS {self.function(name)}()" for name in self.functions]
         if self.conversion is not None:
-            functions += self.conversion.drop_functions(self)
+            functions += [
+                f"DROP FUNCTION IF EXISTS {qualified(STATE, f'{self.key}_{what}')}"
+                for what in FUNCTIONS
+            ]
         return [*functions, f"DROP SEQUENCE IF EXISTS {self.sequence}"]
 
     @property

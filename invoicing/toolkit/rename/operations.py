@@ -5,11 +5,12 @@ the migration's transaction, for batches commit by themselves; what was done sta
 migration is interrupted, and running it again goes on. With `--sql` they write a script.
 
 Options come from `-x name=value` (confirm, batch_size, batch_bytes, workers, pause, quiet,
-lock_timeout, max_replica_lag, accept) or from `config.attributes["rename"]`, a dict of `confirm`,
-`options`, `progress` and `stop`. An `env.py` only has to import this module; its engine is an async
-one (asyncpg, psycopg) or a sync one (psycopg, psycopg2, pg8000). The table is the one that its
-connection finds (see `migration`); offline, `begin_script` lets psql stop at an error from the
-first line on. The same import lets `alembic revision --autogenerate` write a rename, where a model
+lock_timeout, max_replica_lag, accept; confirm and accept take several, with commas between or
+`-x` again) or from `config.attributes["rename"]`, a dict of `confirm`, `options`, `progress` and
+`stop`. An `env.py` only has to import this module; its engine is an async one (asyncpg, psycopg)
+or a sync one (psycopg, psycopg2, pg8000). The table is the one that its connection finds (see
+`migration`); offline, `begin_script` lets psql stop at an error from the first line on. The same
+import lets `alembic revision --autogenerate` write a rename, where a model
 says `info={"renamed_from": "old_name"}` (see `alembic.comparison`).
 """
 
@@ -28,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import ended
+from invoicing.toolkit.rename import contract, ended
 from invoicing.toolkit.rename.alembic import comparison, loop
 from invoicing.toolkit.rename.alembic.ops import (
     ContractRenameOp,
@@ -45,9 +46,10 @@ from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import stamp
 from invoicing.toolkit.rename.script.script import Script
 from invoicing.toolkit.rename.script.stamp import begin_script
+from invoicing.toolkit.rename.strategies import strategy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Collection, Coroutine, Iterator
 
     from alembic.runtime.environment import EnvironmentContext
 
@@ -82,14 +84,20 @@ _NUMBERS: dict[str, Callable[[str], float]] = {
 
 @dataclass
 class _Run:
-    """What was given, and where to run."""
+    """What was given, and where to run.
+
+    Attributes:
+        confirm: every name that was confirmed.
+        name: the one of them that confirms this contract; None for none.
+    """
 
     operations: Operations
     operation: RenameOp
-    confirm: str | None = None
+    confirm: str | Collection[str] | None = None
     options: Options = field(default_factory=Options)
     progress: Callable[[Progress], None] | None = None
     stop: Any = None
+    name: str | None = None
     tell_next: float = 0.0
 
     def do(self, work: Callable[[Database, _Run], Coroutine[Any, Any, None]]) -> None:
@@ -106,6 +114,9 @@ class _Run:
             raise UsageError(message)
         with self._stopped_in_one_line(), context.autocommit_block():
             table = find_table(connection, self.operation.table, self.operation.schema)
+            mapped = connection.get_execution_options().get("schema_translate_map") or {}
+            own = self.operation.schema not in {None, *mapped}
+            self.name = self.confirmed(table.schema, named=own)
             self.operation = replace(self.operation, schema=table.schema)
             database = MigrationDatabase.of(connection, table)
             loop.run(connection, lambda: self._work(database, work))
@@ -134,10 +145,26 @@ class _Run:
         async with database:
             await work(database, self)
 
-    @property
-    def confirmed(self) -> bool:
-        """Return whether the contract was confirmed."""
-        return self.confirm == f"{self.operation.table}.{self.operation.old}"
+    def confirmed(self, schema: str, *, named: bool) -> str | None:
+        """Return the name that confirms the contract; without its schema where that was not given.
+
+        Args:
+            schema: where the table is.
+            named: whether the revision says so; else the search path or a schema map does.
+        """
+        given = {self.confirm} if isinstance(self.confirm, str) else {*(self.confirm or ())}
+        given |= {name for text in given for name in _split(text)}
+        bare = f"{self.operation.table}.{self.operation.old}"
+        whole = f"{schema}.{bare}"
+        if given & {whole, f"{self.operation.schema}.{bare}"} or (bare in given and not named):
+            return whole
+        return bare if bare in given else None
+
+    def write_contract(self) -> Statements:
+        """Return the contract's script."""
+        script = self.script()
+        schema = script.names.schema
+        return script.contract(self.confirmed(schema, named=self.operation.schema is not None))
 
     def script(self, *, back: bool = False) -> Script:
         """Return what writes the rename down, or the way back."""
@@ -181,20 +208,22 @@ def _run(operations: Operations, operation: RenameOp) -> _Run:
     except ValueError as error:
         message = f"cannot read -x: {error}. Each of {', '.join(_NUMBERS)} is a number"
         raise UsageError(message) from None
-    if accepted := _accepted(environment):
-        numbers["accept"] = accepted  # type: ignore[assignment]
+    if accepted := [name for text in _given(environment, "accept") for name in _split(text)]:
+        numbers["accept"] = frozenset(accepted)  # type: ignore[assignment]
     given["options"] = replace(options, **numbers)
-    given.setdefault("confirm", arguments.get("confirm"))
+    given.setdefault("confirm", _given(environment, "confirm"))
     return _Run(operations, operation, **given)
 
 
-def _accepted(environment: EnvironmentContext | None) -> frozenset[str]:
-    """Read every `-x accept=`: names with commas between, but for those within (...) and "..."."""
+def _given(environment: EnvironmentContext | None, name: str) -> list[str]:
+    """Return the value of every `-x name=`."""
     given = environment.get_x_argument() if environment is not None else []
-    texts = [text.partition("=")[2] for text in given if text.startswith("accept=")]
-    return frozenset(
-        name.strip() for text in texts for name in re.findall(_NAME, text) if name.strip()
-    )
+    return [text.partition("=")[2] for text in given if text.startswith(f"{name}=")]
+
+
+def _split(text: str) -> list[str]:
+    """Return names with commas between, but for those within (...) and "..."."""
+    return [name.strip() for name in re.findall(_NAME, text) if name.strip()]
 
 
 @contextmanager
@@ -236,13 +265,18 @@ async def _rollback(database: Database, run: _Run) -> None:
 
 
 async def _contract(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
+    rename, confirm = run.rename(database), run.name
     back = rename.reversed()
     if (await back.status()).phase not in _NOT_BACK:
-        # The old column was added again and is a copy: it goes without loss.
+        # The old column was added again and is a copy: it goes without loss. Code may use it.
+        async with lease(database, back.target, back.options) as session:
+            found, table = await session.state(), session.table
+            if found is not None and (table.base is not None or rename.target.old in table.columns):
+                strategy = strategy_of(found.strategy)
+                await contract.refuse_unconfirmed(session, strategy, rename.target, confirm)
         await back.rollback()
         return
-    await rename.contract(confirm=run.confirm)
+    await rename.contract(confirm=confirm)
 
 
 async def _restore(database: Database, run: _Run) -> None:
@@ -277,5 +311,5 @@ def _implement(
 
 _implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
 _implement(RollbackRenameOp, lambda run: run.script().rollback(), _rollback)
-_implement(ContractRenameOp, lambda run: run.script().contract(confirmed=run.confirmed), _contract)
+_implement(ContractRenameOp, _Run.write_contract, _contract)
 _implement(RestoreRenameOp, lambda run: run.script(back=True).restore(), _restore)

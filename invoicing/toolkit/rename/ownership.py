@@ -12,7 +12,7 @@ from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RenameFailedError
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
-from invoicing.toolkit.rename.retype import conversion
+from invoicing.toolkit.rename.retype.sides import FUNCTIONS
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext
@@ -151,4 +151,4 @@ def _counter(names: Names) -> str:
 
 def _functions(names: Names) -> list[str]:
     made = [name.removeprefix("zz_rename_") for name in names.functions]
-    return made + [f"{names.key}_{name}" for name in conversion.FUNCTIONS]
+    return made + [f"{names.key}_{name}" for name in FUNCTIONS]

@@ -10,7 +10,6 @@ The transaction is rolled back.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,14 +18,13 @@ import asyncpg
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.pool import use_client_path
+from invoicing.toolkit.rename.connection.undone import undone
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import quote
-from invoicing.toolkit.rename.retype.conversion import Conversion, Side
+from invoicing.toolkit.rename.retype.sides import Conversion, Side
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from invoicing.toolkit.rename.connection.pool import Connection
 
 Context = TypeVar("Context", bound=RenameContext)
@@ -125,7 +123,7 @@ def _refuse_other(context: RenameContext, asked: dict[str, str | None]) -> None:
 async def _bind(context: RenameContext, asked: dict[str, str | None]) -> Conversion:
     connection, target = context.connection, context.target
     column, text = context.column(), str(asked["type"])
-    async with _rolled_back(connection):
+    async with undone(connection):
         # Raises for anything that is not exactly a type's name.
         await use_client_path(connection, local=True)
         await connection.fetchval("SELECT $1::pg_catalog.text::pg_catalog.regtype::text", text)
@@ -204,14 +202,3 @@ async def _one(connection: Connection, statement: str) -> None:
     """Run exactly one statement: the extended protocol takes no more."""
     prepared = await connection.prepare(statement)
     await prepared.fetch()
-
-
-@asynccontextmanager
-async def _rolled_back(connection: Connection) -> AsyncIterator[None]:
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        yield
-    finally:
-        if not connection.is_closed():
-            await transaction.rollback()

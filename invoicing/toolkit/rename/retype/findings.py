@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.retype.conversion import Conversion, Side
+    from invoicing.toolkit.rename.retype.sides import Conversion, Side
 
 _TYPE = """
 SELECT t.typtype::text AS kind, t.typdefault IS NOT NULL AS has_default

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.retype.conversion import Conversion
+from invoicing.toolkit.rename.retype.sides import Conversion
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.context import RenameContext

@@ -12,19 +12,18 @@ a script that was interrupted is started anew, and goes on at the batch where it
 
 from __future__ import annotations
 
-import json
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename import ended, ownership, state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
-from invoicing.toolkit.rename.columns.copies.made import CopyRecord
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
+from invoicing.toolkit.rename.contract import in_other_schema
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
-from invoicing.toolkit.rename.script import batches, blocks
+from invoicing.toolkit.rename.script import batches, blocks, record
 from invoicing.toolkit.rename.script.blocks import (
     EXACT,
     IMAGE,
@@ -104,10 +103,10 @@ class Script:
         ]
         return Statements(before, [self._step(self._unless_renamed(verify)), blocks.RESTORE])
 
-    def contract(self, *, confirmed: bool) -> Statements:
+    def contract(self, confirmed: str | None) -> Statements:
         """Return the statements of the gate and the contract: one transaction."""
         names = self.names
-        confirm = "" if confirmed else self._refuse_rows()
+        confirm = self._refuse_rows(confirmed)
         keep_name, name_again = keep_not_null_name(names)
         forget = execute(ended.forget_statement(names))
         advice = f"Run the expand first. To see where it stands: {names.command('status')}"
@@ -184,7 +183,7 @@ class Script:
             + f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
             + f"    IF to_regclass('{_STATE}.range') IS NULL THEN\n{execute(*state.SETUP)}"
             + "    END IF;\n"
-            + execute(_begin(names))
+            + execute(record.begin(names))
             + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
             + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
@@ -199,7 +198,7 @@ class Script:
         drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS"
         add = [f"{drop} {quote(names.not_null_check)}", *add]
         needed = f"    IF col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))} THEN\n"
-        steps = ((_ALL, add), (_SHARE, validate), (_ALL, [*settle, _note_not_null(names)]))
+        steps = ((_ALL, add), (_SHARE, validate), (_ALL, [*settle, record.note_not_null(names)]))
         return [
             _when(
                 Phase.BACKFILLED,
@@ -307,11 +306,19 @@ class Script:
         refusal = raise_if("counted > 0", message, hint, fact="counted")
         return f"    EXECUTE {literal(query)} INTO counted;\n{refusal}"
 
-    def _refuse_rows(self) -> str:
-        confirm = f"{self.names.table}.{self.names.old}"
+    def _refuse_rows(self, confirmed: str | None) -> str:
+        """Refuse what was not confirmed; by the name without a schema, where that has two."""
+        names = self.names
+        bare = f"{names.table}.{names.old}"
+        whole = f"{names.schema}.{bare}"
+        if confirmed == whole:
+            return ""
+        rows, confirm = f"EXISTS (SELECT FROM {names.relation})", bare
+        if confirmed is not None:
+            rows, confirm = f"{rows} AND {in_other_schema(names, names.old)}", whole
         argument = shlex.quote(f"confirm={confirm}")
         return raise_if(
-            f"EXISTS (SELECT FROM {self.names.relation})",
+            rows,
             f"{confirm} has rows, and dropping it was not confirmed",
             f"Write the script with: alembic -x {argument} upgrade --sql ...",
         )
@@ -364,29 +371,4 @@ def _unguarded(names: Names) -> str:
     return (
         "((SELECT count(*) FROM pg_trigger AS g WHERE g.tgrelid = rel AND g.tgenabled = 'A'"
         f" AND g.tgname IN ({triggers})) < {len(names.triggers)})"
-    )
-
-
-def _begin(names: Names) -> str:
-    values = (names.key, names.schema, names.table, names.old, names.new, ColumnsStrategy.name)
-    written = ", ".join(map(literal, (*values, Phase.EXPANDING)))
-    return (
-        f"INSERT INTO {_STATE}.rename (key, schema_name, table_name, old_name, new_name, strategy,"
-        f" phase) VALUES ({written}) ON CONFLICT (key) DO UPDATE SET phase = excluded.phase,"
-        f" strategy = excluded.strategy, rows_total = 0, watch = '{{}}', definition = '{{}}'"
-        f" WHERE rename.phase = {literal(Phase.CONTRACTED)}"
-    )
-
-
-def _note_not_null(names: Names) -> str:
-    """Let a verify know that NOT NULL was made here, and drop it where the old column's goes."""
-    made = CopyRecord(
-        "not-null", 0, "", "", names.new, "", valid=True, whole=None, definition="NOT NULL"
-    )
-    entry = f"{literal(json.dumps(asdict(made)))}::jsonb"
-    oid = f"jsonb_build_object('table', {literal(names.relation)}::regclass::oid::bigint)"
-    return (
-        f"UPDATE {_STATE}.rename SET definition = definition || jsonb_build_object('copies',"
-        f" jsonb_build_array({entry} || {oid})) WHERE key = {literal(names.key)}"
-        " AND NOT definition ? 'copies'"
     )

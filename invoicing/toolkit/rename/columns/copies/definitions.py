@@ -8,20 +8,20 @@ then renamed; the same parts of the probe are the copy's. The transaction is rol
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
 from invoicing.toolkit.rename.connection.pool import write
+from invoicing.toolkit.rename.connection.undone import undone
 from invoicing.toolkit.rename.names import quote
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.retype.conversion import Conversion
+    from invoicing.toolkit.rename.retype.sides import Conversion
 
 # An index's method and keys, with everything that CREATE INDEX can say of each of them.
 INDEX_KEYS = """(
@@ -126,7 +126,7 @@ class Definitions:
         unknown = set(originals) - self._renamed.keys() - self._reasons.keys()
         if not unknown:
             return
-        async with _undone(self._connection):
+        async with undone(self._connection):
             await self._ask(table, {f"invoicing_{n}": text for n, text in enumerate(unknown)})
 
     async def _ask(self, table: str, probes: dict[str, Text]) -> None:
@@ -172,21 +172,5 @@ class Definitions:
         if not probe:
             await write(connection, alter)
             return
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
+        async with undone(connection):
             await write(connection, alter)
-        finally:
-            await transaction.rollback()
-
-
-@asynccontextmanager
-async def _undone(connection: Connection) -> AsyncIterator[None]:
-    """Roll back whatever the block has done."""
-    transaction = connection.transaction()
-    await transaction.start()
-    try:
-        yield
-    finally:
-        if not connection.is_closed():
-            await transaction.rollback()
