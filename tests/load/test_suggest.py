@@ -149,7 +149,7 @@ def test_what_no_value_says_is_left_open_and_refused(tmp_path, row, key):
         (["31/01/2024", "01/02/2024"], 'dates = ["%d/%m/%Y"]'),
         (["1/31/24", "2/1/24"], 'dates = ["%m/%d/%y"]'),
         (["2024-01-02 10:30:00Z"], 'dates = ["iso"]'),
-        (["2024-01-02 00:00:00"], 'dates = ["iso"]'),
+        (["2024-01-02 00:00:00", "2024-01-02T00:00:00"], 'dates = ["iso"]'),
         (["45000", "45001"], 'dates = ["excel"]'),
         (["1700000000"], 'dates = ["unix"]'),
         (["3 Aug 2026", "2026-01-01"], 'dates = ["iso", "%d %b %Y"]'),
@@ -222,6 +222,11 @@ def test_names_that_toml_or_a_terminal_would_mind_are_written_safely(tmp_path):
     tomllib.loads(text)
 
 
+def test_a_number_beside_an_id_makes_no_line_of_an_account(tmp_path):
+    text = suggested(tmp_path, clients="Id,Number,Name\n1,7,Ada\n2,9,Bo\n")
+    assert [*tomllib.loads(text)] == ["accounts"]
+
+
 def test_two_files_of_a_kind_and_no_table_are_refused(tmp_path):
     with pytest.raises(InputFileError, match="looks like accounts"):
         suggested(tmp_path, one="id,name\n1,a\n", two="id,name\n1,a\n")
@@ -277,6 +282,7 @@ def test_the_sign_of_a_credit_note_is_asked_for_unless_its_amounts_have_it(
         (INVOICE, "1,A,260203,EUR,paid,1.50", 'dates = ["???"]'),
         (INVOICE, "1,A,20261302,EUR,paid,1.50", 'dates = ["???"]'),
         (INVOICE, "1,A,2026-02-03 23:30,EUR,paid,1.50", 'time_zone = "???"'),
+        (INVOICE, "1,A,2026-02-03 10:00:00,EUR,paid,1.50", 'time_zone = "???"'),
         (INVOICE, "1,A,2026-02-03,EUR,paid,1900.0", 'amounts = "???"'),
         (INVOICE, "1,A,2026-02-03,EUR,refunded,1.50", '"refunded" = "???"'),
         (INVOICE, "1,A,2026-02-03,EUR,complete,1.50", '"complete" = "???"'),

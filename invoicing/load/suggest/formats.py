@@ -36,7 +36,7 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 _FORMS = ("iso", *(day + time for time in _TIMES for day in _DAYS))
 _TRIED = 40
 _ZONED = re.compile(r"\d\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)$", re.IGNORECASE)
-_MIDNIGHT = re.compile(r"\b(0?0:00(:00(\.0+)?)?|12:00(:00)? AM)$", re.IGNORECASE)
+_MIDNIGHT = re.compile(r"(?<![\d:])(0?0:00(:00(\.0+)?)?|12:00(:00)? AM)$", re.IGNORECASE)
 _OF_FLOATS = "0"
 # Days as Excel counts them: 1954 to 2119. Other numbers could be anything, such as day and month.
 _EXCEL_DAYS = (20_000, 80_000)

@@ -87,10 +87,11 @@ def _kind(table: Table) -> str:
 
 def _refers_to_invoices(names: list[str]) -> bool:
     """Tell whether rows name an invoice beside what they are, and say nothing of its own facts."""
-    reference = find("invoice_id", names)
+    # A number alone may be anything's.
+    reference = find("invoice_id", [name for name in names if find("own_id", [name]) is None])
     own = find("line_id", names, [reference]) or find("own_id", names, [reference])
     text = find("description", names, [reference, own])
-    facts = ("account_id", "issued_at", "status")
+    facts = ("account_id", "issued_at", "status", "currency")
     return bool(
         reference and (own or text) and not any(find(kind, names, [own, text]) for kind in facts)
     )
