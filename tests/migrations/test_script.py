@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from invoicing.errors import UsageError
 from tests.conftest import execute
 from tests.migrations.loans import (
     ROWS,
@@ -71,6 +72,12 @@ async def test_the_scripts_rename_and_go_back(
     assert "added again" in ran.stderr
     assert await version(loans) == "002"
     assert await total(loans, "fee_cents") == SUM
+
+
+def test_the_expands_downgrade_is_not_written_after_that_of_its_contract(project: Config) -> None:
+    """It could not end: the old column is empty until a run has filled it."""
+    with pytest.raises(UsageError, match="without --sql"):
+        write_script(project, "003:001")
 
 
 async def test_a_rename_goes_back_before_the_contract(loans: URL, project: Config) -> None:

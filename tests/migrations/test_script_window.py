@@ -27,6 +27,7 @@ TABLE = (
     "INSERT INTO thing SELECT n, n FROM generate_series(1, 99) AS n",
 )
 ARGUMENTS = f'"thing", "amt", "cents", sa.Text(), schema={OURS!r}'
+NAME = f"{OURS}.thing.amt"
 GRANT = "GRANT SELECT (amt), UPDATE (amt) ON thing TO PUBLIC, pg_monitor"
 OPTION = "GRANT SELECT (amt) ON thing TO pg_monitor WITH GRANT OPTION"
 # What was changed by one run of the script to the next; what comes after "then" is a second change.
@@ -74,7 +75,7 @@ def project(tmp_path: Path) -> Config:
         (f"op.expand_rename({ARGUMENTS})", "pass"),
         (f"op.contract_rename({ARGUMENTS})", "pass"),
     )
-    project.attributes["rename"]["confirm"] = "thing.amt"
+    project.attributes["rename"]["confirm"] = NAME
     return project
 
 
@@ -91,12 +92,12 @@ async def expanded(url: URL, project: Config, *more: str) -> None:
         "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
         "INSERT INTO alembic_version VALUES ('001')",
     )
-    ran = psql(url, write_script(project, "001:002", confirm="thing.amt"))
+    ran = psql(url, write_script(project, "001:002", confirm=NAME))
     assert (ran.stderr, await version(url)) == ("", "002")
 
 
 async def assert_refused_then_as_the_twin(url: URL, project: Config) -> None:
-    sql = write_script(project, "002:003", confirm="thing.amt")
+    sql = write_script(project, "002:003", confirm=NAME)
     ran = psql(url, sql)
     cure = re.search(r"run: (.*)", ran.stderr)
     assert cure, ran.stderr
@@ -117,9 +118,7 @@ async def test_it_is_as_the_twin_has_it(
 ) -> None:
     await expanded(empty_database_url, project)
     await on_both(empty_database_url, *statements)
-    await assert_as_the_twin(
-        empty_database_url, write_script(project, "002:003", confirm="thing.amt")
-    )
+    await assert_as_the_twin(empty_database_url, write_script(project, "002:003", confirm=NAME))
 
 
 @pytest.mark.parametrize("statements", REFUSED.values(), ids=REFUSED)
@@ -140,7 +139,7 @@ async def test_a_verify_makes_it_as_the_twin_has_it(
     await on_both(url, *statements)
     async with renaming(url) as rename:
         assert (await rename.verify()).ok
-    await assert_as_the_twin(url, write_script(project, "002:003", confirm="thing.amt"))
+    await assert_as_the_twin(url, write_script(project, "002:003", confirm=NAME))
 
 
 @pytest.mark.parametrize(("first", "then"), TAKEN_BACK.values(), ids=TAKEN_BACK)
@@ -170,7 +169,7 @@ async def test_what_the_new_column_was_given_by_hand_stays(
     url = empty_database_url
     await expanded(url, project)
     await execute(url, f"COMMENT ON COLUMN \"{OURS}\".thing.cents IS 'new'")
-    ran = psql(url, write_script(project, "002:003", confirm="thing.amt"))
+    ran = psql(url, write_script(project, "002:003", confirm=NAME))
     assert (ran.stderr, await version(url)) == ("", "003")
     query = "SELECT count(*) FROM pg_description WHERE description = 'new'"
     assert await fetch(url, query) == 1
@@ -187,7 +186,7 @@ async def test_the_name_and_the_comment_of_a_not_null_are_as_the_twin_has_them(
         "ALTER TABLE thing RENAME CONSTRAINT thing_amt_not_null TO must",
         "COMMENT ON CONSTRAINT must ON thing IS 'why'",
     )
-    await assert_as_the_twin(url, write_script(project, "002:003", confirm="thing.amt"))
+    await assert_as_the_twin(url, write_script(project, "002:003", confirm=NAME))
 
 
 @pytest.mark.parametrize("statement", NOT_CARRIED.values(), ids=NOT_CARRIED)
@@ -196,6 +195,6 @@ async def test_what_depends_on_the_column_is_named(
 ) -> None:
     await expanded(empty_database_url, project)
     await on_both(empty_database_url, statement)
-    ran = psql(empty_database_url, write_script(project, "002:003", confirm="thing.amt"))
+    ran = psql(empty_database_url, write_script(project, "002:003", confirm=NAME))
     assert "cannot copy" in ran.stderr
     assert await version(empty_database_url) == "002"

@@ -87,6 +87,21 @@ async def test_reset_lets_the_backfills_own_options_count(empty_database_url: UR
         assert settings.changes == {"pause": 0.5}
 
 
+async def test_what_counts_for_the_next_run_is_reset_after_the_backfill_too(
+    empty_database_url: URL,
+) -> None:
+    url = await make_bills(empty_database_url, 10)
+    async with renaming(url) as rename:
+        with pytest.raises(RenamePhaseError):
+            await rename.throttle(reset=True)
+        await rename.expand()
+        await rename.throttle(batch_size=50)
+        await verified(rename)
+        with pytest.raises(RenamePhaseError):
+            await rename.throttle(reset=True, batch_size=60)
+        assert (await rename.throttle(reset=True)).changes == {}
+
+
 async def test_what_no_backfill_could_be_given_is_refused(empty_database_url: URL) -> None:
     url = await make_bills(empty_database_url, 10)
     async with renaming(url) as rename:

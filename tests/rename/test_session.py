@@ -72,3 +72,19 @@ async def refused(phase: Awaitable[object]) -> None:
     with pytest.raises(RenameFailedError, match="INVOICING_READ_ONLY") as raised:
         await phase
     assert raised.value.sqlstate == "25006"
+
+
+def test_a_transaction_that_the_server_ended_says_by_which_limit() -> None:
+    """The driver's own words are about the method of it that could not be called."""
+    ended = asyncpg.PostgresError("terminating connection due to transaction timeout")
+    ended.sqlstate = "25P04"
+    with (
+        pytest.raises(RenameInterruptedError, match="due to transaction timeout") as raised,
+        explained(Target("t", "a", "b")),
+    ):
+        try:
+            raise ended
+        except asyncpg.PostgresError:
+            message = "cannot call Transaction.__aexit__(): the underlying connection is closed"
+            raise asyncpg.InterfaceError(message)  # noqa: B904 -- as the driver raises it
+    assert "__aexit__" not in str(raised.value)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from invoicing.toolkit.rename.model import Target
-    from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import RenameStrategy
 
@@ -60,30 +59,29 @@ async def refuse_unconfirmed(
         confirm: `table.old`, or `schema.table.old`.
 
     Raises:
-        ConfirmationError: it is not that name, or could mean a table of another schema.
+        ConfirmationError: it is not that name.
     """
     rows = await strategy.count_rows(session)
-    names = session.names
     bare = f"{target.table}.{target.old}"
-    whole = f"{names.schema}.{bare}"
-    sure = {bare, whole}
-    if target.schema is not None and await session.connection.fetchval(
-        f"SELECT {in_other_schema(names, target.old)}"
-    ):
-        sure = {whole}
-    if rows and confirm not in sure:
+    if rows and confirm not in {bare, f"{session.names.schema}.{bare}"}:
         loss = strategy.wording.confirm.format(rows=f"{rows:,}")
-        raise ConfirmationError(str(target), min(sure, key=len), loss)
+        raise ConfirmationError(str(target), bare, loss)
     return rows
 
 
-def in_other_schema(names: Names, old: str) -> str:
-    """Return the condition under which `table.old` names a column of another schema, too."""
+def in_other_schema(schema: str, table: str, old: str) -> str:
+    """Return the condition under which `table.old` names a column of another schema, too.
+
+    Args:
+        schema: SQL that gives its name.
+        table: the same.
+        old: the same.
+    """
     return (
         "EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n"
         " ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid"
-        f" WHERE c.relname = {literal(names.table)} AND n.nspname <> {literal(names.schema)}"
-        f" AND c.relkind IN ('r', 'p') AND a.attname = {literal(old)} AND NOT a.attisdropped)"
+        f" WHERE c.relname = {table} AND n.nspname <> {schema}"
+        f" AND c.relkind IN ('r', 'p') AND a.attname = {old} AND NOT a.attisdropped)"
     )
 
 

@@ -177,6 +177,7 @@ class ConfirmationError(UsageError):
     def __init__(self, target: str, expected: str, lost: str) -> None:
         self.target = target
         self.expected = expected
+        self.lost = lost
         super().__init__(
             f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
             f"dropped. Confirm with: {expected} (alembic -x "

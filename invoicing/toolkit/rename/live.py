@@ -110,7 +110,9 @@ async def change(context: RenameContext, asked: str, **changes: Any) -> LiveSett
     if (found is None or found.phase not in _OPEN) and back is not None and back.phase in _OPEN:
         names, found = names.reversed(), back
     phase = Phase.NONE if found is None else found.phase
-    if phase not in _OPEN:
+    # What counts for the next run, after a contract too, may be taken back at any time.
+    resets = found is not None and changes and not any(changes.values())
+    if phase not in _OPEN and not resets:
         advice = f"Only a backfill can be. Run: {target.command('status')}"
         raise RenamePhaseError(str(target), phase, asked, advice)
     settings = replace(noted(found), **changes, set_by=operator_name())

@@ -22,6 +22,7 @@ from invoicing.db.session import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.rename.alembic.drivers import place_of
+from invoicing.toolkit.rename.connection.pool import connects_patiently
 
 if TYPE_CHECKING:
     import asyncpg
@@ -153,6 +154,7 @@ class MigrationDatabase(Database):
                 _dispatch=theirs.pool.dispatch,
             )
             engine = AsyncEngine(Engine(pool, theirs.dialect, theirs.url, hide_parameters=True))
+        connects_patiently(engine)
         event.listen(engine.sync_engine.pool, "connect", self._prepare)
         return engine
 

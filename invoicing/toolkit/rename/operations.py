@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 from alembic.util import CommandError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
@@ -38,7 +39,7 @@ from invoicing.toolkit.rename.alembic.ops import (
     RestoreRenameOp,
     RollbackRenameOp,
 )
-from invoicing.toolkit.rename.errors import RenameInterruptedError
+from invoicing.toolkit.rename.errors import ConfirmationError, RenameInterruptedError
 from invoicing.toolkit.rename.lease import lease
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
 from invoicing.toolkit.rename.model import Options, Phase
@@ -63,6 +64,7 @@ comparison.register()
 _SECONDS_BETWEEN_LINES = 5.0
 # Of the way back: it was not begun, or it is the way there that is under way.
 _NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
+_SHARED = text(f"SELECT {contract.in_other_schema(':schema', ':table', ':old')}")
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
 
@@ -89,6 +91,7 @@ class _Run:
     Attributes:
         confirm: every name that was confirmed.
         name: the one of them that confirms this contract; None for none.
+        expected: the only name that does, where another schema has such a table.
     """
 
     operations: Operations
@@ -98,6 +101,7 @@ class _Run:
     progress: Callable[[Progress], None] | None = None
     stop: Any = None
     name: str | None = None
+    expected: str | None = None
     tell_next: float = 0.0
 
     def do(self, work: Callable[[Database, _Run], Coroutine[Any, Any, None]]) -> None:
@@ -118,6 +122,10 @@ class _Run:
             own = self.operation.schema not in {None, *mapped}
             self.name = self.confirmed(table.schema, named=own)
             self.operation = replace(self.operation, schema=table.schema)
+            target = self.operation.target
+            shared = {"schema": table.schema, "table": target.table, "old": target.old}
+            if own and connection.scalar(_SHARED, shared):
+                self.expected = f"{table.schema}.{target.table}.{target.old}"
             database = MigrationDatabase.of(connection, table)
             loop.run(connection, lambda: self._work(database, work))
 
@@ -153,7 +161,7 @@ class _Run:
             named: whether the revision says so; else the search path or a schema map does.
         """
         given = {self.confirm} if isinstance(self.confirm, str) else {*(self.confirm or ())}
-        given |= {name for text in given for name in _split(text)}
+        given |= {name for each in given for name in _split(each)}
         bare = f"{self.operation.table}.{self.operation.old}"
         whole = f"{schema}.{bare}"
         if given & {whole, f"{self.operation.schema}.{bare}"} or (bare in given and not named):
@@ -171,6 +179,34 @@ class _Run:
         names = self.operation.names
         searched = self.operation.schema is None
         return Script(names.reversed() if back else names, self.options, searched)
+
+    def write_restore(self) -> Statements:
+        """Return the contract's downgrade, and remember that this script has it."""
+        self._restored.add(self.operation.names.key)
+        return self.script(back=True).restore()
+
+    def write_rollback(self) -> Statements:
+        """Return the expand's downgrade.
+
+        Raises:
+            UsageError: the same script adds the old column again, empty: only a run fills it.
+        """
+        if self.operation.names.key in self._restored:
+            message = (
+                f"cannot write the expand's downgrade of {self.operation.target} into the script "
+                "that takes back its contract: that adds the old column empty, and it has to be "
+                "filled before the new one goes. Write the script as far as "
+                "the contract's downgrade, then go on without --sql: alembic downgrade"
+            )
+            raise UsageError(message)
+        return self.script().rollback()
+
+    @property
+    def _restored(self) -> set[str]:
+        """Return the renames whose contract this script takes back."""
+        opts = self.operations.migration_context.opts
+        restored: set[str] = opts.setdefault("invoicing_restored", set())
+        return restored
 
     def write(self, statements: Statements) -> None:
         """Write a script's statements, the last of them with the version row."""
@@ -265,7 +301,15 @@ async def _rollback(database: Database, run: _Run) -> None:
 
 
 async def _contract(database: Database, run: _Run) -> None:
-    rename, confirm = run.rename(database), run.name
+    rename = run.rename(database)
+    confirm = run.name if run.expected in {None, run.name} else None
+    try:
+        await _contract_confirmed(database, rename, confirm)
+    except ConfirmationError as error:
+        raise ConfirmationError(error.target, run.expected or error.expected, error.lost) from None
+
+
+async def _contract_confirmed(database: Database, rename: Rename, confirm: str | None) -> None:
     back = rename.reversed()
     if (await back.status()).phase not in _NOT_BACK:
         # The old column was added again and is a copy: it goes without loss. Code may use it.
@@ -310,6 +354,6 @@ def _implement(
 
 
 _implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
-_implement(RollbackRenameOp, lambda run: run.script().rollback(), _rollback)
+_implement(RollbackRenameOp, _Run.write_rollback, _rollback)
 _implement(ContractRenameOp, _Run.write_contract, _contract)
-_implement(RestoreRenameOp, lambda run: run.script(back=True).restore(), _restore)
+_implement(RestoreRenameOp, _Run.write_restore, _restore)

@@ -27,7 +27,13 @@ from invoicing.toolkit.rename import contract, live, ownership
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.columns.throttle import Rate
 from invoicing.toolkit.rename.columns.verify import count_rows
-from invoicing.toolkit.rename.connection.pool import connected, explained, pinned
+from invoicing.toolkit.rename.connection.pool import (
+    connected,
+    connects_patiently,
+    explained,
+    lift_transaction_timeout,
+    pinned,
+)
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameLeftError, RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.gate import ask_gate
@@ -285,9 +291,14 @@ class Rename:
     async def snapshot(self) -> Snapshot:
         """Say the same, with every run so far, as of one moment."""
         with explained(self.target):
+            lasting = not self.database.settings.pgbouncer
+            if lasting:
+                connects_patiently(self.database.read_only_engine)
             async with self.database.read_only_engine.connect() as connection:
                 raw = await connection.get_raw_connection()
                 driver = raw.driver_connection
+                if lasting:
+                    await lift_transaction_timeout(driver)
                 found = await self._read_snapshot(driver)
                 status = found.status
                 running = status.operator is not None and status.phase is Phase.BACKFILLING

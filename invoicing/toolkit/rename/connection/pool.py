@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import re
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg import Connection
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.errors import UsageError
@@ -21,6 +22,8 @@ from invoicing.visible import visible
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from invoicing.db.session import Database
     from invoicing.toolkit.rename.model import Target
 
@@ -28,8 +31,10 @@ __all__ = [
     "Connection",
     "Pool",
     "connected",
+    "connects_patiently",
     "explained",
     "is_lost",
+    "lift_transaction_timeout",
     "pinned",
     "shown",
     "use_client_path",
@@ -46,8 +51,9 @@ _TROUBLE = (
     asyncpg.InternalClientError,
     OSError,
 )
-# The server ended our session, or is going down, or is not up yet.
-_LOST = ("08", "57P01", "57P02", "57P03")
+# The server ended our session (by a timeout, too), or is going down, or is not up yet.
+_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04")
+_HAS_TRANSACTION_TIMEOUT = 17
 # What a database, an account, a URL or PGOPTIONS may have set to anything, as pg_dump pins it: what
 # statements mean, how the catalog is printed, and how long a session may take. One session may run
 # for hours, and another idle for as long; a connection without a byte for minutes is forgotten by
@@ -131,6 +137,7 @@ async def connected(database: Database, connections: int) -> AsyncIterator[Pool]
         update={"application_name": APPLICATION, "pool_size": connections, "lock_timeout": 0.0}
     )
     async with database.with_settings(own) as private:
+        connects_patiently(private.engine)
         yield Pool(private)
 
 
@@ -158,6 +165,23 @@ class Pool:
                 with suppress(*_TROUBLE):
                     await driver.close(timeout=_PATIENCE)
                 await connection.invalidate()
+
+
+def connects_patiently(engine: AsyncEngine) -> None:
+    """Let each new connection have no transaction_timeout, even while SQLAlchemy looks around."""
+    pool = engine.sync_engine.pool
+    if not event.contains(pool, "connect", _lift_first):
+        event.listen(pool, "connect", _lift_first, insert=True)
+
+
+def _lift_first(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401
+    dbapi_connection.run_async(lift_transaction_timeout)
+
+
+async def lift_transaction_timeout(connection: Connection) -> None:
+    """Let transactions last as long as they have to, from before the first of them begins."""
+    if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+        await connection.execute("SET SESSION transaction_timeout = 0")
 
 
 @asynccontextmanager
@@ -227,9 +251,11 @@ def explanation(
     """Return the error of ours that says what `error` means."""
     sqlstate = getattr(error, "sqlstate", None)
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    if isinstance(error, asyncpg.InternalClientError):
-        # Its own words are about its insides.
-        reason = "the connection was lost"
+    if isinstance(error, asyncpg.InternalClientError) or "cannot call" in reason:
+        # Its own words are about its insides; what the server said came before.
+        before = error.__context__
+        said = str(before) if isinstance(before, asyncpg.PostgresError) else ""
+        reason = said or "the connection was lost"
     if is_lost(error):
         return RenameInterruptedError(str(target), reason)
     known = _ADVICE.get(str(sqlstate), "").replace("{plan}", target.command("plan"))

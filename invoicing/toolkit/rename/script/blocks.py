@@ -46,7 +46,8 @@ _LOOK = f"""
         WHERE r.key = {{key}};
     END IF;
 """
-# Each where the server knows it; and what they were before, for the rest of the script.
+# Each where the server knows it; and what they were before, for the rest of the script. But for the
+# limit on a transaction: set within it, it counts from there, and the version row is still to come.
 _SETTINGS = f"""
 BEGIN
     PERFORM set_config('{_SAVED}', jsonb_object_agg(s.name, current_setting(s.name))::text, false)
@@ -70,7 +71,6 @@ def settings(options: Options) -> str:
     values = {
         "lock_timeout": f"{round(options.lock_timeout * 1000)}ms",
         "statement_timeout": "0",
-        "transaction_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
         "idle_session_timeout": "0",
         "row_security": "off",
@@ -78,10 +78,19 @@ def settings(options: Options) -> str:
         "client_min_messages": "warning",
     }
     names = literal("{" + ",".join(values) + "}")
+    values["transaction_timeout"] = "0"
     pairs = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
     return do(_SETTINGS.format(names=names, values=pairs))
 
 
+# Before anything else, and in no time: where env.py lets it be written, before the first BEGIN.
+PATIENT = do("""
+BEGIN
+    IF current_setting('transaction_timeout', true) IS NOT NULL THEN
+        PERFORM set_config('transaction_timeout', '0', false);
+    END IF;
+END
+""")
 RESTORE = do(f"""
 BEGIN
     PERFORM set_config(s.key, s.value, false)

@@ -314,8 +314,9 @@ class Script:
         if confirmed == whole:
             return ""
         rows, confirm = f"EXISTS (SELECT FROM {names.relation})", bare
+        parts = map(literal, (names.schema, names.table, names.old))
         if confirmed is not None:
-            rows, confirm = f"{rows} AND {in_other_schema(names, names.old)}", whole
+            rows, confirm = f"{rows} AND {in_other_schema(*parts)}", whole
         argument = shlex.quote(f"confirm={confirm}")
         return raise_if(
             rows,

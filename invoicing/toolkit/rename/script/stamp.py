@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename.names import literal, qualified, quote
-from invoicing.toolkit.rename.script.blocks import do
+from invoicing.toolkit.rename.script.blocks import PATIENT, do
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -73,6 +73,7 @@ class _Stamp:
         stamp = cls()
         context.on_version_apply_callbacks += (stamp,)
         context.impl.static_output(_PSQL)
+        _output(context, PATIENT)
         return stamp
 
     def __call__(self, *, ctx: MigrationContext, heads: set[Any], **_: object) -> None:
