@@ -323,6 +323,8 @@ def _has_unread(connection: asyncpg.Connection) -> bool:
     transport = connection._transport  # noqa: SLF001 -- the driver has no public way to its socket
     if transport.is_closing():
         return True
+    if not hasattr(select, "poll"):  # Windows
+        return False
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))
