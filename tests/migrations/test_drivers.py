@@ -227,8 +227,11 @@ def interrupt_once_begun(url: URL) -> None:
 
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_ctrl_c_ends_the_command_in_one_line_and_it_goes_on_later(
-    url: URL, tmp_path: Path, driver: str
+    url: URL, tmp_path: Path, driver: str, request: pytest.FixtureRequest
 ) -> None:
+    # A shell lets what it runs in the background ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     project = project_of(tmp_path, url, driver)
     threading.Thread(target=interrupt_once_begun, args=[url]).start()
     said = project.alembic("-x", "batch_size=1", "-x", "pause=0.05", "upgrade", "002", code=1)
