@@ -109,7 +109,10 @@ class Staging:
         """
         if kind.parent is not None:
             await self._check_references(kind, kind.parent, fields, parent_path)
-        await self._reject_with_others(kind, fields["id"])
+        # Corrected, the rejected row would change the good one later.
+        said = "is also on line %s, which is rejected: correct both"
+        parent = kind.parent_column or "NULL::uuid"
+        await self.note_others(kind, fields["id"], "duplicate-id", said, parent=parent)
         await self.execute(
             f"""
             DELETE FROM {kind.staging} AS staged USING load_problem AS problem
@@ -120,15 +123,14 @@ class Staging:
         # Their ids are kept, so that what refers to them is rejected for that reason.
         await self.execute("ANALYZE pg_temp.load_problem")
 
-    async def _reject_with_others(self, kind: FileKind, field: str) -> None:
-        """Note good rows whose id a rejected row has: corrected, it would change them later."""
-        parent = kind.parent_column or "NULL::uuid"
+    async def note_others(
+        self, kind: FileKind, field: str, rule: str, said: str, *, parent: str = "NULL::uuid"
+    ) -> None:
+        """Note good rows whose id a rejected row has; `said` has a `%s` for that one's line."""
         await self.execute(
             f"""
             INSERT INTO load_problem (kind, line, rule, field, message, id, parent)
-            SELECT $1, staged.line, 'duplicate-id', $2,
-                format('is also on line %s, which is rejected: correct both',
-                       bad.line % {LINES_OF_A_PART}), id, {parent}
+            SELECT $1, staged.line, $2, $3, format($4, bad.line % {LINES_OF_A_PART}), id, {parent}
             FROM {kind.staging} AS staged
             JOIN (SELECT id, min(line) AS line FROM load_problem
                   WHERE kind = $1 AND id IS NOT NULL GROUP BY id) AS bad USING (id)
@@ -136,7 +138,9 @@ class Staging:
                               WHERE noted.kind = $1 AND noted.line = staged.line)
             """,
             kind.name,
+            rule,
             field,
+            said,
         )
 
     async def _check_references(

@@ -88,21 +88,8 @@ async def _note_conflicts(staging: Staging, input_: Input, name: str, twice: str
 
 async def _doubt_others(staging: Staging, input_: Input) -> None:
     """Note what else is said of the id of a bad row: good rows above it are doubtful too."""
-    kind = input_.kind
-    await staging.execute(
-        f"""
-        INSERT INTO load_problem (kind, line, rule, field, message, id)
-        SELECT $1, staged.line, 'rejected-row', $2,
-            format('was rejected on line %s', bad.line % {PART}), staged.id
-        FROM {kind.staging} AS staged
-        JOIN (SELECT id, min(line) AS line FROM load_problem
-              WHERE kind = $1 AND id IS NOT NULL GROUP BY id) AS bad USING (id)
-        WHERE NOT EXISTS (SELECT FROM load_problem AS noted
-                          WHERE noted.kind = $1 AND noted.line = staged.line)
-        """,
-        kind.name,
-        input_.check.field("id"),
-    )
+    said = "was rejected on line %s"
+    await staging.note_others(input_.kind, input_.check.field("id"), "rejected-row", said)
 
 
 async def complete_lines(staging: Staging, inputs: Inputs) -> None:

@@ -240,13 +240,15 @@ def _run(operations: Operations, operation: RenameOp) -> _Run:
         arguments = environment.get_x_argument(as_dictionary=True)
     options = given.pop("options", Options(batch_size=operation.batch_size))
     try:
-        numbers = {name: _NUMBERS[name](arguments[name]) for name in _NUMBERS if name in arguments}
+        changed: dict[str, Any] = {
+            name: _NUMBERS[name](arguments[name]) for name in _NUMBERS if name in arguments
+        }
     except ValueError as error:
         message = f"cannot read -x: {error}. Each of {', '.join(_NUMBERS)} is a number"
         raise UsageError(message) from None
     if accepted := [name for text in _given(environment, "accept") for name in _split(text)]:
-        numbers["accept"] = frozenset(accepted)  # type: ignore[assignment]
-    given["options"] = replace(options, **numbers)
+        changed["accept"] = frozenset(accepted)
+    given["options"] = replace(options, **changed)
     given.setdefault("confirm", _given(environment, "confirm"))
     return _Run(operations, operation, **given)
 

@@ -174,7 +174,7 @@ def connects_patiently(engine: AsyncEngine) -> None:
         event.listen(pool, "connect", _lift_first, insert=True)
 
 
-def _lift_first(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401
+def _lift_first(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy's own
     dbapi_connection.run_async(lift_transaction_timeout)
 
 
