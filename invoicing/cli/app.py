@@ -6,7 +6,6 @@ import os
 import re
 import secrets
 import socket
-from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from invoicing.cli.days import check_as_of
 from invoicing.cli.output import console, errors
 from invoicing.errors import MissingExtraError, UsageError
 
@@ -51,7 +51,8 @@ def serve_app(
     if find_spec("voila") is None:
         raise MissingExtraError("voila", "notebooks")
     secret = _secret(host, asked=token)
-    _check_day(as_of)
+    if as_of:
+        check_as_of(as_of)
     path = f"/{base_url.strip('/')}/".replace("//", "/")
     _check_free(host, port)
     from invoicing.cli.app_pages import write_pages
@@ -94,15 +95,6 @@ def _secret(host: str, *, asked: bool) -> str:
         )
         raise UsageError(message)
     return given
-
-
-def _check_day(as_of: str) -> None:
-    try:
-        if as_of:
-            date.fromisoformat(as_of)
-    except ValueError:
-        message = f"--as-of {as_of!r} is not a day. Give it as YYYY-MM-DD"
-        raise UsageError(message) from None
 
 
 def _check_free(host: str, port: int) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from invoicing.cli.days import check_as_of
 from invoicing.cli.files import writable
 from invoicing.cli.output import AsJson, console, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
@@ -91,7 +92,7 @@ def dashboard(
         raise UsageError(message)
     months, as_of = own.get("months", months), own.get("as_of", as_of)
     if as_of:
-        _day(as_of)
+        check_as_of(as_of)
     today = date.fromisoformat(as_of) if as_of else datetime.now().astimezone().date()
     chosen = _filter(today, months, own)
     url = database_url()
@@ -324,14 +325,6 @@ def _ids_in(path: Path | None) -> list[UUID]:
             )
             raise UsageError(message) from None
     return ids
-
-
-def _day(text: str) -> None:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        message = f"--as-of {text!r} is not a date; write it as 2026-06-30"
-        raise UsageError(message) from None
 
 
 def _address(url: URL) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from invoicing.db.session import AsyncSession
 
 OUT_OF_RANGE = "22003"
+# The moment that dates an invoice: its issue, or the day it was made.
+DATED: ColumnElement[datetime] = func.coalesce(Invoice.issued_at, Invoice.created_at)
 # The most days of each bucket; what is older has one of its own.
 _MOST_DAYS = {30: AgeBucket.DAYS_0_30, 60: AgeBucket.DAYS_31_60, 90: AgeBucket.DAYS_61_90}
 

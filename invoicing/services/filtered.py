@@ -22,7 +22,7 @@ from invoicing.schemas.filtered import (
 )
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
-from invoicing.services.figures import bucket_of, midnight, sum_of, summed, totals_by_month
+from invoicing.services.figures import DATED, bucket_of, midnight, sum_of, summed, totals_by_month
 from invoicing.services.periods import every_month, previous_period
 from invoicing.services.rolled_up import BILLED
 
@@ -37,7 +37,6 @@ Columns = TypeVarTuple("Columns")
 
 # An invoice has no due date of its own: this many days after its date it is overdue.
 TERMS = timedelta(days=30)
-_dated: ColumnElement[datetime] = func.coalesce(Invoice.issued_at, Invoice.created_at)
 _OPEN = Invoice.status == InvoiceStatus.OPEN
 
 
@@ -136,7 +135,7 @@ async def headline(session: AsyncSession, chosen: InvoiceFilter) -> list[Headlin
 
 async def months_of(session: AsyncSession, chosen: InvoiceFilter) -> list[MonthlyTotals]:
     """Return what was billed by month and currency, every month of the filter's range, and paid."""
-    statement = totals_by_month(_dated).where(Invoice.status.in_(BILLED))
+    statement = totals_by_month(DATED).where(Invoice.status.in_(BILLED))
     statement = statement.order_by(statement.selected_columns.month, Invoice.currency)
     rows = await summed(session, _narrowed(statement, chosen))
     found = [MonthlyTotals.model_validate(row) for row in rows]
@@ -163,7 +162,7 @@ async def ageing_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Ageing
     """Return the open ones by days since their date, counted to the last day of the filter."""
     until = chosen.until or datetime.now(UTC).date() + timedelta(days=1)
     day = until - timedelta(days=1)
-    age = literal(day, Date) - func.timezone("UTC", _dated).cast(Date)
+    age = literal(day, Date) - func.timezone("UTC", DATED).cast(Date)
     bucket = bucket_of(age)
     statement = (
         select(
@@ -211,9 +210,9 @@ def _narrowed(statement: Select[*Columns], chosen: InvoiceFilter) -> Select[*Col
 def _within(since: date | None, until: date | None) -> list[ColumnElement[bool]]:
     conditions = []
     if since is not None:
-        conditions.append(_dated >= midnight(since))
+        conditions.append(midnight(since) <= DATED)
     if until is not None:
-        conditions.append(_dated < midnight(until))
+        conditions.append(midnight(until) > DATED)
     return conditions
 
 
@@ -226,7 +225,7 @@ def _figures(periods: dict[str, tuple[date | None, date]]) -> list[ColumnElement
             "billed": [],
             "paid": [Invoice.status == InvoiceStatus.PAID],
             "open": [_OPEN],
-            "overdue": [_OPEN, _dated < midnight(until - timedelta(days=1) - TERMS)],
+            "overdue": [_OPEN, midnight(until - timedelta(days=1) - TERMS) > DATED],
         }
         for name, conditions in wanted.items():
             summed = sum_of(Invoice.amount_cents, *within, *conditions)

@@ -27,6 +27,7 @@ from invoicing.schemas.portfolio import (
 )
 from invoicing.services import rolled_up
 from invoicing.services.figures import (
+    DATED,
     bucket_of,
     midnight,
     sum_of,
@@ -72,12 +73,11 @@ async def monthly_totals(
 
 @_made_once
 def _monthly_totals(account_id: UUID | None, since: date | None, until: date | None) -> AnySelect:
-    dated = func.coalesce(Invoice.issued_at, Invoice.created_at)
-    statement = totals_by_month(dated).where(Invoice.status.in_(BILLED))
+    statement = totals_by_month(DATED).where(Invoice.status.in_(BILLED))
     if since is not None:
-        statement = statement.where(dated >= midnight(since))
+        statement = statement.where(midnight(since) <= DATED)
     if until is not None:
-        statement = statement.where(dated < midnight(until))
+        statement = statement.where(midnight(until) > DATED)
     rolled = rolled_up.monthly_totals_statement(since, until) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.month, total.currency))
@@ -134,7 +134,7 @@ async def ageing(
 @_made_once
 def _ageing(account_id: UUID | None, day: date) -> AnySelect:
     # An open invoice without a date of issue is still owed: it ages from the day it was made.
-    issued = func.timezone("UTC", func.coalesce(Invoice.issued_at, Invoice.created_at)).cast(Date)
+    issued = func.timezone("UTC", DATED).cast(Date)
     # A date less a date is a number of days.
     age = day - issued
     bucket = bucket_of(age)
