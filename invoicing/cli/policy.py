@@ -30,6 +30,7 @@ from invoicing.toolkit.policy import (
     write_fixes,
 )
 from invoicing.toolkit.policy.baseline import without_known, write_baseline
+from invoicing.toolkit.policy.cache import FOLDER, open_cache
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.files import relative_path
 from invoicing.toolkit.policy.page import first_example
@@ -110,6 +111,13 @@ def check_command(
         Path | None,
         typer.Option(metavar="PATH", help="Check standard input, as the text of this file."),
     ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read and judge every file again.")
+    ] = False,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(help=f"Where to keep the cache; {FOLDER} in the project if not given."),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(help="Explain a rule and exit.", metavar="RULE")
     ] = None,
@@ -127,6 +135,7 @@ def check_command(
         chosen = [stdin_filename]
     root = root_of(chosen[0])
     proof = _prove(chosen, root) if database else None
+    cache = None if no_cache else _cache(root, cache_dir)
 
     def run() -> Report:
         return check(
@@ -139,6 +148,7 @@ def check_command(
             sql=sql,
             proof=proof,
             texts=texts,
+            cache=cache,
         )
 
     report = only = run()
@@ -163,6 +173,16 @@ def check_command(
     report = _new_only(report, root, chosen, baseline, diff_base)
     _show(report, output, unsafe=unsafe_fixes)
     raise typer.Exit(_code(report, found=bool(report.findings), select=select or ()))
+
+
+def _cache(root: Path, given: Path | None) -> Path | None:
+    """Return where the cache is: in a project, or where the command runs."""
+    if given is not None:
+        if open_cache(given) is None:
+            errors.print(f"note: no cache can be kept in {given}; every file is read again")
+        return given
+    is_project = (root / "pyproject.toml").is_file() or root == Path.cwd()
+    return root / FOLDER if is_project else None
 
 
 def _of_stdin(path: Path, *, alone: bool) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.cache import FOLDER
 from invoicing.toolkit.policy.finding import Problem
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.settings import PolicySettings
 
-SKIPPED_FOLDERS = {".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache"}
+SKIPPED_FOLDERS = {
+    ".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".ruff_cache", FOLDER,
+}  # fmt: skip
 # What makes a folder a virtual environment, whatever it is called (PEP 405).
 ENVIRONMENT = "pyvenv.cfg"
 SUFFIXES = (".py", ".ipynb")

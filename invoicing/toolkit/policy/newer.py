@@ -59,10 +59,12 @@ class Read(NamedTuple):
     Attributes:
         tree: its syntax, in nodes of the running Python.
         comments: each with its line and column.
+        by_newest: whether the newest Python of this machine read it, not the running one.
     """
 
     tree: ast.Module
     comments: list[Comment]
+    by_newest: bool = False
 
 
 class NewerSyntaxError(SyntaxError):
@@ -93,7 +95,7 @@ def read_by_newest(text: str, error: SyntaxError) -> Read:
     if isinstance(tree, str):
         line = more if isinstance(more, int) else 1
         raise NewerSyntaxError(f"{tree} (read by Python 3.{minor})", (None, line, None, None))
-    return Read(cast("ast.Module", _node(tree)), cast("list[Comment]", more))
+    return Read(cast("ast.Module", _node(tree)), cast("list[Comment]", more), by_newest=True)
 
 
 @cache

@@ -41,12 +41,15 @@ def check_histories(revisions: Iterable[RevisionSteps], root: Path) -> Iterator[
     """Return what revisions break together; each env.py has a history of its own."""
     histories: dict[Path, list[RevisionSteps]] = defaultdict(list)
     for revision in revisions:
-        folder = (root / revision.path).parent
-        above = (folder, *folder.parents)
-        home = next((each for each in above if (each / "env.py").is_file()), folder)
-        histories[home].append(revision)
+        histories[home_of((root / revision.path).parent)].append(revision)
     for history in histories.values():
         yield from check_steps(history)
+
+
+def home_of(folder: Path) -> Path:
+    """Return the folder of the env.py that runs the revisions of a folder; itself without one."""
+    above = (folder, *folder.parents)
+    return next((each for each in above if (each / "env.py").is_file()), folder)
 
 
 def check_locks(config: Path, root: Path, settings: PolicySettings) -> list[PolicyFinding]:

@@ -1,43 +1,36 @@
-"""Check files: read each by itself, on as many processors as are worth it, then all together."""
+"""Check files: read each by itself, then judge all together."""
 
 from __future__ import annotations
 
+import gc
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.answers import Answer, Question, homes_of, recalled, remember
+from invoicing.toolkit.policy.cache import open_cache
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
-from invoicing.toolkit.policy.files import context, find_files, relative_path, size_of, unmatched
-from invoicing.toolkit.policy.finding import Problem
+from invoicing.toolkit.policy.files import context, find_files, unmatched
 from invoicing.toolkit.policy.live import live_findings
-from invoicing.toolkit.policy.python.collect import collect
 from invoicing.toolkit.policy.python.project import Project
+from invoicing.toolkit.policy.reading import Files
 from invoicing.toolkit.policy.registry import all_rules, code_rules
-from invoicing.toolkit.policy.revisions import check_histories, check_locks, check_migration
+from invoicing.toolkit.policy.revisions import check_histories, check_locks
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
-from invoicing.toolkit.policy.source import read_sources
 from invoicing.toolkit.policy.suppressions import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from invoicing.toolkit.policy.finding import PolicyFinding, Proof
-    from invoicing.toolkit.policy.python.syntax import ModuleSyntax
+    from invoicing.toolkit.policy.finding import PolicyFinding, Problem, Proof
+    from invoicing.toolkit.policy.reading import Checked
 
-# Fewer bytes than this are checked before another process has started.
-WORTH_A_PROCESS = 1_500_000
-
-
-class Checked(NamedTuple):
-    """What reading one file has brought."""
-
-    modules: list[ModuleSyntax]
-    problems: list[Problem]
+    Elsewhere = Callable[[list[PolicyFinding]], list[PolicyFinding]]
 
 
 class NotRun(NamedTuple):
@@ -88,6 +81,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     sql: Path | None = None,
     proof: Proof | None = None,
     texts: Mapping[str, bytes] | None = None,
+    cache: Path | None = None,
 ) -> Report:
     """Check files and folders, without importing or running any of them.
 
@@ -107,6 +101,8 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
             code, but no SQL.
         proof: what running the revisions has shown, to be said in place of what reading them does.
         texts: what to read in place of files, by their paths as they are shown.
+        cache: a folder for what was read and found, to be faster the next time; the answer is the
+            same with and without.
 
     Raises:
         PolicyPathError: a path is not there.
@@ -124,39 +120,67 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     chosen = _chosen(select, (*ignore, *settings.ignore))
     found = find_files(root, paths, settings)
     beside = context(root, found, settings)
-    read = partial(_read, root, settings, texts or {})
+    question = Question(root, settings, chosen, len(found.files))
     # What was there before comes first: of two heads the one asked for is the second.
-    checked = _read_all([*beside, *found.files], read, processes)
-    asked = checked[len(beside) :]
-    modules = list(chain.from_iterable(each.modules for each in checked))
-    paths_asked = {module.path for each in asked for module in each.modules}
-    project = Project(modules, settings, root)
-    findings = _find(project, chosen)
-    findings = proof.instead_of(findings) if proof is not None else findings
-    elsewhere = _by_running(root, settings, findings, models=models, sql=sql)
+    opened = open_cache(cache) if cache is not None else None
+    files = Files([*beside, *found.files], root, settings, texts or {}, opened)
+    with _without_collecting():
+        identities = files.identities(processes)
+        is_plain = opened is not None and models is None and sql is None and proof is None
+        answer = recalled(opened, question, identities) if opened and is_plain else None
+        if answer is None:
+            elsewhere = partial(_by_running, root, settings, models=models, sql=sql)
+            answer = _answer(files.read(processes), question, proof, elsewhere)
+            if opened is not None and is_plain and not texts:
+                remember(opened, question, identities, answer)
     not_run = _not_run(chosen, {"--models": models, "--sql": sql})
-    wanted = [each for each in (*findings, *elsewhere) if each.rule in chosen]
-    kept, unused = judge(modules, wanted, chosen, all_rules())
-    reported = [
-        finding
-        for finding in (*kept, *unused)
-        if (strict or not finding.strict) and (finding.path in paths_asked or finding in elsewhere)
-    ]
+    reported = [finding for finding in answer.findings if strict or not finding.strict]
     return Report(
         sorted(
             reported, key=lambda finding: (finding.path, finding.line, finding.column, finding.rule)
         ),
-        [
-            *found.problems,
-            *chain.from_iterable(each.problems for each in asked),
-            *(proof.problems if proof is not None else ()),
-        ],
+        [*found.problems, *answer.problems, *(proof.problems if proof is not None else ())],
         len(found.files) + len(found.problems),
-        sum(module.lines for each in asked for module in each.modules),
+        answer.lines,
         time.perf_counter() - began,
         tuple(unmatched(root, paths, settings, found)),
-        _worth_saying(not_run, select, project, paths_asked),
+        tuple(each for each in not_run if answer.has_migrations or each.rule in select),
         has_run=len(not_run) < len(chosen),
+    )
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Let Python look for no cycles meanwhile: none are made, and there is much to look through."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _answer(
+    checked: list[Checked], question: Question, proof: Proof | None, elsewhere: Elsewhere
+) -> Answer:
+    """Judge what was read, all together."""
+    asked = checked[len(checked) - question.asked :]
+    modules = list(chain.from_iterable(each.modules for each in checked))
+    paths = {module.path for each in asked for module in each.modules}
+    project = Project(modules, question.settings, question.root)
+    findings = _find(project, question.chosen)
+    findings = proof.instead_of(findings) if proof is not None else findings
+    more = elsewhere(findings)
+    wanted = [each for each in (*findings, *more) if each.rule in question.chosen]
+    kept, unused = judge(modules, wanted, question.chosen, all_rules())
+    here = [module for module in modules if module.path in paths]
+    return Answer(
+        [each for each in (*kept, *unused) if each.path in paths or each in more],
+        list(chain.from_iterable(each.problems for each in asked)),
+        sum(module.lines for each in asked for module in each.modules),
+        any(map(project.is_migration, here)),
+        homes_of(project),
     )
 
 
@@ -207,47 +231,7 @@ def _not_run(chosen: set[str], given: Mapping[str, object]) -> list[NotRun]:
     ]
 
 
-def _worth_saying(
-    not_run: list[NotRun], select: Sequence[str], project: Project, asked: set[str]
-) -> tuple[NotRun, ...]:
-    """Return those that were asked for, or would have had something to read."""
-    modules = [module for module in project.modules if module.path in asked]
-    has_migrations = any(map(project.is_migration, modules))
-    return tuple(each for each in not_run if has_migrations or each.rule in select)
-
-
-def _read_all(
-    files: list[Path], read: Callable[[Path], Checked], processes: int | None
-) -> list[Checked]:
-    size = sum(map(size_of, files))
-    wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
-    if min(wanted, len(files)) <= 1:
-        return [read(path) for path in files]
-    with ProcessPoolExecutor(wanted) as pool:
-        return list(pool.map(read, files, chunksize=max(len(files) // (8 * wanted), 1)))
-
-
-def _read(root: Path, settings: PolicySettings, texts: Mapping[str, bytes], path: Path) -> Checked:
-    try:
-        return _read_file(path, root, settings, texts.get(relative_path(path, root)))
-    except Exception as error:  # noqa: BLE001 -- the other files are still to be checked
-        what = f"the gate itself failed on it: {type(error).__name__}: {error}"
-        return Checked([], [Problem(relative_path(path, root), 1, what)])
-
-
-def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | None) -> Checked:
-    sources, problems = read_sources(path, root, text)
-    modules = []
-    for source in sources:
-        syntax = collect(source)
-        # Wherever it stands: what says which revision it comes after is one.
-        if "down_revision" in source.text or settings.matches(source.path, settings.migrations):
-            syntax.findings, syntax.revision = check_migration(source, settings)
-        modules.append(syntax)
-    return Checked(modules, problems)
-
-
-def _find(project: Project, chosen: set[str]) -> list[PolicyFinding]:
+def _find(project: Project, chosen: Collection[str]) -> list[PolicyFinding]:
     findings = [
         finding
         for rule in code_rules()

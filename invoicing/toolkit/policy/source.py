@@ -54,6 +54,7 @@ class SourceFile:
         text: its text.
         tree: its syntax.
         suppressions: its comments for the gate.
+        by_newest: whether the newest Python of this machine has read it.
     """
 
     path: str
@@ -61,13 +62,21 @@ class SourceFile:
     text: str
     tree: ast.Module
     suppressions: tuple[Suppression, ...]
+    by_newest: bool = False
 
 
 class Sources(NamedTuple):
-    """What could be read of a file, a notebook's cells as one each, and what could not."""
+    """What could be read of a file, a notebook's cells as one each, and what could not.
+
+    Attributes:
+        files: the file, or the cells.
+        problems: what could not be read.
+        asked_newest: whether the newest Python of this machine was asked.
+    """
 
     files: list[SourceFile]
     problems: list[Problem]
+    asked_newest: bool = False
 
 
 def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
@@ -90,7 +99,8 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
             return _cells(content, path.stem, shown)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = io.TextIOWrapper(io.BytesIO(content), encoding).read()
-        return Sources([_parse(shown, module_name(path, root), text)], [])
+        file = _parse(shown, module_name(path, root), text)
+        return Sources([file], [], file.by_newest)
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is said
         return Sources([], [_problem(shown, error)])
 
@@ -131,7 +141,8 @@ def parse(text: str, *, newest: bool = True) -> Read:
 
 def _parse(path: str, module: str, text: str, *, newest: bool = True) -> SourceFile:
     read = parse(text, newest=newest)
-    return SourceFile(path, module, text, read.tree, tuple(_suppressions(text, read.comments)))
+    suppressions = tuple(_suppressions(text, read.comments))
+    return SourceFile(path, module, text, read.tree, suppressions, read.by_newest)
 
 
 def _cells(content: bytes, module: str, shown: str) -> Sources:
@@ -148,7 +159,7 @@ def _cells(content: bytes, module: str, shown: str) -> Sources:
         cell.tree.body[:0] = imports
         imports += own
         files.append(cell)
-    return Sources(files, problems)
+    return Sources(files, problems, any(file.by_newest for file in files))
 
 
 def _cell(path: str, module: str, text: str) -> SourceFile | Problem:

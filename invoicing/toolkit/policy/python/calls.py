@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.python.names import dotted, text_of
@@ -56,7 +55,7 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
     for keyword in node.keywords:
         if keyword.arg in MADE:
             made = call_syntax(keyword.value, function, owner, depth + 1)
-            keywords[keyword.arg] = replace(keywords[keyword.arg], made=made)
+            keywords[keyword.arg] = keywords[keyword.arg]._replace(made=made)
     expanded = tuple(dotted(keyword.value) for keyword in node.keywords if keyword.arg is None)
     return CallSyntax(
         callee,

@@ -342,6 +342,7 @@ class _Collector:
             attributes,
             place_of(node),
             {each.arg: constant_of(each.value) for each in node.keywords if each.arg},
+            {},
         )
         self.classes.append(entered)
         self.by_name[name] = entered

@@ -6,7 +6,6 @@ checked files is known by its dotted name only.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -348,7 +347,7 @@ class KeywordValue(NamedTuple):
 def _with_keywords(
     call: CallSyntax, keywords: dict[str, Keyword], expanded: tuple[str | None, ...]
 ) -> CallSyntax:
-    return replace(call, keywords=keywords, expanded=expanded)
+    return call._replace(keywords=keywords, expanded=expanded)
 
 
 def _public(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.python.syntax import Keyword
@@ -78,7 +77,8 @@ def _of_sqlmodel(project: Project, module: ModuleSyntax, call: CallSyntax) -> Ca
     handed = held if isinstance(held, dict) else {}
     more = {name: Keyword(text, None, given.place) for name, text in handed.items()}
     unknown = () if isinstance(held, dict) else (given.name,)
-    return replace(call, keywords={**call.keywords, **more}, expanded=(*call.expanded, *unknown))
+    keywords = {**call.keywords, **more}
+    return call._replace(keywords=keywords, expanded=(*call.expanded, *unknown))
 
 
 def loose_relationships(project: Project) -> Iterator[tuple[ModuleSyntax, CallSyntax]]:

@@ -22,8 +22,7 @@ class Place(NamedTuple):
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(NamedTuple):
     """A keyword argument.
 
     Attributes:
@@ -41,8 +40,7 @@ class Keyword:
     made: CallSyntax | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallSyntax:
+class CallSyntax(NamedTuple):
     """A call of something with a name.
 
     Attributes:
@@ -114,8 +112,7 @@ class AliasSyntax(NamedTuple):
     metadata: tuple[CallSyntax, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeSyntax:
+class AttributeSyntax(NamedTuple):
     """A name that a class's body binds.
 
     Attributes:
@@ -144,8 +141,7 @@ class AttributeSyntax:
     plain: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClassSyntax:
+class ClassSyntax(NamedTuple):
     """A class.
 
     Attributes:
@@ -163,8 +159,8 @@ class ClassSyntax:
     decorators: tuple[str | None, ...]
     attributes: dict[str, AttributeSyntax]
     place: Place
-    keywords: dict[str, str | None] = field(default_factory=dict)
-    instance: dict[str, str] = field(default_factory=dict)
+    keywords: dict[str, str | None]
+    instance: dict[str, str]
 
 
 @dataclass(slots=True)
