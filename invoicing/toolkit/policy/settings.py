@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from fnmatch import fnmatch
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.policy.errors import PolicySettingsError
@@ -57,6 +58,7 @@ class PolicySettings:
         return any(_matches(path, glob) for glob in globs)
 
 
+@cache
 def _matches(path: str, glob: str) -> bool:
     # fnmatch's star crosses slashes, so a leading `**/` only has to match nothing as well.
     return fnmatch(path, glob) or (glob.startswith("**/") and fnmatch(path, glob[3:]))

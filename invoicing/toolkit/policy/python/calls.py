@@ -76,9 +76,8 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
 
 
 def _end(arguments: list[ast.expr]) -> tuple[int, int]:
-    return max(
-        ((each.end_lineno or 0, each.end_col_offset or 0) for each in arguments), default=(0, 0)
-    )
+    ends = [(each.end_lineno or 0, each.end_col_offset or 0) for each in arguments]
+    return max(ends) if ends else (0, 0)
 
 
 def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> Iterator[CallSyntax]:
@@ -98,6 +97,8 @@ def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> I
 
 
 def _keyword(value: ast.expr) -> Keyword:
+    if isinstance(value, ast.Constant):
+        return Keyword(constant_of(value), None, place_of(value))
     return Keyword(constant_of(value), dotted(value), place_of(value), dictionary_of(value))
 
 

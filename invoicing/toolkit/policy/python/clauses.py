@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.python.names import dotted
 from invoicing.toolkit.policy.python.syntax import ClauseSyntax, Place
+from invoicing.toolkit.policy.python.walking import below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def clause_syntax(node: ast.Call, name: str, function: int) -> ClauseSyntax | No
     leaves = [leaf for argument in node.args for leaf in _leaves(argument)]
     names = [dotted(leaf) for leaf in leaves]
     given = (*node.args, *(keyword.value for keyword in node.keywords))
-    calls = [each for value in given for each in ast.walk(value) if isinstance(each, ast.Call)]
+    calls = [each for value in given for each in below(value) if isinstance(each, ast.Call)]
     return ClauseSyntax(
         name,
         Place(end, column, node.end_lineno or 0, node.end_col_offset or 0),

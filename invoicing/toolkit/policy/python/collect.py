@@ -29,6 +29,7 @@ from invoicing.toolkit.policy.python.syntax import (
     ModuleSyntax,
     Place,
 )
+from invoicing.toolkit.policy.python.walking import LEAVES, below, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +39,6 @@ if TYPE_CHECKING:
     Scope = tuple[int, str | None]
     Assignment = ast.Assign | ast.AnnAssign | ast.NamedExpr
 
-# Nothing is below these that a rule asks for.
-LEAVES = frozenset(
-    {ast.Constant, ast.Name, ast.Load, ast.Store, ast.alias, ast.Pass, ast.Break, ast.Continue}
-)
 COLLECTED = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp)
 # What says that a name is the session that blocks: it is given by run_sync.
 SYNC = ":sync"
@@ -92,19 +89,19 @@ class _Collector:
         while stack:
             node, function, owner = stack.pop()
             kind = type(node)
-            if kind in LEAVES:
-                continue
             visit = VISITS.get(kind)
             if visit is not None:
                 function, owner = visit(self, node, function, owner)
-            for name in node._fields:
+            for name in fields_of(kind):
                 value = getattr(node, name, None)
-                if isinstance(value, ast.AST):
-                    stack.append((value, function, owner))
-                elif isinstance(value, list):
+                if value.__class__ is list:
                     stack += [
-                        (item, function, owner) for item in value[::-1] if isinstance(item, ast.AST)
+                        (item, function, owner)
+                        for item in value[::-1]
+                        if type(item) not in LEAVES and isinstance(item, ast.AST)
                     ]
+                elif type(value) not in LEAVES and isinstance(value, ast.AST):
+                    stack.append((value, function, owner))
 
     def imported(self) -> list[tuple[str, Place]]:
         modules = []
@@ -152,7 +149,7 @@ class _Collector:
     ) -> Scope:
         """Enter a function."""
         syntax = FunctionSyntax(
-            bound={each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)},
+            bound={each.arg for each in below(node.args) if isinstance(each, ast.arg)},
             name=getattr(node, "name", ""),
             class_name=owner,
             parent=function,
@@ -184,7 +181,7 @@ class _Collector:
         if not isinstance(node, ast.While):
             self.functions[function].bound |= names_in(node.target)
         for statement in () if getattr(node, "repeated", False) else node.body:
-            for each in ast.walk(statement):
+            for each in below(statement):
                 if isinstance(each, ast.Call | ast.For | ast.AsyncFor | ast.While):
                     vars(each)["repeated"] = True
         return function, owner

@@ -73,8 +73,16 @@ class Column(NamedTuple):
         return PolicyFinding(path, place.line, place.column + 1, slug, message, fix, strict)
 
 
-def columns(project: Project) -> Iterator[Column]:
+def columns(project: Project) -> list[Column]:
     """Return the columns of all classes; those of migrations say what was true once."""
+    notes = project.notes.setdefault("columns", {})
+    if not notes:
+        notes["all"] = list(_columns(project))
+    known: list[Column] = notes["all"]
+    return known
+
+
+def _columns(project: Project) -> Iterator[Column]:
     fields = table_fields(project)
     for owner in project.classes.values():
         if project.is_migration(owner.module):

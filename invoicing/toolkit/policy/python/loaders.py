@@ -32,10 +32,22 @@ WANTED = {True: "selectinload", False: "joinedload"}
 
 def check_loaders(project: Project, slug: str, *, collection: bool) -> Iterator[PolicyFinding]:
     """Find collections, or single objects, that are loaded in another way than theirs."""
-    for module in project.modules:
-        for call in module.calls:
-            for loader in _loaders(project, module, call):
-                yield from _check(project, module, call, loader, slug, collection)
+    for module, call, loader in _used(project):
+        yield from _check(project, module, call, loader, slug, collection)
+
+
+def _used(project: Project) -> list[tuple[ModuleSyntax, CallSyntax, str]]:
+    """Return the loaders that are used anywhere: both rules ask for them."""
+    notes = project.notes.setdefault("loaders", {})
+    if not notes:
+        notes["used"] = [
+            (module, call, loader)
+            for module in project.modules
+            for call in module.calls
+            for loader in _loaders(project, module, call)
+        ]
+    used: list[tuple[ModuleSyntax, CallSyntax, str]] = notes["used"]
+    return used
 
 
 def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[str]:

@@ -45,6 +45,8 @@ def _base(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
 
 def dotted(node: ast.AST | None) -> str | None:
     """Return `a.b.c` for an expression of names and attributes; None for any other."""
+    if isinstance(node, ast.Name):
+        return node.id
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)

@@ -82,6 +82,9 @@ class Project:
         self._by_name = {module.module: module for module in modules}
         self._by_ending = _by_ending(modules, root)
         self._resolved: dict[tuple[str, str], str | None] = {}
+        self._ancestors: dict[str, tuple[list[MappedClass], list[str]]] = {}
+        self._declarative: dict[str, bool] = {}
+        self._migrations: dict[str, bool] = {}
 
     def module(self, name: str) -> ModuleSyntax | None:
         """Return the checked module of a dotted name; also where its path begins further up."""
@@ -98,9 +101,12 @@ class Project:
 
     def is_migration(self, module: ModuleSyntax) -> bool:
         """Return whether a module is a revision: what it says of models was true once."""
-        return module.revision is not None or self.settings.matches(
-            module.path, self.settings.migrations
-        )
+        if module.path not in self._migrations:
+            settings = self.settings
+            self._migrations[module.path] = module.revision is not None or settings.matches(
+                module.path, settings.migrations
+            )
+        return self._migrations[module.path]
 
     @cached_property
     def model_files(self) -> set[str]:
@@ -183,6 +189,12 @@ class Project:
 
     def ancestors(self, mapped: MappedClass) -> tuple[list[MappedClass], list[str]]:
         """Return the checked classes it inherits from, itself first, and the others' names."""
+        name = mapped.name
+        if name not in self._ancestors:
+            self._ancestors[name] = self._above(mapped)
+        return self._ancestors[name]
+
+    def _above(self, mapped: MappedClass) -> tuple[list[MappedClass], list[str]]:
         checked: dict[str, MappedClass] = {}
         outside: list[str] = []
         waiting = [mapped]
@@ -222,6 +234,12 @@ class Project:
 
     def is_declarative(self, mapped: MappedClass) -> bool:
         """Return whether a class leads to a declarative base, or is mapped by a decorator."""
+        name = mapped.name
+        if name not in self._declarative:
+            self._declarative[name] = self._leads_to_base(mapped)
+        return self._declarative[name]
+
+    def _leads_to_base(self, mapped: MappedClass) -> bool:
         classes, outside = self.ancestors(mapped)
         if SQLMODEL & {*outside}:
             return mapped.syntax.keywords.get("table") == "True"
