@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from keyword import iskeyword
 
 from invoicing.toolkit.policy.python.names import dotted, text_of
+from invoicing.toolkit.policy.python.walking import below
 
 COLLECTIONS = {
     "list", "List", "set", "Set", "Sequence", "MutableSequence", "Collection", "Iterable",
@@ -63,7 +65,7 @@ def metadata_of(node: ast.expr | None) -> list[ast.expr]:
     node = _parsed(node)
     return [
         item
-        for each in (ast.walk(node) if node is not None else ())
+        for each in (below(node) if node is not None else ())
         if isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Tuple)
         if (dotted(each.value) or "").rpartition(".")[2] == "Annotated"
         for item in each.slice.elts[1:]
@@ -112,6 +114,8 @@ def _parsed(node: ast.expr | None) -> ast.expr | None:
     text = text_of(node)
     if text is None:
         return node
+    if text.isidentifier() and not iskeyword(text):
+        return ast.Name(text)
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

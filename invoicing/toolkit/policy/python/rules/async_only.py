@@ -69,25 +69,43 @@ def _parameters(project: Project, module: ModuleSyntax) -> Iterator[PolicyFindin
 
     One that is handed to something else is called by it: by run_sync, or by an event.
     """
-    synced = project.notes.setdefault("handed over", {})
-    for near in project.modules if not synced else ():
-        for call in near.calls:
-            if call.callee.rpartition(".")[2] not in {"Depends", "add_api_route"}:
-                names = (*call.arguments, *(each.name for each in call.keywords.values()))
-                synced.update(dict.fromkeys((name or "").rpartition(".")[2] for name in names))
-    listening = {
-        call.place.line for call in module.calls if call.callee.rpartition(".")[2] == "listens_for"
-    }
     for function in module.functions[1:]:
-        if not function.name or function.name in synced or function.place is None:
-            continue
-        # A decorator stands above it.
-        if listening & set(range(function.place.line - MOST_DECORATORS, function.place.line)):
+        if not function.name or function.place is None:
             continue
         for name, said in function.sessions.items():
-            if name in function.parameters and is_kind_of(project, module, said, SYNC_SESSIONS):
+            if (
+                name in function.parameters
+                and is_kind_of(project, module, said, SYNC_SESSIONS)
+                and function.name not in _handed_over(project)
+                and not _listens(module, function.place)
+            ):
                 message = f"{function.name} takes a session that blocks, {name}: {said}"
                 yield _finding(module, function.place, message, "take an AsyncSession")
+
+
+def _handed_over(project: Project) -> set[str]:
+    """Return the names of what any call is given."""
+    notes = project.notes.setdefault("handed over", {})
+    if not notes:
+        calls = (call for module in project.modules for call in module.calls)
+        notes["names"] = {
+            name.rpartition(".")[2]
+            for call in calls
+            if call.callee.rpartition(".")[2] not in {"Depends", "add_api_route"}
+            for name in (*call.arguments, *(each.name for each in call.keywords.values()))
+            if name
+        }
+    names: set[str] = notes["names"]
+    return names
+
+
+def _listens(module: ModuleSyntax, place: Place) -> bool:
+    """Return whether a decorator above a function lets it listen to an event."""
+    return any(
+        place.line - MOST_DECORATORS <= call.place.line < place.line
+        for call in module.calls
+        if call.callee.rpartition(".")[2] == "listens_for"
+    )
 
 
 def _call(
