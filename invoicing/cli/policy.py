@@ -33,6 +33,7 @@ from invoicing.toolkit.policy.baseline import without_known, write_baseline
 from invoicing.toolkit.policy.cache import FOLDER, open_cache
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.files import relative_path
+from invoicing.toolkit.policy.new_rule import write_rule
 from invoicing.toolkit.policy.page import first_example
 
 if TYPE_CHECKING:
@@ -291,3 +292,26 @@ def rules(
         needs = f" (needs {rule.needs})" if rule.needs else ""
         sees = f" (sees more with {rule.seen_by})" if rule.seen_by else ""
         typer.echo(f"{rule.slug:24}{rule.summary}{needs}{sees}")
+
+
+@app.command("new-rule")
+def new_rule(
+    slug: Annotated[str, typer.Argument(help="Its name, such as lazy-raise.")],
+    *,
+    migrations: Annotated[
+        bool, typer.Option("--migrations", help="It reads each revision, not the code.")
+    ] = False,
+) -> None:
+    """Begin a rule of the gate, in a clone of this project; prints the files written.
+
+    Example: invoicing policy new-rule no-surprise
+    """
+    root = root_of(Path())
+    written = write_rule(root, slug, "migrations" if migrations else "python")
+    for path in written:
+        echo_for_program(str(path.relative_to(root)))
+    errors.print(
+        "it finds its own example; say there what it asks for, then run: make pages && "
+        ".venv/bin/python -m pytest tests/policy -q",
+        highlight=False,
+    )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from importlib import import_module
+from pathlib import Path
+
 from tests.policy.planted_models import PLANTED
 from tests.policy.project import MODELS
 
@@ -349,6 +353,9 @@ GOOD: dict[str, dict[str, dict[str, str]]] = {
     },
 }
 
-for _name, (_rule, _fault, _twin) in PLANTED.items():
+# Each rule may have a file of cases, named after it.
+_files = sorted(Path(__file__).with_name("rules").glob("[!_]*.py"))
+_cases = [import_module(f"tests.policy.rules.{file.stem}").PLANTED for file in _files]
+for _name, (_rule, _fault, _twin) in ChainMap(PLANTED, *_cases).items():
     BAD.setdefault(_rule, {})[_name] = _fault
     GOOD.setdefault(_rule, {})[f"{_name} (twin)"] = _twin

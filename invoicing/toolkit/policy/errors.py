@@ -80,3 +80,15 @@ class DiffBaseError(PolicyError):
         "cannot compare with {base}: {reason}. Name a commit that is here, as "
         "--diff-base origin/main"
     )
+
+
+@error_of_fields
+class NewRuleError(PolicyError):
+    """A rule cannot be begun."""
+
+    slug: str
+    reason: str
+    message = (
+        "cannot write the rule {slug}: {reason}. Run in a clone of invoicing: invoicing policy "
+        "new-rule no-surprise"
+    )
