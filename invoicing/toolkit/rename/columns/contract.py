@@ -73,11 +73,14 @@ def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[
     """
     table = names.relation
     statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
-    statements.append(marks.unmark_statement(names, names.new))
+    statements += marks.unmark_statements(names, names.new)
     statements += settled
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")
     for copy in copies:
         statements += copy.settle()
+    if names.keeps_name:
+        rename = f"RENAME COLUMN {quote(names.new)} TO {quote(names.old)}"
+        statements.append(f"ALTER TABLE {table} {rename}")
     return statements
 
 

@@ -31,7 +31,7 @@ def rollback_statements(names: Names, own: Sequence[str] = ()) -> list[str]:
     return [
         f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE",
         *sync.drop_triggers(names),
-        marks.unmark_statement(names, names.old),
+        *marks.unmark_statements(names, names.old),
         *own,
         f"ALTER TABLE {names.relation} DROP COLUMN IF EXISTS {quote(names.new)}",
     ]
@@ -46,7 +46,7 @@ async def rollback(session: RenameSession) -> None:
     """
     connection, names = session.connection, session.names
     await refuse_identity(session, "rollback")
-    if names.new in session.table.columns:
+    if names.new in session.table.columns and not names.keeps_name:
         await _refuse_loss(session)
     await detached.clean(session)
     statements = rollback_statements(names, await triggers.on_old(session))
