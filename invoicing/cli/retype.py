@@ -24,15 +24,17 @@ from invoicing.cli.rename_run import (
     stopped,
     stopped_by_signals,
 )
+from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase
-from invoicing.toolkit.rename.retype.walk import look, walk
+from invoicing.toolkit.rename.consequences import is_typed
+from invoicing.toolkit.rename.retype.walk import look, referring, walk
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.toolkit.rename import Rename, Status
-    from invoicing.toolkit.rename.retype.walk import Walked
+    from invoicing.toolkit.rename.retype.walk import Beginning, Walked
 
 
 class Phases(TyperGroup):
@@ -65,29 +67,65 @@ def run(*, context: CommandContext, confirm: _Confirm = None) -> None:
     """Plan, expand, backfill, verify and, once it is confirmed by name, contract.
 
     Run again after an interruption it continues, without the type as well. Without --confirm and
-    without a terminal it stops before the contract. The word run may be left out.
+    without a terminal it stops before the contract. Columns of narrower integers that refer to this
+    one by a foreign key are changed first, each to its own contract; --confirm is for them as well.
+    The word run may be left out.
 
     Example: invoicing retype run loan fee bigint --confirm loan.fee
     """
+    name = f"{context.target.table}.{context.target.old}"
+    if confirm is not None and not is_typed(confirm.removeprefix(_schema(context)), name):
+        message = f"--confirm is {confirm!r}, but {name} is to be changed. Nothing was changed"
+        raise UsageError(f"{message}. Give: --confirm {name}")
+    columns = context.run(referring)
+    if columns:
+        _refuse(context, context.run(look))
+    for column in columns:
+        errors.print(visible(f"First {column}, which refers to {name}"), markup=False)
+        own = f"{column.table}.{column.old}"
+        member = replace(context, target=column)
+        if not _change(member, own if confirm is not None else None):
+            return
+    _change(context, confirm)
+
+
+def _refuse(context: CommandContext, begins: Beginning) -> None:
+    """Print the plan where it has blocking issues.
+
+    Raises:
+        typer.Exit: it has.
+    """
+    if begins.plan is not None and begins.plan.refusals and not begins.over:
+        output.print_plan(begins.plan, begins.status, context.options)
+        raise typer.Exit(1)
+
+
+def _schema(context: CommandContext) -> str:
+    return f"{context.target.schema}." if context.target.schema else "public."
+
+
+def _change(context: CommandContext, confirm: str | None) -> bool:
+    """Change one column's type; return whether its contract has run."""
     target, begins = context.target, context.run(look)
     if begins.over:
         _finish(context)
-        return
-    if begins.plan is not None and (begins.plan.refusals or not context.as_json):
+        return True
+    _refuse(context, begins)
+    if begins.plan is not None and not context.as_json:
         output.print_plan(begins.plan, begins.status, context.options)
-        if begins.plan.refusals:
-            raise typer.Exit(1)
     to = f" to {context.options.type}" if context.options.type else ""
     ask(context, f"Change the type of {target}{to}?")
     _walk(context)
-    name = f"{target.table}.{target.old}"
     if confirm is not None or sys.stdin.isatty():
         contract(context=context, confirm=confirm)
-    elif context.as_json:
+        return True
+    if context.as_json:
         print_json(context.run(lambda change: change.status()).as_dict())
     else:
+        name = f"{target.table}.{target.old}"
         then = target.command("contract", context.options, "--confirm", name)
         echo_text(visible(f"Verified; only the contract is left. Next: {then}"))
+    return False
 
 
 def _finish(context: CommandContext) -> None:

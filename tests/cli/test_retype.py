@@ -45,6 +45,7 @@ def url(empty_database_url: URL) -> URL:
     make = (
         "CREATE TABLE bill (id bigint PRIMARY KEY, amt int NOT NULL, note text, CHECK (amt > 0))",
         "CREATE UNIQUE INDEX of_it ON bill (amt, id)",
+        "CREATE TABLE kind (number int) PARTITION BY LIST (number)",
         f"INSERT INTO bill SELECT n, n * 10, 'x' FROM generate_series(1, {ROWS}) AS n",
     )
     asyncio.run(execute(empty_database_url, *make))
@@ -125,7 +126,7 @@ def test_without_a_confirmation_it_stops_before_the_contract(url: URL) -> None:
 def test_what_is_refused_is_said_and_nothing_is_changed(url: URL) -> None:
     invoicing, shape = CommandLine(url), ask(url, SHAPE)
     for arguments, code, said in (
-        (["bill", "id", "int"], 1, "primary-key"),
+        (["kind", "number", "bigint"], 1, "partition-key"),
         (["bill", "amt", "int4"], 0, "has its type already"),
         (["bill", "amt", "nothing"], 2, "nothing"),
         (["bill", "amt", "text", "--back", "nothing::int"], 2, "nothing"),

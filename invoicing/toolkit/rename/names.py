@@ -67,6 +67,11 @@ def working_name(column: str) -> str:
     return f"invoicing_retype_{sha256(column.encode()).hexdigest()[:12]}"
 
 
+def is_working_name(column: str) -> bool:
+    """Tell whether a column is one of those."""
+    return re.fullmatch("invoicing_retype_[0-9a-f]{12}", column) is not None
+
+
 def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
     """Return the command line of a phase, as a shell reads it."""
     words = ["invoicing", "rename", verb]

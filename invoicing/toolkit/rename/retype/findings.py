@@ -8,14 +8,17 @@ would be about the wrong values, and would fail live writes. It is refused by it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from invoicing.toolkit.rename.columns.copies.referencing import ReferencingCopy
 from invoicing.toolkit.rename.columns.marks import CHANGING
 from invoicing.toolkit.rename.columns.sequences import narrow
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.retype.target import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +73,8 @@ async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) ->
         *await _types(context, made),
         *await _default(context, made),
         *await _sequences(context),
+        *_identity(context, made),
+        *_narrow_keys(context, made, copies),
     ]
     for copy in copies:
         reason = await _unfit(context, made, copy)
@@ -171,6 +176,35 @@ async def _default(context: RenameContext, made: Conversion) -> list[PlanFinding
     return []
 
 
+def _identity(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    column = context.column()
+    if not column.identity or not context.target.keeps_name:
+        return []
+    if made.new.type_name in {"int2", "int4", "int8"} and not made.scaled:
+        return []
+    message = "is an identity column, whose numbers have to be integers. Run: DROP IDENTITY"
+    return [refused("identity", quote(context.target.old), message)]
+
+
+def _narrow_keys(
+    context: RenameContext, made: Conversion, copies: Sequence[Copy]
+) -> list[PlanFinding]:
+    """Return the columns that refer to this one and cannot hold what it will."""
+    found, options = [], replace(context.options, using=None, back=None)
+    for copy in copies:
+        if isinstance(copy, ReferencingCopy) and copy.type == made.old.type != made.new.type:
+            where = copy.table
+            column = type_of(where.name, copy.referring, where.schema, context.target.url)
+            message = (
+                f"refers to {quote(context.target.old)} and stays {copy.type}: invoicing retype "
+                "TABLE COLUMN TYPE changes it first. By phases, run: "
+                + column.command("plan", options)
+            )
+            subject = f"{quote(copy.referring)} ON {where.sql}"
+            found.append(PlanFinding("referring-column", subject, "noted", message))
+    return found
+
+
 async def _sequences(context: RenameContext) -> list[PlanFinding]:
     return [
         PlanFinding(
@@ -188,6 +222,10 @@ async def _unfit(context: RenameContext, made: Conversion, copy: Copy) -> str | 
     """Return why a copy would not fit the new values; None where it does."""
     if copy.unsupported is not None:
         return None
+    if isinstance(copy, ReferencingCopy):
+        if made.scaled:
+            return "--using gives the column other values than those that refer to it"
+        return None if copy.fits else f"{copy.type} is not comparable with {made.new.type}"
     if copy.kind == "foreign-key":
         return await _unfit_key(context, made, copy)
     if not made.scaled:
