@@ -62,6 +62,11 @@ VERBS = {
         "rename",
         "Rename a column of a live table: nothing lost, no request failed.",
     ),
+    "retype": (
+        RENAME,
+        "retype",
+        "Change the type of a column of a live table: nothing lost, no request failed.",
+    ),
     "db": (DATA, "db", "The PostgreSQL server and its schema."),
     "load": (
         DATA,

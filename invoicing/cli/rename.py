@@ -24,7 +24,7 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import strategy_of
+from invoicing.toolkit.rename import wording_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def expand(context: CommandContext) -> None:
     Example: invoicing rename expand invoice amt amount_cents
     """
     target = context.target
-    what = strategy_of(context.options.strategy).wording.expand.format(
+    what = wording_of(context.options.strategy, context.target).expand.format(
         table=target.table, old=target.old, new=target.new
     )
     ask(context, f"Expand {target}: {what}?")

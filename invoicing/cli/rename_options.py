@@ -15,6 +15,7 @@ from invoicing.db import Database
 from invoicing.db.url import parse_url, shown_url
 from invoicing.toolkit.postgres import database_url
 from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.names import working_name
 from invoicing.toolkit.rename.taken import TAKEN
 
 Result = TypeVar("Result")
@@ -31,6 +32,17 @@ Url = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _NAMES: dict[str, Any] = {"table": TableName, "old": Old, "new": New}
+# Of a change of the type; the commands that may begin it take the type as well.
+_COLUMN: dict[str, Any] = {
+    "table": TableName,
+    "column": Annotated[str, typer.Argument(help="The column.", show_default=False)],
+}
+_TYPE: dict[str, Any] = {
+    "type": Annotated[
+        str | None,
+        typer.Argument(help="Its new type; left out, to continue.", show_default=False),
+    ]
+}
 # How the command line asks for each of `Options`; its default and who takes it are the model's.
 _OPTIONS: dict[str, Any] = {
     "strategy": Annotated[
@@ -42,7 +54,7 @@ _OPTIONS: dict[str, Any] = {
     ],
     "using": Annotated[
         str | None,
-        typer.Option(help="The new value, as an expression of the old column: 'round(fee * 100)'."),
+        typer.Option(help="The new value, as an expression of the column: 'round(fee * 100)'."),
     ],
     "back": Annotated[
         str | None,
@@ -140,27 +152,56 @@ def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Command
     """
 
     def register(body: Command) -> Command:
-        taken = TAKEN[body.__name__]
-
-        def run(**values: object) -> None:
-            given: dict[str, Any] = values
-            names = {name: given.pop(name) for name in (*_NAMES, "schema")}
-            options = {name: given.pop(name) for name in taken}
-            if "accept" in options:
-                options["accept"] = frozenset(options["accept"] or ())
-            shared = {name: given.pop(name) for name in ("url", "yes", "as_json") if name in given}
-            target = make_target(**names, url=shared["url"])
-            body(context=CommandContext(target, Options(**options), **shared), **given)
-
-        run.__name__, run.__doc__ = body.__name__, body.__doc__
-        run.__signature__ = _signature(body, taken, asks=asks)  # type: ignore[attr-defined]
-        app.command()(run)
+        _register(app, body, _NAMES, TAKEN[body.__name__], asks=asks)
         return body
 
     return register
 
 
-def _signature(body: Command, taken: Sequence[str], *, asks: bool) -> Signature:
+def retype_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Command], Command]:
+    """Register a command of a change of the type, which takes a column and what `TAKEN` says."""
+
+    def register(body: Command) -> Command:
+        taken = TAKEN[body.__name__]
+        # No name of the column's ends, so that nothing has to be quiet before the contract.
+        options = [name for name in taken if name not in {"strategy", "type", "quiet"}]
+        _register(app, body, _COLUMN | (_TYPE if "type" in taken else {}), options, asks=asks)
+        return body
+
+    return register
+
+
+def _register(
+    app: typer.Typer,
+    body: Callable[..., None],
+    arguments: dict[str, Any],
+    taken: Sequence[str],
+    *,
+    asks: bool,
+) -> None:
+    def run(**values: object) -> None:
+        given: dict[str, Any] = values
+        names = {name: given.pop(name) for name in (*arguments, "schema")}
+        options = {name: given.pop(name) for name in taken}
+        if "type" in names:
+            options["type"] = names.pop("type")
+        if "accept" in options:
+            options["accept"] = frozenset(options["accept"] or ())
+        shared = {name: given.pop(name) for name in ("url", "yes", "as_json") if name in given}
+        if "column" in names:
+            names["old"] = names.pop("column")
+            names["new"] = working_name(names["old"])
+        target = make_target(**names, url=shared["url"])
+        body(context=CommandContext(target, Options(**options), **shared), **given)
+
+    run.__name__, run.__doc__ = body.__name__, body.__doc__
+    run.__signature__ = _signature(body, arguments, taken, asks=asks)  # type: ignore[attr-defined]
+    app.command()(run)
+
+
+def _signature(
+    body: Callable[..., None], arguments: dict[str, Any], taken: Sequence[str], *, asks: bool
+) -> Signature:
     """Return what typer reads: the parameters of a command, with the context taken apart."""
     own = list(signature(body, eval_str=True).parameters.values())
     place = [parameter.name for parameter in own].index("context")
@@ -168,7 +209,10 @@ def _signature(body: Command, taken: Sequence[str], *, asks: bool) -> Signature:
     shared = [_parameter("url", Url, None), *([_parameter("yes", Yes, False)] if asks else [])]
     return Signature(
         [
-            *(_parameter(name, kind) for name, kind in _NAMES.items()),
+            *(
+                _parameter(name, kind, None if name == "type" else Parameter.empty)
+                for name, kind in arguments.items()
+            ),
             _parameter("schema", Schema, None),
             *own[:place],
             *(_parameter(name, _OPTIONS[name], usual[name]) for name in taken),

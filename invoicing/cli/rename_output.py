@@ -13,7 +13,7 @@ from rich.text import Text
 
 from invoicing.cli.output import console
 from invoicing.cli.progress import ProgressStep
-from invoicing.toolkit.rename import Phase, strategy_of
+from invoicing.toolkit.rename import Phase, wording_of
 from invoicing.toolkit.rename.facts import duration, next_command, size, status_facts
 from invoicing.visible import visible
 
@@ -150,7 +150,7 @@ def print_done(verb: str, before: Status, after: Status, options: Options) -> No
     """Print what a phase has done; what it did is to be seen in what there was before."""
     target = after.target
     strategy = after.strategy if verb == "expand" else before.strategy
-    done = strategy_of(strategy).wording.done[verb]
+    done = wording_of(strategy, target).done[verb]
     if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")

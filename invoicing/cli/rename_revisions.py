@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from invoicing.cli.output import AsJson, console, echo_json
 from invoicing.cli.rename_options import New, Old, TableName, make_target
+from invoicing.errors import UsageError
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def revisions(
     head: Annotated[
         str | None, typer.Option(help="Revision to go on from, where there are several heads.")
     ] = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="Type of the new column; default: the old one's.")
+    ] = None,
+    using: Annotated[
+        str | None, typer.Option(help="The new value, as an expression of the old column.")
+    ] = None,
+    back: Annotated[
+        str | None, typer.Option(help="The old value, as an expression of the new column.")
+    ] = None,
+    loss: Annotated[
+        Literal["error", "gate"],
+        typer.Option(help="A write that cannot be converted back: an error, or for the gate."),
+    ] = "error",
     version_path: Annotated[
         str | None, typer.Option(help="Folder of the files, where there are several.")
     ] = None,
@@ -56,7 +70,11 @@ def revisions(
 
     target = make_target(table, old, new, schema, None)
     project = open_project(config, section, argument or [])
-    found = write_revisions(project, target, head=head, version_path=version_path)
+    if type_ is None and (using, back, loss) != (None, None, "error"):
+        message = "--using, --back and --loss are of a change of the type; give --type too"
+        raise UsageError(message)
+    types = {"type_": type_, "using": using, "back": back, "loss": loss}
+    found = write_revisions(project, target, head=head, version_path=version_path, conversion=types)
     if as_json:
         echo_json(json.dumps(_facts(found), indent=2, ensure_ascii=False))
     else:

@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import typer
 from rich.live import Live
@@ -22,7 +22,7 @@ from invoicing.cli.rename_metrics import openmetrics
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase, Rename
 from invoicing.toolkit.rename.consequences import consequences, is_typed
-from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.strategies import wording_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def run_backfill(context: CommandContext, verb: Literal["backfill", "restore"]) 
 
     async def run(rename: Rename) -> BackfillReport:
         with shown_progress() as show:
-            async with _stopped_by_signals(heard) as stop:
+            async with stopped_by_signals(heard) as stop:
                 work = rename.backfill if verb == "backfill" else rename.restore
                 return await work(progress=lambda at: show(output.backfill_step(at)), stop=stop)
 
@@ -168,21 +168,27 @@ def run_backfill(context: CommandContext, verb: Literal["backfill", "restore"]) 
     else:
         output.print_backfill(report, time.monotonic() - began)
     if not report.completed:
-        errors.print(
-            "Stopped between two batches; what was done is kept. To continue: "
-            + context.command(verb),
-            markup=False,
-            highlight=False,
-        )
-        raise typer.Exit(128 + heard[0] if heard else 1)
+        stopped(context, verb, heard)
     if not context.as_json:
-        wording = strategy_of(context.options.strategy).wording
+        wording = wording_of(context.options.strategy, context.target)
         restored = wording.done["restore"] if verb == "restore" else ""
         output.print_next(Phase.BACKFILLED, context.target, context.options, restored=restored)
 
 
+def stopped(context: CommandContext, verb: str, heard: list[int]) -> NoReturn:
+    """Say how to go on after a stop between two batches.
+
+    Raises:
+        typer.Exit: always, as after the signal that was heard.
+    """
+    again = context.command(verb)
+    message = f"Stopped between two batches; what was done is kept. To continue: {again}"
+    errors.print(message, markup=False, highlight=False)
+    raise typer.Exit(128 + heard[0] if heard else 1)
+
+
 @asynccontextmanager
-async def _stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
+async def stopped_by_signals(heard: list[int]) -> AsyncIterator[asyncio.Event]:
     """Yield an event that Ctrl-C sets; a second one cancels, which loses nothing either."""
     stop = asyncio.Event()
     loop, task = asyncio.get_running_loop(), asyncio.current_task()

@@ -64,7 +64,8 @@ def test_each_command_shows_how_it_is_run(name: str, command: object) -> None:
 # What throttle sets is another run's, and has no default.
 @pytest.mark.parametrize("name", sorted(set(TAKEN) - {"throttle"}))
 def test_a_rename_command_offers_the_options_that_it_takes_with_their_defaults(name: str) -> None:
-    offered = {option.name: option.default for option in COMMANDS[f"rename {name}"].params}
+    command = COMMANDS["retype run" if name == "run" else f"rename {name}"]
+    offered = {option.name: option.default for option in command.params}
     usual = asdict(Options()) | {"accept": None}
     assert {option: usual[option] for option in TAKEN[name]} == {
         option: default for option, default in offered.items() if option in usual
@@ -92,7 +93,7 @@ def test_the_version_is_shown() -> None:
 
 @pytest.mark.parametrize(
     ("line", "offered"),
-    [("invoicing re", ["report", "rename"]), ("invoicing rename ba", ["backfill"])],
+    [("invoicing re", ["report", "rename", "retype"]), ("invoicing rename ba", ["backfill"])],
 )
 def test_the_shell_completes_verbs(line: str, offered: list[str]) -> None:
     asked = {

@@ -19,8 +19,9 @@ from invoicing.toolkit.rename.model import (
     VerifyReport,
 )
 from invoicing.toolkit.rename.rename import Rename
+from invoicing.toolkit.rename.retype.target import type_of
 from invoicing.toolkit.rename.status import Snapshot
-from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.strategies import strategy_of, wording_of
 
 __all__ = [
     "BackfillReport",
@@ -42,4 +43,6 @@ __all__ = [
     "Target",
     "VerifyReport",
     "strategy_of",
+    "type_of",
+    "wording_of",
 ]

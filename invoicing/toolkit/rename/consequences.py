@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.strategies import wording_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ async def consequences(rename: Rename, verb: str) -> str:
         said = await _rollback(rename, status)
     elif verb == "contract":
         said = f"It drops {table}.{old}: no statement that names it works from then on."
+        if rename.target.keeps_name:
+            said = f"It gives {table}.{old} its new type: the column with the old one is dropped."
     elif verb == "restore":
         said = f"It adds {old} to {table} again, fills it from {new}, and keeps both equal."
     else:
@@ -53,7 +55,7 @@ async def consequences(rename: Rename, verb: str) -> str:
 
 async def _forward(rename: Rename, verb: str, status: Status) -> str:
     plan, options, target = await rename.plan(), rename.options, rename.target
-    wording = strategy_of(plan.strategy).wording
+    wording = wording_of(plan.strategy, target)
     rows = f"about {plan.rows:,} rows"
     left = status.rows_left if status.rows_total else plan.rows
     seconds = next(cost.seconds for cost in plan.estimates if cost.strategy == plan.strategy)
@@ -76,12 +78,12 @@ async def _forward(rename: Rename, verb: str, status: Status) -> str:
 async def _rollback(rename: Rename, status: Status) -> str:
     if status.phase in _NOTHING:
         return ""
-    target, wording = rename.target, strategy_of(status.strategy).wording
+    target, wording = rename.target, wording_of(status.strategy, rename.target)
     what = wording.rollback.format(table=target.table, new=target.new)
     lost = wording.no_loss or await _filled(rename, status)
-    return (
-        f"It drops {what}. {lost} The record of this rename goes with it. {target.old} keeps "
-        f"every value; code that names {target.new} fails from then on."
+    said = f"It drops {what}. {lost} The record of it goes with it. {target.old} keeps every value"
+    return said + (
+        "." if target.keeps_name else f"; code that names {target.new} fails from then on."
     )
 
 

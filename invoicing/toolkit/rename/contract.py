@@ -64,7 +64,8 @@ async def refuse_unconfirmed(
     rows = await strategy.count_rows(session)
     bare = f"{target.table}.{target.old}"
     if rows and confirm not in {bare, f"{session.names.schema}.{bare}"}:
-        loss = strategy.wording.confirm.format(rows=f"{rows:,}")
+        wording = strategy.wording_of_type if target.keeps_name else strategy.wording
+        loss = wording.confirm.format(rows=f"{rows:,}")
         raise ConfirmationError(str(target), bare, loss)
     return rows
 
@@ -146,6 +147,11 @@ def under_way_back(target: Target) -> str:
 
 def way_back(target: Target) -> str:
     """Return what can be done after the contract."""
+    if target.keeps_name:
+        return (
+            f"{target.old} has its new type. To change it back, retype it to the old one, with "
+            f"--using and --back the other way round: {target.command('plan')} TYPE"
+        )
     return (
         f"{target.old} is gone with its values; {target.new} has them. To have both again, kept "
         f"equal: {target.command('restore')}"

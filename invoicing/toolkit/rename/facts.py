@@ -23,12 +23,16 @@ _NEXT = {
     Phase.ROLLING_BACK: ("To continue", "rollback"),
     Phase.REVERSED: ("{table} has {old} again, beside {new}. To drop {old}", "rollback"),
 }
+_NEXT_OF_TYPE = {
+    Phase.VERIFIED: ("Next", "contract"),
+    Phase.CONTRACTED: ("{old} has its new type. To see it", "status"),
+}
 
 
 def status_facts(status: Status) -> list[tuple[str, str]]:
     """Return what a status says, as names and values; a name comes again for each of many."""
     facts = [
-        ("rename", str(status.target)),
+        ("type of" if status.target.keeps_name else "rename", str(status.target)),
         ("strategy", status.strategy),
         ("phase", status.phase.value),
     ]
@@ -43,7 +47,7 @@ def status_facts(status: Status) -> list[tuple[str, str]]:
         ("table", size(status.table_bytes)),
         ("indexes", size(status.index_bytes)),
         ("dead rows", f"{status.dead_rows:,}"),
-        ("writes to the old name", old_writes(status)),
+        *([] if status.target.keeps_name else [("writes to the old name", old_writes(status))]),
         ("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s"),
     ]
     if status.lock_waits:
@@ -80,7 +84,7 @@ def old_writes(status: Status) -> str:
 
 def next_step(phase: Phase, target: Target) -> tuple[str, str, Target]:
     """Return when the next step comes, its command's verb, and for which way it is."""
-    when, verb = _NEXT[phase]
+    when, verb = (_NEXT | _NEXT_OF_TYPE if target.keeps_name else _NEXT)[phase]
     where = target.reversed() if phase is Phase.REVERSED else target
     return when.format(table=target.table, old=target.old, new=target.new), verb, where
 

@@ -62,11 +62,19 @@ async def ask_gate(session: RenameSession, strategy: RenameStrategy) -> GateRepo
         message = f"its phase is {phase}, not {Phase.VERIFIED}. Run: {command}"
         return GateReport([objection("phase", str(session.target), message)])
     own, has_rows, noted = await strategy.objections(session)
+    dependents = await _dependents(session, strategy)
+    if session.target.keeps_name:
+        # Every client goes on to use the name.
+        check(accept, [*own, *dependents])
+        objections, let_through = split([*own, *dependents], accept)
+        if not objections:
+            _keep_record(session, let_through)
+        return GateReport(objections, list(noted), let_through)
     workload = await Workload.of(session)
     seen = await _seen(session, workload)
     standing = [
         *own,
-        *await _dependents(session, strategy),
+        *dependents,
         *await _unseen(session),
         *await _running(session, workload),
     ]

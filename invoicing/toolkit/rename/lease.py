@@ -100,6 +100,8 @@ async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:
     table, target = context.table, context.target
     if table.left is not None:
         return Phase.NONE
+    if target.keeps_name:
+        return _phase_of_type(context, noted)
     old, new = target.old in table.columns, target.new in table.columns
     both = (old and new) or table.base is not None
     phase = noted.phase if noted is not None else Phase.NONE
@@ -113,6 +115,18 @@ async def phase_of(context: RenameContext, noted: state.State | None) -> Phase:
         return Phase.CONTRACTED
     begun = old and not new and noted is not None and phase in _BOTH
     return strategy_of(noted.strategy).without_new if begun and noted is not None else Phase.NONE
+
+
+def _phase_of_type(context: RenameContext, noted: state.State | None) -> Phase:
+    """Return how far a change of the type has come, after which the column has its own name."""
+    if noted is None:
+        return Phase.NONE
+    column = context.table.columns.get(context.target.old)
+    if noted.phase is Phase.CONTRACTED:
+        type_ = noted.definition["conversion"]["new"]["type"]
+        return noted.phase if column is not None and column.type == type_ else Phase.NONE
+    begun = context.target.new in context.table.columns or noted.phase not in _BOTH
+    return noted.phase if begun else strategy_of(noted.strategy).without_new
 
 
 async def holder(connection: Connection, names: Names) -> int | None:

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename.names import LIMIT, command
+from invoicing.toolkit.rename.names import LIMIT, command, working_name
 from invoicing.toolkit.rename.taken import BATCHES, TAKEN
 
 if TYPE_CHECKING:
@@ -62,8 +62,13 @@ class Target:
                 raise UsageError(message)
 
     def __str__(self) -> str:
-        where = f"{self.schema}.{self.table}" if self.schema else self.table
-        return f"{where}.{self.old} -> {self.new}"
+        column = ".".join(filter(None, (self.schema, self.table, self.old)))
+        return column if self.keeps_name else f"{column} -> {self.new}"
+
+    @property
+    def keeps_name(self) -> bool:
+        """Return whether only the type changes: `new` is what no client knows."""
+        return self.new == working_name(self.old)
 
     def reversed(self) -> Target:
         """Return the way back: the new name to the old one."""

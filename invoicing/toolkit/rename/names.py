@@ -59,9 +59,28 @@ def renamed(name: str, old: str, new: str) -> str | None:
     return shortened(changed) if found else None
 
 
+def working_name(column: str) -> str:
+    """Return what a column's second one is called while only the type changes.
+
+    It goes by the column alone, so that every phase finds it; no other has that name by chance.
+    """
+    return f"invoicing_retype_{sha256(column.encode()).hexdigest()[:12]}"
+
+
+def is_working_name(column: str) -> bool:
+    """Tell whether a column is one of those."""
+    return re.fullmatch("invoicing_retype_[0-9a-f]{12}", column) is not None
+
+
 def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
     """Return the command line of a phase, as a shell reads it."""
     words = ["invoicing", "rename", verb]
+    table, old, new = names
+    if new == working_name(old):
+        words[1], names, options = "retype", [table, old], list(options)
+        if "--type" in options:
+            place = options.index("--type")
+            names, options = [*names, options[place + 1]], options[:place] + options[place + 2 :]
     if any(name.startswith("-") for name in names):
         return shlex.join([*words, *options, "--", *names])
     return shlex.join([*words, *names, *options])
@@ -96,6 +115,11 @@ class Names:
         """Return a digest that tells this rename from any other in the database."""
         parts = f"{self.schema}\0{self.table}\0{self.old}\0{self.new}"
         return sha256(parts.encode()).hexdigest()[:12]
+
+    @property
+    def keeps_name(self) -> bool:
+        """Return whether only the type changes: no client knows the new column."""
+        return self.new == working_name(self.old)
 
     def reversed(self) -> Names:
         """Return those of the way back: the new name to the old one."""
@@ -132,6 +156,8 @@ class Names:
     @property
     def functions(self) -> list[str]:
         """Return the triggers that have a function of their own."""
+        if self.keeps_name:
+            return [self.sync_trigger, self.insert_trigger]
         return [
             self.sync_trigger,
             self.insert_trigger,
@@ -143,12 +169,14 @@ class Names:
     @property
     def statement_triggers(self) -> list[str]:
         """Return those that fire once for a statement, on each table of the tree."""
+        if self.keeps_name:
+            return []
         return [self.count_trigger, *(self.notes[n] for n in ("begin", "begin_update", "end"))]
 
     @property
     def triggers(self) -> list[str]:
         """Return all of them."""
-        return [*self.functions, *self.notes.values()]
+        return [*self.functions, *([] if self.keeps_name else self.notes.values())]
 
     def function(self, trigger: str) -> str:
         """Return the function of one of the triggers, qualified."""

@@ -248,7 +248,7 @@ def _run(operations: Operations, operation: RenameOp) -> _Run:
         raise UsageError(message) from None
     if accepted := [name for text in _given(environment, "accept") for name in _split(text)]:
         changed["accept"] = frozenset(accepted)
-    given["options"] = replace(options, **changed)
+    given["options"] = replace(options, **operation.conversion, **changed)
     given.setdefault("confirm", _given(environment, "confirm"))
     return _Run(operations, operation, **given)
 
@@ -338,6 +338,21 @@ async def _fill(rename: Rename, run: _Run) -> None:
     await rename.verify()
 
 
+def _refuse_types(operation: RenameOp) -> None:
+    """Refuse a script of what only the server can say of two types.
+
+    Raises:
+        UsageError: the operation changes the type.
+    """
+    if operation.type_ is not None:
+        message = (
+            f"cannot write {operation.name} of {operation.target} as a script: it changes the type,"
+            " and which values belong together is asked of the server. Nothing was written. Run "
+            "this revision without --sql"
+        )
+        raise UsageError(message)
+
+
 def _implement(
     kind: type[RenameOp],
     write: Callable[[_Run], Statements],
@@ -350,6 +365,7 @@ def _implement(
     def implementation(operations: Operations, operation: RenameOp) -> None:
         run = _run(operations, operation)
         if operations.migration_context.as_sql:
+            _refuse_types(operation)
             run.write(write(run))
         else:
             run.do(work)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from invoicing.errors import UsageError
 from invoicing.toolkit.rename import contract, live, ownership
 from invoicing.toolkit.rename.acceptance import check_plan
 from invoicing.toolkit.rename.columns.throttle import Rate
@@ -204,7 +205,13 @@ class Rename:
         """After the contract: add the old column again and refill it from the new one.
 
         Both are then kept equal, and old code can be deployed again.
+
+        Raises:
+            UsageError: only the type was changed.
         """
+        if self.target.keeps_name:
+            message = f"cannot restore {self.target}: {contract.way_back(self.target)}"
+            raise UsageError(message)
         back = self.reversed()
         await back.expand()
         report = await back.backfill(progress=progress, stop=stop)

@@ -154,7 +154,9 @@ async def others(connection: Connection, names: Names) -> list[str]:
     if not await has_state(connection):
         return []
     rows = await connection.fetch(
-        f"SELECT old_name || ' -> ' || new_name FROM {quote(STATE)}.rename"
+        "SELECT old_name || CASE WHEN new_name ~ '^invoicing_retype_[0-9a-f]{12}$'"
+        " THEN ' (its type)' ELSE ' -> ' || new_name END"
+        f" FROM {quote(STATE)}.rename"
         " WHERE schema_name = $1 AND table_name = $2 AND key <> $3 AND phase <> $4",
         names.schema,
         names.table,

@@ -85,6 +85,7 @@ class RenameStrategy(Protocol):
     """How a column gets its new name while clients use both.
 
     Attributes:
+        wording_of_type: the same of a change of the type that keeps the name.
         without_new: how far a rename has come that was under way, and whose new name is gone again.
         changes_type: whether the column can be given another type on the way.
         behind_view: whether it is this strategy that puts a view in the table's place. The other's
@@ -93,6 +94,7 @@ class RenameStrategy(Protocol):
 
     name: StrategyName
     wording: Wording
+    wording_of_type: Wording
     without_new: Phase
     behind_view: bool
     changes_type: bool

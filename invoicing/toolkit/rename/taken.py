@@ -17,5 +17,6 @@ TAKEN = {
     "gate": ("quiet", "accept"),
     "contract": ("quiet", *_LOCKS, "accept"),
     **dict.fromkeys(("verify", "rollback"), _LOCKS),
+    "run": (*_CONVERSION, *_THROTTLE, *_LOCKS, "accept"),
     "restore": ("strategy", *_THROTTLE, *_LOCKS, "accept"),
 }

@@ -226,7 +226,7 @@ async def test_the_plan_says_what_is_not_reversible_and_what_a_sequence_ends_at(
     async with renaming(table, table="visit", type="bigint") as rename:
         found = {finding.slug: str(finding) for finding in (await rename.plan()).findings}
     assert "Not reversible" in found["conversion"]
-    assert "AS bigint" in found["sequence-type"]
+    assert "becomes bigint" in found["sequence-type"]
 
 
 async def test_a_rename_that_was_begun_keeps_its_conversion(table: URL) -> None:

@@ -176,6 +176,10 @@ def render(context: AutogenContext, step: RenameOp) -> str:
         arguments.append(f"schema={source.literal(step.schema)}")
     if isinstance(step, ExpandRenameOp) and step.batch_size != Options.batch_size:
         arguments.append(f"batch_size={step.batch_size}")
+    for name, value in step.conversion.items():
+        if value not in {None, Options.loss}:
+            option = "type_" if name == "type" else name
+            arguments.append(f"{option}={source.literal(value)}")
     return source.call(f"{prefix}{step.name}", arguments)
 
 
@@ -219,7 +223,8 @@ def _write_header(filename: str, options: dict[str, Any]) -> None:
     if step.name == ExpandRenameOp.name:
         expands[step.rename] = revision
         size = step.batch_size or Options.batch_size
-        header = expand_header(target, revision, nullable=step.nullable, batch_size=size)
+        chosen = Options(batch_size=size, **step.conversion)  # type: ignore[arg-type]
+        header = expand_header(target, revision, chosen, nullable=step.nullable)
     else:
         before = expands.get(step.rename) or source.assigned(text, "down_revision") or "before it"
         header = contract_header(target, revision, before)

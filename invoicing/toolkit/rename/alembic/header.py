@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ ended: new code that computes from {new} would find NULL in rows that are not fi
 triggers refuse such a write.
     4. Once no old code runs, go on with the contract.
 Old code keeps working because: {old} stays as it is; whatever is written to either column is \
-written to the other by the triggers, also by COPY, upserts and replication.
+written to the other by the triggers, also by COPY, upserts and replication.{types}
 If interrupted: every batch that was committed is kept, and the table works for old and new code. \
 Run it again: it goes on where it was. `alembic downgrade` drops {new} and the triggers.
 
@@ -63,10 +64,24 @@ If interrupted: {old} is there as before, or is gone; run it again. It is one tr
 """
 
 
-def expand_header(target: Target, revision: str, *, nullable: bool, batch_size: int) -> str:
+_TYPES = """
+Type: {new} is {type}{ways}. A write by either name is converted for the other; a value that the \
+other column cannot hold is an error to the writer, until the contract. No script: run it without \
+--sql."""
+
+
+def expand_header(target: Target, revision: str, options: Options, *, nullable: bool) -> str:
     """Return what the revision of an expand says of itself."""
     settled = "copies its indexes" if nullable else "adds NOT NULL"
-    return _filled(_EXPAND, target, revision, settled=settled, batch_size=batch_size)
+    types = ""
+    if options.type is not None:
+        ways = ", ".join(
+            f"{name} {value}" for name in ("using", "back") if (value := getattr(options, name))
+        )
+        types = _TYPES.format(new=target.new, type=options.type, ways=f" ({ways})" if ways else "")
+    plan = target.command("plan", replace(options, batch_size=Options.batch_size))
+    more = {"types": visible(types), "plan": visible(plan), "batch_size": options.batch_size}
+    return _filled(_EXPAND, target, revision, settled=settled, **more)
 
 
 def contract_header(target: Target, revision: str, expand: str) -> str:
@@ -77,9 +92,7 @@ def contract_header(target: Target, revision: str, expand: str) -> str:
 def _filled(text: str, target: Target, revision: str, **more: object) -> str:
     usual = Options()
     where = f"{target.schema}.{target.table}" if target.schema else target.table
-    commands: dict[str, object] = {
-        verb: target.command(verb) for verb in ("plan", "status", "restore")
-    }
+    commands: dict[str, object] = {verb: target.command(verb) for verb in ("status", "restore")}
     confirm = shlex.quote(f"confirm={target.table}.{target.old}")
     facts: dict[str, object] = {
         "table": where,

@@ -161,9 +161,10 @@ def _problem(
     if not _same_type(context, changes.drops[old], column):
         was, wanted = changes.drops[old].type, column.type
         return (
-            f"{said}, but the type would change as well, from {was!r} to {wanted!r}. A rename "
-            "keeps the type: leave it as it is for now, and change it after the contract. "
-            f"{_AGAIN}"
+            f"{said}, but the type would change as well, from {was!r} to {wanted!r}. Leave it as "
+            "it is for now, and change it after the contract (invoicing retype). Or let both be "
+            f"one: invoicing rename revisions {table.name} {old} {column.name} --type ... "
+            f"[--using ... --back ...]. {_AGAIN}"
         )
     return None
 

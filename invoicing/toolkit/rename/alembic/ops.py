@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from alembic.operations import MigrateOperation, Operations
+from sqlalchemy.dialects import postgresql
 
 from invoicing.toolkit.rename.model import Options, Target
 from invoicing.toolkit.rename.names import Names
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
+
+
+class Types(TypedDict, total=False):
+    """How a step changes the type: see `RenameOp`."""
+
+    type_: str | TypeEngine[Any] | None
+    using: str | None
+    back: str | None
+    loss: Literal["error", "gate"]
 
 
 @dataclass
@@ -22,6 +32,8 @@ class RenameOp(MigrateOperation):
         column_type: the column's type, for whoever reads the revision: what runs takes it, and
             whether it may be NULL, from the catalog.
         batch_size: rows of one batch, unless another number is given.
+        type_: the new column's type, as SQL or as SQLAlchemy's; None for that of the old one.
+        using, back, loss: how values are converted, as in `Options`.
     """
 
     name: ClassVar[str]
@@ -33,6 +45,10 @@ class RenameOp(MigrateOperation):
     nullable: bool = False
     schema: str | None = None
     batch_size: int = Options.batch_size
+    type_: str | TypeEngine[Any] | None = None
+    using: str | None = None
+    back: str | None = None
+    loss: Literal["error", "gate"] = Options.loss
 
     @classmethod
     def invoke(
@@ -46,9 +62,19 @@ class RenameOp(MigrateOperation):
         nullable: bool = False,
         schema: str | None = None,
         batch_size: int = Options.batch_size,
+        **types: Unpack[Types],
     ) -> None:
         """Run the step, as `op.expand_rename(...)` and its like do."""
-        operations.invoke(cls(table, old, new, column_type, nullable, schema, batch_size))
+        shared = (table, old, new, column_type, nullable, schema, batch_size)
+        operations.invoke(cls(*shared, **types))
+
+    @property
+    def conversion(self) -> dict[str, str | None]:
+        """Return how the type is changed, as `Options` has it."""
+        given = self.type_
+        if given is not None and not isinstance(given, str):
+            given = given.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+        return {"type": given, "using": self.using, "back": self.back, "loss": self.loss}
 
     @property
     def target(self) -> Target:

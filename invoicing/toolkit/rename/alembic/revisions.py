@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alembic.util import CommandError, rev_id
 
@@ -24,6 +24,8 @@ from invoicing.toolkit.rename.alembic.source import steps_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alembic.script import Script
 
     from invoicing.toolkit.rename.alembic.model_change import ModelChange
@@ -66,7 +68,12 @@ class RenameRevisions:
 
 
 def write_revisions(
-    project: Project, target: Target, *, head: str | None = None, version_path: str | None = None
+    project: Project,
+    target: Target,
+    *,
+    head: str | None = None,
+    version_path: str | None = None,
+    conversion: Mapping[str, Any] | None = None,
 ) -> RenameRevisions:
     """Write what is not there yet of the expand and the contract.
 
@@ -75,13 +82,18 @@ def write_revisions(
         target: what; the schema is the model's, unless it is given.
         head: the revision to go on from; needed where there are several heads.
         version_path: the folder of the files, where there are several and the head does not say.
+        conversion: `type_`, `using`, `back` and `loss` of the operations, for another type.
 
     Raises:
         UsageError: the project has several heads, or the column is not known.
     """
     facts = project.find_column(target)
     shared = (target.table, target.old, target.new, facts.type, facts.nullable, facts.schema)
-    steps: list[RenameOp] = [ExpandRenameOp(*shared), ContractRenameOp(*shared)]
+    types = conversion or {}
+    steps: list[RenameOp] = [
+        ExpandRenameOp(*shared, **types),
+        ContractRenameOp(*shared, **types),
+    ]
     there = _there(project, steps)
     messages = distinct_messages([message_of(step, None) for step in steps], project.script)
     missing = [step for step in steps if step.name not in there]

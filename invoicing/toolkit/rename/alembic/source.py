@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _INDENT = 4
 # Of a call in a function, whoever writes it there indents it: Alembic, or the template's author.
@@ -24,6 +25,7 @@ class Step(NamedTuple):
         name: which of the two.
         nullable: what the call says of it.
         batch_size: the same; None where it says nothing.
+        conversion: what it says of types, as `Options` calls it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Step(NamedTuple):
     schema: str | None
     nullable: bool = False
     batch_size: int | None = None
+    conversion: Mapping[str, str] = MappingProxyType({})
 
     @property
     def rename(self) -> tuple[str | None, str, str, str]:
@@ -122,6 +125,11 @@ def _step(node: ast.Call) -> Step | None:
         schema=known.get("schema"),  # type: ignore[arg-type]
         nullable=known.get("nullable") is True,
         batch_size=known.get("batch_size"),  # type: ignore[arg-type]
+        conversion={
+            name.strip("_"): value
+            for name in ("type_", "using", "back", "loss")
+            if isinstance(value := known.get(name), str)
+        },
     )
 
 

@@ -8,7 +8,9 @@ from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import detached, marks, sync, triggers
 from invoicing.toolkit.rename.columns.copies import find_copies
 from invoicing.toolkit.rename.columns.copies.properties import changes
+from invoicing.toolkit.rename.columns.copies.referencing import ReferencingCopy
 from invoicing.toolkit.rename.columns.gate import stale_objections
+from invoicing.toolkit.rename.columns.moved_identity import move_statement
 from invoicing.toolkit.rename.contract import end_old_name
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from invoicing.toolkit.rename.model import Phase
@@ -54,13 +56,16 @@ async def contract(session: RenameSession) -> None:
     settled = await owned_sequences(session)
     properties = await changes(session)
     settled += [*properties.statements, *carried]
+    if column.identity:
+        settled.append(move_statement(names))
     session.entry.result["reconciled"] = properties.said
     noted = await session.state()
     definition = dict(noted.definition) if noted is not None else {}
     definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
     definition |= {"dropped_with_it": [f"{copy.kind} {copy.old_name}" for copy in copies]}
     await state.save(connection, names, definition=definition)
-    await end_old_name(session, contract_statements(names, copies, settled))
+    also = [copy.table.oid for copy in copies if isinstance(copy, ReferencingCopy)]
+    await end_old_name(session, contract_statements(names, copies, settled), also)
 
 
 def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[str]) -> list[str]:
@@ -72,12 +77,19 @@ def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[
         settled: what else goes over to it before the old one is dropped.
     """
     table = names.relation
-    statements = [f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
-    statements.append(marks.unmark_statement(names, names.new))
+    keys = [copy for copy in copies if isinstance(copy, ReferencingCopy)]
+    # In the order in which a client locks them that writes a row which refers to another.
+    tables = ", ".join(dict.fromkeys([*(key.table.sql for key in keys), table]))
+    statements = [f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE", *sync.drop_triggers(names)]
+    statements += marks.unmark_statements(names, names.new)
     statements += settled
+    statements += [key.drop_original for key in keys]
     statements.append(f"ALTER TABLE {table} DROP COLUMN {quote(names.old)}")
     for copy in copies:
         statements += copy.settle()
+    if names.keeps_name:
+        rename = f"RENAME COLUMN {quote(names.new)} TO {quote(names.old)}"
+        statements.append(f"ALTER TABLE {table} {rename}")
     return statements
 
 

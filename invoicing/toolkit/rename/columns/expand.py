@@ -136,7 +136,7 @@ async def unguarded(context: RenameContext) -> list[Unguarded]:
         context.table.sql,
         names.triggers,
         names.statement_triggers,
-        [names.old, names.new],
+        [] if names.keeps_name else [names.old, names.new],
         names.key,
     )
     return [Unguarded(*row) for row in rows]

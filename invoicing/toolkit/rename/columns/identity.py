@@ -30,6 +30,8 @@ ORDER BY 1, 2
 
 async def find_identity(context: RenameContext) -> list[PlanFinding]:
     """Return each column of the two that is an identity column now."""
+    if context.names.keeps_name:
+        return []  # its default is no concern of the triggers
     names = [context.target.old, context.target.new]
     return [
         refused(

@@ -87,9 +87,11 @@ def original(expression: str) -> str:
 
 def mark_statements(names: Names) -> list[str]:
     """Return the statements that give both columns such defaults, around the old column's."""
+    if names.keeps_name:
+        return []  # no statement names the new column, so that the value is always the old one's
     if names.conversion is None:
         return [_mark_statement(names)]
-    return [_default_of_new(names), _mark_statement(names, converted=True)]
+    return [default_of_new(names), _mark_statement(names, converted=True)]
 
 
 def _mark_statement(names: Names, *, converted: bool = False) -> str:
@@ -132,7 +134,7 @@ def _mark_statement(names: Names, *, converted: bool = False) -> str:
     )
 
 
-def _default_of_new(names: Names) -> str:
+def default_of_new(names: Names) -> str:
     """Return the statement that gives the new column the old one's default, converted.
 
     As ALTER COLUMN ... TYPE, it keeps the default's text where values mean the same. Where an
@@ -211,6 +213,13 @@ def left_out(names: Names) -> str:
                 without_new := without_new OR its_default;
             END IF;
         END LOOP;"""
+
+
+def unmark_statements(names: Names, column: str) -> list[str]:
+    """Return what gives the column that stays its default, as it is without a rename."""
+    if names.keeps_name:
+        return [default_of_new(names)] if column == names.new else []
+    return [unmark_statement(names, column)]
 
 
 def unmark_statement(names: Names, column: str, like: str | None = None) -> str:

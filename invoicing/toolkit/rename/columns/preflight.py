@@ -84,8 +84,11 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
     found, name = [], quote(target.old)
     if column.generated:
         found.append(refused("generated", name, "is computed from other columns"))
-    if column.identity:
+    if column.identity and not target.keeps_name:
         found.append(refused("identity", name, "is an identity column"))
+    elif column.identity:
+        message = "goes over to the column with the new type in the contract, with its next number"
+        found.append(PlanFinding("identity", name, "carried", message))
     if column.type_kind == "d" and column.constrained_type:
         message = (
             f"its domain {column.type} has constraints, or a domain under it has: adding a column "

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import ended, state
 from invoicing.toolkit.rename.columns import detached, marks, sync, triggers
+from invoicing.toolkit.rename.columns.copies import referencing
 from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.sync import distinct, present
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.names import MARK, qualified, quote
 from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def rollback_statements(names: Names, own: Sequence[str] = ()) -> list[str]:
     return [
         f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE",
         *sync.drop_triggers(names),
-        marks.unmark_statement(names, names.old),
+        *marks.unmark_statements(names, names.old),
         *own,
         f"ALTER TABLE {names.relation} DROP COLUMN IF EXISTS {quote(names.new)}",
     ]
@@ -46,14 +47,19 @@ async def rollback(session: RenameSession) -> None:
     """
     connection, names = session.connection, session.names
     await refuse_identity(session, "rollback")
-    if names.new in session.table.columns:
+    if names.new in session.table.columns and not names.keeps_name:
         await _refuse_loss(session)
     await detached.clean(session)
-    statements = rollback_statements(names, await triggers.on_old(session))
+    keys = await referencing.find(session, names.new) if names.keeps_name else []
+    drops = [
+        f"ALTER TABLE {qualified(key['schema'], key['table'])} DROP CONSTRAINT {quote(key['name'])}"
+        for key in keys
+    ]
+    statements = rollback_statements(names, [*await triggers.on_old(session), *drops])
     if await session.state() is not None:
         # Refused or blocked, it leaves the rename where it was, to be gone on with.
         statements.append(state.set_phase(names, Phase.ROLLING_BACK))
-    await session.ddl.short(*statements)
+    await session.ddl.short(*statements, also=[key["conrelid"] for key in keys])
     if await state.has_state(connection):
         await write(connection, *names.drop_functions())
     await ended.forget(session)

@@ -14,10 +14,12 @@ from invoicing.toolkit.rename.columns import (
     plan,
     ranges,
     rollback,
+    sequences,
+    sync,
     verify,
 )
 from invoicing.toolkit.rename.columns.backfill import Backfill
-from invoicing.toolkit.rename.columns.wording import WORDING
+from invoicing.toolkit.rename.columns.wording import TYPE_WORDING, WORDING
 from invoicing.toolkit.rename.model import Phase
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class ColumnsStrategy:
 
     name: StrategyName = "columns"
     wording = WORDING
+    wording_of_type = TYPE_WORDING
     without_new = Phase.EXPANDING
     behind_view = False
     changes_type = True
@@ -80,15 +83,18 @@ class ColumnsStrategy:
     async def clean(self, session: RenameSession) -> None:
         """Take triggers and defaults off the partitions that were detached."""
         await detached.clean(session)
+        await sequences.widen(session)
 
     async def notes(self, context: RenameContext) -> list[str]:
         """Return what other hands have taken off the table or out of its tree."""
         made = context.conversion
-        types = [f"the type: {made}"] if made is not None else []
+        types = [f"the type: {made.said(context.target)}"] if made is not None else []
         return [*types, *await detached.notes(context), *await guards.notes(context)]
 
     def leftovers(self, names: Names) -> Sequence[str]:
         """Return what takes the triggers and the defaults of a rename off the table."""
+        if names.keeps_name:
+            return sync.drop_triggers(names)
         return [
             *contract.contract_statements(names, [], [])[:-1],
             marks.unmark_statement(names, names.new, names.new),

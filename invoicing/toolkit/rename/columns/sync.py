@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.marks import left_out, letters, setting
 from invoicing.toolkit.rename.names import literal, quote
-from invoicing.toolkit.rename.retype import conversion
+from invoicing.toolkit.rename.retype import conversion, follow
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
@@ -82,6 +82,8 @@ def present(value: str) -> str:
 
 def create_functions(names: Names, column: Column) -> list[str]:
     """Return the statements that make the counter and the functions; they lock nothing."""
+    if names.keeps_name:
+        return follow.create_functions(names)
     return [
         *names.create_counter(),
         *conversion.create_functions(names),
@@ -95,6 +97,8 @@ def create_functions(names: Names, column: Column) -> list[str]:
 
 def create_triggers(names: Names, column: Column) -> list[str]:
     """Return the statements that put the triggers on the table; one short lock serves all."""
+    if names.keeps_name:
+        return follow.create_triggers(names)
     old, new, table = quote(names.old), quote(names.new), names.relation
     differ = _differ(names, column)
     # With a conversion only what changes is converted: what is not filled yet may not be possible.

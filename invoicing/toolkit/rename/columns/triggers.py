@@ -150,6 +150,8 @@ def _trigger(row: asyncpg.Record) -> ColumnTrigger:
 
 async def on_both(context: RenameContext) -> list[str]:
     """Return what lets triggers by UPDATE OF fire on the new column as well."""
+    if context.names.keeps_name:
+        return []
     old, new = context.target.old, context.target.new
     return [
         statement
@@ -246,7 +248,8 @@ async def _unknown(
         reason = definitions.unsupported(trigger.text)
     if reason is None and trigger.extension is not None:
         reason = f"it depends on extension {trigger.extension}"
-    if reason is None and trigger.before_row and definitions.of(trigger.text) != trigger.text:
+    unequal = trigger.before_row and not context.names.keeps_name
+    if reason is None and unequal and definitions.of(trigger.text) != trigger.text:
         reason = "its WHEN is looked at before the two columns are made equal"
     if reason is None:
         return None

@@ -1,4 +1,4 @@
-"""What is said of the strategy with a second column."""
+"""What is said of the strategy with a second column: of a rename, and of a change of the type."""
 
 from __future__ import annotations
 
@@ -27,4 +27,24 @@ WORDING = Wording(
     rollback="the column {table}.{new} with its indexes, constraints and triggers",
     no_loss="",
     confirm="it drops a column of {rows} rows for ever",
+)
+TYPE_WORDING = Wording(
+    label="a second column",
+    expand="add a column of the new type, with triggers that keep it as {old} is",
+    done={
+        "expand": "A column of the new type was added; triggers keep it as {old} is",
+        "contract": "{old} has the new type; every value was converted",
+        "rollback": "The column of the new type was dropped; {old} is as it was",
+    },
+    consequences={
+        "expand": (
+            "It adds a column of the new type to {table} ({size}), with triggers that keep it as "
+            "{old} is"
+        ),
+        "backfill": WORDING.consequences["backfill"].replace("{new}", "the column of the new type"),
+        "verify": WORDING.consequences["verify"].replace("{new}", "the column of the new type"),
+    },
+    rollback="the column of the new type with its indexes, constraints and triggers",
+    no_loss="",
+    confirm="it drops the column with the old type, of {rows} rows, for ever",
 )

@@ -5,7 +5,7 @@ Of the table's own, a second column's strategy refuses some more, once it has tr
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, Kind, Reaction
 
 _HANGING = """
 SELECT DISTINCT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass, 'pg_trigger', t.oid
@@ -23,6 +23,7 @@ KINDS = (
         ),
         FOLLOWS,
         _HANGING.replace("{on}", "="),
+        same_name=Reaction("carried", "is created again in the contract, as it is"),
     ),
     Kind(
         "column-trigger",
@@ -34,5 +35,6 @@ KINDS = (
         ),
         FOLLOWS,
         _HANGING.replace("{on}", "<>"),
+        same_name=BLOCKS,
     ),
 )

@@ -55,6 +55,7 @@ _LATER = Reaction(
     "ALTER FOREIGN TABLE {subject} {detail}. Or, if its server is another: --accept foreign-table",
     acceptable=True,
 )
+_TYPED = Reaction("noted", "shows {old} with a type of its own, which is its owner's to change")
 KINDS = (
     Kind(
         "foreign-table",
@@ -65,6 +66,13 @@ KINDS = (
             "updatable to false. Or use --strategy columns",
         ),
         find=partial(_leading_back, writes=True),
+        same_name=_TYPED,
     ),
-    Kind("foreign-table", _LATER, _LATER, find=partial(_leading_back, writes=False)),
+    Kind(
+        "foreign-table",
+        _LATER,
+        _LATER,
+        find=partial(_leading_back, writes=False),
+        same_name=_TYPED,
+    ),
 )

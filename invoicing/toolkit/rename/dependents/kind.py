@@ -57,6 +57,12 @@ class Reaction(NamedTuple):
 
 
 NOTHING = Reaction(None)
+# Of a change of the type that keeps the name.
+BLOCKS = Reaction(
+    "later",
+    "the contract is refused while it uses {old}: PostgreSQL replaces no column that it names. "
+    "Drop it right before the contract, and create it again after that",
+)
 FOLLOWS = Reaction("carried", "follows the column")
 
 
@@ -78,6 +84,8 @@ class Kind:
         slug: what a finding of it is called, and accepted by.
         columns: what the strategy with a second column does with it.
         view: what the strategy with a view in the table's place does with it.
+        same_name: what a change of the type does with it that keeps the column's name; None for
+            the same as `columns`, or for what is to name the new column `later` (see `reaction`).
         query: finds it: rows of subject, catalog and oid, below `TREE`; CTEs of its own after `, `.
         find: finds it where a query is not enough; the detail comes last.
         since: the first version of PostgreSQL that has it.
@@ -89,11 +97,22 @@ class Kind:
     query: str = ""
     find: Callable[[Scope], Awaitable[FoundDependents]] | None = None
     since: int = _ANY
+    same_name: Reaction | None = None
 
-    def reaction(self, strategy: StrategyName) -> Reaction:
-        """Return what a strategy does with it."""
+    def reaction(self, strategy: StrategyName, *, keeps_name: bool = False) -> Reaction:
+        """Return what a strategy does with it.
+
+        Whatever names the column in a text goes on to name it; what the catalog knows to depend on
+        it keeps PostgreSQL from dropping it.
+        """
         reaction: Reaction = getattr(self, strategy)
-        return reaction
+        if not keeps_name:
+            return reaction
+        if self.same_name is not None:
+            return self.same_name
+        if reaction.verdict != "later":
+            return reaction
+        return BLOCKS if self.find is None else NOTHING
 
     @property
     def part(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.dependents.kind import Kind, Reaction, lines
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
@@ -24,4 +24,4 @@ _JOINS = Reaction(
     "of them, and {old} is none in the end. Let it say USING, then begin",
     acceptable=True,
 )
-KINDS = (Kind("natural-join", _JOINS, _JOINS, find=_joins),)
+KINDS = (Kind("natural-join", _JOINS, _JOINS, find=_joins, same_name=NOTHING),)

@@ -38,7 +38,7 @@ KINDS = (
         Reaction(
             "refused",
             "it writes or reads the columns of {table} by position ({detail}): after the contract "
-            "{new} stands last, and values would go to the wrong columns. Let it name the "
+            "{then} stands last, and values would go to the wrong columns. Let it name the "
             "columns, then begin. Or use --strategy view",
         ),
         NOTHING,
@@ -48,7 +48,7 @@ KINDS = (
         "column-order",
         Reaction(
             "noted",
-            "the order of columns changes: {new} stands last after the contract. Clients that "
+            "the order of columns changes: {then} stands last after the contract. Clients that "
             "insert without a list of columns, or read SELECT * by position, must name the "
             "columns first. Or use --strategy view, which keeps the order",
             at_gate=False,

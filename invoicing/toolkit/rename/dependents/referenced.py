@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -17,5 +17,6 @@ KINDS = (
         FROM tree JOIN pg_catalog.pg_constraint AS c ON c.confrelid = tree.relid
         WHERE c.contype = 'f' AND c.conparentid = 0 AND tree.attnum = ANY (c.confkey)
         """,
+        same_name=NOTHING,
     ),
 )

@@ -58,13 +58,15 @@ def judge(
     findings = []
     for dependent in found:
         kind, subject = dependent.kind, dependent.subject
-        verdict, message, acceptable, stays = kind.reaction(strategy.name)
+        reaction = kind.reaction(strategy.name, keeps_name=target.keeps_name)
+        verdict, message, acceptable, stays = reaction
         if verdict is None or (at_gate and not stays):
             continue
         said = message.format(
             slug=kind.slug,
             old=quote(target.old),
             new=quote(target.new),
+            then=quote(target.old if target.keeps_name else target.new),
             subject=subject,
             table=quote(target.table),
             detail=dependent.detail,

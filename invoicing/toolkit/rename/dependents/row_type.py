@@ -71,7 +71,7 @@ _OTHER = Reaction(
     acceptable=True,
     at_gate=False,
 )
-_FITS = Reaction("noted", "uses the type of the table's rows, which has both names meanwhile")
+_FITS = Reaction("noted", "uses the type of the table's rows, which has both columns meanwhile")
 KINDS = (
     Kind(
         "stored-row-type",
@@ -113,6 +113,7 @@ KINDS = (
         ),
         _OTHER,
         _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'view'",
+        same_name=Reaction("noted", "shows rows of the table's type: with {new} in them meanwhile"),
     ),
     Kind(
         "row-type",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, Kind, Reaction
 
 _RULES = """
 , rule AS (
@@ -26,6 +26,7 @@ KINDS = (
         ),
         _VIEW,
         _RULES + "on_table AND names_it",
+        same_name=BLOCKS,
     ),
     Kind(
         "rule",

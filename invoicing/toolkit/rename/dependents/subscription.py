@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -13,7 +13,8 @@ KINDS = (
             "the column is renamed there",
         ),
         Reaction("refused", "writes the table by its name, and stops at a view"),
-        """
+        same_name=NOTHING,
+        query="""
         SELECT DISTINCT quote_ident(s.subname), 'pg_subscription', s.oid
         FROM tree JOIN pg_catalog.pg_subscription_rel AS r ON r.srrelid = tree.relid
         JOIN pg_catalog.pg_subscription AS s ON s.oid = r.srsubid

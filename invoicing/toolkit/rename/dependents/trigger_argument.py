@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction
 from invoicing.toolkit.rename.dependents.tokens import identifiers
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ KINDS = (
         ),
         _NO_SUCH,
         find=partial(_found, on_table=True, before=True),
+        same_name=NOTHING,
     ),
     Kind("trigger-argument", _LATER, _NO_SUCH, find=partial(_found, on_table=True, before=False)),
     Kind("trigger-argument", _LATER, _LATER, find=partial(_found, on_table=False, before=None)),

@@ -63,6 +63,7 @@ KINDS = (
         ),
         NOTHING,
         find=_before,
+        same_name=NOTHING,
     ),
     Kind("trigger-function", NOTHING, _NO_SUCH, find=_before),
     Kind(
@@ -88,6 +89,20 @@ KINDS = (
             "uses the row as a whole ({detail}): by {new} alone from the expand on",
         ),
         find=_whole,
+        same_name=Reaction(
+            "noted", "uses the row as a whole ({detail}): with {new} in it until the contract"
+        ),
     ),
-    Kind("opaque-trigger", _OPAQUE, _OPAQUE, find=_opaque),
+    Kind(
+        "opaque-trigger",
+        _OPAQUE,
+        _OPAQUE,
+        find=_opaque,
+        same_name=Reaction(
+            "refused",
+            "its function is in {detail}, and cannot be looked into. If it finds columns by their "
+            "names: --accept opaque-trigger",
+            acceptable=True,
+        ),
+    ),
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _UNKNOWN = Reaction(
     "refused",
     "it depends on {old} or on the table's rows, and it is not known what a rename does to it. "
-    "Drop it first, and create it again on {new} after the contract",
+    "Drop it first, and create it again on {then} after the contract",
     acceptable=True,
 )
 UNCLAIMED = Kind("unknown-dependent", _UNKNOWN, _UNKNOWN)

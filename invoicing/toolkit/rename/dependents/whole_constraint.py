@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, Kind, Reaction
 
 _CONSTRAINTS = """
 SELECT quote_ident(c.conname) || ' ON ' || c.conrelid::regclass, 'pg_constraint', c.oid
@@ -20,6 +20,7 @@ KINDS = (
         ),
         FOLLOWS,
         _CONSTRAINTS.replace("{type}", "p"),
+        same_name=NOTHING,
     ),
     Kind(
         "exclusion-constraint",

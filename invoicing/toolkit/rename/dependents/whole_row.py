@@ -64,6 +64,7 @@ KINDS = (
         ),
         _BROKEN_VIEW,
         _USES.replace("{sort}", "query").replace("{negation}", "NOT "),
+        same_name=Reaction("noted", "it shows the row as a whole, with {new} in it meanwhile"),
     ),
     Kind(
         _SLUG,

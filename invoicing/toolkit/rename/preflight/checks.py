@@ -108,6 +108,11 @@ async def preflight(context: RenameContext) -> list[PlanFinding]:
     if facts["new_exists"] and not unfinished and not back:
         left = await find_left(context)
         exists = "the column exists. Drop it, or choose another name"
+        if target.keeps_name:
+            exists = (
+                "the column exists, and no change of the type that is noted here has made it. Drop "
+                f"it: ALTER TABLE {table.sql} DROP COLUMN {quote(target.new)}"
+            )
         message = left.message if left is not None else exists
         found.append(refused("name-taken", quote(target.new), message))
     if not unfinished:

@@ -80,7 +80,15 @@ async def bind(context: Context) -> Context:
     """
     options, noted = context.options, context.conversion
     asked = {name: getattr(options, name) for name in ("type", "using", "back", "loss")}
+    own = await state.load(context.connection, context.names)
     if options.type is None:
+        begun = own is not None and own.phase is not Phase.CONTRACTED
+        if context.target.keeps_name and not begun:
+            message = (
+                f"cannot change the type of {context.target}: no change of it was begun, and no "
+                "type was given. Nothing was changed. Give the type after the column's name"
+            )
+            raise UsageError(message)
         if (options.using, options.back, options.loss) != (None, None, "error"):
             message = "--using, --back and --loss are of a change of the type; give --type too"
             raise UsageError(message)
@@ -91,7 +99,6 @@ async def bind(context: Context) -> Context:
             " names. Nothing was changed. Leave out --strategy view, or --type"
         )
         raise UsageError(message)
-    own = await state.load(context.connection, context.names)
     there = context.target.new in context.table.columns
     if own is not None and own.phase is not Phase.CONTRACTED and (there or noted is not None):
         _refuse_other(context, asked)
@@ -112,9 +119,10 @@ def _refuse_other(context: RenameContext, asked: dict[str, str | None]) -> None:
     if noted is not None and noted.asked == asked:
         return
     begun = "without a type" if noted is None else f"with another conversion: {noted}"
+    given = "the type" if context.target.keeps_name else "--type"
     message = (
-        f"cannot change how {context.target} is converted: the rename is under way, and was begun"
-        f" {begun}. Nothing was changed. Leave out --type to continue, or go back first: "
+        f"cannot change how {context.target} is converted: that is under way, and was begun"
+        f" {begun}. Nothing was changed. Leave out {given} to continue, or go back first: "
         + context.target.command("rollback")
     )
     raise UsageError(message)
@@ -133,7 +141,13 @@ async def _bind(context: RenameContext, asked: dict[str, str | None]) -> Convers
         await connection.execute(
             f"ALTER TABLE {_CLONE} ALTER COLUMN {quote(target.new)} DROP EXPRESSION"
         )
-        back = _Expression("--back", _given(asked["back"], target.new), target.new)
+        name = target.new
+        if target.keeps_name:
+            # It is written over the column as it will be called.
+            name = target.old
+            await connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN {quote(target.old)}")
+            await _rename(connection, target.new, name)
+        back = _Expression("--back", _given(asked["back"], name), name)
         old = await _side(context, back, _PROBE, column.type)
     loss = context.options.loss
     return Conversion(old, new, loss, asked["using"] is not None, asked)
@@ -157,13 +171,17 @@ async def _side(context: RenameContext, given: _Expression, column: str, type_: 
         )
     except asyncpg.PostgresError as error:
         raise _wrong(context, given, _reason(error, given)) from None
+    reads = {given.reads}
+    if context.target.keeps_name and given.option == "--back":
+        await _rename(connection, given.reads, context.target.new)
+        reads = {context.target.new}
     # As for every other definition: what it shows has every name in full.
     await connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     name = column[1:-1].replace('""', '"')
     row = await connection.fetchrow(_READ, _CLONE, name)
-    if row is None or set(row["columns"]) != {given.reads}:
-        reads = ", ".join(map(quote, row["columns"])) if row is not None else ""
-        raise _wrong(context, given, f"it reads {reads or 'no column'}")
+    if row is None or set(row["columns"]) != reads:
+        read = ", ".join(map(quote, row["columns"])) if row is not None else ""
+        raise _wrong(context, given, f"it reads {read or 'no column'}")
     if row["changing"] is not None:
         # PostgreSQL looks through a function in SQL, which may be replaced by another tomorrow.
         raise _wrong(context, given, f"{row['changing']} is not declared immutable")
@@ -194,8 +212,13 @@ def _wrong(context: RenameContext, given: _Expression, reason: str) -> UsageErro
 def _error(context: RenameContext, error: asyncpg.PostgresError) -> UsageError:
     return UsageError(
         f"cannot convert {context.target} to type {context.options.type!r}: "
-        f"{str(error).splitlines()[0]}. Nothing was changed. Give --type the name of a type"
+        f"{str(error).splitlines()[0]}. Nothing was changed. Give the name of a type"
     )
+
+
+async def _rename(connection: Connection, column: str, name: str) -> None:
+    rename = f"RENAME COLUMN {quote(column)} TO {quote(name)}"
+    await connection.execute(f"ALTER TABLE {_CLONE} {rename}")
 
 
 async def _one(connection: Connection, statement: str) -> None:

@@ -88,6 +88,8 @@ def lossy_rows(names: Names, counts: Mapping[str, int]) -> str | None:
     if names.conversion is None or counts["missing"] or not counts["lossy"]:
         return None
     old, new = quote(names.old), quote(names.new)
+    if names.keeps_name:
+        new = names.conversion.new.type
     return (
         f"{counts['lossy']:,} of {counts['rows']:,} rows have a value of {old} that cannot be "
         f"computed back from {new}: the contract would lose it. Look at them: SELECT ... FROM "
@@ -166,6 +168,9 @@ def _checked(names: Names, what: str, column: str, other: str, made: Conversion)
     given, there = f"{names.table}.{column}", f"{names.table}.{other}"
     message = f"{there} ({made.new.type}) cannot hold this value of {given}"
     until = f"Write a value that both columns can hold: {given} and {there} are kept equal."
+    if names.keeps_name:
+        message = f"{given} is on its way to {made.new.type}, which cannot hold this value"
+        until = f"Until that is over, write a value that {made.old.type} and {made.new.type} hold."
     loss = ""
     if made.loss == "error":
         back_value = made.old.as_stored(f"{_called(names, back)}(converted)")

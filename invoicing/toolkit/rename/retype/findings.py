@@ -8,13 +8,17 @@ would be about the wrong values, and would fail live writes. It is refused by it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from invoicing.toolkit.rename.columns.copies.referencing import ReferencingCopy
 from invoicing.toolkit.rename.columns.marks import CHANGING
+from invoicing.toolkit.rename.columns.sequences import narrow
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.retype.target import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,15 +50,17 @@ JOIN pg_catalog.pg_attribute AS r ON r.attrelid = k.confrelid AND r.attnum = u.t
 CROSS JOIN (SELECT $3::pg_catalog.text::pg_catalog.regtype::oid AS oid) AS n
 WHERE k.oid = $1 AND h.attname = $2
 """
-_SEQUENCES = """
-SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, format_type(s.seqtypid, NULL)
-    AS type FROM pg_catalog.pg_depend AS d
-JOIN pg_catalog.pg_sequence AS s ON s.seqrelid = d.objid
-JOIN pg_catalog.pg_class AS c ON c.oid = s.seqrelid
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-    AND d.refobjid = $1 AND d.refobjsubid = $2 AND d.deptype = 'a' AND s.seqtypid <> 20
-"""
+_SAME = {
+    False: "is the type of the old column already. Leave out --type to rename it only",
+    True: "is the type of the column already: there is nothing to do",
+}
+_CACHED = (
+    'a client that has prepared a statement on the column gets the error "cached plan must not '
+    'change result type" (SQLSTATE 0A000) once after the contract, for each such statement and '
+    "connection: drivers prepare it again (asyncpg by itself, but for a transaction that is open). "
+    "A parameter that was prepared with the old type cannot send larger values until then. "
+    "Reconnect, or run DISCARD ALL, to be sure"
+)
 
 
 async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) -> list[PlanFinding]:
@@ -63,10 +69,12 @@ async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) ->
     if made is None:
         return []
     found = [
-        PlanFinding("conversion", quote(context.target.new), "noted", _said(context, made)),
+        *_conversion(context, made),
         *await _types(context, made),
         *await _default(context, made),
-        *await _sequences(context, made),
+        *await _sequences(context),
+        *_identity(context, made),
+        *_narrow_keys(context, made, copies),
     ]
     for copy in copies:
         reason = await _unfit(context, made, copy)
@@ -74,6 +82,31 @@ async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) ->
             message = f"{reason}. Drop it first, and add it again after the contract"
             found.append(refused(copy.kind, f"{quote(copy.old_name)} ON {copy.table.sql}", message))
     return found
+
+
+def _conversion(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    if not context.target.keeps_name:
+        return [PlanFinding("conversion", quote(context.target.new), "noted", _said(context, made))]
+    subject = quote(context.target.old)
+    return [
+        PlanFinding("conversion", subject, "noted", _said_of_type(context, made)),
+        PlanFinding("cached-plans", subject, "noted", _CACHED),
+    ]
+
+
+def _said_of_type(context: RenameContext, made: Conversion) -> str:
+    old, new = quote(context.target.old), quote(context.target.new)
+    lossy = (
+        "or from which the old one cannot be computed back, is an error to the writer"
+        if made.loss == "error"
+        else "is an error to the writer; the gate counts what cannot be computed back"
+    )
+    return (
+        f"{made.said(context.target)}. Until the contract a column {new} follows {old}: a value "
+        f"that the new type cannot hold, {lossy}. The contract drops {old} and gives {new} its "
+        "name in one transaction, so that no client ever misses it. Not reversible: after the "
+        f"contract whatever {made.old.type} cannot hold"
+    )
 
 
 def _said(context: RenameContext, made: Conversion) -> str:
@@ -109,8 +142,7 @@ async def _types(context: RenameContext, made: Conversion) -> list[PlanFinding]:
         message = "has a default of its own, for which a change of the type is not supported"
         found.append(refused("type", subject, message))
     if made.new.type == made.old.type and not made.scaled:
-        message = "is the type of the old column already. Leave out --type to rename it only"
-        found.append(refused("type", subject, message))
+        found.append(refused("same-type", subject, _SAME[context.target.keeps_name]))
     if column.collation is not None and made.scaled:
         message = (
             f"has the collation {column.collation}, which an expression over it does not see. Give"
@@ -144,19 +176,45 @@ async def _default(context: RenameContext, made: Conversion) -> list[PlanFinding
     return []
 
 
-async def _sequences(context: RenameContext, made: Conversion) -> list[PlanFinding]:
-    if made.new.type_name != "int8":
+def _identity(context: RenameContext, made: Conversion) -> list[PlanFinding]:
+    column = context.column()
+    if not column.identity or not context.target.keeps_name:
         return []
-    rows = await context.connection.fetch(_SEQUENCES, context.table.oid, context.column().number)
+    if made.new.type_name in {"int2", "int4", "int8"} and not made.scaled:
+        return []
+    message = "is an identity column, whose numbers have to be integers. Run: DROP IDENTITY"
+    return [refused("identity", quote(context.target.old), message)]
+
+
+def _narrow_keys(
+    context: RenameContext, made: Conversion, copies: Sequence[Copy]
+) -> list[PlanFinding]:
+    """Return the columns that refer to this one and cannot hold what it will."""
+    found, options = [], replace(context.options, using=None, back=None)
+    for copy in copies:
+        if isinstance(copy, ReferencingCopy) and copy.type == made.old.type != made.new.type:
+            where = copy.table
+            column = type_of(where.name, copy.referring, where.schema, context.target.url)
+            message = (
+                f"refers to {quote(context.target.old)} and stays {copy.type}: invoicing retype "
+                "TABLE COLUMN TYPE changes it first. By phases, run: "
+                + column.command("plan", options)
+            )
+            subject = f"{quote(copy.referring)} ON {where.sql}"
+            found.append(PlanFinding("referring-column", subject, "noted", message))
+    return found
+
+
+async def _sequences(context: RenameContext) -> list[PlanFinding]:
     return [
         PlanFinding(
             "sequence-type",
-            row["name"],
-            "noted",
-            f"is of type {row['type']}, and ends where that ends. After the contract, run: "
-            f"ALTER SEQUENCE {row['name']} AS bigint",
+            name,
+            "carried",
+            f"is of type {type_}, and ends where that ends: it becomes bigint right after the "
+            "contract",
         )
-        for row in rows
+        for name, type_, _ in await narrow(context, context.target.old)
     ]
 
 
@@ -164,6 +222,10 @@ async def _unfit(context: RenameContext, made: Conversion, copy: Copy) -> str | 
     """Return why a copy would not fit the new values; None where it does."""
     if copy.unsupported is not None:
         return None
+    if isinstance(copy, ReferencingCopy):
+        if made.scaled:
+            return "--using gives the column other values than those that refer to it"
+        return None if copy.fits else f"{copy.type} is not comparable with {made.new.type}"
     if copy.kind == "foreign-key":
         return await _unfit_key(context, made, copy)
     if not made.scaled:

@@ -22,7 +22,7 @@ async def with_noted(context: RenameContext) -> RenameContext:
     connection, names = context.connection, context.names
     own = await state.load(connection, names)
     if own is not None and (
-        own.phase is not Phase.CONTRACTED or names.new in context.table.columns
+        own.phase is not Phase.CONTRACTED or names.new in context.table.columns or names.keeps_name
     ):
         noted = own.definition.get("conversion")
         return replace(context, conversion=Conversion.of(noted)) if noted else context

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from invoicing.toolkit.rename.model import Target
+
 Loss = Literal["error", "gate"]
 # What a conversion's functions are called, each before what it needs.
 FUNCTIONS = ("to_new", "to_old", "same", "convertible", "forward", "back")
@@ -76,6 +78,10 @@ class Conversion:
         """Return the conversion of a rename's row."""
         sides = {name: Side(**noted[name]) for name in ("old", "new")}
         return cls(**dict(noted) | sides)
+
+    def said(self, target: Target) -> str:
+        """Return it in words, with the name that the column has in the end."""
+        return str(self).replace(target.new, target.old) if target.keeps_name else str(self)
 
     def __str__(self) -> str:
         forward, back = self.new.expression, self.old.expression

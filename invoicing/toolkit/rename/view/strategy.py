@@ -45,7 +45,7 @@ class ViewStrategy:
     """A view in the table's place answers to both names, and no row is rewritten."""
 
     name: StrategyName = "view"
-    wording = WORDING
+    wording = wording_of_type = WORDING
     without_new = Phase.NONE
     behind_view = True
     changes_type = False

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.columns.copies import check, foreign_key, index, not_null, statistics
+from invoicing.toolkit.rename.columns.copies import (
+    check,
+    foreign_key,
+    index,
+    not_null,
+    referencing,
+    statistics,
+)
 from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
 from invoicing.toolkit.rename.columns.copies.model import Search
 from invoicing.toolkit.rename.model import PlanFinding
@@ -29,6 +36,9 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     # As texts: of the arrays' types, the driver asks the server what any but text[] and oid[] is.
     numbers = [str(table.columns[target.old].number) for table in tables.values()]
     found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
+    if not target.keeps_name:
+        # Refused by the dependents, which know what a rename of it would take.
+        found = [[row for row in rows if not row.get("is_primary")] for rows in found]
     search = Search(
         connection=connection,
         target=target,
@@ -42,7 +52,7 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):
         copies += await kind.make(search, rows)
-    return copies
+    return copies + await referencing.make(search)
 
 
 async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[PlanFinding]:

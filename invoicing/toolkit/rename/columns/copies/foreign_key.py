@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from invoicing.toolkit.rename.columns.copies.model import TableConstraintCopy
-from invoicing.toolkit.rename.names import qualified, quote
+from invoicing.toolkit.rename.names import is_working_name, qualified, quote
 
 if TYPE_CHECKING:
     import asyncpg
@@ -147,9 +147,12 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
             part = (parent.table.oid, parent.name, row["relation"], row["refers"])
             shared["name"] = parts.get(part, shared["name"])
         reason = "its ON DELETE names columns, or it is about a PERIOD"
+        changing = any(map(is_working_name, row["referred_columns"]))
+        if changing:
+            reason = "the type of the column that it refers to is being changed: end that first"
         made[row["oid"]] = ForeignKeyCopy(
             **shared,
-            unsupported=reason if row["unsupported"] else None,
+            unsupported=reason if row["unsupported"] or changing else None,
             definition=_definition(search, row),
             refers=row["refers"],
             not_enforced=row["not_enforced"],

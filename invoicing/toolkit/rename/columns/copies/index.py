@@ -38,7 +38,8 @@ SELECT i.indexrelid AS oid, i.indrelid AS relation, x.relname AS name, i.indisun
     ARRAY(SELECT pg_catalog.format('%s SET STATISTICS %s', a.attnum, a.attstattarget)
         FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = x.oid AND a.attstattarget >= 0
         ORDER BY a.attnum) AS targets,
-    k.oid IS NOT NULL AS is_constraint, i.indisexclusion AS exclusion,
+    k.oid IS NOT NULL AS is_constraint, coalesce(k.contype = 'p', false) AS is_primary,
+    i.indisexclusion AS exclusion,
     CASE WHEN k.condeferrable THEN ' DEFERRABLE' || CASE WHEN k.condeferred
         THEN ' INITIALLY DEFERRED' ELSE '' END ELSE '' END AS timing,
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS constraint_comment,
@@ -50,7 +51,7 @@ LEFT JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = x.oid
 LEFT JOIN pg_catalog.pg_tablespace AS s ON s.oid = x.reltablespace
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conindid = i.indexrelid
     AND k.contype IN ('u', 'p', 'x') AND k.conrelid = i.indrelid
-WHERE coalesce(k.contype, 'u') = 'u' AND (i.indisvalid OR x.relkind = 'I')
+WHERE coalesce(k.contype, 'u') IN ('u', 'p') AND (i.indisvalid OR x.relkind = 'I')
     AND {has_column("pg_class", "i.indexrelid", "i.indkey", "t")}
 ORDER BY t.place, i.indexrelid
 """
@@ -73,7 +74,7 @@ FROM pg_catalog.pg_index AS i WHERE i.indexrelid = pg_catalog.to_regclass($1)
 # What a copy has as its original has it.
 _THE_SAME = (
     "key_columns", "unique", "nulls_not_distinct", "parameters", "tablespace", "timing",
-    "is_constraint", "constraint_comment", "clustered",
+    "is_constraint", "is_primary", "constraint_comment", "clustered",
 )  # fmt: skip
 
 
@@ -89,7 +90,9 @@ class IndexCopy(Copy):
         nulls_not_distinct: whether two NULLs are a duplicate.
         parameters: storage parameters; None for the defaults.
         tablespace: its own; None for the default.
-        is_constraint: whether it stands for a UNIQUE constraint.
+        is_constraint: whether it stands for a UNIQUE constraint, or for the primary key.
+        is_primary: whether for the primary key, of which a table has no second: the contract makes
+            it of the index.
         timing: DEFERRABLE and such, of a constraint.
         targets: what is said of each column with a statistics target of its own.
         clustered: whether CLUSTER uses it.
@@ -106,6 +109,7 @@ class IndexCopy(Copy):
     parameters: str | None
     tablespace: str | None
     is_constraint: bool
+    is_primary: bool
     timing: str
     constraint_comment: str | None
     targets: tuple[str, ...]
@@ -119,6 +123,9 @@ class IndexCopy(Copy):
             return None
         if not self.is_constraint:
             return f"{quote(self.name)} is built on the new column, CONCURRENTLY"
+        if self.is_primary:
+            then = "the contract makes the primary key of it"
+            return f"{quote(self.name)} is built CONCURRENTLY; {then}"
         message = f"{quote(self.name)} is built CONCURRENTLY, then attached as a constraint"
         if self.timing:
             message += (
@@ -127,10 +134,15 @@ class IndexCopy(Copy):
             )
         return message
 
+    @property
+    def attached(self) -> bool:
+        """Return whether it becomes a constraint before the contract."""
+        return self.is_constraint and not self.is_primary
+
     def statements(self) -> list[str]:
         """Return what makes it, in the order it runs."""
         made = [self._create]
-        if self.is_constraint and not self.table.partitioned:
+        if self.attached and not self.table.partitioned:
             made.append(self._attach_constraint)
         if self.parent is not None:
             made.append(self._attach_partition)
@@ -148,7 +160,7 @@ class IndexCopy(Copy):
                 await ddl.long(f"DROP INDEX CONCURRENTLY {self.sql_name}")
             if found is None or not found["valid"]:
                 await ddl.long(self._create)
-            if self.is_constraint and not (found is not None and found["constrained"]):
+            if self.attached and not (found is not None and found["constrained"]):
                 await ddl.short(self._attach_constraint, also=also)
         if self.parent is not None and not (found is not None and found["attached"]):
             await ddl.short(self._attach_partition, also=also)
@@ -162,7 +174,7 @@ class IndexCopy(Copy):
             self.unsupported is None
             and found is not None
             and (found["valid"] or not self.valid)
-            and found["constrained"] is self.is_constraint
+            and found["constrained"] is self.attached
         )
 
     async def is_taken(self, connection: Connection) -> bool:
@@ -176,6 +188,9 @@ class IndexCopy(Copy):
         if self.name != self.final_name:
             # The constraint, if there is one, gets the name with its index.
             statements.append(f"ALTER INDEX {self.sql_name} RENAME TO {final}")
+        if self.is_primary:
+            key = f"ADD CONSTRAINT {final} PRIMARY KEY USING INDEX {final}{self.timing}"
+            statements.append(f"ALTER TABLE {table} {key}")
         if self.clustered:
             statements.append(f"ALTER TABLE {table} CLUSTER ON {final}")
         if self.comment is not None:
@@ -261,10 +276,14 @@ def _copy(
     if parent is not None:
         part = (parent.schema, parent.name, row["relation"])
         shared["name"] = parts.get(part, shared["name"])
-    period = "it is WITHOUT OVERLAPS, which cannot be built without a long lock"
+    unsupported = search.definitions.unsupported(original)
+    if row["exclusion"]:
+        unsupported = "it is WITHOUT OVERLAPS, which cannot be built without a long lock"
+    elif row["is_primary"] and len(search.tables) > 1:
+        unsupported = "it is the primary key of a partitioned table"
     return IndexCopy(
         **shared,
-        unsupported=period if row["exclusion"] else search.definitions.unsupported(original),
+        unsupported=unsupported,
         keys=copied.text,
         predicate=copied.predicate,
         columns=tuple(new if name == old else name for name in row["columns"]),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.names import qualified, quote
-from invoicing.toolkit.rename.table import find_tree
+from invoicing.toolkit.rename.table import ResolvedTable, find_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies.model import Copy
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.session import RenameSession
-    from invoicing.toolkit.rename.table import ResolvedTable
 
 # Given with the contract, found by another name in the catalog, or said of `valid` apart.
 _NOT_ITS_DEFINITION = frozenset(
     {"oid", "table", "schema", "old_name", "name", "final_name", "valid", "comment"}
     | {"constraint_comment", "clustered", "owner", "unsupported", "parent", "refers", "usual"}
+    | {"is_primary", "fits"}
 )
 _CONSTRAINT = """
 SELECT replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID', '')
@@ -42,6 +42,10 @@ JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid AND x.relname = $2
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
     AND k.contype = 'u'
 WHERE i.indrelid = $1
+"""
+_NAMED = """
+SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1
 """
 _STATISTICS = """
 SELECT pg_catalog.pg_get_statisticsobjdef(s.oid) FROM pg_catalog.pg_statistic_ext AS s
@@ -138,11 +142,13 @@ async def stale(
     """Return what is there and has no original any more, or another: wholes before their parts."""
     now = {made.key: made for made in (made_from(copy, session.names.new) for copy in copies)}
     places = {table.oid: place for place, table in enumerate(tree)}
-    before = [made for made in await read_made(session) if made.table in places]
+    # A partition's own stay with it where it was detached.
+    listed = await read_made(session)
+    before = [made for made in listed if made.table in places or made.kind == "referencing"]
     changed = [made for made in before if made.key not in now or not made.follows(now[made.key])]
     groups = {made.group for made in changed}
     found = [made for made in before if made.group in groups]
-    found.sort(key=lambda made: places[made.table])
+    found.sort(key=lambda made: places.get(made.table, len(places)))
     return [made for made in found if await _definition(session.connection, made) is not None]
 
 
@@ -160,10 +166,15 @@ async def drop_stale(session: RenameSession, copies: Sequence[Copy]) -> list[str
             original = made.old_name or "NOT NULL"
             said.append(f"{name} stays, for it is not as it was made for {original} here")
             continue
-        await _drop(session, made, tables[made.table])
+        await _drop(session, made, tables.get(made.table) or await _other(connection, made.table))
         said.append(f"{name} dropped: {made.old_name or 'NOT NULL'} was dropped or changed")
     await _drop_proofs(session, tables, {copy.table.oid for copy in copies if _is_not_null(copy)})
     return said
+
+
+async def _other(connection: Connection, oid: int) -> ResolvedTable:
+    """Return a table that refers to this one."""
+    return ResolvedTable(*await connection.fetchrow(_NAMED, oid))
 
 
 async def _drop_proofs(

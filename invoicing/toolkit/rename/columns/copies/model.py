@@ -62,6 +62,8 @@ class Search(RenameContext):
     def names_for(self, old_name: str) -> tuple[str, str]:
         """Return a copy's own name until the contract, and the one that it has afterwards."""
         old, new = self.target.old, self.target.new
+        if self.target.keeps_name:
+            return shortened(f"{old_name}_{new}"), old_name
         with_column = renamed(old_name, old, new)
         if with_column is not None:
             return with_column, with_column

@@ -140,7 +140,8 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     for row in rows:
         table, old_name = search.tables[row["relation"]], row["name"]
         above = by_table.get(table.parent) if table.parent is not None else None
-        usual = not named or old_name == f"{table.name}_{target.old}_not_null"
+        chosen = old_name == f"{table.name}_{target.old}_not_null" and not target.keeps_name
+        usual = not named or chosen
         name, final_name = search.names_for(old_name) if named else ("", "")
         state = await search.connection.fetchrow(_STATE, table.oid, target.new, "")
         if state is not None and state["name"] is not None:
