@@ -80,7 +80,7 @@ def written_around(table: str, column: str) -> list[str]:
         f"ALTER TABLE {table} DISABLE TRIGGER USER",
         f'UPDATE {table} SET "{column}" = 1 WHERE id = 7',
         f"""DO $$ DECLARE name text; BEGIN
-        FOR name IN SELECT tgname FROM pg_trigger WHERE tgname LIKE 'zz_rename%' LOOP
+        FOR name IN SELECT tgname FROM pg_trigger WHERE tgname LIKE '~z_rename%' LOOP
             EXECUTE format('ALTER TABLE {table} ENABLE ALWAYS TRIGGER %I', name);
         END LOOP; END $$""",
     ]

@@ -126,8 +126,7 @@ async def assert_view_as_the_twin(url: URL, statements: Iterable[str]) -> None:
     await make_twins(url, statements)
     before = await described(url, OURS)
     expected = await of_the_twin(url, "amt", "cents")
-    accept = frozenset({"partitioned", "null-default"})
-    async with renaming(url, strategy="view", accept=accept) as rename:
+    async with renaming(url, strategy="view") as rename:
         await verified(rename)
         await rename.rollback()
         assert await described(url, OURS) == before

@@ -308,10 +308,10 @@ REFUSED = {
         (
             "CREATE FUNCTION renamed.late() RETURNS trigger LANGUAGE plpgsql AS"
             " 'BEGIN RETURN NEW; END';"
-            "CREATE TRIGGER zzz BEFORE INSERT ON renamed.thing FOR EACH ROW"
+            'CREATE TRIGGER "~~~" BEFORE INSERT ON renamed.thing FOR EACH ROW'
             " EXECUTE FUNCTION renamed.late()"
         ),
-        "ALTER TRIGGER zzz ON renamed.thing RENAME TO early",
+        'ALTER TRIGGER "~~~" ON renamed.thing RENAME TO zzz',
     ),
     "foreign-key": (
         (

@@ -34,7 +34,7 @@ DEEP = (
     TABLE[-1],
 )
 OURS = (
-    "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz_rename%'",
+    "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~z_rename%'",
     "SELECT count(*) FROM pg_attrdef WHERE pg_get_expr(adbin, adrelid) LIKE '%invoicing_rename%'",
 )
 DETACH = "ALTER TABLE t DETACH PARTITION t2"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz_rename%'"
+TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~z_rename%'"
 COLUMNS = (
     "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute"
     " WHERE attrelid = 'bill'::regclass AND attnum > 0 AND NOT attisdropped"
@@ -134,7 +134,7 @@ async def test_the_journal_knows_the_columns_without_the_triggers(url: URL) -> N
         drops = await fetch(
             url,
             "SELECT string_agg(format('DROP TRIGGER %I ON bill', tgname), ';') FROM pg_trigger"
-            " WHERE tgname LIKE 'zz_rename%'",
+            " WHERE tgname LIKE '~z_rename%'",
         )
         await execute(url, *drops.split(";"), "ALTER TABLE bill RENAME amt TO foo")
         await assert_named(rename)

@@ -102,5 +102,5 @@ async def test_an_old_column_that_was_dropped_by_hand_is_tidied_up(url: URL) -> 
         await rename.contract(confirm=CONFIRM)
         await execute(url, "UPDATE bill SET amount_cents = 7")
         async with connected(url) as connection:
-            left = "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^zz_rename'"
+            left = "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^~z_rename'"
             assert await connection.fetchval(left) == 0

@@ -22,7 +22,7 @@ from invoicing.toolkit.rename.columns.marks import is_marked, original
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.errors import RenameLeftError, RenameMovedError
 from invoicing.toolkit.rename.model import Phase, Target
-from invoicing.toolkit.rename.names import MARK, STATE, Names, qualified, quote
+from invoicing.toolkit.rename.names import LAST, MARK, STATE, Names, qualified, quote
 from invoicing.toolkit.rename.retype.noted import with_noted
 from invoicing.toolkit.rename.view.standing import read_view
 
@@ -46,8 +46,8 @@ LEFT JOIN LATERAL (
     SELECT t.tgrelid, max(t.tgattr[0]) FILTER (WHERE t.tgname ~ '_old$') AS old,
         max(t.tgattr[0]) FILTER (WHERE t.tgname ~ '_early$') AS new
     FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS k ON k.oid = t.tgrelid
-    WHERE t.tgparentid = 0 AND (t.tgname = 'zz_rename_' || r.key || '_count' AND r.strategy = 'view'
-        OR t.tgname IN ('zz_rename_' || r.key || '_old', 'zz_rename_' || r.key || '_early'))
+    WHERE t.tgparentid = 0 AND (t.tgname = '{LAST}' || r.key || '_count' AND r.strategy = 'view'
+        OR t.tgname IN ('{LAST}' || r.key || '_old', '{LAST}' || r.key || '_early'))
     GROUP BY t.tgrelid, k.relname, k.relnamespace
     ORDER BY k.relname = r.table_name
         AND k.relnamespace::regnamespace::text = quote_ident(r.schema_name) DESC LIMIT 1

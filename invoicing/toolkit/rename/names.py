@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 LIMIT = 63
 STATE = "invoicing_rename"
+# Triggers fire in the order of their names, by bytes: these are before and after what people name.
+FIRST, LAST = "!z_rename_", "~z_rename_"
+# Every trigger of a rename's, as a pattern; those of former versions, too.
+OWN_TRIGGERS = "^[!z~]z_rename_"
 # A comment in our own statements, by which pg_stat_statements tells them from others'.
 MARK = "/* invoicing rename */"
 
@@ -87,7 +91,17 @@ def command(verb: str, names: Sequence[str], options: Sequence[str]) -> str:
 
 
 def _trigger_name(names: Names, what: str) -> str:
-    return f"zz_rename_{names.key}_{what}"
+    return f"{LAST}{names.key}_{what}"
+
+
+def own_name(trigger: str) -> str:
+    """Return what the function of a trigger of ours is called."""
+    return trigger.removeprefix(FIRST).removeprefix(LAST)
+
+
+def former(trigger: str) -> str:
+    """Return what former versions called a trigger of ours."""
+    return f"zz_rename_{own_name(trigger)}"
 
 
 class _TriggerName:
@@ -136,7 +150,7 @@ class Names:
         """Return the table, qualified and quoted."""
         return qualified(self.schema, self.table)
 
-    # Triggers fire in the order of their names: ours has to see what the others have made of a row.
+    # Each of these has to see what the others have made of a row.
     # Keeps both columns equal in an update.
     sync_trigger = _TriggerName("sync")
     # Keeps both columns equal in an insert.
@@ -178,9 +192,14 @@ class Names:
         """Return all of them."""
         return [*self.functions, *([] if self.keeps_name else self.notes.values())]
 
+    @property
+    def default_trigger(self) -> str:
+        """Return the trigger that gives a row behind a view the column's default."""
+        return f"{FIRST}{self.key}_default"
+
     def function(self, trigger: str) -> str:
         """Return the function of one of the triggers, qualified."""
-        return qualified(STATE, trigger.removeprefix("zz_rename_"))
+        return qualified(STATE, own_name(trigger))
 
     @property
     def sequence(self) -> str:
@@ -211,7 +230,8 @@ class Names:
 
     def drop_functions(self) -> list[str]:
         """Return the statements that drop the functions and the counter."""
-        functions = [f"DROP FUNCTION IF EXISTS {self.function(name)}()" for name in self.functions]
+        made = [*self.functions, self.default_trigger]
+        functions = [f"DROP FUNCTION IF EXISTS {self.function(name)}()" for name in made]
         if self.conversion is not None:
             functions += [
                 f"DROP FUNCTION IF EXISTS {qualified(STATE, f'{self.key}_{what}')}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import RenameFailedError
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.names import STATE, literal, own_name, quote
 from invoicing.toolkit.rename.retype.sides import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -150,5 +150,5 @@ def _counter(names: Names) -> str:
 
 
 def _functions(names: Names) -> list[str]:
-    made = [name.removeprefix("zz_rename_") for name in names.functions]
+    made = [own_name(name) for name in (*names.functions, names.default_trigger)]
     return made + [f"{names.key}_{name}" for name in FUNCTIONS]

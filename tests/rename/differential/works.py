@@ -84,9 +84,24 @@ class _Writer:
         return Work("update that reads", (self.builder.one(choices),), by, reads=True)
 
     def update_to_default(self, by: Names) -> Work:
-        sql = f"UPDATE @t SET @c = DEFAULT WHERE id = {self.some_id()}"
+        number = self.some_id()
+        choices = [
+            f"UPDATE @t SET @c = DEFAULT WHERE id = {number}",
+            f"UPDATE @t AS x SET note = 'amt = 1', @c=/* its own */default WHERE x.id < {number}",
+            (
+                f"DO $do$ BEGIN UPDATE @t SET @c = DEFAULT WHERE id = {number};"
+                " UPDATE @t SET @c = NULL WHERE id = 3; END $do$"
+            ),
+        ]
+        if self.builder.key == "id" and not self.builder.advances:
+            choices.append(
+                f"INSERT INTO @t (id, @c) VALUES ({number}, NULL) ON CONFLICT (id)"
+                " DO UPDATE SET @c = DEFAULT"
+            )
         # It may be NULL, which no row that is not filled yet takes.
-        return Work("update to the default", (sql,), by, reads=True, no_view=True)
+        no_view = bool(self.builder.identity)
+        sql = self.builder.one(choices)
+        return Work("update to the default", (sql,), by, reads=True, no_view=no_view)
 
     def delete(self, by: Names) -> Work:
         choices = (

@@ -155,6 +155,7 @@ async def repair(session: RenameSession) -> None:
     await write(connection, *sync.create_functions(names, column))
     anew = any(trigger.of_rows for trigger in missing)
     await session.ddl.short(
+        sync.drop_former(names),
         *sync.create_triggers(names, column),
         *marks.mark_statements(names),
         state.note_numbers(names),

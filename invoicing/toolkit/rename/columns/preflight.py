@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.model import PlanFinding, refused
-from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.names import LAST, OWN_TRIGGERS, quote
 
 if TYPE_CHECKING:
     import asyncpg
@@ -24,24 +24,24 @@ SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0) AS
     has_database_privilege(current_database(), 'TEMP') AS creates_temporary,
     quote_ident(current_user) AS account
 """
-_TRIGGERS = """
+_TRIGGERS = f"""
 SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
     t.tgenabled::text AS enabled,
     pg_get_triggerdef(t.oid) ~ 'invoicing\\.backfill' OR p.prosrc ~ 'invoicing\\.backfill' AS heeds
 FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
 WHERE t.tgrelid IN (SELECT $1::oid UNION SELECT relid FROM pg_partition_tree($1::oid::regclass))
     AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgtype::int & 16 = 16
-    AND t.tgname !~ '^zz_rename_' AND t.tgenabled <> 'D'
+    AND t.tgname !~ '{OWN_TRIGGERS}' AND t.tgenabled <> 'D'
     AND (t.tgattr::text = '' OR t.tgtype::int & 1 = 0
         -- From the expand on, it fires on both columns.
         OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = t.tgrelid AND a.attname = $2
             AND a.attnum = ANY (t.tgattr::int2[])))
 ORDER BY 1
 """
-_LATE_TRIGGERS = """
+_LATE_TRIGGERS = f"""
 SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass FROM pg_trigger AS t
 WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
-    AND t.tgname > 'zz_rename_' COLLATE "C" AND t.tgname !~ '^zz_rename_'
+    AND t.tgname > '{LAST}' COLLATE "C" AND t.tgname !~ '{OWN_TRIGGERS}'
 """
 
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.columns.marks import left_out, letters, setting
-from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.names import former, literal, quote
 from invoicing.toolkit.rename.retype import conversion, follow
 
 if TYPE_CHECKING:
@@ -201,8 +201,15 @@ def _statement_triggers(names: Names) -> str:
 
 def drop_triggers(names: Names) -> list[str]:
     """Return the statement that takes the triggers off the table and its partitions."""
-    drops = [f"DROP TRIGGER IF EXISTS {quote(trigger)} ON %s" for trigger in names.triggers]
+    called = [*names.triggers, *map(former, names.triggers)]
+    drops = [f"DROP TRIGGER IF EXISTS {quote(trigger)} ON %s" for trigger in called]
     return [_each_table(names, drops)]
+
+
+def drop_former(names: Names) -> str:
+    """Return the statement that takes those off which a former version has made."""
+    called = map(former, names.triggers)
+    return _each_table(names, [f"DROP TRIGGER IF EXISTS {quote(name)} ON %s" for name in called])
 
 
 def _each_table(names: Names, statements: list[str]) -> str:

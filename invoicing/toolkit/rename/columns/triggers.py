@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.rename.columns.copies.definitions import Definitions, Text
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from invoicing.toolkit.rename.model import PlanFinding, refused
-from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.names import OWN_TRIGGERS, literal, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Each trigger's beginning is put together from the catalog's parts, and `rest` is what its
 # definition has after that: nothing is looked for in a text that a name may be in. What was named
 # otherwise by PostgreSQL has no rest. $1 is the table, $2 the column.
-_FOUND = """
+_FOUND = f"""
 WITH RECURSIVE named AS (
     SELECT t.*, n.nspname, c.relname,
         ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(t.tgattr::int2[])
@@ -43,13 +43,14 @@ WITH RECURSIVE named AS (
             AND d.refobjid = t.tgrelid) AS names_old
     FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
+    WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgparentid = 0
+        AND t.tgname !~ '{OWN_TRIGGERS}'
 ), events AS (
     SELECT named.*,
         CASE WHEN tgtype::int & 4 = 4 THEN 'INSERT' END AS inserts,
         CASE WHEN tgtype::int & 8 = 8 THEN 'DELETE' END AS deletes,
         CASE WHEN tgtype::int & 16 = 16 THEN 'UPDATE' END AS updates,
-        CASE WHEN columns <> '{}' THEN ' OF ' || (SELECT pg_catalog.string_agg(
+        CASE WHEN columns <> '{{}}' THEN ' OF ' || (SELECT pg_catalog.string_agg(
             pg_catalog.quote_ident(name), ', ' ORDER BY place)
             FROM pg_catalog.unnest(columns) WITH ORDINALITY AS o (name, place)) END AS of_columns,
         CASE WHEN tgtype::int & 32 = 32 THEN 'TRUNCATE' END AS truncates,

@@ -6,13 +6,14 @@ Of the table's own, a second column's strategy refuses some more, once it has tr
 from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 _HANGING = """
 SELECT DISTINCT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass, 'pg_trigger', t.oid
 FROM hanging AS h JOIN pg_catalog.pg_trigger AS t ON t.oid = h.objid
-WHERE h.classid = 'pg_trigger'::regclass AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
+WHERE h.classid = 'pg_trigger'::regclass AND t.tgparentid = 0 AND t.tgname !~ '{own}'
     AND t.tgrelid {on} $1
-"""
+""".replace("{own}", OWN_TRIGGERS)
 KINDS = (
     Kind(
         "column-trigger",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.dependents.text import Body, Result, SoughtNames, Use, read_body
+from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -272,7 +273,7 @@ def _decoded(argument: bytes) -> str:
 
 
 # Of contrib's functions in C it is known that they name a column by their arguments only.
-_TRIGGERS = """
+_TRIGGERS = f"""
 SELECT t.oid, quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
     t.tgrelid IN (SELECT relid FROM tree) AS on_table, t.tgtype::int AS type,
     t.tgargs AS arguments, t.tgfoid AS function, l.lanname::text AS language,
@@ -285,7 +286,7 @@ SELECT t.oid, quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
         AS known
 FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
-WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '^zz_rename_'
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname !~ '{OWN_TRIGGERS}'
     AND (t.tgnargs > 0 OR t.tgrelid IN (SELECT relid FROM tree))
 ORDER BY 2
 """

@@ -7,6 +7,7 @@ do: a variable of the row's type.
 from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
+from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 _SLUG = "whole-row"
 _USES = """
@@ -33,12 +34,12 @@ _USES = """
     UNION ALL SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass, 'pg_trigger', t.oid,
         t.tgqual::text, 'trigger'
     FROM tree JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.relid AND t.tgparentid = 0
-        AND t.tgname !~ '^zz_rename_'
+        AND t.tgname !~ '{own}'
 )
 SELECT subject, catalog, oid FROM expression, pattern
 WHERE expression.tree ~ pattern.text AND sort = '{sort}'
     AND {negation}(expression.tree ~ ('NULLTEST :arg \\{VAR [^}]*' || pattern.text))
-"""
+""".replace("{own}", OWN_TRIGGERS)
 _BROKEN_VIEW = Reaction(
     "refused",
     "it uses the row as a whole, which has {new} and no {old} from the expand on. Let it name the "

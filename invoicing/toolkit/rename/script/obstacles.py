@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents import word
-from invoicing.toolkit.rename.names import STATE, literal
+from invoicing.toolkit.rename.names import LAST, OWN_TRIGGERS, STATE, literal
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
 
-_OURS = "^zz_rename_"
 _TABLE = """
 SELECT pg_describe_object('pg_class'::regclass, c.oid, 0) || CASE
     WHEN c.relkind = 'p' THEN ' is partitioned' WHEN c.relispartition THEN ' is a partition'
@@ -35,7 +34,7 @@ _DEPENDENTS = f"""
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend AS d
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = rel AND d.refobjsubid = col.attnum
     AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger AS t
-        WHERE t.oid = d.objid AND t.tgname ~ '{_OURS}'))
+        WHERE t.oid = d.objid AND t.tgname ~ '{OWN_TRIGGERS}'))
     -- Its own default is copied: see `marks`.
     AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS f
         WHERE f.oid = d.objid AND f.adrelid = rel AND f.adnum = col.attnum))
@@ -61,9 +60,9 @@ JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.o
 WHERE c.oid = rel AND d.deptype <> 'i'
 UNION ALL
 SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0) FROM pg_trigger AS t
-WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgname !~ '{_OURS}'
+WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgname !~ '{OWN_TRIGGERS}'
     AND (replace(encode(t.tgargs, 'escape'), {{nul}}, ' ') ~* {{column}}
-        OR t.tgtype::int & 3 = 3 AND t.tgname > 'zz_rename_' COLLATE "C")
+        OR t.tgtype::int & 3 = 3 AND t.tgname > '{LAST}' COLLATE "C")
 """
 _FUNCTIONS = f"""
 SELECT pg_describe_object('pg_proc'::regclass, p.oid, 0) FROM pg_proc AS p

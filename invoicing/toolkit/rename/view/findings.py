@@ -18,7 +18,9 @@ from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.preflight.checks import preflight
+from invoicing.toolkit.rename.view.default import asking_for_default
 from invoicing.toolkit.rename.view.gate import changed
+from invoicing.toolkit.rename.view.partitions import partition_findings
 from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
@@ -83,6 +85,8 @@ async def find_for_view(context: RenameContext, strategy: RenameStrategy) -> Vie
         *await _names(connection, table, shape, renamings),
         *await dependents_of(context, strategy),
         *await statements_no_view_takes(context),
+        *(await partition_findings(context) if facts["partitioned"] else []),
+        *await asking_for_default(context),
         *await changed(context),
     ]
     accept = context.options.accept
@@ -151,15 +155,6 @@ def _table(facts: asyncpg.Record, of: ResolvedTable, version: int) -> list[PlanF
                 f"{quote(of.schema)} TO {facts['owner']}"
             ),
         ),
-        (
-            facts["partitioned"],
-            "partitioned",
-            (
-                "while the view stands, no partition can be attached or detached by the table's "
-                "name, and code that names a partition itself finds the new column name there "
-                "alone. Pause what does so, then: --accept partitioned"
-            ),
-        ),
     ]
     found = [refused(slug, table, said) for wrong, slug, said in checks if wrong]
     if facts["row_security"]:
@@ -188,14 +183,8 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[PlanF
         return [refused("domain-default", name, message)]
     if column.default is None:
         return []
-    if column.not_null:
-        message = "UPDATE ... SET it = DEFAULT fails while the view stands; an INSERT does not"
-        return [PlanFinding("null-default", name, "noted", message)]
-    message = (
-        "UPDATE ... SET it = DEFAULT would write NULL while the view stands (an INSERT has the "
-        "default). If no code does that: --accept null-default"
-    )
-    return [refused("null-default", name, message)]
+    message = "UPDATE ... SET it = DEFAULT is given it by a trigger while the view stands"
+    return [PlanFinding("null-default", name, "carried", message)]
 
 
 async def _names(

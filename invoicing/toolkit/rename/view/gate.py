@@ -10,6 +10,7 @@ from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.strategy import Objections
 from invoicing.toolkit.rename.view.changes import new_owner
 from invoicing.toolkit.rename.view.shape import read_shape
+from invoicing.toolkit.rename.view.sql import has_default
 from invoicing.toolkit.rename.view.standing import read_view
 
 if TYPE_CHECKING:
@@ -169,8 +170,16 @@ async def has_rows(session: RenameSession) -> bool:
 
 
 async def counts_writes(connection: Connection, relation: int, trigger: str) -> bool:
-    """Tell whether the counter of old-style writes is on."""
+    """Tell whether a trigger of the rename's is on."""
     return bool(await connection.fetchval(_COUNTS, relation, trigger))
+
+
+async def lacks_trigger(connection: Connection, names: Names, shape: Shape) -> bool:
+    """Tell whether a trigger is off that the table behind the view needs."""
+    needed = [names.count_trigger]
+    if has_default(names, shape):
+        needed.append(names.default_trigger)
+    return not all([await counts_writes(connection, shape.oid, trigger) for trigger in needed])
 
 
 async def made_on_view(connection: Connection, view: int | None) -> list[PlanFinding]:

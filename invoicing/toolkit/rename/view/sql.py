@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.grants import Grant, grant_changes
-from invoicing.toolkit.rename.names import MARK, STATE, literal, qualified, quote
+from invoicing.toolkit.rename.names import MARK, STATE, former, literal, qualified, quote
+from invoicing.toolkit.rename.view import default
 from invoicing.toolkit.rename.view.shape import AclEntry, rename_statement, seen
 
 if TYPE_CHECKING:
@@ -37,13 +38,12 @@ def unchanged(number: int, relations: Sequence[int]) -> str:
 
 def swap_statements(names: Names, shape: Shape) -> list[str]:
     """Return what moves the table aside and puts the view in its place."""
-    base = base_name(names, shape)
     return [
         f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE",
         unchanged(shape.seen, [shape.oid]),
         f"ALTER TABLE {names.relation} RENAME COLUMN {quote(names.old)} TO {quote(names.new)}",
         f"ALTER TABLE {names.relation} RENAME TO {quote(str(shape.base))}",
-        *count_trigger(names, base),
+        *own_triggers(names, shape),
         *view_statements(names, shape),
     ]
 
@@ -92,6 +92,12 @@ def view_statements(names: Names, shape: Shape) -> list[str]:
         if column.default is not None and column.name not in {names.old, names.new}
     ]
     return statements + _comments(names, shape)
+
+
+def has_default(names: Names, shape: Shape) -> bool:
+    """Tell whether the column has a default that an UPDATE may ask for."""
+    both = {names.old, names.new}
+    return any(column.name in both and column.default is not None for column in shape.columns)
 
 
 def shown_columns(names: Names, shape: Shape) -> list[tuple[str, str]]:
@@ -157,10 +163,11 @@ def _privilege(grant: AclEntry) -> str:
 
 def back_statements(names: Names, shape: Shape) -> list[str]:
     """Return what takes the view away, and gives the table its own name again."""
+    base = base_name(names, shape)
     return [
-        f"DROP TRIGGER IF EXISTS {quote(names.count_trigger)} ON {base_name(names, shape)}",
+        *drop_triggers(names, base),
         f"DROP VIEW IF EXISTS {names.relation}",
-        f"ALTER TABLE {base_name(names, shape)} RENAME TO {quote(names.table)}",
+        f"ALTER TABLE {base} RENAME TO {quote(names.table)}",
     ]
 
 
@@ -208,8 +215,21 @@ def count_trigger(names: Names, base: str) -> list[str]:
     ]
 
 
+def own_triggers(names: Names, shape: Shape) -> list[str]:
+    """Return what puts the rename's triggers on the table behind the view."""
+    base = base_name(names, shape)
+    more = default.default_trigger(names, base) if has_default(names, shape) else []
+    return [*count_trigger(names, base), *more]
+
+
+def drop_triggers(names: Names, base: str) -> list[str]:
+    """Return what takes them off, also one of a former version's."""
+    called = (names.count_trigger, former(names.count_trigger), names.default_trigger)
+    return [f"DROP TRIGGER IF EXISTS {quote(trigger)} ON {base}" for trigger in called]
+
+
 def count_functions(names: Names, word: str) -> list[str]:
-    """Return what makes the counter; it locks nothing.
+    """Return what makes the counter, and what looks for defaults; it locks nothing.
 
     No trigger can tell by which name a column was written through a view, for it is the table's
     one column that is written. So it looks for the old name in the text of the statement: of what
@@ -217,6 +237,7 @@ def count_functions(names: Names, word: str) -> list[str]:
     """
     return [
         *names.create_counter(),
+        default.default_function(names),
         names.create_function(
             names.count_trigger,
             "DECLARE\n    stack pg_catalog.text;\n    sent pg_catalog.text;\nBEGIN\n"

@@ -82,7 +82,7 @@ class ViewStrategy:
         await _unless_changed(swap)
 
     async def repair(self, session: RenameSession) -> None:
-        """Put back what was dropped or changed meanwhile: the view, or the counter.
+        """Put back what was dropped or changed meanwhile: the view, or a trigger behind it.
 
         Raises:
             RenameRefusedError: something was made on a view that has to be dropped for it.
@@ -91,9 +91,9 @@ class ViewStrategy:
         shape = await _shape(session)
         base = view_sql.base_name(names, shape)
         statements = await self._view_again(session, shape)
-        if not await gate.counts_writes(connection, shape.oid, names.count_trigger):
+        if await gate.lacks_trigger(connection, names, shape):
             await write(connection, *view_sql.count_functions(names, word(names.old)))
-            statements += view_sql.count_trigger(names, base)
+            statements += view_sql.own_triggers(names, shape)
         if statements:
             lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
             expanded = state.set_phase(names, Phase.EXPANDED)
@@ -176,9 +176,9 @@ class ViewStrategy:
         return await gate.notes(context)
 
     def leftovers(self, names: Names) -> Sequence[str]:
-        """Return what takes the counter off the table."""
+        """Return what takes the triggers off the table."""
         lock = f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE"
-        return [lock, f"DROP TRIGGER IF EXISTS {quote(names.count_trigger)} ON {names.relation}"]
+        return [lock, *view_sql.drop_triggers(names, names.relation)]
 
     async def rollback(self, session: RenameSession) -> None:
         """Go back to exactly the start: every value is there, under the one name or the other.
