@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from invoicing.db import Database
 from invoicing.errors import UsageError
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, type_of
+from invoicing.toolkit.rename.retype.walk import walk
 from tests.migrations.foreign import make_foreign
 from tests.migrations.loans import SUM, columns, total, version
 from tests.migrations.project import make_project, write_script
-from tests.migrations.test_autogenerate import QUICK, begin, run, url
+from tests.migrations.test_autogenerate import (
+    BASE,
+    OLD,
+    OLD_FEE,
+    QUICK,
+    begin,
+    differences,
+    run,
+    url,
+)
 from tests.migrations.test_confirmed import loans, migrate
 from tests.migrations.test_written_revisions import revisions
 
@@ -83,3 +97,28 @@ def test_the_written_revisions_say_how_and_run(url: URL, tmp_path: Path) -> None
     assert run(url, "SELECT count(*) FROM loan WHERE fee_euro = round(fee_euro, 0)") == 200
     kind = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attname = 'fee_euro'"
     assert "numeric(12,2)" in str(run(url, f"{kind} AND attrelid = 'loan'::regclass"))
+
+
+def test_a_model_is_what_the_database_has_while_only_the_type_changes(
+    url: URL, tmp_path: Path
+) -> None:
+    project = make_foreign(
+        tmp_path / "library", url.set(drivername="postgresql+asyncpg"), "pyproject_async"
+    )
+    begin(project, url)
+    assert differences(url, OLD) == []
+
+    async def change(*, contract: bool) -> None:
+        async with Database(url, Settings()) as database:
+            options = Options(type="bigint")
+            rename = Rename(database, type_of("loan", "fee"), options)
+            assert (await walk(rename)).verified
+            if contract:
+                await rename.contract(confirm="loan.fee")
+
+    asyncio.run(change(contract=False))
+    assert differences(url, OLD) == []
+    asyncio.run(change(contract=True))
+    later = OLD.replace(OLD_FEE, OLD_FEE.replace("(index", "(BigInteger, index"))
+    base = BASE.replace("import ForeignKey,", "import BigInteger, ForeignKey,")
+    assert differences(url, later, base) == []

@@ -81,7 +81,9 @@ async def _rollback(rename: Rename, status: Status) -> str:
     target, wording = rename.target, wording_of(status.strategy, rename.target)
     what = wording.rollback.format(table=target.table, new=target.new)
     lost = wording.no_loss or await _filled(rename, status)
-    said = f"It drops {what}. {lost} The record of it goes with it. {target.old} keeps every value"
+    record = "this change" if target.keeps_name else "this rename"
+    said = f"It drops {what}. {lost} The record of {record} goes with it. {target.old} keeps"
+    said += " every value"
     return said + (
         "." if target.keeps_name else f"; code that names {target.new} fails from then on."
     )

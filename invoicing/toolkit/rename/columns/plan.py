@@ -18,6 +18,7 @@ from invoicing.toolkit.rename.columns import (
 from invoicing.toolkit.rename.columns.backfill import batch_statement
 from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
+from invoicing.toolkit.rename.columns.moved_identity import move_statement
 from invoicing.toolkit.rename.columns.preflight import second_column
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps, short_steps
@@ -94,6 +95,7 @@ def _steps(
         "writers of those rows, for one batch",
     )
     table = names.relation
+    settled = [*on_it.contract, *([move_statement(names)] if column.identity else [])]
     return [
         *free_steps("expand", sync.create_functions(names, column)),
         *short_steps("expand", table, expand.expand_statements(names, column, own)),
@@ -104,7 +106,7 @@ def _steps(
             for statement in copy.statements()
             for step in _verify_steps(copy.table.sql, statement)
         ),
-        *short_steps("contract", table, contract.contract_statements(names, made, on_it.contract)),
+        *short_steps("contract", table, contract.contract_statements(names, made, settled)),
         *short_steps("rollback", table, rollback.rollback_statements(names, on_it.rollback)),
     ]
 

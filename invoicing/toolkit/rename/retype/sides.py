@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,7 +82,12 @@ class Conversion:
 
     def said(self, target: Target) -> str:
         """Return it in words, with the name that the column has in the end."""
-        return str(self).replace(target.new, target.old) if target.keeps_name else str(self)
+        if not target.keeps_name:
+            return str(self)
+        # As PostgreSQL writes the other side.
+        plain = re.fullmatch("[a-z_][a-z0-9_]*", target.old)
+        name = target.old if plain else '"' + target.old.replace('"', '""') + '"'
+        return str(self).replace(target.new, name)
 
     def __str__(self) -> str:
         forward, back = self.new.expression, self.old.expression
