@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,11 +24,11 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import strategy_of
+from invoicing.toolkit.rename import LiveSettings, strategy_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename import LiveSettings, Plan, Rename, Status
+    from invoicing.toolkit.rename import Plan, Rename, Status
 
 app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"
@@ -149,17 +149,17 @@ def throttle(
 
     Example: invoicing rename throttle invoice amt amount_cents --pause 0.2 --batch-size 1000
     """
-    given: dict[str, Any] = {
-        "pause": pause,
-        "batch_size": batch_size,
-        "target": target,
-        "max_replica_lag": max_replica_lag,
-        "latency_guard": latency_guard,
-        "max_active": max_active,
-        "max_wal_rate": max_wal_rate,
-    }
-    if not reset and all(value is None for value in given.values()):
-        options = ", ".join("--" + name.replace("_", "-") for name in given)
+    given = LiveSettings(
+        pause=pause,
+        batch_size=batch_size,
+        target=target,
+        max_replica_lag=max_replica_lag,
+        latency_guard=latency_guard,
+        max_active=max_active,
+        max_wal_rate=max_wal_rate,
+    ).changes
+    if not reset and not given:
+        options = ", ".join("--" + name.replace("_", "-") for name in LiveSettings.names())
         message = f"nothing to set. Give at least one of {options}, --reset"
         raise UsageError(message)
 
