@@ -14,7 +14,8 @@ _Error = TypeVar("_Error", bound="InvoicingError")
 class InvoicingError(Exception):
     """The root of the tree; `exit_code` is what the command line ends with.
 
-    Most are made by `error_of_fields`: fields, and a `message` of them that says what each is.
+    Most are made by `error_of_fields`: fields, and a `message` of them that says what each is; what
+    is worked out of them is a property, and there `{self.name}`.
     """
 
     exit_code: ClassVar[int] = 1
@@ -22,7 +23,7 @@ class InvoicingError(Exception):
 
     def __post_init__(self) -> None:
         """Build the message of the fields."""
-        super().__init__(self.message.format(**vars(self)))
+        super().__init__(self.message.format(self=self, **vars(self)))
 
     def __str__(self) -> str:
         """Return the message; what it quotes of names and queries cannot steer a terminal."""

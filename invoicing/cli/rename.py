@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,11 +24,11 @@ from invoicing.cli.rename_run import (
     show_status,
 )
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import wording_of
+from invoicing.toolkit.rename import LiveSettings, wording_of
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename import LiveSettings, Plan, Rename, Status
+    from invoicing.toolkit.rename import Plan, Rename, Status
 
 app = typer.Typer(
     help="Rename a column of a live table: nothing lost, no request failed.\n\n"
@@ -128,19 +128,7 @@ def resume(context: CommandContext) -> None:
 def throttle(
     *,
     context: CommandContext,
-    pause: Annotated[float | None, typer.Option(help="Seconds to sleep after each batch.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows in a batch.")] = None,
-    target: Annotated[float | None, typer.Option(help="Seconds that a batch may take.")] = None,
-    max_replica_lag: Annotated[
-        float | None, typer.Option(help="Wait while a replica lags by more seconds.")
-    ] = None,
-    latency_guard: Annotated[
-        float | None, typer.Option(help="How many times as long clients may wait.")
-    ] = None,
-    max_active: Annotated[
-        int | None, typer.Option(help="Rest while more sessions are active.")
-    ] = None,
-    max_wal_rate: Annotated[float | None, typer.Option(help="Megabytes of WAL a second.")] = None,
+    settings: LiveSettings,
     reset: Annotated[
         bool, typer.Option("--reset", help="Let the backfill's own options count again.")
     ] = False,
@@ -149,17 +137,9 @@ def throttle(
 
     Example: invoicing rename throttle invoice amt amount_cents --pause 0.2 --batch-size 1000
     """
-    given: dict[str, Any] = {
-        "pause": pause,
-        "batch_size": batch_size,
-        "target": target,
-        "max_replica_lag": max_replica_lag,
-        "latency_guard": latency_guard,
-        "max_active": max_active,
-        "max_wal_rate": max_wal_rate,
-    }
-    if not reset and all(value is None for value in given.values()):
-        options = ", ".join("--" + name.replace("_", "-") for name in given)
+    given = settings.changes
+    if not reset and not given:
+        options = ", ".join("--" + name.replace("_", "-") for name in LiveSettings.names())
         message = f"nothing to set. Give at least one of {options}, --reset"
         raise UsageError(message)
 

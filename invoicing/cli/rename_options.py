@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from inspect import Parameter, Signature, signature
+from itertools import chain
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
@@ -14,7 +15,7 @@ from invoicing.cli.output import AsJson
 from invoicing.db import Database
 from invoicing.db.url import parse_url, shown_url
 from invoicing.toolkit.postgres import database_url
-from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename import LiveSettings, Options, Rename, Target
 from invoicing.toolkit.rename.names import working_name
 from invoicing.toolkit.rename.taken import TAKEN
 
@@ -144,7 +145,8 @@ class CommandContext:
 def rename_command(app: typer.Typer, *, asks: bool = False) -> Callable[[Command], Command]:
     """Register a command that takes a context, made of the options of `TAKEN` for its name.
 
-    Its own parameters stay as they are; those before the context are shown before the options.
+    Its own parameters stay as they are; those before the context are shown before the options. One
+    of `LiveSettings` becomes an option for each setting, by none of which anything is set.
 
     Args:
         app: where it is registered.
@@ -179,6 +181,8 @@ def _register(
     *,
     asks: bool,
 ) -> None:
+    settings = LiveSettings.names() if "settings" in signature(body).parameters else []
+
     def run(**values: object) -> None:
         given: dict[str, Any] = values
         names = {name: given.pop(name) for name in (*arguments, "schema")}
@@ -188,6 +192,8 @@ def _register(
         if "accept" in options:
             options["accept"] = frozenset(options["accept"] or ())
         shared = {name: given.pop(name) for name in ("url", "yes", "as_json") if name in given}
+        if settings:
+            given["settings"] = LiveSettings(**{name: given.pop(name) for name in settings})
         if "column" in names:
             names["old"] = names.pop("column")
             names["new"] = working_name(names["old"])
@@ -216,11 +222,17 @@ def _signature(
             _parameter("schema", Schema, None),
             *own[:place],
             *(_parameter(name, _OPTIONS[name], usual[name]) for name in taken),
-            *own[place + 1 :],
+            *chain.from_iterable(map(_expanded, own[place + 1 :])),
             *shared,
             _parameter("as_json", AsJson, False),
         ]
     )
+
+
+def _expanded(parameter: Parameter) -> list[Parameter]:
+    if parameter.annotation is not LiveSettings:
+        return [parameter]
+    return [_parameter(name, _OPTIONS[name], None) for name in LiveSettings.names()]
 
 
 def _parameter(name: str, annotation: object, default: object = Parameter.empty) -> Parameter:

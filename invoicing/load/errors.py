@@ -100,6 +100,7 @@ class LoadInProgressError(LoadError):
         )
 
 
+@error_of_fields
 class LoadFailedError(LoadError):
     """The database refused, or the connection was lost; the transaction was rolled back.
 
@@ -108,11 +109,14 @@ class LoadFailedError(LoadError):
         sqlstate: PostgreSQL's code; None when the connection was lost.
     """
 
-    def __init__(self, reason: str, sqlstate: str | None) -> None:
-        self.reason = reason
-        self.sqlstate = sqlstate
-        code = f" (SQLSTATE {sqlstate})" if sqlstate else ""
-        super().__init__(
-            f"cannot load: {reason}{code}. Nothing was loaded. "
-            "Run: invoicing db status, then load again"
-        )
+    reason: str
+    sqlstate: str | None
+    message = (
+        "cannot load: {reason}{self.code}. Nothing was loaded. "
+        "Run: invoicing db status, then load again"
+    )
+
+    @property
+    def code(self) -> str:
+        """What stands after the reason."""
+        return f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""

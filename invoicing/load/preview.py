@@ -28,6 +28,15 @@ _SUMS = """
 """
 _MONTH = "date_trunc('month', invoice.issued_at AT TIME ZONE 'UTC')::date AS month"
 
+# What the sums are read from, once it is written and before.
+_WRITTEN = {
+    "invoices": "invoice",
+    "lines": "invoice_line",
+    "of_invoices": "JOIN load_invoices AS loaded ON loaded.id = invoice.id",
+    "of_lines": "JOIN load_lines AS loaded ON loaded.id = line.id",
+}
+_STAGED = {"invoices": "load_invoices", "lines": "load_lines", "of_invoices": "", "of_lines": ""}
+
 
 class Preview:
     """Looks at a load in its transaction.
@@ -51,22 +60,10 @@ class Preview:
             for input_ in self._inputs.files
         )
         if self._written:
-            query = _SUMS.format(
-                month=_MONTH,
-                invoices="invoice",
-                lines="invoice_line",
-                of_invoices="JOIN load_invoices AS loaded ON loaded.id = invoice.id",
-                of_lines="JOIN load_lines AS loaded ON loaded.id = line.id",
-            )
+            query = _SUMS.format(month=_MONTH, **_WRITTEN)
         elif {"invoices", "lines"} <= kinds:
             month = _MONTH if dated else "NULL::date AS month"
-            query = _SUMS.format(
-                month=month,
-                invoices="load_invoices",
-                lines="load_lines",
-                of_invoices="",
-                of_lines="",
-            )
+            query = _SUMS.format(month=month, **_STAGED)
         else:
             return []
         rows = await self._staging.connection.fetch(query, timeout=1e9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ class FrameError(InvoicingError):
         super().__init__(f"cannot make a DataFrame: {message}")
 
 
+@error_of_fields
 class ExportError(InvoicingError):
     """A table cannot be written to a file of this kind.
 
@@ -30,13 +31,12 @@ class ExportError(InvoicingError):
         reason: why.
     """
 
-    def __init__(self, kind: str, reason: str) -> None:
-        self.kind = kind
-        self.reason = reason
-        super().__init__(
-            f"cannot export to {kind}: {reason}. Nothing was written. Narrow the table, or use "
-            "another format: to_csv, to_excel, to_parquet"
-        )
+    kind: str
+    reason: str
+    message = (
+        "cannot export to {kind}: {reason}. Nothing was written. Narrow the table, or use another "
+        "format: to_csv, to_excel, to_parquet"
+    )
 
 
 class MissingParameterError(UsageError):

@@ -26,6 +26,9 @@ from invoicing.tables import CENTS
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
+
 # What spreadsheets begin a formula with; the wide forms are what some East Asian versions read.
 _FORMULA = frozenset("=+-@\uff0b\uff1d\uff0d\uff20")
 _STEERING = "\t\r\n\0"
@@ -131,7 +134,7 @@ def _values(column: pd.Series) -> list[Any]:
     return values
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 -- of any column
+def _plain(value: Any) -> object:  # noqa: ANN401 -- pandas takes no object
     if isinstance(value, (list, dict, bytes)):
         return str(value)
     if pd.isna(value):
@@ -144,7 +147,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 -- of any column
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _amount(cents: Any, digits: int) -> Decimal | None:  # noqa: ANN401 -- int, Decimal or float
+def _amount(cents: float | Decimal | None, digits: int) -> Decimal | None:
     if cents is None:
         return None
     exact = Decimal(cents) if isinstance(cents, (int, Decimal)) else Decimal(repr(cents))
@@ -176,7 +179,7 @@ class _Formats:
             "integer": {"num_format": "#,##0"},
         }
 
-    def of(self, kind: str) -> Any:  # noqa: ANN401 -- it has no types
+    def of(self, kind: str) -> Format:
         """Return the format of a kind, or of an amount with so many digits: "amount 2"."""
         if kind not in self._made:
             digits = kind.removeprefix("amount ")
@@ -187,9 +190,9 @@ class _Formats:
 
 
 def _write_cell(
-    sheet: Any,  # noqa: ANN401 -- xlsxwriter has no types
+    sheet: Worksheet,
     cell: tuple[int, int],
-    value: Any,  # noqa: ANN401 -- of any column
+    value: object,
     digits: int | None,
     formats: _Formats,
 ) -> None:

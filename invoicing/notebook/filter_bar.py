@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
@@ -134,6 +134,6 @@ class FilterBar:
         if self.account.value != before:
             self._changed()
 
-    def _choose(self, _: Any) -> None:  # noqa: ANN401 -- a change of a widget
+    def _choose(self, _: object) -> None:
         if not self._is_filling:
             self._changed()

@@ -238,10 +238,11 @@ class RenamePanel:
                 self._is_stale(f"the database has not answered for {waited:,.0f} s")
         finally:
             look.cancel()
-        try:
-            await look
-        except Exception as error:  # noqa: BLE001 -- said, and then tried again
+        error = look.exception()
+        if isinstance(error, Exception):  # shown, and then tried again
             self._is_stale(reason_of(error))
+        elif error is not None:
+            raise error
 
     async def _follow_counts(self) -> None:
         while True:

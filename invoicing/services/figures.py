@@ -95,6 +95,23 @@ def bucket_of(age: ColumnElement[Any]) -> Label[str]:
     ).label("bucket")
 
 
+def counted_by_bucket(
+    age: ColumnElement[Any], *conditions: ColumnElement[bool]
+) -> Select[str, str, int, int]:
+    """Count and add up the invoices that meet `conditions`, by currency and bucket of `age`."""
+    bucket = bucket_of(age)
+    return (
+        select(
+            Invoice.currency,
+            bucket,
+            func.count().label("invoices"),
+            sum_of(Invoice.amount_cents).label("amount_cents"),
+        )
+        .where(*conditions)
+        .group_by(Invoice.currency, bucket)
+    )
+
+
 def midnight(day: date) -> datetime:
     """Return the moment at which a day begins, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

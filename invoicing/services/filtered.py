@@ -22,7 +22,14 @@ from invoicing.schemas.filtered import (
 )
 from invoicing.schemas.portfolio import AgeBucket, AgeingTotal, MonthlyTotals, StatusTotal
 from invoicing.services.errors import InvoiceNotFoundError
-from invoicing.services.figures import DATED, bucket_of, midnight, sum_of, summed, totals_by_month
+from invoicing.services.figures import (
+    DATED,
+    counted_by_bucket,
+    midnight,
+    sum_of,
+    summed,
+    totals_by_month,
+)
 from invoicing.services.periods import every_month, previous_period
 from invoicing.services.rolled_up import BILLED
 
@@ -163,17 +170,7 @@ async def ageing_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Ageing
     until = chosen.until or datetime.now(UTC).date() + timedelta(days=1)
     day = until - timedelta(days=1)
     age = literal(day, Date) - func.timezone("UTC", DATED).cast(Date)
-    bucket = bucket_of(age)
-    statement = (
-        select(
-            Invoice.currency,
-            bucket,
-            func.count().label("invoices"),
-            sum_of(Invoice.amount_cents).label("amount_cents"),
-        )
-        .where(_OPEN)
-        .group_by(Invoice.currency, bucket)
-    )
+    statement = counted_by_bucket(age, _OPEN)
     narrowed = _narrowed(statement, chosen.model_copy(update={"until": until}))
     totals = {(row.currency, row.bucket): row for row in await summed(session, narrowed)}
     return [

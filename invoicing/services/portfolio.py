@@ -28,7 +28,7 @@ from invoicing.schemas.portfolio import (
 from invoicing.services import rolled_up
 from invoicing.services.figures import (
     DATED,
-    bucket_of,
+    counted_by_bucket,
     midnight,
     sum_of,
     totals_by_month,
@@ -137,17 +137,7 @@ def _ageing(account_id: UUID | None, day: date) -> AnySelect:
     issued = func.timezone("UTC", DATED).cast(Date)
     # A date less a date is a number of days.
     age = day - issued
-    bucket = bucket_of(age)
-    statement = (
-        select(
-            Invoice.currency,
-            bucket,
-            func.count().label("invoices"),
-            sum_of(Invoice.amount_cents).label("amount_cents"),
-        )
-        .where(Invoice.status == InvoiceStatus.OPEN, issued <= day)
-        .group_by(Invoice.currency, bucket)
-    )
+    statement = counted_by_bucket(age, Invoice.status == InvoiceStatus.OPEN, issued <= day)
     rolled = rolled_up.ageing_statement(day) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.currency, total.bucket))

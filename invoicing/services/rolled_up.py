@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from sqlalchemy import ColumnElement, Row, Select
+    from sqlalchemy import ColumnElement, Row, Select, Subquery
+    from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
     from invoicing.db.session import AsyncSession
 
@@ -222,7 +223,7 @@ def mismatched_invoices_statement(limit: int) -> AnySelect:
     )
 
 
-def _day_totals() -> Any:  # noqa: ANN401 -- the columns of a subquery
+def _day_totals() -> ReadOnlyColumnCollection[str, Any]:
     """Return the columns of all days' totals, and of the changes as totals of one invoice each."""
     return (
         union_all(
@@ -271,7 +272,7 @@ _LARGEST = """
 """
 
 
-def _largest_accounts(currencies: str, limit: int) -> Any:  # noqa: ANN401 -- a subquery of text
+def _largest_accounts(currencies: str, limit: int) -> Subquery:
     """Return the `limit` accounts billed most in each of the currencies that a query selects."""
     own = INVOICE_ACCOUNT_TOTAL.c
     counts = {name: column(name, BigInteger) for name in ("invoices", "billed_cents", "open_cents")}
@@ -285,6 +286,8 @@ def _count(invoices: ColumnElement[int]) -> ColumnElement[int]:
     return cast(func.sum(invoices), BigInteger)
 
 
-def _cents(cents: ColumnElement[Any], where: ColumnElement[bool] | None = None) -> Any:  # noqa: ANN401
+def _cents(
+    cents: ColumnElement[Any], where: ColumnElement[bool] | None = None
+) -> ColumnElement[int]:
     total = func.sum(cents) if where is None else func.sum(cents).filter(where)
     return cast(func.coalesce(total, 0), BigInteger)

@@ -23,6 +23,16 @@ amounts = "minor"
 """
 
 
+@pytest.fixture
+def jsonl(tmp_path):
+    def write(*lines):
+        path = tmp_path / "a.jsonl"
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -34,9 +44,8 @@ amounts = "minor"
         ('{"customer": {"id": 8, "id": 9, "name": "B"}}', "the key 'id' is there more than once"),
     ],
 )
-async def test_a_line_that_says_two_things_is_rejected(database, tmp_path, line, reason):
-    path = tmp_path / "a.jsonl"
-    path.write_text(f"{GOOD}\n{line}\n")
+async def test_a_line_that_says_two_things_is_rejected(database, jsonl, line, reason):
+    path = jsonl(GOOD, line)
     mapping = parse_mapping(MAPPING, "mapping")
     with pytest.raises(BadRowsError) as caught:
         await load_files(database, mapping=mapping, files=[path])
@@ -45,10 +54,9 @@ async def test_a_line_that_says_two_things_is_rejected(database, tmp_path, line,
     assert reason in rejected.reason
 
 
-async def test_true_and_arrays_are_rejected_as_ids_of_our_own_files_too(database, tmp_path):
-    path = tmp_path / "a.jsonl"
+async def test_true_and_arrays_are_rejected_as_ids_of_our_own_files_too(database, jsonl):
     names = '"name": "A", "plan": "x"'
-    path.write_text("".join(f'{{"id": {id_}, {names}}}\n' for id_ in ("true", "[1]", "1")))
+    path = jsonl(*(f'{{"id": {id_}, {names}}}' for id_ in ("true", "[1]", "1")))
     report = await load_files(database, accounts=path, skip_bad=True)
     assert report.reasons == {"not-an-id": 2}
     assert await rows(database, "SELECT count(*) FROM account") == [(1,)]
@@ -62,8 +70,6 @@ async def test_true_and_arrays_are_rejected_as_ids_of_our_own_files_too(database
         ('{"id": 1', "line 1 is no JSON object: Expecting"),
     ],
 )
-async def test_what_is_wrong_with_the_only_line_is_said(database, tmp_path, line, said):
-    path = tmp_path / "a.jsonl"
-    path.write_text(f"{line}\n")
+async def test_what_is_wrong_with_the_only_line_is_said(database, jsonl, line, said):
     with pytest.raises(InputFileError, match=said):
-        await load_files(database, accounts=path)
+        await load_files(database, accounts=jsonl(line))

@@ -22,6 +22,10 @@ NOTHING = {"account": [], "invoice": [], "invoice_line": []}
 DECIMALS = [Decimal("1000.00")]
 
 
+def of_each_type(name, arrays):
+    return pytest.mark.parametrize(name, arrays, ids=lambda array: str(array.type))
+
+
 def invoices(folder, **columns):
     """Write one invoice as Parquet, the given columns in place of the good ones."""
     table = {
@@ -45,7 +49,7 @@ async def loaded(database, files, tmp_path, **columns):
     return await load_files(database, invoices=invoices(tmp_path, **columns))
 
 
-@pytest.mark.parametrize(
+@of_each_type(
     "amounts",
     [
         pa.array(DECIMALS, pa.decimal128(18, 2)),
@@ -61,7 +65,6 @@ async def loaded(database, files, tmp_path, **columns):
         pa.array([[1000]]),
         pa.array([{"cents": 1000}]),
     ],
-    ids=lambda array: str(array.type),
 )
 async def test_a_type_that_is_not_whole_numbers_is_no_column_of_cents(
     database, files, tmp_path, amounts
@@ -71,7 +74,7 @@ async def test_a_type_that_is_not_whole_numbers_is_no_column_of_cents(
     assert await rows(database, "SELECT id FROM invoice") == []
 
 
-@pytest.mark.parametrize(
+@of_each_type(
     "amounts",
     [
         *(pa.array([100], type_()) for type_ in (pa.int8, pa.int16, pa.int32, pa.int64)),
@@ -84,7 +87,6 @@ async def test_a_type_that_is_not_whole_numbers_is_no_column_of_cents(
         pa.array(["100"]).dictionary_encode(),
         pa.array([b"100"]),
     ],
-    ids=lambda array: str(array.type),
 )  # fmt: skip
 async def test_whole_numbers_of_any_type_are_cents(database, files, tmp_path, amounts):
     await loaded(database, files, tmp_path, amount_cents=amounts)
@@ -114,7 +116,7 @@ async def test_a_value_that_is_no_cents_is_a_matter_of_its_row(
     assert "amount_cents" in rejected.reason
 
 
-@pytest.mark.parametrize(
+@of_each_type(
     "name",
     [
         pa.array(["Müller".encode()]),
@@ -126,7 +128,6 @@ async def test_a_value_that_is_no_cents_is_a_matter_of_its_row(
         pa.array(["Müller"], pa.large_string()),
         pa.array(["Müller"], pa.string_view()),
     ],
-    ids=lambda array: str(array.type),
 )
 async def test_bytes_are_read_as_the_text_they_are(database, tmp_path, name):
     await load_files(database, accounts=accounts(tmp_path, name=name))
@@ -141,7 +142,7 @@ async def test_bytes_that_are_no_text_are_refused_by_row(database, tmp_path):
     assert await contents(database) == NOTHING
 
 
-@pytest.mark.parametrize(
+@of_each_type(
     "ids",
     [
         pa.array([OWN.bytes], pa.binary(16)),
@@ -151,7 +152,6 @@ async def test_bytes_that_are_no_text_are_refused_by_row(database, tmp_path):
         pa.array([str(OWN).encode()]),
         pa.array([OWN.hex]).dictionary_encode(),
     ],
-    ids=lambda array: str(array.type),
 )
 async def test_a_uuid_of_any_type_stays_itself(database, tmp_path, ids):
     await load_files(database, accounts=accounts(tmp_path, id=ids))
@@ -189,7 +189,7 @@ async def test_a_missing_number_is_an_empty_cell_and_no_text(database, tmp_path)
     assert refused.value.report.reasons == {"empty-value": 2}
 
 
-@pytest.mark.parametrize(
+@of_each_type(
     "moments",
     [
         pa.array([datetime(2026, 8, 2, 22, 30, tzinfo=UTC)], pa.timestamp("s")),
@@ -201,7 +201,6 @@ async def test_a_missing_number_is_an_empty_cell_and_no_text(database, tmp_path)
         pa.array(["2026-08-03T00:30+02:00"]).dictionary_encode(),
         pa.array([b"2026-08-02 22:30"]),
     ],
-    ids=lambda array: str(array.type),
 )  # fmt: skip
 async def test_a_moment_is_the_same_in_any_zone(database, files, tmp_path, moments):
     await loaded(database, files, tmp_path, issued_at=moments)

@@ -56,12 +56,19 @@ async def migrate(config: Config, url: URL, revision: str, *arguments: str) -> N
         await engine.dispose()
 
 
-async def test_a_contract_that_was_taken_back_is_confirmed_again(
-    loans: URL, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def taken_back(loans: URL, tmp_path: Path) -> Config:
+    """Return a project whose contract was run and taken back."""
     config = make_project(tmp_path / "project")
     await migrate(config, loans, "003", "confirm=loan.fee")
     await migrate(config, loans, "002")
+    return config
+
+
+async def test_a_contract_that_was_taken_back_is_confirmed_again(
+    loans: URL, taken_back: Config
+) -> None:
+    config = taken_back
     await execute(loans, "INSERT INTO loan (fee) SELECT 1 FROM generate_series(1, 2000)")
     with pytest.raises(ConfirmationError, match="2,500 rows") as caught:
         await migrate(config, loans, "003")
@@ -82,13 +89,10 @@ async def test_a_contract_that_was_taken_back_is_confirmed_again(
 
 
 async def test_an_empty_table_goes_back_and_forth_without_confirmation(
-    loans: URL, tmp_path: Path
+    loans: URL, taken_back: Config
 ) -> None:
-    config = make_project(tmp_path / "project")
-    await migrate(config, loans, "003", "confirm=loan.fee")
-    await migrate(config, loans, "002")
     await execute(loans, "DELETE FROM loan")
-    await migrate(config, loans, "003")
+    await migrate(taken_back, loans, "003")
     assert "fee" not in await columns(loans)
 
 

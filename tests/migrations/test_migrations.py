@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
 from invoicing.db.errors import MigrationInProgressError
@@ -167,7 +168,7 @@ async def test_a_migration_that_cannot_have_its_lock_changes_nothing(
         await upgrade(database, first)
         async with database.transaction() as session:
             await session.execute(text("LOCK TABLE account"))
-            with pytest.raises(Exception) as caught:  # noqa: PT011 -- distinguished by SQLSTATE below
+            with pytest.raises(DBAPIError) as caught:
                 await upgrade(database)
         assert caught.value.orig.sqlstate == "55P03"
         assert await current_revision(database) == first

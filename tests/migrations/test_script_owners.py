@@ -38,32 +38,36 @@ async def members(loans: URL) -> AsyncIterator[tuple[URL, URL, URL]]:
             await execute(loans, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
 
 
-async def test_a_second_member_runs_the_contract(
-    loans: URL, members: tuple[URL, URL, URL], project: Config
-) -> None:
-    first, second, _ = members
+@pytest.fixture
+async def others(loans: URL, members: tuple[URL, URL, URL], project: Config) -> tuple[URL, URL]:
+    """Return the second member and who is none, once the first has run the expand."""
+    first, *rest = members
     ran = psql(first, write_script(project, "001:002"))
-    assert await version(loans) == "002", ran.stderr
+    assert (ran.returncode, await version(loans)) == (0, "002"), ran.stderr
+    return tuple(rest)
+
+
+async def test_a_second_member_runs_the_contract(
+    loans: URL, others: tuple[URL, URL], project: Config
+) -> None:
+    second, _ = others
     ran = psql(second, write_script(project, "002:003"))
     assert (ran.stderr, ran.returncode, await version(loans)) == ("", 0, "003")
     assert await total(loans, "fee_cents") == SUM
 
 
 async def test_a_second_member_runs_the_rollback(
-    loans: URL, members: tuple[URL, URL, URL], project: Config
+    loans: URL, others: tuple[URL, URL], project: Config
 ) -> None:
-    first, second, _ = members
-    assert psql(first, write_script(project, "001:002")).returncode == 0
-    ran = psql(second, write_script(project, "002:001"))
+    ran = psql(others[0], write_script(project, "002:001"))
     assert (ran.returncode, await version(loans)) == (0, "001"), ran.stderr
     assert await fetch(loans, "SELECT to_regnamespace('invoicing_rename')") is None
 
 
 async def test_who_is_no_member_is_given_the_grant(
-    loans: URL, members: tuple[URL, URL, URL], project: Config
+    loans: URL, others: tuple[URL, URL], project: Config
 ) -> None:
-    first, _, other = members
-    assert psql(first, write_script(project, "001:002")).returncode == 0
+    _, other = others
     ran = psql(other, write_script(project, "002:003"))
     assert f"GRANT team_{loans.database} TO {other.username}" in ran.stderr
     assert await version(loans) == "002"

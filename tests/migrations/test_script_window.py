@@ -112,43 +112,39 @@ async def assert_as_the_twin(url: URL, sql: str) -> None:
     assert await described(url, OURS) == await of_the_twin(url, "amt", "cents")
 
 
-@pytest.mark.parametrize("statements", CARRIED.values(), ids=CARRIED)
-async def test_it_is_as_the_twin_has_it(
-    empty_database_url: URL, project: Config, statements: list[str]
-) -> None:
+@pytest.fixture
+async def in_the_window(empty_database_url: URL, project: Config, statements: list[str]) -> URL:
+    """Return a database whose twins got the statements after the expand."""
     await expanded(empty_database_url, project)
     await on_both(empty_database_url, *statements)
-    await assert_as_the_twin(empty_database_url, write_script(project, "002:003", confirm=NAME))
+    return empty_database_url
+
+
+@pytest.mark.parametrize("statements", CARRIED.values(), ids=CARRIED)
+async def test_it_is_as_the_twin_has_it(in_the_window: URL, project: Config) -> None:
+    await assert_as_the_twin(in_the_window, write_script(project, "002:003", confirm=NAME))
 
 
 @pytest.mark.parametrize("statements", REFUSED.values(), ids=REFUSED)
 async def test_it_is_refused_and_what_is_said_makes_it_as_the_twin_has_it(
-    empty_database_url: URL, project: Config, statements: list[str]
+    in_the_window: URL, project: Config
 ) -> None:
-    await expanded(empty_database_url, project)
-    await on_both(empty_database_url, *statements)
-    await assert_refused_then_as_the_twin(empty_database_url, project)
+    await assert_refused_then_as_the_twin(in_the_window, project)
 
 
 @pytest.mark.parametrize("statements", REFUSED.values(), ids=REFUSED)
-async def test_a_verify_makes_it_as_the_twin_has_it(
-    empty_database_url: URL, project: Config, statements: list[str]
-) -> None:
-    url = empty_database_url
-    await expanded(url, project)
-    await on_both(url, *statements)
+async def test_a_verify_makes_it_as_the_twin_has_it(in_the_window: URL, project: Config) -> None:
+    url = in_the_window
     async with renaming(url) as rename:
         assert (await rename.verify()).ok
     await assert_as_the_twin(url, write_script(project, "002:003", confirm=NAME))
 
 
-@pytest.mark.parametrize(("first", "then"), TAKEN_BACK.values(), ids=TAKEN_BACK)
+@pytest.mark.parametrize(("statements", "then"), TAKEN_BACK.values(), ids=TAKEN_BACK)
 async def test_what_a_verify_took_over_is_taken_back(
-    empty_database_url: URL, project: Config, first: list[str], then: str
+    in_the_window: URL, project: Config, then: str
 ) -> None:
-    url = empty_database_url
-    await expanded(url, project)
-    await on_both(url, *first)
+    url = in_the_window
     async with renaming(url) as rename:
         assert (await rename.verify()).ok
     await on_both(url, then)

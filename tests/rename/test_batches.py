@@ -118,27 +118,26 @@ async def test_large_values_that_a_client_keeps_locked_are_left_for_the_end(
 
 @pytest.mark.parametrize("isolation", ["read committed", "serializable", "repeatable read"])
 async def test_a_row_that_a_client_moves_to_another_partition_ends_no_backfill(
-    empty_database_url: URL, isolation: str
+    bare_url: URL, isolation: str
 ) -> None:
-    url = empty_database_url
     await execute(
-        url,
+        bare_url,
         "CREATE TABLE page (id int, kind int, body text) PARTITION BY LIST (kind)",
         "CREATE TABLE page_1 PARTITION OF page FOR VALUES IN (1)",
         "CREATE TABLE page_2 PARTITION OF page FOR VALUES IN (2)",
         "INSERT INTO page SELECT n, 1, n FROM generate_series(1, 500) AS n",
-        f"ALTER DATABASE {url.database} SET default_transaction_isolation = '{isolation}'",
+        f"ALTER DATABASE {bare_url.database} SET default_transaction_isolation = '{isolation}'",
         # The batch is sure to wait for the row until it has been moved.
-        f"ALTER DATABASE {url.database} SET deadlock_timeout = '20s'",
+        f"ALTER DATABASE {bare_url.database} SET deadlock_timeout = '20s'",
     )
-    async with Database(url, Settings()) as database, connected(url) as client:
+    async with Database(bare_url, Settings()) as database, connected(bare_url) as client:
         rename = Rename(database, TARGET, Options(stripes=1))
         await rename.expand()
         transaction = client.transaction()
         await transaction.start()
         await client.execute("UPDATE page SET kind = 2 WHERE id = 250")
         filling = asyncio.create_task(rename.backfill())
-        async with connected(url, application_name="judge") as judge:
+        async with connected(bare_url, application_name="judge") as judge:
             while not await judge.fetchval(
                 "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                 " AND application_name = 'invoicing rename' AND datname = current_database())"

@@ -12,7 +12,7 @@ import pytest
 
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, renaming, verified
+from tests.rename.bills import CONFIRM, renaming, verified, verified_rename
 from tests.rename.faults import connected
 
 if TYPE_CHECKING:
@@ -131,22 +131,20 @@ async def test_a_default_of_a_domains_own_type_comes_back_as_it_was(
 
 
 async def test_a_default_that_the_type_was_given_is_asked_for_and_taken_over(
-    empty_database_url: URL,
+    bare_url: URL,
 ) -> None:
-    url = empty_database_url
-    await execute(url, "CREATE DOMAIN cents AS bigint DEFAULT 4")
-    await execute(url, "CREATE TABLE bill (id bigint PRIMARY KEY, amt cents)")
-    async with renaming(url) as rename:
-        await verified(rename)
+    await execute(bare_url, "CREATE DOMAIN cents AS bigint DEFAULT 4")
+    await execute(bare_url, "CREATE TABLE bill (id bigint PRIMARY KEY, amt cents)")
+    async with verified_rename(bare_url) as rename:
         assert (await rename.status()).notes == []
-        await execute(url, "ALTER DOMAIN cents SET DEFAULT 6")
+        await execute(bare_url, "ALTER DOMAIN cents SET DEFAULT 6")
         assert all("expand" in note for note in (await rename.status()).notes)
         assert not (await rename.gate()).open
         await rename.expand()
         assert (await rename.status()).notes == []
-        await execute(url, "INSERT INTO bill (id) VALUES (1)")
-        assert await _rows(url, "amt") == await _rows(url, "amount_cents") == [(1, 6)]
-        await execute(url, "ALTER DOMAIN cents DROP DEFAULT")
+        await execute(bare_url, "INSERT INTO bill (id) VALUES (1)")
+        assert await _rows(bare_url, "amt") == await _rows(bare_url, "amount_cents") == [(1, 6)]
+        await execute(bare_url, "ALTER DOMAIN cents DROP DEFAULT")
         assert (await rename.status()).notes
 
 

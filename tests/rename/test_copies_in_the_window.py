@@ -21,6 +21,7 @@ from tests.rename.twin import (
     OURS,
     TWIN,
     described,
+    execute_in,
     make_twins,
     of_the_twin,
     renaming,
@@ -125,17 +126,17 @@ async def attach(url: URL, schema: str, first: int) -> None:
     new = ", cents bigint DEFAULT 8" if schema == OURS else ""
     made, joined = f"made_{first}", f"joined_{first}"
     bounds = f"FROM ({first + 50}) TO ({first + 100})"
-    async with connected(url, search_path=f'"{schema}"') as connection:
-        for statement in (
-            f"CREATE TABLE {made} PARTITION OF thing FOR VALUES FROM ({first}) TO ({first + 50})",
-            f"CREATE TABLE {joined} (note text, amt bigint DEFAULT 8, id int NOT NULL{new})",
-            f"ALTER TABLE {joined} DROP note",
-            f"ALTER TABLE thing ATTACH PARTITION {joined} FOR VALUES {bounds}",
-            f"COMMENT ON COLUMN {joined}.amt IS 'joined'",
-            f"GRANT SELECT (amt) ON {made} TO PUBLIC",
-            f"ALTER TABLE ONLY {made} ALTER amt SET DEFAULT 6",
-        ):
-            await connection.execute(statement)
+    await execute_in(
+        url,
+        schema,
+        f"CREATE TABLE {made} PARTITION OF thing FOR VALUES FROM ({first}) TO ({first + 50})",
+        f"CREATE TABLE {joined} (note text, amt bigint DEFAULT 8, id int NOT NULL{new})",
+        f"ALTER TABLE {joined} DROP note",
+        f"ALTER TABLE thing ATTACH PARTITION {joined} FOR VALUES {bounds}",
+        f"COMMENT ON COLUMN {joined}.amt IS 'joined'",
+        f"GRANT SELECT (amt) ON {made} TO PUBLIC",
+        f"ALTER TABLE ONLY {made} ALTER amt SET DEFAULT 6",
+    )
 
 
 async def test_partitions_that_come_and_go_in_the_window_are_as_the_twin_has_them(

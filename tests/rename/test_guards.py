@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import CONFIRM, make_bills, renaming, verified
+from tests.rename.bills import CONFIRM, make_bills, renaming, verified, verified_rename
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -46,8 +46,7 @@ async def test_an_old_column_that_was_dropped_by_hand_leaves_no_trigger_unsaid(
     empty_database_url: URL,
 ) -> None:
     await make_bills(empty_database_url, 300)
-    async with renaming(empty_database_url) as rename:
-        await verified(rename)
+    async with verified_rename(empty_database_url) as rename:
         await execute(empty_database_url, "ALTER TABLE bill DROP COLUMN amt CASCADE")
         notes = (await rename.status()).notes
         assert notes

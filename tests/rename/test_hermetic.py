@@ -266,19 +266,18 @@ async def test_a_view_in_the_tables_place_takes_every_write_as_well(
         ]
 
 
-async def test_a_table_is_found_where_the_operators_path_leads(empty_database_url: URL) -> None:
-    url = empty_database_url
+async def test_a_table_is_found_where_the_operators_path_leads(bare_url: URL) -> None:
     await execute(
-        url,
+        bare_url,
         "CREATE SCHEMA tenant; CREATE TABLE tenant.bill (id int PRIMARY KEY, amt int)",
         "CREATE TABLE public.bill (id int PRIMARY KEY, amt int)",
-        f"ALTER DATABASE {url.database} SET search_path = nowhere, tenant, public",
+        f"ALTER DATABASE {bare_url.database} SET search_path = nowhere, tenant, public",
     )
-    async with Database(url, Settings()) as database:
+    async with Database(bare_url, Settings()) as database:
         rename = Rename(database, Target("bill", "amt", "amount"))
         await rename.expand()
         assert (await rename.status()).phase is Phase.EXPANDED
-    async with connected(url) as judge:
+    async with connected(bare_url) as judge:
         columns = await judge.fetch(
             "SELECT attrelid::regclass::text FROM pg_attribute WHERE attname = 'amount'"
         )

@@ -83,13 +83,19 @@ async def named_after(url: URL, *statements: str) -> RenameMovedError:
         return await assert_named(rename)
 
 
+@asynccontextmanager
+async def called_both_ways(url: URL, names: dict[str, str]) -> AsyncIterator[tuple[Rename, Rename]]:
+    """Yield a verified rename, and the same by the names that it will have."""
+    async with verified_rename(url) as rename, called(url, **names) as other:
+        yield rename, other
+
+
 @pytest.mark.parametrize("move", MOVES)
 async def test_every_verb_names_what_was_renamed_and_the_statement_that_takes_it_back(
     url: URL, move: str
 ) -> None:
     statement, names = MOVES[move]
-    async with renaming(url) as rename, called(url, **names) as other:
-        await verified(rename)
+    async with called_both_ways(url, names) as (rename, other):
         await execute(url, *statement.split("; "))
         error = await assert_named(rename)
         again = await assert_named(other)
@@ -194,8 +200,7 @@ async def test_a_rename_without_its_journal_that_moved_is_removed_by_statements(
     url: URL, move: str
 ) -> None:
     statement, names = MOVES[move]
-    async with renaming(url) as rename, called(url, **names) as other:
-        await verified(rename)
+    async with called_both_ways(url, names) as (_, other):
         await execute(url, "DROP SCHEMA invoicing_rename CASCADE", statement)
         for verb in ("status", "contract", "rollback", "expand"):
             with pytest.raises(RenameLeftError) as caught:

@@ -70,6 +70,23 @@ async def make_team(url: URL, creates: bool = True) -> AsyncIterator[Team]:
             await execute(url, f"DROP OWNED BY {name} CASCADE", f"DROP ROLE {name}")
 
 
+@asynccontextmanager
+async def expanded_team(url: URL) -> AsyncIterator[Team]:
+    """Yield a team whose first member has run the expand."""
+    async with make_team(url) as team:
+        async with renaming(team.first) as rename:
+            await rename.expand()
+        yield team
+
+
+async def verify_and_roll_back(url: URL) -> None:
+    """Go on after the expand, as another account perhaps, and take it all back."""
+    async with renaming(url) as rename:
+        assert (await rename.backfill()).completed
+        assert (await rename.verify()).ok
+        await rename.rollback()
+
+
 async def fetch(url: URL, query: str) -> object:
     async with connected(url) as connection:
         return await connection.fetchval(query)
@@ -107,10 +124,7 @@ async def test_a_superuser_begins_for_the_tables_owner(empty_database_url: URL) 
     async with make_team(empty_database_url) as team:
         async with renaming(team.url) as rename:
             await rename.expand()
-        async with renaming(team.first) as rename:
-            assert (await rename.backfill()).completed
-            assert (await rename.verify()).ok
-            await rename.rollback()
+        await verify_and_roll_back(team.first)
         assert await fetch(team.url, SCHEMA) is None
 
 
@@ -120,19 +134,14 @@ async def test_a_schema_that_another_made_is_used_and_left_empty(empty_database_
         for _ in range(2):
             async with renaming(team.first) as rename:
                 await rename.expand()
-            async with renaming(team.second) as rename:
-                assert (await rename.backfill()).completed
-                assert (await rename.verify()).ok
-                await rename.rollback()
+            await verify_and_roll_back(team.second)
             assert await fetch(team.url, SCHEMA) == "invoicing_rename"
             assert await fetch(team.url, "SELECT count(*) FROM invoicing_rename.rename") == 0
 
 
 async def test_what_a_killed_expand_has_left_is_made_again(empty_database_url: URL) -> None:
     names = Names("public", "bill", "amt", "amount_cents")
-    async with make_team(empty_database_url) as team:
-        async with renaming(team.first) as rename:
-            await rename.expand()
+    async with expanded_team(empty_database_url) as team:
         # As it is between its functions and its triggers.
         await execute(
             team.url,
@@ -150,9 +159,7 @@ async def test_what_a_killed_expand_has_left_is_made_again(empty_database_url: U
 
 
 async def test_after_a_change_of_owner_the_message_has_the_grant(empty_database_url: URL) -> None:
-    async with make_team(empty_database_url) as team:
-        async with renaming(team.first) as rename:
-            await rename.expand()
+    async with expanded_team(empty_database_url) as team:
         o2 = team.names[2]
         await execute(team.url, f"ALTER TABLE bill OWNER TO {o2}")
         grant = f"GRANT {team.team} TO {o2}"
@@ -180,9 +187,7 @@ async def go_on_and_give_back(team: Team) -> None:
 
 async def test_what_is_the_first_members_own_is_handed_over_once(empty_database_url: URL) -> None:
     """As an older version has left it."""
-    async with make_team(empty_database_url) as team:
-        async with renaming(team.first) as rename:
-            await rename.expand()
+    async with expanded_team(empty_database_url) as team:
         first, second, _ = team.names
         reassign = f"REASSIGN OWNED BY {team.team} TO {first}"
         await execute(team.url, reassign, f"ALTER TABLE bill OWNER TO {team.team}")
@@ -198,16 +203,13 @@ async def test_what_is_the_first_members_own_is_handed_over_once(empty_database_
 
 
 async def test_who_is_no_member_is_given_the_grant(empty_database_url: URL) -> None:
-    async with make_team(empty_database_url) as team:
-        async with renaming(team.first) as rename:
-            await rename.expand()
-        async with renaming(team.other) as rename:
-            with pytest.raises(RenameFailedError) as caught:
-                await rename.backfill()
-            grant = f"GRANT {team.team} TO {team.names[2]}"
-            assert f"superuser: {grant}. Then" in str(caught.value)
-            await execute(team.url, grant)
-            await verified(rename)
+    async with expanded_team(empty_database_url) as team, renaming(team.other) as rename:
+        with pytest.raises(RenameFailedError) as caught:
+            await rename.backfill()
+        grant = f"GRANT {team.team} TO {team.names[2]}"
+        assert f"superuser: {grant}. Then" in str(caught.value)
+        await execute(team.url, grant)
+        await verified(rename)
 
 
 async def test_a_second_owner_is_given_the_grants(empty_database_url: URL) -> None:

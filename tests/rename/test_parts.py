@@ -50,14 +50,13 @@ async def test_it_is_refused_until_the_row_is_filled_and_then_is_as_the_twins(
             assert [tuple(row) for row in rows] == [tuple(row) for row in expected]
 
 
-async def test_a_whole_value_of_another_type_is_written_at_once(empty_database_url: URL) -> None:
-    url = empty_database_url
+async def test_a_whole_value_of_another_type_is_written_at_once(bare_url: URL) -> None:
     await execute(
-        url,
+        bare_url,
         "CREATE TABLE bill (id bigint PRIMARY KEY, amt numeric)",
         "INSERT INTO bill VALUES (1, 10)",
     )
-    async with connected(url) as client, renaming(url) as rename:
+    async with connected(bare_url) as client, renaming(bare_url) as rename:
         await rename.expand()
         await client.execute("UPDATE bill SET amount_cents = 11")
         assert tuple(await client.fetchrow("SELECT amt, amount_cents FROM bill")) == (11, 11)

@@ -80,9 +80,9 @@ async def test_what_a_refused_contract_accepted_is_no_fact_of_the_rename(
         assert (await rename.status()).accepted == []
 
 
-async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(empty_database_url: URL) -> None:
+async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(bare_url: URL) -> None:
     await execute(
-        empty_database_url,
+        bare_url,
         "CREATE TABLE bill (id int PRIMARY KEY, amt int)",
         "CREATE INDEX plain ON bill (amt)",
         "CREATE FUNCTION public.ban() RETURNS event_trigger LANGUAGE plpgsql AS"
@@ -90,7 +90,7 @@ async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(empty_database_url: U
         "CREATE EVENT TRIGGER ban ON ddl_command_start WHEN TAG IN ('CREATE INDEX')"
         " EXECUTE FUNCTION public.ban()",
     )
-    said = (await refusals(empty_database_url, "columns"))["index"]
+    said = (await refusals(bare_url, "columns"))["index"]
     assert "no indexes on Fridays" in said
     assert "event trigger" in said
     assert "Drop it first" not in said
@@ -98,14 +98,14 @@ async def test_a_ban_on_ddl_is_not_said_to_be_of_the_index(empty_database_url: U
 
 @pytest.mark.parametrize("rows", [0, 3_000, 300_000])
 async def test_a_table_that_was_never_analyzed_is_not_taken_for_an_empty_one(
-    empty_database_url: URL, rows: int
+    bare_url: URL, rows: int
 ) -> None:
     await execute(
-        empty_database_url,
+        bare_url,
         "CREATE TABLE bill (id bigint, amt bigint) WITH (autovacuum_enabled = false)",
         f"INSERT INTO bill SELECT n, n FROM generate_series(1, {rows}) AS n",
     )
-    async with renaming(empty_database_url) as rename:
+    async with renaming(bare_url) as rename:
         plan = await rename.plan()
     assert plan.rows == pytest.approx(rows, rel=0.1)
 

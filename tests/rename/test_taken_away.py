@@ -207,9 +207,7 @@ def for_roles(statements: Iterable[str], roles: tuple[str, str]) -> list[str]:
 
 async def run_on_both(url: URL, statements: Iterable[str]) -> None:
     for schema in (twin.OURS, twin.TWIN):
-        async with connected(url, search_path=f'"{schema}"') as connection:
-            for statement in statements:
-                await connection.execute(statement)
+        await twin.execute_in(url, schema, *statements)
 
 
 def tables(kind: str) -> list[str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.rename.bills import verified
-from tests.rename.faults import connected
 from tests.rename.test_taken_away import (
     CASES,
     CHECK,
@@ -17,7 +16,7 @@ from tests.rename.test_taken_away import (
     tables,
     two_roles,
 )
-from tests.rename.twin import OURS, TWIN, make_twins, renaming
+from tests.rename.twin import OURS, TWIN, execute_in, make_twins, renaming
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -51,14 +50,13 @@ async def test_what_is_done_to_the_table_behind_the_view_stays(empty_database_ur
         await make_twins(url, [*tables("plain"), *for_roles(CASES["grantor"][0][:1], roles), CHECK])
         await verified(rename)
         for schema, table, column in ((OURS, "thing_base", "cents"), (TWIN, "thing", "amt")):
-            async with connected(url, search_path=f'"{schema}"') as connection:
-                for statement in (
-                    f"ALTER TABLE {table} DROP CONSTRAINT ck",
-                    f"ALTER TABLE {table} ALTER {column} SET STATISTICS 50",
-                    f"ALTER TABLE {table} ALTER id SET DEFAULT 5",
-                    f"REVOKE SELECT ({column}) ON {table} FROM {roles[0]}",
-                    f"GRANT UPDATE ({column}) ON {table} TO {roles[1]}",
-                    f"COMMENT ON COLUMN {table}.{column} IS 'why'",
-                ):
-                    await connection.execute(statement)
+            await execute_in(
+                url,
+                schema,
+                f"ALTER TABLE {table} DROP CONSTRAINT ck, ALTER {column} SET STATISTICS 50",
+                f"ALTER TABLE {table} ALTER id SET DEFAULT 5",
+                f"REVOKE SELECT ({column}) ON {table} FROM {roles[0]}",
+                f"GRANT UPDATE ({column}) ON {table} TO {roles[1]}",
+                f"COMMENT ON COLUMN {table}.{column} IS 'why'",
+            )
         await assert_as_the_twin(url, rename)

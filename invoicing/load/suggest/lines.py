@@ -18,7 +18,7 @@ from invoicing.schemas.cells import is_blank
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from invoicing.load.suggest.roles import Role
 
@@ -189,8 +189,7 @@ def _cells(
         if problem is not None or (only is not None and str(cells[only[0]]).strip() not in only[1]):
             continue
 
-        def cell(name: str, cells: object = cells) -> Decimal:
-            assert isinstance(cells, list | tuple)  # noqa: S101 -- what a source yields
+        def cell(name: str, cells: Sequence[object] = cells) -> Decimal:
             value = cells[place[name]]
             if is_blank(value):
                 return Decimal(0)

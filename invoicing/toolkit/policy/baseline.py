@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str]
 
 
+def _counted(rows: object) -> Counter[Key]:
+    # An empty file of another kind would hide that nothing is known.
+    if not isinstance(rows, list):
+        raise TypeError("it holds no list")
+    known: Counter[Key] = Counter()
+    for row in rows:
+        known[row["path"], row["rule"], row["message"]] += int(row["count"])
+    return known
+
+
 def write_baseline(path: Path, findings: list[PolicyFinding]) -> None:
     """Write findings down; without their lines, so that other changes don't disturb them."""
     counted = Counter(finding.key for finding in findings)
@@ -43,13 +53,7 @@ def without_known(
         BaselineError: the file is not there, or is no baseline.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        known: Counter[Key] = Counter()
-        # An empty file of another kind would hide that nothing is known.
-        if not isinstance(rows, list):
-            raise TypeError("it holds no list")  # noqa: TRY301 -- said as the others are
-        for row in rows:
-            known[row["path"], row["rule"], row["message"]] += int(row["count"])
+        known = _counted(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BaselineError(str(path), f"{type(error).__name__}: {error}") from None
     new = []

@@ -96,7 +96,7 @@ def _git(folder: Path, base: str, *arguments: str) -> str:
     if git is None:
         raise DiffBaseError(base, "git is not installed")
     try:
-        done = subprocess.run(  # noqa: S603 -- git, with a list of arguments
+        done = subprocess.run(
             [git, *UNQUOTED, *arguments],
             cwd=folder, capture_output=True, check=False, timeout=SECONDS,
         )  # fmt: skip

@@ -79,8 +79,8 @@ def _mappers(package: str) -> list[Mapper]:
         # The package is there, so what it is mapped by is too.
         orm = importlib.import_module("sqlalchemy.orm")
         orm.configure_mappers()
-    except Exception as error:  # noqa: BLE001 -- whatever the checked package raises
-        raise ModelsImportError(package, f"{type(error).__name__}: {error}") from None
+    except Exception as error:
+        raise ModelsImportError(package, f"{type(error).__name__}: {error}") from error
     bases: set[Any] = set()
     for registry in _registries(package):
         bases |= set(registry.mappers)

@@ -135,7 +135,7 @@ def _answer(path: str, text: str) -> tuple[object, object] | None:
 def _process(path: str, _reader: int) -> subprocess.Popen[bytes]:
     # One for each process that reads: what is forked does not share its pipes.
     command = [path, "-I", "-S", "-X", "utf8", "-c", PROGRAM]
-    process = subprocess.Popen(  # noqa: S603 -- an interpreter, with our own program
+    process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     atexit.register(_end, process)

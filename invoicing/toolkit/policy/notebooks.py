@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -114,10 +115,12 @@ def _commented(text: str) -> str:
 
 
 def _by_ipython(text: str) -> list[str]:
-    try:
+    changed: str | None = None
+    # It is not there, or cannot read this: then it is not used.
+    with suppress(Exception):
         manager = import_module("IPython.core.inputtransformer2").TransformerManager()
-        changed: str = manager.transform_cell(text)
-    except Exception:  # noqa: BLE001 -- it is not there, or cannot read this: then it is not used
+        changed = manager.transform_cell(text)
+    if changed is None:
         return []
     begins = len(text) - len(text.lstrip("\n"))
     lines = ["\n"] * begins + changed.splitlines(keepends=True)

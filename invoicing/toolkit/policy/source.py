@@ -11,7 +11,8 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from invoicing.toolkit.policy.files import relative_path, size_of, why_unreadable
 from invoicing.toolkit.policy.finding import Problem
@@ -19,9 +20,10 @@ from invoicing.toolkit.policy.newer import Comment, Read, read_by_newest
 from invoicing.toolkit.policy.notebooks import code_cells, without_magics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+_Read = TypeVar("_Read")
 # A file of so many bytes is data, whatever its name says.
 LARGEST = 20_000_000
 SUPPRESSION = re.compile(r"#\s*policy:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)(?:\s+--\s*(\S.*))?")
@@ -93,7 +95,8 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
         why = f"it is larger than {LARGEST // 1_000_000} MB"
     if why is not None:
         return Sources([], [Problem(shown, 1, why)])
-    try:
+
+    def reading() -> Sources:
         content = path.read_bytes() if given is None else given
         if path.suffix == ".ipynb":
             return _cells(content, path.stem, shown)
@@ -101,8 +104,17 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
         text = io.TextIOWrapper(io.BytesIO(content), encoding).read()
         file = _parse(shown, module_name(path, root), text)
         return Sources([file], [], file.by_newest)
+
+    read = _or_problem(shown, reading)
+    return Sources([], [read]) if isinstance(read, Problem) else read
+
+
+def _or_problem(shown: str, reading: Callable[[], _Read]) -> _Read | Problem:
+    """Read something; whatever it raises is what is wrong with it."""
+    try:
+        return reading()
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is said
-        return Sources([], [_problem(shown, error)])
+        return _problem(shown, error)
 
 
 def _problem(shown: str, error: Exception) -> Problem:
@@ -167,10 +179,10 @@ def _cell(path: str, module: str, text: str) -> SourceFile | Problem:
     readings = without_magics(text)
     for newest in (False, True):
         for python in readings:
-            try:
-                return _parse(path, module, python, newest=newest)
-            except Exception as error:  # noqa: BLE001 -- the next reading may do
-                problems.append(_problem(path, error))
+            read = _or_problem(path, partial(_parse, path, module, python, newest=newest))
+            if not isinstance(read, Problem):
+                return read
+            problems.append(read)
     # The reading that went furthest says most.
     return max(problems, key=lambda problem: problem.line)
 

@@ -135,6 +135,7 @@ class QueriesMagicError(UsageError):
     message = "%%queries: {reason}. Write %%queries [--allow SLUG] [--parameters]"
 
 
+@error_of_fields
 class ProgramMissingError(UsageError):
     """A program that was to be profiled is not there.
 
@@ -143,11 +144,16 @@ class ProgramMissingError(UsageError):
         kind: script or module.
     """
 
-    def __init__(self, program: str, kind: str) -> None:
-        self.program = program
-        self.kind = kind
-        other = "a module is named after -m" if kind == "script" else "a script is named without -m"
-        super().__init__(f"there is no {kind} {program}; {other}. Run: invoicing profile --help")
+    program: str
+    kind: str
+    message = "there is no {kind} {program}; {self.other}. Run: invoicing profile --help"
+
+    @property
+    def other(self) -> str:
+        """How the other kind is named."""
+        if self.kind == "script":
+            return "a module is named after -m"
+        return "a script is named without -m"
 
 
 def _listed(head: str, statements: list[str], findings: list[str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from typing import TYPE_CHECKING, Any, Self
+from inspect import currentframe
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Engine
 
@@ -110,12 +110,12 @@ class Recorder(Recorded):
         engines = [engine for engine in self._engines if isinstance(engine, Engine)]
         if self._kept["explain"] and any(engine.dialect.is_async for engine in engines):
             raise ExplainError
-        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
+        return self._enter(currentframe())
 
-    def _enter(self, opener: FrameType) -> Self:
+    def _enter(self, entered: FrameType | None) -> Self:
         if self._open:
             raise RecorderInUseError
-        self._capture = self._new_capture(opener)
+        self._capture = self._new_capture(entered and entered.f_back)
         self.lost = 0
         self.plans = {}
         listen(self._capture, self._engines, everywhere=self._everywhere)
@@ -129,15 +129,11 @@ class Recorder(Recorded):
         capture = self._capture
         HERE.set(tuple(other for other in HERE.get() if other is not capture))
         stop_listening(capture)
-        try:
-            capture.close()
-        except Exception:  # noqa: BLE001 -- the program must not notice
-            self._lose()
         with unrecorded():
             self.plans = explain(self._questions(is_async=False))
 
     async def __aenter__(self) -> Self:
-        return self._enter(sys._getframe(1))  # noqa: SLF001 -- documented
+        return self._enter(currentframe())
 
     async def __aexit__(self, *exc_info: object) -> None:
         self.__exit__()
@@ -148,7 +144,7 @@ class Recorder(Recorded):
         questions = self._capture.questions
         return [question for question in questions if question.engine.dialect.is_async is is_async]
 
-    def _new_capture(self, frame: Any) -> Capture:  # noqa: ANN401 -- a frame or None
+    def _new_capture(self, frame: FrameType | None) -> Capture:
         try:
             owner = asyncio.current_task()
         except RuntimeError:

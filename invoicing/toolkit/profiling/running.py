@@ -7,7 +7,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.errors import ProgramMissingError
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
@@ -89,7 +89,7 @@ def _run(program: str, *, module: bool) -> int:
     return 0
 
 
-def _code(code: Any) -> int:  # noqa: ANN401 -- whatever sys.exit was given
+def _code(code: object) -> int:
     if code is None or isinstance(code, int):
         return code or 0
     # As Python does with a message.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.tables import Grid, TableColumn
 from invoicing.toolkit.profiling.findings.finding import plural
@@ -83,7 +83,7 @@ def frame_of(statements: list[Statement]) -> pd.DataFrame:
     )
 
 
-def _value(statement: Statement, name: str) -> Any:  # noqa: ANN401 -- of any column
+def _value(statement: Statement, name: str) -> object:
     caller = statement.caller
     match name:
         case "caller" | "parent" | "cause":

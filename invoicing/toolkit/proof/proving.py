@@ -19,7 +19,7 @@ from invoicing.toolkit.policy.migrations.history import in_order
 from invoicing.toolkit.policy.migrations.rules.migration_header import read
 from invoicing.toolkit.proof.catalog import Catalog, Difference, differences, read_catalog
 from invoicing.toolkit.proof.rows import fill, fill_with
-from invoicing.toolkit.proof.running import StepFailure, importing, load, run_step
+from invoicing.toolkit.proof.running import StepError, importing, load, run_step
 from invoicing.toolkit.proof.scratch import Scratch, scratch, within
 from invoicing.toolkit.proof.values import lost, values_in, written_by_triggers
 from invoicing.toolkit.proof.words import compared
@@ -111,7 +111,7 @@ class _Trial:
                 await self.place.keep(self.base, self.filled)
                 await self.place.drop_roles(*self.roles)
             await self._go_on()
-        except StepFailure as failure:
+        except StepError as failure:
             function = "the file" if self.module is None else "upgrade()"
             self._not_checked(f"{function} cannot run: {failure}")
 
@@ -129,12 +129,12 @@ class _Trial:
         if self.filled is not None:
             try:
                 await self._step(self.filled, "upgrade")
-            except StepFailure:
+            except StepError:
                 # Its rows are refused; the next revision gets others.
                 self.filled = None
         try:
             await self._step(self.base, "upgrade")
-        except StepFailure:
+        except StepError:
             # It may need rows to be there, or has made what all databases share.
             if self.filled is None:
                 raise
@@ -152,7 +152,7 @@ class _Trial:
             if not any(finding.rule == REVERSIBLE for finding in said):
                 changed = set(differences(before, up))
                 said += [finding async for finding in self._down_on_rows(trial, changed)]
-        except StepFailure as failure:
+        except StepError as failure:
             self._not_checked(f"downgrade() cannot run: {failure}", "downgrade")
             return
         self.proof.proven.add(self.revision.path)
@@ -172,7 +172,7 @@ class _Trial:
             values = await within(trial, values_in)
             try:
                 await self._step(trial, "upgrade")
-            except StepFailure as failure:
+            except StepError as failure:
                 if failure.is_refused or source is self.base:
                     raise
                 continue
@@ -184,7 +184,7 @@ class _Trial:
     ) -> AsyncIterator[PolicyFinding]:
         try:
             await self._step(trial, "downgrade")
-        except StepFailure as failure:
+        except StepError as failure:
             if failure.is_refused:
                 raise
             yield self._finding(REVERSIBLE, f"downgrade() fails: {failure}", "make it run")
@@ -205,7 +205,7 @@ class _Trial:
             return
         try:
             await self._step(trial, "upgrade")
-        except StepFailure as failure:
+        except StepError as failure:
             message = f"upgrade() fails after downgrade(): {failure}"
             yield self._finding(REVERSIBLE, message, "take back all that upgrade() does")
             return
@@ -223,7 +223,7 @@ class _Trial:
         await within(trial, partial(fill, wide=True, only=tables))
         try:
             await self._step(trial, "downgrade")
-        except StepFailure as failure:
+        except StepError as failure:
             if failure.sqlstate in ROWS_FAULT:
                 message = f"downgrade() fails on rows that upgrade() lets in: {failure}"
                 fix = "make the rows fit first, and say DESTRUCTIVE if that loses values"

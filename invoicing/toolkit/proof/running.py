@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alembic.config import Config
 from alembic.operations import Operations
@@ -26,6 +26,7 @@ from invoicing.toolkit.proof.shared import OutsideError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.proof.shared import SharedObjects
 
 
-class StepFailure(Exception):  # noqa: N818 -- a result, handled where the step was asked for
-    """A function of a revision that raised.
+class StepError(Exception):
+    """A function of a revision that raised; handled where the step was asked for.
 
     Attributes:
         sqlstate: what the database calls it; empty where it is not the database's error.
@@ -76,49 +77,47 @@ def _import_as(env: Path) -> None:
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
             program = compile(ast.Module([node], []), str(env), "exec")
-            try:
+            with suppress(Exception):  # what needs it will say so itself
                 exec(program, {"__name__": "env"})  # noqa: S102 -- the project's own imports
-            except Exception:  # noqa: BLE001, S112 -- what needs it will say so itself
-                continue
 
 
-def load(path: Path) -> Any:  # noqa: ANN401 -- a module
+def load(path: Path) -> ModuleType:
     """Return the module of a revision.
 
     Raises:
-        StepFailure: it cannot be imported.
+        StepError: it cannot be imported.
     """
     try:
         return load_python_file(str(path.parent), path.name)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever the project's code raises
-        raise StepFailure(_reason(error)) from None
+    except (Exception, SystemExit) as error:
+        raise StepError(_reason(error)) from error
 
 
 async def run_step(
     url: URL,
-    module: Any,  # noqa: ANN401 -- a module
+    module: ModuleType,
     name: str,
     shared: SharedObjects,
 ) -> None:
     """Run `upgrade` or `downgrade` of a revision on a database, in a transaction of its own.
 
     Raises:
-        StepFailure: it raised.
+        StepError: it raised.
     """
     step: Callable[[], object] | None = getattr(module, name, None)
     if step is None:
         reason = f"there is no {name}()"
-        raise StepFailure(reason)
-    home = home_of(Path(module.__file__).parent)
+        raise StepError(reason)
+    home = home_of(Path(str(module.__file__)).parent)
     before = set(shared.roles)
     try:
         await within(url, partial(_run, step, home, shared))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever the project's code raises
+    except (Exception, SystemExit) as error:
         shared.roles |= before
         if isinstance(error, OutsideError):
             reason = f"{error} reaches outside of the proof's database, so it is not run"
-            raise StepFailure(reason, is_refused=True) from None
-        raise StepFailure(_reason(error), _sqlstate(error)) from None
+            raise StepError(reason, is_refused=True) from error
+        raise StepError(_reason(error), _sqlstate(error)) from error
 
 
 def _run(

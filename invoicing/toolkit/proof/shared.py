@@ -7,7 +7,7 @@ the end; a role that was there before is left alone. What else would reach outsi
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 
@@ -15,6 +15,7 @@ from invoicing.toolkit.policy.migrations.tokens import statements
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 ROLE = r"(?:role|user|group)\b(?!\s+mapping)"
 ROLES = re.compile(
@@ -115,17 +116,17 @@ def _plain(statement: str) -> str:
     return " ; ".join(kept)
 
 
-def _run_each(cursor: Any, statement: str, parameters: object, _context: object) -> bool:  # noqa: ANN401 -- a driver's
+def _run_each(cursor: DBAPICursor, statement: str, parameters: object, _context: object) -> bool:
     """Run statements one by one, where a migration has several in a text: asyncpg takes one."""
     if parameters or ";" not in statement:
         return False
     starts = [found[0].start for found in statements(statement)]
-    if len(starts) < 2:  # noqa: PLR2004 -- several
+    if len(starts) <= 1:
         return False
     for begin, end in zip(starts, [*starts[1:], len(statement)], strict=True):
         cursor.execute(statement[begin:end])
     return True
 
 
-def _run_each_without(cursor: Any, statement: str, context: object) -> bool:  # noqa: ANN401
+def _run_each_without(cursor: DBAPICursor, statement: str, context: object) -> bool:
     return _run_each(cursor, statement, (), context)

@@ -167,35 +167,49 @@ class ContractRefusedError(RenameError):
         )
 
 
+@error_of_fields
 class ConfirmationError(UsageError):
     """The contract ends the old name, with its values or not, and was not confirmed by it.
 
-    Args:
+    Attributes:
         lost: what the contract does that has to be confirmed.
     """
 
-    def __init__(self, target: str, expected: str, lost: str) -> None:
-        self.target = target
-        self.expected = expected
-        self.lost = lost
-        super().__init__(
-            f"cannot contract {target}: {lost}, and was not confirmed. Nothing was "
-            f"dropped. Confirm with: {expected} (alembic -x "
-            f"{shlex.quote('confirm=' + expected)} upgrade head; --confirm "
-            f"{shlex.quote(expected)} with invoicing rename contract or invoicing db upgrade)"
-        )
+    target: str
+    expected: str
+    lost: str
+    message = (
+        "cannot contract {target}: {lost}, and was not confirmed. Nothing was dropped. Confirm "
+        "with: {expected} (alembic -x {self.argument} upgrade head; --confirm {self.quoted} with "
+        "invoicing rename contract or invoicing db upgrade)"
+    )
+
+    @property
+    def argument(self) -> str:
+        """What `alembic -x` takes, for a shell."""
+        return shlex.quote(f"confirm={self.expected}")
+
+    @property
+    def quoted(self) -> str:
+        """The confirmation for a shell."""
+        return shlex.quote(self.expected)
 
 
+@error_of_fields
 class RenameInterruptedError(RenameError):
     """The connection was lost; what was committed is kept."""
 
-    def __init__(self, target: str, reason: str) -> None:
-        self.target = target
-        self.reason = reason
-        super().__init__(
-            f"{target} was interrupted: {reason.rstrip('.')}. Every batch that was committed is "
-            "kept, and the table can be used as before. Run the same command again to go on"
-        )
+    target: str
+    reason: str
+    message = (
+        "{target} was interrupted: {self.fact}. Every batch that was committed is kept, and the "
+        "table can be used as before. Run the same command again to go on"
+    )
+
+    @property
+    def fact(self) -> str:
+        """The reason, for a sentence."""
+        return self.reason.rstrip(".")
 
 
 class RenameFailedError(RenameError):

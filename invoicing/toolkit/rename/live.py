@@ -57,15 +57,17 @@ class LiveSettings:
     set_by: str | None = None
     set_at: str | None = None
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of the options that can be set here."""
+        options = {option.name for option in fields(Options)}
+        return [field.name for field in fields(cls) if field.name in options]
+
     @property
     def changes(self) -> dict[str, Any]:
         """Return the options that are set here."""
-        names = {option.name for option in fields(Options)}
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name in names and value is not None
-        }
+        values = {name: getattr(self, name) for name in self.names()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def over(self, options: Options) -> Options:
         """Return the options that count."""

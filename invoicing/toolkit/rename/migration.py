@@ -26,7 +26,7 @@ from invoicing.toolkit.rename.connection.pool import connects_patiently
 
 if TYPE_CHECKING:
     import asyncpg
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, AdaptedConnection, Connection
 
     from invoicing.toolkit.rename.alembic.drivers import Place
 
@@ -174,7 +174,7 @@ class MigrationDatabase(Database):
         carried = {} if self._place is None else self._place.keywords
         return await super()._connect(url, settings, keywords | carried, **more)
 
-    def _prepare(self, dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401
+    def _prepare(self, dbapi_connection: AdaptedConnection, _record: object) -> None:
         dbapi_connection.run_async(self._check)
 
     async def _check(self, driver: asyncpg.Connection) -> None:

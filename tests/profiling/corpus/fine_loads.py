@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import (
     Session,
@@ -32,12 +34,26 @@ from tests.profiling.corpus.schema import (
     Topic,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@fine
-async def selectinload_of_a_list(place: Place) -> None:
-    async with place.sessions() as session:
-        for author in await session.scalars(select(Author).options(selectinload(Author.books))):
-            [book.title for book in author.books]
+    from sqlalchemy.orm.strategy_options import _AbstractLoad
+
+
+def of_a_list(loader: Callable[..., _AbstractLoad]) -> None:
+    """Let loading a list by `loader` be a case."""
+
+    async def read_list(place: Place) -> None:
+        async with place.sessions() as session:
+            for author in await session.scalars(select(Author).options(loader(Author.books))):
+                [book.title for book in author.books]
+
+    read_list.__name__ = f"{loader.__name__}_of_a_list"
+    fine(read_list)
+
+
+of_a_list(selectinload)
+of_a_list(subqueryload)
 
 
 @fine
@@ -92,13 +108,6 @@ async def selectinload_up_a_tree_of_many_levels(place: Place) -> None:
             at: Topic | None = topic
             while at is not None:
                 at = at.above
-
-
-@fine
-async def subqueryload_of_a_list(place: Place) -> None:
-    async with place.sessions() as session:
-        for author in await session.scalars(select(Author).options(subqueryload(Author.books))):
-            [book.title for book in author.books]
 
 
 @fine

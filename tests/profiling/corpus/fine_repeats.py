@@ -142,12 +142,21 @@ async def ranges_by_two_bounds(place: Place) -> None:
             )
 
 
+async def _poll(place: Place, job: int, times: int, nap: float) -> None:
+    async with place.sessions() as session:
+        for _ in range(times):
+            await session.scalar(select(Job.state).where(Job.id == job))
+            await asyncio.sleep(nap)
+
+
 @fine
 async def polling_in_one_transaction(place: Place) -> None:
-    async with place.sessions() as session:
-        for _ in range(4):
-            await session.scalar(select(Job.state).where(Job.id == 1))
-            await asyncio.sleep(0.03)
+    await _poll(place, 1, 4, 0.03)
+
+
+@fine
+async def polling_with_short_naps(place: Place) -> None:
+    await _poll(place, 2, 5, 0.005)
 
 
 @fine

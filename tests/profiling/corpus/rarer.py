@@ -123,14 +123,6 @@ async def a_session_for_each_row(place: Place) -> None:
 
 
 @fine
-async def polling_with_short_naps(place: Place) -> None:
-    async with place.sessions() as session:
-        for _ in range(5):
-            await session.scalar(select(Job.state).where(Job.id == 2))
-            await asyncio.sleep(0.005)
-
-
-@fine
 async def a_select_before_each_of_two_writes(place: Place) -> None:
     async with place.sessions() as session:
         for number in (1, 2):

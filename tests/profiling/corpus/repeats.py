@@ -14,6 +14,9 @@ from tests.profiling.corpus.cases import Place, fine, wasteful
 from tests.profiling.corpus.schema import Author, Desk, Job, Publisher, Tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session
 
@@ -91,15 +94,19 @@ async def sleeping_by_an_imported_name(place: Place) -> None:
         await session.run_sync(poll)
 
 
-@fine
-async def sleeping_in_the_thread(place: Place) -> None:
+async def _poll(place: Place, wait: Callable[[float], object]) -> None:
     def poll(session: Session) -> None:
         for _ in range(3):
             session.scalars(WORDS).all()
-            time.sleep(0.001)
+            wait(0.001)
 
     async with place.sessions() as session:
         await session.run_sync(poll)
+
+
+@fine
+async def sleeping_in_the_thread(place: Place) -> None:
+    await _poll(place, time.sleep)
 
 
 @fine
@@ -127,15 +134,7 @@ async def waiting_to_be_stopped(place: Place) -> None:
 
 @fine
 async def waiting_for_a_thread_to_say_so(place: Place) -> None:
-    stop = threading.Event()
-
-    def poll(session: Session) -> None:
-        for _ in range(3):
-            session.scalars(WORDS).all()
-            stop.wait(0.001)
-
-    async with place.sessions() as session:
-        await session.run_sync(poll)
+    await _poll(place, threading.Event().wait)
 
 
 @fine
@@ -165,36 +164,24 @@ async def another_tenant_in_between(place: Place) -> None:
             await words(session)
 
 
-@fine
-async def another_setting_in_between(place: Place) -> None:
-    async with place.sessions() as session:
-        await words(session)
-        await session.execute(text("SET LOCAL app.tenant = '2'"))
-        await words(session)
+def in_between(name: str, statement: Executable) -> None:
+    """Let reading the same on both sides of `statement` be a case."""
+
+    async def read_twice(place: Place) -> None:
+        async with place.sessions() as session:
+            await words(session)
+            await session.execute(statement)
+            await words(session)
+
+    read_twice.__name__ = name
+    fine(read_twice)
 
 
-@fine
-async def a_lock_of_advice_in_between(place: Place) -> None:
-    async with place.sessions() as session:
-        await words(session)
-        await session.execute(select(func.pg_advisory_xact_lock(7)))
-        await words(session)
-
-
-@fine
-async def a_lock_of_the_table_in_between(place: Place) -> None:
-    async with place.sessions() as session:
-        await words(session)
-        await session.execute(text("LOCK TABLE tag IN SHARE MODE"))
-        await words(session)
-
-
-@fine
-async def a_lock_of_rows_in_between(place: Place) -> None:
-    async with place.sessions() as session:
-        await words(session)
-        await session.execute(select(Tag.id).where(Tag.id == 1).with_for_update())
-        await words(session)
+in_between("another_setting_in_between", text("SET LOCAL app.tenant = '2'"))
+in_between("a_lock_of_advice_in_between", select(func.pg_advisory_xact_lock(7)))
+in_between("a_lock_of_the_table_in_between", text("LOCK TABLE tag IN SHARE MODE"))
+in_between("a_lock_of_rows_in_between", select(Tag.id).where(Tag.id == 1).with_for_update())
+in_between("a_table_made_in_between", text("CREATE TEMPORARY TABLE scratch (n int) ON COMMIT DROP"))
 
 
 @fine
@@ -211,14 +198,6 @@ async def two_equal_reads_under_one_lock(place: Place) -> None:
     mutex = asyncio.Lock()
     async with place.sessions() as session, mutex:
         await words(session)
-        await words(session)
-
-
-@fine
-async def a_table_made_in_between(place: Place) -> None:
-    async with place.sessions() as session:
-        await words(session)
-        await session.execute(text("CREATE TEMPORARY TABLE scratch (n int) ON COMMIT DROP"))
         await words(session)
 
 

@@ -151,8 +151,8 @@ class Side:
         found = {}
         other = case.new if column == case.old else case.old
         for schema, relation, columns in await self.admin.fetch(_COLUMNS):
-            if column in columns:
-                columns = [name for name in columns if name != other]  # noqa: PLW2901
+            if {column, other} <= {*columns}:
+                columns.remove(other)
             columns.sort(key=lambda name: case.new if name == case.old else name)
             listed = ", ".join(f"{quote(name)}::text" for name in columns)
             query = f"SELECT ROW({listed})::text AS r FROM {quote(schema)}.{quote(relation)}"

@@ -136,22 +136,21 @@ async def test_nothing_is_cut_off_in_an_array_either(empty_database_url: URL) ->
 
 
 async def test_rows_that_cannot_be_computed_back_stop_the_gate_until_they_are_accepted(
-    empty_database_url: URL,
+    bare_url: URL,
 ) -> None:
-    url = empty_database_url
-    await make(url, "numeric NOT NULL", "1.005", "2", "3.999")
-    async with renaming(url, **CENTS) as rename:
+    await make(bare_url, "numeric NOT NULL", "1.005", "2", "3.999")
+    async with renaming(bare_url, **CENTS) as rename:
         await verified(rename)
-        await execute(url, "UPDATE bill SET note = 'of another column'")
+        await execute(bare_url, "UPDATE bill SET note = 'of another column'")
         found = await objections(rename)
         assert "2 of 3 rows" in found["lossy"]
         assert "--accept lossy:rows" in found["lossy"]
-        await execute(url, "UPDATE bill SET amt = 1.01 WHERE id = 1")
+        await execute(bare_url, "UPDATE bill SET amt = 1.01 WHERE id = 1")
         assert "1 of 3 rows" in (await objections(rename))["lossy"]
-    async with renaming(url, accept=frozenset({"lossy:rows"})) as rename:
+    async with renaming(bare_url, accept=frozenset({"lossy:rows"})) as rename:
         await gate_opens(rename)
         await rename.contract(confirm="bill.amt")
-    async with connected(url) as connection:
+    async with connected(bare_url) as connection:
         assert [row[0] for row in await connection.fetch("SELECT * FROM bill ORDER BY 2")]
         values = await connection.fetch("SELECT amount_cents FROM bill ORDER BY id")
         assert [row[0] for row in values] == [101, 200, 400]
@@ -191,24 +190,23 @@ async def test_a_rollback_keeps_what_only_the_new_column_has(empty_database_url:
 
 
 async def test_a_row_that_cannot_be_converted_stops_the_backfill_and_no_client(
-    empty_database_url: URL,
+    bare_url: URL,
 ) -> None:
-    url = empty_database_url
-    await make(url, "text", "'1'", "'many'", "'3'")
+    await make(bare_url, "text", "'1'", "'many'", "'3'")
     options = {"type": "int", "using": "amt::int", "back": "amount_cents::text"}
-    async with renaming(url, **options) as rename:
+    async with renaming(bare_url, **options) as rename:
         await rename.expand()
         with pytest.raises(RenameFailedError, match="many") as raised:
             await rename.backfill()
         # A client that writes another column of that row has nothing to do with it.
-        await execute(url, "UPDATE bill SET note = 'seen' WHERE id = 2")
+        await execute(bare_url, "UPDATE bill SET note = 'seen' WHERE id = 2")
         query = raised.value.advice.partition("SELECT ... ")[2].partition(". Change")[0]
-        async with connected(url) as connection:
+        async with connected(bare_url) as connection:
             assert await connection.fetchval(f"SELECT id {query}") == 2
         # New code knows what it is.
-        await execute(url, "UPDATE bill SET amount_cents = 2 WHERE id = 2")
+        await execute(bare_url, "UPDATE bill SET amount_cents = 2 WHERE id = 2")
         assert (await rename.backfill()).completed
-        assert await both(url) == [("1", "1"), ("2", "2"), ("3", "3")]
+        assert await both(bare_url) == [("1", "1"), ("2", "2"), ("3", "3")]
 
 
 async def test_an_account_that_may_only_write_the_table_can_write_either_column(

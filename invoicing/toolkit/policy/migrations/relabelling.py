@@ -11,10 +11,11 @@ def relabelled(labels: str | None, change: str) -> str:
     """Return the labels after ADD VALUE or RENAME VALUE; as good as is known."""
     names = TEXT.findall(change)
     listed = labels.split(", ") if labels and labels != "?" else []
-    if change.startswith("rename value") and len(names) == 2:  # noqa: PLR2004 -- from and to
-        if labels in {None, "?"}:
-            return "?"
-        return ", ".join(names[1] if label == names[0] else label for label in listed)
+    match names:
+        case [before, after] if change.startswith("rename value"):
+            if labels in {None, "?"}:
+                return "?"
+            return ", ".join(after if label == before else label for label in listed)
     if not names or labels in {None, "?"}:
         return "?"
     if names[0] in listed:

@@ -104,7 +104,7 @@ def write_sql(config: Path, revisions: str) -> list[dict[str, Any]]:
 def run(command: list[str], folder: Path, what: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a folder; `what` is named where it takes too long."""
     try:
-        return subprocess.run(  # noqa: S603 -- our own program, or the squawk found above
+        return subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from invoicing.toolkit.policy.python.annotations import (
     object_of_annotation,
@@ -38,6 +38,13 @@ if TYPE_CHECKING:
 
     Scope = tuple[int, str | None]
     Assignment = ast.Assign | ast.AnnAssign | ast.NamedExpr
+
+    class _TypeAlias(Protocol):
+        """A node of `ast` since Python 3.12."""
+
+        name: ast.Name
+        value: ast.expr
+
 
 COLLECTED = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.GeneratorExp)
 # What says that a name is the session that blocks: it is given by run_sync.
@@ -285,7 +292,7 @@ class _Collector:
         if about is not None:
             self.aliases[name] = AliasSyntax(about, metadata_calls(value, 0, None))
 
-    def visit_type_alias(self, node: Any, function: int, owner: str | None) -> Scope:  # noqa: ANN401 -- since 3.12
+    def visit_type_alias(self, node: _TypeAlias, function: int, owner: str | None) -> Scope:
         """Note `type Name = ...`."""
         self._bind(node.name.id, node.value, function, owner)
         return function, owner

@@ -166,10 +166,14 @@ def listen(
 
 
 def stop_listening(capture: Capture) -> None:
-    """Pass nothing to `capture` any more."""
+    """Pass nothing to `capture` any more, and close it."""
     with LOCK:
         for target, ear in tuple(EARS.items()):
             if capture in ear.captures:
                 ear.discard(capture)
             if not ear.captures:
                 del EARS[target]
+    try:
+        capture.close()
+    except Exception:
+        capture.lose()

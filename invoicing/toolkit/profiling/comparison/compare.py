@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from sqlalchemy import Select
 from sqlalchemy.exc import InvalidRequestError
@@ -129,10 +129,10 @@ def _check_source(source: object) -> None:
     raise SessionSourceError(type(source).__name__, advice or otherwise)
 
 
-def _sized(statement: StatementSource, size: Any) -> Select[Any]:  # noqa: ANN401 -- the caller's own
+def _sized(statement: StatementSource, size: object) -> Select[Any]:
     if not isinstance(statement, Select):
         return statement(size)
-    return statement if size is None else statement.limit(size)
+    return statement if size is None else statement.limit(cast("int", size))
 
 
 def _loading(statement: Select[Any], chains: tuple[Chain, ...]) -> Work:

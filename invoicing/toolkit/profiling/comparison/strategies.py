@@ -11,6 +11,7 @@ from sqlalchemy.orm import (
     immediateload,
     joinedload,
     lazyload,
+    object_mapper,
     raiseload,
     selectinload,
     subqueryload,
@@ -108,7 +109,7 @@ def load_all(parents: Sequence[Any], chains: tuple[Chain, ...]) -> list[Any]:
     return [(_key(parent), [_below(parent, chain) for chain in chains]) for parent in parents]
 
 
-def _below(owner: Any, chain: Chain) -> list[Any]:  # noqa: ANN401 -- an object of any class
+def _below(owner: object, chain: Chain) -> list[Any]:
     value = getattr(owner, chain[0].key)
     if value is None:
         return []
@@ -119,8 +120,8 @@ def _below(owner: Any, chain: Chain) -> list[Any]:  # noqa: ANN401 -- an object 
     return sorted(found, key=repr)
 
 
-def _key(owner: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    mapper = owner.__mapper__
+def _key(owner: object) -> tuple[Any, ...]:
+    mapper = object_mapper(owner)
     return (mapper.base_mapper.class_.__name__, *mapper.primary_key_from_instance(owner))
 
 

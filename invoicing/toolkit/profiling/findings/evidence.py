@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -35,6 +36,7 @@ class ThresholdValues(Protocol):
     def __getattr__(self, name: str) -> float: ...
 
 
+@dataclass(eq=False, repr=False)
 class Evidence:
     """What is known of a recording.
 
@@ -46,20 +48,12 @@ class Evidence:
         plans: for statements that were explained, by number, the plan as PostgreSQL gives it.
     """
 
-    def __init__(
-        self,
-        statements: list[Statement],
-        transactions: list[Transaction],
-        attribute_reads: ReadIndex,
-        thresholds: ThresholdValues,
-        plans: dict[int, dict[str, object]],
-    ) -> None:
-        self.statements = statements
-        self.transactions = transactions
-        self.attribute_reads = attribute_reads
-        self.thresholds = thresholds
-        self.plans = plans
-        self._flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = {}
+    statements: list[Statement]
+    transactions: list[Transaction]
+    attribute_reads: ReadIndex
+    thresholds: ThresholdValues
+    plans: dict[int, dict[str, object]]
+    _flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = field(default_factory=dict, init=False)
 
     @cached_property
     def _leaders(self) -> list[Statement | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import URL
 
@@ -17,6 +17,8 @@ from invoicing.db.url import DRIVER, parse_url
 from invoicing.errors import UsageError
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from sqlalchemy import Connection
 
 # asyncpg speaks UTF-8 whatever the other driver does; the password itself is given, and what a
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 _NOT_CARRIED = frozenset({"client_encoding", "passfile", "password", "service", "servicefile"})
 _PARTS = frozenset({"user", "dbname", "host", "port"})
 _SOCKET = ".s.PGSQL."
+
+
+class _Pg8000Connection(Protocol):
+    _usock: socket
+    user: str | bytes
+    password: str | bytes | None
 
 
 class Place(NamedTuple):
@@ -77,7 +85,7 @@ def _of_libpq(given: dict[str, str], password: str | None) -> Place:
         raise UsageError(str(error).replace("DATABASE_URL", "the migration's connection")) from None
 
 
-def _of_pg8000(driver: Any, database: str) -> Place:  # noqa: ANN401 -- it has no types
+def _of_pg8000(driver: _Pg8000Connection, database: str) -> Place:
     wire = driver._usock  # noqa: SLF001 -- it keeps its host nowhere else
     peer = wire.getpeername()
     user, password = (

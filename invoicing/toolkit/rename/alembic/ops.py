@@ -92,9 +92,7 @@ class RenameOp(MigrateOperation):
 
     def reverse(self) -> RenameOp:
         """Return the step that undoes this one."""
-        raise NotImplementedError
-
-    def _as(self, kind: type[RenameOp]) -> RenameOp:
+        kind = _OPPOSITES[type(self)]
         return kind(*(getattr(self, given.name) for given in fields(self)))
 
 
@@ -104,10 +102,6 @@ class ExpandRenameOp(RenameOp):
 
     name = "expand_rename"
 
-    def reverse(self) -> RenameOp:
-        """Return the way back."""
-        return self._as(RollbackRenameOp)
-
 
 @Operations.register_operation("rollback_rename", "invoke")
 class RollbackRenameOp(RenameOp):
@@ -115,20 +109,12 @@ class RollbackRenameOp(RenameOp):
 
     name = "rollback_rename"
 
-    def reverse(self) -> RenameOp:
-        """Return the way there."""
-        return self._as(ExpandRenameOp)
-
 
 @Operations.register_operation("contract_rename", "invoke")
 class ContractRenameOp(RenameOp):
     """Drop the old column; refused unless confirmed, and while anything still uses it."""
 
     name = "contract_rename"
-
-    def reverse(self) -> RenameOp:
-        """Return the way back."""
-        return self._as(RestoreRenameOp)
 
 
 # The second name is deprecated: revisions that were written with it keep working.
@@ -139,6 +125,10 @@ class RestoreRenameOp(RenameOp):
 
     name = "restore_rename"
 
-    def reverse(self) -> RenameOp:
-        """Return the way there."""
-        return self._as(ContractRenameOp)
+
+_OPPOSITES: dict[type[RenameOp], type[RenameOp]] = {
+    ExpandRenameOp: RollbackRenameOp,
+    RollbackRenameOp: ExpandRenameOp,
+    ContractRenameOp: RestoreRenameOp,
+    RestoreRenameOp: ContractRenameOp,
+}

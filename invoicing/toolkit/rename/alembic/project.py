@@ -97,7 +97,7 @@ class Project:
                 self.script.run_env()
         except InvoicingError:
             raise
-        except Exception as error:  # noqa: BLE001 -- env.py and the models are the project's own
+        except Exception as error:
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             place = self.script.env_py_location
             message = (
@@ -105,7 +105,7 @@ class Project:
                 "Nothing was written. Run it in the project's own environment and folder, where "
                 "alembic check works"
             )
-            raise UsageError(message) from None
+            raise UsageError(message) from error
         finally:
             logging.disable(logged)
         return found[0] if found else None

@@ -147,7 +147,7 @@ def _refuse_contract_alone(target: Target, there: dict[str, Revision]) -> None:
 
 def _need_one_head(project: Project) -> None:
     heads = [project.script.get_revision(head) for head in project.script.get_heads()]
-    if len(heads) < 2:  # noqa: PLR2004 -- one of them, or none yet
+    if len(heads) <= 1:
         return
     named = ", ".join(_named(head) for head in heads if head is not None)
     message = (

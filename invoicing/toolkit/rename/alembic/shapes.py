@@ -121,7 +121,9 @@ def shape_of(operation: MigrateOperation, renames: Renames) -> Shape | None:
     )
 
 
-def _foreign_key(made: Any, renames: Renames) -> tuple[frozenset[Any], tuple[Any, ...]]:  # noqa: ANN401
+def _foreign_key(
+    made: ops.CreateForeignKeyOp, renames: Renames
+) -> tuple[frozenset[Any], tuple[Any, ...]]:
     source = renames.key(made.kw.get("source_schema"), made.source_table)
     target = renames.key(made.kw.get("referent_schema"), made.referent_table)
     touches = frozenset(
@@ -158,14 +160,15 @@ def _of_table(
     return frozenset(touches), (kind, table, tuple(form))
 
 
-def _element(column: Any) -> tuple[str, str]:  # noqa: ANN401 -- a name, a column or an expression
+def _element(column: object) -> tuple[str, str]:
+    """Return the name of a column, or the text of an expression."""
     if isinstance(column, str):
         return column, ""
     name = getattr(column, "name", None)
     return (str(name), "") if name is not None else ("", _text(column))
 
 
-def _text(expression: Any) -> str:  # noqa: ANN401
+def _text(expression: object) -> str:
     return "" if expression is None else str(expression)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SMALLEST = 10
 _LOOK_EVERY = 0.5
 _LONG_PAUSE = 1.0
+# So many readings, at least, make a rate.
+_MAKE_A_RATE = 2
 
 
 class BatchSize:
@@ -58,7 +60,7 @@ class Rate:
         """Take note of how many rows are done, and return the rate."""
         now = time.monotonic()
         self._seen.append((now, rows_done))
-        while now - self._seen[0][0] > self._over and len(self._seen) > 2:  # noqa: PLR2004 -- two make a rate
+        while now - self._seen[0][0] > self._over and len(self._seen) > _MAKE_A_RATE:
             self._seen.popleft()
         then, rows = self._seen[0]
         return (rows_done - rows) / (now - then) if now > then else 0.0

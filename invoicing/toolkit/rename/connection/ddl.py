@@ -7,7 +7,7 @@ first tries are very short, and none is longer than `lock_timeout`.
 from __future__ import annotations
 
 import asyncio
-import random
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -98,7 +98,7 @@ class Ddl:
                         await self._attempt(statements, wait)
                     took = asyncio.get_running_loop().time() - began
                     self._ran(";\n".join(statements), took, attempt + 1)
-                except RenameBlockedAttempt:
+                except _LockAttemptError:
                     tried += asyncio.get_running_loop().time() - began
                     blockers = await watch.found() or blockers
                 else:
@@ -142,7 +142,7 @@ class Ddl:
                 )
                 await write(self._connection, *statements)
         except (*_NO_LOCK, asyncpg.QueryCanceledError):
-            raise RenameBlockedAttempt from None
+            raise _LockAttemptError from None
 
     async def _send_autovacuum_away(self) -> None:
         """Take the weakest lock that autovacuum gives way to, which no client waits behind.
@@ -158,8 +158,8 @@ class Ddl:
     async def _rest(self, attempt: int) -> None:
         # Jitter: two renames, or we and a periodic job, are not to meet each time.
         longest = min(0.2 * 2**attempt, _LONGEST_REST)
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 -- no secret
+        await asyncio.sleep(longest * SystemRandom().uniform(0.5, 1.0))
 
 
-class RenameBlockedAttempt(Exception):  # noqa: N818 -- never leaves this module
-    """One try did not have its lock."""
+class _LockAttemptError(Exception):
+    """One attempt did not get its lock; never leaves this module."""

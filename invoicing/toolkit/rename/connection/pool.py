@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import re
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 from asyncpg import Connection
@@ -22,6 +22,7 @@ from invoicing.visible import visible
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from sqlalchemy import AdaptedConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from invoicing.db.session import Database
@@ -174,7 +175,7 @@ def connects_patiently(engine: AsyncEngine) -> None:
         event.listen(pool, "connect", _lift_first, insert=True)
 
 
-def _lift_first(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401 -- SQLAlchemy's own
+def _lift_first(dbapi_connection: AdaptedConnection, _record: object) -> None:
     dbapi_connection.run_async(lift_transaction_timeout)
 
 

@@ -6,9 +6,9 @@ does it see what its connection cannot: a pool or a network of the clients' own.
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -24,6 +24,7 @@ _WINDOW = 4.0
 # The slowest of the samples that count, and of those the mean: steadier than a quantile, and it
 # moves with the slow requests, which a mean of all hides.
 _SLOWEST = 0.25
+_RANDOM = SystemRandom()
 
 
 def slow_mean(samples: Sequence[float]) -> float:
@@ -86,8 +87,8 @@ async def read_anywhere(connection: Connection, tables: list[tuple[str, int]]) -
     """
     if not tables:
         return
-    table, pages = chosen = random.choice(tables)  # noqa: S311 -- no secret
-    page = random.randrange(max(pages, 1))  # noqa: S311 -- no secret
+    table, pages = chosen = _RANDOM.choice(tables)
+    page = _RANDOM.randrange(max(pages, 1))
     query = f"SELECT count(*) FROM ONLY {table} WHERE ctid = $1::tid"
     try:
         await connection.fetchval(query, (page, 1))

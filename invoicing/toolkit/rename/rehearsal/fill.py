@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Choices = dict[str, Choice]
 
 _SHAPES, _TRIES, _PARENTS, _BATCH, _DEEPEST = 12, 400, 40, 200, 4
+# The shares of values that are NULL, where they may be, and that a statement compares with.
+_NULLS, _COMPARED = 0.1, 0.6
 
 
 class Filler:
@@ -135,9 +137,9 @@ class Filler:
         style = self._random.randrange(len(STYLES)) if column.type.name in TEXTS else 0
         if column.name in shape.fresh:
             return partial(value, column.type, style=style)
-        if not column.not_null and self._random.random() < 0.1:  # noqa: PLR2004 -- some are NULL
+        if not column.not_null and self._random.random() < _NULLS:
             return partial(_always, None)
-        if column.literals and self._random.random() < 0.6:  # noqa: PLR2004 -- most are compared
+        if column.literals and self._random.random() < _COMPARED:
             return partial(_always, self._random.choice(column.literals))
         if not column.not_null and value(column.type, 1) is None:
             return partial(_always, None)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DAY, _MOMENT = date(2024, 1, 1), datetime(2024, 1, 1)  # noqa: DTZ001 -- the server adds its zone
+_DAY, _MOMENT = date(2024, 1, 1), datetime.combine(date(2024, 1, 1), time())
 # What texts often have to look like.
 STYLES: tuple[Callable[[int], str], ...] = (
     lambda n: f"v{n}",
@@ -155,7 +155,8 @@ def _numeric(modifier: int, number: int) -> str:
     if modifier < 0:
         return str(number)
     precision, scale = (modifier - _VARIABLE_HEADER) >> 16, (modifier - _VARIABLE_HEADER) & 0x7FF
-    whole = precision - (scale if scale < 1024 else scale - 2048)  # noqa: PLR2004 -- 11 bits, signed
+    # 11 bits, of which the first is the sign.
+    whole = precision - ((scale ^ 0x400) - 0x400)
     return str(number % 10**whole) if whole > 0 else "0"
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # In a statement, where the column's name stands.
 _NAME = "\x00"
+# Statements that find their rows by key: each needs keys of its own.
+_KEYED = 3
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Writer:
         """Return one statement of each kind; each time other rows are written."""
         works = [self._insert("insert"), self._upsert(), self._read("read", "")]
         works.append(self._insert("insert without the column", leave_out=True))
-        if len(self._keys) > 3:  # noqa: PLR2004 -- one key for each of them
+        if len(self._keys) > _KEYED:
             works += self._by_key()
         works.append(self._read("search", f" WHERE {_NAME}::text = {self._value()}"))
         return [work for work in works if work is not None]
 
     def _by_key(self) -> list[Work]:
-        first, second, third = (self._keys.pop(0) for _ in range(3))
+        first, second, third = (self._keys.pop(0) for _ in range(_KEYED))
         table = self._shape.sql
         column = self._shape.columns.get(self._column)
         works = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Not SQL: other programs than psql report an error here and are guarded by what follows. A psqlrc
 # may have set the other two, each of which undoes what a failed transaction means.
 _PSQL = "\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off\n\\set AUTOCOMMIT on"
-_TOKEN = "invoicing.script"  # noqa: S105 -- a setting's name
+_SETTING = "invoicing.script"
 
 
 def begin_script(context: MigrationContext) -> None:
@@ -87,7 +87,7 @@ class _Stamp:
     def passed(self) -> str:
         """Return the statement that takes effect only if its transaction commits."""
         self._passed += 1
-        return do(f"BEGIN\n    PERFORM set_config('{_TOKEN}', '{self._passed}', false);\nEND\n")
+        return do(f"BEGIN\n    PERFORM set_config('{_SETTING}', '{self._passed}', false);\nEND\n")
 
     def guard(self) -> str:
         """Return the statement that lets nothing be written once a transaction was lost."""
@@ -95,7 +95,7 @@ class _Stamp:
         hint = "Fix what failed, open a new session, and run the script again."
         return do(
             f"BEGIN\n"
-            f"    IF current_setting('{_TOKEN}', true) IS DISTINCT FROM '{self._passed}' THEN\n"
+            f"    IF current_setting('{_SETTING}', true) IS DISTINCT FROM '{self._passed}' THEN\n"
             f"        PERFORM set_config('default_transaction_read_only', 'on', false);\n"
             f"        RAISE WARNING USING MESSAGE = {literal(message)}, HINT = {literal(hint)};\n"
             f"    END IF;\nEND\n"

@@ -12,13 +12,9 @@ from sqlalchemy.orm import (
 from tests.profiling.corpus.cases import World, fine
 from tests.profiling.corpus.outside.forum import START, Post, Topic
 from tests.profiling.corpus.outside.shop import (
-    WHALE,
-    Customer,
     Order,
     Reading,
 )
-
-SMALL = select(Customer).where(Customer.id != WHALE).order_by(Customer.id)
 
 
 @fine

@@ -24,7 +24,7 @@ from tests.profiling.corpus.cases import FromObject, World, fine, wasteful
 from tests.profiling.corpus.outside.forum import Author, Post, Topic, Vote
 from tests.profiling.corpus.outside.hospital import Device, Doctor, Patient, Person, Recipe, Ward
 from tests.profiling.corpus.outside.shop import (
-    WHALE,
+    SMALL,
     Category,
     Customer,
     Line,
@@ -37,8 +37,6 @@ from tests.profiling.corpus.outside.shop import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-SMALL = select(Customer).where(Customer.id != WHALE).order_by(Customer.id)
 
 
 @fine

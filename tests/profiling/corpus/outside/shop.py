@@ -165,6 +165,7 @@ class Reading(Numbered, Shop):
 
 CUSTOMERS, ORDERS, PRODUCTS = 30, 8, 40
 WHALE = 31
+SMALL = select(Customer).where(Customer.id != WHALE).order_by(Customer.id)
 
 
 async def fill_shop(connection: AsyncConnection) -> None:

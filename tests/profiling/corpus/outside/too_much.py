@@ -13,6 +13,7 @@ from sqlalchemy.orm import (
 
 from tests.profiling.corpus.cases import CHUNKSIZE, World, wasteful
 from tests.profiling.corpus.outside.shop import (
+    SMALL,
     WHALE,
     Customer,
     Job,
@@ -25,8 +26,6 @@ from tests.profiling.corpus.outside.shop import (
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
-
-SMALL = select(Customer).where(Customer.id != WHALE).order_by(Customer.id)
 
 
 @wasteful(("cartesian-product", "Customer.orders"))

@@ -16,6 +16,7 @@ from sqlalchemy.orm import (
 
 from tests.profiling.corpus.cases import FromObject, World, wasteful
 from tests.profiling.corpus.outside.shop import (
+    SMALL,
     WHALE,
     Category,
     Customer,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 N = "n-plus-one"
-SMALL = select(Customer).where(Customer.id != WHALE).order_by(Customer.id)
 
 
 @wasteful((N, "Customer.orders"))
