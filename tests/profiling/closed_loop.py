@@ -13,6 +13,7 @@ from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import Session
 
 from invoicing.toolkit.profiling import record_queries
+from invoicing.toolkit.profiling.findings.bulk_fix import BulkFix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +46,7 @@ class Loop:
     @property
     def left(self) -> list[Finding]:
         """Findings of the last run that name an option."""
-        return [finding for finding in self.rounds[-1] if finding.fixes]
+        return [finding for finding in self.rounds[-1] if options_of(finding)]
 
     @property
     def same(self) -> bool:
@@ -57,6 +58,11 @@ class Loop:
         """What was found after fixes, and was not before."""
         before, *after = ({(each.slug, each.relationship) for each in run} for run in self.rounds)
         return set().union(*after) - before
+
+
+def options_of(finding: Finding) -> list[Fix]:
+    """Return its fixes that are applied to the program's own statement."""
+    return [fix for fix in finding.fixes if not isinstance(fix, BulkFix) and fix.at]
 
 
 async def closed_loop(case: Case, place: Place) -> Loop:
@@ -71,7 +77,7 @@ async def closed_loop(case: Case, place: Place) -> Loop:
             return loop
         loop.rounds.append(findings)
         loop.answers.append(answer)
-        new = [fix for each in findings for fix in each.fixes if fix not in loop.fixes and fix.at]
+        new = [fix for each in findings for fix in options_of(each) if fix not in loop.fixes]
         if not new:
             break
         loop.fixes += new

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from invoicing.toolkit.profiling import SLUGS, record_queries
+from invoicing.toolkit.profiling.findings.bulk_fix import BulkFix
 from tests.conftest import execute, newest_server_url
-from tests.profiling.closed_loop import Loop, closed_loop
+from tests.profiling.bulk_loop import differences
+from tests.profiling.closed_loop import Loop, closed_loop, options_of, plain
 from tests.profiling.corpus import (
     fine_loads,
     fine_repeats,
@@ -29,6 +31,11 @@ from tests.profiling.corpus import (
     whose_ids,
 )
 from tests.profiling.corpus.cases import CASES, Case, Place, World
+from tests.profiling.corpus.festival import clean as clean_festival
+from tests.profiling.corpus.festival import reads, writes
+from tests.profiling.corpus.festival.pairs import ANSWERS
+from tests.profiling.corpus.festival.pairs import PAIRS as SERVER_PAIRS
+from tests.profiling.corpus.festival.schema import Festival, fill_festival
 from tests.profiling.corpus.outside import (
     fine_more,
     fine_pages,
@@ -55,6 +62,7 @@ assert {fine_loads, fine_repeats, identity_map, n_plus_one, rarer, repeats}
 assert {too_much, which_statement, whose_ids}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 assert {clean, wasteful_reads, wasteful_writes}
+assert {clean_festival, reads, writes}
 
 server_url = newest_server_url
 NAMES = vars(schema) | vars(orm)
@@ -62,6 +70,8 @@ OPTION = re.compile(r"\.options\((.*?\))\)(?= to the statement|,? and |$)")
 LINE = re.compile(r"the statement at \S+:(\d+)")
 Found = dict[str, list["Finding"]]
 LOOPS: dict[str, Loop] = {}
+# What the bulk forms that are named answer otherwise than the program's own statements.
+BULK: dict[str, list[str]] = {}
 Flagged = frozenset[tuple[str, str | None]]
 
 
@@ -86,11 +96,12 @@ async def run_outside(url: URL) -> Found:
     try:
         engine = engines[0]
         async with engine.begin() as connection:
-            for base in (shop.Shop, forum.Forum, hospital.Hospital):
+            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival):
                 await connection.run_sync(base.metadata.create_all)
             await shop.fill_shop(connection)
             await forum.fill_forum(connection)
             await connection.run_sync(hospital.fill_hospital)
+            await connection.run_sync(fill_festival)
         with sqlite.begin() as connection:
             hospital.Hospital.metadata.create_all(connection)
             hospital.fill_hospital(connection)
@@ -109,8 +120,12 @@ async def run_all(place: Place) -> Found:
     mine = [case for case in CASES.values() if case.outside == outside]
     found = {case.name: await run(case, place) for case in mine}
     for case in mine:
-        if any(finding.fixes for finding in found[case.name]):
+        if any(options_of(finding) for finding in found[case.name]):
             LOOPS[case.name] = await closed_loop(case, place)
+        fixes = [fix for each in found[case.name] for fix in each.fixes]
+        bulk = [fix for fix in fixes if isinstance(fix, BulkFix)]
+        if bulk:
+            BULK[case.name] = await differences(case, place, bulk)
         if case.loop:
             options = [eval(text, NAMES) for text in options_in(found[case.name])]
             found[fixed(case)] = await run(case, place, *options)
@@ -176,11 +191,23 @@ def test_every_option_that_is_named_works(found: Found, capsys: pytest.CaptureFi
     ended = [each for each in same if not each.left and not each.in_their_place]
     with capsys.disabled():
         print(  # noqa: T201 -- the figures are what this test is for
-            f"\n{len(named)} of {len(findings)} findings name an option; of {len(loops)} programs "
-            f"{len(ran)} run with it, {len(same)} answer the same, {len(ended)} end clean"
+            f"\n{len(named)} of {len(findings)} findings have a fix to apply; of {len(loops)} "
+            f"programs {len(ran)} run with it, {len(same)} answer the same, {len(ended)} end clean;"
+            f" {len(BULK)} name a bulk form"
         )
-    assert len(named) >= 90
+    assert len(named) >= 130
     assert [name for name, loop in LOOPS.items() if loop not in ended] == []
+
+
+def test_wide_rows_that_parents_share_are_not_joined(found: Found) -> None:
+    (finding,) = found["a_wide_parent_of_each"]
+    assert [str(fix) for fix in finding.fixes] == ["selectinload(Stage.venue)"]
+
+
+def test_every_bulk_form_answers_what_was_sent_for_each_value(found: Found) -> None:
+    assert found
+    assert {name: differing for name, differing in BULK.items() if differing} == {}
+    assert len(BULK) >= 35
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -194,6 +221,12 @@ def test_the_corrected_form_answers_the_same(name: str) -> None:
         session.rollback()
         assert PAIRS[name].corrected(other) == wasteful
     engine.dispose()
+
+
+@pytest.mark.parametrize("name", SERVER_PAIRS)
+def test_the_corrected_form_answers_the_same_on_a_server(name: str, found: Found) -> None:
+    assert {name, SERVER_PAIRS[name]} <= found.keys()
+    assert plain(ANSWERS[SERVER_PAIRS[name]]) == plain(ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", CASES)

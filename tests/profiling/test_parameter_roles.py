@@ -6,11 +6,12 @@ import pytest
 
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 
-E, R, P, L, OTHER = (
+E, R, P, L, PATTERN, OTHER = (
     ParameterRole.EQUAL,
     ParameterRole.RANGE,
     ParameterRole.PAGE,
     ParameterRole.LIST,
+    ParameterRole.PATTERN,
     ParameterRole.OTHER,
 )
 
@@ -29,7 +30,7 @@ E, R, P, L, OTHER = (
         ("SELECT a FROM t WHERE id IN ($1, $2, $3)", [L, L, L]),
         ("SELECT a FROM t WHERE id = ANY ($1::INTEGER[])", [L]),
         ("SELECT a FROM t FETCH FIRST $1 ROWS ONLY", [P]),
-        ("SELECT a, $1 AS b FROM t WHERE name LIKE $2", [OTHER, OTHER]),
+        ("SELECT a, $1 AS b FROM t WHERE name LIKE $2", [OTHER, PATTERN]),
         ("SELECT a FROM t WHERE id = ? AND b = ?", [E, E]),
         ("SELECT a FROM t WHERE id = %(id)s AND day >= %(day)s", [E, R]),
         ("SELECT a FROM t WHERE id = :id -- and b > :no", [E]),

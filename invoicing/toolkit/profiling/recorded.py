@@ -97,5 +97,6 @@ class Recorded:
             capture.attribute_reads.index(),
             self.thresholds,
             self.plans,
+            capture.invoked.statements,
         )
         return find(evidence, self.allow)

@@ -169,8 +169,9 @@ def record_queries(  # noqa: PLR0913 -- each by its name, and none needed
 
     Use it as `async with record_queries(engine) as recorder:`; a plain `with` does as well.
 
-    What belongs to the block is what its task does, the tasks it starts (`gather`, `create_task`)
-    and `asyncio.to_thread`; a thread made by hand does not, nor a task that was there before. Two
+    What belongs to the block is what its task does, the tasks it starts (`gather`, `create_task`),
+    `asyncio.to_thread` and what it submits to a `ThreadPoolExecutor`; a thread made by hand does
+    not, nor a task that was there before. Two
     blocks in two tasks do not mix; nested blocks both record.
 
     Args:

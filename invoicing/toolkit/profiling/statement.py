@@ -186,6 +186,8 @@ class Statement:
         parameter_keys: the same of each parameter by itself; empty for an executemany.
         values: the same of the values in the first rows that came back, a set for each column.
         executions: how many sets of parameters an executemany has; 1 otherwise.
+        returning: whether the RETURNING of a write is the program's own, and none that SQLAlchemy
+            adds for keys; None where the program wrote the text.
         rows: rows that came back; None while it is unknown (a stream not yet read, a raw cursor).
         affected: rows written, where the driver says.
         fetches: how often rows were asked for; above 1 for a stream.
@@ -230,6 +232,7 @@ class Statement:
     parameter_keys: tuple[int, ...] = field(default=(), repr=False)
     values: tuple[frozenset[int], ...] = field(default=(), repr=False)
     executions: int = 1
+    returning: bool | None = None
     rows: int | None = None
     affected: int | None = None
     fetches: int = 0

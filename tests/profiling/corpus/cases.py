@@ -23,6 +23,7 @@ class FromObject(BaseModel):
 
 
 Sessions = async_sessionmaker[AsyncSession]
+ROOMS = ("outside", "reported", "festival")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Case:
     @property
     def outside(self) -> bool:
         """Whether it belongs to the second corpus, or to the programs after bug reports."""
-        return any(room in self.run.__module__ for room in (".outside.", ".reported."))
+        return any(f".{room}." in self.run.__module__ for room in ROOMS)
 
 
 CASES: dict[str, Case] = {}

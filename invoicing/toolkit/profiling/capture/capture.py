@@ -20,13 +20,19 @@ from invoicing.toolkit.profiling.capture.cause import (
     parent_of,
     relationships_on,
     renews,
+    returning_of,
 )
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
 from invoicing.toolkit.profiling.capture.explain import PlanQuestion
+from invoicing.toolkit.profiling.capture.invoked import Invoked
 from invoicing.toolkit.profiling.capture.parameters import hashes_of, shown_parameters
 from invoicing.toolkit.profiling.capture.pending import PendingStatement
-from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic, WireTraffic
+from invoicing.toolkit.profiling.capture.traffic import (
+    ConnectionTraffic,
+    WireTraffic,
+    is_autocommit,
+)
 from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
@@ -62,6 +68,7 @@ class Capture:
         connections_opened: connections made by the recorded code.
         making: for each thread the statement whose rows were fetched last.
         attribute_reads: what the program has read of the objects it loaded.
+        invoked: the SQLAlchemy statements that came again.
         lose: called when something is wrong in here.
     """
 
@@ -78,6 +85,7 @@ class Capture:
         self.connections_opened = 0
         self.making: dict[int, PendingStatement] = {}
         self.attribute_reads = AttributeReads()
+        self.invoked = Invoked()
         self.lose = lose
         self._began = perf_counter_ns()
         self._finder = finder
@@ -201,6 +209,10 @@ class Capture:
             for relationship in relationships_on(load_cause.path):
                 self.attribute_reads.watch(relationship.parent)
                 self.attribute_reads.watch(relationship.mapper)
+        else:
+            self.invoked.note(text, context)
+            if load_cause is None:
+                pending.returning = returning_of(context)
         pending.hashes = hashes_of(parameters)
         # The rows of one INSERT ... VALUES come as an executemany, with one set of parameters.
         executemany = executemany and isinstance(parameters, list)
@@ -364,7 +376,7 @@ class Capture:
             wire.held = True
             autocommit = self._autocommit.get(connection.engine)
             if autocommit is None or "isolation_level" in connection.get_execution_options():
-                autocommit = self._autocommit[connection.engine] = _is_autocommit(connection)
+                autocommit = self._autocommit[connection.engine] = is_autocommit(connection)
             transaction = Transaction(len(self.transactions) + 1, wire.connection, None, autocommit)
             self.transactions.append(transaction)
             unit = self._units[connection] = Unit(transaction, wire)
@@ -386,15 +398,3 @@ class Capture:
             found = entity_columns(context, context.dialect)
             self._columns[compiled.string] = found
         return found
-
-
-def _is_autocommit(connection: Connection) -> bool:
-    level = connection.get_execution_options().get("isolation_level")
-    if level is not None:
-        return str(level).upper() == "AUTOCOMMIT"
-    try:
-        return connection.dialect.detect_autocommit_setting(
-            connection.connection.dbapi_connection  # type: ignore[arg-type]
-        )
-    except NotImplementedError:
-        return False

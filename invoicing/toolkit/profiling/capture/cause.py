@@ -86,6 +86,16 @@ def renews(context: ExecutionContext) -> bool:
     return options is not None and bool(options._populate_existing)
 
 
+def returning_of(context: ExecutionContext) -> bool | None:
+    """Return whether the program itself asks what became of a row; None where it wrote the text.
+
+    SQLAlchemy adds a RETURNING of its own, for keys and defaults.
+    """
+    statement: Any = getattr(context.compiled, "statement", None)
+    returning = getattr(statement, "_returning", None)
+    return None if returning is None else bool(returning)
+
+
 def _column_load(options: Any, compiling: Any) -> LoadCause:
     state, names = options._refresh_state, compiling._only_load_props or ()
     if state is None:

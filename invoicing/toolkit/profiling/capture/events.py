@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
 from invoicing.toolkit.profiling.capture.capture import Capture
+from invoicing.toolkit.profiling.capture.pools import Pools
 from invoicing.toolkit.profiling.capture.waits import Waits
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Event(NamedTuple):
 
 
 class WaitEvent(NamedTuple):
-    """That the program waits, which is no event of SQLAlchemy's."""
+    """That the program waits, or gives work to a pool, which is no event of SQLAlchemy's."""
 
-    waits: Waits
+    waits: Waits | Pools
     heard: Callable[..., None] = Capture.waited
     by_all: bool = False
 
@@ -68,6 +69,7 @@ def events_of_sessions() -> list[Event | WaitEvent]:
         Event(Mapper, "load", Capture.made, options=raw),
         Event(Mapper, "refresh", Capture.filled, options=raw),
         WaitEvent(Waits()),
+        WaitEvent(Pools(HERE)),
     ]
 
 

@@ -55,6 +55,7 @@ class PendingStatement:
         parent_source: the statement that brought the object of which this one loads a part.
         only_row: whether it is known to have one row at the most, whose fetching is not watched.
         only_key: the identity key of the object made of it, if one was.
+        returning: whether a write's RETURNING is the program's own; None where it is not known.
         fills: whether it loads columns of an object that is there.
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
@@ -73,6 +74,7 @@ class PendingStatement:
     parent_source: PendingStatement | None = None
     returns_rows = streamed = only_row = fills = False
     only_key: Any = None
+    returning: bool | None = None
     parameters: tuple[tuple[str, Any], ...] | None = None
     columns: tuple[EntityColumns, ...] = ()
     lines: CallerLines = ([], [], [])
@@ -190,7 +192,7 @@ class PendingStatement:
         statement.values = tuple(
             frozenset(hash((salt, key)) for key in column) for column in self.values
         )
-        statement.executions = self.executions
+        statement.executions, statement.returning = self.executions, self.returning
         statement.fetches = 1 if self.only_row else self.fetches
         for (place, attribute), size in (self.wide or {}).items():
             self.entities[place].wide[attribute] = size

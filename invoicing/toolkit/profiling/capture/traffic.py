@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from invoicing.toolkit.profiling.capture.wire import WireTap
 
 
@@ -84,3 +86,16 @@ class ConnectionTraffic:
         if self.tap is not None:
             self.tap.release()
             self.tap = None
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Return whether each statement on a connection is a transaction of its own."""
+    level = connection.get_execution_options().get("isolation_level")
+    if level is not None:
+        return str(level).upper() == "AUTOCOMMIT"
+    try:
+        return connection.dialect.detect_autocommit_setting(
+            connection.connection.dbapi_connection  # type: ignore[arg-type]
+        )
+    except NotImplementedError:
+        return False

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.profiling.findings.source_code import (
     COMPREHENSIONS,
+    is_written_list,
     module_of,
     parameters_of,
     spans,
     values_of,
+    written_length,
 )
 
 if TYPE_CHECKING:
@@ -56,12 +58,22 @@ class DataFlow:
         files = {caller.file: caller for each in self._origins for caller in each.stack}
         self._files = dict.fromkeys(files)
         self._cells = [caller.file for caller in files.values() if caller.cell is not None]
-        self._known: dict[tuple[Stack, Caller | None], set[Line]] = {}
+        self._known: dict[tuple[Stack, Caller | None], dict[Line, int | None]] = {}
 
     def leads(self, statement: Statement, origin: Statement) -> bool:
         """Return whether a parameter of `statement` can have come from the rows of `origin`."""
-        if not statement.stack or not origin.stack:
-            return False
+        return bool(origin.stack) and _line(origin.stack[0]) in self._led_to(statement)
+
+    def written_lists(self, statement: Statement) -> dict[Line, int | None]:
+        """Return where lists in the program's text stand that a parameter came from, and how long.
+
+        None where only running it would tell.
+        """
+        return {line: length for line, length in self._led_to(statement).items() if length != 0}
+
+    def _led_to(self, statement: Statement) -> dict[Line, int | None]:
+        if not statement.stack:
+            return {}
         key = statement.stack, statement.awaited_at
         if key not in self._known:
             files = dict.fromkeys([*self._files, *(caller.file for caller in statement.stack)])
@@ -70,8 +82,8 @@ class DataFlow:
             )
             walk = _Walk(facts)
             walk.line(statement.stack)
-            self._known[key] = walk.found
-        return _line(origin.stack[0]) in self._known[key]
+            self._known[key] = {**dict.fromkeys(walk.found, 0), **walk.lists}
+        return self._known[key]
 
 
 def _line(caller: Caller) -> Line:
@@ -93,6 +105,8 @@ class _Walk:
 
     def __init__(self, facts: _Facts, depth: int = 0) -> None:
         self.found: set[Line] = set()
+        # Lists in the text, and how long they are.
+        self.lists: dict[Line, int | None] = {}
         self._facts = facts
         self._seen: set[tuple[ast.AST, Stack | None]] = set()
         self._depth = depth
@@ -131,6 +145,8 @@ class _Walk:
             self._call(node, module, stack)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             self._attribute(node, node.value, module, stack)
+        elif is_written_list(node):
+            self.lists[module.file, getattr(node, "lineno", 0)] = written_length(node)
         else:
             self._follow_all(_parts(node), module, stack)
         self._depth -= 1
@@ -214,6 +230,7 @@ class _Walk:
                 walk = _Walk(self._facts, self._depth + 10)
                 walk._follow_all(values, caller, ())
                 ways.append(walk.found)
+                self.lists |= walk.lists
             # Any of them may have been the one, so all of them have to lead there.
             known[function, name] = set.intersection(*ways) if ways else set()
         self.found |= known[function, name]

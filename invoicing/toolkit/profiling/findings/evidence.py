@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from invoicing.toolkit.profiling.capture.attribute_reads import ReadIndex
-    from invoicing.toolkit.profiling.findings.fix import Fix
+    from invoicing.toolkit.profiling.findings.finding import AnyFix
     from invoicing.toolkit.profiling.statement import Caller, Statement, Transaction
 
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
@@ -46,6 +46,7 @@ class Evidence:
         attribute_reads: what the program has read of the objects it loaded.
         thresholds: from which size on something is a finding.
         plans: for statements that were explained, by number, the plan as PostgreSQL gives it.
+        invoked: the SQLAlchemy statements behind texts that came again.
     """
 
     statements: list[Statement]
@@ -53,6 +54,7 @@ class Evidence:
     attribute_reads: ReadIndex
     thresholds: ThresholdValues
     plans: dict[int, dict[str, object]]
+    invoked: dict[str, object] = field(default_factory=dict)
     _flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -69,6 +71,11 @@ class Evidence:
     def shapes(self) -> Counter[str]:
         """How often each statement was sent, whatever its values."""
         return Counter(statement.fingerprint for statement in self.statements)
+
+    @cached_property
+    def sizes(self) -> Counter[int | None]:
+        """How many statements each unit of work has."""
+        return Counter(statement.transaction for statement in self.statements)
 
     @cached_property
     def writing(self) -> frozenset[int | None]:
@@ -245,7 +252,7 @@ def repetition(
     relationship: str | None,
     group: list[Statement],
     slug: str,
-    fixes: tuple[Fix, ...] = (),
+    fixes: tuple[AnyFix, ...] = (),
 ) -> Finding:
     """Make the finding of a group of statements of which one could have been enough."""
     cost = cost_of(group, kept=1)
@@ -257,3 +264,14 @@ def repetition(
 def numbers(statements: Iterable[Statement]) -> tuple[int, ...]:
     """Return the numbers of statements."""
     return tuple(statement.number for statement in statements)
+
+
+def differing_places(group: list[Statement]) -> list[int]:
+    """Return the places of the parameters that are not the same in all of a group."""
+    # Lists of different lengths have one fingerprint, and differ as a whole.
+    length = min(len(statement.parameter_keys) for statement in group)
+    return [
+        place
+        for place in range(length)
+        if len({statement.parameter_keys[place] for statement in group}) > 1
+    ]

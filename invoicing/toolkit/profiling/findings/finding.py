@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.findings.fix import Fix
+    from invoicing.toolkit.profiling.findings.bulk_fix import BulkFix
+    from invoicing.toolkit.profiling.findings.fix import Fix, JoinFix
     from invoicing.toolkit.profiling.statement import Caller
+
+    AnyFix = Fix | JoinFix | BulkFix
 
 
 class Cost(NamedTuple):
@@ -52,8 +55,9 @@ class Finding:
         statements: numbers of the statements concerned, as in the recording.
         count: how often it was found at that line, as in requests of one kind; the message is that
             of the worst, the cost that of all.
-        fixes: the loader options that the fix names, to apply to their statements; empty where the
-            program has to be written in another way.
+        fixes: the loader options and joins that the fix names, to apply to their statements, or the
+            one statement for all that were sent; empty where the program has to be written in
+            another way.
     """
 
     slug: str
@@ -64,7 +68,7 @@ class Finding:
     cost: Cost
     statements: tuple[int, ...]
     count: int = 1
-    fixes: tuple[Fix, ...] = ()
+    fixes: tuple[AnyFix, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.caller}: " if self.caller is not None else ""

@@ -117,6 +117,29 @@ class Fix:
         return call(attribute.of_type(of) if of else attribute, **settings)
 
 
+@dataclass(frozen=True)
+class JoinFix:
+    """A join along a relationship, for a statement that selects both its sides.
+
+    Attributes:
+        step: the relationship.
+        at: the line of that statement.
+    """
+
+    step: PathStep
+    at: Caller | None = None
+
+    def __str__(self) -> str:
+        return f".join({self.step.relationship})"
+
+    def applied_to(self, statement: Executable) -> Executable:
+        """Return the statement with the join."""
+        name = self.step.relationship.partition(".")[2]
+        selected: Any = statement
+        joined: Executable = selected.join(getattr(self.step.owner, name))
+        return joined
+
+
 def _with_option(statement: Executable, option: Any) -> Executable:
     # SQLAlchemy refuses two loaders at one path, so the one that is there gets another strategy.
     last = option.context[-1] if getattr(option, "context", ()) else None

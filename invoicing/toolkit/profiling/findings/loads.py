@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import linecache
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, LargeBinary, Text, inspect
 
 from invoicing.toolkit.profiling.findings.evidence import (
     cost_of,
@@ -28,8 +30,11 @@ from invoicing.toolkit.profiling.statement import Cause, PathStep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
     from invoicing.toolkit.profiling.statement import Statement
+
+# Bytes of a wide row, and parents for each object from which on a join repeats it too often.
+LARGE, SHARED = 2000, 2
 
 
 def lazy_loads(evidence: Evidence) -> Iterator[Finding]:
@@ -112,8 +117,23 @@ def _lazy_fixes(evidence: Evidence, group: list[Statement]) -> tuple[Fix, ...]:
     fixes = []
     for source in outer:
         top, before = path_to(evidence, source)
-        fixes.append(fix_for(step, top, before, entity=source.entity, tree=tree))
+        loader = "selectinload" if _repeats_wide_rows(group, step, source) else None
+        fixes.append(fix_for(step, top, before, entity=source.entity, loader=loader, tree=tree))
     return tuple(dict.fromkeys(fixes)) or (fix_for(step, None, tree=tree),)
+
+
+def _repeats_wide_rows(group: list[Statement], step: PathStep, source: Source) -> bool:
+    """Return whether a join would send wide rows again and again, for the parents that share them.
+
+    By the bytes that the loads received, or else by the types of the columns.
+    """
+    if step.collection or source.entity.rows < SHARED * len(group):
+        return False
+    received = [load.bytes_received for load in group if load.bytes_received is not None]
+    if received:
+        return sum(received) / len(received) >= LARGE
+    columns: Any = inspect(step.target).columns if step.target is not None else ()
+    return any(isinstance(column.type, (Text, LargeBinary, JSON)) for column in columns)
 
 
 def _lazy_fix(group: list[Statement], fixes: tuple[Fix, ...], instead: str | bool) -> str:

@@ -4,7 +4,11 @@ Judged by which parameters differ. Those that look rows up (`column = ?`) belong
 those that cut a range, a page or a list belong to paging and to batches. In one unit of work a line
 that comes again is enough. Across several of them (a session for each, as under `gather`), equal
 shapes may be independent requests: there the values must have come from the rows of one earlier
-statement, and the source must show how (`data_flow`). That they are equal says nothing.
+statement, and the source must show how (`data_flow`). That they are equal says nothing. Or all of
+them, sent by tasks or threads side by side, came out of one list in the program's text.
+
+Patterns, ranges and lists tell rows from pages by the source alone: it has to lead to an earlier
+statement's rows, a range to one row each, and a list has to be the row's own (`own_lists`).
 """
 
 from __future__ import annotations
@@ -13,21 +17,24 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.profiling.findings.bulk_fix import bulk_form, bulk_get
 from invoicing.toolkit.profiling.findings.evidence import (
+    differing_places,
     is_repeated_line,
     numbers,
     repetition,
 )
 from invoicing.toolkit.profiling.findings.finding import Finding
 from invoicing.toolkit.profiling.findings.options import fix_for, standing
+from invoicing.toolkit.profiling.findings.own_lists import is_own_list
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
-from invoicing.toolkit.profiling.statement import Cause
+from invoicing.toolkit.profiling.statement import Caller, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
-    from invoicing.toolkit.profiling.findings.finding import Finding
+    from invoicing.toolkit.profiling.findings.finding import AnyFix, Finding
     from invoicing.toolkit.profiling.findings.fix import Fix
     from invoicing.toolkit.profiling.statement import EntityRows, PathStep, Statement
 
@@ -45,6 +52,12 @@ class Origin(NamedTuple):
 
 
 _LOCKS = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE|KEY SHARE)\b", re.IGNORECASE)
+# What takes the next free row is a queue's worker.
+_TAKES_NEXT = re.compile(r"\b(?:SKIP LOCKED|LIMIT|FETCH FIRST)\b", re.IGNORECASE)
+# Characters of a statement that a line of text can show.
+_SHOWN = 200
+# Tasks or threads that make a fan-out.
+_SIDE_BY_SIDE = 2
 _FROM = re.compile(r"\bFROM\b", re.IGNORECASE)
 
 
@@ -56,10 +69,11 @@ def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     ):
         if _looks_up_one_by_one(evidence, group) and is_repeated_line(group):
             taken.update(numbers(group))
-            yield _finding(group, _origin(evidence, group))
+            yield _finding(evidence, group, _origin(evidence, group))
     elsewhere = evidence.groups(
         lambda statement: (
             _is_query(statement)
+            and not _locks(statement)
             and statement.number not in taken
             and statement.transaction not in evidence.writing
         ),
@@ -67,11 +81,13 @@ def looped_queries(evidence: Evidence) -> Iterator[Finding]:
     )
     for group in elsewhere:
         several = len({statement.transaction for statement in group}) >= evidence.thresholds.repeats
-        origin = (
-            _origin(evidence, group) if several and _looks_up_one_by_one(evidence, group) else None
-        )
+        if not several or not _looks_up_one_by_one(evidence, group):
+            continue
+        origin = _origin(evidence, group)
         if origin is not None:
-            yield _finding(origin.looked_up, origin)
+            yield _finding(evidence, origin.looked_up, origin)
+        elif (written := _fanned_out(evidence, group)) is not None:
+            yield _finding(evidence, group, None, f", side by side, for the list at {written}")
 
 
 def _is_query(statement: Statement) -> bool:
@@ -82,47 +98,97 @@ def _is_query(statement: Statement) -> bool:
         and statement.executions == 1
         and bool(statement.parameter_keys)
         and _FROM.search(statement.text) is not None
-        and _LOCKS.search(statement.text) is None
+        and not (_locks(statement) and _TAKES_NEXT.search(statement.text))
     )
 
 
-def _differing(group: list[Statement]) -> list[int]:
-    # Lists of different lengths have one fingerprint, and differ as a whole.
-    length = min(len(statement.parameter_keys) for statement in group)
-    return [
-        place
-        for place in range(length)
-        if len({statement.parameter_keys[place] for statement in group}) > 1
-    ]
+def _locks(statement: Statement) -> bool:
+    return _LOCKS.search(statement.text) is not None
+
+
+def _fanned_out(evidence: Evidence, group: list[Statement]) -> str | None:
+    """Return the place of the list in the text over which tasks or threads sent one query each.
+
+    A unit of work that asks for more is a request of its own.
+    """
+    if len({statement.task for statement in group}) < min(len(group), _SIDE_BY_SIDE):
+        return None
+    if any(evidence.sizes[statement.transaction] > 1 for statement in group):
+        return None
+    flow = evidence.flow_from([])
+    lists = [flow.written_lists(statement) for statement in group]
+    same = set(lists[0]).intersection(*lists[1:])
+    for file, line in sorted(same):
+        if lists[0][file, line] in {None, len(group)}:
+            return str(Caller(file, line, ""))
+    return None
 
 
 def _looks_up_one_by_one(evidence: Evidence, group: list[Statement]) -> bool:
-    if len({statement.parameters_key for statement in group}) < evidence.thresholds.repeats:
-        return False
-    if len({len(statement.parameter_keys) for statement in group}) > 1:
+    things = len({statement.parameters_key for statement in group})
+    # A few locks may be taken in an order of the program's own.
+    few = things < evidence.thresholds.repeats or (
+        _locks(group[0]) and things < evidence.thresholds.many and _origin(evidence, group) is None
+    )
+    if few:
         return False
     roles = parameter_roles(group[0].text)
+    lengths = {len(statement.parameter_keys) for statement in group}
+    if len(lengths) > 1:
+        return _has_own_list(evidence, group)
     if len(roles) != len(group[0].parameter_keys):
         return False
-    differing = {role for place in _differing(group) for role in roles[place]}
-    if ParameterRole.LIST in differing and sum(ParameterRole.LIST in role for role in roles) == 1:
+    kinds = {role for place in differing_places(group) for role in roles[place]}
+    if ParameterRole.LIST in kinds and sum(ParameterRole.LIST in role for role in roles) > 1:
+        return _has_own_list(evidence, group)
+    if ParameterRole.LIST in kinds:
         # A list of one. An array is one parameter too: of one, if what is in it stood in some row.
         array = re.search(r"\bANY\b", group[0].text, re.IGNORECASE) is not None
         single = not array or _origin(evidence, group) is not None
-        differing = (differing - {ParameterRole.LIST}) | (
-            {ParameterRole.EQUAL} if single else set()
-        )
-    if differing & {ParameterRole.RANGE, ParameterRole.PAGE}:
-        return ParameterRole.EQUAL in differing and _origin(evidence, group) is not None
-    return ParameterRole.EQUAL in differing and ParameterRole.LIST not in differing
+        kinds = (kinds - {ParameterRole.LIST}) | ({ParameterRole.EQUAL} if single else set())
+    return _by_value(evidence, group, kinds)
+
+
+def _by_value(evidence: Evidence, group: list[Statement], kinds: set[ParameterRole]) -> bool:
+    """Return whether the values that differ are of one thing each."""
+    if ParameterRole.EQUAL in kinds:
+        cut = kinds & {ParameterRole.RANGE, ParameterRole.PAGE}
+        return not cut or _origin(evidence, group) is not None
+    one_range = (
+        kinds == {ParameterRole.RANGE}
+        and len(differing_places(group)) == 1
+        and all((statement.rows or 0) <= 1 for statement in group)
+    )
+    by_row = one_range or ParameterRole.PATTERN in kinds
+    return by_row and _row_by_row(evidence, group) is not None
+
+
+def _has_own_list(evidence: Evidence, group: list[Statement]) -> bool:
+    callers = {statement.caller for statement in group if statement.caller is not None}
+    own = all(is_own_list(caller) for caller in callers)
+    return bool(callers) and own and _row_by_row(evidence, group) is not None
+
+
+def _row_by_row(evidence: Evidence, group: list[Statement]) -> Origin | None:
+    """Return the last earlier statement whose rows the source shows each of these to be for."""
+    candidates = [
+        statement
+        for statement in evidence.rarer_before(group[0], len(group) / evidence.thresholds.repeats)
+        if statement.fingerprint != group[0].fingerprint
+    ]
+    flow = evidence.flow_from(candidates)
+    for candidate in reversed(candidates):
+        if all(flow.leads(statement, candidate) for statement in group):
+            return Origin(candidate, group)
+    return None
 
 
 def _looking_up(group: list[Statement]) -> list[int]:
     roles = parameter_roles(group[0].text)
     return [
         place
-        for place in _differing(group)
-        if roles[place] & {ParameterRole.EQUAL, ParameterRole.LIST}
+        for place in differing_places(group)
+        if place < len(roles) and roles[place] & {ParameterRole.EQUAL, ParameterRole.LIST}
     ]
 
 
@@ -151,24 +217,43 @@ def _origin(evidence: Evidence, group: list[Statement]) -> Origin | None:
                 most = brought, Origin(candidate, looked_up)
         if most[1] is not None:
             return most[1]
-    return None
+    return None if _looking_up(group) else _row_by_row(evidence, group)
 
 
-def _finding(group: list[Statement], origin: Origin | None) -> Finding:
+def _finding(
+    evidence: Evidence, group: list[Statement], origin: Origin | None, where: str = ""
+) -> Finding:
     first, outer = group[0], origin and origin.statement
     things = len({each.parameters_key for each in group})
     entity = first.entities[0].entity if first.entities else None
     by_get = first.cause is Cause.GET and entity is not None
     what = f"session.get({entity}, ...)" if by_get else "one query"
-    source = f", for the rows of the statement at {outer.caller}" if outer else ""
+    source = f", for the rows of the statement at {outer.caller}" if outer else where
     link = _relationship(outer, entity, group) if outer and by_get else None
     relationship = link.path[-1].step.relationship if link else None
     message = f"{what} was sent {len(group)} times, for {things} different values{source}"
     # What another session has loaded is not found by this session's `get`.
     found = outer is not None and {each.session for each in group} == {outer.session}
-    fix = _fix(entity, by_get, link) + ("" if found or not link else f", and read {relationship}")
-    fixes = (link,) if link and found else ()
+    fixes: tuple[AnyFix, ...] = (link,) if link and found else ()
+    if link is None:
+        fixes = _bulk(evidence, group)
+    fix = f"{_fix(entity, by_get, link)}{_for_all(fixes) if link is None else ''}"
+    if link is not None and not found:
+        fix += f", and read {relationship}"
     return repetition(message, fix, relationship, group, "n-plus-one", fixes)
+
+
+def _for_all(fixes: tuple[AnyFix, ...]) -> str:
+    return "".join(f": {fix}" for fix in fixes if len(str(fix)) <= _SHOWN)
+
+
+def _bulk(evidence: Evidence, group: list[Statement]) -> tuple[AnyFix, ...]:
+    first = group[0]
+    if first.cause is Cause.GET:
+        mapped = first.entities[0].mapped if first.entities else None
+        return tuple(bulk_get(mapped, first.caller, locks=_locks(first)))
+    invoked = evidence.invoked.get(first.text)
+    return tuple(bulk_form(first.text, invoked, differing_places(group), first.caller))
 
 
 def _relationship(outer: Statement, entity: str | None, group: list[Statement]) -> Fix | None:

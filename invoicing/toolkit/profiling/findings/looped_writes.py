@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.profiling.findings.bulk_fix import bulk_form
 from invoicing.toolkit.profiling.findings.changes import tables_written
-from invoicing.toolkit.profiling.findings.evidence import is_repeated_line, repetition
+from invoicing.toolkit.profiling.findings.evidence import (
+    differing_places,
+    is_repeated_line,
+    repetition,
+)
 from invoicing.toolkit.profiling.findings.parameter_roles import ParameterRole, parameter_roles
 from invoicing.toolkit.profiling.statement import Cause
 
@@ -40,7 +45,7 @@ def looped_writes(evidence: Evidence) -> Iterator[Finding]:
     ):
         rows = len({statement.parameters_key for statement in group})
         if rows >= evidence.thresholds.repeats and is_repeated_line(group) and _by_row(group):
-            yield _finding(group, rows)
+            yield _finding(evidence, group, rows)
 
 
 def _is_write(statement: Statement) -> bool:
@@ -57,11 +62,11 @@ def _is_write(statement: Statement) -> bool:
 def _answers(statement: Statement) -> bool:
     """Return whether the program asks what became of each row: a claim, a counter.
 
-    A plain INSERT has a RETURNING of SQLAlchemy's own, for its key.
+    A plain INSERT is asked for its key at the most, which the bulk form returns as well.
     """
     shape = statement.text.upper()
     plain = statement.operation == "INSERT" and "ON CONFLICT" not in shape
-    return "RETURNING" in shape and not plain
+    return statement.returning is not False and "RETURNING" in shape and not plain
 
 
 def _by_row(group: list[Statement]) -> bool:
@@ -82,8 +87,13 @@ def _by_row(group: list[Statement]) -> bool:
     )
 
 
-def _finding(group: list[Statement], rows: int) -> Finding:
+def _finding(evidence: Evidence, group: list[Statement], rows: int) -> Finding:
     tables = " and ".join(sorted(tables_written(group[0].text))) or "a table"
     operation = group[0].operation
     message = f"{operation} of {tables} was sent {len(group)} times, for {rows} rows"
-    return repetition(message, _BULK[operation], None, group, "n-plus-one")
+    first = group[0]
+    fixes = bulk_form(
+        first.text, evidence.invoked.get(first.text), differing_places(group), first.caller
+    )
+    fix = f"one {fixes[0]}" if fixes else _BULK[operation]
+    return repetition(message, fix, None, group, "n-plus-one", tuple(fixes))

@@ -21,6 +21,8 @@ class ParameterRole(Enum):
     """Cuts the result: `LIMIT ?`, `OFFSET ?`."""
     LIST = auto()
     """One of many: `column IN (?, ?)`, `= ANY (?)`."""
+    PATTERN = auto()
+    """What a text has to be like: `column LIKE ?`."""
     OTHER = auto()
 
 
@@ -103,6 +105,8 @@ def _role(meaning: str) -> ParameterRole:
             return ParameterRole.RANGE
         case "IN" | "ANY":
             return ParameterRole.LIST
+        case "LIKE" | "ILIKE":
+            return ParameterRole.PATTERN
         case word if word in _PAGING:
             return ParameterRole.PAGE
         case _:

@@ -168,6 +168,28 @@ def parameters_of(function: Function) -> list[ast.arg]:
     return [*given.posonlyargs, *given.args, *given.kwonlyargs, *rest]
 
 
+def is_written_list(node: ast.AST) -> bool:
+    """Return whether all that is in a list stands in the program's text: constants, or counted."""
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        inside = [part for each in node.elts for part in ast.walk(each)]
+        return len(node.elts) > 1 and all(
+            isinstance(part, (ast.Constant, ast.Tuple, ast.expr_context)) for part in inside
+        )
+    if isinstance(node, (ast.ListComp, ast.SetComp)):
+        return all(
+            isinstance(each.iter, ast.Call)
+            and isinstance(each.iter.func, ast.Name)
+            and each.iter.func.id == "range"
+            for each in node.generators
+        )
+    return False
+
+
+def written_length(node: ast.AST) -> int | None:
+    """Return how many things are in such a list; None where only running it would tell."""
+    return len(node.elts) if isinstance(node, (ast.List, ast.Tuple, ast.Set)) else None
+
+
 def values_of(call: ast.Call) -> list[ast.expr]:
     """Return all that a call is given."""
     return [*call.args, *(keyword.value for keyword in call.keywords)]

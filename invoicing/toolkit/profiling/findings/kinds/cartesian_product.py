@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.profiling.findings import joined_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import selected_in
+from invoicing.toolkit.profiling.findings.unjoined import unjoined_products
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
-    """Find statements whose joined collections multiply each other."""
+    """Find statements whose joined collections, or tables, multiply each other."""
     for group, worst in joined_rows.joined_shapes(evidence):
         if joined_rows.is_product(evidence, worst):
             yield _product(evidence, group, worst, joined_rows.siblings_of(worst))
+    yield from unjoined_products(evidence)
 
 
 def _product(
@@ -48,11 +50,12 @@ def _product(
 
 KIND = FindingKind(
     slug="cartesian-product",
-    title="two joined collections multiply each other",
+    title="two joined collections, or two tables without a join, multiply each other",
     why=(
         "Ten lines and ten payments of one invoice make a hundred rows in one statement, each with "
         "the invoice's own columns. Judged by the rows that came, against the pairs of parent and "
-        "child that there are."
+        "child that there are. Two tables that a statement selects without a join multiply too; "
+        "one that says so (`join(..., true())`) is meant."
     ),
     bad="""
 both = select(Book).options(joinedload(Book.chapters), joinedload(Book.reviews))

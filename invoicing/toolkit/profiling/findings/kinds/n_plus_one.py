@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.profiling.findings.flushed_rows import flushed_rows
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.loads import column_loads, lazy_loads
 from invoicing.toolkit.profiling.findings.looped_queries import looped_queries
@@ -23,6 +24,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         *column_loads(evidence),
         *looped_queries(evidence),
         *looped_writes(evidence),
+        *flushed_rows(evidence),
     ]
     of_relationships = {
         number for finding in findings if finding.relationship for number in finding.statements
@@ -41,7 +43,11 @@ KIND = FindingKind(
         "two do. Judged by what was loaded for whom; pages, batches, retries and independent "
         "requests are none. Look-ups in a session each count where the source shows how their "
         "values came out of an earlier statement's rows; equal ids alone show nothing. "
-        "An INSERT, UPDATE or DELETE for each row counts within one unit of work."
+        "An INSERT, UPDATE or DELETE for each row counts within one unit of work; a `flush()` for "
+        "each object where nothing in the loop needs what it brought. A lock (`FOR UPDATE`) for "
+        "each row counts where one statement brought the rows; a pattern, a range or a list of ids "
+        "where it is that row's own. Tasks and threads side by side, each with a session, count "
+        "where one statement or one list in the program's text says for what."
     ),
     bad="""
 for book in (await session.scalars(select(Book))).all():
