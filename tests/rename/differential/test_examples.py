@@ -9,6 +9,7 @@ import pytest
 
 from tests.rename.differential.case import Part
 from tests.rename.differential.examples import ROWS, TABLE, example, statement
+from tests.rename.differential.twins import OPERATOR
 
 if TYPE_CHECKING:
     from tests.rename.differential.arena import Arena
@@ -59,6 +60,25 @@ _BY_COLUMN = (
         f'CREATE TRIGGER "when" AFTER DELETE OR UPDATE ON @t FOR EACH ROW'
         f" WHEN (OLD.@c IS NOT NULL) {_CALLED}"
     ),
+)
+_OF_UPDATES = (
+    f"CREATE TRIGGER touch BEFORE UPDATE ON @t FOR EACH ROW {_CALLED}",
+    f"CREATE TRIGGER whole AFTER UPDATE ON @t FOR EACH STATEMENT {_CALLED}",
+    (
+        'CREATE TRIGGER "FOR EACH ROW WHEN (" AFTER INSERT OR UPDATE ON @t REFERENCING NEW TABLE AS'
+        f' "FOR EACH ROW " FOR EACH STATEMENT {_CALLED}'
+    ),
+    (
+        "CREATE TRIGGER both AFTER UPDATE OF note, @c ON @t FOR EACH ROW WHEN (NEW.@c > 3 AND"
+        f" (NEW.note <> ') \" (' OR NEW.note IS NULL)) {_CALLED}"
+    ),
+    f"CREATE TRIGGER n AFTER UPDATE ON @t FOR EACH ROW WHEN (NEW.id < 9 AND NEW.id > 0) {_CALLED}",
+    (
+        "CREATE CONSTRAINT TRIGGER later AFTER UPDATE ON @t DEFERRABLE INITIALLY DEFERRED"
+        f" FOR EACH ROW WHEN (lower(NEW.note) <> 'q') {_CALLED}"
+    ),
+    "ALTER TABLE @t ENABLE ALWAYS TRIGGER whole",
+    "COMMENT ON TRIGGER touch ON @t IS 'touches'",
 )
 _PARTITIONED = TABLE.replace("bigint", "bigint DEFAULT 5") + " PARTITION BY RANGE (id)"
 EXAMPLES: dict[str, Case] = {
@@ -114,6 +134,13 @@ CARRIED: dict[str, Case] = {
         for ending in ("contract", "expand", "verify")
     },
     "triggers on a partitioned table's column": _with_triggers(*_BY_COLUMN, table=_PARTITIONED),
+    # The account may not silence them, or they are ENABLE ALWAYS.
+    **{
+        f"triggers that pass the backfill over, to {ending}": replace(
+            _with_triggers(*_OF_UPDATES, ending=ending, table=table), operator=OPERATOR
+        )
+        for ending, table in (("contract", TABLE), ("backfill", TABLE), ("verify", _PARTITIONED))
+    },
     # By its name it fired after the triggers that keep the columns equal.
     "a BEFORE trigger whose name sorts last": _with_triggers(
         "CREATE FUNCTION @s.zeroes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"

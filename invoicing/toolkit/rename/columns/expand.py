@@ -12,6 +12,7 @@ from invoicing.toolkit.rename.columns.copies.properties import (
     properties,
 )
 from invoicing.toolkit.rename.columns.identity import refuse_identity
+from invoicing.toolkit.rename.columns.preflight import to_silence
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, quote
@@ -119,7 +120,8 @@ async def expand(session: RenameSession, strategy: str) -> None:
         await state.begin(connection, names, strategy, {"type": column.type} | noted)
     await write(connection, *sync.create_functions(names, column))
     await keep_base(session)
-    own = [*await own_properties(session), *await triggers.on_both(session)]
+    silenced = await to_silence(session)
+    own = [*await own_properties(session), *await triggers.on_both(session, silenced)]
     await session.ddl.short(
         *expand_statements(names, column, own),
         state.note_numbers(names),

@@ -80,7 +80,11 @@ async def _unfinished(session: RenameSession, counts: dict[str, int]) -> list[Pl
 
 def _refused(findings: Iterable[PlanFinding]) -> list[PlanFinding]:
     """Return what came since the expand, and would be lost with the old column."""
-    return [objection("unfinished", refusal.subject, refusal.message) for refusal in findings]
+    return [
+        objection("unfinished", finding.subject, finding.message)
+        for finding in findings
+        if finding.verdict == "refused"
+    ]
 
 
 async def stale_objections(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFinding]:

@@ -19,7 +19,7 @@ from invoicing.toolkit.rename.columns.backfill import batch_statement
 from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
 from invoicing.toolkit.rename.columns.moved_identity import move_statement
-from invoicing.toolkit.rename.columns.preflight import second_column
+from invoicing.toolkit.rename.columns.preflight import second_column, to_silence
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps, short_steps
 from invoicing.toolkit.rename.dependents import dependents_of
@@ -32,7 +32,7 @@ from invoicing.toolkit.rename.table import SYSTEM_COLUMNS
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.context import RenameContext
-    from invoicing.toolkit.rename.model import Options
+    from invoicing.toolkit.rename.model import Options, PlanFinding
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.preflight.checks import Sizes
     from invoicing.toolkit.rename.strategy import RenameStrategy
@@ -51,7 +51,7 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     # A system column's name is refused; no copy could be looked at under it.
     impossible = context.target.new in SYSTEM_COLUMNS
     made = [] if impossible else await copies.find_copies(context)
-    sizes = await measure(context)
+    sizes, silenced = await measure(context), await to_silence(context)
     findings = [
         *await preflight(context),
         *await second_column(context),
@@ -59,8 +59,9 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         *await conversion_findings(context, made),
         *await unvalidated_findings(context),
         *await dependents_of(context, strategy),
-        *([] if impossible else await triggers.trigger_findings(context)),
+        *([] if impossible else await triggers.trigger_findings(context, silenced)),
     ]
+    findings = _without_twice(findings)
     estimate = _estimate(sizes, made, context.options, strategy)
     if context.target.new not in context.table.columns:
         findings += await copies.taken_names(context.connection, made)
@@ -78,6 +79,16 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     steps = _steps(context.names, column, made, own, changed)
     estimate = replace(estimate, breaks=refused, safe=not refused)
     return StrategyPlan(findings, steps, estimate, _ONLY_HERE)
+
+
+def _without_twice(findings: list[PlanFinding]) -> list[PlanFinding]:
+    """Return them without what is carried in general, and refused once it was tried."""
+    refused = {(each.slug, each.subject) for each in findings if each.verdict == "refused"}
+    return [
+        finding
+        for finding in findings
+        if finding.verdict != "carried" or (finding.slug, finding.subject) not in refused
+    ]
 
 
 def _steps(

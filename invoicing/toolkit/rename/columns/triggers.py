@@ -1,18 +1,22 @@
-"""The table's own triggers that fire on the column: UPDATE OF it, or WHEN on it.
+"""The table's own triggers that fire on the column (UPDATE OF it, or WHEN on it) or the backfill.
 
 From the expand on, UPDATE OF names both columns, so that code by either name fires them; the
 contract leaves the new one, in the old one's place, and the rollback the old one. A WHEN of an
 AFTER trigger sees two equal columns, so that it is rewritten only for the contract: a probe on an
-empty table says what it becomes (see `copies.definitions`). What a trigger has to be is read from
-the catalog at each phase, so that a killed one is simply run again.
+empty table says what it becomes (see `copies.definitions`). What would fire for the rows of the
+backfill, whose account may not silence it, passes them over meanwhile (see `silenced`). What a
+trigger has to be is read from the catalog at each phase, so that a killed one is simply run again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename.acceptance import named
 from invoicing.toolkit.rename.columns.copies.definitions import Definitions, Text
+from invoicing.toolkit.rename.columns.preflight import to_silence
+from invoicing.toolkit.rename.columns.silenced import passing_over, without
 from invoicing.toolkit.rename.errors import ContractRefusedError
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import OWN_TRIGGERS, literal, quote
@@ -23,11 +27,13 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
 
 # Each trigger's beginning is put together from the catalog's parts, and `rest` is what its
 # definition has after that: nothing is looked for in a text that a name may be in. What was named
-# otherwise by PostgreSQL has no rest. $1 is the table, $2 the column.
+# otherwise by PostgreSQL has no rest. $1 is the table, $2 the column, $3 others that are wanted,
+# $4 what is in the condition of those that pass the backfill over.
 _FOUND = f"""
 WITH RECURSIVE named AS (
     SELECT t.*, n.nspname, c.relname,
@@ -60,17 +66,22 @@ WITH RECURSIVE named AS (
         pg_catalog.pg_get_triggerdef(oid) AS definition
     FROM named
 ), whole AS (
-    SELECT events.*, pg_catalog.concat('CREATE ', head, timing, pg_catalog.concat_ws(' OR ',
+    SELECT events.*, names_old OR tgname = ANY ($3::text[]) OR pg_catalog.strpos(definition, $4) > 0
+            AS wanted,
+        pg_catalog.concat('CREATE ', head, timing, pg_catalog.concat_ws(' OR ',
         inserts, deletes, updates || pg_catalog.concat(of_columns), truncates), on_table) AS start
     FROM events
 ), clones AS (
-    SELECT oid AS root, oid, tgrelid, tgname, tgenabled FROM whole WHERE names_old
+    SELECT oid AS root, oid, tgrelid, tgname, tgenabled FROM whole WHERE wanted
     UNION ALL SELECT p.root, t.oid, t.tgrelid, t.tgname, t.tgenabled
     FROM clones AS p JOIN pg_catalog.pg_trigger AS t ON t.tgparentid = p.oid
 )
-SELECT tgname::text AS name, head, timing, on_table, columns, inserts, deletes, truncates, updates,
+SELECT tgname::text AS name,
+    pg_catalog.quote_ident(tgname) || ' ON ' || tgrelid::pg_catalog.regclass AS subject, names_old,
+    head, timing, on_table, columns, inserts, deletes, truncates, updates,
     tgconstraint <> 0 AS is_constraint, tgtype::int & 3 = 3 AS before_row,
     pg_catalog.obj_description(oid, 'pg_trigger') AS comment,
+    pg_catalog.has_function_privilege(tgfoid, 'EXECUTE') AS executable,
     CASE WHEN pg_catalog.starts_with(definition, start)
         THEN pg_catalog.substr(definition, pg_catalog.length(start) + 1) END AS rest,
     (SELECT pg_catalog.min(e.extname::text) FROM pg_catalog.pg_depend AS d JOIN
@@ -83,7 +94,7 @@ SELECT tgname::text AS name, head, timing, on_table, columns, inserts, deletes, 
         FROM clones AS k JOIN pg_catalog.pg_class AS c ON c.oid = k.tgrelid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE k.root = whole.oid AND k.tgenabled <> 'O' ORDER BY k.oid) AS switched
-FROM whole WHERE names_old ORDER BY tgname
+FROM whole WHERE wanted ORDER BY tgname
 """
 
 
@@ -94,11 +105,17 @@ class ColumnTrigger:
     Attributes:
         columns: those of its UPDATE OF.
         rest: what its definition has after the table's name; None where that is not known.
+        passes_over: the same, with the condition by which it passes the backfill over.
+        is_passing: whether it does so now.
+        names_old: whether it names the old column.
+        executable: whether this account may call its function, as to create it again asks for.
         extension: what it depends on; None for nothing.
         switched: what makes it, and its clones on partitions, as they are switched.
     """
 
     name: str
+    subject: str
+    names_old: bool
     head: str
     timing: str
     on_table: str
@@ -110,7 +127,10 @@ class ColumnTrigger:
     is_constraint: bool
     before_row: bool
     comment: str | None
+    executable: bool
     rest: str | None
+    passes_over: str | None
+    is_passing: bool
     extension: str | None
     switched: tuple[str, ...]
 
@@ -138,28 +158,51 @@ class ColumnTrigger:
         return Text(kind, self.rest or "", self.events(()))
 
 
-async def find_triggers(context: RenameContext) -> list[ColumnTrigger]:
-    """Return the table's own triggers on the old column."""
-    rows = await context.connection.fetch(_FOUND, context.table.oid, context.target.old)
-    return [_trigger(row) for row in rows]
+_PASSES = (
+    "it passes the rows of the backfill over, which change nothing for it: from the expand to the "
+    "contract or the rollback its WHEN has (invoicing.backfill is not on). If it is to fire for "
+    "them: --accept update-trigger"
+)
 
 
-def _trigger(row: asyncpg.Record) -> ColumnTrigger:
+async def find_triggers(
+    context: RenameContext, silenced: Sequence[str] = ()
+) -> list[ColumnTrigger]:
+    """Return the table's own triggers on the old column, and those that pass the backfill over.
+
+    Args:
+        context: the rename's.
+        silenced: others that have to.
+    """
+    names = context.names
+    rows = await context.connection.fetch(
+        _FOUND, context.table.oid, context.target.old, list(silenced), f"'{names.key}on'"
+    )
+    return [_trigger(row, names) for row in rows]
+
+
+def _trigger(row: asyncpg.Record, names: Names) -> ColumnTrigger:
     values = dict(row) | {name: tuple(row[name]) for name in ("columns", "switched")}
+    values |= {"passes_over": None, "is_passing": False}
+    if values["rest"] is not None:
+        values["rest"], values["is_passing"] = without(names, values["rest"])
+        values["passes_over"] = passing_over(names, values["rest"])
     return ColumnTrigger(**values)
 
 
-async def on_both(context: RenameContext) -> list[str]:
-    """Return what lets triggers by UPDATE OF fire on the new column as well."""
-    if context.names.keeps_name:
-        return []
+async def on_both(context: RenameContext, silenced: Sequence[str] = ()) -> list[str]:
+    """Return what lets triggers by UPDATE OF fire on the new column as well, and others pass."""
     old, new = context.target.old, context.target.new
-    return [
-        statement
-        for trigger in await find_triggers(context)
-        if old in trigger.columns and new not in trigger.columns and trigger.rest is not None
-        for statement in trigger.made_again((*trigger.columns, new))
-    ]
+    statements = []
+    for trigger in await find_triggers(context, silenced):
+        fires = old in trigger.columns and new not in trigger.columns
+        fires = fires and not context.names.keeps_name
+        passes = trigger.name in silenced
+        if trigger.rest is not None and (fires or (passes and not trigger.is_passing)):
+            rest = trigger.passes_over if passes or trigger.is_passing else trigger.rest
+            columns = (*trigger.columns, new) if fires else trigger.columns
+            statements += trigger.made_again(columns, rest)
+    return statements
 
 
 async def fire_on_both(session: RenameSession) -> list[str]:
@@ -171,18 +214,19 @@ async def fire_on_both(session: RenameSession) -> list[str]:
     return [f"fires on both columns now: {statement}" for statement in names]
 
 
-async def on_old(context: RenameContext) -> list[str]:
-    """Return what makes triggers that fire on both what they were, for a rollback."""
+async def on_old(context: RenameContext, silenced: Sequence[str] = ()) -> list[str]:
+    """Return what makes triggers what they were before the expand, for a rollback."""
     old, new = context.target.old, context.target.new
     return [
         statement
-        for trigger in await find_triggers(context)
-        if {old, new} <= set(trigger.columns) and trigger.rest is not None
+        for trigger in await find_triggers(context, silenced)
+        if {old, new} <= set(trigger.columns) or trigger.is_passing or trigger.name in silenced
+        if trigger.rest is not None
         for statement in trigger.made_again([name for name in trigger.columns if name != new])
     ]
 
 
-async def on_new(context: RenameContext) -> list[str]:
+async def on_new(context: RenameContext, silenced: Sequence[str] = ()) -> list[str]:
     """Return what makes them what a plain RENAME would have left, for a contract.
 
     Raises:
@@ -191,7 +235,7 @@ async def on_new(context: RenameContext) -> list[str]:
     old, new = context.target.old, context.target.new
     definitions = Definitions(context.connection, context.target)
     statements, unknown = list[str](), list[PlanFinding]()
-    for trigger in await find_triggers(context):
+    for trigger in await find_triggers(context, silenced):
         reason = await _unknown(context, definitions, trigger)
         if reason is not None:
             unknown.append(reason)
@@ -214,29 +258,37 @@ class TriggerChanges(NamedTuple):
 
 async def planned(context: RenameContext) -> TriggerChanges:
     """Return what is going to be done; nothing where there is one that cannot be carried."""
+    silenced = await to_silence(context)
     try:
-        contract = await on_new(context)
+        contract = await on_new(context, silenced)
     except ContractRefusedError:
         return TriggerChanges([], [], [])
     new = context.target.new
-    found = [
-        trigger for trigger in await find_triggers(context) if context.target.old in trigger.columns
-    ]
     back = [
         statement
-        for trigger in found
+        for trigger in await find_triggers(context, silenced)
+        if context.target.old in trigger.columns or trigger.name in silenced
         for statement in trigger.made_again([name for name in trigger.columns if name != new])
     ]
-    return TriggerChanges(await on_both(context), contract, back)
+    return TriggerChanges(await on_both(context, silenced), contract, back)
 
 
-async def trigger_findings(context: RenameContext) -> list[PlanFinding]:
-    """Refuse the triggers on the column that cannot be made anew."""
+async def trigger_findings(
+    context: RenameContext, silenced: Sequence[str] = ()
+) -> list[PlanFinding]:
+    """Refuse the triggers that cannot be made anew, and name those that will pass the backfill."""
     definitions = Definitions(context.connection, context.target)
-    found = [
-        await _unknown(context, definitions, trigger) for trigger in await find_triggers(context)
-    ]
-    return [finding for finding in found if finding is not None]
+    found = []
+    for trigger in await find_triggers(context, silenced):
+        refusal = await _unknown(context, definitions, trigger)
+        passes = trigger.name in silenced or trigger.is_passing
+        if refusal is not None and passes and not trigger.names_old:
+            refusal = named(replace(refusal, slug="update-trigger"))
+        if refusal is not None:
+            found.append(refusal)
+        elif passes:
+            found.append(PlanFinding("update-trigger", trigger.subject, "carried", _PASSES))
+    return found
 
 
 async def _unknown(
@@ -247,6 +299,8 @@ async def _unknown(
     if trigger.rest is not None:
         await definitions.learn(context.table.sql, [trigger.text])
         reason = definitions.unsupported(trigger.text)
+    if reason is None and not trigger.executable:
+        reason = "this account may not call its function"
     if reason is None and trigger.extension is not None:
         reason = f"it depends on extension {trigger.extension}"
     unequal = trigger.before_row and not context.names.keeps_name
@@ -254,9 +308,8 @@ async def _unknown(
         reason = "its WHEN is looked at before the two columns are made equal"
     if reason is None:
         return None
-    subject = f"{quote(trigger.name)} ON {context.table.sql}"
     message = (
         f"it cannot be carried to {quote(context.target.new)}: {reason}. Run: DROP TRIGGER "
-        f"{subject}, and create it again after the contract"
+        f"{trigger.subject}, and create it again after the contract"
     )
-    return refused("column-trigger", subject, message)
+    return refused("column-trigger", trigger.subject, message)

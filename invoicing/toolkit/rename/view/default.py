@@ -5,7 +5,7 @@ INSERT would write both), and writes NULL. So a trigger on the table, before all
 the statement where an UPDATE writes NULL to the column: one that says DEFAULT is given the table's
 default, in the client's own session, as it is at that moment.
 
-What it does not detect: a statement within a function in SQL, whose text the server does not tell
+What it does not detect: a statement within a function in SQL, whose text the server does not give
 (the plan refuses those that it finds); DEFAULT for an identity column. Where a text says both
 DEFAULT and another value for the column, or has DEFAULT in a list of values, it is an error, not a
 guess.
@@ -107,7 +107,7 @@ def default_function(names: Names) -> str:
     either, given = _either(names), _given(names)
     another = rf"(\mset\M|,)\s*({either})\s*=(?!\s*default\M)"
     listed = rf"\((([^()]*,)?\s*)({either})\s*(,[^()]*)?\)\s*=.*\mdefault\M"
-    message = f"it cannot be told whether {names.table}.{names.new} is to have its default here"
+    message = f"it is ambiguous whether {names.table}.{names.new} is to have its default here"
     values = {
         "tag": f"$rename_{names.key}$",
         "function": names.function(names.default_trigger),
