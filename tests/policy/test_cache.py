@@ -268,8 +268,8 @@ def test_what_stands_beside_the_files_counts(tmp_path: Path, edit: Callable[[Pat
     (root / "app/migrations/versions/two.py").unlink()
     # A second head, unless it is of another history. No file that is checked says which.
     (root / "pyproject.toml").write_text("[tool.invoicing.policy]\nexclude = ['**/env.py']\n")
-    one = (root / "app/migrations/versions/one.py").read_text()
-    (root / "app/migrations/other/two.py").write_text(one.replace('"a"', '"z"'))
+    first = (root / "app/migrations/versions/one.py").read_text()
+    (root / "app/migrations/other/two.py").write_text(first.replace('"a"', '"z"'))
     before = shown(root, cache, [root])
     edit(root)
     after = shown(root, None, [root])
