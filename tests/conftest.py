@@ -22,6 +22,7 @@ import asyncpg
 import psutil
 import pytest
 
+from invoicing.cli.late import postpone_grammar
 from invoicing.db import Database, parse_url
 from invoicing.db.migrations import upgrade
 from invoicing.settings import Settings
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.postgres import Installation
 __all__ = ["pytest_collection_modifyitems"]
 TEMPLATE = "invoicing_test_template"
+# Each worker imports what reads notebooks.
+postpone_grammar()
 
 
 # A throw-away server may lose everything when the machine stops, so it waits for no disk.

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from invoicing import __version__
+from invoicing.cli.late import postpone_grammar
 from invoicing.cli.output import errors
 from invoicing.errors import InvoicingError, MissingExtraError
 from invoicing.visible import visible
@@ -196,6 +197,7 @@ def invoicing(
 
 def main() -> None:
     """Run the command; an error of ours, or of the database, is one line and an exit code."""
+    postpone_grammar()
     try:
         app()
     except InvoicingError as error:

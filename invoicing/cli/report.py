@@ -84,9 +84,7 @@ def dashboard(
 
     Example: invoicing report dashboard 8858c75c-0b70-8742-8b42-d8dc8bd372ea --out report.html
     """
-    from invoicing.report import NOTEBOOKS, parse_parameters, write_index, write_invoices
-
-    own = parse_parameters(NOTEBOOKS / "01_dashboard.ipynb", parameter or [])
+    own = _own_parameters(parameter) if parameter else {}
     if "account" in own:
         message = "name the accounts as arguments, not by --parameter. Nothing was written"
         raise UsageError(message)
@@ -103,6 +101,8 @@ def dashboard(
     for message in unknown:
         errors.print(message, style="red")
     paths = _paths(list(names), out, single=single)
+    from invoicing.report import write_index, write_invoices
+
     parameters = own | {"months": months, "as_of": today.isoformat()}
     written = _write(paths, url, parameters, names, jobs, internal) if paths else []
     if csv:
@@ -202,6 +202,12 @@ async def _rename(target: Target, url: str | None, out: Path | None, *, as_json:
     if as_json:
         record = {"status": status.as_dict(), "runs": [asdict(run) for run in runs]}
         echo_json(json.dumps(record, indent=2, default=str))
+
+
+def _own_parameters(given: list[str]) -> dict[str, Any]:
+    from invoicing.report import NOTEBOOKS, parse_parameters
+
+    return parse_parameters(NOTEBOOKS / "01_dashboard.ipynb", given)
 
 
 def _filter(today: date, months: int, parameters: Mapping[str, Any]) -> InvoiceFilter:

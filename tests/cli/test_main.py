@@ -116,3 +116,14 @@ def test_a_pipe_and_no_color_get_no_colour(setting: dict[str, str], tmp_path: Pa
     run = run_apart(os.environ | setting, "doctor", cwd=tmp_path)
     assert "Python" in run.stdout
     assert "\x1b[3" not in run.stdout + run.stderr
+
+
+def test_a_grammar_is_compiled_when_an_iri_is_checked() -> None:
+    code = (
+        "from invoicing.cli.late import postpone_grammar; postpone_grammar(); import sys, nbformat;"
+        "import jsonschema; early = 'lark' in sys.modules;"
+        "check = jsonschema.Draft7Validator.FORMAT_CHECKER.conforms;"
+        "print(early, check('http://a.de/x', 'iri'), check('no iri', 'iri'))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True", "False"]
