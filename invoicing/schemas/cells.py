@@ -35,6 +35,11 @@ _EXACT_FLOAT = 2**53
 _UUID = re.compile(
     r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.IGNORECASE
 )
+# How PostgreSQL reads one besides: in braces, and with a hyphen after any four digits; and a URN.
+_OTHER_UUID = re.compile(
+    r"(?:urn:uuid:)?((?:[0-9a-f]{4}-?){7}[0-9a-f]{4})|\{((?:[0-9a-f]{4}-?){7}[0-9a-f]{4})\}",
+    re.IGNORECASE,
+)
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _WRITE_CENTS = "Write whole cents with digits alone: 1900 for 19.00"
 _NO_CENTS: tuple[tuple[LiteralString, re.Pattern[str], LiteralString], ...] = (
@@ -64,8 +69,9 @@ class NotAnId(str):
 def stable_id(kind: str, external: object) -> UUID:
     """Return the UUID of an external id: the same one on every load and every machine.
 
-    A UUID, with or without hyphens, stays itself. Anything else becomes a version 5 UUID of its
-    text without surrounding white space, in a namespace of its kind: account 17 is not invoice 17.
+    A UUID stays itself in every spelling that PostgreSQL reads, and as a URN. Anything else becomes
+    a version 5 UUID of its text without surrounding white space, in a namespace of its kind:
+    account 17 is not invoice 17.
 
     Args:
         kind: `account`, `invoice` or `line`.
@@ -77,7 +83,10 @@ def stable_id(kind: str, external: object) -> UUID:
 
 
 def id_text(external: object) -> str:
-    """Return the text that an external id is known by: 17, 17.0 and " 17 " are `17`."""
+    """Return the text that an external id is known by: 17, 17.0 and " 17 " are `17`.
+
+    A UUID in braces, or as a URN, is known by the UUID alone.
+    """
     if isinstance(external, NotAnId):
         rule = "not-an-id"
         raise PydanticCustomError(rule, "is an array, true or false, which is no id")
@@ -90,7 +99,17 @@ def id_text(external: object) -> str:
         external = int(external) if external.is_integer() else external
     elif isinstance(external, Decimal) and external.is_finite() and _is_short_whole(external):
         external = int(external)
-    return _text(external)
+    text = _text(external)
+    return text if is_uuid(text) else _plain_uuid(text)
+
+
+def _plain_uuid(text: str) -> str:
+    # Case stays: ids that are joined of a UUID and more are those of earlier loads.
+    match = _OTHER_UUID.fullmatch(text)
+    if match is None:
+        return text
+    found = match[1] or match[2]
+    return found if is_uuid(found) else str(UUID(found))
 
 
 def _is_short_whole(number: Decimal) -> bool:
@@ -99,7 +118,7 @@ def _is_short_whole(number: Decimal) -> bool:
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether an id is a UUID, which stays itself."""
+    """Tell whether an id's text, as `id_text` returns it, is a UUID, which stays itself."""
     return _UUID.fullmatch(text) is not None
 
 

@@ -9,16 +9,57 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+from sqlalchemy import text
 
 from invoicing.load import KINDS
-from invoicing.schemas.cells import ID_NAMESPACES, stable_id
+from invoicing.schemas.cells import ID_NAMESPACES, id_text, stable_id
 from invoicing.schemas.load import InvoiceRow, LineRow
+from tests.conftest import newest_server_url
+
+server_url = newest_server_url
 
 
 @given(st.uuids())
 def test_a_uuid_in_any_spelling_stays_itself(value):
     for spelling in (str(value), str(value).upper(), value.hex, f" {value} ", value, value.bytes):
         assert stable_id("account", spelling) == value
+
+
+@given(st.uuids())
+def test_a_uuid_in_braces_or_as_a_urn_is_the_plain_one(value):
+    digits = value.hex
+    by_four = "-".join(digits[n : n + 4] for n in range(0, 32, 4))
+    for spelling in (
+        f"{{{value}}}",
+        f"{{{digits}}}",
+        f"urn:uuid:{value}",
+        f"URN:UUID:{value}",
+        by_four,
+    ):
+        assert stable_id("account", spelling) == stable_id("account", f" {spelling} ") == value
+        assert id_text(f"{{{value}}}") == id_text(value) == str(value)
+    for other in (
+        f"{{{value}",
+        f"{value}}}",
+        f"{{urn:uuid:{value}}}",
+        f"{digits[:3]}-{digits[3:]}",
+    ):
+        assert stable_id("account", other) != value
+
+
+async def test_a_uuid_is_the_one_that_postgresql_reads(database):
+    value = UUID("8858c75c-0b70-8742-8b42-d8dc8bd372ea")
+    spellings = [
+        f"{value}",
+        f"{{{value}}}",
+        f"{{{value.hex}}}",
+        "8858-c75c0b70-8742-8b42d8dc8bd372ea",
+    ]
+    async with database.read_only() as session:
+        for spelling in [*spellings, *(spelling.upper() for spelling in spellings)]:
+            query = text("SELECT CAST(CAST(:spelling AS text) AS uuid)")
+            read = await session.scalar(query, {"spelling": spelling})
+            assert stable_id("account", spelling) == read == value
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))

@@ -105,6 +105,44 @@ def test_an_amount_that_the_mapping_does_not_explain_is_refused(value, options):
         cents(value, options)
 
 
+@pytest.mark.parametrize("options", [GERMAN, ENGLISH, SWISS, FRENCH])
+@pytest.mark.parametrize(
+    "text",
+    ["0.500", "-0.125", "00.500", "010.000", "(0.050)", "0.500 EUR", "0.500.000", "01.00.000"],
+)
+def test_a_grouped_number_that_begins_with_zero_is_refused(text, options):
+    written = text.replace(".", options["grouping"])
+    with pytest.raises(CellError, match=r"begins with 0 before"):
+        cents(written, options)
+
+
+@pytest.mark.parametrize(("text", "seems"), [("0.500", GERMAN), ("0,500", ENGLISH)])
+def test_the_refusal_says_which_convention_it_seems_to_be(text, seems):
+    with pytest.raises(CellError, match=f"decimal = '{seems['grouping']}'"):
+        cents(text, seems)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("0,500", GERMAN, 50),
+        (",500", GERMAN, 50),
+        ("0.50", ENGLISH, 50),
+        ("1,00,000", ENGLISH, 10_000_000),
+        ("100.000", GERMAN, 10_000_000),
+        ("0", GERMAN, 0),
+    ],
+)
+def test_a_number_that_grouping_explains_is_read(text, options, expected):
+    assert cents(text, options) == expected
+
+
+@pytest.mark.parametrize("text", [".500", "1.00.00", "123.45.678", "1.234.56.789"])
+def test_groups_of_other_lengths_are_refused(text):
+    with pytest.raises(CellError):
+        cents(text, GERMAN)
+
+
 @pytest.mark.parametrize(
     ("text", "currency", "expected"),
     [("1234", "JPY", 1234), ("1.234", "KWD", 1234), ("1234.00", "JPY", 1234), ("1", "KWD", 1000)],

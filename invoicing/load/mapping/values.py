@@ -71,7 +71,13 @@ class Amounts:
         self.major = options.amounts == "major"
         self._currencies = currencies
         group = _GROUPS[self._grouping]
-        grouped = f"|[0-9]{{1,3}}(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}" if group else ""
+        # By thousands, or as in India. No program begins a grouped number with a zero: 0.500 is
+        # a half of another convention, and read as 500 it would be a thousand times too much.
+        grouped = (
+            rf"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
+            rf"|[1-9][0-9]?(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}"
+        )
+        grouped = grouped if group else ""
         point = re.escape(self._decimal)
         number = rf"(?P<whole>[0-9]+{grouped})?(?:{point}(?P<part>[0-9]*))?"
         # A point after a currency's name is its own only before a space: "Fr.5" may be a half.
@@ -81,6 +87,7 @@ class Amounts:
             rf"(\()?\s*({sign})\s*({code})\s*({sign})\s*{number}\s*({sign})\s*({code})\s*({sign})\s*(\))?"
         )
         self._group = re.compile(group) if group else None
+        self._zero_first = re.compile(rf"[^0-9]*0[0-9]*{group}[0-9]") if group else None
 
     def read(self, value: object) -> tuple[Decimal, str | None]:
         """Return an amount, and the currency that is written beside it."""
@@ -106,6 +113,7 @@ class Amounts:
             raise CellError("exponent", "has an exponent: digits may be lost. Export it again")
         match = self._number.fullmatch(text)
         if match is None or not (match["whole"] or match["part"]):
+            self._refuse_zero_first(text)
             grouping = f"grouped by {self._grouping!r}" if self._grouping else "without grouping"
             message = f"is no amount with {self._decimal!r} as the decimal point, {grouping}"
             raise CellError("not-a-number", message)
@@ -120,6 +128,15 @@ class Amounts:
         code = code1 or code2
         negative = bool(opened) or (signs != "" and signs in _MINUS)
         return (amount.copy_negate() if negative else amount), self.currency(code) if code else None
+
+    def _refuse_zero_first(self, text: str) -> None:
+        if self._zero_first is None or self._zero_first.match(text) is None:
+            return
+        message = f"begins with 0 before {self._grouping!r}, which a grouped number never does"
+        if self._grouping in ".,":
+            other = f"decimal = {self._grouping!r}, grouping = {self._decimal!r} or nothing"
+            message += f". It seems to be written with {other}: correct the mapping or the cell"
+        raise CellError("not-a-number", message)
 
     def currency(self, word: str) -> str:
         """Return the code of a currency's sign, name or code; amounts beside it do not count."""
