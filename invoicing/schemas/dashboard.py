@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from invoicing.models import InvoiceStatus
+from invoicing.schemas.moments import StoredMoment
 
 
 class InvoiceSummary(BaseModel):
@@ -25,8 +25,8 @@ class InvoiceSummary(BaseModel):
     amount_cents: int
     currency: str
     status: InvoiceStatus
-    issued_at: datetime | None
-    created_at: datetime
+    issued_at: StoredMoment | None
+    created_at: StoredMoment
     lines_total_cents: int
 
     @property

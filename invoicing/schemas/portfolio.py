@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from invoicing.models import InvoiceStatus
+from invoicing.schemas.moments import StoredDay, StoredMoment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ class MonthlyTotals(_Row):
     `billed_cents` is `paid_cents` + `open_cents`; drafts and voids are none of them.
     """
 
-    month: date
+    month: StoredDay
     currency: str
     invoices: int
     billed_cents: int
@@ -113,7 +113,7 @@ class MismatchedInvoice(_Row):
     account_name: str
     currency: str
     status: InvoiceStatus
-    issued_at: datetime | None
+    issued_at: StoredMoment | None
     amount_cents: int
     lines_total_cents: int
     difference_cents: int

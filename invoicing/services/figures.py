@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Date, case, func, select
+from sqlalchemy import BigInteger, Date, case, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.models import Account, Invoice, InvoiceStatus
+from invoicing.schemas.moments import DateOutOfRangeError
 from invoicing.schemas.portfolio import AgeBucket
 from invoicing.services.errors import SumTooLargeError
 
@@ -38,6 +39,7 @@ async def summed(
 
     Raises:
         SumTooLargeError: a sum is beyond a BIGINT.
+        DateOutOfRangeError: a date is of a year that Python cannot hold.
     """
     try:
         return await session.execute(statement, values)
@@ -45,6 +47,9 @@ async def summed(
         if getattr(error.orig, "sqlstate", None) != OUT_OF_RANGE:
             raise
         raise SumTooLargeError from None
+    except (OverflowError, ValueError):
+        # The driver's, for a year after 9999 or before 1.
+        raise DateOutOfRangeError from None
 
 
 def sum_of(cents: ColumnExpressionArgument[int], *where: ColumnElement[bool]) -> ColumnElement[int]:
@@ -87,19 +92,25 @@ def with_lines_total(
     ).join(Account, Account.id == Invoice.account_id)
 
 
-def bucket_of(age: ColumnElement[Any]) -> Label[str]:
-    """Return the bucket of an age in days, as `bucket`."""
+def bucket_of(day: date, dated: ColumnElement[Any]) -> Label[str]:
+    """Return the bucket, as `bucket`, of what is dated so, on a day.
+
+    Days are compared, not taken from each other: an infinite one has no distance to any.
+    """
     return case(
-        *((age <= days, bucket.value) for days, bucket in _MOST_DAYS.items()),
+        *(
+            (dated >= literal(day - timedelta(days), Date), bucket.value)
+            for days, bucket in _MOST_DAYS.items()
+        ),
         else_=AgeBucket.DAYS_OVER_90.value,
     ).label("bucket")
 
 
 def counted_by_bucket(
-    age: ColumnElement[Any], *conditions: ColumnElement[bool]
+    day: date, dated: ColumnElement[Any], *conditions: ColumnElement[bool]
 ) -> Select[str, str, int, int]:
-    """Count and add up the invoices that meet `conditions`, by currency and bucket of `age`."""
-    bucket = bucket_of(age)
+    """Count and add up the invoices that meet `conditions`, by currency and age on a day."""
+    bucket = bucket_of(day, dated)
     return (
         select(
             Invoice.currency,

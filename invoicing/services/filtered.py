@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
-from sqlalchemy import Date, func, literal, select, true
+from sqlalchemy import Date, func, select, true
 
 from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from invoicing.schemas.dashboard import InvoiceSummary
@@ -96,7 +96,7 @@ async def get_invoice(session: AsyncSession, invoice_id: UUID) -> InvoiceDetail:
         .where(Invoice.id == invoice_id)
         .order_by(InvoiceLine.created_at, InvoiceLine.id)
     )
-    rows = (await session.execute(statement)).all()
+    rows = (await summed(session, statement)).all()
     if not rows:
         raise InvoiceNotFoundError(invoice_id)
     lines = [
@@ -169,8 +169,7 @@ async def ageing_of(session: AsyncSession, chosen: InvoiceFilter) -> list[Ageing
     """Return the open ones by days since their date, counted to the last day of the filter."""
     until = chosen.until or datetime.now(UTC).date() + timedelta(days=1)
     day = until - timedelta(days=1)
-    age = literal(day, Date) - func.timezone("UTC", DATED).cast(Date)
-    statement = counted_by_bucket(age, _OPEN)
+    statement = counted_by_bucket(day, func.timezone("UTC", DATED).cast(Date), _OPEN)
     narrowed = _narrowed(statement, chosen.model_copy(update={"until": until}))
     totals = {(row.currency, row.bucket): row for row in await summed(session, narrowed)}
     return [

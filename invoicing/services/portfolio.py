@@ -135,9 +135,7 @@ async def ageing(
 def _ageing(account_id: UUID | None, day: date) -> AnySelect:
     # An open invoice without a date of issue is still owed: it ages from the day it was made.
     issued = func.timezone("UTC", DATED).cast(Date)
-    # A date less a date is a number of days.
-    age = day - issued
-    statement = counted_by_bucket(age, Invoice.status == InvoiceStatus.OPEN, issued <= day)
+    statement = counted_by_bucket(day, issued, Invoice.status == InvoiceStatus.OPEN, issued <= day)
     rolled = rolled_up.ageing_statement(day) if account_id is None else None
     plain = _of_account(statement, account_id)
     return question(plain, rolled, lambda total: (total.currency, total.bucket))

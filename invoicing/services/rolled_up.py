@@ -18,7 +18,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal,
     literal_column,
     not_,
     select,
@@ -137,8 +136,7 @@ def status_breakdown_statement() -> AnySelect:
 def ageing_statement(day: date) -> AnySelect:
     """Select what `ageing` needs, by currency and bucket."""
     totals = _day_totals()
-    age = literal(day, Date) - totals.day
-    bucket = bucket_of(age)
+    bucket = bucket_of(day, totals.day)
     return (
         select(
             totals.currency,

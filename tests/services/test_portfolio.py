@@ -15,12 +15,14 @@ from sqlalchemy import text
 from invoicing.models import InvoiceStatus
 from invoicing.rollup import build_rollup, check_rollup
 from invoicing.schemas.filtered import InvoiceFilter
+from invoicing.schemas.moments import DateOutOfRangeError
 from invoicing.schemas.portfolio import AgeBucket
 from invoicing.services import (
     ageing,
     ageing_of,
     count_accounts,
     get_account_dashboard,
+    get_invoice,
     headline,
     list_accounts,
     list_invoices,
@@ -247,6 +249,45 @@ async def test_each_question_is_one_statement(database: Database, question: Call
     async with database.read_only() as session:
         assert await question(session)
     assert len(statements) == 1, "\n".join(statements)
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-03-01", "0044-03-15 BC"])
+@pytest.mark.parametrize("column", ["created_at", "issued_at"])
+async def test_a_date_that_python_cannot_hold_is_never_another_one(
+    database: Database, moment: str, column: str
+) -> None:
+    """Where it is shown it is an error; where it is only counted, over the roll-up too, it is."""
+    account = create_account()
+    invoice = create_invoice(account, amount_cents=13_00, line_cents=[12_00])
+    await replace_all(database, [account])
+    async with database.transaction() as session:
+        change = f"created_at = '{moment}', issued_at = NULL"
+        if column == "issued_at":
+            change = f"issued_at = '{moment}'"
+        await session.execute(text(f"UPDATE invoice SET {change}"))
+    chosen = InvoiceFilter(account_id=account.id)
+    old = moment.endswith("BC") or moment.startswith("-")
+    bucket = {AgeBucket.DAYS_OVER_90} if old else set()
+    shown = [
+        lambda session: get_account_dashboard(session, account.id),
+        lambda session: list_invoices(session, chosen),
+        lambda session: get_invoice(session, invoice.id),
+        lambda session: months_of(session, chosen),
+        mismatched_invoices,
+        monthly_totals,
+    ]
+    for build in (None, build_rollup):
+        if build is not None:
+            await build(database)
+        for question in shown if column == "issued_at" else [*shown[:4], shown[-1]]:
+            async with database.read_only() as session:
+                with pytest.raises(DateOutOfRangeError, match=r"psql .*issued_at"):
+                    await question(session)
+        async with database.read_only() as session:
+            for question in (ageing(session), ageing_of(session, chosen)):
+                assert {total.bucket for total in await question if total.invoices} == bucket
+            assert (await status_breakdown(session))[0].invoices == 1
+            assert await top_accounts(session)
 
 
 async def test_a_sum_that_no_total_can_hold_is_an_error_that_says_so(database: Database) -> None:
