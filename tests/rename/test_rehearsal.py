@@ -170,6 +170,9 @@ async def test_statements_of_production_that_fail_or_return_other_columns_are_li
         "SELECT id, book FROM loan",
         "SELECT interval '3 days' FROM loan",
         "SELECT FROM loan LIMIT ALL FOR SHARE OF loan",
+        # Of a type that the driver cannot read, as pg_dump and monitoring ask for.
+        "SELECT most_common_vals FROM pg_stats WHERE tablename = 'loan'",
+        "SELECT loan.attmissingval FROM pg_attribute AS loan WHERE loan.attrelid = 1",
     )
     report = await rehearsed(url)
     changes = {change.query: change for change in report.statements}

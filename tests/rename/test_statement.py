@@ -8,7 +8,7 @@ import pytest
 from asyncpg import introspection
 
 from invoicing.toolkit.rename.workload import statement_pglast, statement_sqlglot
-from invoicing.toolkit.rename.workload.statement import names_column
+from invoicing.toolkit.rename.workload.statement import names_column, reads_catalogs_only
 from invoicing.toolkit.rename.workload.statement_names import Meaning, StatementNames
 
 MEANING = Meaning(
@@ -183,3 +183,22 @@ def test_what_cannot_be_parsed_counts_where_it_may_read_the_table(table: str) ->
 
 def test_what_cannot_be_parsed_does_not_count_for_an_alias_like_the_table() -> None:
     assert not names_column(UNREADABLE.format("payment AS bill JOIN x ON x.id = bill.id"), MEANING)
+
+
+OF_CATALOGS = {
+    "SELECT bill.tableoid, bill.relname FROM pg_catalog.pg_class AS bill": True,
+    "WITH bill AS (SELECT oid FROM pg_class) SELECT bill.ctid FROM bill": True,
+    "SELECT (bill.ctid FROM JOIN pg_catalog.pg_class AS bill": True,
+    "SELECT (bill.ctid FROM JOIN pg_catalog.pg_class AS c, bill": False,
+    "SELECT bill.tableoid FROM pg_class AS c JOIN bill ON true": False,
+    "SELECT ctid FROM bill": False,
+    "SELECT pg_get_serial_sequence('bill', 'id')": False,
+    "TRUNCATE bill": False,
+    "CLUSTER bill": False,
+    introspection.INTRO_LOOKUP_TYPES: True,
+}
+
+
+@pytest.mark.parametrize("text", OF_CATALOGS)
+def test_a_table_whose_name_is_an_alias_in_a_catalog_query_is_not_read(text: str) -> None:
+    assert reads_catalogs_only(text, "public", "bill") is OF_CATALOGS[text]

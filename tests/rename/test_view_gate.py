@@ -73,6 +73,7 @@ RAN = [
 async def test_the_plan_refuses_for_a_statement_that_no_view_takes(watched_url: URL) -> None:
     forget = "SELECT pg_stat_statements_reset()"
     await execute(watched_url, forget, "COPY (SELECT FROM bill) TO STDOUT")
+    await execute(watched_url, "SELECT bill.tableoid, bill.relname FROM pg_class AS bill")
     async with renaming(watched_url, **VIEW) as rename, connected(watched_url) as client:
         assert (await rename.plan()).refusals == []
         for statement in RAN:

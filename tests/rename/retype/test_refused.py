@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from invoicing.db import Database
 from invoicing.errors import UsageError
-from invoicing.toolkit.rename import Phase, Rename, Target
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import RenameBlockedError, RenameRefusedError
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
@@ -20,6 +22,8 @@ from tests.rename.state import gate_opens
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+    from invoicing.toolkit.rename.model import Plan
 
 CENTS = {"type": "bigint", "using": "round(amt * 100)", "back": "amount_cents / 100.0"}
 
@@ -299,3 +303,36 @@ async def test_an_expand_that_was_blocked_goes_on_as_it_was_begun(table: URL) ->
             await later.rollback()
     async with connected(table) as connection:
         assert not await connection.fetchval("SELECT to_regnamespace('invoicing_rename')")
+
+
+# What PostgreSQL converts by the settings of a session, in either direction, and in an array.
+BY_SESSION = [
+    ("timestamptz", {"type": "timestamp"}),
+    ("date", {"type": "timestamptz"}),
+    ("timestamptz", {"type": "date"}),
+    ("timestamptz", {"type": "text", "back": "b::timestamp AT TIME ZONE 'UTC'"}),
+    ("timestamptz[]", {"type": "timestamp[]"}),
+    ("timestamptz", {"type": "timestamp", "using": "a AT TIME ZONE 'UTC'"}),
+    ("int", {"type": "money", "back": "5"}),
+]
+
+
+async def planned(url: URL, **options: Any) -> Plan:
+    """Return the plan of renaming `t.a` to `b`."""
+    async with Database(url, Settings()) as database:
+        return await Rename(database, Target("t", "a", "b"), Options(**options)).plan()
+
+
+@pytest.mark.parametrize(("kind", "conversion"), BY_SESSION)
+async def test_a_conversion_that_depends_on_the_session_is_refused(
+    empty_database_url: URL, kind: str, conversion: dict[str, str]
+) -> None:
+    await execute(empty_database_url, f"CREATE TABLE t (id int PRIMARY KEY, a {kind})")
+    with pytest.raises(UsageError, match=r"not immutable.*--(using|back)"):
+        await planned(empty_database_url, **conversion)
+
+
+async def test_a_conversion_that_names_its_time_zone_is_taken(empty_database_url: URL) -> None:
+    await execute(empty_database_url, "CREATE TABLE t (id int PRIMARY KEY, a timestamptz)")
+    zone = {"using": "a AT TIME ZONE 'UTC'", "back": "b AT TIME ZONE 'UTC'"}
+    assert not (await planned(empty_database_url, type="timestamp", **zone)).refusals

@@ -143,7 +143,7 @@ class Rehearsal:
             keys = await read_keys(ours_client, shape)
             self._writer = Writer(filler, shape, self._old, keys) if report.rows else None
             self._twins = Twins(ours_client, twin_client, self._table, self._old, self._new)
-            self._looks = StatementLooks(workload.statements, self._table[1])
+            self._looks = StatementLooks(workload.statements, self._table)
             await self._walk(ours, twin)
         report.statements = self._looks.changes
         report.unrehearsed += [f"was not planned: {text}" for text in self._looks.unjudged]

@@ -15,6 +15,7 @@ import asyncpg
 
 from invoicing.toolkit.rename.names import MARK
 from invoicing.toolkit.rename.rehearsal.report import StatementChange
+from invoicing.toolkit.rename.workload.statement import reads_catalogs_only
 from invoicing.toolkit.rename.workload.workload import shown, statistics_view
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ class StatementLooks:
         unjudged: statements that the server does not plan even before, and that name the table.
     """
 
-    def __init__(self, statements: Sequence[Statement], table: str) -> None:
-        self._statements = statements
-        self._named = re.compile(rf"(?<!\w){re.escape(table)}(?!\w)", re.IGNORECASE)
+    def __init__(self, statements: Sequence[Statement], table: tuple[str, str]) -> None:
+        self._statements, self._table = statements, table
+        self._named = re.compile(rf"(?<!\w){re.escape(table[1])}(?!\w)", re.IGNORECASE)
         self._before: dict[str, Planned] = {}
         self._changes: dict[str, StatementChange] = {}
         self._twin: dict[str, Planned] = {}
@@ -120,8 +121,13 @@ class StatementLooks:
             found = planned[statement.queryid]
             if not found.failure:
                 self._before[statement.queryid] = found
-            elif self._named.search(statement.query):
+            elif self._may_name_it(statement.query):
                 self.unjudged.append(f'"{shown(statement.query)}": {found.failure}')
+
+    def _may_name_it(self, query: str) -> bool:
+        return self._named.search(query) is not None and not reads_catalogs_only(
+            query, *self._table
+        )
 
     async def on_twin(self, connection: Connection) -> None:
         """Plan everything where PostgreSQL has renamed the column."""
@@ -206,7 +212,8 @@ async def _plan(connection: Connection, text: str) -> Planned:
         prepared = await connection.prepare(query, name="")
         columns = tuple((item.name, item.type.name) for item in prepared.get_attributes())
         await _explain(connection, query, len(prepared.get_parameters()))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    # The driver's InternalClientError: a result of a type that it cannot read, as anyarray.
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         state = getattr(error, "sqlstate", None)
         said = next(iter(str(error).splitlines()), "")
         return Planned(f"fails with SQLSTATE {state}: {said}" if state else f"fails: {said}")

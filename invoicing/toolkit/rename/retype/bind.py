@@ -31,6 +31,7 @@ Context = TypeVar("Context", bound=RenameContext)
 
 _CLONE = "pg_temp.invoicing_retype_clone"
 _PROBE = quote("invoicing retype probe")
+_CAST = quote("invoicing retype cast")
 _READ = """
 SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, t.typname AS type_name,
     t.typcategory::text AS category, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
@@ -189,7 +190,31 @@ async def _side(context: RenameContext, given: _Expression, column: str, type_: 
         # The triggers compute it as whoever writes.
         reason = f"not every account may execute {row['forbidden']}, and each writer has to"
         raise _wrong(context, given, reason)
-    return Side(**{part: row[part] for part in ("type", "type_name", "category", "expression")})
+    side = Side(**{part: row[part] for part in ("type", "type_name", "category", "expression")})
+    await _check_assignment(context, given, side)
+    return side
+
+
+async def _check_assignment(context: RenameContext, given: _Expression, side: Side) -> None:
+    """Refuse what PostgreSQL converts in another way in another session.
+
+    A generated column is proved immutable before its value is converted to the column's type.
+    """
+    try:
+        async with context.connection.transaction():
+            await context.connection.execute(
+                f"ALTER TABLE {_CLONE} ADD COLUMN {_CAST} {side.type}"
+                f" GENERATED ALWAYS AS (({side.expression})::{side.type}) STORED"
+            )
+            await context.connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN {_CAST}")
+    except asyncpg.InvalidObjectDefinitionError:
+        reason = (
+            f"PostgreSQL converts it to {side.type} by what is not immutable: settings of each "
+            "writer's session, as TimeZone and DateStyle are, would give different values. Put "
+            f"what it depends on into the expression, as in: {quote(given.reads)} AT TIME ZONE "
+            "'UTC'"
+        )
+        raise _wrong(context, given, reason) from None
 
 
 def _reason(error: asyncpg.PostgresError, given: _Expression) -> str:

@@ -10,6 +10,7 @@ import asyncpg
 from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import MARK
+from invoicing.toolkit.rename.workload.statement import reads_catalogs_only
 from invoicing.toolkit.rename.workload.workload import statistics_view
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
 """
 _STATEMENTS = """
 SELECT '"' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '"' AS subject,
-    sum(calls)::bigint AS calls
+    sum(calls)::bigint AS calls, min(query) AS query
 FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
 """
@@ -53,6 +54,8 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError):
         rows = []
     for row in rows:
+        if reads_catalogs_only(row["query"], context.names.schema, name):
+            continue
         said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
         found.append(refused("view-statement", row["subject"], said))
     return found

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Comments, and strings, in which nothing is a relation's name.
 _NO_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_OF_CATALOG = re.compile(r"\b(?:from|join)\s+pg_catalog\.", re.IGNORECASE)
 _BEFORE = r"\b(?:from|join|into|update|only|copy|using|table|truncate)\s+|[,(.]\s*|::\s*"
 
 
@@ -34,6 +35,18 @@ def names_column(text: str, meaning: Meaning) -> bool:
     if _reader()(text, names):
         return names.name_the_column()
     return any(_has_relation(text, table) for table in meaning.tables)
+
+
+def reads_catalogs_only(text: str, schema: str, table: str) -> bool:
+    """Return whether a statement is about catalogs, as those of pg_dump and of drivers are.
+
+    A table's name in it is then an alias there. A text that cannot be parsed has to read a catalog
+    by its full name, and the table's name may not stand where a relation's can.
+    """
+    names = StatementNames(Meaning(schema, frozenset({table}), "", {}))
+    if _reader()(text, names):
+        return names.are_of_catalogs()
+    return _OF_CATALOG.search(text) is not None and not _has_relation(text, table)
 
 
 @cache

@@ -134,6 +134,10 @@ class StatementNames:
         known = self.meaning.is_catalog(schema, name)
         self._only_catalogs = known and self._only_catalogs is not False
 
+    def are_of_catalogs(self) -> bool:
+        """Return whether there are relations, and each is PostgreSQL's own or a rename's."""
+        return self._only_catalogs is True
+
     def name_the_column(self) -> bool:
         """Return whether any of them is the old column, or may be."""
         if self._only_catalogs:
