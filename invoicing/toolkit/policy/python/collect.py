@@ -18,6 +18,7 @@ from invoicing.toolkit.policy.python.calls import (
     place_of,
 )
 from invoicing.toolkit.policy.python.clauses import clause_syntax
+from invoicing.toolkit.policy.python.injected import injected
 from invoicing.toolkit.policy.python.names import dotted, imports_of, names_in, text_of
 from invoicing.toolkit.policy.python.syntax import (
     AliasSyntax,
@@ -170,6 +171,7 @@ class _Collector:
                 syntax.untyped.add(argument.arg)
             if name is not None:
                 syntax.sessions[argument.arg] = name
+        syntax.injected = injected(arguments)
         self.functions.append(syntax)
         if isinstance(node, ast.Lambda):
             if arguments.args and getattr(node, "session", None):
@@ -180,6 +182,12 @@ class _Collector:
             here = len(self.functions) - 1
             syntax.made = call_syntax(made[-1], here, owner) if made and made[-1] else None
         return len(self.functions) - 1, owner
+
+    def visit_given(self, node: ast.Return | ast.Yield, function: int, owner: str | None) -> Scope:
+        """Note which of its names a function returns or yields."""
+        if isinstance(node.value, ast.Name):
+            self.functions[function].gives.add(node.value.id)
+        return function, owner
 
     def visit_loop(
         self, node: ast.For | ast.AsyncFor | ast.While, function: int, owner: str | None
@@ -364,6 +372,8 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
     ast.Assign: _Collector.visit_assign,
     ast.AnnAssign: _Collector.visit_assign,
     ast.NamedExpr: _Collector.visit_assign,
+    ast.Return: _Collector.visit_given,
+    ast.Yield: _Collector.visit_given,
     ast.With: _Collector.visit_with,
     ast.AsyncWith: _Collector.visit_with,
     ast.For: _Collector.visit_loop,

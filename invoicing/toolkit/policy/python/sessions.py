@@ -91,9 +91,9 @@ def _session_names(project: Project, module: ModuleSyntax, function: int) -> set
     for scope in reversed([*scopes(module, function)]):
         # Its own parameters hide what is outside.
         sessions -= scope.parameters
-        sessions |= {
-            name for name, said in scope.sessions.items() if is_session(project, module, said)
-        }
+        said_by = [*scope.sessions.items(), *scope.injected.items()]
+        sessions |= {name for name, said in said_by if is_session(project, module, said)}
+        sessions |= scope.untyped & _used_as_sessions(project, module).get(id(scope), set())
         for name, bound in scope.names.items():
             said = bound if isinstance(bound, str) else f"{bound.callee}()"
             # Another name for one of them, or a call that makes one.
@@ -166,7 +166,7 @@ def _makes_sessions(project: Project, module: ModuleSyntax, name: str) -> bool:
 
 
 def _returns_session(project: Project, module: ModuleSyntax, name: str) -> bool:
-    """Tell of a function that says it returns, or yields, a session."""
+    """Tell of a function that says it returns, or yields, a session; or that does."""
     owner, _, last = (project.resolve(module, name) or "").rpartition(".")
     home = project.module(owner) or module
     known = project.notes.setdefault("returned", {})
@@ -174,7 +174,21 @@ def _returns_session(project: Project, module: ModuleSyntax, name: str) -> bool:
         functions = [each for each in home.functions if each.returns and not each.class_name]
         known[home.path] = {each.name: each.returns for each in functions}
     returned = known[home.path].get(last)
-    return returned is not None and is_kind_of(project, home, returned, SESSIONS)
+    if returned is not None and is_kind_of(project, home, returned, SESSIONS):
+        return True
+    asked = project.notes.setdefault("asked", {})
+    if (home.path, last) in asked:
+        return False
+    asked[home.path, last] = True
+    does = any(
+        each.name == last
+        and each.gives
+        and not each.class_name
+        and each.gives & _session_names(project, home, number)
+        for number, each in enumerate(home.functions)
+    )
+    del asked[home.path, last]
+    return does
 
 
 def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
@@ -185,9 +199,44 @@ def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
     if receiver in session_names(project, module, call):
         return True
     # `self.session.scalars(select(...))`: what it is given tells.
-    return method in UNMISTAKABLE and (
-        any(_is_expression(project, module, inner) for inner in call.inner)
-        or any(_is_bound(project, module, call, name) for name in call.arguments if name)
+    return method in UNMISTAKABLE and _is_given_sql(project, module, call)
+
+
+def _used_as_sessions(project: Project, module: ModuleSyntax) -> dict[int, set[str]]:
+    """Return the untyped parameters of each scope that are asked what only a session is.
+
+    That is an expression of SQL for a method that nothing but a session has, or a class for
+    `get`: a dictionary is not asked for `cls`.
+    """
+    known: dict[str, dict[int, set[str]]] = project.notes.setdefault("used as sessions", {})
+    if module.path not in known:
+        used = known[module.path] = {}
+        for call in module.calls:
+            receiver, _, method = call.callee.rpartition(".")
+            if receiver.isidentifier() and _asks_a_session(project, module, call, method):
+                for scope in scopes(module, call.function):
+                    if receiver in scope.bound:
+                        again = receiver in scope.names
+                        used.setdefault(id(scope), set()).update(set() if again else {receiver})
+                        break
+    return known[module.path]
+
+
+def _asks_a_session(project: Project, module: ModuleSyntax, call: CallSyntax, method: str) -> bool:
+    if method in UNMISTAKABLE:
+        return _is_given_sql(project, module, call)
+    if method not in {"get", "get_one", "query"} or not call.arguments:
+        return False
+    asked = call.arguments[0]
+    if asked is None or (asked == "cls" and call.class_name is None):
+        return False
+    owner = project.class_of(module, asked if asked != "cls" else str(call.class_name))
+    return owner is not None and project.is_mapped(owner)
+
+
+def _is_given_sql(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
+    return any(_is_expression(project, module, inner) for inner in call.inner) or any(
+        _is_bound(project, module, call, name) for name in call.arguments if name
     )
 
 

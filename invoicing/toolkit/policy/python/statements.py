@@ -66,7 +66,9 @@ def obstacle(project: Project, module: ModuleSyntax, call: CallSyntax, wanted: s
         used = set().union(*(_names_of(project, near) for near in _near(project, module)))
     hazards = sorted(HAZARDS[wanted] & used)
     if hazards:
-        return f"{hazards[0]}() is called {'in' if run is not None else 'near'} its statement"
+        if run is not None:
+            return f"{hazards[0]}() is called in its statement"
+        return f"{hazards[0]}() is called in this file or near it, maybe on its statement"
     near = [module] if run is not None else _near(project, module)
     if any(
         _is_of_connection(each, other) for each in near for other in (outer if run else each.calls)

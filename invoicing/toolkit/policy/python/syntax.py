@@ -169,6 +169,8 @@ class FunctionSyntax:
 
     Attributes:
         sessions: names that stand for a session, with what says so: an annotation or a call.
+        injected: its parameters that a dependency fills in, with the call that makes each.
+        gives: the names that it returns or yields.
         untyped: its parameters without an annotation.
         parameters: all of them.
         names: what local names are bound to: the callee of a call, or another name.
@@ -187,6 +189,8 @@ class FunctionSyntax:
     """
 
     sessions: dict[str, str] = field(default_factory=dict)
+    injected: dict[str, str] = field(default_factory=dict)
+    gives: set[str] = field(default_factory=set)
     untyped: set[str] = field(default_factory=set)
     parameters: set[str] = field(default_factory=set)
     names: dict[str, CallSyntax | str] = field(default_factory=dict)

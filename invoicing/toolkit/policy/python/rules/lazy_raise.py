@@ -80,13 +80,16 @@ def _backref(project: Project, relationship: Relationship) -> Iterator[PolicyFin
         ),
         None,
     )
-    if made is not None and project.keyword(relationship.module, made, "lazy").text == "raise":
+    lazy = project.keyword(relationship.module, made, "lazy").text if made is not None else None
+    if lazy == "raise":
         return
-    name = backref.text or (made.arguments[0] if made and made.arguments else None) or "..."
+    said = (made.text or next(iter(made.arguments), None)) if made is not None else None
+    name = backref.text or said or "..."
+    has = f'lazy="{lazy}"' if lazy is not None else "no lazy="
     yield relationship.module.finding(
         (made or relationship.call).place,
         SLUG,
-        f"the backref {name} of {relationship.name} has no lazy=",
+        f"the backref {name} of {relationship.name} has {has}",
         'write a relationship with lazy="raise" on both sides, by back_populates',
     )
 
