@@ -20,6 +20,7 @@ from playwright.async_api import Error, expect
 from tests.browser.conftest import ROOT
 from tests.browser.lab import PATIENCE
 from tests.cli.here import PROGRAM
+from tests.cli.rename_line import HEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def started(sample_url: URL) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         port = free.getsockname()[1]
     url = sample_url.render_as_string(hide_password=False)
     process = subprocess.Popen(
-        [*PROGRAM, "app", f"--port={port}", "--as-of=2026-06-30"],
+        [*PROGRAM[:-1], HEED + PROGRAM[-1], "app", f"--port={port}", "--as-of=2026-06-30"],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url},
         stdout=subprocess.PIPE,
@@ -49,7 +50,7 @@ def started(sample_url: URL) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         yield process.stdout.readline().strip(), process
     finally:
         process.kill()
-        process.wait(30)
+        process.communicate(timeout=30)
 
 
 async def test_pages_are_read_filtered_and_drilled_into(
