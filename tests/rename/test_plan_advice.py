@@ -54,6 +54,24 @@ async def test_a_system_column_is_refused_by_its_name(
             await refusals(empty_database_url, strategy, replace(TARGET, old=name))
 
 
+async def test_what_cannot_be_let_through_is_not_accepted_in_silence(
+    empty_database_url: URL,
+) -> None:
+    await make_bills(empty_database_url)
+    await execute(
+        empty_database_url,
+        "CREATE FUNCTION doubles() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.amt := NEW.amt * 2; RETURN NEW; END'",
+        "CREATE TRIGGER doubles BEFORE INSERT ON bill FOR EACH ROW EXECUTE FUNCTION doubles()",
+    )
+    slug = "before-trigger-function"
+    assert slug in await refusals(empty_database_url, "columns")
+    accept = frozenset({f"{slug}:public.doubles()"})
+    async with renaming(empty_database_url, accept=accept) as rename:
+        with pytest.raises(UsageError, match=r"cannot accept .*: it names"):
+            await rename.plan()
+
+
 async def test_a_wrong_name_lists_only_what_can_be_accepted(empty_database_url: URL) -> None:
     await make_bills(empty_database_url)
     async with renaming(empty_database_url, accept=frozenset({"update-trigger:t"})) as rename:

@@ -85,7 +85,11 @@ def check(accept: Collection[str], findings: Iterable[PlanFinding]) -> None:
 
 
 def check_plan(accept: Collection[str], findings: Collection[PlanFinding]) -> None:
-    """Refuse the same of the plan, which does not know what only the gate will find."""
+    """Refuse the same of the plan, which does not know what only the gate will find.
+
+    Raises:
+        UsageError: there is no such finding, or it is one that cannot be let through.
+    """
     check_kinds(accept)
     # What its owner has to change before the contract is accepted at the gate, by the same name.
     names = {finding.name or f"{finding.slug}:{finding.subject}" for finding in findings}
@@ -93,9 +97,14 @@ def check_plan(accept: Collection[str], findings: Collection[PlanFinding]) -> No
     now = {
         finding.name or f"{finding.slug}:{finding.subject}"
         for finding in findings
-        if finding.name or (finding.verdict in {"refused", "later"} and finding.slug in _KINDS)
+        if finding.name or (finding.verdict == "later" and finding.slug in _KINDS)
     }
     _refuse(of_plan - names, now)
+    for finding in findings:
+        name = f"{finding.slug}:{finding.subject}"
+        if finding.verdict == "refused" and not finding.name and name in accept:
+            message = f"cannot accept {name!r}: {finding.message}. Nothing was changed"
+            raise UsageError(message)
 
 
 def check_kinds(accept: Collection[str]) -> None:
