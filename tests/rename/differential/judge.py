@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
 # What a person may accept without any other change, as long as no client does what it names.
-_ACCEPTED = frozenset({"published-state"})
+_ACCEPTED = frozenset({"null-default", "published-state"})
 _OURS = ("--exclude-schema=invoicing_rename",)
 
 

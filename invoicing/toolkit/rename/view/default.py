@@ -5,10 +5,11 @@ INSERT would write both), and writes NULL. So a trigger on the table, before all
 the statement where an UPDATE writes NULL to the column: one that says DEFAULT is given the table's
 default, in the client's own session, as it is at that moment.
 
-What it does not detect: a statement within a function in SQL, whose text the server does not give
-(the plan refuses those that it finds); DEFAULT for an identity column. Where a text says both
-DEFAULT and another value for the column, or has DEFAULT in a list of values, it is an error, not a
-guess.
+What it does not detect: a spelling such as `SET"it"=DEFAULT`, for a text is looked at, not parsed
+(so the plan asks to accept it where NULL could be written), what a dollar-quoted string has in it,
+and DEFAULT for an identity column; a statement within a function in SQL, whose text the server does
+not give (the plan refuses those that it finds). Where a text says both DEFAULT and another value
+for the column, or has DEFAULT in a list of values, it is an error, not a guess.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
 
 # What may have anything in it: strings and comments.
-_PASSED_OVER = r"'([^']|'')*'|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*"
+_PASSED_OVER = r"[eE]'([^'\\]|\\.|'')*'|'([^']|'')*'|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*"
 _HINT = "Set the column to DEFAULT in a statement that gives it no other value, nor in a list."
 # A statement is looked at as far as its values, which may be megabytes.
 _FUNCTION = r"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
@@ -105,7 +106,7 @@ def default_function(names: Names) -> str:
     Nothing is pinned for it: the default is printed, and read again, as the client's session does.
     """
     either, given = _either(names), _given(names)
-    another = rf"(\mset\M|,)\s*({either})\s*=(?!\s*default\M)"
+    another = rf"(\mset\M|,)\s*({either})\s*=(?![\s(]*default\M)"
     listed = rf"\((([^()]*,)?\s*)({either})\s*(,[^()]*)?\)\s*=.*\mdefault\M"
     message = f"it is ambiguous whether {names.table}.{names.new} is to have its default here"
     values = {
@@ -140,7 +141,7 @@ async def asking_for_default(context: RenameContext) -> list[PlanFinding]:
 
 
 def _given(names: Names) -> str:
-    return rf'(^|[^\w$".])({_either(names)})\s*=\s*default\M'
+    return rf'(^|[^\w$".])({_either(names)})\s*=[\s(]*default\M'
 
 
 def _either(names: Names) -> str:

@@ -183,8 +183,16 @@ def _column(facts: asyncpg.Record, column: Column, target: Target) -> list[PlanF
         return [refused("domain-default", name, message)]
     if column.default is None:
         return []
-    message = "UPDATE ... SET it = DEFAULT is given it by a trigger while the view stands"
-    return [PlanFinding("null-default", name, "carried", message)]
+    if column.not_null:
+        # What the trigger does not recognise is an error, no other value.
+        message = "UPDATE ... SET it = DEFAULT is given it by a trigger while the view stands"
+        return [PlanFinding("null-default", name, "carried", message)]
+    message = (
+        "UPDATE ... SET it = DEFAULT is recognised by its text while the view stands, and in a "
+        "spelling that is not recognised would write NULL (an INSERT has the default). If no code "
+        "does that, or as usual: --accept null-default"
+    )
+    return [refused("null-default", name, message)]
 
 
 async def _names(
