@@ -21,6 +21,7 @@ from uuid import uuid4
 import asyncpg
 import psutil
 import pytest
+from hypothesis import settings
 
 from invoicing.cli.late import postpone_grammar
 from invoicing.db import Database, parse_url
@@ -39,6 +40,9 @@ __all__ = ["pytest_collection_modifyitems"]
 TEMPLATE = "invoicing_test_template"
 # Each worker imports what reads notebooks.
 postpone_grammar()
+# How long an example takes is the machine's to say.
+settings.register_profile("any machine", parent=settings(), deadline=None)
+settings.load_profile("any machine")
 
 
 # A throw-away server may lose everything when the machine stops, so it waits for no disk.
