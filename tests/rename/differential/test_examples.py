@@ -107,6 +107,8 @@ _DEFAULTS = tuple(
             "DO $$ BEGIN UPDATE @t SET @c = DEFAULT WHERE id = 7;"
             " UPDATE @t SET @c = NULL WHERE id = 8; END $$"
         ),
+        "UPDATE @t SET @c = (( default )) WHERE id = 1",
+        "UPDATE @t SET note = E'it\\'s, amt = default, cents = default', @c = NULL WHERE id = 3",
         "SELECT @s.reset(2)",
     )
     for work in statement(sql, by)
@@ -121,7 +123,7 @@ def _with_default(default: str, *more: str, table: str = TABLE, ending: str = "c
     """Return a table behind a view, with work that asks for the column's default."""
     made = table.replace("bigint", f"bigint DEFAULT {default}")
     part = "CREATE TABLE @s.low PARTITION OF @t DEFAULT" if "PARTITION" in table else "SELECT 1"
-    work = dict.fromkeys(("expand", "backfill"), _DEFAULTS) | {"before": _DEFAULTS[:6]}
+    work = dict.fromkeys(("expand", "backfill"), _DEFAULTS) | {"before": _DEFAULTS[:8]}
     case = example(made, part, ROWS, *more, strategy="view", ending=ending, work=work)
     text = Part("function", (_RESET.replace("CREATE", "CREATE OR REPLACE", 1),), is_text=True)
     return replace(case, parts=(*case.parts, text))
