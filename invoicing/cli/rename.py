@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from invoicing.cli import rename_output as output
 from invoicing.cli import rename_practice, rename_rehearse, rename_revisions
 from invoicing.cli.output import echo_for_program, errors
-from invoicing.cli.rename_options import CommandContext, rename_command
+from invoicing.cli.rename_options import CommandContext, Form, Watch, rename_command
 from invoicing.cli.rename_run import (
     ask,
     ask_for_name,
@@ -168,17 +168,7 @@ def verify(context: CommandContext) -> None:
 
 
 @rename_command(app)
-def status(
-    *,
-    context: CommandContext,
-    watch: Annotated[
-        float | None, typer.Option(min=0.2, help="Refresh every so many seconds.")
-    ] = None,
-    form: Annotated[
-        Literal["text", "json", "openmetrics"],
-        typer.Option("--format", help="openmetrics: for Prometheus."),
-    ] = "text",
-) -> None:
+def status(*, context: CommandContext, watch: Watch = None, form: Form = "text") -> None:
     """Show the state of a rename, from any connection, while it runs or not.
 
     Example: invoicing rename status invoice amt amount_cents --watch 1

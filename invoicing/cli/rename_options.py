@@ -113,6 +113,12 @@ _OPTIONS: dict[str, Any] = {
     ],
 }
 
+Watch = Annotated[float | None, typer.Option(min=0.2, help="Refresh every so many seconds.")]
+Form = Annotated[
+    Literal["text", "json", "openmetrics"],
+    typer.Option("--format", help="openmetrics: for Prometheus."),
+]
+
 
 @dataclass(frozen=True)
 class CommandContext:

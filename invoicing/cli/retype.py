@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,7 +13,7 @@ from invoicing.cli import rename
 from invoicing.cli import rename_output as output
 from invoicing.cli.output import echo_text, errors
 from invoicing.cli.progress import shown_progress
-from invoicing.cli.rename_options import CommandContext, retype_command
+from invoicing.cli.rename_options import CommandContext, Form, Watch, retype_command
 from invoicing.cli.rename_run import (
     ask,
     ask_for_name,
@@ -229,17 +229,7 @@ def verify(context: CommandContext) -> None:
 
 
 @retype_command(app)
-def status(
-    *,
-    context: CommandContext,
-    watch: Annotated[
-        float | None, typer.Option(min=0.2, help="Refresh every so many seconds.")
-    ] = None,
-    form: Annotated[
-        Literal["text", "json", "openmetrics"],
-        typer.Option("--format", help="openmetrics: for Prometheus."),
-    ] = "text",
-) -> None:
+def status(*, context: CommandContext, watch: Watch = None, form: Form = "text") -> None:
     """Show how far the change is, from any connection, while it runs or not.
 
     Example: invoicing retype status loan fee --watch 1

@@ -181,14 +181,22 @@ def _returns_session(project: Project, module: ModuleSyntax, name: str) -> bool:
         return False
     asked[home.path, last] = True
     does = any(
-        each.name == last
-        and each.gives
-        and not each.class_name
-        and each.gives & _session_names(project, home, number)
-        for number, each in enumerate(home.functions)
+        home.functions[number].gives & _session_names(project, home, number)
+        for number in _giving(project, home).get(last, ())
     )
     del asked[home.path, last]
     return does
+
+
+def _giving(project: Project, module: ModuleSyntax) -> dict[str, list[int]]:
+    """Return the numbers of a module's functions that return or yield a name, by their own."""
+    known: dict[str, dict[str, list[int]]] = project.notes.setdefault("giving", {})
+    if module.path not in known:
+        by_name = known[module.path] = {}
+        for number, function in enumerate(module.functions):
+            if function.gives and not function.class_name:
+                by_name.setdefault(function.name, []).append(number)
+    return known[module.path]
 
 
 def is_query(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:

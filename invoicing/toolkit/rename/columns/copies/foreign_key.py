@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.session import RenameSession
 
-# A key to a partitioned table has constraints to its partitions too, which PostgreSQL makes.
-QUERY = """
-SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid, q.oid AS parent,
-    coalesce(q.confrelid <> k.confrelid, false) AS referred_part,
-    k.confrelid AS refers, rn.nspname AS referred_schema, r.relname AS referred_table,
-    ARRAY(SELECT a.attname::text
+# What a foreign key `k` is, with the words for its `actions`.
+DESCRIBED = """ARRAY(SELECT a.attname::text
         FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
         ORDER BY u.place) AS columns,
@@ -41,7 +37,13 @@ SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid
     coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', '') = 'false' AS not_enforced,
     -- ON DELETE SET NULL (columns) came with 15, PERIOD with 18.
     coalesce(pg_catalog.to_jsonb(k) ->> 'confdelsetcols', pg_catalog.to_jsonb(k) ->> 'conperiod',
-        'false') <> 'false' AS unsupported,
+        'false') <> 'false' AS unsupported,"""
+# A key to a partitioned table has constraints to its partitions too, which PostgreSQL makes.
+QUERY = """
+SELECT k.oid, k.conrelid AS relation, k.conname AS name, k.convalidated AS valid, q.oid AS parent,
+    coalesce(q.confrelid <> k.confrelid, false) AS referred_part,
+    k.confrelid AS refers, rn.nspname AS referred_schema, r.relname AS referred_table,
+    {described}
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment
 FROM unnest($1::oid[], $2::text[]::int2[]) WITH ORDINALITY AS t (relid, attnum, place)
 JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relid
@@ -52,7 +54,7 @@ JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace,
     ) AS w (actions)
 WHERE k.contype = 'f' AND t.attnum = ANY (k.conkey)
 ORDER BY t.place, k.oid
-"""
+""".replace("{described}", DESCRIBED)
 _PARTS = """
 SELECT q.conrelid, q.conname, k.conrelid, k.confrelid, k.conname FROM pg_catalog.pg_constraint AS k
 JOIN pg_catalog.pg_constraint AS q ON q.oid = k.conparentid WHERE k.conrelid = ANY ($1::oid[])

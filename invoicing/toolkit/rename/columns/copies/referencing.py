@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from invoicing.toolkit.rename.columns.copies.foreign_key import ForeignKeyCopy
+from invoicing.toolkit.rename.columns.copies.foreign_key import DESCRIBED, ForeignKeyCopy
 from invoicing.toolkit.rename.names import qualified, quote
 from invoicing.toolkit.rename.table import ResolvedTable
 
@@ -24,22 +24,7 @@ if TYPE_CHECKING:
 _QUERY = """
 SELECT k.oid, k.conrelid, n.nspname AS schema, c.relname AS table, c.relkind = 'p' AS partitioned,
     k.conname AS name, k.convalidated AS valid, k.confrelid AS refers,
-    ARRAY(SELECT a.attname::text
-        FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-        ORDER BY u.place) AS columns,
-    ARRAY(SELECT a.attname::text
-        FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS u (attnum, place)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.attnum
-        ORDER BY u.place) AS referred_columns,
-    pg_catalog.concat(CASE WHEN k.confmatchtype = 'f' THEN ' MATCH FULL' END,
-        ' ON UPDATE ' || pg_catalog.jsonb_extract_path_text(w.actions, k.confupdtype::text),
-        ' ON DELETE ' || pg_catalog.jsonb_extract_path_text(w.actions, k.confdeltype::text),
-        CASE WHEN k.condeferrable THEN ' DEFERRABLE' END,
-        CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' END) AS rules,
-    coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', '') = 'false' AS not_enforced,
-    coalesce(pg_catalog.to_jsonb(k) ->> 'confdelsetcols', pg_catalog.to_jsonb(k) ->> 'conperiod',
-        'false') <> 'false' AS unsupported,
+    {described}
     pg_catalog.obj_description(k.oid, 'pg_constraint') AS comment,
     pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned, h.attname::text AS referring,
     pg_catalog.format_type(h.atttypid, h.atttypmod) AS type,
@@ -57,7 +42,7 @@ LEFT JOIN pg_catalog.pg_type AS t ON t.oid = $3::pg_catalog.text::pg_catalog.reg
     ) AS w (actions)
 WHERE k.contype = 'f' AND k.confrelid = $1 AND k.conparentid = 0 AND r.attnum = ANY (k.confkey)
 ORDER BY k.oid
-"""
+""".replace("{described}", DESCRIBED)
 
 
 @dataclass(frozen=True, kw_only=True)
