@@ -42,15 +42,19 @@ _VIEW = re.compile(r"[.,]? (?:Or use|Use|or use) --strategy view(?:, which keeps
 _ORDER = ("refused", "later", "noted", "carried")
 
 
-async def make_plan(context: RenameContext) -> Plan:
+async def make_plan(context: RenameContext, *, compare: bool = True) -> Plan:
     """Look at the catalog; nothing is touched.
+
+    Args:
+        context: the rename.
+        compare: whether other strategies are asked as well, though this one refuses nothing.
 
     Raises:
         UsageError: there is no such column.
         RenameRefusedError: this account may not read what has to be looked at.
     """
     try:
-        return await _make_plan(context)
+        return await _make_plan(context, compare=compare)
     except asyncpg.InsufficientPrivilegeError as error:
         rows = await context.connection.fetch(_UNREADABLE, context.table.oid)
         missing = [PlanFinding(*row) for row in rows]
@@ -61,16 +65,22 @@ async def make_plan(context: RenameContext) -> Plan:
         raise RenameRefusedError(context.target, [first, *missing[1:]]) from None
 
 
-async def _make_plan(context: RenameContext) -> Plan:
+async def _make_plan(context: RenameContext, *, compare: bool) -> Plan:
     context.column()
     stands, converted = context.table.base is not None, context.conversion is not None
-    plans = {
-        strategy.name: await strategy.plan(context)
+    possible = {
+        strategy.name: strategy
         for strategy in STRATEGIES
         if (strategy.behind_view or not stands) and (not converted or strategy.changes_type)
     }
     wanted = context.options.strategy
-    chosen = wanted if wanted in plans else next(iter(plans))
+    chosen = wanted if wanted in possible else next(iter(possible))
+    plans = {chosen: await possible[chosen].plan(context)}
+    if compare or any(finding.verdict == "refused" for finding in plans[chosen].findings):
+        plans = {
+            name: plans.get(name) or await strategy.plan(context)
+            for name, strategy in possible.items()
+        }
     findings = _with_alternatives(chosen, plans)
     if converted:
         findings = [replace(found, message=_VIEW.sub("", found.message)) for found in findings]

@@ -109,7 +109,7 @@ class Rename:
                 verb = "rollback" if phase is Phase.ROLLING_BACK else "contract"
                 raise self._turn(phase, "expand", self._run(verb))
             bound = await bind(session)
-            plan = await make_plan(bound)
+            plan = await make_plan(bound, compare=False)
             strategy = await self._strategy(session, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
                 await strategy.repair(bound)
