@@ -7,14 +7,16 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TextIO
 from unittest.mock import patch
 
 from invoicing.cli.main import main
+from tests.cli.forked import run_forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 MAIN = "from invoicing.cli.main import main; main()"
 PROGRAM = (sys.executable, "-c", MAIN)
@@ -46,14 +48,20 @@ def run_apart(
     cwd: Path | None = None,
     check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=check,
-        timeout=300,
-    )
+    """Run a command in a process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: it failed, and `check` says that it may not.
+    """
+    command = ["invoicing", *map(str, arguments)]
+    with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        streams = [nothing.fileno(), out.fileno(), err.fileno()]
+        code = run_forked(environment, command[1:], cwd or Path.cwd(), streams)
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read().decode())
+    run = subprocess.CompletedProcess(command, code, *said)
+    if check:
+        run.check_returncode()
+    return run
