@@ -102,7 +102,7 @@ def _become(
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["invoicing", *arguments]
-        sys.path[0] = ""
+        sys.path[:1] = ["", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         main()
         code = 0
     except SystemExit as end:
