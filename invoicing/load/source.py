@@ -122,7 +122,7 @@ def _first_character(path: Path, encoding: str | None) -> str:
     with open_text(path, encoding) as file:
         try:
             return file.read(_FIRST_CHARACTERS).lstrip()[:1]
-        except (*READ_ERRORS, UnicodeError):
+        except READ_ERRORS:
             return ""
 
 

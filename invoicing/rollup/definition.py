@@ -54,8 +54,8 @@ class Definition:
     def functions(self) -> list[str]:
         """Create the trigger functions, or replace them; whoever may write needs no right more."""
         bodies = {
-            f"{TABLES[0]}_rollup": self._of_invoices(),
-            f"{TABLES[1]}_rollup": self._of_lines(),
+            f"{TABLES[0]}_rollup": self._unless_inherited() + self._of_invoices(),
+            f"{TABLES[1]}_rollup": self._unless_inherited() + self._of_lines(),
         }
         bodies[GUARD] = f"DELETE FROM {self.schema}.invoice_rollup;"
         return [
@@ -162,6 +162,17 @@ class Definition:
                 GROUP BY invoice_id
             ) AS l ON l.invoice_id = i.id
             WHERE coalesce(l.cents, 0) <> coalesce(i.{self.amount}, 0)
+        """
+
+    def _unless_inherited(self) -> str:
+        """Give the roll-up up where a statement's rows may be those of a child, too."""
+        return f"""
+                IF TG_OP IN ('UPDATE', 'DELETE') AND EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_inherits WHERE inhparent = TG_RELID
+                ) THEN
+                    DELETE FROM {self.schema}.invoice_rollup;
+                    RETURN NULL;
+                END IF;
         """
 
     def _of_invoices(self) -> str:

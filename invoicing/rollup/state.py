@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, literal_column, select, text
 
-from invoicing.rollup.definition import GUARDS, TRIGGERS
+from invoicing.rollup.definition import GUARDS, TABLES, TRIGGERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +32,15 @@ _ANY_TRIGGER = (
     f" WHERE tgrelid IN ({_RELATIONS}) AND tgname IN ({_NAMES}))"
 )
 _SUBSCRIBED = f"EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
+# A child's rows are the parent's too, and fire the triggers of the child.
+_FAMILY = (
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i"
+    f" WHERE i.inhparent IN ({_RELATIONS}) OR i.inhrelid IN ({_RELATIONS}))"
+)
+# Totals are of all rows, whoever asks.
+_READ_BY_ROW = " OR ".join(
+    f"row_security_active(CAST('{table}' AS regclass))" for table in ("account", *TABLES)
+)
 
 
 def is_usable() -> ColumnElement[bool]:
@@ -41,11 +50,13 @@ def is_usable() -> ColumnElement[bool]:
     restore with session_replication_role = replica too; and they and their functions are still as
     one transaction made them: whoever switches one off and on again, or replaces it, writes its row
     of the catalog anew. Whoever else writes to the totals (a restore of data) deletes the row that
-    says it is built. What a subscription writes fires no trigger of a statement. A part of the
-    reading statement, so that it is of the same snapshot.
+    says it is built. What a subscription writes fires no trigger of a statement, nor does what
+    is written to a table that inherits. Whoever may see some rows only, by row-level security, has
+    no use for totals of all. A part of the reading statement, so that it is of the same snapshot.
     """
     condition = (
-        f"EXISTS (SELECT FROM invoice_rollup) AND {_TRIGGERS} = {len(_ALL)} AND NOT {_SUBSCRIBED}"
+        f"EXISTS (SELECT 1 FROM invoice_rollup) AND {_TRIGGERS} = {len(_ALL)}"
+        f" AND NOT {_SUBSCRIBED} AND NOT {_FAMILY} AND NOT ({_READ_BY_ROW})"
     )
     return literal_column(f"({condition})", Boolean)
 
@@ -87,6 +98,16 @@ async def rollup_state(session: AsyncSession | AsyncConnection) -> RollupState:
         )
     elif row.subscribed:
         reason = "a subscription writes to its tables, which fires no trigger of a statement"
+    elif row.family:
+        reason = (
+            "a table inherits from its tables, or they from another, and the triggers see no "
+            "change of a child"
+        )
+    elif row.read_by_row:
+        reason = (
+            "row-level security lets this account see some rows only, and the totals are of all. "
+            "Its questions are answered from the invoices"
+        )
     return RollupState(not reason, reason, row.built_at, row.folded_at, row.unfolded)
 
 
@@ -101,4 +122,6 @@ _STATE = select(
     text(f"{_TRIGGERS} AS triggers"),
     text(f"{_ANY_TRIGGER} AS any_trigger"),
     text(f"{_SUBSCRIBED} AS subscribed"),
+    text(f"{_FAMILY} AS family"),
+    text(f"({_READ_BY_ROW}) AS read_by_row"),
 )

@@ -233,6 +233,31 @@ async def test_a_file_that_is_no_table_is_refused(database, files, content, reas
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("wide", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("order", ["-le", "-be"])
+async def test_a_wide_encoding_is_read_with_a_mark_and_without(database, files, wide, order):
+    """A mark says which of two it is; without one it has to be named."""
+    mark, text = "\ufeff".encode(wide + order), "id,name,plan\r\nA-1,Zoë,team\r\n"
+    for content, encoding in [
+        (mark + text.encode(wide + order), wide),
+        (mark + text.encode(wide + order), wide + order),
+        (text.encode(wide + order), wide + order),
+    ]:
+        path = files(accounts=content)["accounts"]
+        report = await load_files(database, accounts=path, encoding=encoding, dry_run=True)
+        assert report.files[0].inserted == 1
+    with pytest.raises(InputFileError, match=f"no byte order mark.*{wide}-le"):
+        await load_files(database, accounts=path, encoding=wide)
+
+
+@pytest.mark.parametrize("text", ["id,name,plan\nA-1,Zoë,team", '{"id": "A-1", "name": "x"}'])
+async def test_a_wide_file_that_ends_in_half_a_character_is_refused(database, files, text):
+    for length in (15, 25, 41, 2 * len(text) + 1):
+        path = files(accounts=text.encode("utf-16")[:length])["accounts"]
+        with pytest.raises((InputFileError, BadRowsError), match=r"truncated|header|lacks|bad"):
+            await load_files(database, accounts=path, encoding="utf-16")
+
+
 async def test_a_missing_file_a_folder_and_nothing_are_refused(database, tmp_path):
     with pytest.raises(InputFileError, match="there is no such file"):
         await load_files(database, lines=tmp_path / "absent.csv")

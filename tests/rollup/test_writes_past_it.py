@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invoicing.db import Database
-from invoicing.rollup import build_rollup, check_rollup, fold_rollup
+from invoicing.rollup import build_rollup, check_rollup, fold_rollup, rollup_state
 from invoicing.rollup.errors import NoRollupError
 from invoicing.sample import load_sample
 from invoicing.schemas.portfolio import Source
 from invoicing.toolkit.postgres import find_installation
 from tests.conftest import execute, fresh_database
-from tests.rollup.test_rollup import assert_answers_are_those_of_the_invoices
+from tests.rollup.test_rollup import answers, assert_answers_are_those_of_the_invoices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +95,63 @@ async def test_what_the_triggers_did_not_see_is_noticed(
     await build_rollup(rolled_up)
     await assert_answers_are_those_of_the_invoices(rolled_up, Source.ROLL_UP)
     assert not (await check_rollup(rolled_up)).different
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "source"),
+    [
+        ("SELECT 1", Source.ROLL_UP),
+        ("UPDATE invoice SET amount_cents = amount_cents + 1", Source.INVOICES),
+        ("DELETE FROM invoice WHERE currency = 'CHF'", Source.INVOICES),
+    ],
+)
+async def test_what_is_written_to_a_child_of_the_table_is_noticed(
+    rolled_up: Database, meanwhile: str, source: Source
+) -> None:
+    """A statement on the parent changes the child's rows, and its triggers are shown those too."""
+    await load_sample(rolled_up, accounts=5, invoices=60)
+    await execute(
+        rolled_up.url,
+        "CREATE TABLE invoice_archive () INHERITS (invoice)",
+        "INSERT INTO invoice_archive (id, account_id, currency, status, amount_cents)"
+        " SELECT gen_random_uuid(), id, 'CHF', 'open', 500 FROM account",
+    )
+    await assert_answers_are_those_of_the_invoices(rolled_up, Source.INVOICES)
+    async with rolled_up.read_only() as session:
+        assert "inherits" in (await rollup_state(session)).reason
+    await execute(rolled_up.url, meanwhile, "DROP TABLE invoice_archive")
+    await assert_answers_are_those_of_the_invoices(rolled_up, source)
+
+
+@pytest.mark.parametrize("table", ["account", "invoice", "invoice_line"])
+async def test_an_account_that_may_see_some_rows_is_not_shown_the_totals_of_all(
+    rolled_up: Database, table: str
+) -> None:
+    await load_sample(rolled_up, accounts=5, invoices=60)
+    role = f"some_rows_{rolled_up.url.database}"
+    seen = {
+        "account": "name > 'M'",
+        "invoice": "account_id = (SELECT min(id::text)::uuid FROM account)",
+        "invoice_line": "total_cents > 100",
+    }[table]
+    await execute(
+        rolled_up.url,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY some_rows ON {table} TO {role} USING ({seen})",
+    )
+    await assert_answers_are_those_of_the_invoices(rolled_up, Source.ROLL_UP)
+    try:
+        async with (
+            Database(rolled_up.url.set(username=role)) as limited,
+            limited.read_only() as session,
+        ):
+            _, sources = await answers(session)
+            assert sources == {Source.INVOICES}
+            assert "row-level security" in (await rollup_state(session)).reason
+    finally:
+        await execute(rolled_up.url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 async def run(program: str, *arguments: str) -> tuple[int | None, str]:
