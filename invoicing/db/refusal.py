@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 # The server ended the session, or is going down, or the connection broke.
 _LOST = ("08", "57P01", "57P02", "57P03")
+INSUFFICIENT_PRIVILEGE = "42501"
+_GRANT = (
+    "Ask the owner for the privilege. What an account needs that only reads: GRANT SELECT ON ALL "
+    "TABLES IN SCHEMA ... TO it"
+)
 UNDEFINED_TABLE, UNDEFINED_COLUMN, UNDEFINED_OBJECT = "42P01", "42703", "42704"
 
 
@@ -30,7 +35,10 @@ def refused(cause: BaseException | None) -> StatementFailedError:
         return SchemaMissingError(sqlstate, reason)
     if is_lost(cause):
         return ConnectionLostError(sqlstate, reason)
-    return StatementFailedError(sqlstate, reason, getattr(cause, "hint", None))
+    hint = getattr(cause, "hint", None)
+    if sqlstate == INSUFFICIENT_PRIVILEGE:
+        hint = hint or _GRANT
+    return StatementFailedError(sqlstate, reason, hint)
 
 
 def is_lost(error: object) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Date, case, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
+from invoicing.db.refusal import INSUFFICIENT_PRIVILEGE, explain
 from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.schemas.moments import DateOutOfRangeError
 from invoicing.schemas.portfolio import AgeBucket
@@ -40,11 +41,15 @@ async def summed(
     Raises:
         SumTooLargeError: a sum is beyond a BIGINT.
         DateOutOfRangeError: a date is of a year that Python cannot hold.
+        StatementFailedError: the account may not read a table, of the roll-up too.
     """
     try:
         return await session.execute(statement, values)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != OUT_OF_RANGE:
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        if sqlstate == INSUFFICIENT_PRIVILEGE:
+            raise explain(error) from None
+        if sqlstate != OUT_OF_RANGE:
             raise
         raise SumTooLargeError from None
     except (OverflowError, ValueError):

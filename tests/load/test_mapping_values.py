@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from babel.numbers import format_decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invoicing.load.mapping.cells import Columns, id_reader
 from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.rules import CellRule
 from invoicing.load.mapping.values import Amounts, CellError, Moments
+
+if TYPE_CHECKING:
+    from invoicing.load.source import InputSource
 
 SWISS = {"amounts": "major", "decimal": ".", "grouping": "'"}
 GERMAN = {"amounts": "major", "decimal": ",", "grouping": "."}
@@ -218,3 +225,13 @@ def test_a_moment_that_could_be_two_or_none_is_refused(value, options, rule):
     with pytest.raises(CellError) as refused:
         read(value, **options)
     assert refused.value.rule == rule
+
+
+@given(rows=st.lists(st.tuples(*[st.text("a/%25F", min_size=1, max_size=4)] * 3), unique=True))
+def test_ids_of_several_parts_are_one_only_where_all_parts_are(rows):
+    source = cast("InputSource", SimpleNamespace(columns=["a", "b", "c"], path=None))
+    read = id_reader(Columns(source, Options()), CellRule(columns=("a", "b", "c")), Options())
+    ids = [read(row) for row in rows]
+    assert len(set(ids)) == len(rows)
+    plain = [row for row in rows if not set("/%") & set("".join(row[1:]))]
+    assert {read(row) for row in plain} == {"/".join(row) for row in plain}

@@ -151,12 +151,21 @@ def id_reader(columns: Columns, rule: CellRule, options: Options) -> Reader:
         texts = [_id_part(part(cells), whole=whole) for part in parts]
         if None in texts:
             return None
-        text = "/".join(text for text in texts if text is not None)
+        text = _joined([text for text in texts if text is not None])
         if count is not None:
             text = f"{text}/{count.next(text)}"
         return text if not prefix or is_uuid(text) else prefix + text
 
     return read
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Return parts as one id, of which no two lists have the same.
+
+    The first may have slashes, as numbers of invoices do; one in a later part is written %2F.
+    """
+    first, *later = parts
+    return "/".join([first, *(part.replace("%", "%25").replace("/", "%2F") for part in later)])
 
 
 def _id_part(value: object, *, whole: bool) -> str | None:
