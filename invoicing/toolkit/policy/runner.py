@@ -17,6 +17,7 @@ from invoicing.toolkit.policy.cache import open_cache
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
 from invoicing.toolkit.policy.files import context, find_files, unmatched
 from invoicing.toolkit.policy.live import live_findings
+from invoicing.toolkit.policy.python.given import find_given_sessions
 from invoicing.toolkit.policy.python.project import Project
 from invoicing.toolkit.policy.reading import Files
 from invoicing.toolkit.policy.registry import all_rules, code_rules
@@ -169,6 +170,7 @@ def _answer(
     modules = list(chain.from_iterable(each.modules for each in checked))
     paths = {module.path for each in asked for module in each.modules}
     project = Project(modules, question.settings, question.root)
+    find_given_sessions(project)
     findings = _find(project, question.chosen)
     findings = proof.instead_of(findings) if proof is not None else findings
     more = elsewhere(findings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.python.sessions import scopes
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, FunctionSyntax, ModuleSyntax
 
 PARTIAL = {"functools.partial", "functools.partialmethod"}
@@ -41,7 +41,7 @@ def _through(
 ) -> set[str]:
     used: set[str] = set()
     for word in words:
-        for home, target in _targets(project, module, function, word):
+        for home, target in targets_of(project, module, function, word):
             if (home.path, target) not in above and len(above) < LONGEST:
                 free = _free(project, home, target, above | {(home.path, target)})
                 # Of a method, what it uses of its own parameters is not what its caller has.
@@ -62,6 +62,9 @@ def _free(
     for call in calls.get(function, ()):
         if not _is_locked(project, module, call):
             used |= words_of(call)
+    # `session = self.session`
+    names = module.functions[function].names
+    used |= {said for name in used if isinstance(said := names.get(name), str)}
     used |= _through(project, module, function, used, above)
     for lambda_ in nameless.get(function, ()):
         used |= _free(project, module, lambda_, above)
@@ -89,7 +92,7 @@ def _inside(
     return inside
 
 
-def _targets(
+def targets_of(
     project: Project, module: ModuleSyntax, function: int, word: str
 ) -> list[tuple[ModuleSyntax, int]]:
     """Return the functions that a name means where it stands."""
@@ -104,11 +107,30 @@ def _targets(
                 return []
             function = module.functions[function].parent
     mapped = project.classes.get(f"{module.module}.{owner}") if head == "self" and owner else None
-    for each in project.ancestors(mapped)[0] if mapped is not None else ():
-        target = _methods(project, each.module).get((each.syntax.name, method))
+    found = method_of(project, mapped, method) if mapped is not None else None
+    return [found] if found is not None else []
+
+
+def method_of(project: Project, owner: MappedClass, name: str) -> tuple[ModuleSyntax, int] | None:
+    """Return a class's method, its own or the nearest it inherits."""
+    for each in project.ancestors(owner)[0]:
+        target = _methods(project, each.module).get((each.syntax.name, name))
         if target is not None:
-            return [(each.module, target)]
-    return []
+            return each.module, target
+    return None
+
+
+def function_of(project: Project, name: str) -> tuple[ModuleSyntax, int] | None:
+    """Return the function of a dotted name, where it is one of a checked module."""
+    owner, _, last = name.rpartition(".")
+    home = project.module(owner)
+    target = _functions(project, home).get((0, last)) if home is not None else None
+    return (home, target) if home is not None and target is not None else None
+
+
+def free_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
+    """Return the names that a function uses and does not bind, by what it calls as well."""
+    return _free(project, module, function, frozenset({(module.path, function)}))
 
 
 def _functions(project: Project, module: ModuleSyntax) -> dict[tuple[int, str], int]:
