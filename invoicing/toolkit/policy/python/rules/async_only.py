@@ -119,12 +119,11 @@ def _call(
         name = made.rpartition(".")[2]
         yield _finding(module, call.place, f"{name} is not async", f"use {SYNC[made]}")
     elif made in MADE_IN_ONE_PLACE and not makes:
-        yield _finding(
-            module,
-            call.place,
-            f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module",
-            f"take it from {project.settings.session_module[0]}",
-        )
+        given = next(iter(project.settings.session_module), "*")
+        named = "the session module (session_module in [tool.invoicing.policy])"
+        message = f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module"
+        fix = f"take it from {named if '*' in given else given}"
+        yield _finding(module, call.place, message, fix)
     receiver, _, method = call.callee.rpartition(".")
     asynchronous = receiver.removesuffix(".sync_session")
     if asynchronous != receiver and method in QUERIES:
