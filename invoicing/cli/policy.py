@@ -16,6 +16,7 @@ from invoicing.errors import UsageError
 from invoicing.toolkit.policy import (
     FORMATS,
     PolicyFinding,
+    Problem,
     Proof,
     Report,
     all_rules,
@@ -161,9 +162,9 @@ def check_command(
         _unchecked(report)
         raise typer.Exit(_code(report, found=bool(fixes)))
     if fix:
-        _fix(root, only.findings, chosen, unsafe=unsafe_fixes)
+        unwritten = _fix(root, only.findings, chosen, unsafe=unsafe_fixes)
         report = run()
-        left = explain_left(root, report.findings, unsafe=unsafe_fixes)
+        left = explain_left(root, report.findings, unsafe=unsafe_fixes, unwritten=unwritten)
         report = replace(report, findings=left)
     if write is not None:
         write.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,10 @@ def _unchecked(report: Report) -> None:
         errors.print(str(problem), markup=False, highlight=False)
 
 
-def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:
+def _fix(
+    root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool
+) -> list[Problem]:
+    """Fix, and return the files that could not be written."""
     fixes = find_fixes(root, findings, paths=paths, unsafe=unsafe)
     problems = write_fixes(root, fixes)
     for problem in problems:
@@ -246,6 +250,7 @@ def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe
     written = [file for file in fixes if file.path not in failed]
     count = sum(len(file.findings) for file in written)
     errors.print(f"findings fixed: {count}, files changed: {len(written)}", highlight=False)
+    return problems
 
 
 def _hint(findings: list[PolicyFinding], *, unsafe: bool) -> None:

@@ -125,16 +125,17 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     # What was there before comes first: of two heads the one asked for is the second.
     opened = open_cache(cache) if cache is not None else None
     files = Files([*beside, *found.files], root, settings, texts or {}, opened)
+    not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     with _without_collecting():
         identities = files.identities(processes)
         is_plain = opened is not None and models is None and sql is None and proof is None
         answer = recalled(opened, question, identities) if opened and is_plain else None
         if answer is None:
             elsewhere = partial(_by_running, root, settings, models=models, sql=sql)
-            answer = _answer(files.read(processes), question, proof, elsewhere)
+            idle = {each.rule for each in not_run}
+            answer = _answer(files.read(processes), question, proof, elsewhere, idle)
             if opened is not None and is_plain and not texts:
                 remember(opened, question, identities, answer)
-    not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     reported = [finding for finding in answer.findings if strict or not finding.strict]
     return Report(
         sorted(
@@ -163,9 +164,13 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _answer(
-    checked: list[Checked], question: Question, proof: Proof | None, elsewhere: Elsewhere
+    checked: list[Checked],
+    question: Question,
+    proof: Proof | None,
+    elsewhere: Elsewhere,
+    idle: set[str],
 ) -> Answer:
-    """Judge what was read, all together."""
+    """Judge what was read, all together; rules that are idle say nothing of their comments."""
     asked = checked[len(checked) - question.asked :]
     modules = list(chain.from_iterable(each.modules for each in checked))
     paths = {module.path for each in asked for module in each.modules}
@@ -175,7 +180,7 @@ def _answer(
     findings = proof.instead_of(findings) if proof is not None else findings
     more = elsewhere(findings)
     wanted = [each for each in (*findings, *more) if each.rule in question.chosen]
-    kept, unused = judge(modules, wanted, question.chosen, all_rules())
+    kept, unused = judge(modules, wanted, question.chosen - idle, all_rules())
     here = [module for module in modules if module.path in paths]
     return Answer(
         [each for each in (*kept, *unused) if each.path in paths or each in more],
