@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from invoicing.toolkit.policy.files import relative_path, size_of, why_unreadable
+from invoicing.toolkit.policy.files import (
+    LARGEST,
+    module_name,
+    relative_path,
+    size_of,
+    why_unreadable,
+)
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.newer import Comment, Read, read_by_newest
 from invoicing.toolkit.policy.notebooks import code_cells, without_magics
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Read = TypeVar("_Read")
-# A file of so many bytes is data, whatever its name says.
-LARGEST = 20_000_000
 SUPPRESSION = re.compile(r"#\s*policy:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)(?:\s+--\s*(\S.*))?")
 
 
@@ -207,16 +211,3 @@ def _suppressions(text: str, read: Read) -> Iterator[Suppression]:
             slugs = tuple(re.split(r"\s*,\s*", match[1]))
             applies = lines_of(line, column, lines, statements)
             yield Suppression(line, applies, slugs, match[2])
-
-
-def module_name(path: Path, root: Path) -> str:
-    """Return the dotted name by which a file is imported: up to the first folder without one."""
-    parts = [path.stem] if path.stem != "__init__" else []
-    folder = path.resolve().parent
-    while (folder / "__init__.py").exists() and folder != folder.parent:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    if len(parts) <= 1 and folder.is_relative_to(root.resolve()):
-        # A namespace package, as a folder without __init__ is.
-        parts = [*folder.relative_to(root.resolve()).parts, *parts]
-    return ".".join(parts)

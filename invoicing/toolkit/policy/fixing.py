@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import Edit, Problem
-from invoicing.toolkit.policy.registry import all_rules
+from invoicing.toolkit.policy.registry import all_rules, fixable
 from invoicing.toolkit.policy.runner import check
 from invoicing.toolkit.policy.source import parse
 
@@ -56,17 +56,6 @@ def fix(
     failed = {problem.path for problem in write_fixes(root, fixes)}
     written = [file for file in fixes if file.path not in failed]
     return sum(len(file.findings) for file in written), [file.path for file in written]
-
-
-def fixable(findings: Iterable[PolicyFinding], *, unsafe: bool) -> list[PolicyFinding]:
-    """Return the findings that have a fix: a safe one, or with `unsafe` any."""
-    rules = all_rules()
-    kinds = {"safe", "unsafe"} if unsafe else {"safe"}
-    return [
-        finding
-        for finding in findings
-        if finding.is_fixable and rules[finding.rule].applicability in kinds
-    ]
 
 
 def find_fixes(
