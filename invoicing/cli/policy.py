@@ -13,31 +13,15 @@ import typer
 from invoicing.cli.files import writable
 from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
 from invoicing.errors import UsageError
-from invoicing.toolkit.policy import (
-    FORMATS,
-    PolicyFinding,
-    Proof,
-    Report,
-    all_rules,
-    as_diff,
-    check,
-    explain_left,
-    find_fixes,
-    fixable,
-    on_changed_lines,
-    root_of,
-    rules_page,
-    write_fixes,
-)
-from invoicing.toolkit.policy.baseline import without_known, write_baseline
+from invoicing.toolkit.policy import FORMATS, all_rules, check, fixable, root_of
 from invoicing.toolkit.policy.cache import FOLDER, open_cache
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.files import relative_path
-from invoicing.toolkit.policy.new_rule import write_rule
-from invoicing.toolkit.policy.page import first_example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from invoicing.toolkit.policy import PolicyFinding, Problem, Proof, Report
 
 app = typer.Typer(no_args_is_help=True, help="Lint SQLAlchemy code and Alembic migrations.")
 
@@ -156,16 +140,22 @@ def check_command(
     if fix or diff:
         only = _new_only(report, root, chosen, baseline, diff_base)
     if diff:
+        from invoicing.toolkit.policy import as_diff, find_fixes
+
         fixes = find_fixes(root, only.findings, paths=chosen, unsafe=unsafe_fixes)
         echo_for_program(as_diff(fixes).removesuffix("\n"))
         _unchecked(report)
         raise typer.Exit(_code(report, found=bool(fixes)))
     if fix:
-        _fix(root, only.findings, chosen, unsafe=unsafe_fixes)
+        from invoicing.toolkit.policy import explain_left
+
+        unwritten = _fix(root, only.findings, chosen, unsafe=unsafe_fixes)
         report = run()
-        left = explain_left(root, report.findings, unsafe=unsafe_fixes)
+        left = explain_left(root, report.findings, unsafe=unsafe_fixes, unwritten=unwritten)
         report = replace(report, findings=left)
     if write is not None:
+        from invoicing.toolkit.policy.baseline import write_baseline
+
         write.parent.mkdir(parents=True, exist_ok=True)
         write_baseline(write, report.findings)
         errors.print(f"findings written to {write}: {len(report.findings)}", highlight=False)
@@ -197,6 +187,8 @@ def _new_only(
 ) -> Report:
     """Leave out what a baseline knows, and what is not on lines of this change."""
     if baseline is not None:
+        from invoicing.toolkit.policy.baseline import without_known
+
         new, gone = without_known(baseline, report.findings, root=root, paths=paths)
         if new and new == report.findings:
             errors.print(f"no finding is in {baseline}: it hides nothing")
@@ -206,6 +198,8 @@ def _new_only(
                 f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
             )
     if diff_base is not None:
+        from invoicing.toolkit.policy import on_changed_lines
+
         changed = list(on_changed_lines(root, diff_base, report.findings))
         report = replace(report, findings=changed)
     return report
@@ -213,10 +207,11 @@ def _new_only(
 
 def _show(report: Report, output: str, *, unsafe: bool) -> None:
     echo = echo_json if output in {"json", "sarif"} else echo_text
-    echo(FORMATS[output](report, all_rules()))
+    # A text names rules, and says nothing else of them.
+    echo(FORMATS[output](report, {} if output == "text" else all_rules()))
     for note in report.notes:
         errors.print(f"note: {note}", markup=False, highlight=False)
-    _hint(report.findings, unsafe=unsafe)
+    _hint(report, unsafe=unsafe)
 
 
 def _prove(paths: list[Path], root: Path) -> Proof:
@@ -237,7 +232,12 @@ def _unchecked(report: Report) -> None:
         errors.print(str(problem), markup=False, highlight=False)
 
 
-def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool) -> None:
+def _fix(
+    root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe: bool
+) -> list[Problem]:
+    """Fix, and return the files that could not be written."""
+    from invoicing.toolkit.policy import find_fixes, write_fixes
+
     fixes = find_fixes(root, findings, paths=paths, unsafe=unsafe)
     problems = write_fixes(root, fixes)
     for problem in problems:
@@ -246,11 +246,12 @@ def _fix(root: Path, findings: list[PolicyFinding], paths: list[Path], *, unsafe
     written = [file for file in fixes if file.path not in failed]
     count = sum(len(file.findings) for file in written)
     errors.print(f"findings fixed: {count}, files changed: {len(written)}", highlight=False)
+    return problems
 
 
-def _hint(findings: list[PolicyFinding], *, unsafe: bool) -> None:
-    safe = len(fixable(findings, unsafe=False))
-    hidden = len(fixable(findings, unsafe=True)) - safe
+def _hint(report: Report, *, unsafe: bool) -> None:
+    safe = len(fixable(report.findings, unsafe=False, facts=report.facts))
+    hidden = len(fixable(report.findings, unsafe=True, facts=report.facts)) - safe
     shown = safe + hidden if unsafe else safe
     if shown:
         flags = "--fix --unsafe-fixes" if unsafe and hidden else "--fix"
@@ -269,6 +270,8 @@ def explain_rule(slug: str) -> str:
     rule = all_rules().get(slug)
     if rule is None:
         raise UnknownRuleError(slug, tuple(all_rules()))
+    from invoicing.toolkit.policy.page import first_example
+
     bad, good = (
         "\n    ".join(first_example(examples).splitlines()) for examples in (rule.bad, rule.good)
     )
@@ -286,6 +289,8 @@ def rules(
     Example: invoicing policy rules
     """
     if markdown:
+        from invoicing.toolkit.policy import rules_page
+
         typer.echo(rules_page(), nl=False)
         return
     for rule in all_rules().values():
@@ -307,6 +312,8 @@ def new_rule(
     Example: invoicing policy new-rule no-surprise
     """
     root = root_of(Path())
+    from invoicing.toolkit.policy.new_rule import write_rule
+
     written = write_rule(root, slug, "migrations" if migrations else "python")
     for path in written:
         echo_for_program(str(path.relative_to(root)))

@@ -6,7 +6,7 @@ from collections import ChainMap
 from importlib import import_module
 from pathlib import Path
 
-from tests.policy.planted_models import PLANTED
+from tests.policy.planted_flow import PLANTED
 from tests.policy.project import MODELS
 
 HEAD = "from app.base import Base, Mapped, TimeStampedMixin, mapped_column, relationship\n"

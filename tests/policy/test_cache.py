@@ -15,6 +15,7 @@ import pytest
 from invoicing.toolkit.policy import FORMATS, all_rules, answers, check, reading
 from invoicing.toolkit.policy import cache as cache_module
 from invoicing.toolkit.policy.cache import Cache, open_cache, tool
+from invoicing.toolkit.policy.python import collect
 from tests.policy.cached_project import EDITS, NEVER_KEPT, begin
 from tests.policy.project import write
 from tests.policy.snippets import BAD
@@ -75,10 +76,8 @@ def test_a_second_check_reads_nothing_and_one_after_a_change_only_that(
     begin(root)
     first = shown(root, cache, [root])
     read: list[str] = []
-    collect = reading.collect
-    monkeypatch.setattr(
-        reading, "collect", lambda source: read.append(source.path) or collect(source)
-    )
+    kept = collect.collect
+    monkeypatch.setattr(collect, "collect", lambda source: read.append(source.path) or kept(source))
     assert shown(root, cache, [root]) == first
     assert read == []
     append(root / "app/models.py", "x = 1\n")

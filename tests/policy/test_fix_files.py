@@ -188,6 +188,7 @@ def test_a_file_that_may_not_be_written_is_said_and_left(tmp_path: Path) -> None
     run = policy(tmp_path, "check", "app", "--select", "collection-selectin", "--fix")
     assert run.returncode == 1
     assert "app/services.py: read-only" in run.stderr
+    assert "(not fixed: read-only, so its fixes are not written)" in run.stdout
     assert "findings fixed: 0" in run.stderr
     assert JOINED in (tmp_path / "app/services.py").read_text()
 

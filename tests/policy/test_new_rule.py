@@ -49,9 +49,9 @@ def test_a_rule_for_code_finds_its_fault_and_not_the_twin(
     assert run.returncode == 0, run.stderr
     rule, cases = (load(clone / line) for line in run.stdout.splitlines())
     assert "make pages" in run.stderr
-    monkeypatch.setattr("invoicing.toolkit.policy.runner.code_rules", lambda: (rule.RULE,))
+    monkeypatch.setattr("invoicing.toolkit.policy.judging.code_rules", lambda: (rule.RULE,))
     monkeypatch.setattr(
-        "invoicing.toolkit.policy.runner.all_rules", lambda: {"no-surprise": rule.RULE}
+        "invoicing.toolkit.policy.registry.all_rules", lambda: {"no-surprise": rule.RULE}
     )
     for number, planted in enumerate(cases.PLANTED.values()):
         for kind in ("fault", "twin"):

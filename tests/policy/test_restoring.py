@@ -178,3 +178,39 @@ def test_a_revision_that_says_what_it_does_not_restore_is_believed(tmp_path: Pat
         }
         folder = tmp_path / str(count)
         assert len(report_of(folder, files, select=["reversible-migration"]).findings) == count
+
+
+TWO = """
+op.create_table("note", sa.Column("a", sa.Text()), schema="audit")
+op.create_table("note", sa.Column("a", sa.Text()), schema="billing")
+"""
+PUBLIC = TWO.replace(', schema="billing"', "")
+DROPS = {
+    TWO: 'op.drop_table("note", schema="audit")\nop.drop_table("note", schema="billing")',
+    PUBLIC: 'op.execute("DROP TABLE public.note")\nop.drop_table("note", schema="audit")',
+}
+
+
+@pytest.mark.parametrize("two", [TWO, PUBLIC])
+def test_tables_of_one_name_in_two_schemas_are_two(two: str, tmp_path: Path) -> None:
+    assert said(tmp_path / "both", (two, DROPS[two])) == []
+    alone = DROPS[two].replace('op.drop_table("note", schema="audit")', "")
+    (message,) = said(tmp_path / "alone", (two, alone))
+    assert "audit.note" in message
+
+
+@pytest.mark.parametrize("two", [TWO, PUBLIC])
+def test_a_later_revision_knows_which_of_two_tables_it_changes(two: str, tmp_path: Path) -> None:
+    drop = 'op.drop_column("note", "a", schema="audit")'
+    back = 'op.add_column("note", sa.Column("a", sa.Text()), schema="audit")'
+    wrong = back.replace("audit", "billing") if two == TWO else back.replace(', schema="audit"', "")
+    assert said(tmp_path / "good", (two, DROPS[two]), (drop, back)) == []
+    assert "audit.note.a" in " ".join(said(tmp_path / "wrong", (two, DROPS[two]), (drop, wrong)))
+    renamed = 'op.rename_table("note", "memo", schema="audit")'
+    undone = 'op.rename_table("memo", "note", schema="audit")'
+    assert said(tmp_path / "renamed", (two, DROPS[two]), (renamed, undone)) == []
+
+
+def test_a_schema_that_is_named_once_is_the_search_path_s(tmp_path: Path) -> None:
+    made = 'op.create_table("note", sa.Column("a", sa.Text()), schema="app")'
+    assert said(tmp_path, (made, 'op.execute("SET search_path = app; DROP TABLE note")')) == []

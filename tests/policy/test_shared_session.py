@@ -180,3 +180,15 @@ def test_a_session_of_the_module_is_shared_by_its_functions(tmp_path: Path) -> N
     files = {"app/services/work.py": HEAD + dedent(text)}
     (finding,) = findings_of(tmp_path, files, "shared-session")
     assert finding.line == HEAD.count("\n") + 9
+
+
+def test_a_long_chain_of_functions_is_followed_to_its_end(tmp_path: Path) -> None:
+    links = "".join(f"    async def w{n}():\n        await w{n - 1}()\n" for n in range(1, 300))
+    text = (
+        "import asyncio\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
+        "async def f(session: AsyncSession):\n    async def w0():\n        await session.flush()\n"
+        f"{links}    await asyncio.gather(w299(), w299())\n"
+    )
+    assert findings_of(tmp_path, {"app/work.py": text}, "shared-session")
+    other = text.replace("session.flush()", "asyncio.sleep(1)")
+    assert not findings_of(tmp_path, {"app/work.py": other}, "shared-session")

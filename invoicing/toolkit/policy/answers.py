@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.cache import digest, tool
-from invoicing.toolkit.policy.revisions import home_of
+from invoicing.toolkit.policy.files import home_of
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.cache import Cache
@@ -41,12 +41,16 @@ class Question(NamedTuple):
         settings: its settings.
         chosen: the rules that run.
         asked: how many of the files are asked for: the last ones.
+        known: the rules that there are.
+        idle: those that do not run, so that a comment that allows them may be needed.
     """
 
     root: Path
     settings: PolicySettings
     chosen: set[str]
     asked: int
+    known: frozenset[str] = frozenset()
+    idle: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ met anyway.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,8 @@ ENVIRONMENT = "pyvenv.cfg"
 SUFFIXES = (".py", ".ipynb")
 PLACES = ("session_module", "models", "services", "migrations")
 FEW = 20
+# A file of so many bytes is data, whatever its name says.
+LARGEST = 20_000_000
 NOTHING = "no Python file or notebook is below it"
 
 
@@ -46,18 +49,18 @@ class FoundFiles(NamedTuple):
 
 def find_files(root: Path, paths: Sequence[Path], settings: PolicySettings) -> FoundFiles:
     """Find the Python files and notebooks below `paths`."""
-    seen: dict[Path, Path] = {}
+    seen: dict[str, Path] = {}
     problems: list[Problem] = []
     excluded: list[str] = []
     for path in paths:
         if not path.is_dir():
-            seen.setdefault(Path(os.path.realpath(path)), path)
+            seen.setdefault(os.path.realpath(path), path)
             continue
         count, before = 0, len(excluded)
-        inside = (path.resolve(), root.resolve())
+        inside = tuple(f"{folder.resolve()}".rstrip(os.sep) + os.sep for folder in (path, root))
         for file in _below(path, root, problems):
-            real = Path(os.path.realpath(file))
-            if file.exists() and not any(map(real.is_relative_to, inside)):
+            real = real_path(file)
+            if not real.startswith(inside) and file.exists():
                 continue
             shown = relative_path(file, root)
             if settings.matches(shown, settings.exclude):
@@ -74,13 +77,17 @@ def _why(excluded: list[str]) -> str:
     return f"the settings exclude all that is below it ({len(excluded)})" if excluded else NOTHING
 
 
-def context(root: Path, found: FoundFiles, settings: PolicySettings) -> list[Path]:
+def context(
+    root: Path, found: FoundFiles, settings: PolicySettings, paths: Sequence[Path] = ()
+) -> list[Path]:
     """Return the files that are read to judge others: all of the project's, where it is one.
 
     Without a pyproject.toml nothing says where a project ends; then they are the revisions beside
-    a revision.
+    a revision. Where all of it is in `paths`, there are no others.
     """
-    seen = {Path(os.path.realpath(file)) for file in found.files}
+    if any(path.is_dir() and path.resolve() == root.resolve() for path in paths):
+        return []
+    seen = {real_path(file) for file in found.files}
     if (root / "pyproject.toml").is_file():
         near = find_files(root, [root], settings).files
     else:
@@ -93,7 +100,7 @@ def context(root: Path, found: FoundFiles, settings: PolicySettings) -> list[Pat
             or (few and why_unreadable(file) is None and b"down_revision" in file.read_bytes())
         }
         near = [file for folder in sorted(folders) for file in sorted(folder.glob("*.py"))]
-    return [file for file in near if Path(os.path.realpath(file)) not in seen]
+    return [file for file in near if real_path(file) not in seen]
 
 
 def unmatched(
@@ -153,15 +160,60 @@ def size_of(path: Path) -> int:
         return 0
 
 
+@lru_cache(maxsize=65_536)
+def _real_folder(folder: str, _here: str) -> str:
+    return os.path.realpath(folder)
+
+
+def forget_folders() -> None:
+    """Forget where folders lead, and which are packages: that may have changed since."""
+    _real_folder.cache_clear()
+    _packages.cache_clear()
+
+
+def real_path(path: Path) -> str:
+    """Return a path without links; of a link to nothing, its own name where it is."""
+    text = str(path)
+    folder, name = os.path.split(text)
+    if name in {"", ".", ".."} or (path.is_symlink() and path.exists()):
+        return os.path.realpath(text)
+    return os.path.join(_real_folder(folder, os.getcwd()), name)
+
+
 def relative_path(path: Path, root: Path) -> str:
     """Return a path as it is shown: from the root, with slashes."""
     # A link to nothing is shown by its own name.
-    is_there = path.exists()
-    real = os.path.realpath(path if is_there else path.parent)
-    shown = real if is_there else f"{real}{os.sep}{path.name}"
-    top = os.path.realpath(root).rstrip(os.sep) + os.sep
+    shown = real_path(path)
+    top = _real_folder(str(root), os.getcwd()).rstrip(os.sep) + os.sep
     if shown + os.sep == top:
         return "."
     if top == os.sep:
         return Path(shown).as_posix()
     return shown[len(top) :].replace(os.sep, "/") if shown.startswith(top) else path.as_posix()
+
+
+def home_of(folder: Path) -> Path:
+    """Return the folder of the env.py that runs the revisions of a folder; itself without one."""
+    above = (folder, *folder.parents)
+    return next((each for each in above if (each / "env.py").is_file()), folder)
+
+
+@lru_cache(maxsize=65_536)
+def _packages(folder: str) -> tuple[str, tuple[str, ...]]:
+    """Return the folder that a folder is imported from, and the packages between them."""
+    above, name = os.path.split(folder)
+    if not name or not os.path.exists(os.path.join(folder, "__init__.py")):
+        return folder, ()
+    top, packages = _packages(above)
+    return top, (*packages, name)
+
+
+def module_name(path: Path, root: Path) -> str:
+    """Return the dotted name by which a file is imported: up to the first folder without one."""
+    parts = [path.stem] if path.stem != "__init__" else []
+    folder, packages = _packages(os.path.dirname(real_path(path)))
+    parts = [*packages, *parts]
+    if len(parts) <= 1 and Path(folder).is_relative_to(root.resolve()):
+        # A namespace package, as a folder without __init__ is.
+        parts = [*Path(folder).relative_to(root.resolve()).parts, *parts]
+    return ".".join(parts)

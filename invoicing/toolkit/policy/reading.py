@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from invoicing.toolkit.policy.cache import digest, tool
-from invoicing.toolkit.policy.files import relative_path, size_of, why_unreadable
+from invoicing.toolkit.policy.files import (
+    LARGEST,
+    module_name,
+    relative_path,
+    size_of,
+    why_unreadable,
+)
 from invoicing.toolkit.policy.finding import Problem
-from invoicing.toolkit.policy.newer import newest_python
-from invoicing.toolkit.policy.python.collect import collect
-from invoicing.toolkit.policy.revisions import check_migration
-from invoicing.toolkit.policy.source import LARGEST, module_name, read_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.cache import Cache
     from invoicing.toolkit.policy.python.syntax import ModuleSyntax
     from invoicing.toolkit.policy.settings import PolicySettings
+    from invoicing.toolkit.policy.source import SourceFile, Sources
 
 # Fewer bytes than this are checked before another process has started.
 WORTH_A_PROCESS = 1_500_000
@@ -142,6 +143,8 @@ def _of(path: Path, root: Path, content: bytes) -> str:
 
 @cache
 def _ipython() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("ipython")
     except PackageNotFoundError:
@@ -150,6 +153,8 @@ def _ipython() -> str:
 
 @cache
 def _newest() -> str:
+    from invoicing.toolkit.policy.newer import newest_python
+
     found = newest_python()
     return repr(found) if found is None else f"{found} {Path(found[1]).stat().st_mtime_ns}"
 
@@ -161,6 +166,10 @@ def _each(
     wanted = processes or (os.cpu_count() or 1 if size > WORTH_A_PROCESS else 1)
     if min(wanted, len(files)) <= 1:
         return [read(path) for path in files]
+    from concurrent.futures import ProcessPoolExecutor
+
+    # Once, and not in every process.
+    _readers()
     with ProcessPoolExecutor(wanted) as pool:
         return list(pool.map(read, files, chunksize=max(len(files) // (8 * wanted), 1)))
 
@@ -186,13 +195,24 @@ def _read(root: Path, settings: PolicySettings, texts: Mapping[str, bytes], path
         return Checked([], [Problem(relative_path(path, root), 1, what)])
 
 
+def _readers() -> tuple[Callable[..., Sources], Callable[[SourceFile], ModuleSyntax]]:
+    """Return what reads a file, and what keeps of it what the rules ask for."""
+    from invoicing.toolkit.policy.python.collect import collect
+    from invoicing.toolkit.policy.source import read_sources
+
+    return read_sources, collect
+
+
 def _read_file(path: Path, root: Path, settings: PolicySettings, text: bytes | None) -> Checked:
+    read_sources, collect = _readers()
     sources = read_sources(path, root, text)
     modules = []
     for source in sources.files:
         syntax = collect(source)
         # Wherever it stands: what says which revision it comes after is one.
         if "down_revision" in source.text or settings.matches(source.path, settings.migrations):
+            from invoicing.toolkit.policy.revisions import check_migration
+
             syntax.findings, syntax.revision = check_migration(source, settings)
         modules.append(syntax)
     return Checked(modules, sources.problems, sources.asked_newest)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.files import home_of
 from invoicing.toolkit.policy.migrations import (
     MigrationSettings,
     Revision,
@@ -44,12 +45,6 @@ def check_histories(revisions: Iterable[RevisionSteps], root: Path) -> Iterator[
         histories[home_of((root / revision.path).parent)].append(revision)
     for history in histories.values():
         yield from check_steps(history)
-
-
-def home_of(folder: Path) -> Path:
-    """Return the folder of the env.py that runs the revisions of a folder; itself without one."""
-    above = (folder, *folder.parents)
-    return next((each for each in above if (each / "env.py").is_file()), folder)
 
 
 def check_locks(config: Path, root: Path, settings: PolicySettings) -> list[PolicyFinding]:

@@ -6,31 +6,23 @@ import gc
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.answers import Answer, Question, homes_of, recalled, remember
+from invoicing.toolkit.policy.answers import Question, recalled, remember
 from invoicing.toolkit.policy.cache import open_cache
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
-from invoicing.toolkit.policy.files import context, find_files, unmatched
-from invoicing.toolkit.policy.live import live_findings
-from invoicing.toolkit.policy.python.project import Project
+from invoicing.toolkit.policy.files import context, find_files, forget_folders, unmatched
 from invoicing.toolkit.policy.reading import Files
-from invoicing.toolkit.policy.registry import all_rules, code_rules
-from invoicing.toolkit.policy.revisions import check_histories, check_locks
+from invoicing.toolkit.policy.registry import RuleFacts, rule_facts
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
-from invoicing.toolkit.policy.suppressions import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from invoicing.toolkit.policy.finding import PolicyFinding, Problem, Proof
-    from invoicing.toolkit.policy.reading import Checked
-
-    Elsewhere = Callable[[list[PolicyFinding]], list[PolicyFinding]]
 
 
 class NotRun(NamedTuple):
@@ -56,6 +48,7 @@ class Report:
         notes: settings that name nothing.
         not_run: rules that did not run, with the option that each needs.
         has_run: whether any rule has.
+        facts: what is known of the rules.
     """
 
     findings: list[PolicyFinding]
@@ -66,6 +59,7 @@ class Report:
     notes: tuple[str, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     has_run: bool = True
+    facts: dict[str, RuleFacts] = field(default_factory=dict)
 
 
 def check(  # noqa: PLR0913 -- each by its name, and none needed
@@ -111,29 +105,34 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         ModelsImportError: the package cannot be imported.
     """
     began = time.perf_counter()
+    forget_folders()
     for path in paths:
         # What is given as a text need not be saved yet.
         if not texts and not os.path.lexists(path):
             raise PolicyPathError(str(path))
     root = root or root_of(paths[0] if paths else Path())
     settings = settings or read_settings(root)
-    chosen = _chosen(select, (*ignore, *settings.ignore))
-    found = find_files(root, paths, settings)
-    beside = context(root, found, settings)
-    question = Question(root, settings, chosen, len(found.files))
-    # What was there before comes first: of two heads the one asked for is the second.
     opened = open_cache(cache) if cache is not None else None
+    facts = rule_facts(opened)
+    chosen = _chosen(facts, select, (*ignore, *settings.ignore))
+    found = find_files(root, paths, settings)
+    beside = context(root, found, settings, paths)
+    not_run = _not_run(facts, chosen, {"--models": models, "--sql": sql})
+    idle = frozenset(each.rule for each in not_run)
+    question = Question(root, settings, chosen, len(found.files), frozenset(facts), idle)
+    # What was there before comes first: of two heads the one asked for is the second.
     files = Files([*beside, *found.files], root, settings, texts or {}, opened)
     with _without_collecting():
         identities = files.identities(processes)
         is_plain = opened is not None and models is None and sql is None and proof is None
         answer = recalled(opened, question, identities) if opened and is_plain else None
         if answer is None:
-            elsewhere = partial(_by_running, root, settings, models=models, sql=sql)
-            answer = _answer(files.read(processes), question, proof, elsewhere)
+            from invoicing.toolkit.policy import judging
+
+            elsewhere = partial(judging.by_running, root, settings, models=models, sql=sql)
+            answer = judging.answer(files.read(processes), question, proof, elsewhere)
             if opened is not None and is_plain and not texts:
                 remember(opened, question, identities, answer)
-    not_run = _not_run(chosen, {"--models": models, "--sql": sql})
     reported = [finding for finding in answer.findings if strict or not finding.strict]
     return Report(
         sorted(
@@ -146,6 +145,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
         tuple(unmatched(root, paths, settings, found)),
         tuple(each for each in not_run if answer.has_migrations or each.rule in select),
         has_run=len(not_run) < len(chosen),
+        facts=facts,
     )
 
 
@@ -159,42 +159,6 @@ def _without_collecting() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _answer(
-    checked: list[Checked], question: Question, proof: Proof | None, elsewhere: Elsewhere
-) -> Answer:
-    """Judge what was read, all together."""
-    asked = checked[len(checked) - question.asked :]
-    modules = list(chain.from_iterable(each.modules for each in checked))
-    paths = {module.path for each in asked for module in each.modules}
-    project = Project(modules, question.settings, question.root)
-    findings = _find(project, question.chosen)
-    findings = proof.instead_of(findings) if proof is not None else findings
-    more = elsewhere(findings)
-    wanted = [each for each in (*findings, *more) if each.rule in question.chosen]
-    kept, unused = judge(modules, wanted, question.chosen, all_rules())
-    here = [module for module in modules if module.path in paths]
-    return Answer(
-        [each for each in (*kept, *unused) if each.path in paths or each in more],
-        list(chain.from_iterable(each.problems for each in asked)),
-        sum(module.lines for each in asked for module in each.modules),
-        any(map(project.is_migration, here)),
-        homes_of(project),
-    )
-
-
-def _by_running(
-    root: Path,
-    settings: PolicySettings,
-    findings: list[PolicyFinding],
-    *,
-    models: str | None,
-    sql: Path | None,
-) -> list[PolicyFinding]:
-    """Return what the project's own code says when it is imported, or writes its SQL."""
-    found = live_findings(models, root, settings, findings) if models is not None else []
-    return [*found, *(check_locks(sql, root, settings) if sql is not None else ())]
 
 
 def root_of(path: Path) -> Path:
@@ -216,31 +180,21 @@ def _beside(path: Path) -> Path:
     return Path(os.path.realpath(path.parent)) / path.name
 
 
-def _chosen(select: Sequence[str], ignore: Sequence[str]) -> set[str]:
-    rules = all_rules()
+def _chosen(rules: dict[str, RuleFacts], select: Sequence[str], ignore: Sequence[str]) -> set[str]:
     for slug in (*select, *ignore):
         if slug not in rules:
             raise UnknownRuleError(slug, tuple(rules))
     return (set(select) or set(rules)) - set(ignore)
 
 
-def _not_run(chosen: set[str], given: Mapping[str, object]) -> list[NotRun]:
-    rules = [rule for slug, rule in all_rules().items() if slug in chosen]
+def _not_run(
+    rules: dict[str, RuleFacts], chosen: set[str], given: Mapping[str, object]
+) -> list[NotRun]:
     return [
-        NotRun(rule.slug, rule.needs) for rule in rules if rule.needs and not given.get(rule.needs)
+        NotRun(slug, rule.needs)
+        for slug, rule in rules.items()
+        if slug in chosen and rule.needs and not given.get(rule.needs)
     ]
-
-
-def _find(project: Project, chosen: Collection[str]) -> list[PolicyFinding]:
-    findings = [
-        finding
-        for rule in code_rules()
-        if rule.slug in chosen and rule.check is not None
-        for finding in rule.check(project)
-    ]
-    findings += [finding for module in project.modules for finding in module.findings]
-    revisions = [module.revision for module in project.modules if module.revision is not None]
-    return [*findings, *check_histories(revisions, project.root)]
 
 
 def assert_clean(*paths: Path | str, strict: bool = False) -> None:

@@ -44,7 +44,7 @@ class PolicySettings:
         "**/_migrations/versions/**",
         "**/alembic/versions/**",
     )
-    exclude: Globs = ("tests/**", "**/.venv/**", "**/venv/**", "**/node_modules/**")
+    exclude: Globs = ("**/tests/**", "**/.venv/**", "**/venv/**", "**/node_modules/**")
     base: str = "Base"
     mixin: str = "TimeStampedMixin"
     header: Globs = ()

@@ -14,24 +14,29 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from invoicing.toolkit.policy.files import relative_path, size_of, why_unreadable
+from invoicing.toolkit.policy.files import (
+    LARGEST,
+    module_name,
+    relative_path,
+    size_of,
+    why_unreadable,
+)
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.newer import Comment, Read, read_by_newest
 from invoicing.toolkit.policy.notebooks import code_cells, without_magics
+from invoicing.toolkit.policy.spans import lines_of, statements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _Read = TypeVar("_Read")
-# A file of so many bytes is data, whatever its name says.
-LARGEST = 20_000_000
 SUPPRESSION = re.compile(r"#\s*policy:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)(?:\s+--\s*(\S.*))?")
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """A comment that allows a rule to be broken on its line, or on the one below it.
+    """A comment that allows a rule to be broken by the statement beside or below it.
 
     Attributes:
         line: where it stands.
@@ -41,7 +46,7 @@ class Suppression:
     """
 
     line: int
-    applies_to: tuple[int, ...]
+    applies_to: range
     slugs: tuple[str, ...]
     reason: str | None
 
@@ -153,7 +158,7 @@ def parse(text: str, *, newest: bool = True) -> Read:
 
 def _parse(path: str, module: str, text: str, *, newest: bool = True) -> SourceFile:
     read = parse(text, newest=newest)
-    suppressions = tuple(_suppressions(text, read.comments))
+    suppressions = tuple(_suppressions(text, read))
     return SourceFile(path, module, text, read.tree, suppressions, read.by_newest)
 
 
@@ -196,24 +201,13 @@ def _comments(text: str) -> Iterator[Comment]:
             yield token.string, token.start
 
 
-def _suppressions(text: str, comments: Iterable[Comment]) -> Iterator[Suppression]:
-    lines = text.splitlines()
-    for comment, (line, column) in comments:
-        match = SUPPRESSION.search(comment)
+def _suppressions(text: str, read: Read) -> Iterator[Suppression]:
+    found = [(SUPPRESSION.search(comment), *place) for comment, place in read.comments]
+    statements = statements_of(read.tree) if any(match for match, *_ in found) else []
+    # As the tokenizer counts them: a form feed ends no line.
+    lines = re.split(r"\r\n|\r|\n", text)
+    for match, line, column in found:
         if match:
-            alone = not lines[line - 1][:column].strip()
             slugs = tuple(re.split(r"\s*,\s*", match[1]))
-            yield Suppression(line, (line, line + 1) if alone else (line,), slugs, match[2])
-
-
-def module_name(path: Path, root: Path) -> str:
-    """Return the dotted name by which a file is imported: up to the first folder without one."""
-    parts = [path.stem] if path.stem != "__init__" else []
-    folder = path.resolve().parent
-    while (folder / "__init__.py").exists() and folder != folder.parent:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    if len(parts) <= 1 and folder.is_relative_to(root.resolve()):
-        # A namespace package, as a folder without __init__ is.
-        parts = [*folder.relative_to(root.resolve()).parts, *parts]
-    return ".".join(parts)
+            applies = lines_of(line, column, lines, statements)
+            yield Suppression(line, applies, slugs, match[2])

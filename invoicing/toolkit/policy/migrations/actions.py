@@ -8,6 +8,8 @@ from typing import Literal
 
 # Stands in a text for a part that cannot be known without running the code.
 HOLE = "\ufffc"
+# Stands between a schema and a table where that name alone is not enough; it is shown as a dot.
+APART = "\ufdd0"
 
 Verb = Literal["create", "drop", "rename", "retype", "lose", "change", "opaque"]
 
@@ -92,7 +94,7 @@ class Action:
 
 def shown(name: str | None) -> str:
     """Write a name with an ellipsis where it is not known."""
-    return (name or "…").replace(HOLE, "…")
+    return (name or "…").replace(HOLE, "…").replace(APART, ".")
 
 
 @lru_cache(maxsize=65_536)

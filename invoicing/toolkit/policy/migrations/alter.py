@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
+from invoicing.toolkit.policy.migrations.constraints import sql_constraint
 from invoicing.toolkit.policy.migrations.definitions import (
     NONE,
     default_text,
     facts,
     sql_column,
-    sql_constraint,
     sql_type_text,
     squeezed,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
 from invoicing.toolkit.policy.migrations.definitions import of_labels
 from invoicing.toolkit.policy.migrations.schema import LOOKING, OPERATIONS, enum_name, execute
+from invoicing.toolkit.policy.migrations.schemas import in_schema
 from invoicing.toolkit.policy.migrations.values import CallValue
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def of_name(dotted: str, made: CallValue, *, alone: bool) -> list[Action]:
     if module in MODULES:
         operation = OPERATIONS.get(name)
         if operation is not None:
-            return operation(made)
+            return [in_schema(each, made.kwargs.get("schema")) for each in operation(made)]
         return [] if name in LOOKING else [Action("opaque", name=name, said=f"op.{name}")]
     if name in EXECUTES:
         return execute(made)
@@ -78,7 +79,8 @@ def in_batch(batch: CallValue, name: str, made: CallValue) -> list[Action]:
         args = [own, table, *args]
     else:
         args = [table, *args]
-    return operation(CallValue(f"alembic.op.{name}", args, made.kwargs))
+    steps = operation(CallValue(f"alembic.op.{name}", args, made.kwargs))
+    return [in_schema(each, batch.get(1, "schema")) for each in steps]
 
 
 def of_object(owner: CallValue, verb: str) -> list[Action]:

@@ -39,6 +39,8 @@ ZONED = {"timestamp", "time"}
 DEFAULT_ENDS = {
     "NOT", "NULL", "CHECK", "REFERENCES", "UNIQUE", "PRIMARY", "CONSTRAINT", "GENERATED", "COLLATE",
 }  # fmt: skip
+WORD = re.compile(r"\w+")
+KEYWORDS = {"true", "false", "null", "current_timestamp", "current_date", "current_user"}
 CAST = re.compile(r" : : .*$")
 
 
@@ -81,6 +83,9 @@ def default_text(value: Value) -> str | None:
     if text is None or text == NONE:
         return text
     text = CAST.sub("", text)
+    if isinstance(value, str) and WORD.fullmatch(value.strip()) and text not in KEYWORDS:
+        # A text that is written as one: its case counts.
+        return value.strip()
     return "now ( )" if text == "current_timestamp" else text.strip("'")
 
 
@@ -213,44 +218,6 @@ def joined(texts: Iterable[str]) -> str:
     return ", ".join(texts).replace(" , ", ", ")
 
 
-def of_constraint(made: CallValue) -> Facts:
-    """Return what `op.create_..._constraint(...)` says."""
-    kind = made.word.removeprefix("create_").removesuffix("_constraint").replace("_", " ")
-    valid = "not valid" if made.kwargs.get("postgresql_not_valid") is True else "valid"
-    if kind == "foreign key":
-        target = made.get(2, "referent_table")
-        return facts(
-            kind=kind,
-            columns=listed_text(made.get(3, "local_cols")),
-            target=target.rpartition(".")[2] if isinstance(target, str) else None,
-            target_columns=listed_text(made.get(4, "remote_cols")),
-            on_delete=sql_text(made.kwargs.get("ondelete")),
-            on_update=sql_text(made.kwargs.get("onupdate")),
-            validity=valid,
-        )
-    if kind in {"unique", "primary key"}:
-        return facts(kind=kind, columns=listed_text(made.get(2, "columns")))
-    condition = sql_text(made.get(2, "condition", UNSAID))
-    return facts(kind=kind, condition=condition, validity=valid if kind == "check" else None)
-
-
-UNSAID = CallValue("?", [])
-PARTS = {
-    "UniqueConstraint": "unique",
-    "PrimaryKeyConstraint": "primary key",
-    "CheckConstraint": "check",
-}
-
-
-def of_part(part: CallValue) -> Facts:
-    """Return what a constraint in a table's parts says."""
-    kind = PARTS[part.word]
-    if kind == "check":
-        condition = sql_text(part.get(0, "sqltext", UNSAID))
-        return facts(kind=kind, condition=condition, validity="valid")
-    return facts(kind=kind, columns=listed_text(part.args))
-
-
 def of_labels(made: CallValue) -> Facts:
     """Return the labels of an enumeration."""
     known = made.args and all(isinstance(label, str) for label in made.args)
@@ -321,37 +288,3 @@ def sql_index(found: list[SqlToken], *, unique: bool) -> Facts:
         predicate=sql_text(where),
         method=method,
     )
-
-
-def sql_constraint(found: list[SqlToken]) -> Facts:
-    """Return what a constraint of SQL says, behind its name; NOT VALID is no part of it."""
-    words = [token.word for token in found]
-    columns, rest = inside(found)
-    text = joined([squeezed(columns)])
-    valid = "not valid" if words[-2:] == ["NOT", "VALID"] else "valid"
-    if HOLE in squeezed(found):
-        return ()
-    if words[:1] == ["UNIQUE"] or words[:2] == ["PRIMARY", "KEY"]:
-        return facts(kind="unique" if words[0] == "UNIQUE" else "primary key", columns=text)
-    if words[:1] == ["CHECK"]:
-        condition = sql_text(text.replace(", ", " , "))
-        return facts(kind="check", condition=condition, validity=valid)
-    if words[:2] != ["FOREIGN", "KEY"] or len(rest) < len(("REFERENCES", "table")):
-        return facts(definition=squeezed(found).removesuffix(" not valid"))
-    targets, _ = inside(rest)
-    said = squeezed(rest)
-    return facts(
-        kind="foreign key",
-        columns=text,
-        target=rest[1].text.lower().rpartition(".")[2],
-        target_columns=joined([squeezed(targets)]) or None,
-        on_delete=rule_of(said, "on delete"),
-        on_update=rule_of(said, "on update"),
-        validity=valid,
-    )
-
-
-def rule_of(said: str, event: str) -> str:
-    """Return what a foreign key does on an event."""
-    found = re.search(rf"{event} (cascade|restrict|set null|set default|no action)", said)
-    return NONE if found is None or found[1] == "no action" else found[1]

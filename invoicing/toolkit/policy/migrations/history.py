@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from invoicing.toolkit.policy.migrations.rules import (
     one_history,
     reversible_migration,
 )
+from invoicing.toolkit.policy.migrations.schemas import names_apart, told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +34,7 @@ def check_history(revisions: Iterable[Revision]) -> list[PolicyFinding]:
 
 def check_steps(revisions: list[RevisionSteps]) -> list[PolicyFinding]:
     """Do so for the revisions of one folder."""
+    revisions = by_schema(revisions)
     known = [revision for revision in revisions if revision.identifier]
     by_id = {revision.identifier or "": revision for revision in reversed(known)}
     ordered = list(in_order(by_id))
@@ -44,6 +47,23 @@ def check_steps(revisions: list[RevisionSteps]) -> list[PolicyFinding]:
     if len(by_id) == len(known):
         found += unrestored_in(ordered, by_id)
     return sorted(found, key=lambda finding: (finding.path, finding.line))
+
+
+def by_schema(revisions: list[RevisionSteps]) -> list[RevisionSteps]:
+    """Give the revisions with their tables told apart, where several schemas have one's name."""
+    names = names_apart(
+        step for each in revisions for step in (*each.upgrade, *(each.downgrade or ()))
+    )
+    if not names:
+        return revisions
+    return [
+        replace(
+            each,
+            upgrade=told_apart(each.upgrade, names),
+            downgrade=None if each.downgrade is None else told_apart(each.downgrade, names),
+        )
+        for each in revisions
+    ]
 
 
 def twice(known: list[RevisionSteps], by_id: dict[str, RevisionSteps]) -> Iterator[PolicyFinding]:

@@ -45,9 +45,9 @@ WIDER = {
     "smallint": {"text", "varchar", "real", "double", "json"},
     "integer": {"text", "varchar", "double", "json"},
     "bigint": {"text", "varchar", "json"},
-    "numeric": {"text", "varchar"},
-    "real": {"text", "varchar", "double"},
-    "double": {"text", "varchar"},
+    "numeric": {"text", "varchar", "json"},
+    "real": {"text", "varchar", "double", "json"},
+    "double": {"text", "varchar", "json"},
 }
 
 

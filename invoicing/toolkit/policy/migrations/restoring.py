@@ -25,7 +25,7 @@ KINDS = ON_TABLES | {
 }  # fmt: skip
 UNKNOWN = "?"
 # Their values are words enough: NOT NULL, not unique.
-SAY_THEMSELVES = {"nullable", "unique", "validity"}
+SAY_THEMSELVES = {"nullable", "unique", "validity", "deferrable"}
 TRUTHS = ({"0", "false"}, {"1", "true"}, {"f", "false"}, {"t", "true"})
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import ChainMap
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.migrations.schemas import names_apart, told_apart
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
 from invoicing.toolkit.policy.migrations.steps import RevisionSteps
 from invoicing.toolkit.policy.migrations.trace import Trace
@@ -121,7 +123,7 @@ class Revision:
             self.parents,
             labels is not None and labels != [],
             FLAG.search(self.header) is not None,
-            tuple(self.run(there).actions) if there is not None else (),
+            tuple(self.trace(there).actions) if there is not None else (),
             self._place_of("down_revision"),
             self._ids("depends_on") or (),
             self._way_back(),
@@ -132,7 +134,7 @@ class Revision:
         back = self.node("downgrade")
         if back is None or self.by_database or NOT_RESTORED.search(self.header):
             return None
-        trace = self.run(back)
+        trace = self.trace(back)
         opaque = any(action.verb == "opaque" for action in trace.actions)
         return None if opaque or trace.raises is not None else tuple(trace.actions) or None
 
@@ -145,12 +147,34 @@ class Revision:
         return 1, 1
 
     def run(self, node: FunctionNode) -> Trace:
-        """Follow one of its functions."""
+        """Follow one of its functions; tables of one name in several schemas are told apart."""
         if node.name not in self.runs:
-            self.runs[node.name] = Trace(self.names, self.settings.dialect).function(node)
+            told = copy(self.trace(node))
+            told.actions = list(told_apart(told.actions, self.apart))
+            self.runs[node.name] = told
         return self.runs[node.name]
+
+    def trace(self, node: FunctionNode) -> Trace:
+        """Follow one of its functions, with names as they are written."""
+        if node.name not in self.traces:
+            self.traces[node.name] = Trace(self.names, self.settings.dialect).function(node)
+        return self.traces[node.name]
+
+    @cached_property
+    def apart(self) -> frozenset[str]:
+        """Give the names that tables of several schemas have in it."""
+        nodes = [
+            self.node(name) for name in self.names if name.startswith(("upgrade", "downgrade"))
+        ]
+        traces = [self.trace(node) for node in nodes if node is not None]
+        return names_apart(action for trace in traces for action in trace.actions)
 
     @cached_property
     def runs(self) -> dict[str, Trace]:
         """Keep what was followed."""
+        return {}
+
+    @cached_property
+    def traces(self) -> dict[str, Trace]:
+        """Keep what was followed, as it is written."""
         return {}

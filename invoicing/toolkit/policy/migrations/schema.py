@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.migrations import definitions, traits
+from invoicing.toolkit.policy.migrations import constraints, definitions, traits
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action, ColumnType
 from invoicing.toolkit.policy.migrations.narrowing import family
 from invoicing.toolkit.policy.migrations.sql import read_sql
@@ -123,7 +123,9 @@ def create_table(made: CallValue) -> list[Action]:
             uses=uses,
             temporary=temporary,
             said=said,
-            facts=definitions.facts(comment=definitions.comment_text(made.kwargs.get("comment"))),
+            facts=definitions.facts(
+                comment=definitions.comment_text(made.kwargs.get("comment")), row_security="off"
+            ),
         ),
         *parts_of_table(name, parts),
     ]
@@ -151,28 +153,35 @@ def parts_of_table(table: str | None, parts: list[Value]) -> Iterator[Action]:
         word = part.word if isinstance(part, CallValue) else ""
         if word == "ForeignKeyConstraint" and part.kwargs.get("name"):
             name, columns = name_of(part.kwargs["name"]), names_of(part.get(0, "columns"))
-            yield Action(
-                "create",
-                "constraint",
-                name,
-                table,
-                columns,
-                references([part]),
-                implied=True,
-                said=said,
+            known = constraints.of_foreign_part(
+                part, part.get(0, "columns"), part.get(1, "refcolumns")
             )
+            step = Action("create", "constraint", name, table, columns, references([part]))
+            yield replace(step, implied=True, said=said, facts=known)
         elif word == "Column":
             name, kind = name_of(part.get(0, "name")), type_of(column_type(part))
             known = definitions.of_column(part, keys)
             yield Action(
                 "create", "column", name, table, new=kind, implied=True, said=said, facts=known
             )
-        elif word in definitions.PARTS and isinstance(part.kwargs.get("name"), str):
+            yield from keys_of_column(table, part)
+        elif word in constraints.PARTS and isinstance(part.kwargs.get("name"), str):
             name, columns = name_of(part.kwargs["name"]), names_of(part.args)
-            known = definitions.of_part(part)
+            known = constraints.of_part(part)
             yield Action(
                 "create", "constraint", name, table, columns, implied=True, said=said, facts=known
             )
+
+
+def keys_of_column(table: str | None, column: CallValue) -> Iterator[Action]:
+    """Give the foreign keys with a name that a column of a new table has."""
+    name = column.get(0, "name")
+    for part in column.args:
+        if isinstance(part, CallValue) and part.word == "ForeignKey" and part.kwargs.get("name"):
+            known = constraints.of_foreign_part(part, [name], [part.get(0, "column")])
+            step = Action("create", "constraint", name_of(part.kwargs["name"]), table)
+            columns = (text_of(name),)
+            yield replace(step, columns=columns, implied=True, said="op.create_table", facts=known)
 
 
 def drop_table(made: CallValue) -> list[Action]:
@@ -285,7 +294,7 @@ def create_constraint(made: CallValue) -> list[Action]:
     name = name_of(made.get(0, first))
     said = f"op.{made.word}"
     step = Action("create", "constraint", name, table, columns, uses, said=said)
-    return [replace(step, traits=traits.of_constraint(made), facts=definitions.of_constraint(made))]
+    return [replace(step, traits=traits.of_constraint(made), facts=constraints.of_constraint(made))]
 
 
 def drop_constraint(made: CallValue) -> list[Action]:

@@ -31,6 +31,7 @@ PASSING = listed(
     " SAVEPOINT RELEASE REFRESH PRAGMA CHECKPOINT DISCARD EXPLAIN VALUES USE GO NOTIFY"
     " LISTEN DESCRIBE OPTIMIZE TABLE FETCH CLOSE"
 )
+PRIVILEGES = {"GRANT", "REVOKE"}
 ADJECTIVES = listed(
     "TEMP TEMPORARY UNLOGGED GLOBAL LOCAL UNIQUE MATERIALIZED RECURSIVE CONSTRAINT EVENT FOREIGN"
     " DEFAULT TRUSTED PROCEDURAL FULLTEXT SPATIAL VIRTUAL"
@@ -80,7 +81,7 @@ def read_statement(found: list[SqlToken], depth: int) -> list[Action]:
         return reader(words)
     if first == "DO":
         return read_block(found, depth)
-    return [Action("change", "data", said=first)]
+    return [Action("change", "object" if first in PRIVILEGES else "data", said=first)]
 
 
 def read_create(words: Words) -> list[Action]:
@@ -130,6 +131,7 @@ def created(action: Action, words: Words) -> list[Action]:
         function = words.after("FUNCTION", "PROCEDURE")
         uses = [("function", function)] if function else []
     elif kind == "table":
+        action = words.replace(action, facts=facts(row_security="off"))
         uses = [("table", name) for name in words.all_after("REFERENCES")]
         uses += [("type", name) for name in words.names()]
     elif kind == "view":

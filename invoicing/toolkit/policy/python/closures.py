@@ -6,22 +6,23 @@ what `partial` binds. Not followed are functions of other modules and of other o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.python.sessions import scopes
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.policy.python.project import Project
+    from collections.abc import Container
+
+    from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, FunctionSyntax, ModuleSyntax
 
 PARTIAL = {"functools.partial", "functools.partialmethod"}
-# A chain of functions that call each other is followed so far.
-LONGEST = 100
 # Those that let in a single task at a time; a semaphore of one does so too.
 LOCKS = {"asyncio.Lock", "anyio.Lock", "trio.Lock"}
 SEMAPHORES = {"asyncio.Semaphore", "asyncio.BoundedSemaphore", "anyio.Semaphore", "trio.Semaphore"}
 
-Place = tuple[str, int]
+# A module's path, and the number of a function in it.
+Key = tuple[str, int]
 
 
 def words_of(call: CallSyntax) -> set[str]:
@@ -33,42 +34,87 @@ def words_of(call: CallSyntax) -> set[str]:
 
 def used_through(project: Project, module: ModuleSyntax, call: CallSyntax) -> set[str]:
     """Return what the functions that a call names use of the names outside of them."""
-    return _through(project, module, call.function, words_of(call), frozenset())
-
-
-def _through(
-    project: Project, module: ModuleSyntax, function: int, words: set[str], above: frozenset[Place]
-) -> set[str]:
     used: set[str] = set()
-    for word in words:
-        for home, target in _targets(project, module, function, word):
-            if (home.path, target) not in above and len(above) < LONGEST:
-                free = _free(project, home, target, above | {(home.path, target)})
-                # Of a method, what it uses of its own parameters is not what its caller has.
-                used |= free if "." not in word else {n for n in free if n.startswith("self.")}
+    for target, is_method in _called(project, module, call.function, words_of(call)):
+        used |= _handed_up(free_names(project, *target), is_method=is_method)
     return used
 
 
-def _free(
-    project: Project, module: ModuleSyntax, function: int, above: frozenset[Place]
-) -> set[str]:
-    """Return the names that a function uses and does not bind."""
-    known = project.notes.setdefault("free names", {})
-    if (module.path, function) in known:
-        free: set[str] = known[module.path, function]
-        return free
-    calls, nameless = _inside(project, module)
+def free_names(project: Project, module: ModuleSyntax, function: int) -> set[str]:
+    """Return the names that a function uses and does not bind, by what it calls as well."""
+    known: dict[Key, set[str]] = project.notes.setdefault("free names", {})
+    root = (module.path, function)
+    if root not in known:
+        reached = _reached(project, module, function, known)
+        names = {key: _outside(each.module, key[1], each.used) for key, each in reached.items()}
+        before = -1
+        # Functions that call each other in a circle need more than a round.
+        while before != (before := sum(map(len, names.values()))):
+            for key, each in reached.items():
+                for to, is_method in each.calls:
+                    more = _handed_up(known.get(to) or names.get(to, set()), is_method=is_method)
+                    names[key] |= _outside(each.module, key[1], more)
+        known.update(names)
+    return set(known[root])
+
+
+class _Function(NamedTuple):
+    """A function, what it uses itself, and those that it calls: each as a method, or not."""
+
+    module: ModuleSyntax
+    used: set[str]
+    calls: list[tuple[Key, bool]]
+
+
+def _reached(
+    project: Project, module: ModuleSyntax, function: int, known: Container[Key]
+) -> dict[Key, _Function]:
+    """Return the functions that one leads to and that are not known, the furthest first."""
+    found: dict[Key, _Function] = {}
+    waiting = [(module, function)]
+    while waiting:
+        home, number = waiting.pop()
+        key = (home.path, number)
+        if key not in found and key not in known:
+            used = _used(project, home, number)
+            called = _called(project, home, number, used)
+            nameless = _inside(project, home)[1].get(number, ())
+            called += [((home, each), False) for each in nameless]
+            calls = [((to.path, at), is_method) for (to, at), is_method in called]
+            found[key] = _Function(home, used, calls)
+            waiting += [target for target, _ in called]
+    return dict(reversed(found.items()))
+
+
+def _used(project: Project, module: ModuleSyntax, function: int) -> set[str]:
+    """Return the names that a function's own calls are made of, where no lock is held."""
     used: set[str] = set()
-    for call in calls.get(function, ()):
+    for call in _inside(project, module)[0].get(function, ()):
         if not _is_locked(project, module, call):
             used |= words_of(call)
-    used |= _through(project, module, function, used, above)
-    for lambda_ in nameless.get(function, ()):
-        used |= _free(project, module, lambda_, above)
+    # `session = self.session`
+    names = module.functions[function].names
+    return used | {said for name in used if isinstance(said := names.get(name), str)}
+
+
+def _called(
+    project: Project, module: ModuleSyntax, function: int, words: set[str]
+) -> list[tuple[tuple[ModuleSyntax, int], bool]]:
+    return [
+        (target, "." in word)
+        for word in words
+        for target in targets_of(project, module, function, word)
+    ]
+
+
+def _handed_up(names: set[str], *, is_method: bool) -> set[str]:
+    """Return what a caller has of it: of a method, nothing of what that is given."""
+    return {name for name in names if name.startswith("self.")} if is_method else names
+
+
+def _outside(module: ModuleSyntax, function: int, used: set[str]) -> set[str]:
     bound = module.functions[function].bound
-    known[module.path, function] = {name for name in used if name.partition(".")[0] not in bound}
-    known[module.path, function] |= {name for name in used if name.startswith("self.")}
-    return set(known[module.path, function])
+    return {name for name in used if name.partition(".")[0] not in bound or name[:5] == "self."}
 
 
 def _inside(
@@ -89,7 +135,7 @@ def _inside(
     return inside
 
 
-def _targets(
+def targets_of(
     project: Project, module: ModuleSyntax, function: int, word: str
 ) -> list[tuple[ModuleSyntax, int]]:
     """Return the functions that a name means where it stands."""
@@ -104,11 +150,25 @@ def _targets(
                 return []
             function = module.functions[function].parent
     mapped = project.classes.get(f"{module.module}.{owner}") if head == "self" and owner else None
-    for each in project.ancestors(mapped)[0] if mapped is not None else ():
-        target = _methods(project, each.module).get((each.syntax.name, method))
+    found = method_of(project, mapped, method) if mapped is not None else None
+    return [found] if found is not None else []
+
+
+def method_of(project: Project, owner: MappedClass, name: str) -> tuple[ModuleSyntax, int] | None:
+    """Return a class's method, its own or the nearest it inherits."""
+    for each in project.ancestors(owner)[0]:
+        target = _methods(project, each.module).get((each.syntax.name, name))
         if target is not None:
-            return [(each.module, target)]
-    return []
+            return each.module, target
+    return None
+
+
+def function_of(project: Project, name: str) -> tuple[ModuleSyntax, int] | None:
+    """Return the function of a dotted name, where it is one of a checked module."""
+    owner, _, last = name.rpartition(".")
+    home = project.module(owner)
+    target = _functions(project, home).get((0, last)) if home is not None else None
+    return (home, target) if home is not None and target is not None else None
 
 
 def _functions(project: Project, module: ModuleSyntax) -> dict[tuple[int, str], int]:

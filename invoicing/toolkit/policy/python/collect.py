@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Protocol
 
-from invoicing.toolkit.policy.python.annotations import (
-    object_of_annotation,
-)
+from invoicing.toolkit.policy.python.annotations import object_of_annotation
 from invoicing.toolkit.policy.python.attributes import attributes_of, metadata_calls
 from invoicing.toolkit.policy.python.calls import (
     call_syntax,
@@ -19,6 +17,7 @@ from invoicing.toolkit.policy.python.calls import (
 )
 from invoicing.toolkit.policy.python.clauses import clause_syntax
 from invoicing.toolkit.policy.python.injected import injected
+from invoicing.toolkit.policy.python.loops import names_held, note_loop
 from invoicing.toolkit.policy.python.names import dotted, imports_of, names_in, text_of
 from invoicing.toolkit.policy.python.syntax import (
     AliasSyntax,
@@ -135,6 +134,8 @@ class _Collector:
             clause = clause_syntax(node, call.callee, function)
             self.clauses += [clause] if clause else []
             self._kept_by_name(call)
+        if isinstance(node.func, ast.Name) and node.func.id == "map" and node.args[1:]:
+            note_loop(self.functions[function], node.func, node.args[1], node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "run_sync" and node.args:
             # What it calls is given the session that blocks.
             vars(node.args[0])["session"] = SYNC
@@ -172,6 +173,8 @@ class _Collector:
             if name is not None:
                 syntax.sessions[argument.arg] = name
         syntax.injected = injected(arguments)
+        if syntax.untyped:
+            syntax.positions = tuple(each.arg for each in arguments.posonlyargs + arguments.args)
         self.functions.append(syntax)
         if isinstance(node, ast.Lambda):
             if arguments.args and getattr(node, "session", None):
@@ -195,6 +198,7 @@ class _Collector:
         """Mark the calls that a loop repeats, and the loops: what is in those is marked then."""
         if not isinstance(node, ast.While):
             self.functions[function].bound |= names_in(node.target)
+            note_loop(self.functions[function], node.target, node.iter, node)
         for statement in () if getattr(node, "repeated", False) else node.body:
             for each in below(statement):
                 if isinstance(each, ast.Call | ast.For | ast.AsyncFor | ast.While):
@@ -211,6 +215,7 @@ class _Collector:
         vars(node.value if isinstance(node, ast.DictComp) else node.elt)["repeated"] = True
         for each in node.generators:
             self.functions[function].bound |= names_in(each.target)
+            note_loop(self.functions[function], each.target, each.iter, node)
         return function, owner
 
     def visit_await(self, node: ast.Await, function: int, owner: str | None) -> Scope:
@@ -280,6 +285,8 @@ class _Collector:
             scope.choices[name] = tuple(filter(None, map(dotted, (value.body, value.orelse))))
         elif isinstance(value, COLLECTED):
             scope.lists[name] = list(calls_in(value, function, owner, 0))
+            in_class = owner is not None and scope.class_name != owner
+            scope.held_names[f"{owner}.{name}" if in_class else name] = names_held(value)
         elif value is not None:
             # `Dependency = Annotated[AsyncSession, ...]`
             is_type = isinstance(value, ast.Subscript | ast.BinOp)
@@ -317,10 +324,11 @@ class _Collector:
         # `Model.lines = relationship(...)`, after the class.
         owner = dotted(target.value)
         call = call_syntax(value, 0, owner)
-        for model in self.classes:
-            if model.name == owner and call is not None:
-                syntax = AttributeSyntax(target.attr, None, call, None, place)
-                model.attributes[target.attr] = syntax
+        for model in self.classes if call is not None else ():
+            if model.name == owner:
+                model.attributes[target.attr] = AttributeSyntax(
+                    target.attr, None, call, None, place
+                )
 
     def visit_with(self, node: ast.With | ast.AsyncWith, function: int, owner: str | None) -> Scope:
         """Note what a context manager yields."""
@@ -346,11 +354,9 @@ class _Collector:
                 attributes[syntax.name] = syntax
         entered = ClassSyntax(
             name,
-            tuple(_base_name(base) for base in node.bases),
-            tuple(
-                dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-                for decorator in node.decorator_list
-            ),
+            # `Generic[T]` is a base by the name of `Generic`.
+            tuple(dotted(b.value if isinstance(b, ast.Subscript) else b) for b in node.bases),
+            tuple(dotted(d.func if isinstance(d, ast.Call) else d) for d in node.decorator_list),
             attributes,
             place_of(node),
             {each.arg: constant_of(each.value) for each in node.keywords if each.arg},
@@ -390,8 +396,3 @@ VISITS: dict[type[ast.AST], Callable[..., Scope]] = {
 
 if hasattr(ast, "TypeAlias"):
     VISITS[ast.TypeAlias] = _Collector.visit_type_alias
-
-
-def _base_name(node: ast.expr) -> str | None:
-    # `Generic[T]` is a base by the name of `Generic`.
-    return dotted(node.value if isinstance(node, ast.Subscript) else node)

@@ -7,10 +7,12 @@ and never guessed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.closures import PARTIAL
 from invoicing.toolkit.policy.python.loader_fixes import LoaderFix, loader_fix, loader_name
+from invoicing.toolkit.policy.python.loops import meant
 from invoicing.toolkit.policy.python.relationships import collection_kind
 from invoicing.toolkit.policy.python.sessions import scopes
 from invoicing.toolkit.policy.python.statements import resolve_local
@@ -55,6 +57,11 @@ def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[s
     last = loader_name(project, module, call)
     if last in LOADERS and "|" not in call.callee:
         return [last] if _is_loader(project, module, call, last) else []
+    if call.arguments and (call.callee == "map" or _is_partial(project, module, call)):
+        # `partial(joinedload, Account.invoices)`, `map(joinedload, ...)`.
+        given = resolve_local(project, module, call.function, call.arguments[0] or "")
+        loader = given.removeprefix("sqlalchemy.orm.")
+        return [loader] if loader in LOADERS and loader != given else []
     named = call.callee.split("|") if "|" in call.callee else []
     for scope in scopes(module, call.function) if not named and "." not in call.callee else ():
         bound = scope.names.get(call.callee)
@@ -74,29 +81,40 @@ def _check(
     slug: str,
     collection: bool,
 ) -> Iterator[PolicyFinding]:
-    wanted = WANTED[collection]
     if call.text == "*":
         # Said once: selectinload is wrong for the single objects among them.
         if collection is (loader != WANTED[True]):
             message = f'{loader}("*") loads everything in one way'
             yield _finding(module, call, slug, message, "name what is needed")
         return
-    loaded = _attribute(project, module, call)
-    if loaded is None:
-        # Said once, by one of the two rules.
-        if collection:
-            message = f"{loader} of {_argument(call)}: what it loads cannot be determined"
+    for loads in _loaded(project, module, call):
+        if loads.found is not None:
+            yield from _fits(project, module, call, loader, loads, slug, collection)
+        elif collection:
+            # Said once, by one of the two rules.
+            message = f"{loader} of {loads.written}: what it loads cannot be determined"
             yield _finding(module, call, slug, message, "name the attribute", strict=True)
-        return
-    name, is_collection, relationship = loaded
+
+
+def _fits(
+    project: Project,
+    module: ModuleSyntax,
+    call: CallSyntax,
+    loader: str,
+    loads: _Loaded,
+    slug: str,
+    collection: bool,
+) -> Iterator[PolicyFinding]:
+    name, is_collection, relationship = loads.found or ("", None, call)
+    wanted = WANTED[collection]
     lazy = relationship.keywords.get("lazy")
     if loader in {"lazyload", "noload"} and lazy is not None and lazy.text in EAGER:
         return
     if is_collection is collection and loader != wanted:
         what = "a collection" if collection else "a single object"
         fix = f"use {wanted}" + (", or raiseload to load nothing" if loader == "noload" else "")
-        made = LoaderFix(reason="a condition chooses the loader")
-        if loader_name(project, module, call) == loader:
+        made = LoaderFix(reason=loads.reason or "a condition chooses the loader")
+        if not loads.reason and loader_name(project, module, call) == loader:
             made = loader_fix(project, module, call, relationship, wanted)
         yield _finding(module, call, slug, f"{loader} of {name}, which is {what}", fix, made=made)
     elif is_collection is None and collection:
@@ -132,24 +150,66 @@ def _bound_option(project: Project, module: ModuleSyntax, call: CallSyntax) -> b
     return bound is not None and not isinstance(bound, str) and _begins(project, module, bound)
 
 
-def _argument(call: CallSyntax) -> str:
-    return (call.arguments[0] if call.arguments else None) or "an expression"
+class _Loaded(NamedTuple):
+    """What a loader is given.
+
+    Attributes:
+        written: as it is written.
+        found: what it is, as `collection_kind` says it; None where that is not known.
+        reason: why a fix of the call would not be one of this alone.
+    """
+
+    written: str
+    found: tuple[str, bool | None, CallSyntax] | None
+    reason: str = ""
+
+
+def _loaded(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[_Loaded]:
+    """Return what a loader is given: one attribute, those of a path, or of a loop in turn."""
+    last = call.callee.rpartition(".")[2]
+    if last == "map":
+        given: list[str | None] = [last]
+    else:
+        given = [*call.arguments[1 if _is_partial(project, module, call) else 0 :]]
+    several = meant(project, module, call, given[0]) if len(given) == 1 and given[0] else None
+    if several is not None:
+        reason = "a loop chooses what it loads"
+        kinds = [(each, _attribute(project, module, call, each)) for each in several]
+        known = [_Loaded(each, kind, reason) for each, kind in kinds if kind is not None]
+        return known or [_Loaded(given[0] or "", None)]
+    if not given or given == [None]:
+        return [_Loaded("an expression", _by_name(project, call.text))]
+    reason = "" if given == [*call.arguments] else "another call is given the loader"
+    return [
+        _Loaded(each or "an expression", _attribute(project, module, call, each), reason)
+        for each in given
+    ]
+
+
+def _is_partial(project: Project, module: ModuleSyntax, call: CallSyntax) -> bool:
+    return call.callee.rpartition(".")[2] == "partial" and (
+        resolve_local(project, module, call.function, call.callee) in PARTIAL
+    )
 
 
 def _attribute(
-    project: Project, module: ModuleSyntax, call: CallSyntax
+    project: Project, module: ModuleSyntax, call: CallSyntax, written: str | None
 ) -> tuple[str, bool | None, CallSyntax] | None:
-    written = call.arguments[0] if call.arguments else None
     if written is None:
-        return _by_name(project, call.text)
+        return None
     if written.endswith("()"):
         # `Model.attribute.of_type(...)`, `.and_(...)`.
         owner, _, method = written.removesuffix("()").rpartition(".")
         if method not in {"of_type", "and_"}:
             return None
         written = owner
+    for place in (call.function, 0):
+        bound = module.functions[place].names.get(written) if "." not in written else None
+        if isinstance(bound, str) and "." in bound:
+            # `attribute = Model.attribute`
+            written = bound
     owner, _, name = written.rpartition(".")
-    model = _class(project, module, call, owner)
+    model = project.classes.get(owner) or _class(project, module, call, owner)
     return collection_kind(project, model, name) if model is not None else None
 
 
@@ -188,6 +248,8 @@ def _class(
         return project.classes.get(_of_self(project, module, call, attribute) or "")
     for place in (call.function, 0):
         bound = module.functions[place].names.get(name)
+        # `def load(model: type[Invoice])`
+        bound = bound or module.functions[place].sessions.get(name)
         if isinstance(bound, str) and bound != name:
             return project.class_of(module, bound)
         if bound is not None and not isinstance(bound, str) and bound.arguments:

@@ -12,7 +12,7 @@ from invoicing.toolkit.policy.finding import PolicyFinding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax, FunctionSyntax, ModuleSyntax
 
 SYNC_SESSIONS = {
@@ -72,6 +72,11 @@ def session_names(project: Project, module: ModuleSyntax, call: CallSyntax) -> s
     return names_there
 
 
+def sessions_of_class(project: Project, owner: MappedClass) -> set[str]:
+    """Return the attributes of self that are sessions, as `self.session`."""
+    return _of_self(project, owner.module, owner.syntax.name)
+
+
 def possible_session_names(module: ModuleSyntax, function: int) -> set[str]:
     """Return the parameters that only their names say to be sessions."""
     untyped = module.functions[function].untyped
@@ -94,6 +99,7 @@ def _session_names(project: Project, module: ModuleSyntax, function: int) -> set
         said_by = [*scope.sessions.items(), *scope.injected.items()]
         sessions |= {name for name, said in said_by if is_session(project, module, said)}
         sessions |= scope.untyped & _used_as_sessions(project, module).get(id(scope), set())
+        sessions |= project.notes.get("given sessions", {}).get(id(scope), set())
         for name, bound in scope.names.items():
             said = bound if isinstance(bound, str) else f"{bound.callee}()"
             # Another name for one of them, or a call that makes one.

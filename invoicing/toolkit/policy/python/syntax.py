@@ -172,9 +172,13 @@ class FunctionSyntax:
         injected: its parameters that a dependency fills in, with the call that makes each.
         gives: the names that it returns or yields.
         untyped: its parameters without an annotation.
+        positions: its parameters in order, where one of them has no annotation.
         parameters: all of them.
         names: what local names are bound to: the callee of a call, or another name.
         choices: names that stand for one of several others.
+        loops: names that stand for several others in turn, where that is, and what they are: names
+            and attributes, or the name of what holds them with `[]` behind it.
+        held_names: names of lists, with the names and attributes that they hold.
         lists: the calls that a list of this name holds; those made several times over come twice.
         waits: the lines on which a name is awaited.
         bound: the names that it binds, its parameters among them.
@@ -192,9 +196,12 @@ class FunctionSyntax:
     injected: dict[str, str] = field(default_factory=dict)
     gives: set[str] = field(default_factory=set)
     untyped: set[str] = field(default_factory=set)
+    positions: tuple[str, ...] = ()
     parameters: set[str] = field(default_factory=set)
     names: dict[str, CallSyntax | str] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    loops: list[tuple[str, Place, tuple[str, ...]]] = field(default_factory=list)
+    held_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lists: dict[str, list[CallSyntax]] = field(default_factory=dict)
     waits: dict[str, list[int]] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)

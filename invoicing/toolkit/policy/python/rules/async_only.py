@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.sessions import (
+    QUERIES,
     SYNC_SESSIONS,
     is_kind_of,
     made_by,
@@ -38,6 +39,8 @@ MADE_IN_ONE_PLACE = {
 }
 MOST_DECORATORS = 5
 SYNC_DRIVERS = {"psycopg2", "pg8000", "pymysql", "MySQLdb", "cx_Oracle", "pyodbc"}
+# What is imported of a driver to know an error by, which connects to nothing.
+ERRORS = {"errors", "errorcodes"}
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
@@ -54,8 +57,8 @@ def check(project: Project) -> Iterator[PolicyFinding]:
             yield from _call(project, module, call, makes=makes)
         yield from _parameters(project, module)
         for name, place in module.imported:
-            driver = name.partition(".")[0]
-            if driver in SYNC_DRIVERS:
+            driver, _, part = name.partition(".")
+            if driver in SYNC_DRIVERS and part not in ERRORS:
                 yield _finding(
                     module,
                     place,
@@ -116,14 +119,19 @@ def _call(
         name = made.rpartition(".")[2]
         yield _finding(module, call.place, f"{name} is not async", f"use {SYNC[made]}")
     elif made in MADE_IN_ONE_PLACE and not makes:
-        yield _finding(
-            module,
-            call.place,
-            f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module",
-            f"take it from {project.settings.session_module[0]}",
-        )
+        given = next(iter(project.settings.session_module), "*")
+        named = "the session module (session_module in [tool.invoicing.policy])"
+        message = f"{MADE_IN_ONE_PLACE[made]} is made outside of the session module"
+        fix = f"take it from {named if '*' in given else given}"
+        yield _finding(module, call.place, message, fix)
     receiver, _, method = call.callee.rpartition(".")
-    if method == "query" and receiver in session_names(project, module, call):
+    asynchronous = receiver.removesuffix(".sync_session")
+    if asynchronous != receiver and method in QUERIES:
+        if asynchronous in session_names(project, module, call):
+            yield _finding(
+                module, call.place, f"{call.callee} blocks", f"await {asynchronous}.{method}"
+            )
+    elif method == "query" and receiver in session_names(project, module, call):
         yield _finding(module, call.place, f"{call.callee} is the legacy query", "use select()")
 
 

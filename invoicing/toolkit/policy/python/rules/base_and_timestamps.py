@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
@@ -9,11 +10,13 @@ from invoicing.toolkit.policy.python.project import DECLARATIVE
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from invoicing.toolkit.policy.python.project import MappedClass, Project
 
 SLUG = "base-and-timestamps"
+# So many classes that lack what nothing is called are one finding, at their base.
+MANY = 3
 
 
 def check(project: Project) -> Iterator[PolicyFinding]:
@@ -23,6 +26,14 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         families: dict[str, list[MappedClass]] = {}
         for mapped in lacking:
             families.setdefault(_root(project, mapped).name, []).append(mapped)
+        # Where nothing has that name, and many lack it, it is called otherwise.
+        unknown = wanted not in {
+            each.syntax.name.rpartition(".")[2] for each in project.classes.values()
+        }
+        for base, below in _bases_of(project, families).items() if unknown else ():
+            if len(below) >= MANY:
+                yield _of_base(project, project.classes[base], wanted, len(below))
+                families = {name: each for name, each in families.items() if name not in below}
         for name, members in families.items():
             # Whatever stands alone is named itself.
             shown = members[0] if len(members) == 1 else project.classes[name]
@@ -30,6 +41,28 @@ def check(project: Project) -> Iterator[PolicyFinding]:
             # What comes from files that are not checked may bring either.
             yield _finding(shown, wanted, strict=_is_open(outside))
         yield from _imperative(project, wanted)
+
+
+def _bases_of(project: Project, roots: Iterable[str]) -> dict[str, set[str]]:
+    """Return the checked declarative bases, each with the roots of the families below it."""
+    bases: dict[str, set[str]] = {}
+    for root in roots:
+        for each in project.ancestors(project.classes[root])[0]:
+            if any(base in DECLARATIVE for base in _bases(project, each)):
+                bases.setdefault(each.name, set()).add(root)
+    return bases
+
+
+def _of_base(project: Project, base: MappedClass, wanted: str, count: int) -> PolicyFinding:
+    """Say once what is true of all classes of a base."""
+    finding = _finding(base, wanted, strict=_is_open(project.ancestors(base)[1]))
+    name = "base" if wanted == project.settings.base else "mixin"
+    return replace(
+        finding,
+        message=f"{count} classes below {base.syntax.name} do not inherit {wanted}, "
+        "and no class has that name",
+        fix=f"say in [tool.invoicing.policy] what it is called, as {name} = ..., or add it",
+    )
 
 
 def _lacks(project: Project, mapped: MappedClass, wanted: str) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.python.project import Project
+    from invoicing.toolkit.policy.python.syntax import CallSyntax
 
 SLUG = "exact-money"
 FLOATS = {"Float", "FLOAT", "REAL", "Double", "DOUBLE", "DOUBLE_PRECISION"}
@@ -59,8 +60,14 @@ def is_money(name: str) -> bool:
 
 def _is_float(column: Column) -> bool:
     if column.types:
-        return any(kind in FLOATS for kind, _ in column.types)
+        return any(kind in FLOATS or _gives_floats(made) for kind, made in column.types)
     return column.python == "float" or (column.is_field and column.python in CONSTRAINED)
+
+
+def _gives_floats(made: CallSyntax | None) -> bool:
+    """Return whether a type is exact in the database alone: `Numeric(asdecimal=False)`."""
+    given = made.keywords.get("asdecimal") if made is not None else None
+    return given is not None and given.text == "False"
 
 
 RULE = Rule(

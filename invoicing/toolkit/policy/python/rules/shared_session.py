@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
 from invoicing.toolkit.policy.python.closures import PARTIAL, used_through, words_of
+from invoicing.toolkit.policy.python.objects import used_by_object
 from invoicing.toolkit.policy.python.sessions import possible_session_names, scopes, session_names
 from invoicing.toolkit.policy.rule import Rule
 
@@ -27,22 +28,24 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     for module in project.modules:
         tasks: dict[tuple[int, str], list[CallSyntax]] = {}
         for call in module.calls:
+            is_start = call.callee.rpartition(".")[2] in STARTS
+            if not is_start and project.resolve(module, call.callee) not in TOGETHER:
+                continue
             sessions = session_names(project, module, call)
             possible = possible_session_names(module, call.function) - sessions
             names = sessions | possible
-            if not names:
-                continue
-            if project.resolve(module, call.callee) in TOGETHER:
+            if not is_start:
                 for name in _gathered(project, module, call, names):
                     yield _finding(module, call, name, strict=name in possible)
-            elif call.callee.rpartition(".")[2] in STARTS:
+            else:
                 # In a loop it starts several; awaited where it stands, one after the other.
                 times = 0 if call.awaited else 1 + call.is_repeated
                 for name in _used(project, module, call, names):
                     tasks.setdefault((call.function, name), []).extend([call] * times)
         for (_, name), calls in tasks.items():
             if len(calls) > 1 and not _in_turn(module, calls):
-                strict = name not in session_names(project, module, calls[1])
+                strict = name in possible_session_names(module, calls[1].function)
+                strict &= name not in session_names(project, module, calls[1])
                 yield _finding(module, calls[1], name, strict=strict)
 
 
@@ -71,6 +74,7 @@ def _is_mapped(call: CallSyntax) -> bool:
 def _used(project: Project, module: ModuleSyntax, call: CallSyntax, sessions: set[str]) -> set[str]:
     """Return the sessions that a call is given, or whose method it is, or that a closure uses."""
     used = (words_of(call) | used_through(project, module, call)) & sessions
+    used |= used_by_object(project, module, call, sessions)
     for inner in (*call.inner, *_bound(project, module, call)):
         used |= _used(project, module, inner, sessions)
     return used
@@ -119,9 +123,10 @@ RULE = Rule(
     "sometimes it succeeds silently, with one task's rollback undoing the other's work.\n\n"
     "Seen are gather, wait, as_completed and task groups (asyncio, anyio, trio), with coroutines "
     "that are given the session, with closures, lambdas and partials over it, and with methods of "
-    "self that use self.session, their own or inherited. A closure that opens a session of its own "
-    "or holds a Lock around its use is clean. A function of another module or object is judged by "
-    "the arguments of its call alone.",
+    "self that use self.session, their own or inherited, or of an object of the project's classes "
+    "that is made with the session (repository = Repository(session)). A closure that opens a "
+    "session of its own or holds a Lock around its use is clean. A function of another module is "
+    "judged by the arguments of its call alone.",
     {"gathered": "await asyncio.gather(list_invoices(session), list_accounts(session))"},
     {
         "awaited in turn": "invoices = await list_invoices(session)\n"

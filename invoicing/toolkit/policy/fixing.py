@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import Edit, Problem
-from invoicing.toolkit.policy.registry import all_rules
+from invoicing.toolkit.policy.registry import all_rules, fixable
 from invoicing.toolkit.policy.runner import check
 from invoicing.toolkit.policy.source import parse
 
@@ -56,17 +56,6 @@ def fix(
     failed = {problem.path for problem in write_fixes(root, fixes)}
     written = [file for file in fixes if file.path not in failed]
     return sum(len(file.findings) for file in written), [file.path for file in written]
-
-
-def fixable(findings: Iterable[PolicyFinding], *, unsafe: bool) -> list[PolicyFinding]:
-    """Return the findings that have a fix: a safe one, or with `unsafe` any."""
-    rules = all_rules()
-    kinds = {"safe", "unsafe"} if unsafe else {"safe"}
-    return [
-        finding
-        for finding in findings
-        if finding.is_fixable and rules[finding.rule].applicability in kinds
-    ]
 
 
 def find_fixes(
@@ -112,13 +101,28 @@ def find_fixes(
 
 
 def explain_left(
-    root: Path, findings: Iterable[PolicyFinding], *, unsafe: bool
+    root: Path,
+    findings: Iterable[PolicyFinding],
+    *,
+    unsafe: bool,
+    unwritten: Iterable[Problem] = (),
 ) -> list[PolicyFinding]:
-    """Return findings that fixing has left, each with the reason."""
-    return [replace(finding, left=_why_left(root, finding, unsafe=unsafe)) for finding in findings]
+    """Return findings that fixing has left, each with the reason.
+
+    Args:
+        root: the project's folder.
+        findings: what is left.
+        unsafe: whether unsafe fixes were made as well.
+        unwritten: the files that could not be written.
+    """
+    said = {problem.path: problem.message for problem in unwritten}
+    return [
+        replace(finding, left=_why_left(root, finding, said.get(finding.path, ""), unsafe=unsafe))
+        for finding in findings
+    ]
 
 
-def _why_left(root: Path, finding: PolicyFinding, *, unsafe: bool) -> str:
+def _why_left(root: Path, finding: PolicyFinding, unwritten: str, *, unsafe: bool) -> str:
     applicability = all_rules()[finding.rule].applicability
     text = _read([finding.path], root).get(finding.path) if finding.is_fixable else None
     names = sorted(_uncertain(text, finding)) if text is not None else []
@@ -129,8 +133,9 @@ def _why_left(root: Path, finding: PolicyFinding, *, unsafe: bool) -> str:
         "the cells of a notebook are left to you": not finding.is_fixable,
         "its fix is unsafe, and made with --unsafe-fixes": applicability == "unsafe" and not unsafe,
         f"{''.join(names[:1])} is not bound once, by an import at the top": bool(names),
+        unwritten: bool(unwritten),
     }
-    other = "the file with its fixes did not pass the check, or could not be written"
+    other = "the file with its fixes did not pass the check, so nothing of it is written"
     return next((reason for reason, holds in why.items() if holds), other)
 
 
