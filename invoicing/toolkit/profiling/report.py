@@ -40,13 +40,14 @@ def html_report(run: ProgramRun) -> str:
     ended = (
         "" if run.exit_code == 0 else f"<p>The program ended with exit code {run.exit_code}.</p>"
     )
+    missing = "".join(f"<p>{escape(each)}.</p>" for each in run.not_recorded)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{escape(title)}</title><style>{_STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>{escape(title_of(recorder))}.</p>{ended}
+<p>{escape(title_of(recorder))}.</p>{ended}{missing}
 <h2>Findings ({len(findings)})</h2>
 {found}
 <h2>Statements</h2>
@@ -94,6 +95,7 @@ def json_report(run: ProgramRun) -> dict[str, Any]:
         "orm_seconds": recorder.orm_seconds,
         "lost": recorder.lost,
         "findings": [_finding(finding) for finding in recorder.findings],
+        "not_recorded": list(run.not_recorded),
     }
 
 
@@ -110,4 +112,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cost": finding.cost._asdict(),
         "statements": list(finding.statements),
         "count": finding.count,
+        "fixes": [
+            {
+                "text": str(fix),
+                "file": fix.at.file if fix.at else None,
+                "line": fix.at.line if fix.at else None,
+            }
+            for fix in finding.fixes
+        ],
     }
