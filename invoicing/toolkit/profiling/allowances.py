@@ -12,8 +12,8 @@ from __future__ import annotations
 from inspect import currentframe
 from typing import TYPE_CHECKING, Self
 
-from invoicing.toolkit.profiling.capture.capture import ALLOWED
 from invoicing.toolkit.profiling.capture.events import captures_here
+from invoicing.toolkit.profiling.capture.units import ALLOWED
 from invoicing.toolkit.profiling.errors import AllowanceError, UnknownFindingError
 from invoicing.toolkit.profiling.findings.registry import SLUGS
 from invoicing.toolkit.profiling.statement import Allowance, Caller

@@ -156,7 +156,7 @@ class Recorder(Recorded):
         except RuntimeError:
             owner = None
         finder = CallerFinder(*self._stack, frame and frame.f_code, owner)
-        takes = self._sampler and self._sampler.takes
+        takes = self._sampler.takes if self._sampler is not None else None
         return Capture(finder, **self._kept, takes=takes, lose=self._lose)
 
 

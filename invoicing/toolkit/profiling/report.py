@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.statement import Caller
 
 # Nothing from outside: it opens offline, prints, and follows the reader's light or dark theme.
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
@@ -36,7 +36,7 @@ def html_report(run: ProgramRun) -> str:
     recorder = run.recorder
     title = f"Queries of {run.program}"
     findings = recorder.findings
-    found = "\n".join(map(_article, findings)) or '<p class="fine">No findings.</p>'
+    found = "\n".join(map(article, findings)) or '<p class="fine">No findings.</p>'
     ended = (
         "" if run.exit_code == 0 else f"<p>The program ended with exit code {run.exit_code}.</p>"
     )
@@ -44,7 +44,7 @@ def html_report(run: ProgramRun) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{_STYLE}</style></head>
+<title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
 <p>{escape(title_of(recorder))}.</p>{ended}{missing}
@@ -56,7 +56,8 @@ def html_report(run: ProgramRun) -> str:
 """
 
 
-def _article(finding: Finding) -> str:
+def article(finding: Finding) -> str:
+    """Return a finding as a part of a page."""
     rows = [
         ("line", _where(finding.caller)),
         ("cost", escape(str(finding.cost))),

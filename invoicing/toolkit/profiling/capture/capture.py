@@ -7,7 +7,6 @@ in one of them is caught there.
 from __future__ import annotations
 
 from collections import Counter
-from contextvars import ContextVar
 from itertools import count
 from secrets import randbits
 from threading import get_ident
@@ -34,6 +33,7 @@ from invoicing.toolkit.profiling.capture.traffic import (
     WireTraffic,
     is_autocommit,
 )
+from invoicing.toolkit.profiling.capture.units import ALLOWED, Unit
 from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
@@ -49,22 +49,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder
     from invoicing.toolkit.profiling.statement import Allowance, Statement
-
-# The blocks of `allow` that are open.
-ALLOWED: ContextVar[tuple[Allowance, ...]] = ContextVar("invoicing_allowed", default=())
-
-
-class Unit:
-    """A unit of work that is under way: what is known of it, and how its traffic is counted."""
-
-    __slots__ = ("taken", "transaction", "wire")
-
-    def __init__(
-        self, transaction: Transaction, wire: ConnectionTraffic, *, taken: bool = True
-    ) -> None:
-        self.transaction = transaction
-        self.wire = wire
-        self.taken = taken
 
 
 class Capture:
@@ -361,7 +345,7 @@ class Capture:
     def traffic(self) -> WireTraffic | None:
         """What passed on the wire; None where it is not known of every connection."""
         wires = self._wires.values()
-        if not all(wire.counts_requests for wire in wires):
+        if self.left_out or not all(wire.counts_requests for wire in wires):
             return None
         totals = [sum(column) for column in zip(*(wire.total() for wire in wires), strict=True)]
         return WireTraffic(*totals)
@@ -374,14 +358,9 @@ class Capture:
         for wire in self._wires.values():
             wire.release()
         self._statements = self.statements
-        self._pending.clear()
-        self.making.clear()
-        self._units.clear()
-        self._running.clear()
-        self._columns.clear()
-        self._runs.clear()
-        self._filling.clear()
-        self._tasks.clear()
+        held = (self.making, self._units, self._running, self._columns, self._runs, self._filling)
+        for kept in (self._pending, *held, self._tasks):
+            kept.clear()
 
     # details
 

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.pool import Pool
 
-from invoicing.toolkit.profiling.capture.capture import ALLOWED, Capture
+from invoicing.toolkit.profiling.capture.capture import Capture
 from invoicing.toolkit.profiling.capture.pools import Pools
+from invoicing.toolkit.profiling.capture.units import ALLOWED
 from invoicing.toolkit.profiling.capture.waits import Waits
 
 if TYPE_CHECKING:
