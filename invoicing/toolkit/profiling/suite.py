@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from invoicing.toolkit.profiling.baseline import Baseline, BaselineEntry, entry_of, write_baseline
 from invoicing.toolkit.profiling.errors import WastefulQueriesError
+from invoicing.toolkit.profiling.findings.finding import plural
 from invoicing.toolkit.profiling.findings.registry import SLUGS
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 from invoicing.toolkit.profiling.settings import ProfileSettings, read_settings
@@ -104,7 +105,7 @@ class Suite:
             kept = self.baseline.entries if self.baseline is not None and not whole else frozenset()
             write_baseline(self.write, met | kept)
             beside = "" if whole else ", and what it had, for not every test ran"
-            return [*lines, f"wrote {self.write}: {len(met):,} findings{beside}"]
+            return [*lines, f"wrote {self.write}: {plural(len(met), 'finding')}{beside}"]
         if self.baseline is None:
             return lines
         if met:
