@@ -147,3 +147,104 @@ def test_a_missing_import_of_the_program_is_its_own(folder: Path) -> None:
         run = profile(folder, *arguments)
         assert run.returncode == 1
         assert "ModuleNotFoundError: No module named 'nowhere_at_all'" in run.stderr
+
+
+SHELVES = """
+import atexit
+import multiprocessing
+from sqlalchemy import ForeignKey, create_engine, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import selectinload
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Shelf(Base):
+    __tablename__ = "shelf"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    books: Mapped[list["Book"]] = relationship()
+
+
+class Book(Base):
+    __tablename__ = "book"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("shelf.id"))
+
+
+def last(engine):
+    with Session(engine) as session:
+        for number in range(4):
+            session.execute(text("SELECT count(*) FROM shelf WHERE id = :id"), {"id": number})
+
+
+def gone():
+    raise AssertionError("it was taken back")
+
+
+if __name__ == "__main__":
+    engine = create_engine("sqlite://")
+    atexit.register(last, engine)
+    atexit.register(gone)
+    atexit.unregister(gone)
+    child = multiprocessing.Process(target=print, args=("child",))
+    child.start()
+    child.join()
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all(Shelf(books=[Book(), Book()]) for _ in range(12))
+        session.commit()
+    with Session(engine) as session:
+        shelves = session.scalars(select(Shelf)).all()
+        print(sum(len(shelf.books) for shelf in shelves))
+"""
+
+
+def inserted(text: str, replacement: dict[str, dict[str, int]]) -> str:
+    region = replacement["deletedRegion"]
+    lines = text.splitlines(keepends=True)
+    line, column = region["startLine"] - 1, region["startColumn"] - 1
+    option = replacement["insertedContent"]["text"]
+    lines[line] = f"{lines[line][:column]}{option}{lines[line][column:]}"
+    return "".join(lines)
+
+
+def test_findings_go_to_review_with_a_fix_that_works_and_to_a_baseline(tmp_path: Path) -> None:
+    program = tmp_path / "shelves.py"
+    program.write_text(SHELVES)
+    options = ("--github", "--sarif", "log.sarif", "--write-baseline", "known.json")
+    run = profile(tmp_path, *options, "shelves.py")
+    assert run.returncode == 0, run.stderr
+    (line,) = [line for line in run.stderr.splitlines() if "Shelf.books" in line and "::" in line]
+    assert line.startswith("::error file=shelves.py,line=49,title=n-plus-one::Shelf.books was")
+    assert "Fix: add .options(selectinload(Shelf.books))" in line
+    assert "1 process was started by multiprocessing" in run.stderr
+    assert "taken back" not in run.stderr
+    log = json.loads((tmp_path / "log.sarif").read_text())
+    results = {result["message"]["text"][:11]: result for result in log["runs"][0]["results"]}
+    # What ran at exit is recorded too, and has no option to insert.
+    assert {name: "fixes" in each for name, each in results.items()} == {
+        "Shelf.books": True,
+        "one query w": False,
+    }
+    (change,) = results["Shelf.books"]["fixes"][0]["artifactChanges"]
+    program.write_text(inserted(SHELVES, change["replacements"][0]))
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.invoicing.profile]\nbaseline = "known.json"\nallow = ["over-fetch"]\n'
+    )
+    fixed = profile(tmp_path, "--json", "-", "shelves.py")
+    assert fixed.returncode == 0, fixed.stderr
+    assert "1 finding: 0 new, 1 known" in fixed.stderr
+    assert "Not found in this run: shelves.py: n-plus-one of Shelf.books" in " ".join(
+        fixed.stderr.split()
+    )
+    assert '"not_recorded": ["1 process' in fixed.stdout
+
+
+def test_a_baseline_of_another_version_stops_before_the_program_runs(folder: Path) -> None:
+    (folder / "known.json").write_text('{"version": 7, "findings": []}')
+    run = profile(folder, "--baseline", "known.json", "report.py", "4")
+    assert run.returncode == 2
+    assert "arguments" not in run.stdout
+    assert "has version 7" in run.stderr

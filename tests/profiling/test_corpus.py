@@ -30,11 +30,12 @@ from tests.profiling.corpus import (
     which_statement,
     whose_ids,
 )
+from tests.profiling.corpus.airline import by_asyncpg, by_psycopg, by_sqlmodel
+from tests.profiling.corpus.airline.garage import Garage, fill_garage
+from tests.profiling.corpus.airline.schema import Airline, fill_airline
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.festival import clean as clean_festival
 from tests.profiling.corpus.festival import reads, writes
-from tests.profiling.corpus.festival.pairs import ANSWERS
-from tests.profiling.corpus.festival.pairs import PAIRS as SERVER_PAIRS
 from tests.profiling.corpus.festival.schema import Festival, fill_festival
 from tests.profiling.corpus.outside import (
     fine_more,
@@ -48,6 +49,8 @@ from tests.profiling.corpus.outside import (
     waste_shop,
 )
 from tests.profiling.corpus.outside import too_much as too_much_outside
+from tests.profiling.corpus.pairs import ANSWERS
+from tests.profiling.corpus.pairs import PAIRS as SERVER_PAIRS
 from tests.profiling.corpus.reported import clean, tracker, wasteful_reads, wasteful_writes
 from tests.profiling.corpus.reported.pairs import PAIRS
 from tests.profiling.corpus.schema import Base, library
@@ -63,6 +66,7 @@ assert {too_much, which_statement, whose_ids}
 assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_more, waste_shop}
 assert {clean, wasteful_reads, wasteful_writes}
 assert {clean_festival, reads, writes}
+assert {by_asyncpg, by_psycopg, by_sqlmodel}
 
 server_url = newest_server_url
 NAMES = vars(schema) | vars(orm)
@@ -93,24 +97,33 @@ async def run_outside(url: URL) -> Found:
     sqlite = create_engine(
         "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
     )
+    server = create_engine(url.set(drivername="postgresql+psycopg"))
+    garage = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
     try:
         engine = engines[0]
         async with engine.begin() as connection:
-            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival):
+            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival, Airline):
                 await connection.run_sync(base.metadata.create_all)
             await shop.fill_shop(connection)
             await forum.fill_forum(connection)
             await connection.run_sync(hospital.fill_hospital)
             await connection.run_sync(fill_festival)
+            await connection.run_sync(fill_airline)
+        async with garage.begin() as connection:
+            await connection.run_sync(Garage.metadata.create_all)
+            await connection.run_sync(fill_garage)
         with sqlite.begin() as connection:
             hospital.Hospital.metadata.create_all(connection)
             hospital.fill_hospital(connection)
             tracker.Tracker.metadata.create_all(connection)
             tracker.fill_tracker(connection)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
-        return await run_all(World(engine, sessions, sqlite, tuple(engines[1:])))
+        world = World(engine, sessions, sqlite, server, garage, tuple(engines[1:]))
+        return await run_all(world)
     finally:
         sqlite.dispose()
+        server.dispose()
+        await garage.dispose()
         for engine in engines:
             await engine.dispose()
 

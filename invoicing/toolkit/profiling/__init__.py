@@ -1,5 +1,6 @@
 """Record what code asks of its database: which statements, from which lines, at what cost."""
 
+from invoicing.toolkit.profiling.allowances import allow
 from invoicing.toolkit.profiling.budget import QueryBudget
 from invoicing.toolkit.profiling.comparison import (
     Growth,
@@ -12,6 +13,7 @@ from invoicing.toolkit.profiling.findings import SLUGS, Cost, Finding, Fix, Thre
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 from invoicing.toolkit.profiling.statement import (
+    Allowance,
     Caller,
     Cause,
     EntityRows,
@@ -22,6 +24,7 @@ from invoicing.toolkit.profiling.statement import (
 
 __all__ = [
     "SLUGS",
+    "Allowance",
     "Caller",
     "Cause",
     "Cost",
@@ -38,6 +41,7 @@ __all__ = [
     "Strategy",
     "Thresholds",
     "Transaction",
+    "allow",
     "compare_loading",
     "fingerprint_of",
     "record_queries",

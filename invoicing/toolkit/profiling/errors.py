@@ -84,6 +84,66 @@ class UnknownFindingError(UnknownSlugError):
     kind = "finding"
 
 
+@error_of_fields
+class ProfileSettingsError(UsageError):
+    """What a project says of the profiler cannot be meant."""
+
+    file: str
+    reason: str
+    message = "the profiler's settings in {file} are invalid: {reason}"
+
+
+@error_of_fields
+class BaselineError(UsageError):
+    """A baseline cannot be read."""
+
+    path: str
+    reason: str
+    message = (
+        "cannot read the baseline {path}: {reason}. Nothing was compared. Write a new one: "
+        "pytest --write-query-baseline, or invoicing profile --write-baseline {path} PROGRAM"
+    )
+
+
+@error_of_fields
+class BaselineVersionError(UsageError):
+    """A baseline is of another version of its format.
+
+    Attributes:
+        path: the file.
+        version: what it says.
+        known: what is read here.
+    """
+
+    path: str
+    version: object
+    known: int
+    message = (
+        "the baseline {path} has version {version!r} of its format, and this version of invoicing "
+        "reads {known}. Nothing was compared. Install the version that wrote it, or write a new "
+        "one: pytest --write-query-baseline"
+    )
+
+
+@error_of_fields
+class AllowanceError(UsageError):
+    """An allowance does not say why."""
+
+    slug: str
+    message = (
+        "allow({slug!r}) needs a reason: an allowance without one is never looked at again. "
+        'Write allow({slug!r}, why="three rows at the most")'
+    )
+
+
+@error_of_fields
+class SampleError(UsageError):
+    """A share of units of work is none."""
+
+    sample: object
+    message = "sample={sample!r} is no share. Give a number above 0 and up to 1: 0.1 is every tenth"
+
+
 class TooManyStatementsError(InvoicingError, AssertionError):
     """A block of code sent more statements than it may.
 
@@ -98,6 +158,30 @@ class TooManyStatementsError(InvoicingError, AssertionError):
         self.statements = statements
         self.findings = findings
         head = f"{len(statements)} statements were sent, {limit} are allowed"
+        super().__init__(_listed(head, statements, findings))
+
+
+class SlowQueriesError(InvoicingError, AssertionError):
+    """A block of code waited longer for its statements than it may.
+
+    Attributes:
+        seconds: how long.
+        limit: how long it may.
+        statements: one line for each, the slowest first.
+        findings: one line for each finding among them.
+    """
+
+    def __init__(
+        self, seconds: float, limit: float, statements: list[str], findings: list[str]
+    ) -> None:
+        self.seconds = seconds
+        self.limit = limit
+        self.statements = statements
+        self.findings = findings
+        head = (
+            f"the program waited {seconds * 1000:,.1f} ms for {len(statements)} statements, "
+            f"{limit * 1000:,.1f} ms are allowed"
+        )
         super().__init__(_listed(head, statements, findings))
 
 

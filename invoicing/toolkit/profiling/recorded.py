@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.explain import QueryPlan
     from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
-    from invoicing.toolkit.profiling.statement import Statement, Transaction
+    from invoicing.toolkit.profiling.statement import Allowance, Statement, Transaction
 
 
 class Recorded:
@@ -23,6 +23,9 @@ class Recorded:
     thresholds: Thresholds
     allow: tuple[str, ...]
     _capture: Capture
+    # Once it is over, it is judged once.
+    _is_over = False
+    _kept_judgement: tuple[list[Finding], list[Allowance]] | None = None
 
     @property
     def statements(self) -> list[Statement]:
@@ -33,6 +36,11 @@ class Recorded:
     def transactions(self) -> list[Transaction]:
         """The units of work so far, in the order they began."""
         return self._capture.transactions
+
+    @property
+    def left_out(self) -> int:
+        """Units of work that were not in the sample, and of which nothing is known."""
+        return self._capture.left_out
 
     @property
     def connections_opened(self) -> int:
@@ -90,8 +98,29 @@ class Recorded:
     @property
     def findings(self) -> list[Finding]:
         """What is wasteful in it, each with its line and the option to add."""
+        return self._judged[0]
+
+    @property
+    def unused_allowances(self) -> list[Allowance]:
+        """The blocks of `allow` that allowed nothing, one for each line."""
+        return self._judged[1]
+
+    @property
+    def _judged(self) -> tuple[list[Finding], list[Allowance]]:
+        if self._kept_judgement is not None:
+            return self._kept_judgement
+        evidence = self._evidence()
+        findings = find(evidence, self.allow)
+        used = {(each.caller, each.slug) for each in evidence.used}
+        entered = {(each.caller, each.slug): each for each in self._capture.allowances}
+        unused = [each for place, each in entered.items() if place not in used]
+        if self._is_over:
+            self._kept_judgement = findings, unused
+        return findings, unused
+
+    def _evidence(self) -> Evidence:
         capture = self._capture
-        evidence = Evidence(
+        return Evidence(
             self.statements,
             capture.transactions,
             capture.attribute_reads.index(),
@@ -99,4 +128,3 @@ class Recorded:
             self.plans,
             capture.invoked.statements,
         )
-        return find(evidence, self.allow)

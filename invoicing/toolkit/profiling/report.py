@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.statement import Caller
 
 # Nothing from outside: it opens offline, prints, and follows the reader's light or dark theme.
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
@@ -36,17 +36,18 @@ def html_report(run: ProgramRun) -> str:
     recorder = run.recorder
     title = f"Queries of {run.program}"
     findings = recorder.findings
-    found = "\n".join(map(_article, findings)) or '<p class="fine">No findings.</p>'
+    found = "\n".join(map(article, findings)) or '<p class="fine">No findings.</p>'
     ended = (
         "" if run.exit_code == 0 else f"<p>The program ended with exit code {run.exit_code}.</p>"
     )
+    missing = "".join(f"<p>{escape(each)}.</p>" for each in run.not_recorded)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{_STYLE}</style></head>
+<title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>{escape(title_of(recorder))}.</p>{ended}
+<p>{escape(title_of(recorder))}.</p>{ended}{missing}
 <h2>Findings ({len(findings)})</h2>
 {found}
 <h2>Statements</h2>
@@ -55,7 +56,8 @@ def html_report(run: ProgramRun) -> str:
 """
 
 
-def _article(finding: Finding) -> str:
+def article(finding: Finding) -> str:
+    """Return a finding as a part of a page."""
     rows = [
         ("line", _where(finding.caller)),
         ("cost", escape(str(finding.cost))),
@@ -94,6 +96,7 @@ def json_report(run: ProgramRun) -> dict[str, Any]:
         "orm_seconds": recorder.orm_seconds,
         "lost": recorder.lost,
         "findings": [_finding(finding) for finding in recorder.findings],
+        "not_recorded": list(run.not_recorded),
     }
 
 
@@ -110,4 +113,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cost": finding.cost._asdict(),
         "statements": list(finding.statements),
         "count": finding.count,
+        "fixes": [
+            {
+                "text": str(fix),
+                "file": fix.at.file if fix.at else None,
+                "line": fix.at.line if fix.at else None,
+            }
+            for fix in finding.fixes
+        ],
     }

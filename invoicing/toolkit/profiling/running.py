@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import runpy
 import sys
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.errors import ProgramMissingError
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
@@ -28,11 +32,22 @@ class ProgramRun:
         program: as it was named.
         exit_code: the program's own.
         recorder: what it asked.
+        processes: how many processes it started by `multiprocessing`, or by a pool of them.
     """
 
     program: str
     exit_code: int
     recorder: Recorder
+    processes: int = 0
+
+    @property
+    def not_recorded(self) -> tuple[str, ...]:
+        """What of the program is missing in the recording."""
+        if not self.processes:
+            return ()
+        were = "process was" if self.processes == 1 else "processes were"
+        how = "started by multiprocessing: what they sent is not recorded"
+        return (f"{self.processes:,} {were} {how}, and nothing is known of its waste",)
 
 
 def run_program(
@@ -42,33 +57,90 @@ def run_program(
     module: bool = False,
     thresholds: Thresholds | None = None,
     allow: Iterable[str] = (),
+    explain: bool = False,
 ) -> ProgramRun:
     """Run a script, or a module (`python -m`), in this process, as `__main__`.
 
-    What it raises is printed as Python prints it. A program that ends by `os._exit` or by a signal
-    takes the recording with it.
+    What it raises is printed as Python prints it. What it registers with `atexit` runs before this
+    returns, and is recorded; the processes that it starts are counted. A program that ends by
+    `os._exit` or by a signal takes the recording with it.
 
     Raises:
         ProgramMissingError: there is no such script or module.
     """
     if not module and not Path(program).is_file():
         raise ProgramMissingError(program, "script")
-    recorder = record_queries(everywhere=True, thresholds=thresholds, allow=allow)
+    recorder = record_queries(everywhere=True, thresholds=thresholds, allow=allow, explain=explain)
+    started: list[object] = []
     before = sys.argv, sys.path[:], sys.modules.get("__main__")
     # As Python does: the script's folder first, or the current one for a module.
     sys.path.insert(0, str(Path.cwd() if module else Path(program).resolve().parent))
     sys.argv = [program, *arguments]
     try:
-        with recorder:
+        with recorder, _counting_processes(started):
             exit_code = _run(program, module=module)
     finally:
         sys.argv, sys.path[:] = before[:2]
         if before[2] is not None:
             sys.modules["__main__"] = before[2]
-    return ProgramRun(program, exit_code, recorder)
+    return ProgramRun(program, exit_code, recorder, len(started))
+
+
+@contextmanager
+def _counting_processes(started: list[object]) -> Iterator[None]:
+    original = BaseProcess.start
+
+    def start(process: BaseProcess) -> None:
+        started.append(process.name)
+        original(process)
+
+    BaseProcess.start = start  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        BaseProcess.start = original  # type: ignore[method-assign]
+
+
+class _ExitHandlers:
+    """What a program registers with `atexit`, kept to be run where it is recorded."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[Callable[..., object], Callable[[], object]]] = []
+        self._before = atexit.register, atexit.unregister
+
+    def __enter__(self) -> None:
+        atexit.register = self._register  # type: ignore[assignment]
+        atexit.unregister = self._unregister
+
+    def _register(
+        self, function: Callable[..., object], /, *args: Any, **options: Any
+    ) -> Callable[..., object]:
+        self._kept.append((function, partial(function, *args, **options)))
+        return function
+
+    def _unregister(self, function: Callable[..., object]) -> None:
+        self._kept = [kept for kept in self._kept if kept[0] != function]
+        self._before[1](function)
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            # One of them may register another.
+            while self._kept:
+                _, call = self._kept.pop()
+                try:
+                    call()
+                except Exception as error:  # noqa: BLE001 -- as Python does: the others run too
+                    _print(error)
+        finally:
+            atexit.register, atexit.unregister = self._before
 
 
 def _run(program: str, *, module: bool) -> int:
+    with _ExitHandlers():
+        return _run_main(program, module=module)
+
+
+def _run_main(program: str, *, module: bool) -> int:
     try:
         if module:
             runpy.run_module(program, run_name="__main__", alter_sys=True)

@@ -63,6 +63,25 @@ class Caller:
         return linecache.getline(self.file, self.line).strip()
 
 
+@dataclass(frozen=True, eq=False)
+class Allowance:
+    """A block of code that may waste something.
+
+    Attributes:
+        slug: the kind of finding.
+        why: the reason.
+        caller: the line that says so.
+    """
+
+    slug: str
+    why: str
+    caller: Caller | None
+
+    def __str__(self) -> str:
+        where = f"{self.caller}: " if self.caller is not None else ""
+        return f"{where}allow({self.slug!r}) allowed nothing. Remove it (its reason: {self.why})"
+
+
 class PathStep(NamedTuple):
     """A relationship on a loader's path.
 
@@ -211,6 +230,7 @@ class Statement:
         sqlstate: of the error it ended with, where it has one.
         error: name of the driver's exception.
         streamed: whether the rows came through a server-side cursor.
+        allowances: the blocks of `allow` that it was sent within.
     """
 
     number: int
@@ -254,6 +274,7 @@ class Statement:
     sqlstate: str | None = None
     error: str | None = None
     streamed: bool = False
+    allowances: tuple[Allowance, ...] = field(default=(), repr=False)
 
     @property
     def fingerprint(self) -> str:

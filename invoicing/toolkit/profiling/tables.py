@@ -160,6 +160,8 @@ def title_of(recorder: Recorded) -> str:
         parts.append(f"server {_ms(recorder.server_seconds)} ms")
         parts.append(f"driver and wire {_ms(recorder.driver_seconds)} ms")
     parts.append(f"objects {_ms(recorder.orm_seconds)} ms")
+    if recorder.left_out:
+        parts.append(f"{plural(recorder.left_out, 'unit')} of work left out of the sample")
     if recorder.lost:
         parts.append(f"{recorder.lost} events lost")
     return ", ".join(parts)

@@ -23,7 +23,7 @@ class FromObject(BaseModel):
 
 
 Sessions = async_sessionmaker[AsyncSession]
-ROOMS = ("outside", "reported", "festival")
+ROOMS = ("outside", "reported", "festival", "airline")
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,14 @@ class World(Place):
 
     Attributes:
         sqlite: another dialect, and without async.
+        server: the database of `engine` by psycopg, without async.
+        garage: SQLite by aiosqlite, for SQLModel.
         shards: other engines, on the same database.
     """
 
     sqlite: Engine
+    server: Engine
+    garage: AsyncEngine
     shards: tuple[AsyncEngine, ...]
 
 

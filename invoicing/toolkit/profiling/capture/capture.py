@@ -33,6 +33,7 @@ from invoicing.toolkit.profiling.capture.traffic import (
     WireTraffic,
     is_autocommit,
 )
+from invoicing.toolkit.profiling.capture.units import ALLOWED, Unit
 from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
@@ -47,17 +48,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder
-    from invoicing.toolkit.profiling.statement import Statement
-
-
-class Unit:
-    """A unit of work that is under way: what is known of it, and how its traffic is counted."""
-
-    __slots__ = ("transaction", "wire")
-
-    def __init__(self, transaction: Transaction, wire: ConnectionTraffic) -> None:
-        self.transaction = transaction
-        self.wire = wire
+    from invoicing.toolkit.profiling.statement import Allowance, Statement
 
 
 class Capture:
@@ -66,8 +57,10 @@ class Capture:
     Attributes:
         transactions: units of work, in the order they began.
         connections_opened: connections made by the recorded code.
+        left_out: units of work that were not in the sample.
         making: for each thread the statement whose rows were fetched last.
         attribute_reads: what the program has read of the objects it loaded.
+        allowances: the blocks of `allow` that were entered.
         invoked: the SQLAlchemy statements that came again.
         lose: called when something is wrong in here.
     """
@@ -79,12 +72,14 @@ class Capture:
         parameters: bool,
         wire: bool,
         explain: bool,
+        takes: Callable[[], bool] | None,
         lose: Callable[[], None],
     ) -> None:
         self.transactions: list[Transaction] = []
-        self.connections_opened = 0
+        self.connections_opened = self.left_out = 0
         self.making: dict[int, PendingStatement] = {}
         self.attribute_reads = AttributeReads()
+        self.allowances: list[Allowance] = []
         self.invoked = Invoked()
         self.lose = lose
         self._began = perf_counter_ns()
@@ -92,6 +87,7 @@ class Capture:
         self._parameters = parameters
         self._tap_wire = wire
         self._explain = explain
+        self._takes = takes
         self._questions: dict[str, PlanQuestion] = {}
         self._salt = randbits(64)
         self._pending: list[PendingStatement] = []
@@ -197,6 +193,10 @@ class Capture:
     ) -> None:
         """Write down a statement that is about to be sent."""
         unit = self._unit(connection)
+        if not unit.taken:
+            # Objects made next are of rows that are not in the recording.
+            self.making.pop(get_ident(), None)
+            return
         pending = PendingStatement(text, unit.transaction, unit.wire, self)
         pending.lines = self._finder.find(text)
         pending.since = self._since(context)
@@ -214,6 +214,7 @@ class Capture:
             if load_cause is None:
                 pending.returning = returning_of(context)
         pending.hashes = hashes_of(parameters)
+        pending.allowances = ALLOWED.get()
         # The rows of one INSERT ... VALUES come as an executemany, with one set of parameters.
         executemany = executemany and isinstance(parameters, list)
         if executemany:
@@ -344,7 +345,7 @@ class Capture:
     def traffic(self) -> WireTraffic | None:
         """What passed on the wire; None where it is not known of every connection."""
         wires = self._wires.values()
-        if not all(wire.counts_requests for wire in wires):
+        if self.left_out or not all(wire.counts_requests for wire in wires):
             return None
         totals = [sum(column) for column in zip(*(wire.total() for wire in wires), strict=True)]
         return WireTraffic(*totals)
@@ -357,14 +358,9 @@ class Capture:
         for wire in self._wires.values():
             wire.release()
         self._statements = self.statements
-        self._pending.clear()
-        self.making.clear()
-        self._units.clear()
-        self._running.clear()
-        self._columns.clear()
-        self._runs.clear()
-        self._filling.clear()
-        self._tasks.clear()
+        held = (self.making, self._units, self._running, self._columns, self._runs, self._filling)
+        for kept in (self._pending, *held, self._tasks):
+            kept.clear()
 
     # details
 
@@ -378,8 +374,12 @@ class Capture:
             if autocommit is None or "isolation_level" in connection.get_execution_options():
                 autocommit = self._autocommit[connection.engine] = is_autocommit(connection)
             transaction = Transaction(len(self.transactions) + 1, wire.connection, None, autocommit)
-            self.transactions.append(transaction)
-            unit = self._units[connection] = Unit(transaction, wire)
+            taken = self._takes is None or self._takes()
+            if taken:
+                self.transactions.append(transaction)
+            else:
+                self.left_out += 1
+            unit = self._units[connection] = Unit(transaction, wire, taken=taken)
         return unit
 
     def _new_wire(self, dbapi_connection: Any) -> ConnectionTraffic:

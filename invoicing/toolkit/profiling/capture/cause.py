@@ -56,9 +56,12 @@ def load_cause_of(context: ExecutionContext) -> LoadCause | None:
     if path is None:
         # A SELECT of nothing mapped, that a session executes.
         return PLAIN
-    if path.is_root:
-        return _column_load(options, compiling) if compiling._for_refresh_state else PLAIN
     lazy = options._lazy_loaded_from
+    if lazy is None and compiling._for_refresh_state:
+        # Of an object that a loader brought, the path goes on from there.
+        return _column_load(options, compiling)
+    if path.is_root:
+        return PLAIN
     if lazy is None:
         return LoadCause(relationship_at(path), path=path.path)
     root = lazy.mapper.base_mapper.class_.__name__

@@ -18,6 +18,7 @@ from sqlalchemy.pool import Pool
 
 from invoicing.toolkit.profiling.capture.capture import Capture
 from invoicing.toolkit.profiling.capture.pools import Pools
+from invoicing.toolkit.profiling.capture.units import ALLOWED
 from invoicing.toolkit.profiling.capture.waits import Waits
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def events_of_sessions() -> list[Event | WaitEvent]:
         Event(Mapper, "load", Capture.made, options=raw),
         Event(Mapper, "refresh", Capture.filled, options=raw),
         WaitEvent(Waits()),
-        WaitEvent(Pools(HERE)),
+        WaitEvent(Pools(HERE, ALLOWED)),
     ]
 
 
@@ -121,6 +122,10 @@ class Ear:
             for hook, listener in self._listeners:
                 hook.detach(listener)
 
+    def concerned(self) -> set[Capture]:
+        """Return the captures that hear what happens here."""
+        return {*HERE.get(), *self._everywhere} & self.captures
+
     def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
         here = HERE.get
 
@@ -152,6 +157,12 @@ def unrecorded() -> Iterator[None]:
 
 LOCK = threading.Lock()
 EARS: dict[Engine | type[Engine] | None, Ear] = {}
+
+
+def captures_here() -> set[Capture]:
+    """Return the recordings that what happens here belongs to."""
+    ear = EARS.get(None)
+    return ear.concerned() if ear is not None else set()
 
 
 def listen(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.capture.entities import EntityColumns
     from invoicing.toolkit.profiling.capture.stack import CallerFinder, CallerLines
     from invoicing.toolkit.profiling.capture.traffic import ConnectionTraffic
-    from invoicing.toolkit.profiling.statement import EntityRows, Transaction
+    from invoicing.toolkit.profiling.statement import Allowance, EntityRows, Transaction
 
 FOLDED = 1000
 # Rows from which on it is worth while to see how large the values are, and who reads them.
@@ -56,6 +56,7 @@ class PendingStatement:
         only_row: whether it is known to have one row at the most, whose fetching is not watched.
         only_key: the identity key of the object made of it, if one was.
         returning: whether a write's RETURNING is the program's own; None where it is not known.
+        allowances: the blocks of `allow` that it is sent within.
         fills: whether it loads columns of an object that is there.
         fetched_at, made_at: when rows were last fetched, when an object was last made of them.
     """
@@ -81,6 +82,7 @@ class PendingStatement:
     keys: list[list[Any]] | None = None
     wide: Counter[tuple[int, str]] | None = None
     entities: tuple[EntityRows, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
     error: str | None = None
     sqlstate: str | None = None
 
@@ -197,7 +199,7 @@ class PendingStatement:
         for (place, attribute), size in (self.wide or {}).items():
             self.entities[place].wide[attribute] = size
         statement.entities = self.entities
-        statement.streamed = self.streamed
+        statement.streamed, statement.allowances = self.streamed, self.allowances
         statement.error, statement.sqlstate = self.error, self.sqlstate
         if self.ended:
             statement.database_seconds = (self.ended - self.began + self.cursor_time) / 1e9

@@ -16,16 +16,19 @@ if TYPE_CHECKING:
 
 
 class Pools:
-    """What submits work to a pool, exchanged for something that hands on a context variable."""
+    """What submits work to a pool, exchanged for something that hands on context variables.
 
-    def __init__(self, variable: ContextVar[tuple[Any, ...]]) -> None:
-        self._variable = variable
+    The first of them says whether there is anything to hand on.
+    """
+
+    def __init__(self, *variables: ContextVar[Any]) -> None:
+        self._variables = variables
         self._before = self._after = ThreadPoolExecutor.submit
 
     def attach(self, _note: object) -> None:
         """Hand it on from now on."""
         self._before = ThreadPoolExecutor.submit
-        self._after = _handing_on(self._before, self._variable)
+        self._after = _handing_on(self._before, self._variables)
         ThreadPoolExecutor.submit = self._after  # type: ignore[method-assign]
 
     def detach(self, _note: object) -> None:
@@ -34,22 +37,25 @@ class Pools:
             ThreadPoolExecutor.submit = self._before  # type: ignore[method-assign]
 
 
-def _handing_on(original: Callable[..., Any], variable: ContextVar[Any]) -> Callable[..., Any]:
+def _handing_on(
+    original: Callable[..., Any], variables: tuple[ContextVar[Any], ...]
+) -> Callable[..., Any]:
     @wraps(original)
     def submit(pool: object, work: Callable[..., Any], /, *args: Any, **options: Any) -> Any:
-        here = variable.get()
-        if here:
-            work = partial(_within, variable, here, work)
+        if variables[0].get():
+            values = [(variable, variable.get()) for variable in variables]
+            work = partial(_within, values, work)
         return original(pool, work, *args, **options)
 
     return submit
 
 
 def _within(
-    variable: ContextVar[Any], value: object, work: Callable[..., Any], *args: Any, **options: Any
+    values: list[tuple[ContextVar[Any], Any]], work: Callable[..., Any], *args: Any, **options: Any
 ) -> Any:
-    token = variable.set(value)
+    tokens = [(variable, variable.set(value)) for variable, value in values]
     try:
         return work(*args, **options)
     finally:
-        variable.reset(token)
+        for variable, token in tokens:
+            variable.reset(token)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.profiling.capture.attribute_reads import ReadIndex
     from invoicing.toolkit.profiling.findings.finding import AnyFix
-    from invoicing.toolkit.profiling.statement import Caller, Statement, Transaction
+    from invoicing.toolkit.profiling.statement import Allowance, Caller, Statement, Transaction
 
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
 
@@ -47,6 +47,7 @@ class Evidence:
         thresholds: from which size on something is a finding.
         plans: for statements that were explained, by number, the plan as PostgreSQL gives it.
         invoked: the SQLAlchemy statements behind texts that came again.
+        used: the blocks of `allow` that allowed something.
     """
 
     statements: list[Statement]
@@ -55,6 +56,7 @@ class Evidence:
     thresholds: ThresholdValues
     plans: dict[int, dict[str, object]]
     invoked: dict[str, object] = field(default_factory=dict)
+    used: set[Allowance] = field(default_factory=set)
     _flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = field(default_factory=dict, init=False)
 
     @cached_property

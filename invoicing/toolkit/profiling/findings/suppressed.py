@@ -5,7 +5,8 @@
         await shelf.awaitable_attrs.books
 
 The comment stands on the line of the finding or right above it, or on one of the lines that called
-it. Without a reason it allows nothing.
+it. Without a reason it allows nothing. A block, `with allow("n-plus-one", why=...)`,
+allows what was sent within it.
 """
 
 from __future__ import annotations
@@ -32,8 +33,26 @@ def without_suppressed(
     return [
         finding
         for finding in findings
-        if finding.slug not in allowed and not _is_allowed(evidence, finding)
+        if finding.slug not in allowed
+        and not _is_within(evidence, finding)
+        and not _is_allowed(evidence, finding)
     ]
+
+
+def _is_within(evidence: Evidence, finding: Finding) -> bool:
+    """Return whether all of its statements were sent within blocks that allow it."""
+    blocks = [
+        [
+            allowance
+            for allowance in evidence.statements[number - 1].allowances
+            if allowance.slug == finding.slug
+        ]
+        for number in finding.statements
+    ]
+    if not blocks or not all(blocks):
+        return False
+    evidence.used.update(allowance for block in blocks for allowance in block)
+    return True
 
 
 def _is_allowed(evidence: Evidence, finding: Finding) -> bool:

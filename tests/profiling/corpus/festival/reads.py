@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from tests.profiling.corpus.festival.pairs import festival
 from tests.profiling.corpus.festival.schema import Act, Show, Stage, Ticket, Venue
+from tests.profiling.corpus.pairs import paired
 
 if TYPE_CHECKING:
     from tests.profiling.corpus.cases import World
@@ -27,7 +27,7 @@ async def shows_joined_with_their_acts(world: World) -> list[str]:
         return [f"{act.name}: {show.title}" for show, act in await session.execute(query)]
 
 
-@festival(shows_joined_with_their_acts, PRODUCT)
+@paired(shows_joined_with_their_acts, PRODUCT)
 async def two_classes_without_a_join(world: World) -> list[str]:
     async with world.sessions() as session:
         with warnings.catch_warnings():
@@ -43,7 +43,7 @@ async def prices_by_a_join_on_the_prefix(world: World) -> dict[str, int]:
         return dict(tuple(row) for row in await session.execute(query.group_by(Act.name)))
 
 
-@festival(prices_by_a_join_on_the_prefix, N)
+@paired(prices_by_a_join_on_the_prefix, N)
 async def like_for_each(world: World) -> dict[str, int]:
     prices = {}
     async with world.sessions() as session:
@@ -62,7 +62,7 @@ async def tickets_of_all_ids_at_once(world: World) -> dict[str, int]:
         return {act.name: sum(counts[show.id] for show in act.shows) for act in acts}
 
 
-@festival(tickets_of_all_ids_at_once, N)
+@paired(tickets_of_all_ids_at_once, N)
 async def a_list_of_each_parents_own_ids(world: World) -> dict[str, int]:
     counts = {}
     async with world.sessions() as session:
@@ -81,7 +81,7 @@ async def second_best_by_a_window(world: World) -> dict[str, str]:
         return dict(tuple(row) for row in await session.execute(query.where(ranked.c.place == 2)))
 
 
-@festival(second_best_by_a_window, N)
+@paired(second_best_by_a_window, N)
 async def offset_for_each(world: World) -> dict[str, str]:
     titles = {}
     async with world.sessions() as session:
@@ -98,7 +98,7 @@ async def next_show_by_lead(world: World) -> dict[str, str | None]:
         return dict(tuple(row) for row in await session.execute(select(Show.title, following)))
 
 
-@festival(next_show_by_lead, N)
+@paired(next_show_by_lead, N)
 async def the_next_row_of_each(world: World) -> dict[str, str | None]:
     following = {}
     async with world.sessions() as session:
@@ -114,7 +114,7 @@ async def places_by_rank(world: World) -> dict[int, int]:
         return dict(tuple(row) for row in await session.execute(select(Show.id, place)))
 
 
-@festival(places_by_rank, N)
+@paired(places_by_rank, N)
 async def place_of_each(world: World) -> dict[int, int]:
     places = {}
     async with world.sessions() as session:
@@ -130,7 +130,7 @@ async def tickets_grouped(world: World) -> list[int]:
         return list(await session.scalars(query.group_by(Show.id).order_by(Show.id)))
 
 
-@festival(tickets_grouped, N)
+@paired(tickets_grouped, N)
 async def gather_over_the_rows_of_a_statement(world: World) -> list[int]:
     async def count(show_id: int) -> int:
         async with world.sessions() as session:
@@ -152,7 +152,7 @@ async def cities_at_once(world: World) -> list[int]:
         return [found[city] for city in CITIES]
 
 
-@festival(cities_at_once, N)
+@paired(cities_at_once, N)
 async def gather_over_a_literal_list(world: World) -> list[int]:
     async def venue_in(city: str) -> int | None:
         async with world.sessions() as session:
@@ -167,7 +167,7 @@ async def prices_of_shows_at_once(world: World) -> list[int]:
         return list(await session.scalars(query.group_by(Ticket.show_id)))
 
 
-@festival(prices_of_shows_at_once, N)
+@paired(prices_of_shows_at_once, N)
 async def a_pool_of_threads(world: World) -> list[int]:
     engine = create_engine(world.engine.url.set(drivername="postgresql+psycopg"))
 
@@ -194,7 +194,7 @@ async def loader_on_the_list(world: World) -> list[str]:
         return [show.title for act in acts for show in act.shows]
 
 
-@festival(loader_on_the_list, N)
+@paired(loader_on_the_list, N)
 async def a_loader_for_each_instance(world: World) -> list[str]:
     titles = []
     async with world.sessions() as session:
@@ -211,7 +211,7 @@ async def remarks_at_once(world: World) -> list[str]:
         return [remark.body for act in acts for remark in act.remarks]
 
 
-@festival(remarks_at_once, (N, "Act.remarks"))
+@paired(remarks_at_once, (N, "Act.remarks"))
 async def a_generic_relation(world: World) -> list[str]:
     def bodies(session: Session) -> list[str]:
         acts = session.scalars(select(Act)).all()
@@ -226,7 +226,7 @@ async def acts_by_a_list_of_keys(world: World) -> list[str]:
         return [act.name for act in await session.scalars(select(Act).where(Act.id.between(1, 8)))]
 
 
-@festival(acts_by_a_list_of_keys, N)
+@paired(acts_by_a_list_of_keys, N)
 async def get_over_a_range(world: World) -> list[str]:
     async with world.sessions() as session:
         return [(await session.get_one(Act, n)).name for n in range(1, 9)]  # waste
@@ -238,7 +238,7 @@ async def shows_counted_where_they_are(world: World) -> list[int]:
         return [len(act.shows) for act in acts]
 
 
-@festival(shows_counted_where_they_are, N, (UNUSED, "Act.shows"))
+@paired(shows_counted_where_they_are, N, (UNUSED, "Act.shows"))
 async def counted_again_beside_a_loader(world: World) -> list[int]:
     counts = []
     async with world.sessions() as session:
@@ -257,7 +257,7 @@ async def page_of_joined_shows(world: World) -> str:
         return PAGE.render(shows=(await session.scalars(query)).all())
 
 
-@festival(page_of_joined_shows, (N, "Show.act"))
+@paired(page_of_joined_shows, (N, "Show.act"))
 async def a_template_reads(world: World) -> str:
     def page(session: Session) -> str:
         shows = session.scalars(select(Show).order_by(Show.id)).all()
@@ -273,7 +273,7 @@ async def plans_once_each(world: World) -> int:
         return sum(len(stage.venue.plan) for stage in stages)
 
 
-@festival(plans_once_each, (N, "Stage.venue"))
+@paired(plans_once_each, (N, "Stage.venue"))
 async def a_wide_parent_of_each(world: World) -> int:
     def length(session: Session) -> int:
         return sum(len(stage.venue.plan) for stage in session.scalars(select(Stage)))  # waste

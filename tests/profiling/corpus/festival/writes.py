@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql
 
-from tests.profiling.corpus.festival.pairs import festival
 from tests.profiling.corpus.festival.schema import Act, Show, Subscriber, Ticket
+from tests.profiling.corpus.pairs import paired
 
 if TYPE_CHECKING:
     from tests.profiling.corpus.cases import World
@@ -23,7 +23,7 @@ async def locked_at_once(world: World) -> int:
         return sum(show.sold for show in await session.scalars(query))
 
 
-@festival(locked_at_once, N)
+@paired(locked_at_once, N)
 async def for_update_of_each(world: World) -> int:
     sold = 0
     async with world.sessions() as session:
@@ -39,7 +39,7 @@ async def acts_locked_at_once(world: World) -> list[str]:
         return [act.name for act in await session.scalars(query)]
 
 
-@festival(acts_locked_at_once, N)
+@paired(acts_locked_at_once, N)
 async def get_with_a_lock(world: World) -> list[str]:
     names = []
     async with world.sessions() as session:
@@ -57,7 +57,7 @@ async def tickets_in_one_flush(world: World) -> int:
         return len(shows)
 
 
-@festival(tickets_in_one_flush, N)
+@paired(tickets_in_one_flush, N)
 async def flushed_for_each(world: World) -> int:
     async with world.sessions() as session:
         shows = (await session.scalars(select(Show).where(Show.day < 2))).all()
@@ -77,7 +77,7 @@ async def subscribed_at_once(world: World) -> int:
         return len(EMAILS)
 
 
-@festival(subscribed_at_once, N)
+@paired(subscribed_at_once, N)
 async def upsert_of_each(world: World) -> int:
     async with world.sessions() as session:
         for email in EMAILS:
@@ -93,7 +93,7 @@ async def sold_by_a_list(world: World) -> int:
         return len(ids)
 
 
-@festival(sold_by_a_list, N)
+@paired(sold_by_a_list, N)
 async def counter_of_each(world: World) -> int:
     async with world.sessions() as session:
         ids = (await session.scalars(select(Show.id).where(Show.day == 5))).all()

@@ -147,3 +147,23 @@ async def subquery_for_each_row(world: World) -> int:
         )
         rows = await connection.execute(select(Line.id, sold))
         return sum(row[1] for row in rows)
+
+
+@wasteful("missing-index", explain=True)
+async def one_of_many_by_a_column_without_index(world: World) -> list[int]:
+    async with world.sessions() as session:
+        query = select(Reading).where(Reading.value == 17)
+        return [reading.id for reading in await session.scalars(query)]
+
+
+@wasteful(explain=True)
+async def one_of_many_by_its_key(world: World) -> list[int]:
+    async with world.sessions() as session:
+        query = select(Reading).where(Reading.id == 17, Reading.value > -1)
+        return [reading.id for reading in await session.scalars(query)]
+
+
+@wasteful(explain=True)
+async def most_of_many(world: World) -> int:
+    async with world.sessions() as session:
+        return await session.scalar(select(func.count()).where(Reading.value > 9)) or 0

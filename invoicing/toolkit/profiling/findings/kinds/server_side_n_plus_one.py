@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
+from invoicing.toolkit.profiling.plans import nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     """Find SubPlans that ran once for each row."""
     for number, plan in evidence.plans.items():
         statement = evidence.statements[number - 1]
-        for node in _nodes(plan):
+        for node in nodes_of(plan):
             loops = int(node.get("Actual Loops", 0))
             if node.get("Parent Relationship") != "SubPlan" or loops < evidence.thresholds.loops:
                 continue
@@ -40,15 +41,9 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
-
-
 def _table(node: dict[str, Any]) -> str:
     return next(
-        (str(inner["Relation Name"]) for inner in _nodes(node) if "Relation Name" in inner),
+        (str(inner["Relation Name"]) for inner in nodes_of(node) if "Relation Name" in inner),
         "its rows",
     )
 

@@ -1,4 +1,4 @@
-"""How the programs of this batch are written down: a wasteful one with its correction."""
+"""How programs of a batch on a server are written down: a wasteful one with its correction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def register(program: Program, *slugs: str | tuple[str, str | None]) -> None:
     wasteful(*slugs)(run)
 
 
-def festival(corrected: Program, *slugs: str | tuple[str, str | None]) -> Callable[..., Program]:
+def paired(corrected: Program, *slugs: str | tuple[str, str | None]) -> Callable[..., Program]:
     """Register a wasteful program and its corrected form, which is clean and answers the same."""
 
     def pair(program: Program) -> Program:
