@@ -12,6 +12,9 @@ or a sync one (psycopg, psycopg2, pg8000). The table is the one that its connect
 `migration`); offline, `begin_script` lets psql stop at an error from the first line on. The same
 import lets `alembic revision --autogenerate` write a rename, where a model
 says `info={"renamed_from": "old_name"}` (see `alembic.comparison`).
+
+A change of the type alone is `op.expand_retype`, `op.contract_retype`, and back `op.restore_retype`
+and `op.rollback_retype`.
 """
 
 from __future__ import annotations
@@ -30,24 +33,26 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import contract, ended
-from invoicing.toolkit.rename.alembic import comparison, loop
+from invoicing.toolkit.rename import contract
+from invoicing.toolkit.rename.alembic import comparison, loop, steps
 from invoicing.toolkit.rename.alembic.ops import (
     ContractRenameOp,
+    ContractRetypeOp,
     ExpandRenameOp,
+    ExpandRetypeOp,
     RenameOp,
     RestoreRenameOp,
+    RestoreRetypeOp,
     RollbackRenameOp,
+    RollbackRetypeOp,
 )
-from invoicing.toolkit.rename.errors import ConfirmationError, RenameInterruptedError
-from invoicing.toolkit.rename.lease import lease
+from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
-from invoicing.toolkit.rename.model import Options, Phase
+from invoicing.toolkit.rename.model import Options
 from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import stamp
 from invoicing.toolkit.rename.script.script import Script
 from invoicing.toolkit.rename.script.stamp import begin_script
-from invoicing.toolkit.rename.strategies import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -62,8 +67,6 @@ __all__ = ["begin_script"]
 comparison.register()
 
 _SECONDS_BETWEEN_LINES = 5.0
-# Of the way back: it was not begun, or it is the way there that is under way.
-_NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
 _SHARED = text(f"SELECT {contract.in_other_schema(':schema', ':table', ':old')}")
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
@@ -279,65 +282,6 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-async def _expand(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    if (await rename.status()).phase is Phase.CONTRACTED:
-        return  # the table was made by later code, with the new name alone
-    await _fill(rename, run)
-
-
-async def _rollback(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    back = rename.reversed()
-    if (await back.status()).phase in _NOT_BACK:
-        await rename.rollback()
-        return
-    # After a contract that was taken back: the old column has to have every value first.
-    if (await back.status()).phase is not Phase.CONTRACTING:
-        await _fill(back, run)
-    await back.contract(confirm=f"{back.target.table}.{back.target.old}")
-    # The table is as it was before the expand: nothing is left to tell of either way.
-    for done in (rename, back):
-        async with lease(database, done.target, done.options) as session:
-            await ended.forget(session)
-
-
-async def _contract(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    confirm = run.name if run.expected in {None, run.name} else None
-    try:
-        await _contract_confirmed(database, rename, confirm)
-    except ConfirmationError as error:
-        raise ConfirmationError(error.target, run.expected or error.expected, error.lost) from None
-
-
-async def _contract_confirmed(database: Database, rename: Rename, confirm: str | None) -> None:
-    back = rename.reversed()
-    if (await back.status()).phase not in _NOT_BACK:
-        # The old column was added again and is a copy: it goes without loss. Code may use it.
-        async with lease(database, back.target, back.options) as session:
-            found, table = await session.state(), session.table
-            if found is not None and (table.base is not None or rename.target.old in table.columns):
-                strategy = strategy_of(found.strategy)
-                await contract.refuse_unconfirmed(session, strategy, rename.target, confirm)
-        await back.rollback()
-        return
-    await rename.contract(confirm=confirm)
-
-
-async def _restore(database: Database, run: _Run) -> None:
-    await _fill(run.rename(database).reversed(), run)
-
-
-async def _fill(rename: Rename, run: _Run) -> None:
-    """Expand, backfill and verify; run again, it goes on where it was."""
-    await rename.expand()
-    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
-    if not report.completed:
-        raise RenameInterruptedError(str(rename.target), "stopped between two batches")
-    await rename.verify()
-
-
 def _refuse_types(operation: RenameOp) -> None:
     """Refuse a script of what only the server can say of two types.
 
@@ -371,7 +315,11 @@ def _implement(
             run.do(work)
 
 
-_implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
-_implement(RollbackRenameOp, _Run.write_rollback, _rollback)
-_implement(ContractRenameOp, _Run.write_contract, _contract)
-_implement(RestoreRenameOp, _Run.write_restore, _restore)
+_implement(ExpandRenameOp, lambda run: run.script().expand(), steps.expand)
+_implement(RollbackRenameOp, _Run.write_rollback, steps.rollback)
+_implement(ContractRenameOp, _Run.write_contract, steps.contract)
+_implement(RestoreRenameOp, _Run.write_restore, steps.restore)
+_implement(ExpandRetypeOp, lambda run: run.script().expand(), steps.expand_type)
+_implement(RollbackRetypeOp, lambda run: run.script().rollback(), steps.rollback_type)
+_implement(ContractRetypeOp, _Run.write_contract, steps.contract_type)
+_implement(RestoreRetypeOp, lambda run: run.script().expand(), steps.restore_type)
