@@ -11,11 +11,13 @@ from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installations
+from invoicing.toolkit.postgres.beside import shared
 from invoicing.toolkit.rename import Options, Rename, Target
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.rehearsal import scratch
 from invoicing.toolkit.rename.rehearsal.dump import dumped
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
+from invoicing.toolkit.rename.rehearsal.statements import Statement, StatementLooks
 from tests.conftest import execute, newest_server_url
 from tests.rename.faults import connected
 
@@ -229,3 +231,34 @@ async def test_the_server_of_its_own_is_stopped_and_what_it_lacks_is_said(
         :1
     ]
     assert not (server / "postmaster.pid").exists()
+
+
+async def test_statements_about_catalogs_are_not_counted(url: URL) -> None:
+    queries = ("SELECT fee FROM loan", "SELECT relname FROM pg_class", "TABLE pg_catalog.pg_type")
+    statements = [
+        Statement(str(number), query, 1, ["app"], None, None)
+        for number, query in enumerate(queries)
+    ]
+    looks = StatementLooks(statements, ("public", "loan"))
+    async with scratch.connected(url) as connection:
+        await looks.before(connection)
+    assert (looks.judged, looks.unjudged) == (1, [])
+
+
+async def test_a_lost_connection_says_that_the_real_database_was_only_read(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(*_: object) -> None:
+        raise ConnectionResetError("Connection reset by peer")
+
+    monkeypatch.setattr("invoicing.toolkit.rename.rehearsal.rehearse.copy_schema", lose)
+    with pytest.raises(scratch.RehearsalInterruptedError, match="was only read") as raised:
+        await rehearsed(url)
+    assert "batch" not in str(raised.value)
+
+
+def test_a_server_is_stopped_by_the_last_that_uses_it(tmp_path: Path) -> None:
+    with shared(tmp_path / "used") as first:
+        with shared(tmp_path / "used") as second:
+            assert not second()
+        assert first()

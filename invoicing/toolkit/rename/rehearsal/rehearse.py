@@ -15,7 +15,7 @@ from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename.connection.pool import connected as connected_pool
 from invoicing.toolkit.rename.connection.pool import explained
 from invoicing.toolkit.rename.context import RenameContext
-from invoicing.toolkit.rename.errors import ContractRefusedError
+from invoicing.toolkit.rename.errors import ContractRefusedError, RenameInterruptedError
 from invoicing.toolkit.rename.model import Phase, VerifyReport
 from invoicing.toolkit.rename.names import qualified
 from invoicing.toolkit.rename.rehearsal import owner
@@ -23,7 +23,12 @@ from invoicing.toolkit.rename.rehearsal.dump import differences, dumped
 from invoicing.toolkit.rename.rehearsal.fill import Filler
 from invoicing.toolkit.rename.rehearsal.plain import rename_names_with, rename_plainly
 from invoicing.toolkit.rename.rehearsal.report import Difference, RehearsalReport
-from invoicing.toolkit.rename.rehearsal.scratch import connected, copy_schema, scratch
+from invoicing.toolkit.rename.rehearsal.scratch import (
+    RehearsalInterruptedError,
+    connected,
+    copy_schema,
+    scratch,
+)
 from invoicing.toolkit.rename.rehearsal.statements import StatementLooks, read_workload
 from invoicing.toolkit.rename.rehearsal.twins import Twins
 from invoicing.toolkit.rename.rehearsal.work import Writer, read_keys
@@ -67,6 +72,7 @@ async def rehearse(
 
     Raises:
         UsageError: there is no such table or column, or the rename has begun.
+        RehearsalInterruptedError: a connection was lost.
         InvoicingError: there is no server or no pg_dump for it, or the schema cannot be read.
     """
     if rename.options.type is not None:
@@ -75,7 +81,15 @@ async def rehearse(
             "changes none. Nothing was changed. Leave out --rehearse, or --type"
         )
         raise UsageError(message)
-    say = progress or (lambda _: None)
+    try:
+        return await _rehearse(rename, rows, progress or (lambda _: None), on_server=on_server)
+    except RenameInterruptedError as error:
+        raise RehearsalInterruptedError(error.target, error.reason) from None
+
+
+async def _rehearse(
+    rename: Rename, rows: int, say: Callable[[str], None], *, on_server: bool
+) -> RehearsalReport:
     say("reading the real database")
     status, plan = await rename.status(), await rename.plan()
     if status.phase not in {Phase.NONE, Phase.CONTRACTED}:
