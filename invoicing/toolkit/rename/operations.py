@@ -53,6 +53,7 @@ from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import stamp
 from invoicing.toolkit.rename.script.script import Script
 from invoicing.toolkit.rename.script.stamp import begin_script
+from invoicing.toolkit.rename.script.types import script_conversion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -179,12 +180,14 @@ class _Run:
 
     def script(self, *, back: bool = False) -> Script:
         """Return what writes the rename down, or the way back."""
-        names = self.operation.names
+        names = replace(self.operation.names, conversion=script_conversion(self.options))
         searched = self.operation.schema is None
         return Script(names.reversed() if back else names, self.options, searched)
 
     def write_restore(self) -> Statements:
         """Return the contract's downgrade, and remember that this script has it."""
+        if self.operation.type_ is not None:
+            return _refuse_back(self)
         self._restored.add(self.operation.names.key)
         return self.script(back=True).restore()
 
@@ -282,19 +285,19 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-def _refuse_types(operation: RenameOp) -> None:
-    """Refuse a script of what only the server can say of two types.
+def _refuse_back(run: _Run) -> Statements:
+    """Refuse a script of the way back from another type: it fills a column, which takes a run.
 
     Raises:
-        UsageError: the operation changes the type.
+        UsageError: always.
     """
-    if operation.type_ is not None:
-        message = (
-            f"cannot write {operation.name} of {operation.target} as a script: it changes the type,"
-            " and which values belong together is asked of the server. Nothing was written. Run "
-            "this revision without --sql"
-        )
-        raise UsageError(message)
+    operation = run.operation
+    message = (
+        f"cannot write {operation.name} of {operation.target} as a script: after the contract the"
+        " column with the old type has to be filled by the other way round. Nothing was written."
+        " Run alembic downgrade without --sql"
+    )
+    raise UsageError(message)
 
 
 def _implement(
@@ -309,7 +312,6 @@ def _implement(
     def implementation(operations: Operations, operation: RenameOp) -> None:
         run = _run(operations, operation)
         if operations.migration_context.as_sql:
-            _refuse_types(operation)
             run.write(write(run))
         else:
             run.do(work)
@@ -322,4 +324,4 @@ _implement(RestoreRenameOp, _Run.write_restore, steps.restore)
 _implement(ExpandRetypeOp, lambda run: run.script().expand(), steps.expand_type)
 _implement(RollbackRetypeOp, lambda run: run.script().rollback(), steps.rollback_type)
 _implement(ContractRetypeOp, _Run.write_contract, steps.contract_type)
-_implement(RestoreRetypeOp, lambda run: run.script().expand(), steps.restore_type)
+_implement(RestoreRetypeOp, _refuse_back, steps.restore_type)

@@ -83,6 +83,7 @@ If interrupted: every batch that was committed is kept. Run it again: it goes on
 
 Options: -x batch_size=5000 -x workers=1 -x pause=0 -x max_replica_lag=10
     -x lock_timeout=2s
+With --sql this is a script for psql that commits every batch.
 """
 _CONTRACT_TYPE = """
 Phase: contract
@@ -106,8 +107,7 @@ If interrupted: {old} has its former type, or the new one; run it again. It is o
 
 _TYPES = """
 Type: {new} is {type}{ways}. A write by either name is converted for the other; a value that the \
-other column cannot hold is an error to the writer, until the contract. No script: run it without \
---sql."""
+other column cannot hold is an error to the writer, until the contract."""
 
 
 def expand_header(target: Target, revision: str, options: Options, *, nullable: bool) -> str:
