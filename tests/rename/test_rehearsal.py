@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,9 +12,9 @@ from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installations
 from invoicing.toolkit.postgres.beside import shared
-from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename import Options, Rename, Target, type_of
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
-from invoicing.toolkit.rename.rehearsal import scratch
+from invoicing.toolkit.rename.rehearsal import plain, scratch
 from invoicing.toolkit.rename.rehearsal.dump import dumped
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
 from invoicing.toolkit.rename.rehearsal.statements import Statement, StatementLooks
@@ -262,3 +262,58 @@ def test_a_server_is_stopped_by_the_last_that_uses_it(tmp_path: Path) -> None:
         with shared(tmp_path / "used") as second:
             assert not second()
         assert first()
+
+
+KINDS = {
+    "wider": (type_of("loan", "fee"), {"type": "bigint"}),
+    "a key": (type_of("member", "id"), {"type": "bigint"}),
+    "cents": (
+        type_of("loan", "price"),
+        {"type": "bigint", "using": "round(price * 100)", "back": "price / 100.0"},
+    ),
+    "with a name": (
+        Target("loan", "price", "cents"),
+        {"type": "bigint", "using": "round(price * 100)", "back": "cents / 100.0"},
+    ),
+    "text": (Target("loan", "note", "remark"), {"type": "text"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_change_of_the_type_is_judged_by_alter_type(
+    empty_database_url: URL, kind: str
+) -> None:
+    url, (target, options) = empty_database_url, KINDS[kind]
+    await execute(
+        url,
+        "CREATE TABLE member (id serial PRIMARY KEY, name text)",
+        "CREATE TABLE loan (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        " fee int NOT NULL DEFAULT 7 CHECK (fee > -1), price numeric(10, 2) NOT NULL DEFAULT 1.5,"
+        " note varchar(20) DEFAULT 'none', member int REFERENCES member)",
+        "CREATE INDEX loan_fee ON loan (fee) WHERE fee > 3",
+        "CREATE INDEX ON loan (price)",
+    )
+    async with Database(url, Settings()) as database:
+        rename = Rename(database, target, Options(**options))
+        report = await rehearse(rename, rows=40, on_server=True)
+    assert report.clean, report
+    assert report.ran > 20
+    assert set(report.seconds) == {"expand", "backfill", "rollback", "verify", "contract"}
+
+
+async def test_a_conversion_that_differs_from_alter_type_is_found(
+    empty_database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(empty_database_url, "CREATE TABLE loan (id int PRIMARY KEY, fee int)")
+    plainly = plain.retype_plainly
+
+    async def other(*given: Any) -> None:
+        await plainly(*given)
+        await given[0].execute("UPDATE loan SET fee = fee + 1")
+
+    monkeypatch.setattr("invoicing.toolkit.rename.rehearsal.rehearse.retype_plainly", other)
+    async with Database(empty_database_url, Settings()) as database:
+        change = Rename(database, type_of("loan", "fee"), Options(type="bigint"))
+        report = await rehearse(change, rows=20, on_server=True)
+    assert {difference.kind for difference in report.differences} >= {"rows"}
+    assert {difference.phase for difference in report.differences} == {"contract"}

@@ -181,8 +181,11 @@ class StatementLooks:
 def _columns_change(before: tuple[tuple[str, str], ...], after: tuple[tuple[str, str], ...]) -> str:
     more = [name for name, kind in after if (name, kind) not in before]
     fewer = [name for name, kind in before if (name, kind) not in after]
+    other = [f"{name} as {kind}" for name, kind in after if name in more and name in fewer]
+    more, fewer = [n for n in more if n not in fewer], [n for n in fewer if n not in more]
     said = [f"adds {', '.join(more)}"] if more else []
     said += [f"lacks {', '.join(fewer)}"] if fewer else []
+    said += [f"has {', '.join(other)}"] if other else []
     said = said or ["has its columns in another order"]
     return (
         f"its result {' and '.join(said)}; a session that has it prepared gets SQLSTATE 0A000"
