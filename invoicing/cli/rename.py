@@ -183,7 +183,9 @@ def gate(context: CommandContext) -> None:
 
     Example: invoicing rename gate invoice amt amount_cents --quiet 60
     """
-    with busy(f"Watching for old code, for {context.options.quiet:g} s"):
+    watching = f"Watching for old code, for {context.options.quiet:g} s"
+    # No code has to change for another type alone.
+    with busy("Comparing rows" if context.target.keeps_name else watching):
         report = context.run(lambda rename: rename.gate())
     if context.as_json:
         print_json(asdict(report) | {"open": report.open})

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 ROWS = 2_000
+Rows = Annotated[int, typer.Option(min=1, help="Rows to generate.")]
+OnServer = Annotated[bool, typer.Option("--on-server", help="In databases beside the real one.")]
 _MOST = 40
 _SHOWN = 300
 _MINUTE = 60
@@ -35,15 +37,13 @@ _MINUTE = 60
 def rehearse(
     *,
     context: CommandContext,
-    rows: Annotated[int, typer.Option(min=1, help="Rows to generate.")] = ROWS,
-    on_server: Annotated[
-        bool, typer.Option("--on-server", help="In databases beside the real one.")
-    ] = False,
+    rows: Rows = ROWS,
+    on_server: OnServer = False,
 ) -> None:
     """Try every phase on a copy of the schema with generated rows; the real database is only read.
 
-    A twin that PostgreSQL itself renames judges it. Exit code 1 if anything would differ or fail,
-    or could not be rehearsed.
+    A twin that PostgreSQL itself changes judges it: by RENAME COLUMN, with --type by ALTER COLUMN
+    ... TYPE as well. Exit code 1 if anything would differ or fail, or could not be rehearsed.
 
     Example: invoicing rename rehearse invoice amt amount_cents
     """
@@ -81,7 +81,8 @@ def print_rehearsal(
         return
     _say(
         f"On {report.server}: {report.rows:,} generated rows (the real table: about "
-        f"{report.real_rows:,}), {report.ran:,} statements by both names"
+        f"{report.real_rows:,}), {report.ran:,} statements"
+        + ("" if report.target.keeps_name else " by both names")
     )
     if report.looked_at is not None:
         _say(f"{report.looked_at:,} statements of production were planned after each phase")
@@ -89,7 +90,7 @@ def print_rehearsal(
     if times:
         _say(f"At the real size, on such a machine and without traffic: {times}")
     _list("To run between verify and contract: with it all went well", report.to_run)
-    _list("What a plain RENAME COLUMN does otherwise", map(_difference, report.differences))
+    _list(f"What a plain {_plain(context)} does otherwise", map(_difference, report.differences))
     fails = [change for change in report.statements if change.fails]
     others = [change for change in report.statements if not change.fails]
     _list("Statements of production that would fail", map(_statement, fails))
@@ -101,6 +102,10 @@ def print_rehearsal(
     else:
         again = context.target.command("rehearse", context.options, *more)
         _say(f"Not clean. Look at the above, then run again: {again}")
+
+
+def _plain(context: CommandContext) -> str:
+    return "RENAME COLUMN" if context.options.type is None else "ALTER COLUMN ... TYPE"
 
 
 def _difference(difference: Difference) -> str:
@@ -118,7 +123,7 @@ def _statement(change: StatementChange) -> str:
     users = ", ".join(change.users)
     said = f"after {change.phase}: {change.change}"
     if change.on_twin:
-        said += " (a plain RENAME changes it, too)"
+        said += " (PostgreSQL's own ALTER TABLE changes it, too)"
     query = _cut(" ".join(change.query.split()))
     return f"{query}\n  {calls}, by {users}, queryid {change.queryid}\n  {said}"
 

@@ -55,13 +55,16 @@ def ask_for_name(context: CommandContext, verb: str, name: str, confirm: str | N
         UsageError: another name was given, or there is no terminal to ask on.
     """
     shown, target = visible(name), visible(str(context.target))
+    dropped = f"the second column of {shown}" if context.target.keeps_name else shown
     if confirm is not None and not is_typed(confirm, name):
-        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, but {shown} would"
+        message = f"cannot {verb} {target}: --confirm is {visible(confirm)!r}, but {dropped} would"
         raise UsageError(f"{message} be dropped. Nothing was changed. Give: --confirm {shown}")
     if context.yes or confirm is not None:
         return
     if not sys.stdin.isatty():
-        message = f"cannot ask whether to drop {shown}: there is no terminal. Nothing was changed."
+        message = (
+            f"cannot ask whether to drop {dropped}: there is no terminal. Nothing was changed."
+        )
         raise UsageError(f"{message} Add: --yes, or --confirm {shlex.quote(shown)}")
     said = context.run(lambda rename: consequences(rename, verb))
     if not said:

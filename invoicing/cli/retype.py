@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from invoicing.cli import rename
+from invoicing.cli import rename, rename_rehearse
 from invoicing.cli import rename_output as output
 from invoicing.cli.output import echo_text, errors
 from invoicing.cli.progress import shown_progress
 from invoicing.cli.rename_options import CommandContext, Form, Watch, retype_command
+from invoicing.cli.rename_rehearse import ROWS, OnServer, Rows
 from invoicing.cli.rename_run import (
     ask,
     ask_for_name,
@@ -235,6 +236,18 @@ def status(*, context: CommandContext, watch: Watch = None, form: Form = "text")
     Example: invoicing retype status loan fee --watch 1
     """
     rename.status(context=context, watch=watch, form=form)
+
+
+@retype_command(app)
+def rehearse(*, context: CommandContext, rows: Rows = ROWS, on_server: OnServer = False) -> None:
+    """Try every phase on a copy of the schema with generated rows; the real database is only read.
+
+    A twin judges it: until the contract one that nothing is done to, then one that ALTER COLUMN ...
+    TYPE changed. Columns that refer to it are rehearsed each by itself.
+
+    Example: invoicing retype rehearse loan fee bigint
+    """
+    rename_rehearse.rehearse(context=context, rows=rows, on_server=on_server)
 
 
 @retype_command(app)

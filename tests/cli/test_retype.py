@@ -118,6 +118,11 @@ def test_without_a_confirmation_it_stops_before_the_contract(url: URL) -> None:
     assert "writes to the old name" not in invoicing("retype", "status", "bill", "amt").stdout
     wrong = invoicing("retype", "contract", "bill", "amt", "--confirm", "bill.id")
     assert (wrong.returncode, "bill.amt" in wrong.stderr) == (2, True)
+    gate = invoicing("retype", "gate", "bill", "amt")
+    # There is no old code to wait for.
+    assert (gate.returncode, "Watching" in gate.stderr) == (0, False), gate.stderr
+    wrong = invoicing("retype", "rollback", "bill", "amt", "--confirm", "bill.id")
+    assert "the second column of bill.amt would be dropped" in wrong.stderr
     back = invoicing("retype", "rollback", "bill", "amt", "--confirm", "bill.amt")
     assert back.returncode == 0, back.stderr
     assert ask(url, SHAPE) == shape

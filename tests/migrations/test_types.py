@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
-
 from invoicing.db import Database
-from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Rename, type_of
 from invoicing.toolkit.rename.retype.walk import walk
 from tests.migrations.foreign import make_foreign
 from tests.migrations.loans import SUM, columns, total, version
-from tests.migrations.project import make_project, write_script
+from tests.migrations.project import make_project
 from tests.migrations.test_autogenerate import (
     BASE,
     OLD,
@@ -57,15 +54,6 @@ async def test_the_operations_change_the_type_there_and_back(loans: URL, tmp_pat
     await migrate(config, loans, "001")
     assert (await columns(loans), await version(loans)) == (before, "001")
     assert await total(loans, "fee") == SUM
-
-
-@pytest.mark.parametrize("revisions", ["001:002", "002:003", "003:002", "002:001"])
-def test_no_script_is_written_of_what_only_the_server_can_say(
-    tmp_path: Path, revisions: str
-) -> None:
-    config = make_project(tmp_path / "project", *RENAME)
-    with pytest.raises(UsageError, match=r"changes the type.*without --sql"):
-        write_script(config, revisions)
 
 
 def test_the_written_revisions_say_how_and_run(url: URL, tmp_path: Path) -> None:

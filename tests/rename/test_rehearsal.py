@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,11 +11,13 @@ from invoicing.db import Database
 from invoicing.errors import UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import find_installations
-from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.postgres.beside import shared
+from invoicing.toolkit.rename import Options, Rename, Target, type_of
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
-from invoicing.toolkit.rename.rehearsal import scratch
+from invoicing.toolkit.rename.rehearsal import plain, scratch
 from invoicing.toolkit.rename.rehearsal.dump import dumped
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
+from invoicing.toolkit.rename.rehearsal.statements import Statement, StatementLooks
 from tests.conftest import execute, newest_server_url
 from tests.rename.faults import connected
 
@@ -229,3 +231,89 @@ async def test_the_server_of_its_own_is_stopped_and_what_it_lacks_is_said(
         :1
     ]
     assert not (server / "postmaster.pid").exists()
+
+
+async def test_statements_about_catalogs_are_not_counted(url: URL) -> None:
+    queries = ("SELECT fee FROM loan", "SELECT relname FROM pg_class", "TABLE pg_catalog.pg_type")
+    statements = [
+        Statement(str(number), query, 1, ["app"], None, None)
+        for number, query in enumerate(queries)
+    ]
+    looks = StatementLooks(statements, ("public", "loan"))
+    async with scratch.connected(url) as connection:
+        await looks.before(connection)
+    assert (looks.judged, looks.unjudged) == (1, [])
+
+
+async def test_a_lost_connection_says_that_the_real_database_was_only_read(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(*_: object) -> None:
+        raise ConnectionResetError("Connection reset by peer")
+
+    monkeypatch.setattr("invoicing.toolkit.rename.rehearsal.rehearse.copy_schema", lose)
+    with pytest.raises(scratch.RehearsalInterruptedError, match="was only read") as raised:
+        await rehearsed(url)
+    assert "batch" not in str(raised.value)
+
+
+def test_a_server_is_stopped_by_the_last_that_uses_it(tmp_path: Path) -> None:
+    with shared(tmp_path / "used") as first:
+        with shared(tmp_path / "used") as second:
+            assert not second()
+        assert first()
+
+
+KINDS = {
+    "wider": (type_of("loan", "fee"), {"type": "bigint"}),
+    "a key": (type_of("member", "id"), {"type": "bigint"}),
+    "cents": (
+        type_of("loan", "price"),
+        {"type": "bigint", "using": "round(price * 100)", "back": "price / 100.0"},
+    ),
+    "with a name": (
+        Target("loan", "price", "cents"),
+        {"type": "bigint", "using": "round(price * 100)", "back": "cents / 100.0"},
+    ),
+    "text": (Target("loan", "note", "remark"), {"type": "text"}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_change_of_the_type_is_judged_by_alter_type(
+    empty_database_url: URL, kind: str
+) -> None:
+    url, (target, options) = empty_database_url, KINDS[kind]
+    await execute(
+        url,
+        "CREATE TABLE member (id serial PRIMARY KEY, name text)",
+        "CREATE TABLE loan (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        " fee int NOT NULL DEFAULT 7 CHECK (fee > -1), price numeric(10, 2) NOT NULL DEFAULT 1.5,"
+        " note varchar(20) DEFAULT 'none', member int REFERENCES member)",
+        "CREATE INDEX loan_fee ON loan (fee) WHERE fee > 3",
+        "CREATE INDEX ON loan (price)",
+    )
+    async with Database(url, Settings()) as database:
+        rename = Rename(database, target, Options(**options))
+        report = await rehearse(rename, rows=40, on_server=True)
+    assert report.clean, report
+    assert report.ran > 20
+    assert set(report.seconds) == {"expand", "backfill", "rollback", "verify", "contract"}
+
+
+async def test_a_conversion_that_differs_from_alter_type_is_found(
+    empty_database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(empty_database_url, "CREATE TABLE loan (id int PRIMARY KEY, fee int)")
+    plainly = plain.retype_plainly
+
+    async def other(*given: Any) -> None:
+        await plainly(*given)
+        await given[0].execute("UPDATE loan SET fee = fee + 1")
+
+    monkeypatch.setattr("invoicing.toolkit.rename.rehearsal.rehearse.retype_plainly", other)
+    async with Database(empty_database_url, Settings()) as database:
+        change = Rename(database, type_of("loan", "fee"), Options(type="bigint"))
+        report = await rehearse(change, rows=20, on_server=True)
+    assert {difference.kind for difference in report.differences} >= {"rows"}
+    assert {difference.phase for difference in report.differences} == {"contract"}

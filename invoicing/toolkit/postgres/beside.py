@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.postgres.errors import FolderNotWritableError, ServerBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from invoicing.toolkit.postgres.owner import Owner
@@ -56,6 +56,34 @@ def locked(path: Path, data_dir: Path, timeout: float) -> Iterator[None]:
                     raise ServerBusyError(data_dir, path) from None
                 time.sleep(0.05)
         yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def shared(path: Path) -> Iterator[Callable[[], bool]]:
+    """Share the lock file `path` with other users of something; yield what tells that none is left.
+
+    Once that was true, others wait until the block ends. A process that is killed shares no longer.
+
+    Raises:
+        FolderNotWritableError: something that is no lock of ours has its name.
+    """
+    import fcntl
+
+    home = path.parent.stat()
+    lock = _open(path, home.st_uid, home.st_gid)
+
+    def alone() -> bool:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield alone
     finally:
         os.close(lock)
 

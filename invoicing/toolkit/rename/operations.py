@@ -12,6 +12,9 @@ or a sync one (psycopg, psycopg2, pg8000). The table is the one that its connect
 `migration`); offline, `begin_script` lets psql stop at an error from the first line on. The same
 import lets `alembic revision --autogenerate` write a rename, where a model
 says `info={"renamed_from": "old_name"}` (see `alembic.comparison`).
+
+A change of the type alone is `op.expand_retype`, `op.contract_retype`, and back `op.restore_retype`
+and `op.rollback_retype`.
 """
 
 from __future__ import annotations
@@ -30,24 +33,27 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
-from invoicing.toolkit.rename import contract, ended
-from invoicing.toolkit.rename.alembic import comparison, loop
+from invoicing.toolkit.rename import contract
+from invoicing.toolkit.rename.alembic import comparison, loop, steps
 from invoicing.toolkit.rename.alembic.ops import (
     ContractRenameOp,
+    ContractRetypeOp,
     ExpandRenameOp,
+    ExpandRetypeOp,
     RenameOp,
     RestoreRenameOp,
+    RestoreRetypeOp,
     RollbackRenameOp,
+    RollbackRetypeOp,
 )
-from invoicing.toolkit.rename.errors import ConfirmationError, RenameInterruptedError
-from invoicing.toolkit.rename.lease import lease
+from invoicing.toolkit.rename.errors import RenameInterruptedError
 from invoicing.toolkit.rename.migration import MigrationDatabase, find_table
-from invoicing.toolkit.rename.model import Options, Phase
+from invoicing.toolkit.rename.model import Options
 from invoicing.toolkit.rename.rename import Rename
 from invoicing.toolkit.rename.script import stamp
 from invoicing.toolkit.rename.script.script import Script
 from invoicing.toolkit.rename.script.stamp import begin_script
-from invoicing.toolkit.rename.strategies import strategy_of
+from invoicing.toolkit.rename.script.types import script_conversion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -62,8 +68,6 @@ __all__ = ["begin_script"]
 comparison.register()
 
 _SECONDS_BETWEEN_LINES = 5.0
-# Of the way back: it was not begun, or it is the way there that is under way.
-_NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
 _SHARED = text(f"SELECT {contract.in_other_schema(':schema', ':table', ':old')}")
 _NAME = r'(?:[^,("]|\([^)]*\)|"[^"]*")+'
 
@@ -176,12 +180,14 @@ class _Run:
 
     def script(self, *, back: bool = False) -> Script:
         """Return what writes the rename down, or the way back."""
-        names = self.operation.names
+        names = replace(self.operation.names, conversion=script_conversion(self.options))
         searched = self.operation.schema is None
         return Script(names.reversed() if back else names, self.options, searched)
 
     def write_restore(self) -> Statements:
         """Return the contract's downgrade, and remember that this script has it."""
+        if self.operation.type_ is not None:
+            return _refuse_back(self)
         self._restored.add(self.operation.names.key)
         return self.script(back=True).restore()
 
@@ -279,78 +285,19 @@ def _in_one_line() -> Iterator[None]:
         raise
 
 
-async def _expand(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    if (await rename.status()).phase is Phase.CONTRACTED:
-        return  # the table was made by later code, with the new name alone
-    await _fill(rename, run)
-
-
-async def _rollback(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    back = rename.reversed()
-    if (await back.status()).phase in _NOT_BACK:
-        await rename.rollback()
-        return
-    # After a contract that was taken back: the old column has to have every value first.
-    if (await back.status()).phase is not Phase.CONTRACTING:
-        await _fill(back, run)
-    await back.contract(confirm=f"{back.target.table}.{back.target.old}")
-    # The table is as it was before the expand: nothing is left to tell of either way.
-    for done in (rename, back):
-        async with lease(database, done.target, done.options) as session:
-            await ended.forget(session)
-
-
-async def _contract(database: Database, run: _Run) -> None:
-    rename = run.rename(database)
-    confirm = run.name if run.expected in {None, run.name} else None
-    try:
-        await _contract_confirmed(database, rename, confirm)
-    except ConfirmationError as error:
-        raise ConfirmationError(error.target, run.expected or error.expected, error.lost) from None
-
-
-async def _contract_confirmed(database: Database, rename: Rename, confirm: str | None) -> None:
-    back = rename.reversed()
-    if (await back.status()).phase not in _NOT_BACK:
-        # The old column was added again and is a copy: it goes without loss. Code may use it.
-        async with lease(database, back.target, back.options) as session:
-            found, table = await session.state(), session.table
-            if found is not None and (table.base is not None or rename.target.old in table.columns):
-                strategy = strategy_of(found.strategy)
-                await contract.refuse_unconfirmed(session, strategy, rename.target, confirm)
-        await back.rollback()
-        return
-    await rename.contract(confirm=confirm)
-
-
-async def _restore(database: Database, run: _Run) -> None:
-    await _fill(run.rename(database).reversed(), run)
-
-
-async def _fill(rename: Rename, run: _Run) -> None:
-    """Expand, backfill and verify; run again, it goes on where it was."""
-    await rename.expand()
-    report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
-    if not report.completed:
-        raise RenameInterruptedError(str(rename.target), "stopped between two batches")
-    await rename.verify()
-
-
-def _refuse_types(operation: RenameOp) -> None:
-    """Refuse a script of what only the server can say of two types.
+def _refuse_back(run: _Run) -> Statements:
+    """Refuse a script of the way back from another type: it fills a column, which takes a run.
 
     Raises:
-        UsageError: the operation changes the type.
+        UsageError: always.
     """
-    if operation.type_ is not None:
-        message = (
-            f"cannot write {operation.name} of {operation.target} as a script: it changes the type,"
-            " and which values belong together is asked of the server. Nothing was written. Run "
-            "this revision without --sql"
-        )
-        raise UsageError(message)
+    operation = run.operation
+    message = (
+        f"cannot write {operation.name} of {operation.target} as a script: after the contract the"
+        " column with the old type has to be filled by the other way round. Nothing was written."
+        " Run alembic downgrade without --sql"
+    )
+    raise UsageError(message)
 
 
 def _implement(
@@ -365,13 +312,16 @@ def _implement(
     def implementation(operations: Operations, operation: RenameOp) -> None:
         run = _run(operations, operation)
         if operations.migration_context.as_sql:
-            _refuse_types(operation)
             run.write(write(run))
         else:
             run.do(work)
 
 
-_implement(ExpandRenameOp, lambda run: run.script().expand(), _expand)
-_implement(RollbackRenameOp, _Run.write_rollback, _rollback)
-_implement(ContractRenameOp, _Run.write_contract, _contract)
-_implement(RestoreRenameOp, _Run.write_restore, _restore)
+_implement(ExpandRenameOp, lambda run: run.script().expand(), steps.expand)
+_implement(RollbackRenameOp, _Run.write_rollback, steps.rollback)
+_implement(ContractRenameOp, _Run.write_contract, steps.contract)
+_implement(RestoreRenameOp, _Run.write_restore, steps.restore)
+_implement(ExpandRetypeOp, lambda run: run.script().expand(), steps.expand_type)
+_implement(RollbackRetypeOp, lambda run: run.script().rollback(), steps.rollback_type)
+_implement(ContractRetypeOp, _Run.write_contract, steps.contract_type)
+_implement(RestoreRetypeOp, _refuse_back, steps.restore_type)

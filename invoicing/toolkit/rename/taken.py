@@ -9,7 +9,7 @@ _SHOWN = ("max_replica_lag", "max_transaction_age", "accept")
 _CONVERSION = ("type", "using", "back", "loss")
 TAKEN = {
     "plan": ("strategy", *_CONVERSION, "workers", *_SHOWN),
-    "rehearse": ("strategy", "accept"),
+    "rehearse": ("strategy", *_CONVERSION, "accept"),
     "expand": ("strategy", *_CONVERSION, *_LOCKS, "accept"),
     "backfill": (*_THROTTLE, *_LOCKS),
     **dict.fromkeys(("pause", "resume", "throttle"), ()),

@@ -3,7 +3,8 @@
 Without it, a model whose column has another name reads as `drop_column` and `add_column`. Alembic
 calls `_compare` after its own comparison; what it has found is changed in place:
 
-- a column that the model says was renamed becomes `expand_rename` and `contract_rename`;
+- a column that the model says was renamed becomes `expand_rename` and `contract_rename`, one whose
+  type it says was another `expand_retype` and `contract_retype`;
 - of a rename under way, what the engine has made is no difference, for the model before it and for
   the one after it: the other column, and what indexes and constraints are on it;
 - the engine's own schema is never looked at.
@@ -22,8 +23,15 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 
 from invoicing.toolkit.rename.alembic.directives import ModifyRenamedTableOps, ask_and_split
 from invoicing.toolkit.rename.alembic.hints import read_hints
-from invoicing.toolkit.rename.alembic.ops import ContractRenameOp, ExpandRenameOp
+from invoicing.toolkit.rename.alembic.ops import (
+    ContractRenameOp,
+    ContractRetypeOp,
+    ExpandRenameOp,
+    ExpandRetypeOp,
+    sql_type,
+)
 from invoicing.toolkit.rename.alembic.shapes import Renames, TableKey, shape_of
+from invoicing.toolkit.rename.alembic.type_changes import read_type_changes
 from invoicing.toolkit.rename.alembic.under_way import UnderWay, read_under_way
 from invoicing.toolkit.rename.names import STATE
 
@@ -79,9 +87,15 @@ def _compare(
         _without_what_the_engine_makes(upgrade_ops, names, under_way, hints)
     for rename in hints.renames:
         shared = (rename.table.name, rename.old, rename.new, rename.type, rename.nullable)
-        schema = rename.schema
-        upgrade_ops.ops += [ExpandRenameOp(*shared, schema), ContractRenameOp(*shared, schema)]
-    ask_and_split(context.migration_context, hints.problems)
+        given = {"schema": rename.schema, **rename.conversion}
+        upgrade_ops.ops += [ExpandRenameOp(*shared, **given), ContractRenameOp(*shared, **given)]
+    types = read_type_changes(context, upgrade_ops, default)
+    for change in types.retypes:
+        place = (change.table.name, change.column, change.was)
+        ways = {"type_": sql_type(change.type), **change.ways}
+        given = {"nullable": change.nullable, "schema": change.schema, **ways}
+        upgrade_ops.ops += [kind.of(*place, **given) for kind in (ExpandRetypeOp, ContractRetypeOp)]
+    ask_and_split(context.migration_context, hints.problems + types.problems)
     return PriorityDispatchResult.CONTINUE
 
 

@@ -3,7 +3,7 @@
 `alembic revision --autogenerate` makes one script of all that it has found. A rename needs two at
 least: the code is deployed between them, and each commits by itself. So other changes come first,
 in the revision that was asked for; then each rename's expand; then what needs a new name to be
-there; then each contract.
+there; then each contract; then the changes of a type, one after another.
 """
 
 from __future__ import annotations
@@ -20,9 +20,21 @@ from alembic.util import CommandError, rev_id
 from sqlalchemy import TypeDecorator
 
 from invoicing.toolkit.rename.alembic import source
-from invoicing.toolkit.rename.alembic.header import contract_header, expand_header
+from invoicing.toolkit.rename.alembic.header import (
+    contract_header,
+    contract_type_header,
+    expand_header,
+    expand_type_header,
+)
 from invoicing.toolkit.rename.alembic.imports import with_imports
-from invoicing.toolkit.rename.alembic.ops import ContractRenameOp, ExpandRenameOp, RenameOp
+from invoicing.toolkit.rename.alembic.ops import (
+    ContractRenameOp,
+    ExpandRenameOp,
+    ExpandRetypeOp,
+    RenameOp,
+    RetypeOp,
+    sql_type,
+)
 from invoicing.toolkit.rename.model import Options, Target
 
 if TYPE_CHECKING:
@@ -94,6 +106,10 @@ def _split(script: MigrationScript, files: ScriptDirectory | None) -> list[Migra
     if late:
         parts.append((f"{script.message or 'changes'} with the new name", [*late]))
     parts += [(message_of(step, script.message), [step]) for step in contracts]
+    # A table has one of them at a time, and a column goes before the key that it refers to.
+    parts += [
+        (message_of(step, script.message), [step]) for step in steps if isinstance(step, RetypeOp)
+    ]
     written = [script] if script.upgrade_ops_list[0].ops else []
     messages = distinct_messages([message for message, _ in parts], files)
     for message, (_, upgrade) in zip(messages, parts, strict=True):
@@ -135,6 +151,9 @@ def message_of(step: RenameOp, asked: str | None) -> str:
     """Return the first line of a step's revision, which its file's name is made of."""
     where = f"{step.schema}.{step.table}" if step.schema else step.table
     said = f": {asked}" if asked else ""
+    if isinstance(step, RetypeOp):
+        phase = "expand" if isinstance(step, ExpandRetypeOp) else "contract"
+        return f"{phase} {where}.{step.old} to type {step.conversion['type']}{said}"
     if isinstance(step, ExpandRenameOp):
         return f"expand {where}.{step.old} to {step.new}{said}"
     return f"contract {where}.{step.old} to {step.new}{said}"
@@ -168,17 +187,21 @@ def _slug(message: str, script: ScriptDirectory | None) -> str:
 def render(context: AutogenContext, step: RenameOp) -> str:
     """Return the call of a step."""
     prefix = context.opts.get("alembic_module_prefix") or "op."
-    arguments = [source.literal(name) for name in (step.table, step.old, step.new)]
+    names = (
+        (step.table, step.old) if isinstance(step, RetypeOp) else (step.table, step.old, step.new)
+    )
+    arguments = [source.literal(name) for name in names]
     arguments.append(_repr_type(_plain(step.column_type, context), context))
     if step.nullable:
         arguments.append("nullable=True")
     if step.schema is not None:
         arguments.append(f"schema={source.literal(step.schema)}")
-    if isinstance(step, ExpandRenameOp) and step.batch_size != Options.batch_size:
+    if isinstance(step, (ExpandRenameOp, ExpandRetypeOp)) and step.batch_size != Options.batch_size:
         arguments.append(f"batch_size={step.batch_size}")
-    for name, value in step.conversion.items():
+    given = step.type_ if step.type_ is None else sql_type(step.type_)
+    ways = {"type_": given, "using": step.using, "back": step.back, "loss": step.loss}
+    for option, value in ways.items():
         if value not in {None, Options.loss}:
-            option = "type_" if name == "type" else name
             arguments.append(f"{option}={source.literal(value)}")
     return source.call(f"{prefix}{step.name}", arguments)
 
@@ -220,13 +243,18 @@ def _write_header(filename: str, options: dict[str, Any]) -> None:
     (step,) = steps
     target = Target(step.table, step.old, step.new, step.schema)
     expands: dict[tuple[Any, ...], str] = options["expands"]
-    if step.name == ExpandRenameOp.name:
+    size = step.batch_size or Options.batch_size
+    chosen = Options(batch_size=size, **step.conversion)  # type: ignore[arg-type]
+    before = expands.get(step.rename) or source.assigned(text, "down_revision") or "before it"
+    if step.name in {ExpandRenameOp.name, ExpandRetypeOp.name}:
         expands[step.rename] = revision
-        size = step.batch_size or Options.batch_size
-        chosen = Options(batch_size=size, **step.conversion)  # type: ignore[arg-type]
+    if step.name == ExpandRenameOp.name:
         header = expand_header(target, revision, chosen, nullable=step.nullable)
+    elif step.name == ExpandRetypeOp.name:
+        header = expand_type_header(target, revision, chosen)
+    elif target.keeps_name:
+        header = contract_type_header(target, revision, before, chosen)
     else:
-        before = expands.get(step.rename) or source.assigned(text, "down_revision") or "before it"
         header = contract_header(target, revision, before)
     headed = with_imports(source.with_header(text, header), _is_first_party)
     path.write_text(headed, encoding="utf-8")

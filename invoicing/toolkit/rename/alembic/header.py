@@ -62,12 +62,52 @@ Old code keeps working because: it does not. That is why nothing of it may run a
 notices nothing: its statements name their columns, so that their cached plans stay valid.
 If interrupted: {old} is there as before, or is gone; run it again. It is one transaction.
 """
+_EXPAND_TYPE = """
+Phase: expand
+Locks: ACCESS EXCLUSIVE on {table} for milliseconds, three times (the second column and its \
+triggers; NOT NULL, not validated; before PostgreSQL 18 once more, to settle it). Each waits at \
+most lock_timeout ({lock_timeout:g} s) a try, and the first tries far less. A batch locks its own \
+rows for about a tenth of a second. Indexes and validation block no session.
+Deploy sequence:
+    1. Look first: {plan}
+    2. Run this migration while clients go on: alembic upgrade {revision}
+       It adds a column that no client knows, of type {type}, and triggers that let it follow \
+{old}; fills it in batches of {batch_size:,} rows, each committed by itself; builds on it what \
+{old} has; and compares every row. Watch it from elsewhere: {status}
+    3. Deploy code that is ready for {type}: drivers and models that would cut a value off.
+    4. Go on with the contract.
+Old code keeps working because: {old} stays as it is, and its statements too. A value that {type} \
+cannot hold, or that cannot be converted back, is an error to the writer until the contract.
+If interrupted: every batch that was committed is kept. Run it again: it goes on where it was. \
+`alembic downgrade` drops the second column and the triggers.
+
+Options: -x batch_size=5000 -x workers=1 -x pause=0 -x max_replica_lag=10
+    -x lock_timeout=2s
+With --sql this is a script for psql that commits every batch.
+"""
+_CONTRACT_TYPE = """
+Phase: contract
+DESTRUCTIVE: {old} is dropped with its values, and the column of type {type} gets its name; what \
+its former type alone could hold is gone. The downgrade changes the type back in the same way, \
+online and to the end, and stops at a value that the former type cannot hold.
+Locks: ACCESS EXCLUSIVE on {table} and the tables that refer to {old}, for milliseconds, once; it \
+waits at most lock_timeout ({lock_timeout:g} s) a try, and the first tries far less.
+Deploy sequence:
+    1. The expand ({expand}) has run to its end.
+    2. Run this migration, with the name of what is changed:
+       alembic -x {confirm} upgrade {revision}
+       It is refused without that, while rows differ, and while views, rules or policies name \
+{old}: drop those right before, create them again after it. An empty table needs no confirmation.
+    3. Restart clients that keep prepared statements for long: each that returns {old} gets \
+"cached plan must not change result type" (SQLSTATE 0A000) until its driver prepares it anew.
+Old code keeps working because: {old} keeps its name, and no session ever misses it.
+If interrupted: {old} has its former type, or the new one; run it again. It is one transaction.
+"""
 
 
 _TYPES = """
 Type: {new} is {type}{ways}. A write by either name is converted for the other; a value that the \
-other column cannot hold is an error to the writer, until the contract. No script: run it without \
---sql."""
+other column cannot hold is an error to the writer, until the contract."""
 
 
 def expand_header(target: Target, revision: str, options: Options, *, nullable: bool) -> str:
@@ -76,12 +116,29 @@ def expand_header(target: Target, revision: str, options: Options, *, nullable: 
     types = ""
     if options.type is not None:
         ways = ", ".join(
-            f"{name} {value}" for name in ("using", "back") if (value := getattr(options, name))
+            f"{name} {visible(value)}"
+            for name in ("using", "back")
+            if (value := getattr(options, name))
         )
-        types = _TYPES.format(new=target.new, type=options.type, ways=f" ({ways})" if ways else "")
+        types = _TYPES.format(
+            new=visible(target.new), type=visible(options.type), ways=f" ({ways})" if ways else ""
+        )
     plan = target.command("plan", replace(options, batch_size=Options.batch_size))
-    more = {"types": visible(types), "plan": visible(plan), "batch_size": options.batch_size}
+    more = {"types": types, "plan": visible(plan), "batch_size": options.batch_size}
     return _filled(_EXPAND, target, revision, settled=settled, **more)
+
+
+def expand_type_header(target: Target, revision: str, options: Options) -> str:
+    """Return what the revision says of itself that expands a change of the type alone."""
+    plan = target.command("plan", replace(options, batch_size=Options.batch_size))
+    more = {"plan": visible(plan), "type": visible(str(options.type))}
+    return _filled(_EXPAND_TYPE, target, revision, batch_size=options.batch_size, **more)
+
+
+def contract_type_header(target: Target, revision: str, expand: str, options: Options) -> str:
+    """Return the same of its contract; `expand` is the other's id."""
+    shown = visible(str(options.type))
+    return _filled(_CONTRACT_TYPE, target, revision, expand=expand, type=shown)
 
 
 def contract_header(target: Target, revision: str, expand: str) -> str:

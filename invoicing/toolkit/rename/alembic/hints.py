@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 
-from invoicing.toolkit.rename.alembic.hint import RENAMED_FROM
+from invoicing.toolkit.rename.alembic.hint import RENAMED_FROM, RETYPED_FROM, WAYS
+from invoicing.toolkit.rename.alembic.ops import sql_type
 from invoicing.toolkit.rename.alembic.shapes import TableKey
+from invoicing.toolkit.rename.alembic.type_changes import type_problem
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import UpgradeOps
     from sqlalchemy import Column, Table
@@ -29,8 +33,10 @@ class HintedRename:
     Attributes:
         table: its table.
         schema: as the model names it.
-        type: the column's type in the model.
+        type: the column's type before it.
         nullable: whether the column may be NULL in the database.
+        conversion: the type in the model, as `type_`, where it is another, and how values are
+            converted.
     """
 
     table: TableKey
@@ -39,6 +45,7 @@ class HintedRename:
     new: str
     type: TypeEngine[Any]
     nullable: bool
+    conversion: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -135,8 +142,12 @@ def _read_table(
             taken.add(str(old))
             continue
         taken.add(old)
-        nullable = bool(changes.drops[old].nullable)
-        hints.renames.append(HintedRename(key, table.schema, old, new, column.type, nullable))
+        was = changes.drops[old]
+        made = HintedRename(key, table.schema, old, new, column.type, bool(was.nullable))
+        if not _same_type(context, was, column):
+            ways = {name: column.info[name] for name in WAYS if name in column.info}
+            made = replace(made, type=was.type, conversion={"type_": sql_type(column.type)} | ways)
+        hints.renames.append(made)
     _ask(context, table, changes, taken, hints)
 
 
@@ -159,12 +170,15 @@ def _problem(
             f"{said}, and so does another column. Only one of them can be the renamed one. {_AGAIN}"
         )
     if not _same_type(context, changes.drops[old], column):
-        was, wanted = changes.drops[old].type, column.type
+        was = changes.drops[old].type
+        if column.info.get(RETYPED_FROM) is not None:
+            return type_problem(context, column, was, column.info)
+        there, wanted = sql_type(was), sql_type(column.type)
         return (
-            f"{said}, but the type would change as well, from {was!r} to {wanted!r}. Leave it as "
-            "it is for now, and change it after the contract (invoicing retype). Or let both be "
-            f"one: invoicing rename revisions {table.name} {old} {column.name} --type ... "
-            f"[--using ... --back ...]. {_AGAIN}"
+            f"{said}, but the type would change as well, from {there} to {wanted}. If it is to, "
+            f'say that too: info={{"renamed_from": "{old}", "retyped_from": "{there}"}}, with '
+            '"using" and "back" (SQL expressions of the old and of the new column) where values '
+            f"are converted in another way than PostgreSQL does it by itself. {_AGAIN}"
         )
     return None
 

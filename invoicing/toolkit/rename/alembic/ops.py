@@ -1,15 +1,16 @@
-"""The four steps of a rename as Alembic's own kind of operation: invoked, reversed, compared."""
+"""The steps of a rename, and of a retype, as Alembic's own kind of operation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack
 
 from alembic.operations import MigrateOperation, Operations
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 from invoicing.toolkit.rename.model import Options, Target
-from invoicing.toolkit.rename.names import Names
+from invoicing.toolkit.rename.names import Names, working_name
 
 if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
@@ -22,6 +23,14 @@ class Types(TypedDict, total=False):
     using: str | None
     back: str | None
     loss: Literal["error", "gate"]
+
+
+class RetypeArguments(Types, total=False):
+    """What a step of a change of the type takes: see `RenameOp`."""
+
+    nullable: bool
+    schema: str | None
+    batch_size: int
 
 
 @dataclass
@@ -71,9 +80,7 @@ class RenameOp(MigrateOperation):
     @property
     def conversion(self) -> dict[str, str | None]:
         """Return how the type is changed, as `Options` has it."""
-        given = self.type_
-        if given is not None and not isinstance(given, str):
-            given = given.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+        given = None if self.type_ is None else sql_type(self.type_)
         return {"type": given, "using": self.using, "back": self.back, "loss": self.loss}
 
     @property
@@ -90,10 +97,18 @@ class RenameOp(MigrateOperation):
         """Return what `compare_metadata` and `alembic check` show."""
         return (self.name, self.schema, self.table, self.old, self.new)
 
-    def reverse(self) -> RenameOp:
+    def reverse(self) -> MigrateOperation:
         """Return the step that undoes this one."""
         kind = _OPPOSITES[type(self)]
         return kind(*(getattr(self, given.name) for given in fields(self)))
+
+
+def sql_type(given: str | TypeEngine[Any]) -> str:
+    """Return a type as SQL names it."""
+    if isinstance(given, str):
+        return given
+    text = str(given.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    return text if '"' in text else text.lower()
 
 
 @Operations.register_operation("expand_rename", "invoke")
@@ -126,9 +141,96 @@ class RestoreRenameOp(RenameOp):
     name = "restore_rename"
 
 
+class RetypeOp(RenameOp):
+    """One step of a change of the type alone: a rename to a name that no client knows."""
+
+    @classmethod
+    def of(
+        cls,
+        table: str,
+        column: str,
+        column_type: TypeEngine[Any],
+        **given: Unpack[RetypeArguments],
+    ) -> Self:
+        """Return the step.
+
+        Args:
+            table: its table.
+            column: its name, before and after.
+            column_type: the type that it has before.
+            given: as the attributes; `type_`, which it gets, has to be there.
+
+        Raises:
+            CommandError: it is not.
+        """
+        if given.get("type_") is None:
+            message = (
+                f"op.{cls.name} of {table}.{column} says no type. Nothing was changed. Give the one"
+                ' that the column is to have: type_="bigint"'
+            )
+            raise CommandError(message)
+        return cls(table, column, working_name(column), column_type, **given)
+
+    @classmethod
+    def invoke_type(
+        cls,
+        operations: Operations,
+        table: str,
+        column: str,
+        column_type: TypeEngine[Any],
+        **given: Unpack[RetypeArguments],
+    ) -> None:
+        """Run the step, as `op.expand_retype(...)` and its like do."""
+        operations.invoke(cls.of(table, column, column_type, **given))
+
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what `compare_metadata` and `alembic check` show."""
+        was, becomes = sql_type(self.column_type), self.conversion["type"]
+        return (self.name, self.schema, self.table, self.old, was, becomes)
+
+
+@Operations.register_operation("expand_retype", "invoke_type")
+class ExpandRetypeOp(RetypeOp):
+    """Add a column of the new type that follows the old one, fill it, and build on it."""
+
+    name = "expand_retype"
+
+
+@Operations.register_operation("rollback_retype", "invoke_type")
+class RollbackRetypeOp(RetypeOp):
+    """Drop the column of the new type; the old one has every value."""
+
+    name = "rollback_retype"
+
+
+@Operations.register_operation("contract_retype", "invoke_type")
+class ContractRetypeOp(RetypeOp):
+    """Give the column its new type; refused unless confirmed."""
+
+    name = "contract_retype"
+
+
+@Operations.register_operation("restore_retype", "invoke_type")
+class RestoreRetypeOp(RetypeOp):
+    """Change the type back, online as well: from `type_` to `column_type`."""
+
+    name = "restore_retype"
+
+    @property
+    def conversion(self) -> dict[str, str | None]:
+        """Return the way back, as `Options` has it."""
+        there = super().conversion
+        ways = {"using": self.back, "back": self.using}
+        return there | ways | {"type": sql_type(self.column_type)}
+
+
 _OPPOSITES: dict[type[RenameOp], type[RenameOp]] = {
     ExpandRenameOp: RollbackRenameOp,
     RollbackRenameOp: ExpandRenameOp,
     ContractRenameOp: RestoreRenameOp,
     RestoreRenameOp: ContractRenameOp,
+    ExpandRetypeOp: RollbackRetypeOp,
+    RollbackRetypeOp: ExpandRetypeOp,
+    ContractRetypeOp: RestoreRetypeOp,
+    RestoreRetypeOp: ContractRetypeOp,
 }

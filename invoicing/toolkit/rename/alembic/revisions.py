@@ -172,7 +172,7 @@ def _write(
 ) -> Revision:
     context = facts.context
     context.imports.clear()
-    upgrade, downgrade = render(context, step), render(context, step.reverse())
+    upgrade, downgrade = render(context, step), render(context, step.reverse())  # type: ignore[arg-type]
     try:
         with redirect_stdout(io.StringIO()):
             made = project.script.generate_revision(

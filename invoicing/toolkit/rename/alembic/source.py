@@ -8,18 +8,25 @@ import tokenize
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename.names import working_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _INDENT = 4
 # Of a call in a function, whoever writes it there indents it: Alembic, or the template's author.
 _WIDTH = 79 - _INDENT
-_STEPS = frozenset({"expand_rename", "contract_rename"})
-_NAMES = ("table", "old", "new")
+_RENAME, _RETYPE = ("table", "old", "new"), ("table", "column")
+_STEPS = {
+    "expand_rename": _RENAME,
+    "contract_rename": _RENAME,
+    "expand_retype": _RETYPE,
+    "contract_retype": _RETYPE,
+}
 
 
 class Step(NamedTuple):
-    """A call of `op.expand_rename` or `op.contract_rename` in a revision.
+    """A call of `op.expand_rename`, `op.contract_rename` or the same of a type in a revision.
 
     Attributes:
         name: which of the two.
@@ -112,16 +119,18 @@ def steps_of(source: str) -> list[Step]:
 def _step(node: ast.Call) -> Step | None:
     if not isinstance(node.func, ast.Attribute) or node.func.attr not in _STEPS:
         return None
-    given = dict(zip(_NAMES, node.args, strict=False))
+    names = _STEPS[node.func.attr]
+    given = dict(zip(names, node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
     known = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
-    if not all(isinstance(known.get(name), str) for name in _NAMES):
+    if not all(isinstance(known.get(name), str) for name in names):
         return None
+    table, old, *new = (str(known[name]) for name in names)
     return Step(
         name=node.func.attr,
-        table=str(known["table"]),
-        old=str(known["old"]),
-        new=str(known["new"]),
+        table=table,
+        old=old,
+        new=new[0] if new else working_name(old),
         schema=known.get("schema"),  # type: ignore[arg-type]
         nullable=known.get("nullable") is True,
         batch_size=known.get("batch_size"),  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from invoicing.toolkit.rename.alembic.shapes import TableKey
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.names import STATE, literal, quote, working_name
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -81,6 +81,8 @@ class UnderWay:
         """Leave out of an alteration what the engine has altered; tell whether nothing is left."""
         if operation.column_name not in self.both:
             return False
+        if operation.column_name == self.old and self.new == working_name(self.old):
+            operation.modify_type = None  # which the contract changes
         # Both have defaults that say which of them an INSERT left out.
         default = getattr(operation.existing_server_default, "arg", "")
         if _OWN_DEFAULT.search(str(default)):

@@ -11,6 +11,7 @@ from invoicing.toolkit.rename.names import quote, renamed
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
+    from invoicing.toolkit.rename.retype.sides import Conversion
 
 # What a plain rename leaves with the old name in its own, and we rename with the column.
 _NAMED = """
@@ -37,9 +38,46 @@ ORDER BY 3, 2
 """
 
 
+_DEFAULT = """
+SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d JOIN pg_attribute AS a
+    ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+WHERE a.attrelid = $1::text::regclass AND a.attname = $2
+"""
+_NARROW = """
+SELECT s.seqrelid::regclass::text FROM pg_depend AS p JOIN pg_sequence AS s ON s.seqrelid = p.objid
+JOIN pg_attribute AS a ON a.attrelid = p.refobjid AND a.attnum = p.refobjsubid
+WHERE p.classid = 'pg_class'::regclass AND p.deptype = 'a' AND p.refobjid = $1::text::regclass
+    AND a.attname = $2 AND s.seqtypid <> a.atttypid AND a.atttypid = 'bigint'::regtype
+"""
+
+
 async def rename_plainly(connection: Connection, table: str, old: str, new: str) -> None:
     """Rename the column of a table, as SQL names it, in one statement."""
     await connection.execute(f"ALTER TABLE {table} RENAME COLUMN {quote(old)} TO {quote(new)}")
+
+
+async def retype_plainly(
+    connection: Connection, table: str, column: str, conversion: Conversion
+) -> None:
+    """Change a column's type in one statement, with what ours does besides.
+
+    A default is what an expression makes of it, and a sequence that numbers it is as wide as it is.
+    """
+    name, new = quote(column), conversion.new
+    using = new.expression
+    default = await connection.fetchval(_DEFAULT, table, column)
+    if default is not None and conversion.scaled:
+        query = f"SELECT quote_nullable(({using})::{new.type}::text)"
+        value = await connection.fetchval(
+            f"{query} FROM (SELECT ({default})::{conversion.old.type} AS {name}) AS d"
+        )
+        await connection.execute(f"ALTER TABLE {table} ALTER {name} DROP DEFAULT")
+    await connection.execute(f"ALTER TABLE {table} ALTER {name} TYPE {new.type} USING {using}")
+    if default is not None and conversion.scaled:
+        text = f"ALTER TABLE {table} ALTER {name} SET DEFAULT {value}::{new.type}"
+        await connection.execute(text)
+    for (sequence,) in await connection.fetch(_NARROW, table, column):
+        await connection.execute(f"ALTER SEQUENCE {sequence} AS bigint")
 
 
 async def rename_names_with(connection: Connection, table: str, old: str, new: str) -> None:

@@ -1,5 +1,8 @@
 """Rehearse a rename: every phase on a copy of the schema, beside a twin that PostgreSQL renames.
 
+With another type the twin stays as it is until the contract, which clients by the old name must not
+notice, and then `ALTER COLUMN ... TYPE ... USING` is the judge.
+
 The real database is only read: its schema by pg_dump, the statistics of its statements, and its
 catalog by the plan. Rows are generated; no value of the real table leaves it.
 """
@@ -15,19 +18,29 @@ from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename.connection.pool import connected as connected_pool
 from invoicing.toolkit.rename.connection.pool import explained
 from invoicing.toolkit.rename.context import RenameContext
-from invoicing.toolkit.rename.errors import ContractRefusedError
+from invoicing.toolkit.rename.errors import ContractRefusedError, RenameInterruptedError
 from invoicing.toolkit.rename.model import Phase, VerifyReport
 from invoicing.toolkit.rename.names import qualified
 from invoicing.toolkit.rename.rehearsal import owner
 from invoicing.toolkit.rename.rehearsal.dump import differences, dumped
 from invoicing.toolkit.rename.rehearsal.fill import Filler
-from invoicing.toolkit.rename.rehearsal.plain import rename_names_with, rename_plainly
+from invoicing.toolkit.rename.rehearsal.plain import (
+    rename_names_with,
+    rename_plainly,
+    retype_plainly,
+)
 from invoicing.toolkit.rename.rehearsal.report import Difference, RehearsalReport
-from invoicing.toolkit.rename.rehearsal.scratch import connected, copy_schema, scratch
+from invoicing.toolkit.rename.rehearsal.scratch import (
+    RehearsalInterruptedError,
+    connected,
+    copy_schema,
+    scratch,
+)
 from invoicing.toolkit.rename.rehearsal.statements import StatementLooks, read_workload
 from invoicing.toolkit.rename.rehearsal.twins import Twins
 from invoicing.toolkit.rename.rehearsal.work import Writer, read_keys
 from invoicing.toolkit.rename.rename import Rename
+from invoicing.toolkit.rename.retype.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +50,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.rehearsal.dump import Piece
     from invoicing.toolkit.rename.rehearsal.scratch import Scratch
     from invoicing.toolkit.rename.rehearsal.statements import Workload
+    from invoicing.toolkit.rename.retype.sides import Conversion
 
 _OURS = ("--exclude-schema=invoicing_rename",)
 # What is waited for in production, and not here.
@@ -67,15 +81,18 @@ async def rehearse(
 
     Raises:
         UsageError: there is no such table or column, or the rename has begun.
+        RehearsalInterruptedError: a connection was lost.
         InvoicingError: there is no server or no pg_dump for it, or the schema cannot be read.
     """
-    if rename.options.type is not None:
-        message = (
-            f"cannot rehearse {rename.target} with a type: it is judged by a plain rename, which "
-            "changes none. Nothing was changed. Leave out --rehearse, or --type"
-        )
-        raise UsageError(message)
-    say = progress or (lambda _: None)
+    try:
+        return await _rehearse(rename, rows, progress or (lambda _: None), on_server=on_server)
+    except RenameInterruptedError as error:
+        raise RehearsalInterruptedError(error.target, error.reason) from None
+
+
+async def _rehearse(
+    rename: Rename, rows: int, say: Callable[[str], None], *, on_server: bool
+) -> RehearsalReport:
     say("reading the real database")
     status, plan = await rename.status(), await rename.plan()
     if status.phase not in {Phase.NONE, Phase.CONTRACTED}:
@@ -91,7 +108,9 @@ async def rehearse(
         return report
     with explained(rename.target):
         async with connected_pool(rename.database, 1) as pool, pool.connection() as connection:
-            context = await RenameContext.find(connection, rename.target, rename.options)
+            context = await bind(
+                await RenameContext.find(connection, rename.target, rename.options)
+            )
             workload = await read_workload(connection)
         names, source = context.names, rename.database.url
         async with scratch(source, context.version, on_server=on_server) as place:
@@ -99,7 +118,8 @@ async def rehearse(
             say(f"copying the schema to {place.where}")
             ours, failed = await copy_schema(source, place)
             report.unrehearsed += [f"was not restored there: {line}" for line in failed]
-            rehearsal = Rehearsal(rename, (names.schema, names.table), place, report, say)
+            table = (names.schema, names.table)
+            rehearsal = Rehearsal(rename, table, place, report, say, context.conversion)
             await rehearsal.run(ours, rows, workload)
     return report
 
@@ -114,8 +134,10 @@ class Rehearsal:
         place: Scratch,
         report: RehearsalReport,
         say: Callable[[str], None],
+        conversion: Conversion | None,
     ) -> None:
         self._rename, self._table, self._place = rename, table, place
+        self._conversion = conversion
         self._report, self._say = report, say
         self._old, self._new = rename.target.old, rename.target.new
         self._target = replace(rename.target, schema=table[0], url=None)
@@ -146,10 +168,23 @@ class Rehearsal:
             self._looks = StatementLooks(workload.statements, self._table)
             await self._walk(ours, twin)
         report.statements = self._looks.changes
+        if self._conversion is not None:
+            self._note_results(report)
         report.unrehearsed += [f"was not planned: {text}" for text in self._looks.unjudged]
         report.looked_at = None if workload.why else self._looks.judged
         if workload.why:
             (report.unrehearsed if workload.blind else report.notes).append(workload.why)
+
+    def _note_results(self, report: RehearsalReport) -> None:
+        """Say of results that have the new type, as a plain ALTER TYPE gives it to them, in one."""
+        same = [change for change in report.statements if change.on_twin and not change.fails]
+        same = [change for change in same if change.phase == "contract"]
+        report.statements = [change for change in report.statements if change not in same]
+        if same:
+            report.notes.append(
+                f"{len(same):,} statements of production return the column by its new type: a "
+                "session that has one prepared gets SQLSTATE 0A000 until it prepares it anew"
+            )
 
     async def _walk(self, ours: URL, twin: URL) -> None:
         await self._calm()
@@ -164,21 +199,35 @@ class Rehearsal:
             rename = Rename(database, self._target, options)
             if not await self._there_and_back(rename, ours):
                 return
-            await rename_plainly(self._twins.twin, self._table_sql, self._old, self._new)
-            self._twins.renamed = True
-            await self._looks.on_twin(self._twins.twin)
+            if self._conversion is None:
+                await self._change_twin()
             filled = options.strategy == "view"
+            # By a name of another type values are others: until the contract the old one is judged.
+            names = (self._old,) if self._conversion else (self._old, self._new)
             for phase in ("expand", "backfill", "verify"):
                 if not await self._phase(phase, getattr(rename, phase)()):
                     return
-                filled = filled or phase == "backfill"
-                await self._look(phase, (self._old, self._new), self._new if filled else self._old)
-            await rename_names_with(self._twins.twin, self._table_sql, self._old, self._new)
+                filled = filled or (phase == "backfill" and self._conversion is None)
+                await self._look(phase, names, self._new if filled else self._old)
+            if self._conversion is not None:
+                await retype_plainly(self._twins.twin, self._table_sql, self._old, self._conversion)
+                await self._change_twin()
+            if not self._target.keeps_name:
+                await rename_names_with(self._twins.twin, self._table_sql, self._old, self._new)
             wanted = await self._dump(twin)
             if not await self._phase("contract", self._contract(rename, ours, wanted)):
                 return
         self._same_schema("contract", await self._dump(ours), wanted)
-        await self._look("contract", (self._old, self._new), self._new)
+        kept = self._target.keeps_name
+        names = (self._old,) if kept else (self._old, self._new)
+        await self._look("contract", names, self._old if kept else self._new)
+
+    async def _change_twin(self) -> None:
+        """Let PostgreSQL do by itself what is rehearsed."""
+        if not self._target.keeps_name:
+            await rename_plainly(self._twins.twin, self._table_sql, self._old, self._new)
+            self._twins.renamed = True
+        await self._looks.on_twin(self._twins.twin)
 
     async def _contract(self, rename: Rename, ours: URL, wanted: list[Piece]) -> None:
         """Contract, if need be after what its owner has to run first, as the twin has it."""
@@ -255,7 +304,8 @@ class Rehearsal:
             return
         for name in names:
             # After the contract the old name is gone on both.
-            twins = name if phase in {"before", "contract"} else self._new
+            same = self._conversion is not None or phase in {"before", "contract"}
+            twins = name if same else self._new
             for work in self._writer.works():
                 empty = work.reads and name == self._new and read_by == self._old
                 if empty or work.kind in self._unstable:

@@ -26,6 +26,7 @@ from invoicing.toolkit.postgres import (
     find_installations,
     home_folder,
 )
+from invoicing.toolkit.postgres.beside import shared
 from invoicing.toolkit.rename.names import literal, quote
 from invoicing.toolkit.rename.rehearsal.dump import ProgramFailedError, dump_text, run_program
 
@@ -64,6 +65,21 @@ class NoDumpProgramError(InvoicingError):
             f"cannot rehearse: there is no pg_dump of PostgreSQL {major} or newer beside the "
             "embedded server or on PATH. Nothing was changed. Install PostgreSQL's client "
             f"programs (postgresql-client-{major}), then run the same command again"
+        )
+
+
+class RehearsalInterruptedError(InvoicingError):
+    """A connection was lost: to the real database, which is only read, or to the scratch one.
+
+    Attributes:
+        reason: what was said of it.
+    """
+
+    def __init__(self, target: str, reason: str) -> None:
+        self.target, self.reason = target, reason
+        super().__init__(
+            f"the rehearsal of {target} was interrupted: {reason.rstrip('.')}. The real database "
+            "was only read. Run the same command again; it begins anew"
         )
 
 
@@ -146,15 +162,18 @@ async def scratch(source: URL, major: int, *, on_server: bool) -> AsyncIterator[
     server = Server(
         home / f"postgres-{major}", find_installation(major), settings=_UNSAFE, of_home=True
     )
-    if server.ensure_running().outcome is not Outcome.FOUND:
-        await _drop_leftovers(server.url())
-    place = Scratch(server.url(), dumps, f"a server of its own, PostgreSQL {major}")
-    try:
-        yield place
-    finally:
-        await place.drop_all()
-        if not await _leftovers(server.url()):
-            server.stop()
+    found = server.ensure_running()
+    with shared(home / f".postgres-{major}.used") as alone:
+        again = server.ensure_running()  # the last of the others may have stopped it meanwhile
+        if {found.outcome, again.outcome} != {Outcome.FOUND}:
+            await _drop_leftovers(server.url())
+        place = Scratch(server.url(), dumps, f"a server of its own, PostgreSQL {major}")
+        try:
+            yield place
+        finally:
+            await place.drop_all()
+            if alone():
+                server.stop()
 
 
 def find_dumps(major: int) -> list[Path]:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 Context = TypeVar("Context", bound=RenameContext)
 
-_CLONE = "pg_temp.invoicing_retype_clone"
+CLONE = "pg_temp.invoicing_retype_clone"
 _PROBE = quote("invoicing retype probe")
 _CAST = quote("invoicing retype cast")
-_READ = """
+READ = """
 SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) AS type, t.typname AS type_name,
     t.typcategory::text AS category, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expression,
     ARRAY(SELECT b.attname::text FROM pg_catalog.pg_depend AS p
@@ -136,17 +136,17 @@ async def _bind(context: RenameContext, asked: dict[str, str | None]) -> Convers
         # Raises for anything that is not exactly a type's name.
         await use_client_path(connection, local=True)
         await connection.fetchval("SELECT $1::pg_catalog.text::pg_catalog.regtype::text", text)
-        await connection.execute(f"CREATE TABLE {_CLONE} (LIKE {context.table.sql})")
+        await connection.execute(f"CREATE TABLE {CLONE} (LIKE {context.table.sql})")
         forward = _Expression("--using", _given(asked["using"], target.old), target.old)
         new = await _side(context, forward, quote(target.new), text)
         await connection.execute(
-            f"ALTER TABLE {_CLONE} ALTER COLUMN {quote(target.new)} DROP EXPRESSION"
+            f"ALTER TABLE {CLONE} ALTER COLUMN {quote(target.new)} DROP EXPRESSION"
         )
         name = target.new
         if target.keeps_name:
             # It is written over the column as it will be called.
             name = target.old
-            await connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN {quote(target.old)}")
+            await connection.execute(f"ALTER TABLE {CLONE} DROP COLUMN {quote(target.old)}")
             await _rename(connection, target.new, name)
         back = _Expression("--back", _given(asked["back"], name), name)
         old = await _side(context, back, _PROBE, column.type)
@@ -162,12 +162,12 @@ async def _side(context: RenameContext, given: _Expression, column: str, type_: 
     connection = context.connection
     try:
         await use_client_path(connection, local=True)
-        prepared = await connection.prepare(f"SELECT (\n{given.text}\n) FROM {_CLONE}")
+        prepared = await connection.prepare(f"SELECT (\n{given.text}\n) FROM {CLONE}")
         if len(prepared.get_attributes()) != 1:
             raise _wrong(context, given, "it is more than one value")
         await _one(
             connection,
-            f"ALTER TABLE {_CLONE} ADD COLUMN {column} {type_}"
+            f"ALTER TABLE {CLONE} ADD COLUMN {column} {type_}"
             f" GENERATED ALWAYS AS (\n{given.text}\n) STORED",
         )
     except asyncpg.PostgresError as error:
@@ -179,7 +179,7 @@ async def _side(context: RenameContext, given: _Expression, column: str, type_: 
     # As for every other definition: what it shows has every name in full.
     await connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     name = column[1:-1].replace('""', '"')
-    row = await connection.fetchrow(_READ, _CLONE, name)
+    row = await connection.fetchrow(READ, CLONE, name)
     if row is None or set(row["columns"]) != reads:
         read = ", ".join(map(quote, row["columns"])) if row is not None else ""
         raise _wrong(context, given, f"it reads {read or 'no column'}")
@@ -203,10 +203,10 @@ async def _check_assignment(context: RenameContext, given: _Expression, side: Si
     try:
         async with context.connection.transaction():
             await context.connection.execute(
-                f"ALTER TABLE {_CLONE} ADD COLUMN {_CAST} {side.type}"
+                f"ALTER TABLE {CLONE} ADD COLUMN {_CAST} {side.type}"
                 f" GENERATED ALWAYS AS (({side.expression})::{side.type}) STORED"
             )
-            await context.connection.execute(f"ALTER TABLE {_CLONE} DROP COLUMN {_CAST}")
+            await context.connection.execute(f"ALTER TABLE {CLONE} DROP COLUMN {_CAST}")
     except asyncpg.InvalidObjectDefinitionError:
         reason = (
             f"PostgreSQL converts it to {side.type} by what is not immutable: settings of each "
@@ -243,7 +243,7 @@ def _error(context: RenameContext, error: asyncpg.PostgresError) -> UsageError:
 
 async def _rename(connection: Connection, column: str, name: str) -> None:
     rename = f"RENAME COLUMN {quote(column)} TO {quote(name)}"
-    await connection.execute(f"ALTER TABLE {_CLONE} {rename}")
+    await connection.execute(f"ALTER TABLE {CLONE} {rename}")
 
 
 async def _one(connection: Connection, statement: str) -> None:

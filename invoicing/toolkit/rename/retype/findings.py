@@ -56,9 +56,10 @@ _SAME = {
 }
 _CACHED = (
     'a client that has prepared a statement on the column gets the error "cached plan must not '
-    'change result type" (SQLSTATE 0A000) once after the contract, for each such statement and '
-    "connection: drivers prepare it again (asyncpg by itself, but for a transaction that is open). "
-    "A parameter that was prepared with the old type cannot send larger values until then. "
+    'change result type" (SQLSTATE 0A000) after the contract, for each such statement and '
+    "connection, until it is prepared anew: asyncpg does that by itself, but for a transaction "
+    "that is open; psycopg 3 repeats the error until DEALLOCATE ALL or a new connection. A "
+    "parameter that was prepared with the old type cannot send larger values until then. "
     "Reconnect, or run DISCARD ALL, to be sure"
 )
 

@@ -16,7 +16,7 @@ Loss = Literal["error", "gate"]
 FUNCTIONS = ("to_new", "to_old", "same", "convertible", "forward", "back")
 # Types whose cast cuts off what an assignment refuses: nothing may be cast to them.
 _CUT = ("varchar", "bpchar", "bit", "varbit")
-_CUT_BY_CAST = frozenset({*_CUT, *(f"_{name}" for name in _CUT)})
+CUT_BY_CAST = frozenset({*_CUT, *(f"_{name}" for name in _CUT)})
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Side:
 
     def as_stored(self, value: str) -> str:
         """Return a value as this column would keep it: rounded, but never cut off."""
-        return value if self.type_name in _CUT_BY_CAST else f"({value})::{self.type}"
+        return value if self.type_name in CUT_BY_CAST else f"({value})::{self.type}"
 
     def differs(self, left: str, right: str) -> str:
         """Return SQL that is true of two values; 1.0 and 1.00 are one, 'A' and 'a' never are.

@@ -12,9 +12,12 @@ from invoicing.toolkit.rename.columns.stripes import (
     forget_rewritten,
     in_stripe,
 )
+from invoicing.toolkit.rename.columns.sync import unfilled
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
+from invoicing.toolkit.rename.retype import conversion
 from invoicing.toolkit.rename.script.blocks import CLIENT_PATH, do, locked
+from invoicing.toolkit.rename.script.types import load_words
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import Options
@@ -28,6 +31,8 @@ _BATCHES = """DECLARE
     tries integer := 0;
     silent boolean := true;
     path text := {path};
+    statement text;
+    types jsonb;
 BEGIN
     IF pg_catalog.to_regclass('{ranges}') IS NULL THEN
         RETURN;
@@ -47,12 +52,15 @@ BEGIN
             END;
         END IF;
 {locked}
+        IF statement IS NULL THEN
+            statement := {update};
+{words}        END IF;
         SELECT r.* INTO part FROM {ranges} AS r JOIN {renames} AS n USING (key)
         WHERE r.key = {key} AND n.phase = {expanded} AND r.stripe < r.stripes
         ORDER BY r.first_page LIMIT 1;
         EXIT WHEN NOT FOUND;
         BEGIN
-            EXECUTE {update} USING part.first_page, part.end_page, part.stripes, part.stripe;
+            EXECUTE statement USING part.first_page, part.end_page, part.stripes, part.stripe;
             GET DIAGNOSTICS filled = ROW_COUNT;
             UPDATE {ranges} SET stripe = stripe + 1, rows_updated = rows_updated + filled
             WHERE key = part.key AND relation = part.relation AND first_page = part.first_page;
@@ -88,9 +96,9 @@ def backfill(names: Names, options: Options) -> str:
     old, new = quote(names.old), quote(names.new)
     # Not in the loop: a column may be called as one of its variables. A row of NULLs is no NULL.
     update = (
-        f"UPDATE {names.relation} SET {new} = {old} WHERE ctid >= format('(%s,0)', $1)::tid"
-        f" AND ctid < format('(%s,0)', $2)::tid AND {new} IS NOT DISTINCT FROM NULL"
-        f" AND {old} IS DISTINCT FROM NULL AND {in_stripe('$3', '$4')}"
+        f"UPDATE {names.relation} SET {new} = {conversion.to_new(names, old)}"
+        " WHERE ctid >= format('(%s,0)', $1)::tid AND ctid < format('(%s,0)', $2)::tid"
+        f" AND {unfilled(names)} AND {in_stripe('$3', '$4')}"
     )
     return do(
         _BATCHES.format(
@@ -101,6 +109,7 @@ def backfill(names: Names, options: Options) -> str:
             locked=locked(names),
             expanded=literal(Phase.EXPANDED),
             update=literal(update),
+            words=load_words(names),
             tries=3 * options.lock_attempts,
             message=literal(f"rows of {names.table} stay locked by another session"),
             hint=literal("Run the script again once they are released: it goes on from there."),

@@ -1,8 +1,9 @@
 """The parts of a script's statements: anonymous blocks that know the column and how far it is.
 
 A block has these variables: `rel`, the table; `col`, the old column as the catalog has it (`attnum`
-is NULL where there is none); `there`, whether the new one exists; `noted`, the phase and strategy
-that are noted; `counted`, `hindrance` and `kept` for what it finds.
+is NULL where there is none); `there`, whether the new one exists; `noted`, the phase, strategy and
+conversion that are noted; `counted`, `hindrance` and `kept` for what it finds; and for another type
+(see `types`) `conversion`, `types`, `statement` and `part`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
 
 # What stands for the type until the block runs; and columns that are compared in either way.
-_TYPE = "@type of the old column@"
-EXACT = Column(number=0, type=_TYPE, type_name="int8", type_kind="b", not_null=False)
+TYPE = "@type of the old column@"
+EXACT = Column(number=0, type=TYPE, type_name="int8", type_kind="b", not_null=False)
 IMAGE = replace(EXACT, type_name="json")
 # Code of the database's own may run (checks, triggers); what we write means PostgreSQL's own first.
 CLIENT_PATH = "pg_catalog.concat_ws(', ', 'pg_catalog', nullif({}, ''))"
@@ -40,10 +41,10 @@ _LOOK = f"""
     WHERE a.attrelid = rel AND a.attname = {{old}} AND NOT a.attisdropped AND a.attnum > 0;
     there := EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = rel AND a.attname = {{new}}
         AND NOT a.attisdropped);
-    SELECT NULL::text AS phase, NULL::text AS strategy INTO noted;
+    SELECT NULL::text AS phase, NULL::text AS strategy, NULL::jsonb AS conversion INTO noted;
     IF to_regclass('{quote(STATE)}.rename') IS NOT NULL THEN
-        SELECT r.phase, r.strategy INTO noted FROM {quote(STATE)}.rename AS r
-        WHERE r.key = {{key}};
+        SELECT r.phase, r.strategy, r.definition -> 'conversion' AS conversion INTO noted
+        FROM {quote(STATE)}.rename AS r WHERE r.key = {{key}};
     END IF;
 """
 # Each where the server knows it; and what they were before, for the rest of the script. But for the
@@ -118,7 +119,8 @@ def step(names: Names, body: str, *, searched: bool) -> str:
     return do(
         "DECLARE\n    path text := pg_catalog.current_setting('search_path');\n"
         "    rel regclass;\n    col record;\n    noted record;\n    there boolean;\n"
-        "    kept record;\n    hindrance text;\n    counted bigint;\n"
+        "    kept record;\n    hindrance text;\n    counted bigint;\n    part record;\n"
+        "    statement text;\n    types jsonb;\n    conversion jsonb;\n"
         f"BEGIN\n{find if searched else ''}"
         "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
         f"{locked(names)}    rel := {literal(names.relation)};{look}"
@@ -203,7 +205,7 @@ def execute_typed(exact: list[str], image: list[str]) -> str:
     """Run statements made for `EXACT` or for `IMAGE`, whichever the column is, with its type."""
     return "".join(
         f"    EXECUTE replace(CASE WHEN col.exact THEN {literal(by_value)}"
-        f" ELSE {literal(by_image)} END, {literal(_TYPE)}, col.type);\n"
+        f" ELSE {literal(by_image)} END, {literal(TYPE)}, col.type);\n"
         for by_value, by_image in zip(exact, image, strict=True)
     )
 

@@ -63,6 +63,8 @@ def changes(names: Names) -> str:
     """Return a query of the statements that give the new column what the old one has."""
     old, new, relation = literal(names.old), literal(names.new), literal(names.relation)
     alter = literal(f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)}")
+    # Those are the new type's own.
+    of_type = "AND key ->> 0 NOT IN ('storage', 'compression')" if names.conversion else ""
     return f"""
 WITH items AS ({_ITEMS}), was AS (SELECT e.item -> 0 AS key, e.item ->> 1 AS value
     FROM {quote(STATE)}.rename AS r,
@@ -74,6 +76,7 @@ FULL JOIN (SELECT key, value FROM items WHERE name = {new}) AS n USING (key)
 LEFT JOIN was USING (key), (VALUES ({relation}, {new}, {alter})) AS w (relation, name, alter)
 WHERE o.value IS DISTINCT FROM n.value AND (key ->> 0 = 'not null' OR n.value IS NULL
     OR n.value IS NOT DISTINCT FROM was.value OR o.value IS DISTINCT FROM was.value)
+    {of_type}
 """
 
 

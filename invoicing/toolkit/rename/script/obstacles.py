@@ -61,7 +61,7 @@ WHERE c.oid = rel AND d.deptype <> 'i'
 UNION ALL
 SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0) FROM pg_trigger AS t
 WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgname !~ '{OWN_TRIGGERS}'
-    AND (replace(encode(t.tgargs, 'escape'), {{nul}}, ' ') ~* {{column}}
+    AND ({{named}} AND replace(encode(t.tgargs, 'escape'), {{nul}}, ' ') ~* {{column}}
         OR t.tgtype::int & 3 = 3 AND t.tgname > '{LAST}' COLLATE "C")
 """
 _FUNCTIONS = f"""
@@ -112,9 +112,10 @@ def obstacles(names: Names, *, adding: bool, published: bool = False) -> str:
     also = "" if adding else f"p.prosrc ~* {literal(word(names.table))} OR "
     parts = [
         _TABLE,
-        _DEPENDENTS.format(column=column, nul=literal("\\000")),
-        _FUNCTIONS.format(column=column, also=also),
+        _DEPENDENTS.format(column=column, nul=literal("\\000"), named=not names.keeps_name),
     ]
+    if not names.keeps_name:  # what names the column goes on to name it
+        parts.append(_FUNCTIONS.format(column=column, also=also))
     if adding:
         parts += [_COLUMN, *([] if published else [_PUBLICATIONS])]
     return "UNION ALL".join(parts)

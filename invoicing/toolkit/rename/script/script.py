@@ -23,7 +23,8 @@ from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.contract import in_other_schema
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
-from invoicing.toolkit.rename.script import batches, blocks, record
+from invoicing.toolkit.rename.retype import conversion
+from invoicing.toolkit.rename.script import batches, blocks, record, types
 from invoicing.toolkit.rename.script.blocks import (
     EXACT,
     IMAGE,
@@ -33,6 +34,14 @@ from invoicing.toolkit.rename.script.blocks import (
     raise_if,
 )
 from invoicing.toolkit.rename.script.changes import changes, keep_not_null_name
+from invoicing.toolkit.rename.script.conditions import (
+    NOT_NULL,
+    listed,
+    said,
+    say_wait,
+    unguarded,
+    when,
+)
 from invoicing.toolkit.rename.script.obstacles import obstacles
 
 if TYPE_CHECKING:
@@ -74,8 +83,8 @@ class Script:
         # What is in place already needs no lock, for which a locked row would be waited for.
         again = (
             f"    IF noted.phase = {literal(Phase.VERIFIED)} THEN\n        NULL;\n"
-            f"    ELSIF noted.phase IN ({_list(_STARTED)}) AND there"
-            f" AND NOT {_unguarded(names)} THEN\n"
+            f"    ELSIF noted.phase IN ({listed(_STARTED)}) AND there"
+            f" AND NOT {unguarded(names)} THEN\n"
             f"{self._refuse_obstacles(adding=True)}"
             f"{execute(state.set_phase(names, Phase.EXPANDED))}"
             f"    ELSE\n{self._add()}    END IF;\n"
@@ -86,7 +95,7 @@ class Script:
             + lock(names, self.options, _SHARE)
             + self._refuse_unguarded()
             + raise_if(
-                f"col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))}",
+                f"col.attnotnull AND NOT {NOT_NULL.format(literal(names.new))}",
                 f"{names.table}.{names.new} may be NULL, and {names.old} may not",
                 "Run the script again.",
             )
@@ -96,9 +105,9 @@ class Script:
         before = [
             blocks.settings(self.options),
             self._step(self._unless_renamed(again)),
-            self._step(_when(Phase.EXPANDED, execute(*batches.cut(names, self.options)))),
+            self._step(when(Phase.EXPANDED, execute(*batches.cut(names, self.options)))),
             batches.backfill(names, self.options),
-            self._step(_when(Phase.EXPANDED, execute(*batches.filled(names)))),
+            self._step(when(Phase.EXPANDED, execute(*batches.filled(names)))),
             *map(self._step, self._not_null()),
         ]
         return Statements(before, [self._step(self._unless_renamed(verify)), blocks.RESTORE])
@@ -117,12 +126,13 @@ class Script:
             + self._refuse_obstacles(adding=False)
             + self._refuse_unguarded()
             + self._refuse_difference()
+            + self._refuse_lossy()
             # Privileges are changed without a lock on the table: asked again after the wait.
             + f"    FOR look IN 1..2 LOOP\n{self._refuse_changes()}    IF look = 1 THEN\n"
             + f"{self._watch()}    END IF;\n    END LOOP;\n"
             + confirm
             + keep_name
-            + execute(*contract.contract_statements(names, [], []))
+            + types.run(names, *contract.contract_statements(names, [], []))
             + name_again
             + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
             + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
@@ -135,10 +145,11 @@ class Script:
     def rollback(self) -> Statements:
         """Return the statements that go back to before the expand: one transaction."""
         names = self.names
-        loss = self._refuse_loss()
+        loss = "" if names.keeps_name else self._refuse_loss()
         body = (
-            "    IF there OR noted.phase IS NOT NULL THEN\n"
+            self._begun_back()
             + blocks.refuse_denied()
+            + types.refuse_other(names)
             + self._refuse_others()
             + self._need(
                 _BEGUN,
@@ -148,8 +159,8 @@ class Script:
             + f"    IF there THEN\n{lock(names, self.options, _SHARE)}{loss}"
             + lock(names, self.options, _ALL)
             # Nothing has kept them equal meanwhile where a trigger is missing or off.
-            + f"    IF {_unguarded(names)} THEN\n{loss}    END IF;\n    END IF;\n"
-            + execute(*rollback.rollback_statements(names), *names.drop_functions())
+            + f"    IF {unguarded(names)} THEN\n{loss}    END IF;\n    END IF;\n"
+            + types.run(names, *rollback.rollback_statements(names), *names.drop_functions())
             + f"{execute(ended.forget_statement(names))}    END IF;\n"
         )
         return self._last(body)
@@ -183,13 +194,20 @@ class Script:
             + f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
             + f"    IF to_regclass('{_STATE}.range') IS NULL THEN\n{execute(*state.SETUP)}"
             + "    END IF;\n"
+            + types.bind(names)
             + execute(record.begin(names))
-            + execute_typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
+            + types.note(names)
+            + self._typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
-            + execute_typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
+            + self._typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
             + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
             + execute(ownership.hand_over(names))
         )
+
+    def _typed(self, exact: list[str], image: list[str]) -> str:
+        if self.names.conversion is None:
+            return execute_typed(exact, image)
+        return types.run(self.names, *image)  # which say nothing of the old column's type
 
     def _not_null(self) -> list[str]:
         """Return what makes the column NOT NULL on any version: by a check that proves it."""
@@ -197,10 +215,10 @@ class Script:
         add, validate, settle = by_check(names.relation, names.new, names.not_null_check)
         drop = f"ALTER TABLE {names.relation} DROP CONSTRAINT IF EXISTS"
         add = [f"{drop} {quote(names.not_null_check)}", *add]
-        needed = f"    IF col.attnotnull AND NOT {_NOT_NULL.format(literal(names.new))} THEN\n"
+        needed = f"    IF col.attnotnull AND NOT {NOT_NULL.format(literal(names.new))} THEN\n"
         steps = ((_ALL, add), (_SHARE, validate), (_ALL, [*settle, record.note_not_null(names)]))
         return [
-            _when(
+            when(
                 Phase.BACKFILLED,
                 f"{needed}{lock(names, options, mode)}{execute(*statements)}    END IF;\n",
             )
@@ -218,11 +236,13 @@ class Script:
         view = raise_if(
             f"noted.strategy <> {literal(ColumnsStrategy.name)}"
             f" AND noted.phase <> {literal(Phase.CONTRACTED)}",
-            f"the rename of {names.table}.{names.old} was begun by another strategy",
+            f"{said(names)} was begun by another strategy",
             f"To see how to go on: {names.command('status')}",
         )
-        checks = f"{blocks.refuse_denied()}{missing}{view}{self._refuse_others()}"
-        return f"    IF col.attnum IS NOT NULL OR NOT there THEN\n{checks}{body}    END IF;\n"
+        other = types.refuse_other(names)
+        checks = f"{blocks.refuse_denied()}{missing}{view}{other}{self._refuse_others()}"
+        begins = f"(col.attnum IS NOT NULL OR NOT there) AND NOT {types.is_over(names)}"
+        return f"    IF {begins} THEN\n{checks}{body}    END IF;\n"
 
     def _refuse_others(self) -> str:
         """Refuse while another rename of the table is under way, the way back included."""
@@ -243,8 +263,8 @@ class Script:
     def _need(self, phases: Collection[Phase], what: str, hint: str) -> str:
         names = self.names
         return raise_if(
-            f"coalesce(noted.phase, {literal(Phase.NONE)}) NOT IN ({_list(phases)})",
-            f"the rename of {names.table}.{names.old} to {names.new} {what}",
+            f"coalesce(noted.phase, {literal(Phase.NONE)}) NOT IN ({listed(phases)})",
+            f"{said(names)} {what}",
             hint,
         )
 
@@ -278,7 +298,7 @@ class Script:
     def _refuse_unguarded(self) -> str:
         names = self.names
         return raise_if(
-            _unguarded(names),
+            unguarded(names),
             f"the triggers that keep {names.old} and {names.new} equal are missing or off",
             f"Run: {names.command('expand')}",
         )
@@ -286,16 +306,37 @@ class Script:
     def _refuse_difference(self) -> str:
         names = self.names
         return self._refuse_counted(
-            sync.distinct(IMAGE, quote(names.old), quote(names.new)),
+            sync.apart(names, IMAGE, quote(names.old), quote(names.new)),
             f" rows of {names.table} differ in {names.old} and {names.new}",
             f"To see which, and what to do, run: {names.command('verify')}",
         )
 
+    def _refuse_lossy(self) -> str:
+        names = self.names
+        if names.conversion is None or "lossy" in self.options.accept:
+            return ""
+        return self._refuse_counted(
+            conversion.lossy(names),
+            f" rows of {names.table} have a value of {names.old} that cannot be computed back",
+            "Change them, or write the script with: alembic -x accept=lossy upgrade --sql ...",
+        )
+
+    def _begun_back(self) -> str:
+        names = self.names
+        if not names.keeps_name:
+            return "    IF there OR noted.phase IS NOT NULL THEN\n"
+        # Once its contract was taken back, the column has its former type.
+        over = f"coalesce(noted.phase, '') = {literal(Phase.CONTRACTED)}"
+        return f"    IF (there OR noted.phase IS NOT NULL) AND NOT ({over}) THEN\n"
+
     def _refuse_loss(self) -> str:
         names = self.names
-        old, new = quote(names.old), quote(names.new)
+        old, new, made = quote(names.old), quote(names.new), names.conversion
+        differ = sync.distinct(IMAGE, old, new)
+        if made is not None:
+            differ = made.new.differs(conversion.to_new(names, old), new)
         return self._refuse_counted(
-            f"{new} IS DISTINCT FROM NULL AND {sync.distinct(IMAGE, old, new)}",
+            f"{new} IS DISTINCT FROM NULL AND {differ}",
             f" rows of {names.table} have a value in {names.new} that {names.old} has not",
             f"Run first: {names.command('restore')}",
         )
@@ -304,7 +345,9 @@ class Script:
         # Not as a statement of the block: a column may be called as one of its variables.
         query = f"SELECT count(*) FROM {self.names.relation} WHERE {condition}"
         refusal = raise_if("counted > 0", message, hint, fact="counted")
-        return f"    EXECUTE {literal(query)} INTO counted;\n{refusal}"
+        if self.names.conversion is None:
+            return f"    EXECUTE {literal(query)} INTO counted;\n{refusal}"
+        return f"{types.filled(query)}    EXECUTE statement INTO counted;\n{refusal}"
 
     def _refuse_rows(self, confirmed: str | None) -> str:
         """Refuse what was not confirmed; by the name without a schema, where that has two."""
@@ -327,11 +370,13 @@ class Script:
     def _watch(self) -> str:
         """Take the table for itself; refuse if old code has written it within the quiet time."""
         names = self.names
+        if names.keeps_name:  # no code has to change
+            return lock(names, self.options, _ALL)
         counter = names.old_writes
         return (
             f"    counted := {counter};\n"
             f"    IF EXISTS (SELECT FROM {names.relation}) THEN\n"
-            f"{_say_wait(names, self.options.quiet)}"
+            f"{say_wait(names, self.options.quiet)}"
             f"        PERFORM pg_sleep({self.options.quiet});\n    END IF;\n"
             + lock(names, self.options, _ALL)
             + raise_if(
@@ -340,36 +385,3 @@ class Script:
                 "End it, then run this again.",
             )
         )
-
-
-def _say_wait(names: Names, quiet: float) -> str:
-    message = f"waiting {quiet:g} s to see whether old code still writes {names.table}.{names.old}"
-    if not quiet:
-        return ""
-    return (
-        "        PERFORM set_config('client_min_messages', 'notice', true);\n"
-        f"        RAISE NOTICE USING MESSAGE = {literal(message)};\n"
-        "        PERFORM set_config('client_min_messages', 'warning', true);\n"
-    )
-
-
-_NOT_NULL = (
-    "(SELECT a.attnotnull FROM pg_attribute AS a"
-    " WHERE a.attrelid = rel AND a.attname = {} AND NOT a.attisdropped)"
-)
-
-
-def _list(phases: Collection[Phase]) -> str:
-    return ", ".join(literal(phase) for phase in Phase if phase in phases)
-
-
-def _when(phase: Phase, body: str) -> str:
-    return f"    IF noted.phase = {literal(phase)} THEN\n{body}    END IF;\n"
-
-
-def _unguarded(names: Names) -> str:
-    triggers = ", ".join(map(literal, names.triggers))
-    return (
-        "((SELECT count(*) FROM pg_trigger AS g WHERE g.tgrelid = rel AND g.tgenabled = 'A'"
-        f" AND g.tgname IN ({triggers})) < {len(names.triggers)})"
-    )
