@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 from sqlalchemy.exc import DBAPIError
@@ -12,11 +13,15 @@ from invoicing.db import Database
 from invoicing.db.migrations import current_revision
 from invoicing.db.refusal import UNDEFINED_TABLE, explain
 from invoicing.errors import SchemaMissingError
+from invoicing.notebook.errors import MissingAwaitError
 from invoicing.toolkit.postgres import database_url
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.lib.pretty import RepresentationPrinter
     from sqlalchemy.engine import URL
+
+_NOT_AWAITED = "A call is missing an await. Write: rows = await read_frame(...), for instance"
 
 
 async def open_database(url: str | URL | None = None) -> Database:
@@ -49,12 +54,25 @@ def _say_in_one_sentence() -> None:
 
     def show(
         shell: InteractiveShell,
-        _kind: type[DBAPIError],
-        error: DBAPIError,
-        _traceback: object,
+        kind: type[BaseException],
+        error: BaseException,
+        traceback: object,
         **_: object,
     ) -> None:
-        refused = explain(error)
-        shell.showtraceback((type(refused), refused, None))
+        if isinstance(error, DBAPIError):
+            refused = explain(error)
+            kind, error, traceback = type(refused), refused, None
+        elif "'coroutine' object" in str(error):
+            error.add_note(_NOT_AWAITED)
+        shell.showtraceback((kind, error, traceback))
 
-    shell.set_custom_exc((DBAPIError,), show)  # type: ignore[no-untyped-call]
+    shell.set_custom_exc((DBAPIError, AttributeError, TypeError), show)  # type: ignore[no-untyped-call]
+    if shell.display_formatter is not None:
+        plain = shell.display_formatter.formatters["text/plain"]
+        plain.for_type(CoroutineType, _show_coroutine)
+
+
+def _show_coroutine(
+    coroutine: CoroutineType[Any, Any, Any], printer: RepresentationPrinter, _cycle: bool
+) -> None:
+    printer.text(str(MissingAwaitError(coroutine.__name__)))  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError, error_of_fields
+from invoicing.errors import InvoicingError, StatementFailedError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,38 @@ class MissingParameterError(UsageError):
         )
 
 
+class QueryRefusedError(StatementFailedError):
+    """SQL of a cell does not fit the database: a name that is not there, another type."""
+
+    advice = "Nothing was read"
+
+
+@error_of_fields
+class QuerySourceError(UsageError):
+    """What was to be read from, or the statement, is nothing that rows come of.
+
+    Attributes:
+        given: the type of what was given.
+        advice: what to write.
+    """
+
+    given: str
+    advice: str
+    message = "cannot make a DataFrame of a {given}. Nothing was read. {advice}"
+
+
+@error_of_fields
+class MissingAwaitError(UsageError):
+    """A coroutine was given where its result is needed.
+
+    Attributes:
+        name: of the function whose call was not awaited.
+    """
+
+    name: str
+    message = "{name}(...) has not run: its call is missing an await. Write: await {name}(...)"
+
+
 class NoQueryError(UsageError):
     """A statement is no query whose rows could be a DataFrame; it did not run.
 
@@ -65,6 +97,9 @@ class NoQueryError(UsageError):
 
     def __init__(self, word: str) -> None:
         self.word = word
+        if not word:
+            super().__init__("there is no statement. Nothing was read. Write a SELECT")
+            return
         super().__init__(
             f"{word} is no query here: it returns no rows to make a DataFrame of. It did not run. "
             "Write a SELECT (INSERT, UPDATE and DELETE need RETURNING); anything else runs with "

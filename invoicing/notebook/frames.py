@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, get_args
 from uuid import UUID
 
 import pandas as pd
+from pydantic import BaseModel
+
+from invoicing.notebook.errors import MissingAwaitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pydantic import BaseModel
 
 # Int64, not int64 or float64: cents stay exact, and stay integers beside a missing value.
 DTYPES: dict[type, str] = {
@@ -41,6 +44,7 @@ def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd
     Raises:
         ValueError: `rows` is empty and `model` is not given.
     """
+    rows = listed(rows)
     if model is None:
         if not rows:
             message = "an empty list has no columns: pass the schema, frame(rows, StatusTotal)"
@@ -56,6 +60,23 @@ def frame(rows: Sequence[BaseModel], model: type[BaseModel] | None = None) -> pd
         for name, annotation in {**fields, **computed}.items()
     }
     return pd.DataFrame(columns)
+
+
+def listed(rows: object) -> list[BaseModel]:
+    """Return the rows as a list, also those of a generator.
+
+    Raises:
+        MissingAwaitError: the service that returns them was not awaited.
+        TypeError: it is a single row, or no rows at all.
+    """
+    if inspect.iscoroutine(rows):
+        raise MissingAwaitError(rows.__name__)
+    if isinstance(rows, BaseModel) or not isinstance(rows, Iterable):
+        message = (
+            f"{type(rows).__name__} is no list of rows. Give a list: [row], or what it has one in"
+        )
+        raise TypeError(message)
+    return list(rows)
 
 
 def _plain(value: object) -> object:

@@ -7,15 +7,17 @@ bound of a slice. `IN :names` takes a list, an empty one too; `ANY(:names)` take
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 from sqlalchemy import bindparam, text
 
+from invoicing.errors import UsageError
 from invoicing.notebook.errors import MissingParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import BindParameter, TextClause
 
 _TOKENS = re.compile(
@@ -37,18 +39,27 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _IN = re.compile(r"(?:NOT\s+)?IN\b", re.IGNORECASE)
-_LISTS = (list, tuple, set, frozenset)
+LISTS = (list, tuple, set, frozenset)
+_ALSO_LISTS = (range, KeysView, ValuesView, pd.Series, pd.Index, np.ndarray)
 
 
-def bound_text(sql: str, values: Mapping[str, Any]) -> TextClause:
+def bound_text(sql: str, values: object) -> TextClause:
     """Return SQL with the value of each `:name` in it; what is not in it is left out.
 
     Raises:
         MissingParameterError: a name has no value.
+        UsageError: the values have no names, or one is a generator.
     """
+    if not isinstance(values, Mapping):
+        message = (
+            f"the parameters are a {type(values).__name__} without names. Nothing was read. "
+            "Write :name in the SQL, and give {'name': ...}"
+        )
+        raise UsageError(message)
+    given: Mapping[str, Any] = values
     sql = sql.strip().removesuffix(";")
     names = dict.fromkeys(match["name"] for match in _TOKENS.finditer(sql) if match["name"])
-    missing = [name for name in names if name not in values]
+    missing = [name for name in names if name not in given]
     if missing:
         raise MissingParameterError(missing)
     parameters: dict[str, BindParameter[Any]] = {}
@@ -57,10 +68,29 @@ def bound_text(sql: str, values: Mapping[str, Any]) -> TextClause:
         name = match["name"]
         if name is None:
             return _escaped(match[0])
-        return _parameter(match, values[name], parameters)
+        return _parameter(match, plain_value(name, given[name]), parameters)
 
     statement = text(_TOKENS.sub(written, sql))
     return statement.bindparams(*parameters.values())
+
+
+def plain_value(name: str, value: object) -> object:
+    """Return a value as a driver takes it: what pandas and numpy hold as Python's own.
+
+    Raises:
+        UsageError: it is a generator, which would be empty when the cell runs again.
+    """
+    if isinstance(value, Iterator):
+        message = (
+            f":{name} is a {type(value).__name__}, which can be read once only. Nothing was read. "
+            f"Write: {name} = list({name})"
+        )
+        raise UsageError(message)
+    if isinstance(value, _ALSO_LISTS):
+        return value.tolist() if hasattr(value, "tolist") else list(value)
+    if value is pd.NA or value is pd.NaT:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def first_word(sql: str) -> str:
@@ -83,7 +113,7 @@ def _parameter(
 ) -> str:
     """Return a parameter as `text` reads it, and note its value."""
     name, within = match["name"], match["within"] or ""
-    if not isinstance(value, _LISTS):
+    if not isinstance(value, LISTS):
         parameters[name] = bindparam(name, value)
         return match[0].replace(f":{name}", f" :{name} ")
     if not _IN.match(within):

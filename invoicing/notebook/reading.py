@@ -20,6 +20,7 @@ known to have, block after block: no Python object is made for a value. What a t
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,21 +30,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
+from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import refused
-from invoicing.notebook.errors import FrameError, NoQueryError
+from invoicing.notebook.errors import (
+    FrameError,
+    MissingAwaitError,
+    NoQueryError,
+    QuerySourceError,
+)
 from invoicing.notebook.parameters import bound_text, first_word
+from invoicing.notebook.refused_sql import refused_sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from asyncpg.prepared_stmt import PreparedStatement
     from pandas.api.extensions import ExtensionDtype
-    from sqlalchemy import Executable
-    from sqlalchemy.ext.asyncio import AsyncSession
 
 # What COPY takes; those that write need RETURNING.
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"}
@@ -83,14 +90,20 @@ async def read_frame(
 
     Raises:
         MissingParameterError: SQL has a name that `parameters` has not.
+        QuerySourceError: `source` or `statement` is something else.
+        QueryRefusedError: SQL names what is not there, or compares with another type.
         NoQueryError: the statement returns no rows, or is one that COPY does not take.
         FrameError: two columns have one name, or a value is outside of what the dtype can hold
             (an infinite date, a numeric NaN); it names the column.
         StatementFailedError: the server refused the statement.
     """
+    _check(source, statement)
+    parameters, by_hand = parameters or {}, isinstance(statement, str)
     if isinstance(statement, str):
-        statement = bound_text(statement, parameters or {})
+        statement = bound_text(statement, parameters)
     sql, values = _compiled(statement)
+    if not first_word(sql):
+        raise NoQueryError("")
     async with _driver(source) as connection:
         try:
             columns = _columns(await connection.prepare(sql))
@@ -108,8 +121,24 @@ async def read_frame(
                 )
                 await unless_lost(connection, copying)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            if by_hand:
+                raise await refused_sql(error, connection, parameters) from None
             raise refused(error) from None
     return await asyncio.to_thread(reader.frame)
+
+
+def _check(source: object, statement: object) -> None:
+    """Refuse what analysts give by mistake, with what to write instead."""
+    for given in (source, statement):
+        if inspect.iscoroutine(given):
+            raise MissingAwaitError(given.__name__)
+    if not isinstance(source, (Database, AsyncSession)):
+        advice = "Read from a Database or a session: database = await open_database()"
+        raise QuerySourceError(type(source).__name__, advice)
+    if not isinstance(statement, (str, Executable)):
+        name = getattr(statement, "__name__", "")
+        advice = f"Write: select({name})" if isinstance(statement, type) else "Give a select or SQL"
+        raise QuerySourceError(name or type(statement).__name__, advice)
 
 
 def _compiled(statement: Executable) -> tuple[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from base64 import b64encode
 from contextlib import suppress
@@ -13,9 +14,9 @@ import pandas as pd
 
 from invoicing.files import write_whole
 from invoicing.notebook.confirm import is_attended
-from invoicing.notebook.errors import ExportError
+from invoicing.notebook.errors import ExportError, MissingAwaitError
 from invoicing.notebook.export import export_columns, to_csv, to_excel, to_parquet
-from invoicing.notebook.frames import frame
+from invoicing.notebook.frames import frame, listed
 from invoicing.tables import grid_of
 from invoicing.visible import escape
 
@@ -49,6 +50,12 @@ class Table:
     title: str = ""
     hide: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        """Refuse what `read_frame` returns before it is awaited."""
+        data: object = self.data
+        if inspect.iscoroutine(data):
+            raise MissingAwaitError(data.__name__)
+
     @classmethod
     def of(
         cls,
@@ -62,6 +69,7 @@ class Table:
 
         Invoices with their lines' total also have the difference, where there is one.
         """
+        rows = listed(rows)
         data = frame(rows, model)
         if _DIFFERENCE not in data and hasattr(model or type(rows[0]), _DIFFERENCE):
             differences = [getattr(row, _DIFFERENCE) for row in rows]

@@ -74,11 +74,16 @@ def test_cells_of_sql_files_and_functions(migrated_database_url: URL, tmp_path: 
             ("%%sql << x\nSELECT 1", "is not understood"),
             ("%%sql x <<", "there is no statement"),
             ("%%sql --from elsewhere\nSELECT 1", "reads from the variable 'elsewhere'"),
-            ("%%sql\nSELECT nothing FROM account", "column"),
+            ("%%sql\nSELECT naam FROM account", 'meant to reference the column "account.name"'),
+            ("read_frame(database, 'SELECT 1').head()", "missing an await"),
+            ("rows = read_frame(database, 'SELECT 1')\nrows['a']", "missing an await"),
         ):
             _, error = run(cell)
             assert error, cell
             assert said in kernel.traceback, cell
+
+        kernel.run("read_frame(database, 'SELECT 1')", stdin=False)
+        assert "missing an await" in run("print(get_ipython().display_formatter.format(_)[0])")[0]
 
         # `apply` calls an ordinary function, which cannot await.
         count = "SELECT count(*) AS n FROM account WHERE name = :name"

@@ -22,7 +22,11 @@ from sqlalchemy.orm import (
 
 from invoicing.toolkit.profiling import Strategy, compare_loading
 from invoicing.toolkit.profiling.comparison.growth import Extent, Growth, Law, growth_of
-from invoicing.toolkit.profiling.errors import LoadingPathError, StrategiesDifferError
+from invoicing.toolkit.profiling.errors import (
+    LoadingPathError,
+    LoadingStatementError,
+    StrategiesDifferError,
+)
 from tests.conftest import execute, newest_server_url
 from tests.profiling.numbered import Numbered
 
@@ -315,6 +319,22 @@ async def test_strategies_that_bring_different_objects_are_refused(sessions: Ses
 async def test_a_path_that_is_none_is_refused(path: object, reason: str) -> None:
     with pytest.raises(LoadingPathError, match=reason):
         await compare_loading(async_sessionmaker(), select(Parent), path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (select(Parent.id), r"selects id, and no objects. Write: select\(Parent\)"),
+        (select(Note), r"selects Note, and Parent.children is not of Note. Write: select\(Parent"),
+        ([select(Parent)], r"a list is no statement. Write: select\(Parent\)"),
+        (select(Parent).where(Parent.id < 0), "selects no rows"),
+    ],
+)
+async def test_a_statement_without_parents_is_refused(
+    sessions: Sessions, statement: object, reason: str
+) -> None:
+    with pytest.raises(LoadingStatementError, match=reason):
+        await compare_loading(sessions, statement, Parent.children, runs=1)
 
 
 async def test_a_statement_with_options_of_its_own_is_refused(sessions: Sessions) -> None:

@@ -65,6 +65,20 @@ class LoadingPathError(UsageError):
 
 
 @error_of_fields
+class LoadingStatementError(UsageError):
+    """A statement selects no parents whose collections could be loaded.
+
+    Attributes:
+        reason: what it is, or selects, instead.
+        advice: what to write.
+    """
+
+    reason: str
+    advice: str
+    message = "cannot compare loading: {reason}. {advice}"
+
+
+@error_of_fields
 class StrategiesDifferError(InvoicingError):
     """Two loading strategies did not bring the same objects, so they cannot be compared."""
 

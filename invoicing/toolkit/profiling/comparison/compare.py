@@ -12,6 +12,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from invoicing.db import Database
+from invoicing.toolkit.profiling.comparison.checks import check_parents, check_statement
 from invoicing.toolkit.profiling.comparison.measured import Measured
 from invoicing.toolkit.profiling.comparison.result import LoadingComparison
 from invoicing.toolkit.profiling.comparison.strategies import (
@@ -85,11 +86,14 @@ async def compare_loading(
     Raises:
         SessionSourceError: `session_factory` makes no sessions: an engine, a session or a URL.
         LoadingPathError: `path` is no path of relationships.
+        LoadingStatementError: `statement` does not select the parents that `path` begins at, or
+            there are none.
         StrategiesDifferError: two strategies did not bring the same objects.
         ValueError: a strategy is unknown.
     """
     _check_source(session_factory)
     chains = chains_of(path)
+    check_statement(statement, chains)
     measured: list[Measured] = []
     for size in sizes:
         expected: list[Any] | None = None
@@ -104,6 +108,7 @@ async def compare_loading(
             counted = _executing(_sized(aggregate, size))
             task = _Task(Strategy.AGGREGATE, size, counted, session_factory, explain, runs)
             measured.append((await _measure(task, expected))[0])
+    check_parents(measured)
     names = [" > ".join(str(attribute) for attribute in chain) for chain in chains]
     collection = any(relationship_of(attribute).uselist for chain in chains for attribute in chain)
     return LoadingComparison(" and ".join(names), collection, measured)

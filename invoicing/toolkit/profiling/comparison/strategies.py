@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.orm import (
     Load,
@@ -45,6 +45,12 @@ class Strategy(StrEnum):
     """None: asking for it raises."""
     AGGREGATE = "one statement"
     """What the program writes itself, for the figures it wants and no objects."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        known = ", ".join(strategy for strategy in cls if strategy is not cls.AGGREGATE)
+        message = f"unknown strategy {value!r}; expected one of: {known}"
+        raise ValueError(message)
 
 
 _OPTIONS: dict[Strategy, Any] = {
