@@ -289,10 +289,6 @@ REFUSED = {
         "CREATE TABLE renamed.child () INHERITS (renamed.thing)",
         "ALTER TABLE renamed.child NO INHERIT renamed.thing",
     ),
-    "publication": (
-        "CREATE PUBLICATION p FOR TABLE renamed.thing",
-        "DROP PUBLICATION p",
-    ),
     "identity": (
         (
             "ALTER TABLE renamed.thing ALTER amt SET NOT NULL;"

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import make_bills, published, renaming, verified
+from tests.rename.bills import make_bills, objections, published, renaming, verified
 from tests.rename.faults import connected, own_database, until
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server
+
+SLUGS = {"publication", "publication-columns"}
 
 
 @pytest.fixture
@@ -55,6 +57,29 @@ async def test_a_publication_of_another_table_is_no_objection(url: URL) -> None:
     await execute(url, "CREATE TABLE other (id int)", "CREATE PUBLICATION p FOR TABLE other")
     async with renaming(url) as rename:
         assert (await rename.plan()).refusals == []
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+async def test_a_published_table_is_refused_while_a_slot_may_read_it(
+    url: URL, strategy: str
+) -> None:
+    await execute(url, "CREATE PUBLICATION p FOR TABLE bill")
+    slot = f"reads_{url.database}"
+    make = f"SELECT pg_create_logical_replication_slot('{slot}', '%s')"
+    accept = frozenset({"logical-slot"} if strategy == "view" else ())
+    async with renaming(url, strategy=strategy, accept=accept) as rename:
+        (noted,) = [found for found in (await rename.plan()).findings if found.slug in SLUGS]
+        assert noted.verdict == "noted"
+        assert "no logical replication slot" in noted.message
+        # Its plugin reads no publication.
+        await execute(url, make % "test_decoding")
+        assert (await rename.plan()).refusals == []
+        await verified(rename)
+        await execute(url, f"SELECT pg_drop_replication_slot('{slot}')", make % "pgoutput")
+        assert "publication" in await objections(rename)
+        await rename.rollback()
+        assert {refusal.slug for refusal in (await rename.plan()).refusals} == {"publication"}
+        await execute(url, f"SELECT pg_drop_replication_slot('{slot}')")
 
 
 async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: URL) -> None:
