@@ -1,6 +1,6 @@
 """Publications: of the table, of lists of its columns, and of this toolkit's own state.
 
-Nobody can receive one without a logical replication slot of the output plugin that reads them, in
+No one can receive them without a logical replication slot of the output plugin that reads them, in
 this database. Where there is none, a publication is no reason to wait: only whoever subscribes
 while the rename is under way has to know of it.
 """
@@ -8,7 +8,7 @@ while the rename is under way has to know of it.
 from __future__ import annotations
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, STAYS, Kind, Reaction
 from invoicing.toolkit.rename.names import STATE
 
 _COLUMN_LISTS_SINCE = 15
@@ -43,8 +43,8 @@ WHERE EXISTS (SELECT FROM tree)
 _SLOT = """ EXISTS (SELECT FROM pg_catalog.pg_replication_slots
     WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND database = current_database())
 """
-_NOBODY = (
-    "no logical replication slot of this database reads it, so that nobody is subscribed now. "
+_NO_SLOT = (
+    "no logical replication slot of this database reads it, so that there is no subscriber now. "
     "Who subscribes "
 )
 _TABLES = """
@@ -78,6 +78,12 @@ _LISTED = Reaction(
     "the contract is refused until it does not name {old}. After the backfill run: ALTER "
     "PUBLICATION {subject} SET TABLE {table} (... {new} ...)",
 )
+_LISTED_IN_PLACE = Reaction(
+    "later",
+    "from the contract on, subscribers are sent {new}, and stop if they lack it. Add it there, "
+    "then: --accept {slug}",
+    acceptable=True,
+)
 KINDS = (
     Kind("published-state", _PUBLISHED_STATE, _PUBLISHED_STATE, _STATE_BY_ALL),
     Kind(
@@ -104,8 +110,8 @@ KINDS = (
     ),
     Kind(
         "publication",
-        Reaction("noted", _NOBODY + "before the contract needs {old} and {new}"),
-        Reaction("noted", _NOBODY + "before the contract is sent another table, with {new}"),
+        Reaction("noted", _NO_SLOT + "before the contract needs {old} and {new}"),
+        Reaction("noted", _NO_SLOT + "before the contract is sent another table, with {new}"),
         f"{_TABLES} AND NOT {_SLOT}",
     ),
     Kind(
@@ -114,6 +120,7 @@ KINDS = (
         Reaction("refused", "subscribers are sent the new names, and stop"),
         f"{_COLUMN_LISTS} AND {_SLOT}",
         since=_COLUMN_LISTS_SINCE,
+        in_place=_LISTED_IN_PLACE,
     ),
     Kind(
         "publication-columns",
@@ -121,6 +128,7 @@ KINDS = (
         FOLLOWS,
         f"{_COLUMN_LISTS} AND NOT {_SLOT}",
         since=_COLUMN_LISTS_SINCE,
+        in_place=STAYS,
     ),
     Kind(
         "no-replica-identity",
