@@ -73,6 +73,20 @@ _WRITES = (
     "INSERT INTO @t (id, @c) VALUES (5, 5) ON CONFLICT (@c, id) DO NOTHING",
     "MERGE INTO @t USING (VALUES (5)) AS v (i) ON id = v.i WHEN MATCHED THEN UPDATE SET @c = 77",
 )
+_TOO_LARGE = (
+    "INSERT INTO @t (id, @c) VALUES (40, 1000)",
+    "INSERT INTO @t (id, @c) VALUES (40, 1000)",
+    "UPDATE @t SET @c = 1001 WHERE id = 4",
+    "UPDATE @t SET @c = 1001 WHERE id = 4",
+    "INSERT INTO @t (id) VALUES (41)",
+    "INSERT INTO @t (id) VALUES (41)",
+    "INSERT INTO @t (id, @c) VALUES (4, 9) ON CONFLICT (id) DO UPDATE SET @c = DEFAULT",
+    "INSERT INTO @t (id, @c) VALUES (4, 9) ON CONFLICT (id) DO UPDATE SET @c = DEFAULT",
+    "INSERT INTO @t (id, @c) VALUES (42, DEFAULT), (43, 3)",
+    "INSERT INTO @t (id, @c) VALUES (42, DEFAULT), (43, 3)",
+    "UPDATE @t SET @c = DEFAULT WHERE id = 4",
+    "UPDATE @t SET @c = DEFAULT WHERE id = 4",
+)
 _OUTSIDE = (
     "INSERT INTO @s.child VALUES (50, 5)",
     "UPDATE @s.child SET of = 99999 WHERE id = 4",
@@ -81,18 +95,24 @@ _OUTSIDE = (
 )
 
 
-def _case(*statements: str, ending: str = "contract") -> Case:
+def _case(
+    *statements: str, ending: str = "contract", domain: str = "", writes: tuple[str, ...] = ()
+) -> Case:
     """Return work by both names, half of it in each window; some reads a row that is filled."""
     work = {}
     for window, by in (("expand", ("old", "new")), ("verify", ("new", "old")), ("contract", "new")):
         names = (by,) if isinstance(by, str) else by
         work[window] = tuple(
-            replace(item, reads=sql in _READS, by_index="(@c, id)" in sql)
+            replace(item, reads=sql in _READS or "= DEFAULT" in sql, by_index="(@c, id)" in sql)
             for place, name in enumerate(names)
-            for sql in (*_WRITES, *_OUTSIDE)[place % 2 :: len(names)]
-            for item in statement(sql, name)
+            for sql in (*_WRITES, *writes, *(() if domain else _OUTSIDE))[place % 2 :: len(names)]
+            # Of a domain, what is prepared in the window returns another type (see `known`).
+            for item in statement(sql.replace("RETURNING @c", "RETURNING @c::text"), name)
         )
-    return example(TABLE, ROWS, *statements, ending=ending, work=work)
+    base = "CREATE DOMAIN @s.base AS bigint CHECK (VALUE > -9)"
+    before = (base, f"CREATE DOMAIN @s.cents AS {domain}") if domain else ()
+    table = TABLE.replace("bigint", "@s.cents" if domain else "bigint")
+    return example(table, ROWS, *statements, ending=ending, work=work, before=before)
 
 
 _ALL = (*_REFERENCED, *_COMPUTED, *_EXCLUDING, *_LISTED)
@@ -100,6 +120,15 @@ CASES = {
     "all of it": _case(*_ALL),
     "all of it, rolled back": _case(*_ALL, ending="verify"),
     "a primary key": _case(*_KEYED),
+    # No column of them can be added without rewriting the table.
+    "a domain that takes no NULL": _case(
+        "CREATE STATISTICS @s.st ON (@c::bigint) FROM @t",
+        domain="bigint NOT NULL CHECK (VALUE < 1000)",
+        writes=_TOO_LARGE,
+    ),
+    "a domain over a domain, with a default, rolled back": _case(
+        domain="@s.base DEFAULT 7 CHECK (VALUE < 1000)", writes=_TOO_LARGE, ending="verify"
+    ),
 }
 
 

@@ -39,7 +39,12 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     # As texts: of the arrays' types, the driver asks the server what any but text[] and oid[] is.
     numbers = [str(table.columns[target.old].number) for table in tables.values()]
     found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
-    if await kept_for(context):
+    column = context.table.columns.get(target.old)
+    kept, becomes = await kept_for(context), None
+    if kept and column is not None and column.unchecked_type is not None:
+        becomes = column.unchecked_type
+        becomes += f" COLLATE {column.base_collation}" if column.base_collation else ""
+    if kept:
         found = [[*filter(None, map(_beside, rows))] for rows in found]
     elif not target.keeps_name:
         # Refused by the dependents, which know what a rename of it would take.
@@ -50,13 +55,16 @@ async def find_copies(context: RenameContext) -> list[Copy]:
         options=context.options,
         table=context.table,
         tables=tables,
-        definitions=Definitions(connection, target, context.conversion),
+        definitions=Definitions(connection, target, context.conversion, becomes),
         conversion=context.conversion,
         originals=frozenset(row["name"] for rows in found for row in rows),
     )
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):
         copies += await kind.make(search, rows)
+    if kept:
+        # The original stays, and holds: nothing waits for what can have no copy.
+        return [copy for copy in copies if (copy.unsupported or BANNED).startswith(BANNED)]
     return copies + await referencing.make(search)
 
 

@@ -42,4 +42,6 @@ async def kept_for(context: RenameContext) -> list[str]:
     if context.target.keeps_name or context.conversion is not None:
         return []
     rows = await context.connection.fetch(_KEPT, context.table.oid, context.target.old)
-    return [row[0] for row in rows]
+    column = context.table.columns.get(context.target.old)
+    domain = [] if column is None or column.unchecked_type is None else [f"domain {column.type}"]
+    return [*domain, *(row[0] for row in rows)]
