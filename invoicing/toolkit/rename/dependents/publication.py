@@ -73,6 +73,11 @@ WHERE (t.tablename = c.relname OR EXISTS (SELECT FROM pg_catalog.pg_partition_an
     AND CASE c.relreplident WHEN 'n' THEN true WHEN 'd' THEN NOT EXISTS (SELECT FROM
         pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) ELSE false END
 """
+_STATE_NOTED = Reaction(
+    "noted",
+    _NO_SLOT + "meanwhile is sent the tables in which a rename keeps its progress, too, and needs "
+    "the schema " + STATE,
+)
 _LISTED = Reaction(
     "later",
     "the contract is refused until it does not name {old}. After the backfill run: ALTER "
@@ -85,13 +90,10 @@ _LISTED_IN_PLACE = Reaction(
     acceptable=True,
 )
 KINDS = (
-    Kind("published-state", _PUBLISHED_STATE, _PUBLISHED_STATE, _STATE_BY_ALL),
-    Kind(
-        "published-state",
-        _PUBLISHED_STATE,
-        _PUBLISHED_STATE,
-        _STATE_BY_SCHEMA,
-        since=_COLUMN_LISTS_SINCE,
+    *(
+        Kind("published-state", reaction, reaction, f"{query} AND {negation}{_SLOT}", since=since)
+        for reaction, negation in ((_PUBLISHED_STATE, ""), (_STATE_NOTED, "NOT "))
+        for query, since in ((_STATE_BY_ALL, 14), (_STATE_BY_SCHEMA, _COLUMN_LISTS_SINCE))
     ),
     Kind(
         "publication",

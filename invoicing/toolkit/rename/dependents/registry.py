@@ -108,5 +108,6 @@ async def cannot_follow(context: RenameContext, strategy: RenameStrategy) -> lis
 
 
 def word(name: str) -> str:
-    """Return a pattern of PostgreSQL's that finds `name` as a word by itself."""
-    return rf"(^|[^\w$]){re.escape(name)}([^\w$]|$)"
+    """Return a pattern of PostgreSQL's that finds `name` as a word by itself, or quoted in SQL."""
+    spelled = {re.escape(name): None, re.escape(name.replace('"', '""')): None}
+    return rf"(^|[^\w$])(?:{'|'.join(spelled)})([^\w$]|$)"
