@@ -26,7 +26,6 @@ from tests.rename.twin import (
     of_the_twin,
     renaming,
 )
-from tests.rename.versions import since_18
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -231,13 +230,3 @@ async def assert_refused(url: URL, slug: str, *statements: str) -> None:
 async def test_a_check_of_the_whole_row_is_refused_by_name(empty_database_url: URL) -> None:
     check = "ALTER TABLE thing ADD CONSTRAINT whole CHECK (amt > 0 AND thing IS NOT NULL)"
     await assert_refused(empty_database_url, "check", check)
-
-
-@since_18
-async def test_a_key_without_overlaps_is_refused_by_name(empty_database_url: URL) -> None:
-    await assert_refused(
-        empty_database_url,
-        "index",
-        "CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public",
-        "ALTER TABLE thing ADD at daterange, ADD UNIQUE (amt, at WITHOUT OVERLAPS)",
-    )

@@ -129,3 +129,18 @@ def test_rows_of_a_transition_table_are_the_tables() -> None:
     assert copied(body, names(**NEW_ROWS)) == [(1, False)]
     body = read_body("INSERT INTO h (d) SELECT to_jsonb(n.*) FROM new_rows n", "plpgsql")
     assert copied(body, names(**NEW_ROWS)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("SELECT id FROM item ORDER BY id", []),
+        ("SELECT id FROM item\n ORDER BY item.order", [2]),
+        ('SELECT id FROM item\n ORDER BY "order"', [2]),
+        ("IF NEW.order > 1 THEN RETURN NEW; END IF", [1]),
+        ("EXECUTE format('SELECT %I FROM item', 'order')", [1]),
+        ("SELECT id AS order FROM item", [1]),
+    ],
+)
+def test_a_word_of_sql_is_no_name_unless_it_is_quoted(body: str, lines: list[int]) -> None:
+    assert read_body(body, "plpgsql").lines_naming(names("order", **ROW)) == lines

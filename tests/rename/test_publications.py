@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import re
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import execute
-from tests.rename.bills import make_bills, published, renaming, verified
+from tests.rename.bills import make_bills, objections, published, renaming, verified
 from tests.rename.faults import connected, own_database, until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Server
+
+SLUGS = {"publication", "publication-columns"}
 
 
 @pytest.fixture
 async def url(watched_server: Server) -> URL:
     return await make_bills(await own_database(watched_server))
+
+
+@asynccontextmanager
+async def read_by_a_slot(url: URL) -> AsyncIterator[None]:
+    """Keep a slot that publications are read by; a server has few."""
+    slot = f"reads_{url.database}"
+    await execute(url, f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
+    yield
+    await execute(url, f"SELECT pg_drop_replication_slot('{slot}')")
 
 
 @pytest.mark.parametrize("strategy", ["columns", "view"])
@@ -31,7 +45,7 @@ async def test_a_publication_of_all_tables_is_refused_with_the_steps(
     url: URL, strategy: str, published: str
 ) -> None:
     await execute(url, f"CREATE PUBLICATION everything {published}")
-    async with renaming(url, strategy=strategy) as rename:
+    async with renaming(url, strategy=strategy) as rename, read_by_a_slot(url):
         refusals = {refusal.slug: refusal for refusal in (await rename.plan()).refusals}
         message = refusals["published-state"].message
         assert "CREATE TABLE IF NOT EXISTS invoicing_rename.rename (" in message.replace('"', "")
@@ -48,13 +62,38 @@ async def test_a_publication_of_the_states_schema_is_refused(url: URL) -> None:
             "CREATE PUBLICATION state FOR TABLES IN SCHEMA invoicing_rename"
         )
     async with renaming(url) as rename:
-        assert {refusal.slug for refusal in (await rename.plan()).refusals} == {"published-state"}
+        assert (await rename.plan()).refusals == []
+        async with read_by_a_slot(url):
+            found = {refusal.slug for refusal in (await rename.plan()).refusals}
+            assert found == {"published-state"}
 
 
 async def test_a_publication_of_another_table_is_no_objection(url: URL) -> None:
     await execute(url, "CREATE TABLE other (id int)", "CREATE PUBLICATION p FOR TABLE other")
     async with renaming(url) as rename:
         assert (await rename.plan()).refusals == []
+
+
+@pytest.mark.parametrize("strategy", ["columns", "view"])
+async def test_a_published_table_is_refused_while_a_slot_may_read_it(
+    url: URL, strategy: str
+) -> None:
+    await execute(url, "CREATE PUBLICATION p FOR TABLE bill")
+    slot = f"others_{url.database}"
+    accept = frozenset({"logical-slot"} if strategy == "view" else ())
+    async with renaming(url, strategy=strategy, accept=accept) as rename:
+        (noted,) = [found for found in (await rename.plan()).findings if found.slug in SLUGS]
+        assert noted.verdict == "noted"
+        assert "no logical replication slot" in noted.message
+        # Its plugin reads no publication.
+        await execute(url, f"SELECT pg_create_logical_replication_slot('{slot}', 'test_decoding')")
+        assert (await rename.plan()).refusals == []
+        await verified(rename)
+        await execute(url, f"SELECT pg_drop_replication_slot('{slot}')")
+        async with read_by_a_slot(url):
+            assert "publication" in await objections(rename)
+            await rename.rollback()
+            assert {found.slug for found in (await rename.plan()).refusals} == {"publication"}
 
 
 async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: URL) -> None:

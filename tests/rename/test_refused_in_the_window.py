@@ -8,28 +8,13 @@ import pytest
 
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, TARGET, make_bills, renaming, verified
-from tests.rename.versions import since_18
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-LIST = "CREATE TABLE list (id bigint PRIMARY KEY)"
-ACTION = "ON DELETE SET NULL (amt)"
-FILL = "INSERT INTO list SELECT n * 10 FROM generate_series(1, 1000) AS n"
-LINE = "CREATE TABLE line (amt bigint CONSTRAINT incoming REFERENCES bill (amt))"
 FUNCTION = "CREATE FUNCTION whole(bill) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'"
 # What no copy can be made of, the statement that takes it away, and its reason.
 UNSUPPORTED = {
-    "a key whose action names columns": (
-        [
-            "ALTER TABLE bill ALTER amt DROP NOT NULL",
-            LIST,
-            FILL,
-            "ALTER TABLE bill ADD CONSTRAINT fk FOREIGN KEY (amt) REFERENCES list " + ACTION,
-        ],
-        "ALTER TABLE bill DROP CONSTRAINT fk",
-        '"fk" ON',
-    ),
     "a check of the whole row": (
         [FUNCTION, "ALTER TABLE bill ADD CONSTRAINT ck CHECK (amt > 0 AND whole(bill))"],
         "ALTER TABLE bill DROP CONSTRAINT ck",
@@ -46,29 +31,13 @@ UNSUPPORTED = {
         '"both_columns" ON',
     ),
 }
-WITHOUT_OVERLAPS = (
-    [
-        "CREATE EXTENSION btree_gist",
-        "ALTER TABLE bill ADD at daterange",
-        "ALTER TABLE bill ADD CONSTRAINT over UNIQUE (amt, at WITHOUT OVERLAPS)",
-    ],
-    "ALTER TABLE bill DROP CONSTRAINT over",
-    '"over" ON',
-)
-# What only a rename follows, and the contract would be refused for.
+# What cannot follow, and the contract would be refused for.
 DEPENDENTS = {
-    "an exclusion constraint": (
-        "ALTER TABLE bill ADD CONSTRAINT ex EXCLUDE USING btree (amt WITH =)",
-        "ex ON",
+    "a rule": (
+        "CREATE RULE notes AS ON UPDATE TO bill WHERE NEW.amt < 0 DO INSTEAD NOTHING",
+        "notes ON",
     ),
-    "a primary key": (
-        "ALTER TABLE bill DROP CONSTRAINT bill_pkey, ADD CONSTRAINT pk PRIMARY KEY (amt)",
-        "pk ON",
-    ),
-    "a key that refers to it": (
-        f"ALTER TABLE bill ADD CONSTRAINT u UNIQUE (amt); {LINE}",
-        "incoming ON",
-    ),
+    "a table that inherits": ("CREATE TABLE child () INHERITS (bill)", "public.child"),
 }
 
 
@@ -98,13 +67,6 @@ async def test_verify_and_the_gate_say_why_no_copy_can_be_made(
     empty_database_url: URL, case: tuple[list[str], str, str]
 ) -> None:
     await assert_named(empty_database_url, case)
-
-
-@since_18
-async def test_verify_and_the_gate_say_why_no_key_without_overlaps_can_be_made(
-    empty_database_url: URL,
-) -> None:
-    await assert_named(empty_database_url, WITHOUT_OVERLAPS)
 
 
 @pytest.mark.parametrize("case", DEPENDENTS.values(), ids=DEPENDENTS)

@@ -99,10 +99,12 @@ def _keep_record(session: RenameSession, let_through: list[PlanFinding]) -> None
 
 
 async def _dependents(session: RenameSession, strategy: RenameStrategy) -> list[PlanFinding]:
-    stops = await _stops(session) if not strategy.behind_view else set()
-    found = []
+    found, in_place = [], await strategy.in_place(session)
+    stops = set() if strategy.behind_view or in_place else await _stops(session)
     for dependent in await find_dependents(session):
-        for finding in judge([dependent], session.target, strategy, at_gate=True):
+        for finding in judge(
+            [dependent], session.target, strategy, at_gate=True, in_place=in_place
+        ):
             if finding.verdict not in {"later", "refused"}:
                 continue
             if (dependent.catalog, dependent.oid) in stops:

@@ -102,6 +102,9 @@ class RenameStrategy(Protocol):
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
 
+    async def in_place(self, context: RenameContext) -> bool:
+        """Tell whether the contract renames a second column's original, and drops the second."""
+
     async def expand(self, session: RenameSession) -> None:
         """Let the table answer to both names, or go on where that was killed."""
 

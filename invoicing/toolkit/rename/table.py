@@ -49,6 +49,19 @@ WHERE r.phase <> 'contracted' AND r.table_name = $1
         OR $2::text IS NULL AND r.schema_name = ANY ({_SCHEMAS}))
 ORDER BY array_position({_SCHEMAS}, n.nspname) LIMIT 1
 """
+_COLLATED = """CASE WHEN a.attcollation <> b.typcollation THEN (
+        SELECT quote_ident(cn.nspname) || '.' || quote_ident(cl.collname)
+        FROM pg_catalog.pg_collation AS cl
+        JOIN pg_catalog.pg_namespace AS cn ON cn.oid = cl.collnamespace
+        WHERE cl.oid = a.attcollation) END"""
+# A domain without its constraints: what it is made of in the end.
+_BASE = """(WITH RECURSIVE base AS (
+        SELECT t.typbasetype AS oid, t.typtypmod AS typmod, 1 AS level WHERE t.typtype = 'd'
+        UNION ALL SELECT b.typbasetype, CASE WHEN base.typmod = -1 THEN b.typtypmod
+            ELSE base.typmod END, base.level + 1
+        FROM base JOIN pg_catalog.pg_type AS b ON b.oid = base.oid AND b.typtype = 'd')
+    SELECT {what} FROM base JOIN pg_catalog.pg_type AS b ON b.oid = base.oid
+    ORDER BY base.level DESC LIMIT 1)"""
 _COLUMNS = f"""
 SELECT a.attrelid, a.attname AS name, a.attnum,
     pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
@@ -71,6 +84,8 @@ SELECT a.attrelid, a.attname AS name, a.attnum,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
     t.typstorage::text AS usual_storage, nullif(a.attcompression::text, '') AS compression,
     a.attinhcount AS inherited,
+    {_BASE.format(what="format_type(base.oid, base.typmod)")} AS base_type,
+    {_BASE.format(what=_COLLATED)} AS base_collation,
     EXISTS (WITH RECURSIVE base AS (SELECT t.oid, t.typbasetype, t.typnotnull UNION ALL
             SELECT b.oid, b.typbasetype, b.typnotnull FROM pg_catalog.pg_type AS b
             JOIN base ON b.oid = base.typbasetype)
@@ -110,6 +125,7 @@ SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _AS_READ = (
     "type", "type_name", "type_kind", "not_null", "type_default", "identity", "generated",
     "collation", "comment", "statistics", "inherited", "constrained_type", "owns_sequence",
+    "base_type", "base_collation",
 )  # fmt: skip
 STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
@@ -132,6 +148,7 @@ class Column:
         default: its expression, without what `marks` put around it; None where there is none.
         type_default: what a column of this type has that has no default of its own.
         constrained_type: whether a domain's values are checked, by it or by one that it is made of.
+        base_type, base_collation: what a domain is made of in the end; None for any other type.
         usual_storage: the storage that a column of this type has if nothing else is said.
         grants: privileges on the column itself, and whether each may be granted to others.
         lost_grantors: who granted some of them, and may not be acted for.
@@ -157,9 +174,19 @@ class Column:
     compression: str | None = None
     inherited: int = 0
     constrained_type: bool = False
+    base_type: str | None = None
+    base_collation: str | None = None
     owns_sequence: bool = False
     grants: tuple[tuple[Grant, bool], ...] = ()
     lost_grantors: tuple[str, ...] = ()
+
+    @property
+    def unchecked_type(self) -> str | None:
+        """Return what a domain with constraints is without them; None for any other type.
+
+        A column of such a domain cannot be added without rewriting the table.
+        """
+        return self.base_type if self.type_kind == "d" and self.constrained_type else None
 
     @property
     def equal_means_identical(self) -> bool:

@@ -84,7 +84,7 @@ class Judge:
         self.case, self.ours, self.twin, self.tally = case, ours, twin, tally
         self._column = case.old
         self._twins = case.old
-        self._view_stands = False
+        self._view_stands = self._in_place = False
 
     async def judge(self) -> None:
         """Walk the whole way.
@@ -124,6 +124,7 @@ class Judge:
         if refused != bool(plan.refusals):
             raise DifferenceError("refusal", "the expand refuses other than its plan")
         self._count(plan)
+        self._in_place = any(finding.slug == "in-place" for finding in plan.findings)
         return not refused
 
     def _count(self, plan: Plan) -> None:
@@ -184,7 +185,8 @@ class Judge:
                 await self.ours.make(self.case, part, self.case.new)
         # Behind a view, what PostgreSQL knows follows the column by itself.
         if self.case.strategy == "columns":
-            await owner.change(self.ours.admin, lambda: self.ours.dump(*_OURS), wanted)
+            dump = lambda: self.ours.dump(*_OURS)  # noqa: E731
+            await owner.change(self.ours.admin, dump, wanted, texts_only=self._in_place)
         await self._phase("contract", rename.contract(confirm=f"{self.case.table}.{self.case.old}"))
         self._column, self._view_stands = self.case.new, False
         await self._same_rows("contract")
@@ -248,8 +250,9 @@ class Judge:
         called = name if gone else self._twins
         twins = await self.twin.run(case, names, called)
         if work.fails and window != "before":
-            # Unless it fails by something else before that.
-            twins = [twins[1] if twins[1].sqlstate else Ended([], work.fails)]
+            # Or by something else, whichever is looked at first.
+            as_said = ours[0].sqlstate == work.fails or not twins[1].sqlstate
+            twins = [Ended([], work.fails) if as_said else twins[1]]
             ours = [ours[0]._replace(rows=[])]
         for our, other in zip(ours, twins, strict=True):
             self.tally.statements["failed" if other.sqlstate else "ran"] += 1

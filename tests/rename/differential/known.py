@@ -51,6 +51,18 @@ KNOWN = (
         script="CREATE DOMAIN",
     ),
     Known(
+        "a prepared statement and a domain",
+        "Until the contract the new column is of the type that the domain is made of: a statement"
+        " that returns it, and was prepared by then, has to be prepared again.",
+        example(
+            "CREATE TABLE @t (id int PRIMARY KEY, @c @s.cents)",
+            before=("CREATE DOMAIN @s.cents AS bigint CHECK (VALUE > 0)",),
+            work=dict.fromkeys(("verify", "contract"), statement("SELECT @c FROM @t", "new")),
+        ),
+        kind="by the new name after contract: 0A000 for None$",
+        script=r"(?s)^-- columns.*CREATE TABLE [^\n]*\b(short|positive|required|cents)\b",
+    ),
+    Known(
         "names of NOT NULL",
         "Where a partition had a NOT NULL of another name before it was attached, the new column's"
         " has a name of its own: PostgreSQL renames the table's only together with all.",

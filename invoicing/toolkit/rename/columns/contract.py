@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import detached, marks, sync, triggers
 from invoicing.toolkit.rename.columns.copies import find_copies
+from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.properties import changes
 from invoicing.toolkit.rename.columns.copies.referencing import ReferencingCopy
 from invoicing.toolkit.rename.columns.gate import stale_objections
+from invoicing.toolkit.rename.columns.in_place import on_new, statements
 from invoicing.toolkit.rename.columns.moved_identity import move_statement
 from invoicing.toolkit.rename.contract import end_old_name
 from invoicing.toolkit.rename.errors import ContractRefusedError
@@ -49,8 +51,14 @@ async def contract(session: RenameSession) -> None:
     connection, names, column = session.connection, session.names, session.column()
     await detached.clean(session)
     copies = await find_copies(session)
-    if objections := await stale_objections(session, copies):
+    in_place = bool(await kept_for(session))
+    objections = await stale_objections(session, copies)
+    objections += await on_new(session, copies) if in_place else []
+    if objections:
         raise ContractRefusedError(str(session.target), objections)
+    if in_place:
+        await _in_place(session)
+        return
     carried = await triggers.on_new(session)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(session)
@@ -66,6 +74,20 @@ async def contract(session: RenameSession) -> None:
     await state.save(connection, names, definition=definition)
     also = [copy.table.oid for copy in copies if isinstance(copy, ReferencingCopy)]
     await end_old_name(session, contract_statements(names, copies, settled), also)
+
+
+async def _in_place(session: RenameSession) -> None:
+    """Drop the new column, and give the old one its name."""
+    names, column = session.names, session.column()
+    await session.connection.execute(state.set_phase(names, Phase.CONTRACTING))
+    # As verify has left it, and what was changed since.
+    properties = await changes(session)
+    session.entry.result["reconciled"] = properties.said
+    noted = await session.state()
+    definition = dict(noted.definition) if noted is not None else {}
+    definition |= {"column": f"{quote(names.old)} {column.type}", "not_null": column.not_null}
+    await state.save(session.connection, names, definition=definition)
+    await end_old_name(session, await statements(session))
 
 
 def contract_statements(names: Names, copies: Sequence[Copy], settled: Sequence[str]) -> list[str]:

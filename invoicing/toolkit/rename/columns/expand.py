@@ -48,8 +48,8 @@ missing AS (
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
     WHERE NOT {marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")}
         -- Its domain's default was altered since, which ours repeats where there was no other.
-        OR y.typdefault IS DISTINCT FROM nullif((SELECT of_type FROM noted), '')
-        AND (SELECT of_type FROM noted) IS NOT NULL
+        OR a.attname = ($5::text[])[1] AND (SELECT of_type FROM noted) IS NOT NULL
+        AND y.typdefault IS DISTINCT FROM nullif((SELECT of_type FROM noted), '')
         AND {marks.is_bare("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")})
 SELECT CASE WHEN relid = $1 THEN $2 ELSE relid::regclass::text END || ': ' || name AS subject,
     of_rows, of_default

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.acceptance import objection
 from invoicing.toolkit.rename.columns.copies import find_copies, refusals
+from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.made import stale
 from invoicing.toolkit.rename.columns.detached import find_detached
 from invoicing.toolkit.rename.columns.expand import unguarded
+from invoicing.toolkit.rename.columns.in_place import on_new
 from invoicing.toolkit.rename.columns.triggers import trigger_findings
 from invoicing.toolkit.rename.columns.verify import compare, describe
 from invoicing.toolkit.rename.names import quote
@@ -35,6 +37,7 @@ async def objections(session: RenameSession) -> Objections:
         *await _unfinished(session, counts),
         *_refused([*refusals(copies), *await trigger_findings(session)]),
         *await stale_objections(session, copies),
+        *(await on_new(session, copies) if await kept_for(session) else []),
     ]
     noted = [
         table.finding(session.names) for table in await find_detached(session) if table.is_root

@@ -108,6 +108,8 @@ def _mark_statement(names: Names, *, converted: bool = False) -> str:
     row = literal(f"CASE WHEN {mark} IS NOT NULL AND true THEN (%2$s)::%3$s END")
     # Where the column had none, and says so: a domain's own default comes by itself.
     none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (%2$s)::%3$s END")
+    # A domain may not take NULL, which an array of it has for what is not there; the trigger looks.
+    absent = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (NULL::%3$s[])[1] END")
     # An INSERT takes the old column's value: a sequence is not to be advanced for it twice.
     inserting = f"{mark} OPERATOR(pg_catalog.~) '^[on]+i'"
     skipped = literal(f"CASE WHEN {inserting} THEN NULL ELSE %2$s END")
@@ -120,7 +122,8 @@ def _mark_statement(names: Names, *, converted: bool = False) -> str:
     return _each(
         names,
         f"""(SELECT pg_catalog.format(
-            CASE WHEN own IS NULL THEN {none}
+            CASE WHEN own IS NULL AND d.of_type IS NULL AND y.typtype = 'd' THEN {absent}
+                WHEN own IS NULL THEN {none}
                 WHEN own OPERATOR(pg_catalog.~) {literal(_BARE_ROW)} THEN {row}
                 WHEN a.attname = {new} THEN {skipped}
                 WHEN y.typtype = 'd' AND right(own, length(d.type) + 2) = '::' || d.type
@@ -259,7 +262,9 @@ def _columns(names: Names, which: str) -> str:
             {_default_of(names.old)} AS of_old,
             {_default_of(names.new)} AS of_new,
             pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-            {_OF_TYPE} AS of_type) AS d
+            coalesce({_OF_TYPE}, (SELECT {_OF_TYPE} FROM pg_catalog.pg_attribute AS b
+                JOIN pg_catalog.pg_type AS y ON y.oid = b.atttypid WHERE b.attrelid = c.oid
+                AND b.attname = {literal(names.old)} AND NOT b.attisdropped)) AS of_type) AS d
         WHERE c.oid IN (SELECT {root} UNION
                 SELECT relid FROM pg_catalog.pg_partition_tree({root}))
             AND {which} AND NOT a.attisdropped"""

@@ -16,8 +16,14 @@ from invoicing.toolkit.rename.columns import (
     triggers,
 )
 from invoicing.toolkit.rename.columns.backfill import batch_statement
+from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
+from invoicing.toolkit.rename.columns.in_place import (
+    in_place_findings,
+    in_place_statements,
+    renames,
+)
 from invoicing.toolkit.rename.columns.moved_identity import move_statement
 from invoicing.toolkit.rename.columns.preflight import second_column, to_silence
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
@@ -49,7 +55,7 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     """Look at the catalog; nothing is touched."""
     column = context.column()
     # A system column's name is refused; no copy could be looked at under it.
-    impossible = context.target.new in SYSTEM_COLUMNS
+    impossible, kept = context.target.new in SYSTEM_COLUMNS, await kept_for(context)
     made = [] if impossible else await copies.find_copies(context)
     sizes, silenced = await measure(context), await to_silence(context)
     findings = [
@@ -63,6 +69,8 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     ]
     findings = _without_twice(findings)
     estimate = _estimate(sizes, made, context.options, strategy)
+    if not impossible:
+        findings += await in_place_findings(context, kept, made)
     if context.target.new not in context.table.columns:
         findings += await copies.taken_names(context.connection, made)
         room = await disk_space(context, sizes, estimate)
@@ -76,7 +84,12 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     changed = triggers.TriggerChanges([], [], [])
     if not impossible:
         changed = await triggers.planned(context)
-    steps = _steps(context.names, column, made, own, changed)
+    ending = in_place_statements(context.names, changed.rollback, await renames(context))
+    if not kept:
+        moved = [move_statement(context.names)] if column.identity else []
+        settled = [*changed.contract, *moved]
+        ending = contract.contract_statements(context.names, made, settled)
+    steps = _steps(context.names, column, made, own, changed, ending)
     estimate = replace(estimate, breaks=refused, safe=not refused)
     return StrategyPlan(findings, steps, estimate, _ONLY_HERE)
 
@@ -97,6 +110,7 @@ def _steps(
     made: list[Copy],
     own: list[str],
     on_it: triggers.TriggerChanges,
+    ending: list[str],
 ) -> list[Step]:
     own = [*own, *on_it.expand]
     batch = Step(
@@ -106,7 +120,6 @@ def _steps(
         "writers of those rows, for one batch",
     )
     table = names.relation
-    settled = [*on_it.contract, *([move_statement(names)] if column.identity else [])]
     return [
         *free_steps("expand", sync.create_functions(names, column)),
         *short_steps("expand", table, expand.expand_statements(names, column, own)),
@@ -117,7 +130,7 @@ def _steps(
             for statement in copy.statements()
             for step in _verify_steps(copy.table.sql, statement)
         ),
-        *short_steps("contract", table, contract.contract_statements(names, made, settled)),
+        *short_steps("contract", table, ending),
         *short_steps("rollback", table, rollback.rollback_statements(names, on_it.rollback)),
     ]
 

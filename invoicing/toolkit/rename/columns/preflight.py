@@ -89,12 +89,8 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
     elif column.identity:
         message = "goes over to the column with the new type in the contract, with its next number"
         found.append(PlanFinding("identity", name, "carried", message))
-    if column.type_kind == "d" and column.constrained_type:
-        message = (
-            f"its domain {column.type} has constraints, or a domain under it has: adding a column "
-            "of it rewrites the table under ACCESS EXCLUSIVE"
-        )
-        found.append(refused("domain", name, message))
+    if column.unchecked_type is not None:
+        found.append(_domain(column, target))
     if column.owns_sequence:
         message = "becomes the new column's before the old one is dropped"
         found.append(PlanFinding("owned-sequence", name, "carried", message))
@@ -111,6 +107,21 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
         if there
     ]
     return found
+
+
+def _domain(column: Column, target: Target) -> PlanFinding:
+    why = f"its domain {column.type} has constraints, or a domain under it has: adding a column of "
+    why += "it rewrites the table under ACCESS EXCLUSIVE"
+    if target.keeps_name:
+        return refused("domain", quote(target.old), why)
+    new = quote(target.new)
+    message = (
+        f"{why}. Until the contract {new} is {column.unchecked_type}, and what is written to it is "
+        f"checked by {column.type} as the old column gets it. A client that has prepared a "
+        f'statement which returns {new} gets the error "cached plan must not change result type" '
+        "(SQLSTATE 0A000) once after the contract, for each such statement and connection"
+    )
+    return PlanFinding("domain", quote(target.old), "carried", message)
 
 
 async def firing_triggers(context: RenameContext) -> list[str]:

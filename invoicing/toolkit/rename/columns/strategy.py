@@ -19,6 +19,7 @@ from invoicing.toolkit.rename.columns import (
     verify,
 )
 from invoicing.toolkit.rename.columns.backfill import Backfill
+from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.wording import TYPE_WORDING, WORDING
 from invoicing.toolkit.rename.model import Phase
 
@@ -45,6 +46,10 @@ class ColumnsStrategy:
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
         return await plan.plan(context, self)
+
+    async def in_place(self, context: RenameContext) -> bool:
+        """Tell whether something is on the old column that no other can have."""
+        return bool(await kept_for(context))
 
     async def expand(self, session: RenameSession) -> None:
         """Add the column and the triggers, or go on where that was killed."""

@@ -50,6 +50,8 @@ def distinct(column: Column, left: str, right: str) -> str:
     `<>` takes 1.0 and 1.00 for equal, and does not know json at all; comparing row images does not,
     but costs more, so it is used only where the two can disagree.
     """
+    if column.unchecked_type is not None:
+        left, right = (f"({side})::{column.unchecked_type}" for side in (left, right))
     if column.equal_means_identical:
         return (
             f"(({left} IS NULL) OPERATOR(pg_catalog.<>) ({right} IS NULL)"
@@ -103,6 +105,9 @@ def create_triggers(names: Names, column: Column) -> list[str]:
     differ = _differ(names, column)
     # With a conversion only what changes is converted: what is not filled yet may not be possible.
     moved = f"({conversion.changed(old)} OR {conversion.changed(new)})" if _types(names) else differ
+    if column.unchecked_type is not None:
+        # A default of ours may have brought a NULL that the domain does not take.
+        moved = f"({differ} OR {missing(f'NEW.{old}')})"
     noted = literal(setting(names))
     # Not the backfill, which writes the same.
     lacking = f"{missing(f'OLD.{new}')} AND {present(f'OLD.{old}')} AND ({differ})"
@@ -312,7 +317,7 @@ BEGIN
     END IF;
     IF without_new THEN
         NEW.{new} := {conversion.checked_new(names, f"NEW.{old}")};
-    ELSIF without_old THEN
+{_checked_again(names, column)}    ELSIF without_old THEN
         NEW.{old} := {conversion.checked_old(names, f"NEW.{new}")};
     END IF;
     IF counted AND NOT without_old THEN
@@ -321,6 +326,13 @@ BEGIN
     RETURN NEW;
 END
 """
+
+
+def _checked_again(names: Names, column: Column) -> str:
+    """Return what lets a domain look at a NULL that a default of ours has brought."""
+    if column.unchecked_type is None:
+        return ""
+    return f"        NEW.{quote(names.old)} := NEW.{quote(names.new)};\n"
 
 
 def _both_body(names: Names) -> str:
@@ -345,11 +357,14 @@ def _sync_body(names: Names, column: Column) -> str:
     # The backfill writes the same, and so may a client.
     same = f"({by_new}) AND NOT {_differ(names, column)}"
     right = f"    IF {same} THEN\n        RETURN NEW;\n    END IF;\n"
+    if column.unchecked_type is not None:
+        equal = f"    IF NOT {_differ(names, column)} THEN\n{_checked_again(names, column)}"
+        right = f"{equal}        RETURN NEW;\n    END IF;\n"
     return f"""BEGIN
     IF pg_catalog.current_setting({noted}, true) OPERATOR(pg_catalog.<>) '' THEN
         PERFORM pg_catalog.set_config({noted}, '', true);
     END IF;
-{right if _types(names) else ""}    IF NOT ({by_new}) THEN
+{right if _types(names) or column.unchecked_type else ""}    IF NOT ({by_new}) THEN
         IF pg_catalog.current_setting('session_replication_role')
             OPERATOR(pg_catalog.=) 'replica'
             AND ({by_old})
@@ -357,7 +372,7 @@ def _sync_body(names: Names, column: Column) -> str:
             {_count(names)}
         END IF;
         NEW.{new} := {conversion.checked_new(names, f"NEW.{old}")};
-    ELSIF NOT ({by_old}) THEN
+{_checked_again(names, column)}    ELSIF NOT ({by_old}) THEN
         NEW.{old} := {conversion.checked_old(names, f"NEW.{new}")};
     ELSE
         {_conflict(names)}

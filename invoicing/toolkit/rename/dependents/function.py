@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction, lines
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, STAYS, Kind, Reaction, lines
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
@@ -51,5 +51,6 @@ KINDS = (
         FROM hanging AS h JOIN pg_catalog.pg_proc AS p ON p.oid = h.objid
         WHERE h.classid = 'pg_proc'::regclass
         """,
+        in_place=STAYS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, STAYS, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -20,5 +20,6 @@ KINDS = (
         WHERE h.classid = 'pg_attrdef'::regclass
             AND (d.adrelid, d.adnum) NOT IN (SELECT relid, attnum FROM tree)
         """,
+        in_place=STAYS,
     ),
 )

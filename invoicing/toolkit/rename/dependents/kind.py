@@ -65,6 +65,7 @@ BLOCKS = Reaction(
     "Drop it right before the contract, and create it again after that",
 )
 FOLLOWS = Reaction("carried", "follows the column")
+STAYS = Reaction("carried", "stays on {old}, which the contract itself renames to {new}")
 
 
 class Dependent(NamedTuple):
@@ -87,6 +88,8 @@ class Kind:
         view: what the strategy with a view in the table's place does with it.
         same_name: what a change of the type does with it that keeps the column's name; None for
             the same as `columns`, or for what is to name the new column `later` (see `reaction`).
+        in_place: what `columns` does with it where its contract renames the column itself (see
+            `columns.in_place`); None for the same.
         query: finds it: rows of subject, catalog and oid, below `TREE`; CTEs of its own after `, `.
         find: finds it where a query is not enough; the detail comes last.
         since: the first version of PostgreSQL that has it.
@@ -99,14 +102,19 @@ class Kind:
     find: Callable[[Scope], Awaitable[FoundDependents]] | None = None
     since: int = _ANY
     same_name: Reaction | None = None
+    in_place: Reaction | None = None
 
-    def reaction(self, strategy: StrategyName, *, keeps_name: bool = False) -> Reaction:
+    def reaction(
+        self, strategy: StrategyName, *, keeps_name: bool = False, in_place: bool = False
+    ) -> Reaction:
         """Return what a strategy does with it.
 
         Whatever names the column in a text goes on to name it; what the catalog knows to depend on
         it keeps PostgreSQL from dropping it.
         """
         reaction: Reaction = getattr(self, strategy)
+        if in_place and self.in_place is not None:
+            return self.in_place
         if not keeps_name:
             return reaction
         if self.same_name is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, STAYS, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -18,5 +18,6 @@ KINDS = (
         FROM hanging AS h JOIN pg_catalog.pg_policy AS p ON p.oid = h.objid
         WHERE h.classid = 'pg_policy'::regclass
         """,
+        in_place=STAYS,
     ),
 )

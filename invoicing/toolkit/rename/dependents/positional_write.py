@@ -43,6 +43,12 @@ KINDS = (
         ),
         NOTHING,
         find=_writes,
+        in_place=Reaction(
+            "refused",
+            "it writes or reads the columns of {table} by position ({detail}), of which there is "
+            "one more, the last, until the contract. Let it name the columns, then begin. Or use "
+            "--strategy view",
+        ),
     ),
     Kind(
         "column-order",
@@ -55,5 +61,6 @@ KINDS = (
         ),
         NOTHING,
         find=_order,
+        in_place=NOTHING,
     ),
 )

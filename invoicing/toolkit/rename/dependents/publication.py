@@ -1,9 +1,14 @@
-"""Publications: of the table, of lists of its columns, and of this toolkit's own state."""
+"""Publications: of the table, of lists of its columns, and of this toolkit's own state.
+
+No one can receive them without a logical replication slot of the output plugin that reads them, in
+this database. Where there is none, a publication is no reason to wait: only whoever subscribes
+while the rename is under way has to know of it.
+"""
 
 from __future__ import annotations
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, STAYS, Kind, Reaction
 from invoicing.toolkit.rename.names import STATE
 
 _COLUMN_LISTS_SINCE = 15
@@ -35,6 +40,13 @@ JOIN pg_catalog.pg_publication_namespace AS m ON m.pnpubid = p.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = m.pnnspid AND n.nspname = '{STATE}'
 WHERE EXISTS (SELECT FROM tree)
 """
+_SLOT = """ EXISTS (SELECT FROM pg_catalog.pg_replication_slots
+    WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND database = current_database())
+"""
+_NO_SLOT = (
+    "no logical replication slot of this database reads it, so that there is no subscriber now. "
+    "Who subscribes "
+)
 _TABLES = """
 SELECT DISTINCT quote_ident(t.pubname), 'pg_publication', p.oid
 FROM pg_catalog.pg_publication_tables AS t
@@ -47,8 +59,8 @@ _COLUMN_LISTS = """
 SELECT quote_ident(p.pubname), 'pg_publication_rel', r.oid
 FROM tree JOIN pg_catalog.pg_publication_rel AS r ON r.prrelid = tree.relid
 JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
-WHERE tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
-    WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid)
+WHERE (tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
+    WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid))
 """
 _NO_IDENTITY = """
 SELECT DISTINCT format('%s in %I', c.oid::regclass, t.pubname), 'pg_class', c.oid
@@ -61,14 +73,27 @@ WHERE (t.tablename = c.relname OR EXISTS (SELECT FROM pg_catalog.pg_partition_an
     AND CASE c.relreplident WHEN 'n' THEN true WHEN 'd' THEN NOT EXISTS (SELECT FROM
         pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) ELSE false END
 """
+_STATE_NOTED = Reaction(
+    "noted",
+    _NO_SLOT + "meanwhile is sent the tables in which a rename keeps its progress, too, and needs "
+    "the schema " + STATE,
+)
+_LISTED = Reaction(
+    "later",
+    "the contract is refused until it does not name {old}. After the backfill run: ALTER "
+    "PUBLICATION {subject} SET TABLE {table} (... {new} ...)",
+)
+_LISTED_IN_PLACE = Reaction(
+    "later",
+    "from the contract on, subscribers are sent {new}, and stop if they lack it. Add it there, "
+    "then: --accept {slug}",
+    acceptable=True,
+)
 KINDS = (
-    Kind("published-state", _PUBLISHED_STATE, _PUBLISHED_STATE, _STATE_BY_ALL),
-    Kind(
-        "published-state",
-        _PUBLISHED_STATE,
-        _PUBLISHED_STATE,
-        _STATE_BY_SCHEMA,
-        since=_COLUMN_LISTS_SINCE,
+    *(
+        Kind("published-state", reaction, reaction, f"{query} AND {negation}{_SLOT}", since=since)
+        for reaction, negation in ((_PUBLISHED_STATE, ""), (_STATE_NOTED, "NOT "))
+        for query, since in ((_STATE_BY_ALL, 14), (_STATE_BY_SCHEMA, _COLUMN_LISTS_SINCE))
     ),
     Kind(
         "publication",
@@ -83,18 +108,29 @@ KINDS = (
             "subscribers are sent the table's and the column's new names, and stop at what they "
             "lack",
         ),
-        _TABLES,
+        f"{_TABLES} AND {_SLOT}",
+    ),
+    Kind(
+        "publication",
+        Reaction("noted", _NO_SLOT + "before the contract needs {old} and {new}"),
+        Reaction("noted", _NO_SLOT + "before the contract is sent another table, with {new}"),
+        f"{_TABLES} AND NOT {_SLOT}",
     ),
     Kind(
         "publication-columns",
-        Reaction(
-            "later",
-            "the contract is refused until it does not name {old}. After the backfill run: ALTER "
-            "PUBLICATION {subject} SET TABLE {table} (... {new} ...)",
-        ),
+        _LISTED,
         Reaction("refused", "subscribers are sent the new names, and stop"),
-        _COLUMN_LISTS,
+        f"{_COLUMN_LISTS} AND {_SLOT}",
         since=_COLUMN_LISTS_SINCE,
+        in_place=_LISTED_IN_PLACE,
+    ),
+    Kind(
+        "publication-columns",
+        _LISTED,
+        FOLLOWS,
+        f"{_COLUMN_LISTS} AND NOT {_SLOT}",
+        since=_COLUMN_LISTS_SINCE,
+        in_place=STAYS,
     ),
     Kind(
         "no-replica-identity",

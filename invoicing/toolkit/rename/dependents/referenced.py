@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, STAYS, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -18,5 +18,6 @@ KINDS = (
         WHERE c.contype = 'f' AND c.conparentid = 0 AND tree.attnum = ANY (c.confkey)
         """,
         same_name=NOTHING,
+        in_place=STAYS,
     ),
 )

@@ -53,12 +53,22 @@ def judge(
     accept: Collection[str] = (),
     *,
     at_gate: bool = False,
+    in_place: bool = False,
 ) -> list[PlanFinding]:
-    """Return what the strategy does with each of them."""
+    """Return what the strategy does with each of them.
+
+    Args:
+        found: what there is.
+        target: the column.
+        strategy: which one.
+        accept: what a person has accepted.
+        at_gate: whether it is the contract that is asked about.
+        in_place: whether that renames the column itself.
+    """
     findings = []
     for dependent in found:
         kind, subject = dependent.kind, dependent.subject
-        reaction = kind.reaction(strategy.name, keeps_name=target.keeps_name)
+        reaction = kind.reaction(strategy.name, keeps_name=target.keeps_name, in_place=in_place)
         verdict, message, acceptable, stays = reaction
         if verdict is None or (at_gate and not stays):
             continue
@@ -84,16 +94,20 @@ def judge(
 
 async def dependents_of(context: RenameContext, strategy: RenameStrategy) -> list[PlanFinding]:
     """Return what names the column or its table, and what the strategy does with it."""
-    dependents = await find_dependents(context)
-    return judge(dependents, context.target, strategy, context.options.accept)
+    dependents, in_place = await find_dependents(context), await strategy.in_place(context)
+    accept = context.options.accept
+    return judge(dependents, context.target, strategy, accept, in_place=in_place)
 
 
 async def cannot_follow(context: RenameContext, strategy: RenameStrategy) -> list[PlanFinding]:
     """Return what came after the plan, which would refuse it: the contract would be refused too."""
-    found = judge(await find_dependents(context), context.target, strategy, at_gate=True)
+    in_place = await strategy.in_place(context)
+    dependents = await find_dependents(context)
+    found = judge(dependents, context.target, strategy, at_gate=True, in_place=in_place)
     return [finding for finding in found if finding.verdict == "refused" and not finding.name]
 
 
 def word(name: str) -> str:
-    """Return a pattern of PostgreSQL's that finds `name` as a word by itself."""
-    return rf"(^|[^\w$]){re.escape(name)}([^\w$]|$)"
+    """Return a pattern of PostgreSQL's that finds `name` as a word by itself, or quoted in SQL."""
+    spelled = {re.escape(name): None, re.escape(name.replace('"', '""')): None}
+    return rf"(^|[^\w$])(?:{'|'.join(spelled)})([^\w$]|$)"

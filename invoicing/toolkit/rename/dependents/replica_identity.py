@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, STAYS, Kind, Reaction
 
 KINDS = (
     Kind(
@@ -17,5 +17,6 @@ KINDS = (
         FROM tree JOIN pg_catalog.pg_index AS i ON i.indrelid = tree.relid
         WHERE i.indisreplident AND tree.attnum = ANY (i.indkey::int2[])
         """,
+        in_place=STAYS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, STAYS, Kind, Reaction
 
 _RULES = """
 , rule AS (
@@ -54,5 +54,6 @@ KINDS = (
         ),
         FOLLOWS,
         _RULES + "NOT on_table AND names_it",
+        in_place=STAYS,
     ),
 )

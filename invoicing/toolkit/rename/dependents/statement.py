@@ -91,6 +91,7 @@ class BodyStatement:
             for place, token in enumerate(self._tokens)
             if self._names.column in ({token.text, token.raw} if token.in_literal else {token.text})
             and token.is_name
+            and not token.is_keyword(self._texts[place - 1] if place else "")
             and not (token.in_literal and place > said)
             and self._means_ours(place, ours=ours)
         ]

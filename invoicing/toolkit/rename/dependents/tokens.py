@@ -29,6 +29,17 @@ _TOKEN = re.compile(
 _SPLITS = frozenset({"then", "else", "loop", "begin"})
 
 
+# No column's name, unless it is quoted, or stands after a dot or AS.
+_RESERVED = frozenset(
+    {"all", "and", "any", "array", "as", "asc", "case", "cast", "check", "collate", "column"}
+    | {"constraint", "create", "default", "desc", "distinct", "do", "else", "end", "except"}
+    | {"false", "fetch", "for", "foreign", "from", "grant", "group", "having", "in", "into"}
+    | {"limit", "not", "null", "offset", "on", "only", "or", "order", "primary", "references"}
+    | {"returning", "select", "some", "table", "then", "to", "true", "union", "unique", "user"}
+    | {"using", "when", "where", "window", "with"}
+)
+
+
 class Token(NamedTuple):
     """A word or a mark: `text` as PostgreSQL takes it, `raw` as it is written."""
 
@@ -37,6 +48,12 @@ class Token(NamedTuple):
     line: int
     is_name: bool
     in_literal: bool
+    quoted: bool = False
+
+    def is_keyword(self, before: str) -> bool:
+        """Tell whether it can only be a word of SQL's own, after this text."""
+        bare = not self.quoted and not self.in_literal
+        return bare and self.text in _RESERVED and before not in {".", "as"}
 
 
 def identifiers(text: str) -> set[str]:
@@ -69,7 +86,7 @@ def cut(text: str, line: int, *, in_literal: bool) -> Iterator[Token]:
             yield from cut(inner, line, in_literal=True)
         elif kind == "quoted":
             name = raw[1:-1].replace('""', '"')
-            yield Token(name, name, line, is_name=True, in_literal=in_literal)
+            yield Token(name, name, line, is_name=True, in_literal=in_literal, quoted=True)
         else:
             is_name = kind == "word"
             yield Token(raw.lower() if is_name else raw, raw, line, is_name, in_literal)

@@ -12,6 +12,7 @@ WHERE h.classid = 'pg_rewrite'::regclass AND r.rulename = '_RETURN' AND v.relkin
 """
 _LATER = "the contract is refused until it does not name {old}. After the backfill "
 _FOLLOWS = Reaction("carried", "follows the table, and goes on to show {old}")
+_STAYS = Reaction("carried", "goes on to show {old}, which the contract itself renames to {new}")
 KINDS = (
     Kind(
         "view",
@@ -20,11 +21,13 @@ KINDS = (
         ),
         _FOLLOWS,
         _SHOWN.replace("{kind}", "v"),
+        in_place=_STAYS,
     ),
     Kind(
         "materialized-view",
         Reaction("later", _LATER + "drop it, and create it again over {new}"),
         _FOLLOWS,
         _SHOWN.replace("{kind}", "m"),
+        in_place=_STAYS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, Kind, Reaction
+from invoicing.toolkit.rename.dependents.kind import FOLLOWS, NOTHING, STAYS, Kind, Reaction
 
 _CONSTRAINTS = """
 SELECT quote_ident(c.conname) || ' ON ' || c.conrelid::regclass, 'pg_constraint', c.oid
@@ -21,6 +21,7 @@ KINDS = (
         FOLLOWS,
         _CONSTRAINTS.replace("{type}", "p"),
         same_name=NOTHING,
+        in_place=STAYS,
     ),
     Kind(
         "exclusion-constraint",
@@ -31,5 +32,6 @@ KINDS = (
         ),
         FOLLOWS,
         _CONSTRAINTS.replace("{type}", "x"),
+        in_place=STAYS,
     ),
 )

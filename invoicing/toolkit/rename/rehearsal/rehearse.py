@@ -235,7 +235,13 @@ class Rehearsal:
         try:
             await rename.contract(confirm=confirm)
         except ContractRefusedError:
-            changed = await owner.change(self._twins.ours, lambda: self._dump(ours), wanted)
+            plan = await rename.plan()
+            changed = await owner.change(
+                self._twins.ours,
+                lambda: self._dump(ours),
+                wanted,
+                texts_only=any(finding.slug == "in-place" for finding in plan.findings),
+            )
             if not changed:
                 raise
             self._report.to_run = changed

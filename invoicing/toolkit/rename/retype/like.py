@@ -1,5 +1,8 @@
 """What a new column of another type has of the old one: nothing that goes with the type.
 
+Beside a domain with constraints stands what that is made of: its values are checked where the old
+column gets them.
+
 As ALTER COLUMN ... TYPE does it: storage, compression and collation are the new type's own.
 """
 
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 def like(of: Names | RenameContext, column: Column) -> Column:
     """Return what the new column is made like."""
     made = of.conversion
+    if made is None and column.unchecked_type is not None:
+        return replace(
+            column, type=column.unchecked_type, type_default=None, collation=column.base_collation
+        )
     if made is None:
         return column
     return replace(

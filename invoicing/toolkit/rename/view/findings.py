@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
 from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import PlanFinding, refused
-from invoicing.toolkit.rename.names import qualified, quote
+from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.preflight.checks import preflight
+from invoicing.toolkit.rename.renamings import find_renamings, is_taken
 from invoicing.toolkit.rename.view.default import asking_for_default
 from invoicing.toolkit.rename.view.gate import changed
 from invoicing.toolkit.rename.view.partitions import partition_findings
-from invoicing.toolkit.rename.view.shape import find_renamings, read_shape
+from invoicing.toolkit.rename.view.shape import read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
     from invoicing.toolkit.rename.model import Target
+    from invoicing.toolkit.rename.renamings import Renaming
     from invoicing.toolkit.rename.strategy import RenameStrategy
     from invoicing.toolkit.rename.table import Column, ResolvedTable
-    from invoicing.toolkit.rename.view.shape import Renaming, Shape
+    from invoicing.toolkit.rename.view.shape import Shape
 
 # The first version with views that ask for the client's own rights.
 _INVOKER = 15
@@ -208,26 +210,9 @@ async def _names(
     for renaming in renamings:
         said = f"is renamed to {quote(renaming.new_name)} by the contract"
         subject = f"{quote(renaming.name)} ON {renaming.table}"
-        if await _is_taken(connection, renaming):
+        if await is_taken(connection, renaming):
             said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
             found.append(refused("name-taken", subject, said))
         else:
             found.append(PlanFinding(renaming.kind.lower(), subject, "carried", said))
     return found
-
-
-async def _is_taken(connection: Connection, renaming: Renaming) -> bool:
-    if renaming.kind == "CONSTRAINT":
-        query = "SELECT true FROM pg_constraint WHERE conrelid = $1 AND conname = $2"
-        return bool(await connection.fetchval(query, renaming.relation, renaming.new_name))
-    if renaming.kind == "STATISTICS":
-        query = (
-            "SELECT true FROM pg_statistic_ext WHERE stxnamespace = $1::text::regnamespace"
-            " AND stxname = $2"
-        )
-        return bool(await connection.fetchval(query, quote(renaming.schema), renaming.new_name))
-    return bool(
-        await connection.fetchval(
-            "SELECT to_regclass($1) IS NOT NULL", qualified(renaming.schema, renaming.new_name)
-        )
-    )

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.grants import Grant, grant_changes
 from invoicing.toolkit.rename.names import MARK, STATE, former, literal, qualified, quote
+from invoicing.toolkit.rename.renamings import rename_statement
 from invoicing.toolkit.rename.view import default
-from invoicing.toolkit.rename.view.shape import AclEntry, rename_statement, seen
+from invoicing.toolkit.rename.view.shape import AclEntry, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from invoicing.toolkit.rename.names import Names
-    from invoicing.toolkit.rename.view.shape import Renaming, Shape
+    from invoicing.toolkit.rename.renamings import Renaming
+    from invoicing.toolkit.rename.view.shape import Shape
 
 # Not one of PostgreSQL's own codes, so that nothing else can mean it.
 CHANGED = "RN002"

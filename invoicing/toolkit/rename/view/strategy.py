@@ -21,10 +21,11 @@ from invoicing.toolkit.rename.errors import RenameFailedError, RenameRefusedErro
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress, VerifyReport
 from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight.checks import measure
+from invoicing.toolkit.rename.renamings import find_renamings
 from invoicing.toolkit.rename.table import find_table
 from invoicing.toolkit.rename.view import changes, gate, plan
 from invoicing.toolkit.rename.view import sql as view_sql
-from invoicing.toolkit.rename.view.shape import find_renamings, read_shape, seen
+from invoicing.toolkit.rename.view.shape import read_shape, seen
 from invoicing.toolkit.rename.view.standing import read_view
 from invoicing.toolkit.rename.view.wording import WORDING
 
@@ -53,6 +54,10 @@ class ViewStrategy:
     async def plan(self, context: RenameContext) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
         return await plan.plan(context, self)
+
+    async def in_place(self, context: RenameContext) -> bool:  # noqa: ARG002 -- the protocol's
+        """Return False: there is no second column."""
+        return False
 
     async def expand(self, session: RenameSession) -> None:
         """Put the view in the table's place, or go on where the expand was killed."""

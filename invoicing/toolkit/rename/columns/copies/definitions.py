@@ -105,11 +105,25 @@ class Definitions:
     """The texts of originals, and what each becomes: asked once, for partitions share them."""
 
     def __init__(
-        self, connection: Connection, target: Target, conversion: Conversion | None = None
+        self,
+        connection: Connection,
+        target: Target,
+        conversion: Conversion | None = None,
+        becomes: str | None = None,
     ) -> None:
+        """Take what is asked of.
+
+        Args:
+            connection: where.
+            target: the column.
+            conversion: what changes its type.
+            becomes: the new column's type where that is another without a conversion.
+        """
         self._connection = connection
         self._target = target
-        self._conversion = conversion
+        self._type = becomes
+        if conversion is not None:
+            self._type = f"{conversion.new.type} USING {conversion.new.expression}"
         self._renamed: dict[Text, Text] = {}
         self._reasons: dict[Text, str] = {}
 
@@ -164,11 +178,11 @@ class Definitions:
 
         Of one probe it is only asked whether it can be: the others, made later, need the old type.
         """
-        made, connection = self._conversion, self._connection
-        if made is None:
+        connection = self._connection
+        if self._type is None:
             return
         column = f"ALTER TABLE {_CLONE} ALTER COLUMN {quote(self._target.old)} TYPE"
-        alter = f"{column} {made.new.type} USING {made.new.expression}"
+        alter = f"{column} {self._type}"
         if not probe:
             await write(connection, alter)
             return

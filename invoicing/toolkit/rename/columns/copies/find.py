@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.rename.columns.copies import (
     check,
@@ -13,6 +13,7 @@ from invoicing.toolkit.rename.columns.copies import (
     statistics,
 )
 from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
+from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.model import Search
 from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
@@ -20,6 +21,8 @@ from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import asyncpg
 
     from invoicing.toolkit.rename.columns.copies.model import Copy
     from invoicing.toolkit.rename.connection.pool import Connection
@@ -36,7 +39,14 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     # As texts: of the arrays' types, the driver asks the server what any but text[] and oid[] is.
     numbers = [str(table.columns[target.old].number) for table in tables.values()]
     found = [await connection.fetch(kind.QUERY, list(tables), numbers) for kind in KINDS]
-    if not target.keeps_name:
+    column = context.table.columns.get(target.old)
+    kept, becomes = await kept_for(context), None
+    if kept and column is not None and column.unchecked_type is not None:
+        becomes = column.unchecked_type
+        becomes += f" COLLATE {column.base_collation}" if column.base_collation else ""
+    if kept:
+        found = [[*filter(None, map(_beside, rows))] for rows in found]
+    elif not target.keeps_name:
         # Refused by the dependents, which know what a rename of it would take.
         found = [[row for row in rows if not row.get("is_primary")] for rows in found]
     search = Search(
@@ -45,14 +55,30 @@ async def find_copies(context: RenameContext) -> list[Copy]:
         options=context.options,
         table=context.table,
         tables=tables,
-        definitions=Definitions(connection, target, context.conversion),
+        definitions=Definitions(connection, target, context.conversion, becomes),
         conversion=context.conversion,
         originals=frozenset(row["name"] for rows in found for row in rows),
     )
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):
         copies += await kind.make(search, rows)
+    if kept:
+        # The original stays, and holds: nothing waits for what can have no copy.
+        return [copy for copy in copies if (copy.unsupported or BANNED).startswith(BANNED)]
     return copies + await referencing.make(search)
+
+
+def _beside(row: asyncpg.Record) -> dict[str, Any] | None:
+    """Return what a copy is made from where the original stays; None where there can be none.
+
+    A table has one primary key: what stands beside it is an index, for `ON CONFLICT`.
+    """
+    if row.get("exclusion") or row.get("unsupported") or (row.get("is_primary") and row["timing"]):
+        return None
+    if not row.get("is_primary"):
+        return dict(row)
+    plain = {"is_primary": False, "is_constraint": False, "constraint_comment": None}
+    return dict(row) | plain | {"clustered": False}
 
 
 async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[PlanFinding]:

@@ -114,6 +114,29 @@ async def changes(session: RenameSession) -> Changes:
     return found
 
 
+async def given_by_hand(session: RenameSession) -> list[str]:
+    """Return what gives the old columns what was changed on the new ones by hand.
+
+    For a contract that drops these; what was changed on an old one since stays as it is there.
+    """
+    target = session.target
+    noted = await session.state()
+    bases = noted.definition.get("properties", {}) if noted is not None else {}
+    statements = []
+    for table in await find_tree(session.connection, session.table, target):
+        old, new = table.columns[target.old], table.columns.get(target.new)
+        has, other = items(old), items(new) if new is not None else {}
+        base = {tuple(key): value for key, value in bases.get(str(table.oid), [])}
+        wanted, _ = _merged(base, has, other)
+        back = {
+            key: other.get(key)
+            for key in has | other
+            if key not in wanted and has.get(key) != other.get(key)
+        }
+        statements += properties(table.sql, target.old, old, back, has)
+    return statements
+
+
 def _merged(base: Items, old: Items, new: Items) -> tuple[Items, list[Key]]:
     """Return what to set, None to take it away; and what was changed on both sides."""
     wanted, kept = {}, []

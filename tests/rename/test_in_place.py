@@ -1,0 +1,152 @@
+"""The contract that renames the column itself: what it takes over, and what it refuses to drop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from invoicing.toolkit.rename.errors import ContractRefusedError
+from tests.conftest import execute, newest_server_url
+from tests.rename.bills import CONFIRM, objections, renaming, verified
+from tests.rename.faults import connected
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+server_url = newest_server_url
+COMPUTED = "ALTER TABLE bill ADD twice bigint GENERATED ALWAYS AS (amt * 2) STORED"
+BY_HAND = {
+    "index": ("CREATE INDEX fast ON bill (amount_cents)", "DROP INDEX fast"),
+    "check": (
+        "ALTER TABLE bill ADD CONSTRAINT small CHECK (amount_cents < 100000)",
+        "ALTER TABLE bill DROP CONSTRAINT small",
+    ),
+    "view": ("CREATE VIEW shows AS SELECT amount_cents FROM bill", "DROP VIEW shows"),
+    "statistics": ("CREATE STATISTICS st ON amount_cents, id FROM bill", "DROP STATISTICS st"),
+    "policy": ("CREATE POLICY p ON bill USING (amount_cents > 0)", "DROP POLICY p ON bill"),
+    "trigger": (
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            " CREATE TRIGGER of_new AFTER UPDATE OF amount_cents ON bill FOR EACH ROW"
+            " EXECUTE FUNCTION f()"
+        ),
+        "DROP TRIGGER of_new ON bill",
+    ),
+    "generated column": (
+        "ALTER TABLE bill ADD thrice bigint GENERATED ALWAYS AS (amount_cents * 3) STORED",
+        "ALTER TABLE bill DROP thrice",
+    ),
+    "a key to it": (
+        (
+            "ALTER TABLE bill ADD CONSTRAINT u UNIQUE (amount_cents);"
+            " CREATE TABLE of (c bigint REFERENCES bill (amount_cents))"
+        ),
+        "DROP TABLE of; ALTER TABLE bill DROP CONSTRAINT u",
+    ),
+    "NOT NULL": (
+        "ALTER TABLE bill ALTER amount_cents SET NOT NULL",
+        "ALTER TABLE bill ALTER amount_cents DROP NOT NULL",
+    ),
+}
+
+
+async def test_what_was_made_on_the_new_column_by_hand_closes_the_gate(url: URL) -> None:
+    await execute(url, COMPUTED, "ALTER TABLE bill ALTER amt DROP NOT NULL")
+    async with renaming(url) as rename:
+        await verified(rename)
+        for what, (make, undo) in BY_HAND.items():
+            await execute(url, make)
+            found = await objections(rename)
+            assert 'is on "amount_cents", which the contract drops' in found["unfinished"], what
+            with pytest.raises(ContractRefusedError):
+                await rename.contract(confirm=CONFIRM)
+            await execute(url, undo)
+        assert await objections(rename) == {}
+        await rename.contract(confirm=CONFIRM)
+    async with connected(url) as client:
+        row = await client.fetchrow("SELECT amount_cents, twice FROM bill WHERE id = 7")
+        assert tuple(row) == (70, 140)
+
+
+async def test_what_was_changed_on_the_new_column_by_hand_is_kept(url: URL) -> None:
+    await execute(
+        url,
+        COMPUTED,
+        "COMMENT ON COLUMN bill.amt IS 'was'",
+        "ALTER TABLE bill ALTER amt SET STATISTICS 50",
+    )
+    async with renaming(url) as rename:
+        await verified(rename)
+        await execute(
+            url,
+            "COMMENT ON COLUMN bill.amount_cents IS 'is'",
+            "GRANT SELECT (amount_cents) ON bill TO pg_monitor",
+            "ALTER TABLE bill ALTER amt SET STATISTICS 60",
+        )
+        await rename.contract(confirm=CONFIRM)
+    async with connected(url) as client:
+        row = await client.fetchrow(
+            "SELECT col_description(attrelid, attnum), attstattarget, attacl::text"
+            " FROM pg_attribute WHERE attrelid = 'bill'::regclass AND attname = 'amount_cents'"
+        )
+        assert tuple(row)[:2] == ("is", 60)
+        assert "pg_monitor=r/" in row[2]
+
+
+async def test_it_is_taken_back_and_made_again(url: URL) -> None:
+    await execute(
+        url,
+        COMPUTED,
+        "ALTER TABLE bill ADD CONSTRAINT bill_amt_key UNIQUE (amt)",
+        "CREATE TABLE pays (amt bigint REFERENCES bill (amt) ON UPDATE CASCADE)",
+        "INSERT INTO pays VALUES (70)",
+    )
+    async with renaming(url) as rename:
+        plan = await rename.plan()
+        (noted,) = [finding for finding in plan.findings if finding.slug == "in-place"]
+        assert 'the contract drops "amount_cents" and renames "amt" itself' in noted.message
+        for subject in ("pays_amt_fkey", "twice"):
+            assert subject in noted.message
+        steps = [step.sql for step in plan.steps if step.phase == "contract"]
+        assert any('DROP COLUMN "amount_cents"' in step for step in steps)
+        assert any("bill_amt_key" in step for step in steps)
+        await verified(rename)
+        await rename.rollback()
+        await verified(rename)
+        await rename.contract(confirm=CONFIRM)
+        await rename.restore()
+        await execute(url, "UPDATE bill SET amt = 71 WHERE id = 7")
+        async with connected(url) as client:
+            query = "SELECT amount_cents, amt, twice, (SELECT amt FROM pays) FROM bill WHERE id = 7"
+            assert tuple(await client.fetchrow(query)) == (71, 71, 142, 71)
+
+
+async def test_what_comes_meanwhile_decides_how_it_ends(url: URL) -> None:
+    refers = "CREATE TABLE pays (amt bigint CONSTRAINT of_amt REFERENCES bill (amt))"
+    comes = (
+        refers,
+        "ALTER TABLE bill ADD CONSTRAINT excl EXCLUDE USING btree (amt WITH =)",
+        "ALTER TABLE bill DROP CONSTRAINT bill_pkey, ADD CONSTRAINT pk PRIMARY KEY (amt)",
+    )
+    await execute(url, "ALTER TABLE bill ADD CONSTRAINT bill_amt_key UNIQUE (amt)")
+    async with renaming(url) as rename:
+        await verified(rename)
+        await execute(url, refers)
+        assert await objections(rename) == {}
+        await execute(url, "DROP TABLE pays")
+        assert await objections(rename) == {}
+        await execute(url, *comes)
+        # An index beside the primary key, for ON CONFLICT by the new name.
+        assert (await rename.verify()).indexes["pk_amount_cents"]
+        await rename.contract(confirm=CONFIRM)
+    async with connected(url) as client:
+        rows = await client.fetch(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype IN ('f', 'p', 'x')"
+            " AND 'bill'::regclass IN (conrelid, confrelid) ORDER BY 1"
+        )
+    assert [row[0] for row in rows] == [
+        "EXCLUDE USING btree (amount_cents WITH =)",
+        "FOREIGN KEY (amt) REFERENCES bill(amount_cents)",
+        "PRIMARY KEY (amount_cents)",
+    ]
