@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from invoicing.errors import SettingsError
 
 # Seconds; the server counts its timeouts in milliseconds, as a 32-bit integer.
 LONGEST = 2_147_483
+# What PostgreSQL keeps of a name, in bytes; it cuts off the rest without an error.
+LONGEST_NAME = 63
+
+
+def _usable_schema(name: str) -> str:
+    """Return the name of a schema that tables may be in; the server would take others for less."""
+    size = len(name.encode(errors="surrogateescape"))
+    if size > LONGEST_NAME:
+        message = f"is {size} bytes long, and a name may have {LONGEST_NAME} at most"
+        raise ValueError(message)
+    if name in {"$user", "information_schema"} or name.startswith("pg_"):
+        message = "is a name that the server keeps for itself: name a schema of your own"
+        raise ValueError(message)
+    return name
 
 
 class Settings(BaseSettings):
@@ -20,6 +34,8 @@ class Settings(BaseSettings):
     Attributes:
         database_url: the database to use; the embedded server when it is not set.
         database_read_url: a hot standby of it, for read-only sessions; none when it is not set.
+        database_schema: the schema to work in, as it is in the catalog, without quotes; that of the
+            role's own search_path when it is not set. A URL whose options set search_path wins.
         max_staleness: seconds that the standby may be behind; if it is more, the primary is read.
         home: folder of the embedded server's data, of reports and of logs.
         port: names the embedded server's socket; a TCP port only where there are no Unix sockets.
@@ -41,6 +57,9 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     database_read_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_READ_URL")
+    database_schema: Annotated[str, AfterValidator(_usable_schema)] | None = Field(
+        default=None, validation_alias="INVOICING_SCHEMA"
+    )
     max_staleness: float = Field(default=10.0, gt=0, le=LONGEST)
     home: Path = Path(".invoicing")
     port: int = Field(default=5432, ge=1, le=65535)
@@ -64,13 +83,13 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            problems = [
-                f"{_variable(str(problem['loc'][0]))}: {problem['msg'].lower()}"
-                for problem in error.errors(include_input=False, include_url=False)
-            ]
+            problems = []
+            for problem in error.errors(include_input=False, include_url=False):
+                reason = problem["msg"].lower().removeprefix("value error, ")
+                problems.append(f"{_variable(str(problem['loc'][0]))}: {reason}")
             # "from None": the original shows the rejected input, which may be a secret.
             raise SettingsError(problems) from None
 
 
 def _variable(field: str) -> str:
-    return field if field.startswith("DATABASE_") else f"INVOICING_{field.upper()}"
+    return field if field.startswith(("DATABASE_", "INVOICING_")) else f"INVOICING_{field.upper()}"

@@ -17,7 +17,7 @@ from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.db.errors import MigrationsMissingError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
-from invoicing.db.url import hosts_of, libpq_url, parse_url, shown_url
+from invoicing.db.url import hosts_of, in_schema, libpq_url, parse_url, shown_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import database_url, embedded_server, find_psql
@@ -92,7 +92,7 @@ def url(
 
     Example: psql "$(invoicing db url)"
     """
-    found = database_url()
+    found = in_schema(database_url(), Settings.read().database_schema)
     echo_for_program(libpq_url(found, password=show_password))
     if found.password is not None and not show_password:
         errors.print("The password was left out: set PGPASSWORD, or add --show-password")
@@ -133,7 +133,7 @@ def psql(context: typer.Context) -> None:
     if context.args and set(context.args) <= _TELLS_OF_ITSELF:
         program, _ = find_psql(tls=False)
         os.execv(program, [program, *context.args])
-    found = database_url()
+    found = in_schema(database_url(), Settings.read().database_schema)
     environment = dict(os.environ)
     if found.password is not None:
         # Not in the arguments: every user of the machine can read those.
@@ -235,6 +235,8 @@ async def database_facts(settings: Settings) -> dict[str, Any]:
 async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
     async with Database.routed(target, settings) as database:
         facts: dict[str, Any] = {"url": shown_url(target)}
+        if settings.database_schema is not None:
+            facts["schema"] = settings.database_schema
         try:
             version = await database.server_version()
             revision = await current_revision(database)

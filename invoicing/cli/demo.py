@@ -14,6 +14,7 @@ from invoicing.cli.output import console
 from invoicing.db import Database, libpq_url
 from invoicing.db.databases import drop_database, run_on_server
 from invoicing.db.migrations import upgrade
+from invoicing.db.url import beside
 from invoicing.folders import notebooks_folder
 from invoicing.sample import load_sample
 from invoicing.services import count_accounts, find_account, get_account_dashboard
@@ -126,7 +127,7 @@ async def _one_dashboard(url: URL) -> AccountDashboard:
 
 
 async def _fresh_database(server: URL) -> URL:
-    url = server.set(database=REFRESH_DATABASE)
+    url = beside(server, REFRESH_DATABASE)
     await drop_database(Database(url))
     await run_on_server(url, f"CREATE DATABASE {REFRESH_DATABASE}")
     await _prepare(url)

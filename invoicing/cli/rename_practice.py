@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from invoicing.cli.output import console
-from invoicing.db.url import shown_url
+from invoicing.db.url import beside, shown_url
 from invoicing.toolkit.postgres import database_url
 from invoicing.toolkit.rename import Target
 
@@ -33,7 +33,7 @@ def practice(
     )
 
     url = database_url()
-    url = url.set(database=f"{url.database}_rename_practice")
+    url = beside(url, f"{url.database}_rename_practice")
 
     async def make() -> None:
         database = await open_practice(url, invoices=rows)

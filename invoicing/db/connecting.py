@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import asyncpg
 
 from invoicing.db.libpq import home
-from invoicing.db.url import DEFAULT_FOLDERS, hosts_of
+from invoicing.db.url import DEFAULT_FOLDERS, escaped_option, hosts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,13 +175,9 @@ def _server_settings(parameters: Mapping[str, str], settings: dict[str, str]) ->
         # The server takes the last of several: ours stand before the user's, except the one that
         # makes a session read-only.
         ours = {name for name in settings if name not in {"application_name", _READ_ONLY}}
-        before = "".join(f"-c {name}={_escaped(found.pop(name))} " for name in sorted(ours))
+        before = "".join(f"-c {name}={escaped_option(found.pop(name))} " for name in sorted(ours))
         found["options"] = before + options
     return found
-
-
-def _escaped(value: str) -> str:
-    return re.sub(r"([\\\s])", r"\\\1", value)
 
 
 def _password(url: URL, host: Host, parameters: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
 from invoicing.db.session import Database
+from invoicing.db.url import beside, quoted
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -22,13 +23,12 @@ async def drop_database(database: Database) -> None:
 
 def quoted_name(url: URL) -> str:
     """Return the name of a URL's database, quoted for SQL."""
-    name = (url.database or "").replace('"', '""')
-    return f'"{name}"'
+    return quoted(url.database or "")
 
 
 async def run_on_server(url: URL, statement: str, *, unless: str | None = None) -> None:
     """Run a statement on the server's own database; the SQLSTATE `unless` is no error."""
-    async with Database(url.set(database="postgres")) as server:
+    async with Database(beside(url, "postgres")) as server:
         engine = server.engine.execution_options(isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
+from invoicing.db.url import quoted
 from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
@@ -47,6 +49,35 @@ class ForeignStandbyError(UsageError):
         "DATABASE_READ_URL leads to {standby}, which is no standby of {primary}: its answers would "
         "be those of other data. Correct or unset DATABASE_READ_URL"
     )
+
+
+class SchemaNotFoundError(UsageError):
+    """The schema that INVOICING_SCHEMA names is not there, or may not be used.
+
+    Attributes:
+        schema: its name.
+        target: the database's URL without its password.
+        similar: a schema whose name differs in case or by its quotes; None for none.
+        exists: whether it is there, and this account may not use it.
+        role: the account.
+    """
+
+    def __init__(
+        self, schema: str, target: str, *, similar: str | None, exists: bool, role: str
+    ) -> None:
+        self.schema, self.target, self.similar = schema, target, similar
+        self.exists, self.role = exists, role
+        if exists:
+            grant = f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}"
+            says = f"{role} may not use it. Nothing was changed. Let its owner run: {grant}"
+        else:
+            create = shlex.quote(f"CREATE SCHEMA {quoted(schema)}")
+            meant = f"There is {similar!r}: names are taken as they are. " if similar else ""
+            says = (
+                f"{target} has no such schema. Nothing was changed. {meant}Correct "
+                f"INVOICING_SCHEMA, or run: invoicing db psql -c {create}"
+            )
+        super().__init__(f"INVOICING_SCHEMA is {schema!r}, and {says}")
 
 
 class MigrationError(InvoicingError):

@@ -32,9 +32,10 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import NullPool
 
 from invoicing.db.connecting import connect
+from invoicing.db.errors import SchemaNotFoundError
 from invoicing.db.pool import FairPool
 from invoicing.db.standby import Standby
-from invoicing.db.url import hosts_of, parse_url, shown_url
+from invoicing.db.url import hosts_of, parse_url, quoted, sets_schema, shown_url
 from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 __all__ = ["AsyncSession", "Database"]
+_SCHEMA = """
+SELECT current_user::text AS role,
+    (SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace
+        WHERE nspname = $1::text) AS usable,
+    (SELECT min(nspname::text) FROM pg_catalog.pg_namespace
+        WHERE lower(nspname) = lower(btrim($1::text, ' "'))) AS similar
+"""
 
 
 class Database:
@@ -258,8 +266,13 @@ class Database:
     ) -> asyncpg.Connection:
         settings = {"application_name": self.settings.application_name} | settings
         keywords = {"timeout": self.settings.connect_timeout} | keywords
+        schema = None if sets_schema(url) else self.settings.database_schema
+        if schema is not None:
+            settings["search_path"] = quoted(schema)
         try:
-            return await connect(url, settings, **keywords)
+            connection = await connect(url, settings, **keywords)
+            if schema is not None:
+                await _refuse_missing(connection, schema, url)
         except (
             OSError,
             asyncpg.PostgresError,
@@ -268,8 +281,17 @@ class Database:
         ) as error:
             # "from None": the driver's own traceback carries its arguments, the password too.
             raise DatabaseUnavailableError(shown_url(url), _first_line(error)) from None
+        return connection
 
     def _pgbouncer_engine(self, url: URL) -> AsyncEngine:
+        if self.settings.database_schema is not None:
+            path = quoted(self.settings.database_schema)
+            message = (
+                "INVOICING_SCHEMA cannot be kept through pgbouncer: a connection's settings do not "
+                "last there. Nothing was changed. Unset it, and give the schema an entry in "
+                f"pgbouncer's [databases]: connect_query='SET search_path = {path}'"
+            )
+            raise UsageError(message)
         # pgbouncer gives each transaction another server connection: it pools, so we do not, and
         # a prepared statement's name must not be met twice on one of them.
         keywords = {
@@ -285,6 +307,24 @@ class Database:
             },
             poolclass=NullPool,
             hide_parameters=True,
+        )
+
+
+async def _refuse_missing(connection: asyncpg.Connection, schema: str, url: URL) -> None:
+    """Refuse a schema in which names would not be found: the server says nothing of it.
+
+    Raises:
+        SchemaNotFoundError: it is not there, or this account may not use it.
+    """
+    row = await connection.fetchrow(_SCHEMA, schema)
+    if not row["usable"]:
+        await connection.close()
+        raise SchemaNotFoundError(
+            schema,
+            shown_url(url),
+            similar=row["similar"],
+            exists=row["usable"] is not None,
+            role=row["role"],
         )
 
 

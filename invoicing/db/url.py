@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 
 from invoicing.db.libpq import add_parameter, completed, malformed, parse_keywords, parse_uri
 from invoicing.errors import UsageError
+from invoicing.settings import Settings
 
 _POSTGRES = frozenset(
     {"postgres", "postgresql"}
@@ -93,6 +94,40 @@ def libpq_url(url: URL, *, password: bool) -> str:
     query = "&".join(f"{name}={quote(str(url.query[name]), safe='/,')}" for name in url.query)
     path = quote(url.database or "", safe="")
     return f"postgresql://{login}@{host}{port}/{path}{'?' if query else ''}{query}"
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def escaped_option(value: str) -> str:
+    """Return a value as it stands among the `options` of a connection."""
+    return re.sub(r"([\\\s])", r"\\\1", value)
+
+
+def sets_schema(url: URL) -> bool:
+    """Tell whether a URL says itself where names are looked up."""
+    return "search_path" in str(url.query.get("options", ""))
+
+
+def in_schema(url: URL, schema: str | None) -> URL:
+    """Return the URL that opens its database in a schema, for a program that knows the URL only."""
+    if schema is None or sets_schema(url):
+        return url
+    return _with_path(url, quoted(schema))
+
+
+def beside(url: URL, database: str) -> URL:
+    """Return the URL of another database of the server; INVOICING_SCHEMA is of this one only."""
+    other = url.set(database=database)
+    is_ours = sets_schema(url) or Settings.read().database_schema is not None
+    return _with_path(other, "public") if is_ours else other
+
+
+def _with_path(url: URL, path: str) -> URL:
+    options = f"{url.query.get('options', '')} -c search_path={escaped_option(path)}".strip()
+    return url.update_query_dict({"options": options})
 
 
 def shown_url(url: URL) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sqlalchemy import text
 
+from invoicing.db.url import beside
 from invoicing.errors import UsageError
 from invoicing.notebook.confirm import confirm, is_attended
 from invoicing.practice import (
@@ -109,7 +110,7 @@ async def own_practice(
             where no person can click, it is made anew.
     """
     for number in count(1):
-        wanted = url if number == 1 else url.set(database=f"{url.database}_{number}")
+        wanted = url if number == 1 else beside(url, f"{url.database}_{number}")
         share = PracticeShare(wanted)
         if await share.own():
             break

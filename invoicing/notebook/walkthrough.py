@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from invoicing.db import Database
+from invoicing.db.url import beside
 from invoicing.errors import UsageError
 from invoicing.notebook.closing import closing_button
 from invoicing.notebook.confirm import confirm, is_attended
@@ -137,7 +138,7 @@ class Walkthrough:
             raise UsageError(message)
         trials = {}
         for number, (way, statements) in enumerate(ways.items()):
-            url = self.database.url.set(database=f"{self.database.url.database}_{number}")
+            url = beside(self.database.url, f"{self.database.url.database}_{number}")
             trials[way] = await try_under_traffic(url, statements, deploy=way in deploy)
         return trials
 
@@ -346,4 +347,4 @@ class _Watch:
 async def _practice_url(name: str) -> URL:
     url = await asyncio.to_thread(database_url)
     # What a person has begun is not what a run without anybody to ask makes anew.
-    return url.set(database=f"{url.database}_{name}{'' if is_attended() else '_unattended'}")
+    return beside(url, f"{url.database}_{name}{'' if is_attended() else '_unattended'}")

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from invoicing.db import Database
 from invoicing.db.databases import drop_database, quoted_name, run_on_server
 from invoicing.db.migrations import current_revision, upgrade
+from invoicing.db.url import beside
 from invoicing.errors import UsageError
 from invoicing.practice.traffic import NEW_CODE, OLD_CODE
 from invoicing.sample.load import load_sample
@@ -65,7 +66,7 @@ async def renew_practice(url: URL, *, invoices: int, maker: str = COMMAND) -> Da
     Raises:
         UsageError: the database of that name was not made to practise on.
     """
-    async with Database(url.set(database="postgres")) as server, server.read_only() as session:
+    async with Database(beside(url, "postgres")) as server, server.read_only() as session:
         there = await session.scalar(_THERE, {"name": url.database})
     if there:
         await _refuse_other(url)
@@ -101,6 +102,6 @@ async def _refuse_other(url: URL) -> None:
 
 
 async def _note(url: URL) -> str | None:
-    async with Database(url.set(database="postgres")) as server, server.read_only() as session:
+    async with Database(beside(url, "postgres")) as server, server.read_only() as session:
         note: str | None = await session.scalar(_NOTE, {"name": url.database})
         return note

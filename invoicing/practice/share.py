@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
+from invoicing.db.url import beside
 from invoicing.errors import InvoicingError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class PracticeShare:
 
     def __init__(self, url: URL) -> None:
         self._name = url.database
-        server = Database(url.set(database="postgres"))
+        server = Database(beside(url, "postgres"))
         settings = server.settings.model_copy(update={"application_name": _APPLICATION})
         self._server = server.with_settings(settings)
         self._connection: AsyncConnection | None = None

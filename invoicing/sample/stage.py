@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.db.databases import drop_database, quoted_name, run_on_server
+from invoicing.db.url import beside
 from invoicing.sample.stage_models import StageBase
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def open_stage(server: URL, *, customers: int, orders: Sequence[int]) -> D
         StatementFailedError: this account may not create databases.
     """
     await _drop_abandoned(server)
-    url = server.set(database=f"{PREFIX}{token_hex(4)}")
+    url = beside(server, f"{PREFIX}{token_hex(4)}")
     await run_on_server(url, f"CREATE DATABASE {quoted_name(url)}")
     await run_on_server(url, f"COMMENT ON DATABASE {quoted_name(url)} IS '{_MARK}'")
     database = Database(url)
@@ -78,7 +79,7 @@ async def _drop_abandoned(server: URL) -> None:
     async with Database(server) as database, database.read_only() as session:
         names = (await session.scalars(_ABANDONED, {"mark": _MARK})).all()
     for name in names:
-        url = server.set(database=name)
+        url = beside(server, name)
         # Whoever connects now keeps it: without FORCE it is refused.
         await run_on_server(url, f"DROP DATABASE IF EXISTS {quoted_name(url)}", unless=_IN_USE)
 

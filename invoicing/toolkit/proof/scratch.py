@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from invoicing.db import Database
 from invoicing.db.databases import quoted_name, run_on_server
+from invoicing.db.url import beside
 from invoicing.toolkit.proof.shared import SharedObjects
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Scratch:
         return await self._create(f"TEMPLATE {quoted_name(source)}")
 
     async def _create(self, how: str) -> URL:
-        url = self.server.set(database=f"{self.prefix}_{next(self.numbers)}")
+        url = beside(self.server, f"{self.prefix}_{next(self.numbers)}")
         await run_on_server(url, f"CREATE DATABASE {quoted_name(url)} {how}")
         self.names.append(url)
         return url

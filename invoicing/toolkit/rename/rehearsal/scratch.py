@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from invoicing.db.url import libpq_url
+from invoicing.db.url import beside, libpq_url
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import (
@@ -118,7 +118,7 @@ class Scratch:
             )
             raise UsageError(message) from None
         self.made.append(name)
-        return self.server.set(database=name)
+        return beside(self.server, name)
 
     async def drop_all(self) -> None:
         """Drop what was created."""
@@ -152,7 +152,7 @@ async def scratch(source: URL, major: int, *, on_server: bool) -> AsyncIterator[
     """
     dumps = find_dumps(major)
     if on_server:
-        place = Scratch(source.set(database="postgres"), dumps, "the real server")
+        place = Scratch(beside(source, "postgres"), dumps, "the real server")
         try:
             yield place
         finally:
