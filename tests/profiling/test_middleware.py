@@ -54,13 +54,16 @@ def asgi(engine: Engine) -> Any:
     return app
 
 
-async def ask(app: Any, path: str, host: str | None = "127.0.0.1") -> tuple[int, str]:
+async def ask(
+    app: Any, path: str, host: str | None = "127.0.0.1", *headers: tuple[bytes, bytes]
+) -> tuple[int, str]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "client": host and (host, 1)}
+    scope["headers"] = headers
     await app(scope, None, send)
     body = b"".join(each.get("body", b"") for each in sent)
     return sent[0]["status"], body.decode()
@@ -103,6 +106,18 @@ async def test_the_page_is_for_this_computer_only(shared: Engine, host: str | No
     assert (await ask(ProfileMiddleware(asgi(shared), hosts=None), "/__queries__", host))[0] == 200
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "forwarded", "X-Real-IP", "Via"])
+async def test_a_proxy_on_this_computer_opens_the_page_to_no_one(shared: Engine, name: str) -> None:
+    """Whoever asks through it has the proxy's address."""
+    header = (name.encode(), b"192.0.2.7")
+    app = ProfileMiddleware(asgi(shared))
+    assert (await ask(app, "/__queries__", "127.0.0.1", header))[0] == 403
+    assert (await ask(app, "/pages/1", "127.0.0.1", header))[0] == 201
+    wsgi = WSGIProfileMiddleware(lambda _environ, _start: [])
+    variable = {f"HTTP_{name.upper().replace('-', '_')}": "192.0.2.7"}
+    assert call(wsgi, "/__queries__", **variable)[0] == "403 Forbidden"
+
+
 async def test_what_an_application_raises_goes_on_and_is_kept() -> None:
     async def app(_scope: Any, _receive: Any, _send: Any) -> None:
         raise ZeroDivisionError
@@ -124,8 +139,9 @@ async def test_other_scopes_pass_by() -> None:
     assert seen == ["lifespan"]
 
 
-def call(app: Any, path: str, host: str = "127.0.0.1") -> tuple[str, str]:
-    environ: dict[str, Any] = {"PATH_INFO": path, "SCRIPT_NAME": "", "QUERY_STRING": "key=secret"}
+def call(app: Any, path: str, host: str = "127.0.0.1", **more: str) -> tuple[str, str]:
+    environ: dict[str, Any] = {"PATH_INFO": path, "SCRIPT_NAME": "", **more}
+    environ["QUERY_STRING"] = "key=secret"
     environ["REMOTE_ADDR"] = host
     setup_testing_defaults(environ)
     begun: list[str] = []

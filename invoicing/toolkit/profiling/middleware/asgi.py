@@ -43,7 +43,8 @@ class ProfileMiddleware:
             await self.app(scope, receive, send)
             return
         client = scope.get("client")
-        answer = self.log.answer(scope["path"], client[0] if client else None)
+        headers = (name.decode("latin-1").lower() for name, _ in scope.get("headers", ()))
+        answer = self.log.answer(scope["path"], client[0] if client else None, headers)
         if answer is not None:
             await _send(send, answer.status, answer.body)
             return

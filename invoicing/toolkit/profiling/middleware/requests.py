@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
+# By which a proxy says that it asks for another: its own address is no reason to trust that one.
+FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 
 
 class Answer(NamedTuple):
@@ -57,8 +59,8 @@ class RequestLog:
         page: the address of the page.
         keep: how many requests are kept.
         sample: a share of the requests to record, by chance.
-        hosts: from where the page may be asked for; it shows the text of statements. None for
-            anywhere.
+        hosts: from where the page may be asked for, and through no proxy; it shows the text of
+            statements. None for anywhere.
         target: whose statements, as of `record_queries`; those of all engines if None.
         thresholds: from which size on something is a finding.
         allow: slugs of findings to leave out.
@@ -113,11 +115,19 @@ class RequestLog:
             self._target, thresholds=self._thresholds, allow=self._allow, wire=False
         )
 
-    def answer(self, path: str, host: str | None) -> Answer | None:
-        """Return the page of an address; None where it is the application's own."""
+    def answer(self, path: str, host: str | None, headers: Iterable[str]) -> Answer | None:
+        """Return the page of an address; None where it is the application's own.
+
+        Args:
+            path: what is asked for.
+            host: who asks.
+            headers: the names of the request's headers, in lower case.
+        """
         if path != self.page and not path.startswith(f"{self.page}/"):
             return None
-        if self._hosts is not None and host not in self._hosts:
+        if self._hosts is not None and (
+            host not in self._hosts or not FORWARDED.isdisjoint(headers)
+        ):
             return Answer(403, b"The page of queries is for this computer only.\n")
         number = path[len(self.page) :].strip("/")
         if not number:

@@ -39,7 +39,12 @@ class WSGIProfileMiddleware:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        answer = self.log.answer(path, environ.get("REMOTE_ADDR"))
+        headers = (
+            name.removeprefix("HTTP_").replace("_", "-").lower()
+            for name in environ
+            if name.startswith("HTTP_")
+        )
+        answer = self.log.answer(path, environ.get("REMOTE_ADDR"), headers)
         if answer is not None:
             return _sent(answer, start_response)
         record = self.log.begin(environ.get("REQUEST_METHOD", ""), path)
