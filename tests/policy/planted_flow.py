@@ -63,6 +63,7 @@ GIVES = "async def f(session: AsyncSession):\n    await {}\n"
 HANDED = {
     "in order": (SAVES, "save({}, 1)"),
     "by keyword": (SAVES, "save(thing=1, db={})"),
+    "by keyword only": ("async def save(*, db):\n    db.add(1)\n", "save(db={})"),
     "through two": (SAVES + "async def again(x, db):\n    await save(db, x)\n", "again(1, {})"),
     "to a method": ("class A:\n    async def save(self, db):\n        db.add(1)\n", "A().save({})"),
     "to a bound object": (

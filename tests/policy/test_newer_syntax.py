@@ -95,7 +95,7 @@ def test_an_interpreter_that_gives_no_answer_is_not_used(
 
 @needs_newer
 def test_the_newer_tree_is_the_same_as_ones_own() -> None:
-    for name in ("newer", "source", "fix"):
+    for name in ("newer", "source", "fixing"):
         text = Path(newer.__file__).with_name(f"{name}.py").read_text()
         read = newer.read_by_newest(text, SyntaxError("x"))
         # Places in f-strings are known better since 3.12, so only the nodes are compared.

@@ -15,7 +15,7 @@ from invoicing.toolkit.policy.migrations.rules import (
     one_history,
     reversible_migration,
 )
-from invoicing.toolkit.policy.migrations.schemas import names_apart, told_apart
+from invoicing.toolkit.policy.migrations.schemas import kept_apart, names_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ def check_steps(revisions: list[RevisionSteps]) -> list[PolicyFinding]:
 
 
 def by_schema(revisions: list[RevisionSteps]) -> list[RevisionSteps]:
-    """Give the revisions with their tables told apart, where several schemas have one's name."""
+    """Give the revisions with their tables kept apart, where several schemas have one's name."""
     names = names_apart(
         step for each in revisions for step in (*each.upgrade, *(each.downgrade or ()))
     )
@@ -59,8 +59,8 @@ def by_schema(revisions: list[RevisionSteps]) -> list[RevisionSteps]:
     return [
         replace(
             each,
-            upgrade=told_apart(each.upgrade, names),
-            downgrade=None if each.downgrade is None else told_apart(each.downgrade, names),
+            upgrade=kept_apart(each.upgrade, names),
+            downgrade=None if each.downgrade is None else kept_apart(each.downgrade, names),
         )
         for each in revisions
     ]

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
-from invoicing.toolkit.policy.migrations.schemas import names_apart, told_apart
+from invoicing.toolkit.policy.migrations.schemas import kept_apart, names_apart
 from invoicing.toolkit.policy.migrations.settings import MigrationSettings
 from invoicing.toolkit.policy.migrations.steps import RevisionSteps
 from invoicing.toolkit.policy.migrations.trace import Trace
@@ -147,11 +147,11 @@ class Revision:
         return 1, 1
 
     def run(self, node: FunctionNode) -> Trace:
-        """Follow one of its functions; tables of one name in several schemas are told apart."""
+        """Follow one of its functions; tables of one name in several schemas are kept apart."""
         if node.name not in self.runs:
-            told = copy(self.trace(node))
-            told.actions = list(told_apart(told.actions, self.apart))
-            self.runs[node.name] = told
+            trace = copy(self.trace(node))
+            trace.actions = list(kept_apart(trace.actions, self.apart))
+            self.runs[node.name] = trace
         return self.runs[node.name]
 
     def trace(self, node: FunctionNode) -> Trace:

@@ -46,14 +46,14 @@ def names_apart(actions: Iterable[Action]) -> frozenset[str]:
     )
 
 
-def told_apart(actions: Iterable[Action], names: frozenset[str]) -> tuple[Action, ...]:
+def kept_apart(actions: Iterable[Action], names: frozenset[str]) -> tuple[Action, ...]:
     """Return steps in which tables of these names are called by their schemas, too."""
     if not names:
         return tuple(actions)
-    return tuple(_told_apart(action, names) for action in actions)
+    return tuple(_kept_apart(action, names) for action in actions)
 
 
-def _told_apart(action: Action, names: frozenset[str]) -> Action:
+def _kept_apart(action: Action, names: frozenset[str]) -> Action:
     uses = tuple(
         (kind, _called(name, names) or name) if kind == "table" else (kind, name)
         for kind, name in action.uses

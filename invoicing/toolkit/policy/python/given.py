@@ -30,7 +30,7 @@ def find_given_sessions(project: Project) -> None:
         function.name
         for module in project.modules
         for function in module.functions
-        if function.positions
+        if function.untyped
     }
     calls = [
         (module, call)
@@ -44,6 +44,7 @@ def find_given_sessions(project: Project) -> None:
             break
         # What these hand on in turn.
         project.notes.pop("sessions", None)
+        project.notes.pop("says session", None)
 
 
 def _hand_on(project: Project, module: ModuleSyntax, call: CallSyntax, given: Given) -> bool:

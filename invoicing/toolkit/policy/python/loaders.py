@@ -45,11 +45,28 @@ def _used(project: Project) -> list[tuple[ModuleSyntax, CallSyntax, str]]:
         notes["used"] = [
             (module, call, loader)
             for module in project.modules
-            for call in module.calls
+            for call in _candidates(module)
             for loader in _loaders(project, module, call)
         ]
     used: list[tuple[ModuleSyntax, CallSyntax, str]] = notes["used"]
     return used
+
+
+def _candidates(module: ModuleSyntax) -> Iterator[CallSyntax]:
+    """Return the calls that may be of a loader, by a name of its own or by another one."""
+    others = {"map", "partial"}
+    for name, target in module.imports.items():
+        # `from sqlalchemy import select` is what it says.
+        if not (target.startswith("sqlalchemy.") and target.endswith(f".{name}")):
+            others.add(name)
+    for scope in module.functions:
+        others |= scope.choices.keys()
+        others |= {name for name, bound in scope.names.items() if isinstance(bound, str)}
+    for call in module.calls:
+        head, _, _ = call.callee.partition(".")
+        last = call.callee.rpartition(".")[2]
+        if last in LOADERS or head in others or "|" in call.callee or module.stars:
+            yield call
 
 
 def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[str]:
