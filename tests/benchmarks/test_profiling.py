@@ -122,7 +122,7 @@ async def test_recording_costs_little(
 # Sync shapes, each with the ratio that it may have: lazy loads and eager reads by psycopg, and
 # SQLAlchemy's Core on SQLite, of which a statement takes least.
 GOALS = {"lazy_loads": 1.25, "eager_with_reads": 1.25, "sqlite_core": 1.3}
-PARENTS, CHILDREN, ROUNDS = 30, 10, 5
+PARENTS, CHILDREN, ROUNDS, PAIRS = 30, 10, 3, 24
 
 
 class Parent(Base):
@@ -173,7 +173,7 @@ def factor_of(way: Callable[[Engine], float], engine: Engine) -> float:
     gc.collect()
     gc.freeze()
     try:
-        for _ in range(TURNS):
+        for _ in range(PAIRS):
             gc.collect()
             without = way(engine)
             gc.collect()
@@ -183,7 +183,7 @@ def factor_of(way: Callable[[Engine], float], engine: Engine) -> float:
             factors.append(recorded / without)
     finally:
         gc.unfreeze()
-    return median(factors[TURNS // 8 :])
+    return median(factors[PAIRS // 8 :])
 
 
 @pytest.mark.bench
