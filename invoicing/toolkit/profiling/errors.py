@@ -94,7 +94,7 @@ class ProfileSettingsError(UsageError):
 
 
 @error_of_fields
-class BaselineError(UsageError):
+class QueryBaselineError(UsageError):
     """A baseline cannot be read."""
 
     path: str
@@ -106,7 +106,7 @@ class BaselineError(UsageError):
 
 
 @error_of_fields
-class BaselineVersionError(UsageError):
+class QueryBaselineVersionError(UsageError):
     """A baseline is of another version of its format.
 
     Attributes:
