@@ -7,13 +7,20 @@ import json
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from time import process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import ForeignKey, create_engine, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 
 from invoicing.toolkit.profiling import record_queries
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
 
     from invoicing.db import Database
 
@@ -109,6 +117,104 @@ async def test_recording_costs_little(
         )
     (results_folder / "profiling.json").write_text(json.dumps(figures, indent=2))
     assert all(factor < LIMIT for _, _, factor in figures.values())
+
+
+# Sync shapes, each with the ratio that it may have: lazy loads and eager reads by psycopg, and
+# SQLAlchemy's Core on SQLite, of which a statement takes least.
+GOALS = {"lazy_loads_by_psycopg": 1.25, "eager_reads_by_psycopg": 1.25, "core_on_sqlite": 1.3}
+PARENTS, CHILDREN, ROUNDS, PAIRS = 30, 10, 3, 24
+
+
+class Parent(Base):
+    __tablename__ = "profiling_parent"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    children: Mapped[list[Child]] = relationship()
+
+
+class Child(Base):
+    __tablename__ = "profiling_child"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    parent_id: Mapped[int] = mapped_column(ForeignKey("profiling_parent.id"))
+
+
+def read(engine: Engine, *options: Any) -> float:
+    began = process_time()
+    for _ in range(ROUNDS):
+        with Session(engine) as session:
+            parents = session.scalars(select(Parent).options(*options)).all()
+            names = [(each.id, each.name) for parent in parents for each in parent.children]
+            assert len(names) == PARENTS * CHILDREN
+    return process_time() - began
+
+
+def lazy_loads_by_psycopg(engine: Engine) -> float:
+    return read(engine)
+
+
+def eager_reads_by_psycopg(engine: Engine) -> float:
+    return read(engine, selectinload(Parent.children))
+
+
+def core_on_sqlite(engine: Engine) -> float:
+    began = process_time()
+    with engine.connect() as connection:
+        for number in range(STATEMENTS):
+            connection.execute(select(Parent.name).where(Parent.id == number % PARENTS + 1)).all()
+    return process_time() - began
+
+
+def factor_of(way: Callable[[Engine], float], engine: Engine) -> float:
+    """Return the ratio of CPU time with the recorder to that without, of neighbours in turns."""
+    factors = []
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(PAIRS):
+            gc.collect()
+            without = way(engine)
+            gc.collect()
+            with record_queries(engine) as recorder:
+                recorded = way(engine)
+            assert recorder.lost == 0
+            factors.append(recorded / without)
+    finally:
+        gc.unfreeze()
+    return median(factors[PAIRS // 8 :])
+
+
+@pytest.mark.bench
+def test_recording_other_shapes_costs_little(
+    bench_server: URL, measured: Callable[..., None]
+) -> None:
+    server = create_engine(bench_server.set(drivername="postgresql+psycopg"))
+    sqlite = create_engine("sqlite://")
+    for engine in (server, sqlite):
+        with engine.begin() as connection:
+            Base.metadata.drop_all(connection)
+            Base.metadata.create_all(connection)
+        with Session(engine) as session, session.begin():
+            children = [[Child(name=f"child {n}") for n in range(CHILDREN)] for _ in range(PARENTS)]
+            session.add_all(Parent(name="parent", children=each) for each in children)
+    engines = {"core_on_sqlite": sqlite}
+    factors = {
+        way.__name__: factor_of(way, engines.get(way.__name__, server))
+        for way in (lazy_loads_by_psycopg, eager_reads_by_psycopg, core_on_sqlite)
+    }
+    for name, factor in factors.items():
+        what = f"CPU of recording (`record_queries`), {name.replace('_', ' ')}"
+        Console(width=120).print(f"{what}: {factor - 1:+.1%}")
+        missed = ", not reached" if factor >= GOALS[name] else ""
+        measured(what, f"{factor - 1:.0%} more", f"under {GOALS[name] - 1:.0%}{missed}")
+    with server.begin() as connection:
+        Base.metadata.drop_all(connection)
+    for engine in (server, sqlite):
+        engine.dispose()
+    # Of CPU time on a busy machine, as above.
+    assert all(factor < GOALS[name] + LIMIT - 1 for name, factor in factors.items())
 
 
 FEW, MANY = 20_000, 100_000

@@ -81,8 +81,33 @@ async def test_the_option_leads_from_the_statement_that_can_take_it(
         await session.run_sync(work)
     finding = only(recorder)
     assert finding.relationship == "Shelf.labels"
-    assert "defaultload(Book.shelf).selectinload(Shelf.labels)" in finding.fix
+    (fix,) = finding.fixes
+    assert str(fix) == "joinedload(Book.shelf).selectinload(Shelf.labels)"
     assert f":{line_of(work, 'session.scalars(top)')}" in finding.fix
+
+    def again(session: Session) -> None:
+        # In place of the chain that the program had.
+        for book in session.scalars(select(Book).options(eval(str(fix)))):
+            assert [label.word for label in book.shelf.labels]
+
+    async with record_queries(engine) as recorder, sessions() as session:
+        await session.run_sync(again)
+    assert recorder.findings == []
+    assert len(recorder.statements) == 2
+
+
+async def test_a_loader_with_criteria_of_its_own_is_left_as_it_is(
+    engine: AsyncEngine, sessions: Sessions
+) -> None:
+    def work(session: Session) -> None:
+        old = joinedload(Book.shelf.and_(Shelf.name != "")).lazyload(Shelf.labels)
+        for book in session.scalars(select(Book).options(old)):
+            assert book.shelf.labels
+
+    async with record_queries(engine) as recorder, sessions() as session:
+        await session.run_sync(work)
+    (fix,) = only(recorder).fixes
+    assert str(fix) == "defaultload(Book.shelf).selectinload(Shelf.labels)"
 
 
 async def test_a_product_says_how_many_times_too_many_rows_came(

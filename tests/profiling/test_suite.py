@@ -10,9 +10,9 @@ import pytest
 
 from invoicing.toolkit.profiling.baseline import Baseline
 from invoicing.toolkit.profiling.errors import (
-    BaselineError,
-    BaselineVersionError,
     ProfileSettingsError,
+    QueryBaselineError,
+    QueryBaselineVersionError,
 )
 from invoicing.toolkit.profiling.settings import read_settings
 
@@ -187,13 +187,13 @@ def test_what_warns_does_not_fail(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", BaselineError),
-        ("[]", BaselineError),
-        ("{}", BaselineError),
-        ('{"version": 1, "findings": [{}]}', BaselineError),
-        ('{"version": 1, "findings": 3}', BaselineError),
-        ('{"version": 2}', BaselineVersionError),
-        ('{"version": "1"}', BaselineVersionError),
+        ("", QueryBaselineError),
+        ("[]", QueryBaselineError),
+        ("{}", QueryBaselineError),
+        ('{"version": 1, "findings": [{}]}', QueryBaselineError),
+        ('{"version": 1, "findings": 3}', QueryBaselineError),
+        ('{"version": 2}', QueryBaselineVersionError),
+        ('{"version": "1"}', QueryBaselineVersionError),
     ],
 )
 def test_a_baseline_that_is_none_is_refused(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.files import write_whole
-from invoicing.toolkit.profiling.errors import BaselineError, BaselineVersionError
+from invoicing.toolkit.profiling.errors import QueryBaselineError, QueryBaselineVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +61,8 @@ class Baseline:
         """Read a baseline.
 
         Raises:
-            BaselineError: the file is not there, or is no baseline.
-            BaselineVersionError: another version of this package wrote it.
+            QueryBaselineError: the file is not there, or is no baseline.
+            QueryBaselineVersionError: another version of this package wrote it.
         """
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
@@ -70,11 +70,11 @@ class Baseline:
             rows = held["findings"] if version == VERSION else []
             entries = frozenset(map(_entry, rows))
         except FileNotFoundError:
-            raise BaselineError(str(path), "there is no such file") from None
+            raise QueryBaselineError(str(path), "there is no such file") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BaselineError(str(path), f"{type(error).__name__}: {error}") from None
+            raise QueryBaselineError(str(path), f"{type(error).__name__}: {error}") from None
         if version != VERSION:
-            raise BaselineVersionError(str(path), version, VERSION)
+            raise QueryBaselineVersionError(str(path), version, VERSION)
         return cls(path, entries)
 
     def stale(self, met: Iterable[BaselineEntry]) -> list[BaselineEntry]:

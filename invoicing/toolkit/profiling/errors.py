@@ -108,7 +108,7 @@ class ProfileSettingsError(UsageError):
 
 
 @error_of_fields
-class BaselineError(UsageError):
+class QueryBaselineError(UsageError):
     """A baseline cannot be read."""
 
     path: str
@@ -120,7 +120,7 @@ class BaselineError(UsageError):
 
 
 @error_of_fields
-class BaselineVersionError(UsageError):
+class QueryBaselineVersionError(UsageError):
     """A baseline is of another version of its format.
 
     Attributes:

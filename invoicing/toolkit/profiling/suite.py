@@ -137,7 +137,7 @@ def suite_of(
 
     Raises:
         ProfileSettingsError: the settings cannot be meant.
-        BaselineError: the baseline cannot be read.
+        QueryBaselineError: the baseline cannot be read.
     """
     settings = read_settings(root)
     path = root / baseline if baseline else settings.baseline

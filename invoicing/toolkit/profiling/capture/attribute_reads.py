@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import DEFAULT_STATE_ATTR as STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,22 +31,30 @@ LOCK = threading.Lock()
 class Watched:
     """A descriptor in front of a mapped attribute's own."""
 
-    __slots__ = ("attribute", "seen")
+    __slots__ = ("attribute", "name", "seen")
 
     def __init__(self, attribute: InstrumentedAttribute[Any]) -> None:
         self.attribute = attribute
+        # What is there is taken from where the attribute itself takes it: a call less.
+        own = type(attribute).__get__ is InstrumentedAttribute.__get__
+        self.name = attribute.key if own and attribute.impl.supports_population else None
         # One for each recording; replaced as a whole, as other threads may be walking through it.
         self.seen: tuple[Seen, ...] = ()
 
     def __get__(self, instance: object, owner: Any = None) -> Any:
         if instance is None:
             return self.attribute.__get__(None, owner)
-        state = instance_state(instance)
-        key = state.key
-        if key is not None:
-            for seen in self.seen:
-                if len(seen) < NOTED:
-                    seen.add((state.session_id, key[1]))
+        values = instance.__dict__
+        state = values.get(STATE)
+        if state is not None:
+            key = state.key
+            if key is not None:
+                for seen in self.seen:
+                    if len(seen) < NOTED:
+                        seen.add((state.session_id, key[1]))
+            name = self.name
+            if name in values:
+                return values[name]
         return self.attribute.__get__(instance, owner)
 
     def __set__(self, instance: object, value: object) -> None:

@@ -59,6 +59,7 @@ class Capture:
         connections_opened: connections made by the recorded code.
         left_out: units of work that were not in the sample.
         making: for each thread the statement whose rows were fetched last.
+        runs: the statement of each run of a query, which its objects have the number of.
         attribute_reads: what the program has read of the objects it loaded.
         allowances: the blocks of `allow` that were entered.
         invoked: the SQLAlchemy statements that came again.
@@ -94,7 +95,7 @@ class Capture:
         self._statements: list[Statement] | None = None
         self._wires: dict[int, ConnectionTraffic] = {}
         self._units: dict[Connection, Unit] = {}
-        self._runs: dict[int, PendingStatement] = {}
+        self.runs: dict[int, PendingStatement] = {}
         self._filling: WeakKeyDictionary[InstanceState[Any], PendingStatement] = WeakKeyDictionary()
         self._running: dict[ExecutionContext, PendingStatement] = {}
         self._tasks: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
@@ -123,7 +124,7 @@ class Capture:
             pending.made_at = perf_counter_ns()
             # The state keeps the number of the run that made it; what a flush returns is no run.
             if context is not None:
-                self._runs[context.runid] = pending
+                self.runs[context.runid] = pending
             if pending.only_row:
                 pending.only_key = state.key
 
@@ -132,7 +133,7 @@ class Capture:
     ) -> None:
         """Note that an object that was there has just been filled of a row, as a whole or not."""
         self.made(state, context)
-        pending = self._runs.get(context.runid) if context is not None else None
+        pending = self.runs.get(context.runid) if context is not None else None
         # Of columns that are loaded later `before` has noted it.
         if pending is not None and not pending.fills:
             self._filling[state] = pending
@@ -149,7 +150,7 @@ class Capture:
     def _source_of(self, state: InstanceState[Any] | None) -> PendingStatement | None:
         if state is None:
             return None
-        made = self._runs.get(state.runid) if state.runid is not None else None
+        made = self.runs.get(state.runid) if state.runid is not None else None
         source = self._filling.get(state, made)
         return None if source is not None and source.fills else source
 
@@ -199,7 +200,7 @@ class Capture:
             return
         pending = PendingStatement(text, unit.transaction, unit.wire, self)
         pending.lines = self._finder.find(text)
-        pending.since = self._since(context)
+        pending.since = self._since(context)  # what tells two equal statements apart
         pending.load_cause = load_cause = load_cause_of(context)
         if load_cause is not None and load_cause.is_column_load:
             self._keep_source(pending, context)
@@ -230,7 +231,6 @@ class Capture:
         pending.began = perf_counter_ns()
 
     def _since(self, context: ExecutionContext) -> tuple[int, int, int]:
-        # What tells two equal statements apart: who sends them, and what has happened so far.
         who = waiter()
         if renews(context):
             self.waited(who)
@@ -358,7 +358,7 @@ class Capture:
         for wire in self._wires.values():
             wire.release()
         self._statements = self.statements
-        held = (self.making, self._units, self._running, self._columns, self._runs, self._filling)
+        held = (self.making, self._units, self._running, self._columns, self.runs, self._filling)
         for kept in (self._pending, *held, self._tasks):
             kept.clear()
 

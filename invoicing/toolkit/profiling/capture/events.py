@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import get_ident
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Engine, event
@@ -23,6 +25,8 @@ from invoicing.toolkit.profiling.capture.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy.orm import InstanceState, QueryContext
 
 HERE: ContextVar[tuple[Capture, ...]] = ContextVar("invoicing_profiling", default=())
 
@@ -128,6 +132,8 @@ class Ear:
 
     def _listener(self, heard: Callable[..., None], by_all: bool) -> Callable[..., None]:
         here = HERE.get
+        if heard is Capture.made:
+            return self._listener_to_loads()
 
         def listener(*args: Any) -> None:
             captures = self.captures
@@ -140,6 +146,25 @@ class Ear:
                         heard(capture, *args)
                     except Exception:
                         capture.lose()
+
+        return listener
+
+    def _listener_to_loads(self) -> Callable[..., None]:
+        # Called for every object: as short as it can be.
+        here, thread = HERE.get, get_ident
+
+        def listener(state: InstanceState[Any], context: QueryContext | None) -> None:
+            concerned: Iterable[Capture] = here()
+            if self._everywhere:
+                concerned = {*concerned, *self._everywhere}
+            for capture in concerned:
+                pending = capture.making.get(thread())
+                if pending is not None:
+                    pending.made_at = perf_counter_ns()
+                    if context is not None:
+                        capture.runs[context.runid] = pending
+                    if pending.only_row:
+                        pending.only_key = state.key
 
         return listener
 

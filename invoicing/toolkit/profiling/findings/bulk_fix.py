@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, bindparam, inspect, select
+from sqlalchemy import BindParameter, Column, ColumnElement, bindparam, inspect, select, tuple_
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import Delete, Update
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
@@ -33,12 +33,13 @@ class BulkFix:
 
     Attributes:
         statement: the statement.
-        place: which of the comparisons of the original was for each.
+        place: which of the comparisons of the original was for each; of a key of several columns
+            they are all, and its values are tuples.
         at: the line that sent the original for each value.
     """
 
     statement: Any
-    place: int
+    place: int | None
     at: Caller | None = None
 
     def __str__(self) -> str:
@@ -46,8 +47,9 @@ class BulkFix:
 
     def value_in(self, statement: object, parameters: dict[str, Any]) -> object:
         """Return the value for which the program sent an original, with its parameters."""
-        compared: Any = comparisons(statement)[self.place].right
-        return parameters.get(compared.key, compared.effective_value)
+        compared: list[Any] = [term.right for term in comparisons(statement)]
+        values = [parameters.get(each.key, each.effective_value) for each in compared]
+        return tuple(values) if self.place is None else values[self.place]
 
 
 def bulk_form(text: str, statement: object, differing: list[int], at: Caller | None) -> list[Any]:
@@ -65,14 +67,15 @@ def bulk_form(text: str, statement: object, differing: list[int], at: Caller | N
 
 
 def bulk_get(entity: Any, at: Caller | None, *, locks: bool) -> list[Any]:
-    """Return the fix for `session.get()` of a class with a key of one column, in a list."""
+    """Return the fix for `session.get()` of a class, in a list."""
     key: Any = inspect(entity).primary_key if entity is not None else ()
-    if len(key) != 1:
+    if not key:
         return []
-    statement: Any = select(entity).where(key[0].in_(bindparam(VALUES, expanding=True)))
+    compared = key[0] if len(key) == 1 else tuple_(*key)
+    statement: Any = select(entity).where(compared.in_(bindparam(VALUES, expanding=True)))
     if locks:
-        statement = statement.order_by(key[0]).with_for_update()
-    return [BulkFix(statement, 0, at)]
+        statement = statement.order_by(*key).with_for_update()
+    return [BulkFix(statement, 0 if len(key) == 1 else None, at)]
 
 
 _EQUAL = ParameterRole.EQUAL

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.profiling.findings.evidence import Source
 from invoicing.toolkit.profiling.findings.fix import Fix, OptionStep
+from invoicing.toolkit.profiling.findings.source_code import module_of
 from invoicing.toolkit.profiling.statement import Cause
 
 if TYPE_CHECKING:
@@ -32,14 +33,16 @@ def fix_for(
     """Return the fix for a relationship or column of what `entity` says, reached by `before`."""
     at = first.caller if first is not None else None
     name = loader or ("selectinload" if tree else loader_of(step, entity))
-    path = (*before, OptionStep(name, step))
     top = first.entities[0] if first is not None and first.entities else None
     root = None
+    path = (*before, OptionStep(name, step))
     if top is not None and top.alias:
         root = _name_of_alias(at, top.entity) or f"aliased({top.entity})"
         part = path[0].step.owner
         if part is not None and top.mapped is not part and issubclass(part, top.mapped or part):
             root = f"{root}.{part.__name__}"
+    elif at is not None:
+        path = (*(_as_written(at, each) for each in before), path[-1])
     subclass = None
     if entity is not None and entity.mapped is not None and step.owner is not None:
         below = step.owner is not entity.mapped and issubclass(step.owner, entity.mapped)
@@ -51,6 +54,31 @@ def fix_for(
 def standing(steps: tuple[PathStep, ...]) -> tuple[OptionStep, ...]:
     """Return the way along loaders that the program has asked for, leaving each as it is."""
     return tuple(OptionStep("defaultload", step) for step in steps)
+
+
+# Loaders that say nothing but what to load: written once more they change nothing.
+_PLAIN = ("selectinload", "joinedload", "subqueryload", "immediateload")
+
+
+def _as_written(at: Caller, standing: OptionStep) -> OptionStep:
+    """Return a step as the program's chain has it, so that the fix can stand in its place too.
+
+    Only where the function of the statement names its loader once, and without criteria or settings
+    of its own: those are kept by `defaultload`.
+    """
+    if standing.loader != "defaultload" or standing.step.of is not None:
+        return standing
+    module, lines = module_of(at.file), linecache.getlines(at.file)
+    function = module.function_at(at.line)
+    if function is not None:
+        lines = lines[function.lineno - 1 : function.end_lineno]
+    named = rf"\b(\w+)\(\s*(?:\w+\.)?{re.escape(standing.step.relationship)}\b\s*(\)?)"
+    found = {match.groups() for match in re.finditer(named, "".join(lines))}
+    loaders = {loader for loader, _ in found if "load" in loader or loader == "contains_eager"}
+    if len(loaders) != 1 or not loaders <= {*_PLAIN}:
+        return standing
+    (loader,) = loaders
+    return standing._replace(loader=loader) if (loader, "") not in found else standing
 
 
 def loader_of(step: PathStep, entity: EntityRows | None = None) -> str:
