@@ -78,7 +78,7 @@ def revisions(
     if as_json:
         echo_json(json.dumps(_facts(found), indent=2, ensure_ascii=False))
     else:
-        _show(target, found)
+        _show(target, found, type_)
 
 
 def _facts(found: RenameRevisions) -> dict[str, object]:
@@ -97,7 +97,7 @@ def _revision(revision: Revision) -> dict[str, object]:
     return {"id": revision.id, "path": str(revision.path), "written": revision.written}
 
 
-def _show(target: Target, found: RenameRevisions) -> None:
+def _show(target: Target, found: RenameRevisions, type_: str | None) -> None:
     for revision in (found.expand, found.contract):
         verb = "Wrote" if revision.written else "There already:"
         _say(f"{verb} {_short(revision.path)}")
@@ -105,11 +105,13 @@ def _show(target: Target, found: RenameRevisions) -> None:
         _say(f"Add to {_short(found.env)}: {found.env_needs}")
     _say(f"1. alembic upgrade {found.expand.id}")
     change = found.change
+    maps = f"maps {target.new}" if type_ is None else f"maps {target.new} as {type_}"
     if change is None:
-        _say(f"2. Deploy the code that maps {target.new}")
+        _say(f"2. Deploy the code that {maps}")
     else:
         place = f"{_short(change.path)}:{change.line}, {change.model}"
-        _say(f"2. Deploy the code that maps {target.new} ({place}):")
+        also = "" if type_ is None else f", and its type there becomes {type_}"
+        _say(f"2. Deploy the code that {maps} ({place}{also}):")
         for sign, text in (("-", change.old), ("+", change.new)):
             for line in text.splitlines():
                 _say(f"{sign} {line}")

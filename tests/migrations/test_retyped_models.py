@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.migrations.foreign import ForeignProject, make_foreign
 from tests.migrations.test_autogenerate import (
     BASE,
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 __all__ = ["project", "url"]
-SHOP_BASE = BASE.replace("import ForeignKey", "import BigInteger, Numeric, String, ForeignKey")
+SHOP_BASE = BASE.replace(
+    "import ForeignKey", "import BigInteger, Numeric, String, Text, ForeignKey"
+)
 SHOP = """
 
 class Member(Base):
@@ -181,3 +185,19 @@ def test_a_name_and_a_type_change_in_one(url: URL, tmp_path: Path) -> None:
     project.alembic(*CONFIRM, "downgrade", "-2")
     assert found(url, OLD) == []
     assert str(run(url, "SELECT sum(fee) FROM loan")) == "2010.00"
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type")
+def test_a_type_that_sqlalchemy_does_not_know_is_taken_for_the_models(
+    url: URL, tmp_path: Path
+) -> None:
+    project = make_foreign(tmp_path / "shop", url.set(drivername="postgresql+psycopg"))
+    begin(project, url)
+    run(url, "ALTER TABLE loan ADD note xml")
+    note = "note2: Mapped[str | None] = mapped_column(Text, {})"
+    project.model(shop(fee=f"{OLD_FEE}\n    {note.format('')}"), SHOP_BASE)
+    assert "is that a rename?" in project.alembic("check", code=1)
+    for hint in ('"renamed_from": "note"', '"retyped_from": "xml"'):
+        info = f'info={{"renamed_from": "note", {hint}}}'
+        said = found(url, shop(fee=f"{OLD_FEE}\n    {note.format(info)}"))
+        assert [change[0] for change in said] == ["expand_rename", "contract_rename"]

@@ -196,13 +196,32 @@ async def test_what_a_run_refuses_a_script_refuses(
     await make(url, "int", "1, 2")
     await execute(url, *([also] if also else []))
     before = await fetch(url, SHAPE.format("loan"))
-    for number, new in enumerate((None, "fee_new")):
+    # A column of the type alone that has it already is left as it is.
+    names = ("fee_new",) if case == "the same" else (None, "fee_new")
+    for number, new in enumerate(names):
         config = make_project(tmp_path / f"project{number}", *steps(new, **types))
         failed = psql(url, write_script(config, "001:003"))
         assert said in failed.stderr, failed.stderr
         assert failed.returncode
         assert await fetch(url, SHAPE.format("loan")) == before
         assert await version(url) == "001"
+
+
+async def test_a_type_that_is_there_and_a_table_without_rows_need_nothing(
+    empty_database_url: URL, tmp_path: Path
+) -> None:
+    url = empty_database_url
+    await make(url, "int", "1")
+    there = make_project(tmp_path / "there", *steps(None, type_="integer"))
+    before = await fetch(url, SHAPE.format("loan"))
+    ran(url, there, "001:003")
+    assert await fetch(url, SHAPE.format("loan")) == before
+    await execute(url, "DELETE FROM loan", "UPDATE alembic_version SET version_num = '001'")
+    config = make_project(tmp_path / "empty", *steps(None, type_="bigint"))
+    ran(url, config, "001:003", confirm=None)
+    await execute(url, "UPDATE alembic_version SET version_num = '001'")
+    ran(url, config, "001:003", confirm=None)
+    assert "fee bigint" in await fetch(url, SHAPE.format("loan"))
 
 
 async def test_one_change_is_not_ended_as_another(empty_database_url: URL, tmp_path: Path) -> None:

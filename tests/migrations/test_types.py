@@ -65,7 +65,7 @@ def test_the_written_revisions_say_how_and_run(url: URL, tmp_path: Path) -> None
     names = ("loan", "fee", "fee_euro")
     given = ("--type", "numeric(12,2)", "--using", "fee / 100.0", "--back", "fee_euro * 100")
     assert "give --type too" in revisions(project, *names, *given[2:], code=2)
-    revisions(project, *names, *given)
+    assert "and its type there becomes numeric(12,2)" in revisions(project, *names, *given)
     files = {name: text for name, text in project.files().items() if name not in before}
     expand, contract = sorted(files.values(), key=lambda text: "DESTRUCTIVE" in text)
     for text in (expand, contract):

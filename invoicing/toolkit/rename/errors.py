@@ -181,8 +181,13 @@ class ConfirmationError(UsageError):
     message = (
         "cannot contract {target}: {lost}, and was not confirmed. Nothing was dropped. Confirm "
         "with: {expected} (alembic -x {self.argument} upgrade head; --confirm {self.quoted} with "
-        "invoicing rename contract or invoicing db upgrade)"
+        "{self.command} or invoicing db upgrade)"
     )
+
+    @property
+    def command(self) -> str:
+        """The command that contracts it by itself."""
+        return f"invoicing {'rename' if ' -> ' in self.target else 'retype'} contract"
 
     @property
     def argument(self) -> str:

@@ -14,7 +14,6 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Options, Phase, Rename, Target
 from invoicing.toolkit.rename.errors import RenameBlockedError, RenameRefusedError
 from invoicing.toolkit.rename.names import quote
-from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
 from tests.conftest import execute
 from tests.rename.bills import renaming, verified
 from tests.rename.faults import connected
@@ -258,12 +257,6 @@ async def test_two_columns_that_no_rename_made_are_refused_by_the_plan(table: UR
     await execute(table, "ALTER TABLE bill ADD amount_cents bigint")
     async with renaming(table, **CENTS) as rename:
         assert "name-taken" in {refusal.slug for refusal in (await rename.plan()).refusals}
-
-
-async def test_a_rehearsal_knows_no_types(table: URL) -> None:
-    async with renaming(table, **CENTS) as rename:
-        with pytest.raises(UsageError, match="--type"):
-            await rehearse(rename)
 
 
 async def test_names_that_need_quotes_are_those_of_an_expression_too(table: URL) -> None:

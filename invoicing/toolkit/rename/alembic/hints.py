@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
+from sqlalchemy.types import NullType
 
 from invoicing.toolkit.rename.alembic.hint import RENAMED_FROM, RETYPED_FROM, WAYS
 from invoicing.toolkit.rename.alembic.ops import sql_type
@@ -146,7 +147,8 @@ def _read_table(
         made = HintedRename(key, table.schema, old, new, column.type, bool(was.nullable))
         if not _same_type(context, was, column):
             ways = {name: column.info[name] for name in WAYS if name in column.info}
-            made = replace(made, type=was.type, conversion={"type_": sql_type(column.type)} | ways)
+            known = column.type if isinstance(was.type, NullType) else was.type
+            made = replace(made, type=known, conversion={"type_": sql_type(column.type)} | ways)
         hints.renames.append(made)
     _ask(context, table, changes, taken, hints)
 
@@ -213,4 +215,7 @@ def _ask(
 def _same_type(context: AutogenContext, dropped: Column[Any], added: Column[Any]) -> bool:
     if context.opts.get("compare_type") is False:
         return True
+    if isinstance(dropped.type, NullType):
+        # SQLAlchemy does not know it, as xml: the model says whether it stays.
+        return added.info.get(RETYPED_FROM) is None
     return not context.migration_context.impl.compare_type(dropped, added)

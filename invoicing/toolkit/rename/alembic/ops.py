@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpac
 from alembic.operations import MigrateOperation, Operations
 from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import CompileError
 
 from invoicing.toolkit.rename.model import Options, Target
 from invoicing.toolkit.rename.names import Names, working_name
@@ -104,10 +105,13 @@ class RenameOp(MigrateOperation):
 
 
 def sql_type(given: str | TypeEngine[Any]) -> str:
-    """Return a type as SQL names it."""
+    """Return a type as SQL names it; one that SQLAlchemy does not know, as Python shows it."""
     if isinstance(given, str):
         return given
-    text = str(given.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    try:
+        text = str(given.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    except CompileError:
+        return repr(given)
     return text if '"' in text else text.lower()
 
 

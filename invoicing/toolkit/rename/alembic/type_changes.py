@@ -18,7 +18,7 @@ from alembic.autogenerate import renderers
 from alembic.operations import ops
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import NULLTYPE
+from sqlalchemy.types import NULLTYPE, NullType
 
 from invoicing.toolkit.rename.alembic.hint import RETYPED_FROM, WAYS
 from invoicing.toolkit.rename.alembic.ops import sql_type
@@ -229,7 +229,7 @@ def type_problem(
     """Return why the type cannot be changed as a model says."""
     said, there = str(info[RETYPED_FROM]), sql_type(was)
     connection = context.connection
-    if connection is None:
+    if connection is None or isinstance(was, NullType):
         return None
     with suppress(DBAPIError), connection.begin_nested():  # older servers raise for no type's name
         if connection.scalar(_SAME, {"was": said, "now": there}):

@@ -117,6 +117,13 @@ def is_over(names: Names) -> str:
         f"noted.phase = {literal(Phase.CONTRACTED)} AND noted.conversion -> 'asked' = {asked}"
         " AND noted.conversion -> 'new' ->> 'type' = col.type"
     )
+    type_ = literal(str(made.asked["type"]))
+    # Of an empty table nothing is kept; and a table of later code has never had another type.
+    never = (
+        f"noted.phase IS NULL AND to_regtype({type_}) = col.type_oid AND (col.type = {type_}"
+        f" OR strpos({type_}, '(') = 0 AND col.type = format_type(col.type_oid, NULL))"
+    )
+    done = done if made.scaled else f"{done} OR {never}"
     return f"coalesce(NOT there AND ({done}), false)"
 
 
