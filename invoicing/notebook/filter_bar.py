@@ -33,7 +33,12 @@ _TYPING = 0.25
 # An option of the value None is shown as a blank.
 _ALL = ("all", "")
 # Whole months, the last of them up to the last day.
-_PERIODS = [("days as given", 0), *((f"last {months} months", months) for months in (3, 6, 12, 24))]
+_EVER = -1
+_PERIODS = [
+    ("days as given", 0),
+    *((f"last {months} months", months) for months in (3, 6, 12, 24)),
+    ("all days", _EVER),
+]
 
 
 class FilterBar:
@@ -87,7 +92,9 @@ class FilterBar:
             (
                 months
                 for _, months in _PERIODS
-                if months and self._last_day and since == months_before(self._last_day, months - 1)
+                if months > 0
+                and self._last_day
+                and since == months_before(self._last_day, months - 1)
             ),
             0,
         )
@@ -166,7 +173,10 @@ class FilterBar:
         if self._is_filling or not change["new"]:
             return
         last = self._last_day or datetime.now(UTC).date()
-        self._fill_days(months_before(last, change["new"] - 1), last)
+        if change["new"] == _EVER:
+            self._fill_days(None, None)
+        else:
+            self._fill_days(months_before(last, change["new"] - 1), last)
         self._changed()
 
     def _take_days(self, _: object) -> None:

@@ -132,6 +132,8 @@ async def test_a_period_is_whole_months_up_to_the_last_day(database: Database) -
     assert page.bar.period.value == 6
     page.bar.period.value = 24
     assert (page.bar.since.value, page.bar.until.value) == (date(2024, 7, 1), date(2026, 6, 30))
+    page.bar.period.value = -1
+    assert (page.bar.since.value, page.bar.until.value) == (None, None)
     page.bar.since.value = date(2024, 1, 1)
     assert page.bar.period.value == 0
     assert page.bar.since.value == date(2024, 1, 1)
