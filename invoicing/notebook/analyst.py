@@ -65,7 +65,7 @@ class AnalystPage:
     ) -> None:
         self._database = database
         self._callbacks = Callbacks(spoken=True)
-        self._asked = self._beats = 0
+        self._asked = self._beats = self._pending = 0
         self._read_at: datetime | None = None
         self._away = self._failed = False
         self.message = self._callbacks.message
@@ -98,7 +98,12 @@ class AnalystPage:
         self._callbacks.start(self._tried(work))
 
     async def _tried(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do what was asked for; while the database is away, say so and try again."""
+        """Do what was asked for; while the database is away, say so and try again.
+
+        Until it is answered nothing can be saved: it would be what was asked for before.
+        """
+        self._pending += 1
+        self.answer.add_class("page-waiting")
         try:
             await work()
         except Exception as error:
@@ -110,6 +115,10 @@ class AnalystPage:
             if not self._away:
                 self._away = True
                 self._callbacks.start(self._try_again())
+        finally:
+            self._pending -= 1
+            if not self._pending:
+                self.answer.remove_class("page-waiting")
 
     async def _try_again(self) -> None:
         wait = 0.0
