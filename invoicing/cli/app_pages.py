@@ -45,7 +45,9 @@ def write_pages(folder: Path, target: str, *, as_of: str) -> list[PageLink]:
     )
     links = [PageLink(*link) for link in zip(_NAMES, titles, summaries, strict=True)]
     for link, notebook in zip(links, (account, portfolio, board), strict=True):
-        cells = [_text(f"[All pages](../../)\n\n# {link.title}")]
+        # Else Voila's links open a new tab, and the page here keeps its kernel.
+        back = '<a href="../../" target="_self">All pages</a>'
+        cells = [_text(f"{back}\n\n# {link.title}")]
         cells += [_guarded(cell, as_of) for cell in notebook.cells]
         page = _new([_code("from invoicing.notebook.pages import Page\npage = Page()"), *cells])
         nbformat.write(page, folder / f"{link.name}.ipynb")

@@ -32,7 +32,8 @@ _UNTRACKED = [
     *("display_data", "update_display_data", "execute_input", "execute_result"),
 ]
 _STYLE = """
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
+:root { color-scheme: light dark; background: Canvas; color: CanvasText;
+  font-family: system-ui, sans-serif; line-height: 1.5 }
 main { max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
 li { margin: 1rem 0 } a { font-size: 1.15rem }
 """
@@ -74,11 +75,12 @@ class Index(JupyterHandler):
 class EndKernel(VoilaShutdownKernelHandler):  # type: ignore[misc]
     """Ends the kernel of a page that is left: a browser's beacon has no XSRF header.
 
-    The id of a kernel is random, and known to its own page alone.
+    A page of another site may send a beacon as well, and is refused by its origin, as for every
+    part of the API. Besides, the id of a kernel is random, and known to its own page alone.
     """
 
     def check_xsrf_cookie(self) -> None:
-        """Ask for the login alone."""
+        """Ask for the login and the origin alone, which others do."""
 
 
 class App(Voila):  # type: ignore[misc]

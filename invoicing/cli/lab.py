@@ -13,7 +13,7 @@ import typer
 
 from invoicing.cli.files import writable
 from invoicing.cli.output import console
-from invoicing.cli.working_copy import LEFT_OUT, update_copy
+from invoicing.cli.working_copy import LEFT_OUT, trust, update_copy
 from invoicing.errors import MissingExtraError, UsageError
 from invoicing.folders import notebooks_folder
 
@@ -53,7 +53,9 @@ def init(
             f"cannot make {folder}: {reason}. Nothing was kept. Name another: invoicing init NAME"
         )
         raise UsageError(message) from None
-    count = len(list(folder.glob("*.ipynb")))
+    notebooks = list(folder.glob("*.ipynb"))
+    trust(notebooks)
+    count = len(notebooks)
     console.print(
         f"{count} notebooks in {folder}. Next: invoicing lab", markup=False, highlight=False
     )

@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -73,6 +74,9 @@ def dashboard(
     csv: Annotated[
         bool, typer.Option("--csv", help="Also each account's invoices of these months as CSV.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also each page as PDF, by chromium, Chrome or Edge.")
+    ] = False,
     parameter: Parameters = None,
 ) -> None:
     """Write the dashboard notebook of one account or many as pages for the customers.
@@ -93,6 +97,9 @@ def dashboard(
         check_as_of(as_of)
     today = date.fromisoformat(as_of) if as_of else datetime.now().astimezone().date()
     chosen = _filter(today, months, own)
+    from invoicing.report import find_browser, write_index, write_invoices
+
+    browser = find_browser() if pdf else ""
     url = database_url()
     single = len(accounts or []) == 1 and not (from_file or everybody)
     names, unknown = asyncio.run(
@@ -101,10 +108,10 @@ def dashboard(
     for message in unknown:
         errors.print(message, style="red")
     paths = _paths(list(names), out, single=single)
-    from invoicing.report import write_index, write_invoices
-
     parameters = own | {"months": months, "as_of": today.isoformat()}
     written = _write(paths, url, parameters, names, jobs, internal) if paths else []
+    if pdf:
+        written = _printed(written, browser, jobs)
     if csv:
         done = {report.account_id: report.path for report in written if report.error is None}
         asyncio.run(write_invoices(done, url, chosen))
@@ -115,8 +122,8 @@ def dashboard(
         errors.print(
             f"{report.account_id}: {report.error}", style="red", markup=False, highlight=False
         )
-    count, asked = len(written) - len(failed), len(written) + len(unknown)
-    console.print(f"{count:,} of {asked:,} written: {out}", markup=False, highlight=False)
+    whole, asked = len(written) - len(failed), len(written) + len(unknown)
+    console.print(f"{whole:,} of {asked:,} written: {out}", markup=False, highlight=False)
     if failed or unknown:
         sys.exit(1)
 
@@ -252,6 +259,26 @@ def _write(
             internal=internal,
             progress=progress,
         )
+
+
+def _printed(written: list[Written], browser: str, jobs: int) -> list[Written]:
+    """Print the pages that are there, and return what became of each."""
+    from invoicing.report import write_pdfs
+
+    pages = [report.path for report in written if report.error is None]
+    with shown_progress() as show:
+        show(ProgressStep("PDF", 0, len(pages)))
+        done = count(1)
+        failed = write_pdfs(
+            pages,
+            browser,
+            jobs=jobs,
+            progress=lambda: show(ProgressStep("PDF", next(done), len(pages))),
+        )
+    return [
+        report._replace(error=failed[report.path]) if report.path in failed else report
+        for report in written
+    ]
 
 
 async def _existing(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from hashlib import sha256
-from pathlib import Path
-from typing import NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 # What each file was when it was copied, by its path in the folder.
 _COPIED = ".copied.json"
@@ -48,7 +53,27 @@ def update_copy(source: Path, folder: Path) -> Updated:
         copied[name] = new
         done.written.append(name)
     manifest.write_text(json.dumps(copied, indent=1))
+    trust([folder / name for name in done.written])
     return done
+
+
+def trust(paths: Iterable[Path]) -> None:
+    """Sign notebooks as `jupyter trust` does, for whoever copies them: their outputs are ours.
+
+    JupyterLab shows those of a notebook that is not signed without their styles; and one whose
+    cells did not all run here is not signed when it is saved, so that after the page is loaded
+    again no widget is shown.
+    """
+    if find_spec("nbformat") is None:
+        return
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    with suppress(OSError):  # no folder to keep signatures in: they are shown, but plain
+        notary = NotebookNotary()
+        for path in paths:
+            if path.suffix == ".ipynb":
+                notary.sign(nbformat.read(path, as_version=4))
 
 
 def _said(path: Path) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from invoicing.money import format_money
-from invoicing.notebook.callbacks import Callbacks
+from invoicing.notebook import board
+from invoicing.notebook.callbacks import Callbacks, is_away, reason_of
 from invoicing.notebook.figures import HeadlineFigures
 from invoicing.notebook.filter_bar import FilterBar
-from invoicing.notebook.invoice_table import InvoiceTable, page_html
+from invoicing.notebook.invoice_table import MOST_EXPORTED, InvoiceTable, page_html
 from invoicing.notebook.plots import plot_ageing, plot_billed_and_paid, plot_statuses
 from invoicing.notebook.tables import Table
 from invoicing.services import (
@@ -32,18 +35,24 @@ from invoicing.services import (
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import date
     from uuid import UUID
 
     from invoicing.db import Database
 
 MOST_LISTED = 500
+# Seconds between two tries while the database is away, between two signs of life of the kernel,
+# and without such a sign until the page says that there is none.
+_AGAIN, _BEAT, _PATIENCE = 2.0, 4.0, 15.0
 
 
 class AnalystPage:
     """One account's invoices, narrowed down by a bar, with the lines of the one chosen.
 
-    Each part is one call of a service; what goes wrong is said below the bar.
+    Each part is one call of a service; what goes wrong is said below the bar. While the database
+    is away, what was read before is greyed, and it is tried again until it answers. A page whose
+    kernel has ended, or is busy, says that by itself.
 
     Args:
         database: read from, and left open: the page needs it for the next click.
@@ -55,25 +64,90 @@ class AnalystPage:
         self, database: Database, *, since: date | None = None, until: date | None = None
     ) -> None:
         self._database = database
-        self._callbacks = Callbacks()
-        self._asked = 0
+        self._callbacks = Callbacks(spoken=True)
+        self._asked = self._beats = self._pending = 0
+        self._read_at: datetime | None = None
+        self._away = self._failed = False
         self.message = self._callbacks.message
-        self.bar = FilterBar(database, lambda: self._callbacks.start(self._refresh()))
+        self.bar = FilterBar(database, lambda: self._start(self._refresh))
         self.bar.set_days(since, until)
         self.figures, self.lines = page_html(), page_html()
         self.months, self.statuses, self.ages = page_html(), page_html(), page_html()
-        self.invoices = InvoiceTable(lambda id_: self._callbacks.start(self._show_lines(id_)))
-        self.bar.search.observe(
-            lambda _: self._callbacks.start(self._find(typing=True)), names="value"
+        self.seen = ipywidgets.HTML()
+        self.invoices = InvoiceTable(
+            lambda id_: self._start(lambda: self._show_lines(id_)),
+            lambda: self._start(self._export_all),
         )
-        parts = [self.bar.widget, self.message, self.figures, self.invoices.widget, self.lines]
-        plots = [self.months, self.statuses, self.ages]
-        self.widget = ipywidgets.VBox([*parts, *plots])
+        self.bar.search.observe(
+            lambda _: self._start(lambda: self._find(typing=True)), names="value"
+        )
+        parts = [self.figures, self.invoices.widget, self.lines]
+        self.answer = ipywidgets.VBox([*parts, self.months, self.statuses, self.ages])
+        self.answer.add_class("page-answer")
+        above = [ipywidgets.HTML(board.style()), self.bar.widget, self.message, self.seen]
+        self.widget = ipywidgets.VBox([*above, self.answer])
+        self.widget.add_class("invoicing-page")
 
     async def open(self, account_id: UUID | None = None) -> ipywidgets.VBox:
         """Show an account, else the first by name, and return the widget."""
-        await self._callbacks.reported(self._begin(account_id))
+        await self._callbacks.reported(self._tried(lambda: self._begin(account_id)))
+        self._callbacks.start(self._live())
         return self.widget
+
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._callbacks.start(self._tried(work))
+
+    async def _tried(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what was asked for; while the database is away, say so and try again.
+
+        Until it is answered nothing can be saved: it would be what was asked for before.
+        """
+        self._pending += 1
+        self.answer.add_class("page-waiting")
+        try:
+            await work()
+        except Exception as error:
+            self._failed = True
+            self.answer.add_class("invoicing-stale")
+            if not is_away(error):
+                raise
+            # A connection of before the server was started again is replaced by the next.
+            if not self._away:
+                self._away = True
+                self._callbacks.start(self._try_again())
+        finally:
+            self._pending -= 1
+            if not self._pending:
+                self.answer.remove_class("page-waiting")
+
+    async def _try_again(self) -> None:
+        wait = 0.0
+        while self._away:
+            await asyncio.sleep(wait)
+            wait = _AGAIN
+            try:
+                said = await self.bar.find()
+                await self._refresh()
+            except Exception as error:
+                if not is_away(error):
+                    self._away = False
+                    raise
+                again = f"It is tried again every {_AGAIN:g} s; what is shown is of before."
+                self._callbacks.fail(f"{reason_of(error)}. {again}")
+            else:
+                self._away = self._failed = False
+                self._callbacks.tell(said or "")
+
+    async def _live(self) -> None:
+        while True:
+            self._show_life()
+            await asyncio.sleep(_BEAT)
+
+    def _show_life(self) -> None:
+        self._beats += 1
+        read = f"Read at {self._read_at:%H:%M:%S} UTC." if self._read_at else ""
+        # Only what differs is sent, and begins the wait anew.
+        self.seen.value = f"{board.fading(read, _PATIENCE)}<!-- {self._beats} -->"
 
     async def _begin(self, account_id: UUID | None) -> None:
         if account_id is None:
@@ -110,6 +184,12 @@ class AnalystPage:
         if mine != self._asked:
             return  # something else was chosen meanwhile, and is shown or will be
         name = self.bar.label_of(self.bar.account.value)
+        self._read_at = datetime.now(UTC)
+        self.answer.remove_class("invoicing-stale")
+        if self._failed:
+            self._failed = False
+            self._callbacks.tell("")
+        self._show_life()
         self.figures.value = HeadlineFigures(figures, name)._repr_html_()
         self.invoices.show(invoices.invoices, invoices.total, f"Invoices of {name}")
         self.lines.value = ""
@@ -118,8 +198,22 @@ class AnalystPage:
         self.months.value = _part("Billed and paid", plot.svg(), table)
         table = Table.of(statuses, StatusTotal, title="Amounts by status")
         self.statuses.value = _part("Status", plot_statuses(statuses).svg(), table)
-        table = Table.of(ages, AgeingTotal, title="Open by days since issue")
+        table = Table.of(ages, AgeingTotal, title="Open by days since the invoice's date")
         self.ages.value = _part("Open, and for how long", plot_ageing(ages).svg(), table)
+
+    async def _export_all(self) -> None:
+        chosen = self.bar.chosen
+        if chosen is None:
+            return
+        async with self._database.read_only() as session:
+            found = await list_invoices(session, chosen, limit=MOST_EXPORTED)
+        if found.total > MOST_EXPORTED:
+            self._callbacks.fail(
+                f"{found.total:,} invoices are more than a page exports, {MOST_EXPORTED:,}. Choose "
+                "fewer days, or write the file in a cell: list_invoices and Table.to_excel"
+            )
+        elif chosen == self.bar.chosen:
+            self.invoices.offer_all(found.invoices)
 
     def _clear(self) -> None:
         for part in (self.figures, self.lines, self.months, self.statuses, self.ages):
@@ -151,7 +245,7 @@ def lines_html(invoice: InvoiceDetail) -> str:
 
 
 def _part(heading: str, svg: str, table: Table) -> str:
-    return f"<h3>{heading}</h3>{svg}{_left(table)}{table.links()}"
+    return f"<h2>{heading}</h2>{svg}{_left(table)}{table.links()}"
 
 
 def _left(table: Table) -> str:

@@ -56,8 +56,8 @@ class Counted:
 
 
 def style() -> str:
-    """Return the board's style sheet."""
-    sheet = (files("invoicing.notebook") / "board.css").read_text(encoding="utf-8")
+    """Return the style sheet of the widgets."""
+    sheet = (files("invoicing.notebook") / "widgets.css").read_text(encoding="utf-8")
     return f"<style>{sheet}</style>"
 
 
@@ -133,11 +133,18 @@ def seen(snapshot: Snapshot, patience: float) -> str:
 
     So a page whose kernel has died, or is busy, does not pass for a live one.
     """
+    return fading(f"As of {_moment(snapshot.at)}.", patience)
+
+
+def fading(text: str, patience: float) -> str:
+    """Return a text that covers its widget with a veil, and says why, unless it is replaced."""
     delay = f"animation-delay: {patience:g}s"
     veil = f'<div class="board-veil" style="{delay}"></div>'
-    lost = "It is out of date: the kernel does not answer. Run this cell again if that goes on."
-    warning = f'<b class="board-lost" style="{delay}"> {lost}</b>'
-    return f"{veil}<span>As of {_moment(snapshot.at)}.</span>{warning}"
+    lost = (
+        "It is out of date: the kernel does not answer. If that goes on, run this cell again, or "
+        "load the page again."
+    )
+    return f'{veil}<span>{escape(text)}</span><b class="board-lost" style="{delay}"> {lost}</b>'
 
 
 def stale(snapshot: Snapshot | None, why: str, *, closed: bool = False) -> str:

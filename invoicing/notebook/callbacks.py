@@ -12,7 +12,7 @@ import ipywidgets
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db.refusal import explain
-from invoicing.errors import InvoicingError
+from invoicing.errors import ConnectionLostError, DatabaseUnavailableError, InvoicingError
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ class Callbacks:
         try:
             await work
         except Exception as error:  # noqa: BLE001 -- shown, for nothing else will
-            self._fail(reason_of(error))
+            self.fail(reason_of(error))
 
     def tell(self, text: str) -> None:
         """Let the message be `text`."""
         shown = _shown(text)
         self.message.value = f'<span role="status">{shown}</span>' if self._spoken else shown
 
-    def _fail(self, text: str) -> None:
+    def fail(self, text: str) -> None:
+        """Let the message be what went wrong."""
         role = ' role="alert"' if self._spoken else ""
         style = "color: var(--jp-error-color1)"
         self.message.value = f'<span{role} style="{style}">{_shown(text)}</span>'
@@ -74,6 +75,12 @@ class Callbacks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell whether the database was not reached: what failed may be tried again."""
+    known = explain(error) if isinstance(error, DBAPIError) else error
+    return isinstance(known, (DatabaseUnavailableError, ConnectionLostError))
 
 
 def reason_of(error: BaseException) -> str:

@@ -26,8 +26,8 @@ _NOTE = (
     "longer to be paid: no date of payment is kept, only whether an invoice is paid now."
 )
 _BOX = (
-    "flex: 1 1 9em; min-width: 9em; padding: 0.5em 0.8em; border-radius: 4px; "
-    "border: 1px solid var(--jp-border-color1, #8885); line-height: 1.4"
+    "flex: 1 1 9em; min-width: max-content; max-width: 100%; padding: 0.5em 0.8em; "
+    "border-radius: 4px; border: 1px solid var(--jp-border-color1, #8885); line-height: 1.4"
 )
 
 
@@ -120,7 +120,8 @@ def _boxes(row: Headline) -> str:
         f'<div style="{_BOX}" title="{escape(DEFINITIONS[figure.name])}">'
         f'<div style="font-size: 85%">{figure.name}</div>'
         f'<div style="font-size: 130%; white-space: nowrap">{escape(figure.value)}</div>'
-        f'<div style="font-size: 85%">{escape(_against(figure.change))}</div></div>'
+        f'<div style="font-size: 85%; width: min-content; min-width: 100%">'
+        f"{escape(_against(figure.change))}</div></div>"
         for figure in figures_of(row)
     )
     return (

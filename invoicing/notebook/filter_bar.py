@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import ipywidgets
 
 from invoicing.models import InvoiceStatus
 from invoicing.notebook.picker import SHOWN, account_label, advice
-from invoicing.services import InvoiceFilter, count_accounts, currencies_of, list_accounts
+from invoicing.services import (
+    InvoiceFilter,
+    count_accounts,
+    currencies_of,
+    list_accounts,
+    months_before,
+)
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -26,10 +32,17 @@ if TYPE_CHECKING:
 _TYPING = 0.25
 # An option of the value None is shown as a blank.
 _ALL = ("all", "")
+# Whole months, the last of them up to the last day.
+_EVER = -1
+_PERIODS = [
+    ("days as given", 0),
+    *((f"last {months} months", months) for months in (3, 6, 12, 24)),
+    ("all days", _EVER),
+]
 
 
 class FilterBar:
-    """Search box, account, currency, status, from and to, in one line that wraps.
+    """Search box, account, currency, status, period, from and to, in one line that wraps.
 
     Args:
         database: where to search.
@@ -39,6 +52,7 @@ class FilterBar:
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database, self._changed = database, changed
         self._is_filling = False
+        self._last_day: date | None = None
         wide, narrow = {"width": "17em"}, {"width": "11em"}
         self.search = ipywidgets.Text(
             placeholder="part of a name", description="Search", layout=wide
@@ -49,14 +63,20 @@ class FilterBar:
         )
         statuses = [_ALL, *((status.value, status) for status in InvoiceStatus)]
         self.status = ipywidgets.Dropdown(options=statuses, description="Status", layout=narrow)
+        self.period = ipywidgets.Dropdown(options=_PERIODS, description="Period", layout=wide)
         self.since = ipywidgets.DatePicker(description="From", layout=wide)
         self.until = ipywidgets.DatePicker(description="To", layout=wide)
         self.mismatched = ipywidgets.Checkbox(
             description="only what does not add up", indent=False, layout={"width": "15em"}
         )
-        choices = [self.account, self.currency, self.status, self.since, self.until]
+        days = [self.since, self.until]
+        choices = [self.account, self.currency, self.status, *days]
         for choice in (*choices, self.mismatched):
             choice.observe(self._choose, names="value")
+        choices.insert(-len(days), self.period)
+        self.period.observe(self._choose_period, names="value")
+        for day in days:
+            day.observe(self._take_days, names="value")
         self.widget = ipywidgets.HBox(
             [self.search, *choices, self.mismatched],
             layout={"flex_flow": "row wrap", "align_items": "center", "width": "100%"},
@@ -65,9 +85,19 @@ class FilterBar:
 
     def set_days(self, since: date | None, until: date | None) -> None:
         """Set the first day and the first day not to count any more."""
+        self._last_day = until - timedelta(days=1) if until is not None else None
+        self._fill_days(since, self._last_day)
         self._is_filling = True
-        self.since.value = since
-        self.until.value = until - timedelta(days=1) if until is not None else None
+        self.period.value = next(
+            (
+                months
+                for _, months in _PERIODS
+                if months > 0
+                and self._last_day
+                and since == months_before(self._last_day, months - 1)
+            ),
+            0,
+        )
         self._is_filling = False
 
     @property
@@ -133,6 +163,26 @@ class FilterBar:
         self._is_filling = False
         if self.account.value != before:
             self._changed()
+
+    def _fill_days(self, since: date | None, last: date | None) -> None:
+        self._is_filling = True
+        self.since.value, self.until.value = since, last
+        self._is_filling = False
+
+    def _choose_period(self, change: dict[str, int]) -> None:
+        if self._is_filling or not change["new"]:
+            return
+        last = self._last_day or datetime.now(UTC).date()
+        if change["new"] == _EVER:
+            self._fill_days(None, None)
+        else:
+            self._fill_days(months_before(last, change["new"] - 1), last)
+        self._changed()
+
+    def _take_days(self, _: object) -> None:
+        """Days that are given by themselves are no period any more."""
+        if not self._is_filling:
+            self.period.value = 0
 
     def _choose(self, _: object) -> None:
         if not self._is_filling:

@@ -22,6 +22,8 @@ _COLUMNS = (
 )  # fmt: skip
 _NUMBERS = ("amount_cents", "lines_total_cents", "difference_cents")
 _ROWS = 10
+# A page is sent a few MB at once; what is more belongs into a file that a cell writes.
+MOST_EXPORTED = 5_000
 # An option of the value None is shown as a blank.
 _NO_INVOICE = ("choose a row, or an invoice here", "")
 
@@ -31,10 +33,12 @@ class InvoiceTable:
 
     Args:
         chosen: called with the id of the invoice that a row is chosen of; it returns at once.
+        export: called when all invoices are wanted as a file, and not only those shown; the same.
     """
 
-    def __init__(self, chosen: Callable[[UUID], None]) -> None:
+    def __init__(self, chosen: Callable[[UUID], None], export: Callable[[], None]) -> None:
         self._chosen = chosen
+        self._title = ""
         self._ids: list[UUID] = []
         self.table = ITable(pd.DataFrame({"": []}), showIndex=False, classes="display compact")
         self.table.layout = {"width": "100%", "overflow": "auto hidden"}
@@ -45,7 +49,10 @@ class InvoiceTable:
             layout={"width": "32em", "max_width": "100%"},
         )
         self.links, self.caption = page_html(), page_html()
-        self.widget = ipywidgets.VBox([self.caption, self.table, self.links, self.picker])
+        self.export = ipywidgets.Button(layout={"width": "auto", "display": "none"})
+        self.export.on_click(lambda _: export())
+        saving = ipywidgets.HBox([self.links, self.export], layout={"flex_flow": "row wrap"})
+        self.widget = ipywidgets.VBox([self.caption, self.table, saving, self.picker])
         self.table.observe(self._select, names="selected_rows")
         self.picker.observe(self._pick, names="value")
 
@@ -63,18 +70,23 @@ class InvoiceTable:
         for name in _NUMBERS:
             texts[f"_{name}"] = ordered[name].to_numpy()
         self._ids = [invoice.id for invoice in invoices]
-        self.picker.options = [
-            ("choose a row, or an invoice here", "")
-        ] + [  # None would be shown as a blank
+        self.picker.options = [_NO_INVOICE] + [
             (f"{row[0]}  {row[3]}  {row[6]}", id_)
             for row, id_ in zip(grid.rows, self._ids, strict=True)
         ]
         self.table.update(texts, selected_rows=[], **_options(len(headings), len(invoices)))
-        self.links.value = table.links()
-        listed = (
-            f"the first {len(invoices):,} of {total:,}" if total > len(invoices) else f"{total:,}"
-        )
+        self._title, more = title, total > len(invoices)
+        self.links.value = table.links(f"Export the {len(invoices):,} shown" if more else "Export")
+        self.export.layout.display = "" if more else "none"
+        self.export.description = f"Export all {total:,}"
+        listed = f"the first {len(invoices):,} of {total:,}" if more else f"{total:,}"
         self.caption.value = f"<b>Invoices: {listed}</b>, the one made last first"
+
+    def offer_all(self, invoices: Sequence[InvoiceSummary]) -> None:
+        """Offer files of all of them, instead of those that are shown."""
+        table = Table.of(invoices, InvoiceSummary, title=self._title)
+        self.links.value = table.links(f"Export all {len(invoices):,}", most=MOST_EXPORTED)
+        self.export.layout.display = "none"
 
     def _select(self, change: dict[str, Any]) -> None:
         if change["new"] and change["new"][0] < len(self._ids):
@@ -104,6 +116,9 @@ def _options(columns: int, rows: int) -> dict[str, Any]:
         layout |= {"bottomStart": "info", "bottomEnd": "paging"}
     return {
         "showIndex": False,
+        # Else rows are left out of the middle, without a word but small print.
+        "maxBytes": 0,
+        "maxRows": 0,
         "style": "width: 100%; font-size: 85%",
         "select": "single",
         "buttons": ["copyHtml5"],

@@ -70,7 +70,7 @@ def plot_billed_and_paid(
                 picture.describe(bar, f"{row.month:%B %Y}: {money} {label}")
         step = -(-len(rows) // _MOST_LABELS)
         axes.set_xticks(months[::step], [f"{row.month:%b %y}" for row in rows[::step]], rotation=45)
-        axes.set_xlabel("month of issue (UTC)")
+        axes.set_xlabel("month of the invoice's date (UTC)")
         axes.legend(frameon=False)
         total = sum(row.billed_cents for row in rows)
         share = sum(row.paid_cents for row in rows) / total if total else 0
@@ -97,7 +97,7 @@ def plot_ageing(totals: Sequence[AgeingTotal]) -> Picture:
     def draw(picture: Picture, axes: Axes, rows: Sequence[AgeingTotal], currency: str) -> str:
         _bars(picture, axes, rows, [row.bucket.value for row in rows])
         axes.patches[-1].set(facecolor=WARM, hatch=HATCH, edgecolor=WARM_STROKE)
-        axes.set_xlabel("days since issue (with the number of invoices)")
+        axes.set_xlabel("days since the invoice's date (with the number of invoices)")
         old = sum(row.amount_cents for row in rows if row.bucket is AgeBucket.DAYS_OVER_90)
         total = sum(row.amount_cents for row in rows)
         return (

@@ -104,9 +104,9 @@ class Table:
         """Return the table for a page, without links to export it."""
         return self.grid().html(title_css="text-align: left")
 
-    def links(self) -> str:
-        """Return links that hold the files themselves: a click saves one."""
-        if not 0 < len(self.data) <= _MOST_LINKED:
+    def links(self, label: str = "Export", *, most: int = _MOST_LINKED) -> str:
+        """Return links that hold the files themselves, for up to `most` rows: a click saves one."""
+        if not 0 < len(self.data) <= most:
             return ""
         columns = export_columns(self.data, self.hide)
         name = re.sub(r"\W+", "-", self.title.lower()).strip("-")[:60] or "table"
@@ -121,7 +121,7 @@ class Table:
             f'href="data:{kind};base64,{b64encode(content).decode()}">{label}</a>'
             for label, suffix, kind, content in files
         )
-        return f'<p style="margin: 0.2em 0">Export: {links}</p>'
+        return f'<p style="margin: 0.2em 0">{escape(label)}: {links}</p>'
 
     def grid(self) -> Grid:
         """Return what is shown, as text by columns and rows."""

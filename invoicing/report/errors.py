@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.errors import InvoicingError, UsageError
+from invoicing.errors import InvoicingError, UsageError, error_of_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,16 @@ class NotebookFailedError(InvoicingError):
             f"{notebook} stopped: {error}: {self.reason}. Nothing was written. "
             "Run: make lab, and run its cells one by one"
         )
+
+
+@error_of_fields
+class BrowserMissingError(UsageError):
+    """No browser is installed that could print a page."""
+
+    message = (
+        "no browser is installed that could print PDF. Nothing was written. Install chromium, or "
+        "leave out --pdf and print the pages from your own browser"
+    )
 
 
 class NotebookParameterError(UsageError):

@@ -19,6 +19,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from invoicing.cli.demo import ACCOUNTS, INVOICES
+from invoicing.cli.working_copy import update_copy
 from invoicing.db import Database
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
@@ -69,7 +70,8 @@ def sample_url(
 def address(sample_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a server as `make lab` starts it, on copies of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
-    copies = shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    copies = folder / "notebooks"
+    update_copy(ROOT / "notebooks", copies)
     own = {
         name: str(folder / name.lower())
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")

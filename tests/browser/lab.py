@@ -23,14 +23,18 @@ class Lab:
         page: of the browser.
         address: of the server, such as http://127.0.0.1:8888.
         pictures: where pictures are kept; None to take none.
+        workspace: of its own, for a second tab that is loaded again.
     """
 
-    def __init__(self, page: Page, address: str, pictures: Path | None) -> None:
+    def __init__(
+        self, page: Page, address: str, pictures: Path | None, workspace: str = "default"
+    ) -> None:
         self.page, self.address, self._pictures = page, address, pictures
+        self._root = f"/lab/workspaces/{workspace}"
 
     async def begin(self, path: str = "") -> None:
         """Open the server's own first page, or the file at `path`, in a fresh workspace."""
-        where = f"/lab/tree/{path}?reset&token=" if path else "/?token="
+        where = f"{self._root}/tree/{path}?reset&token=" if path else "/?token="
         await self.page.goto(f"{self.address}{where}{TOKEN}")
         await self.ready()
         await self.theme("Light")

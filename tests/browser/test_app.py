@@ -75,7 +75,9 @@ async def test_pages_are_read_filtered_and_drilled_into(
     await page.get_by_role("link", name="An account at a glance").click()
     row = page.locator("table.dataTable tbody tr")
     await expect(row).to_have_count(10)
-    for place, shown in ((1, "all"), (2, "all"), (3, "choose a row, or an invoice here")):
+    for place, shown in enumerate(
+        ("all", "all", "last 12 months", "choose a row, or an invoice here"), 1
+    ):
         await expect(page.locator("select").nth(place)).to_have_value(shown)
     await page.get_by_label("Search").first.fill("linden")
     await expect(page.locator("body")).to_contain_text("Linden")
@@ -84,9 +86,19 @@ async def test_pages_are_read_filtered_and_drilled_into(
     await expect(row).to_have_count(1)
     await row.first.click()
     await expect(page.locator("body")).to_contain_text("Difference -19.00 USD")
-    assert "open_database" not in await page.content()
+    content = await page.content()
+    assert "open_database" not in content
+    found = re.search(r'"kernelId":\s*"([^"]+)"', content)
+    assert found is not None
+    for origin in ("http://elsewhere.example", "null"):  # neither is a page of ours
+        beacon = f"{plain}voila/api/shutdown/{found[1]}"
+        answer = await page.request.post(beacon, headers={"Origin": origin})
+        assert answer.status == 404
+    await page.locator("input[type=checkbox]").uncheck()
+    await expect(row).to_have_count(10)  # its kernel lives
 
-    await page.goto(plain)
+    await page.get_by_role("link", name="All pages").click()
+    await expect(page).to_have_url(plain)
     await page.get_by_role("link", name="All accounts together").click()
     await expect(page.locator("body")).to_contain_text("Invoices that do not add up")
     await page.goto(plain)
