@@ -150,3 +150,20 @@ async def test_what_comes_meanwhile_decides_how_it_ends(url: URL) -> None:
         "FOREIGN KEY (amt) REFERENCES bill(amount_cents)",
         "PRIMARY KEY (amount_cents)",
     ]
+
+
+async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_type(url: URL) -> None:
+    await execute(
+        url,
+        "CREATE DOMAIN cents AS bigint CONSTRAINT few CHECK (VALUE < 100000)",
+        "ALTER TABLE bill ALTER amt TYPE cents",
+    )
+    async with renaming(url) as rename:
+        await verified(rename)
+        await execute(url, "ALTER DOMAIN cents DROP CONSTRAINT few")
+        await rename.expand()
+        await execute(url, "UPDATE bill SET amount_cents = 200000 WHERE id = 7")
+        await rename.contract(confirm=CONFIRM)
+    async with connected(url) as client:
+        query = "SELECT pg_typeof(amount_cents)::text, amount_cents FROM bill WHERE id = 7"
+        assert tuple(await client.fetchrow(query)) == ("cents", 200_000)

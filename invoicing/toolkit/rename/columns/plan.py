@@ -68,6 +68,9 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         *([] if impossible else await triggers.trigger_findings(context, silenced)),
     ]
     findings = _without_twice(findings)
+    if kept:
+        # It stays where it is.
+        findings = [finding for finding in findings if finding.slug != "owned-sequence"]
     estimate = _estimate(sizes, made, context.options, strategy)
     if not impossible:
         findings += await in_place_findings(context, kept, made)

@@ -48,7 +48,8 @@ WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgtype::int & 3 = 3
 async def second_column(context: RenameContext) -> list[PlanFinding]:
     """Return what the table, the column and its triggers say to a second column."""
     found = await _room(context)
-    found += _column(context.column(), context.target)
+    converted = context.target.keeps_name or context.conversion is not None
+    found += _column(context.column(), context.target, converted=converted)
     found += await _triggers(context)
     return [accepted(finding, context.options.accept, PLAN) for finding in found]
 
@@ -80,7 +81,7 @@ async def can_silence_triggers(connection: Connection) -> bool:
     return bool(await connection.fetchval(query))
 
 
-def _column(column: Column, target: Target) -> list[PlanFinding]:
+def _column(column: Column, target: Target, *, converted: bool) -> list[PlanFinding]:
     found, name = [], quote(target.old)
     if column.generated:
         found.append(refused("generated", name, "is computed from other columns"))
@@ -90,7 +91,7 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
         message = "goes over to the column with the new type in the contract, with its next number"
         found.append(PlanFinding("identity", name, "carried", message))
     if column.unchecked_type is not None:
-        found.append(_domain(column, target))
+        found.append(_domain(column, target, converted=converted))
     if column.owns_sequence:
         message = "becomes the new column's before the old one is dropped"
         found.append(PlanFinding("owned-sequence", name, "carried", message))
@@ -109,10 +110,10 @@ def _column(column: Column, target: Target) -> list[PlanFinding]:
     return found
 
 
-def _domain(column: Column, target: Target) -> PlanFinding:
+def _domain(column: Column, target: Target, *, converted: bool) -> PlanFinding:
     why = f"its domain {column.type} has constraints, or a domain under it has: adding a column of "
     why += "it rewrites the table under ACCESS EXCLUSIVE"
-    if target.keeps_name:
+    if converted:
         return refused("domain", quote(target.old), why)
     new = quote(target.new)
     message = (

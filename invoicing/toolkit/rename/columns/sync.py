@@ -50,8 +50,9 @@ def distinct(column: Column, left: str, right: str) -> str:
     `<>` takes 1.0 and 1.00 for equal, and does not know json at all; comparing row images does not,
     but costs more, so it is used only where the two can disagree.
     """
-    if column.unchecked_type is not None:
-        left, right = (f"({side})::{column.unchecked_type}" for side in (left, right))
+    if column.base_type is not None:
+        # The new column may be of what the domain is made of (see `like`).
+        left, right = (f"({side})::{column.base_type}" for side in (left, right))
     if column.equal_means_identical:
         return (
             f"(({left} IS NULL) OPERATOR(pg_catalog.<>) ({right} IS NULL)"

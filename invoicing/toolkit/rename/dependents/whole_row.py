@@ -85,7 +85,11 @@ KINDS = (
     *(
         Kind(
             _SLUG,
-            Reaction("noted", "it compares whole rows, {new} among their columns"),
+            Reaction(
+                "noted",
+                "it compares whole rows, {new} among their columns: an UPDATE that changes nothing "
+                "of a row that is not filled yet fills it, which counts as a change",
+            ),
             Reaction("noted", "it compares whole rows, and goes on to"),
             _USES.replace("{sort}", "trigger").replace("{negation}", negation),
         )

@@ -42,6 +42,14 @@ async def kept_for(context: RenameContext) -> list[str]:
     if context.target.keeps_name or context.conversion is not None:
         return []
     rows = await context.connection.fetch(_KEPT, context.table.oid, context.target.old)
-    column = context.table.columns.get(context.target.old)
-    domain = [] if column is None or column.unchecked_type is None else [f"domain {column.type}"]
-    return [*domain, *(row[0] for row in rows)]
+    return [*_domain(context), *(row[0] for row in rows)]
+
+
+def _domain(context: RenameContext) -> list[str]:
+    """Return the column's domain if no column of it could be added, also if it could be by now."""
+    columns, target = context.table.columns, context.target
+    old, new = columns.get(target.old), columns.get(target.new)
+    if old is None or old.base_type is None:
+        return []
+    other = new is not None and new.type == old.base_type != old.type
+    return [f"domain {old.type}"] if old.unchecked_type is not None or other else []
