@@ -28,10 +28,12 @@ _TRIGGERS = (
     " AND t.xmin = p.xmin)"
 )
 _ANY_TRIGGER = (
-    "EXISTS (SELECT FROM pg_catalog.pg_trigger"
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_trigger"
     f" WHERE tgrelid IN ({_RELATIONS}) AND tgname IN ({_NAMES}))"
 )
-_SUBSCRIBED = f"EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
+_SUBSCRIBED = (
+    f"EXISTS (SELECT 1 FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
+)
 
 
 def is_usable() -> ColumnElement[bool]:
@@ -45,7 +47,7 @@ def is_usable() -> ColumnElement[bool]:
     reading statement, so that it is of the same snapshot.
     """
     condition = (
-        f"EXISTS (SELECT FROM invoice_rollup) AND {_TRIGGERS} = {len(_ALL)} AND NOT {_SUBSCRIBED}"
+        f"EXISTS (SELECT 1 FROM invoice_rollup) AND {_TRIGGERS} = {len(_ALL)} AND NOT {_SUBSCRIBED}"
     )
     return literal_column(f"({condition})", Boolean)
 

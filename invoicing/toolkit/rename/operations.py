@@ -32,6 +32,7 @@ from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import contract, ended
 from invoicing.toolkit.rename.alembic import comparison, loop
+from invoicing.toolkit.rename.alembic.at_once import rename_at_once
 from invoicing.toolkit.rename.alembic.ops import (
     ContractRenameOp,
     ExpandRenameOp,
@@ -283,7 +284,8 @@ async def _expand(database: Database, run: _Run) -> None:
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
         return  # the table was made by later code, with the new name alone
-    await _fill(rename, run)
+    if not await rename_at_once(database, rename.target):
+        await _fill(rename, run)
 
 
 async def _rollback(database: Database, run: _Run) -> None:
@@ -326,7 +328,9 @@ async def _contract_confirmed(database: Database, rename: Rename, confirm: str |
 
 
 async def _restore(database: Database, run: _Run) -> None:
-    await _fill(run.rename(database).reversed(), run)
+    back = run.rename(database).reversed()
+    if not await rename_at_once(database, back.target):
+        await _fill(back, run)
 
 
 async def _fill(rename: Rename, run: _Run) -> None:
