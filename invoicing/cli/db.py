@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
+from invoicing.cli.db_units import distribute, units
 from invoicing.cli.output import AsJson, console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
 from invoicing.db.errors import MigrationsMissingError
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _TELLS_OF_ITSELF = frozenset({"--help", "-?", "--version", "-V"})
 
 app = typer.Typer(help="The PostgreSQL server and its schema.", no_args_is_help=True)
+app.command()(distribute)
+app.command()(units)
 
 
 @app.command()
