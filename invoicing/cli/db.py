@@ -15,7 +15,7 @@ from invoicing.cli.connection import open_database
 from invoicing.cli.db_units import distribute, units
 from invoicing.cli.output import AsJson, console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
-from invoicing.db.errors import MigrationsMissingError
+from invoicing.db.errors import MigrationsMissingError, SchemaNotFoundError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
 from invoicing.db.url import hosts_of, in_schema, libpq_url, parse_url, shown_url
@@ -245,6 +245,8 @@ async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
             revision = await current_revision(database)
         except DatabaseUnavailableError as error:
             return facts | {"reason": error.reason}
+        except SchemaNotFoundError as error:
+            return facts | {"reason": str(error)}
         if database.standby is not None and database.read_url is not None:
             recent = await database.standby.is_recent()
             facts["read_url"] = shown_url(database.read_url)
