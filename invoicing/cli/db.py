@@ -12,9 +12,10 @@ import typer
 from rich.table import Table
 
 from invoicing.cli.connection import open_database
+from invoicing.cli.db_units import distribute, units
 from invoicing.cli.output import AsJson, console, echo_for_program, echo_json, errors
 from invoicing.cli.progress import ProgressStep, shown_progress
-from invoicing.db.errors import MigrationsMissingError
+from invoicing.db.errors import MigrationsMissingError, SchemaNotFoundError
 from invoicing.db.migrations import current_revision, head_revision, upgrade
 from invoicing.db.session import Database
 from invoicing.db.url import hosts_of, in_schema, libpq_url, parse_url, shown_url
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _TELLS_OF_ITSELF = frozenset({"--help", "-?", "--version", "-V"})
 
 app = typer.Typer(help="The PostgreSQL server and its schema.", no_args_is_help=True)
+app.command()(distribute)
+app.command()(units)
 
 
 @app.command()
@@ -242,6 +245,8 @@ async def _facts_of(target: URL, settings: Settings) -> dict[str, Any]:
             revision = await current_revision(database)
         except DatabaseUnavailableError as error:
             return facts | {"reason": error.reason}
+        except SchemaNotFoundError as error:
+            return facts | {"reason": str(error)}
         if database.standby is not None and database.read_url is not None:
             recent = await database.standby.is_recent()
             facts["read_url"] = shown_url(database.read_url)

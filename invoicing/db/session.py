@@ -51,7 +51,11 @@ SELECT current_user::text AS role,
     (SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace
         WHERE nspname = $1::text) AS usable,
     (SELECT min(nspname::text) FROM pg_catalog.pg_namespace
-        WHERE lower(nspname) = lower(btrim($1::text, ' "'))) AS similar
+        WHERE lower(nspname) = lower(btrim($1::text, ' "'))) AS similar,
+    -- Else Citus takes no trigger into a distributed schema, and what is SET LOCAL stays here.
+    (SELECT set_config('citus.enable_unsafe_triggers', 'on', false)
+            || set_config('citus.propagate_set_commands', 'local', false)
+        FROM pg_catalog.pg_extension WHERE extname = 'citus') AS citus
 """
 
 
@@ -316,7 +320,12 @@ async def _refuse_missing(connection: asyncpg.Connection, schema: str, url: URL)
     Raises:
         SchemaNotFoundError: it is not there, or this account may not use it.
     """
-    row = await connection.fetchrow(_SCHEMA, schema)
+    try:
+        row = await connection.fetchrow(_SCHEMA, schema)
+    except BaseException:
+        # Whoever asked for it may have been cancelled: nothing else knows the connection.
+        connection.terminate()
+        raise
     if not row["usable"]:
         await connection.close()
         raise SchemaNotFoundError(

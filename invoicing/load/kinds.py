@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SQL_TYPES = {
     "amount_cents": "bigint",
+    "status": "invoice_status",
     "total_cents": "bigint",
     "total_major": "numeric",
     "issued_at": "timestamptz",
@@ -36,7 +37,7 @@ class FileColumn:
 
     @property
     def sql_type(self) -> str:
-        """The type of its staging column; the status is cast when it reaches its table."""
+        """The type of its staging column."""
         if self.name == "id" or self.name.endswith("_id"):
             return "uuid"
         return SQL_TYPES.get(self.name, "text")

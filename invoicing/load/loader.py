@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from invoicing.db.citus import is_distributed
 from invoicing.db.refusal import UNDEFINED_COLUMN, UNDEFINED_OBJECT, UNDEFINED_TABLE
 from invoicing.errors import SchemaMissingError, UsageError
 from invoicing.load.checking import Problems
@@ -320,7 +321,10 @@ async def _transaction(database: Database) -> AsyncIterator[tuple[AsyncSession, 
             # Also what begins the transaction: the driver's own calls do not.
             await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection = await (await session.connection()).get_raw_connection()
-            yield session, Staging(connection.driver_connection)
+            staging = Staging(
+                connection.driver_connection, distributed=await is_distributed(session)
+            )
+            yield session, staging
     except DBAPIError as error:
         raise _failed(error.orig or error) from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

@@ -91,10 +91,13 @@ class Preview:
                 )
                 currency = ""
                 if kind.name == "lines":
+                    known = await self._staging.known(
+                        "invoice", ["id", "currency"], "SELECT invoice_id FROM load_lines"
+                    )
                     currency = ", coalesce(loaded.currency, known.currency) AS currency"
                     joined = (
                         " LEFT JOIN load_invoices AS loaded ON loaded.id = staged.invoice_id"
-                        " LEFT JOIN invoice AS known ON known.id = staged.invoice_id"
+                        f" LEFT JOIN {known} AS known ON known.id = staged.invoice_id"
                     )
                     if not self._inputs.of(KINDS[1]):
                         currency = ", known.currency"

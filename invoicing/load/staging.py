@@ -31,10 +31,17 @@ PROBLEM_COLUMNS = ("kind", "line", "rule", "field", "message", "id", "parent")
 
 
 class Staging:
-    """The temporary tables of one load, on a connection that is in a transaction."""
+    """The temporary tables of one load, on a connection that is in a transaction.
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    Args:
+        connection: the driver's.
+        distributed: whether the tables are on another node, which temporary ones are not: what a
+            statement needs of either is then brought to the other first.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, *, distributed: bool = False) -> None:
         self.connection = connection
+        self.distributed = distributed
 
     async def execute(self, statement: str, *arguments: object) -> int:
         """Run a statement; return how many rows it touched."""
@@ -147,6 +154,9 @@ class Staging:
         self, kind: FileKind, parent: FileKind, fields: Mapping[str, str], parent_path: str
     ) -> None:
         """Note rows whose parent was rejected, or is neither in the files nor in the database."""
+        there = await self.known(
+            parent.table, ["id"], f"SELECT {kind.parent_column} FROM {kind.staging}"
+        )
         await self.execute(
             f"""
             INSERT INTO load_problem (kind, line, rule, field, message, id)
@@ -164,7 +174,7 @@ class Staging:
             WHERE NOT EXISTS (SELECT FROM {parent.staging} AS parent
                               WHERE parent.id = staged.{kind.parent_column})
             AND (rejected.id IS NOT NULL
-                 OR NOT EXISTS (SELECT FROM {parent.table} AS parent
+                 OR NOT EXISTS (SELECT FROM {there} AS parent
                                 WHERE parent.id = staged.{kind.parent_column}))
             """,
             kind.name,
@@ -175,6 +185,21 @@ class Staging:
             fields[kind.parent_column or ""],
             f"matches no {parent.singular} of the files or of the database",
         )
+
+    async def known(self, table: str, columns: Sequence[str], ids: str) -> str:
+        """Return where to read the rows of a table whose id a query selects.
+
+        That is the table itself; of one on another node a copy of those rows.
+        """
+        if not self.distributed:
+            return table
+        copied = f"load_known_{table}"
+        await self.execute(f"DROP TABLE IF EXISTS {copied}")
+        await self.execute(
+            f"CREATE TEMP TABLE {copied} ON COMMIT DROP AS"
+            f" SELECT {', '.join(columns)} FROM {table} WHERE id IN ({ids})"
+        )
+        return copied
 
     async def count_rejected(self, kind: FileKind, part: int) -> int:
         """Return how many rows of a file are bad."""
@@ -219,28 +244,34 @@ class Staging:
         Rows that the database holds just so are not touched. An empty created_at, which a table
         cannot hold, means now for a new row and no change for one that is there.
         """
+        first, staging = "", kind.staging
+        if self.distributed:
+            first = f"WITH there AS MATERIALIZED (SELECT * FROM {kind.staging})"
+            staging = "there"
         new = {name: _staged(name, "now()") for name in columns}
         changed = {name: _staged(name, f"kept.{name}") for name in columns if name != "id"}
         assigned = ", ".join(f"{name} = {value}" for name, value in changed.items())
         updated = await self.execute(
             f"""
-            UPDATE {kind.table} AS kept SET {assigned}
-            FROM {kind.staging} AS staged
+            {first} UPDATE {kind.table} AS kept SET {assigned}
+            FROM {staging} AS staged
             WHERE staged.id = kept.id
             AND ({", ".join(f"kept.{name}" for name in changed)})
                 IS DISTINCT FROM ({", ".join(changed.values())})
             """
         )
-        inserted = await self.execute(
-            f"""
+        insert = f"""
             INSERT INTO {kind.table} ({", ".join(new)})
-            SELECT {", ".join(new.values())} FROM {kind.staging} AS staged
+            SELECT {", ".join(new.values())} FROM {staging} AS staged
             -- No anti join: of an empty table the planner would scan what this statement has
             -- written so far, for each row.
             ON CONFLICT (id) DO NOTHING
-            """
-        )
-        return inserted, updated
+        """
+        if not self.distributed:
+            return await self.execute(insert), updated
+        # Citus reports rows that were there already as inserted.
+        counted = f"{first}, new AS ({insert} RETURNING id) SELECT count(*) FROM new"
+        return await self.value(counted) or 0, updated
 
     async def value(self, query: str, *arguments: object) -> int | None:
         """Return the one value of a query."""
@@ -249,8 +280,6 @@ class Staging:
 
 
 def _staged(name: str, when_empty: str) -> str:
-    if name == "status":
-        return "staged.status::invoice_status"
     return (
         f"coalesce(staged.created_at, {when_empty})" if name == "created_at" else f"staged.{name}"
     )

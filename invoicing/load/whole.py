@@ -36,12 +36,11 @@ _CURRENCIES = """
         SELECT id, min(currency) AS currency FROM (
             SELECT id, {invoice_currency} AS currency FROM load_invoices
             UNION ALL
-            SELECT id, currency FROM invoice
-            WHERE id IN (SELECT invoice_id FROM load_lines
-                         EXCEPT SELECT id FROM load_invoices)
+            SELECT id, currency FROM {known} WHERE id IN ({unstaged})
         ) AS known GROUP BY id
     ) AS invoice ON invoice.id = staged.parent
 """
+_UNSTAGED = "SELECT invoice_id FROM load_lines EXCEPT SELECT id FROM load_invoices"
 
 
 async def merge_repeats(staging: Staging, input_: Input) -> None:
@@ -99,7 +98,10 @@ async def complete_lines(staging: Staging, inputs: Inputs) -> None:
         return
     staged = "currency" if inputs.of(INVOICES) else "NULL::text"
     query = _CURRENCIES.format(
-        total="total_major" if inputs.unscaled else "NULL::numeric", invoice_currency=staged
+        total="total_major" if inputs.unscaled else "NULL::numeric",
+        invoice_currency=staged,
+        known=await staging.known("invoice", ["id", "currency"], _UNSTAGED),
+        unstaged=_UNSTAGED,
     )
     name = "total_major" if inputs.unscaled else "total_cents"
     field = lines[0].check.field(name)

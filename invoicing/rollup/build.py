@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from invoicing.db.citus import shards_of
 from invoicing.db.refusal import explain
 from invoicing.rollup.definition import (
     AMOUNT,
@@ -49,7 +50,8 @@ _PLACE = text("""
 """)
 _BUILT = (
     "INSERT INTO invoice_rollup (built_at, folded_at) VALUES (now(), now())"
-    " ON CONFLICT (is_only) DO UPDATE SET built_at = now(), folded_at = now()"
+    " ON CONFLICT (is_only)"
+    " DO UPDATE SET built_at = excluded.built_at, folded_at = excluded.folded_at"
 )
 
 
@@ -139,7 +141,7 @@ async def find_definition(session: AsyncSession | AsyncConnection) -> Definition
         raise CannotRollUpError("invoice and invoice_line are in different schemas")
     for amount in (AMOUNT, OLD_AMOUNT):
         if amount in invoice.filled:
-            return Definition(invoice.schema, amount)
+            return Definition(invoice.schema, amount, await shards_of(session, invoice.schema))
     raise CannotRollUpError(f"invoice has no column {AMOUNT} that is NOT NULL")
 
 

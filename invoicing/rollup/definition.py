@@ -7,11 +7,17 @@ column, a backfill) leaves no trace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
 
 from invoicing.models import Invoice, InvoiceLine
+from invoicing.toolkit.rename.names import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TABLES = (Invoice.__tablename__, InvoiceLine.__tablename__)
 EVENTS = ("insert", "update", "delete", "truncate")
@@ -46,10 +52,13 @@ class Definition:
     Attributes:
         schema: where the tables are, quoted.
         amount: what the column of an invoice's amount is called there.
+        shards: of a distributed schema what each table is called on its node, qualified: there the
+            triggers fire, and a statement on the table itself could not see their rows.
     """
 
     schema: str
     amount: str = AMOUNT
+    shards: Mapping[str, str] = field(default_factory=dict)
 
     def functions(self) -> list[str]:
         """Create the trigger functions, or replace them; whoever may write needs no right more."""
@@ -58,6 +67,7 @@ class Definition:
             f"{TABLES[1]}_rollup": self._unless_inherited() + self._of_lines(),
         }
         bodies[GUARD] = f"DELETE FROM {self.schema}.invoice_rollup;"
+        bodies = {name: self._on_node(body) for name, body in bodies.items()}
         return [
             f"""
             CREATE OR REPLACE FUNCTION {self.schema}.{name}() RETURNS trigger
@@ -228,6 +238,26 @@ class Definition:
                             FROM {self.schema}.invoice_delta) AS owed
                     GROUP BY 1 HAVING sum(cents) <> 0;
                 END IF;
+        """
+
+    def _on_node(self, body: str) -> str:
+        """Return a function's body as it runs on the node that has the rows.
+
+        On another one only TRUNCATE fires triggers, of the table that the rows are not in: what is
+        there to add up cannot be seen, so that the roll-up is given up.
+        """
+        for table, shard in self.shards.items():
+            # A backslash in a name is no escape.
+            to = shard.replace("\\", r"\\")
+            body = re.sub(rf"{re.escape(self.schema)}\.{table}\b", to, body)
+        if not self.shards:
+            return body
+        return f"""
+                IF to_regclass({literal(self.shards["invoice_rollup"])}) IS NULL THEN
+                    DELETE FROM {self.schema}.invoice_rollup;
+                    RETURN NULL;
+                END IF;
+                {body}
         """
 
     def _truncating(self) -> str:

@@ -28,10 +28,12 @@ _TRIGGERS = (
     " AND t.xmin = p.xmin)"
 )
 _ANY_TRIGGER = (
-    "EXISTS (SELECT FROM pg_catalog.pg_trigger"
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_trigger"
     f" WHERE tgrelid IN ({_RELATIONS}) AND tgname IN ({_NAMES}))"
 )
-_SUBSCRIBED = f"EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
+_SUBSCRIBED = (
+    f"EXISTS (SELECT 1 FROM pg_catalog.pg_subscription_rel WHERE srrelid IN ({_RELATIONS}))"
+)
 # A child's rows are the parent's too, and fire the triggers of the child.
 _FAMILY = (
     "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i"

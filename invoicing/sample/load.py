@@ -22,6 +22,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from invoicing.db import Database
+from invoicing.db.citus import is_distributed
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import explain
 from invoicing.errors import UsageError
@@ -46,6 +47,12 @@ MOST_INVOICES = 100_000_000
 
 _MODELS = (Account, Invoice, InvoiceLine)
 TABLES = tuple(model.__tablename__ for model in _MODELS)
+# On Citus: an index or a key is made on its node after the rows were sent there, and both by the
+# same connection.
+_IN_TURN = (
+    "SET LOCAL citus.multi_shard_modify_mode = 'sequential'",
+    "SET LOCAL citus.enable_local_execution = off",
+)
 # What one index build may use: 24 million rows sorted in few passes, on a machine with 4 GB.
 _SORT_MEMORY = "256MB"
 
@@ -123,6 +130,7 @@ async def load_sample(
             lines = await asyncio.to_thread(count_lines, seed, invoices)
             load = _Load(session, accounts + invoices + lines, began, progress)
             async with filled_at_once(session):
+                await session.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
                 await load.run(_Prefetched(_encoded(accounts, invoices, seed)))
     except DBAPIError as error:
         raise explain(error) from None
@@ -169,8 +177,10 @@ async def _take_tables(session: AsyncSession, database: Database, *, replace: bo
         if any(held.values()):
             raise TablesNotEmptyError(database.shown_url, held)
     await session.execute(text("SET LOCAL statement_timeout = 0"))
+    if await is_distributed(session):
+        for setting in _IN_TURN:
+            await session.execute(text(setting))
     await set_sort_memory(session)
-    await session.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
 
 
 async def set_sort_memory(session: AsyncSession) -> None:

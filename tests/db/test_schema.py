@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from invoicing.db import Database, libpq_url
 from invoicing.db.errors import SchemaNotFoundError
@@ -17,9 +17,11 @@ from invoicing.db.migrations import current_revision, downgrade, upgrade
 from invoicing.db.url import beside, in_schema, quoted
 from invoicing.errors import SettingsError, UsageError
 from invoicing.load import load_files
+from invoicing.models import Account, Invoice, InvoiceStatus
 from invoicing.rollup import build_rollup, check_rollup, fold_rollup
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
+from invoicing.units import over_units
 from tests.answers import answers
 from tests.cli.here import run_apart, run_here
 from tests.cli.rename_line import CommandLine, environment
@@ -80,6 +82,27 @@ async def test_answers_are_those_of_the_public_schema(
     assert (await check_rollup(unit)).different == 0
 
 
+async def test_a_question_over_schemas_is_what_each_answers(unit: Database) -> None:
+    """Values are written into the statement: none of them may end a literal, or be a parameter."""
+    hostile = '50% of :all, it\'s \\ $1 "x"'
+    async with Database(unit.url, Settings()) as public:
+        for database, cents in ((public, 5), (unit, 700)):
+            paid = Invoice(amount_cents=cents, currency="EUR", status=InvoiceStatus.PAID)
+            async with database.transaction() as session:
+                session.add(Account(name=hostile, plan="team", invoices=[paid]))
+                session.add(Account(name="other", plan="team"))
+    question = (
+        select(Account.name, Invoice.status, func.sum(Invoice.amount_cents))
+        .join(Invoice)
+        .where(Account.name == hostile, Invoice.status == InvoiceStatus.PAID)
+        .group_by(Account.name, Invoice.status)
+    )
+    async with unit.read_only() as session:
+        rows = await over_units(session, ["public", UNIT], question)
+        assert rows == [("public", hostile, "paid", 5), (UNIT, hostile, "paid", 700)]
+        assert await over_units(session, [], question) == []
+
+
 async def test_migrations_go_down_and_up_in_the_schema_alone(unit: Database) -> None:
     """Each schema has a revision of its own."""
     await downgrade(unit, "base")
@@ -107,6 +130,11 @@ def test_commands_and_psql_open_the_schema(unit: Database, monkeypatch: pytest.M
     assert run_apart(environment(unit.url), *query).stdout.strip() == f"{UNIT}|9"
     assert "invoice" in invoicing("rename", "plan", "invoice", "currency", "money").stdout
     assert json.loads(invoicing("db", "status", "--json").stdout)["schema"] == UNIT
+    for command in (["db", "units"], ["db", "distribute"]):
+        refused = invoicing(*command)
+        assert refused.returncode == 1
+        assert "Citus" in refused.stderr
+        assert "Nothing was changed" in refused.stderr
     shown = invoicing("db", "url").stdout.strip()
     monkeypatch.delenv("INVOICING_SCHEMA")
     counted = run_here(os.environ | {"DATABASE_URL": shown}, "accounts", "--json").stdout

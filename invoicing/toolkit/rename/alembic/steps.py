@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invoicing.toolkit.rename import ended
+from invoicing.toolkit.rename.alembic.at_once import rename_at_once
 from invoicing.toolkit.rename.contract import refuse_unconfirmed
 from invoicing.toolkit.rename.errors import ConfirmationError, RenameInterruptedError
 from invoicing.toolkit.rename.lease import lease
@@ -52,7 +53,8 @@ async def expand(database: Database, run: Run) -> None:
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
         return  # the table was made by later code, with the new name alone
-    await _fill(rename, run)
+    if not await rename_at_once(database, rename.target):
+        await _fill(rename, run)
 
 
 async def rollback(database: Database, run: Run) -> None:
@@ -98,7 +100,9 @@ async def _contract_confirmed(database: Database, rename: Rename, confirm: str |
 
 async def restore(database: Database, run: Run) -> None:
     """Add the old column again, filled from the new one."""
-    await _fill(run.rename(database).reversed(), run)
+    back = run.rename(database).reversed()
+    if not await rename_at_once(database, back.target):
+        await _fill(back, run)
 
 
 async def _fill(rename: Rename, run: Run) -> None:

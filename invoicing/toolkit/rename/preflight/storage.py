@@ -58,6 +58,11 @@ SELECT EXISTS (SELECT FROM {list} AS l WHERE (l.{relation}::text, l.{by_name}::t
     SELECT n.nspname::text, c.relname::text FROM tree JOIN pg_class AS c ON c.oid = tree.relid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace))
 """
+_OTHER_WAY = "Use the extension's own way"
+_OWN_WAY = {
+    "citus": "Rename it before its schema is distributed, or take the schema back for it: "
+    "citus_schema_undistribute"
+}
 
 
 async def storage_findings(context: RenameContext) -> list[PlanFinding]:
@@ -76,18 +81,22 @@ async def storage_findings(context: RenameContext) -> list[PlanFinding]:
 
 
 async def _distributed(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
-    found = {}
+    found, refusing = {}, set()
     for row in await connection.fetch(_LISTS):
         if not row["readable"]:
             message = f"is not readable: {row['extension']} may have listed {table.sql} there"
             found[row["list"]] = PlanFinding("distributed-table", row["list"], "noted", message)
             continue
         query = _LISTED_BY_NAME if row["by_name"] else _LISTED
-        if await connection.fetchval(query.format(tree=_TREE, **row), table.oid):
+        # Several lists of an extension say the same of a table.
+        if row["extension"] not in refusing and await connection.fetchval(
+            query.format(tree=_TREE, **row), table.oid
+        ):
+            refusing.add(row["extension"])
             message = (
                 f"{row['extension']} lists it in {row['list']}: what an extension distributes, "
-                "partitions or replicates itself is not renamed column by column here. Use the "
-                "extension's own way"
+                "partitions or replicates itself is not renamed column by column here. "
+                f"{_OWN_WAY.get(row['extension'], _OTHER_WAY)}"
             )
             found[row["list"]] = refused("distributed-table", table.sql, message)
     return list(found.values())
