@@ -28,7 +28,7 @@ from invoicing.toolkit.profiling.findings.options import fix_for, path_to
 from invoicing.toolkit.profiling.statement import Cause, PathStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
     from invoicing.toolkit.profiling.statement import Statement
@@ -114,12 +114,19 @@ def _lazy_fixes(evidence: Evidence, group: list[Statement]) -> tuple[Fix, ...]:
     outer = [source for source in sources if source.statement.relationship != step.relationship]
     # It was loaded for its own members, level by level.
     tree = len(outer) < len(sources)
+    if tree and _is_chain(step, outer):
+        return ()
     fixes = []
     for source in outer:
         top, before = path_to(evidence, source)
         loader = "selectinload" if _repeats_wide_rows(group, step, source) else None
         fixes.append(fix_for(step, top, before, entity=source.entity, loader=loader, tree=tree))
     return tuple(dict.fromkeys(fixes)) or (fix_for(step, None, tree=tree),)
+
+
+def _is_chain(step: PathStep, outer: Iterable[Source]) -> bool:
+    """Return whether each level has one member: a loader would send a statement for each, too."""
+    return not step.collection and sum(source.entity.rows for source in outer) == 1
 
 
 def _repeats_wide_rows(group: list[Statement], step: PathStep, source: Source) -> bool:
@@ -137,6 +144,12 @@ def _repeats_wide_rows(group: list[Statement], step: PathStep, source: Source) -
 
 
 def _lazy_fix(group: list[Statement], fixes: tuple[Fix, ...], instead: str | bool) -> str:
+    if not fixes:
+        entity = (group[0].relationship or "").partition(".")[0]
+        return (
+            f"read the whole chain by one select({entity}) that joins a recursive CTE of its keys "
+            "(select(...).cte(recursive=True)), for a loader would send a statement a level as well"
+        )
     places: dict[str, list[str]] = {}
     for fix in fixes:
         places.setdefault(str(fix), []).append(_place(fix))

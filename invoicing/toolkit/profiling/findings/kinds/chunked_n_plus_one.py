@@ -45,7 +45,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
         tiny = median(parents) < evidence.thresholds.chunk
         if len(group) < evidence.thresholds.repeats or not tiny or len(set(parents[:-1])) > 1:
             continue
-        if _goes_deeper(group):
+        if _goes_deeper(group) or _is_chain(group, leaders[group[0].number]):
             continue
         yield _finding(group, leaders[group[0].number], parents)
 
@@ -56,6 +56,16 @@ def _goes_deeper(group: list[Statement]) -> bool:
         set(after.parameter_keys) <= frozenset().union(*before.values)
         for before, after in pairwise(group)
     )
+
+
+def _is_chain(group: list[Statement], leader: Statement | None) -> bool:
+    """Tell whether a loader that recurses went from one object to the next."""
+    step = group[0].steps[-1] if group[0].steps else None
+    if step is None or step.collection or step.owner is None or step.target is None:
+        return False
+    own = issubclass(step.target, step.owner) or issubclass(step.owner, step.target)
+    streamed = leader is not None and leader.streamed
+    return own and not streamed and all(statement.parameter_count == 1 for statement in group)
 
 
 def _number(leader: Statement | None) -> int:
