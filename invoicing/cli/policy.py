@@ -12,7 +12,7 @@ import typer
 
 from invoicing.cli.files import writable
 from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
-from invoicing.errors import UsageError
+from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.policy import FORMATS, all_rules, check, fixable, root_of
 from invoicing.toolkit.policy.cache import FOLDER, open_cache
 from invoicing.toolkit.policy.errors import UnknownRuleError
@@ -215,9 +215,19 @@ def _show(report: Report, output: str, *, unsafe: bool) -> None:
 
 
 def _prove(paths: list[Path], root: Path) -> Proof:
+    from sqlalchemy.exc import DBAPIError
+
+    from invoicing.db.refusal import explain as explain_refusal
+    from invoicing.toolkit.policy.errors import PolicyError
     from invoicing.toolkit.proof import prove_paths
 
-    proof = asyncio.run(prove_paths(paths, root=root))
+    try:
+        proof = asyncio.run(prove_paths(paths, root=root))
+    except InvoicingError as error:
+        # Nothing was proven: 1 would say that there are findings.
+        raise PolicyError(str(error)) from error
+    except DBAPIError as error:
+        raise PolicyError(str(explain_refusal(error))) from None
     errors.print(str(proof), highlight=False)
     return proof
 

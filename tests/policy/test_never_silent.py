@@ -216,3 +216,15 @@ def test_a_virtual_environment_is_left_out_whatever_it_is_called(tmp_path: Path)
     assert run.stdout.count("[lazy-raise]") == 1
     # By its own name it is what was asked for.
     assert "[lazy-raise]" in policy(tmp_path, "check", ".venv-other").stdout
+
+
+def test_a_proof_without_a_server_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, {"migrations/versions/one.py": "revision = '1'\ndown_revision = None\n"})
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'a'\nversion = '1'\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://of:secret@127.0.0.1:1/nowhere")
+    run = policy(tmp_path, "check", "--database", "migrations")
+    assert run.returncode == 2, run.stderr
+    assert "cannot connect to postgresql://of:***@127.0.0.1:1" in run.stderr
+    assert "secret" not in run.stdout + run.stderr

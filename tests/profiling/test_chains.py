@@ -37,7 +37,8 @@ class Node(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
-    parent: Mapped[Node | None] = relationship(remote_side="Node.id")
+    parent: Mapped[Node | None] = relationship(remote_side="Node.id", back_populates="below")
+    below: Mapped[list[Node]] = relationship(back_populates="parent")
 
 
 @pytest.fixture
@@ -105,6 +106,18 @@ def test_several_chains_go_up_level_by_level(session: Session) -> None:
     assert again == steps == 3 * (LEVELS - 1)
     assert len(loaded) == LEVELS
     assert loaded.findings == []
+
+
+def test_a_tree_without_branches_goes_down_level_by_level(session: Session) -> None:
+    down = selectinload(Node.below, recursion_depth=-1)
+    with record_queries() as recorder:
+        levels = session.scalars(select(Node).where(Node.id == 1).options(down)).all()
+        depth = 0
+        while levels:
+            levels, depth = [node for above in levels for node in above.below], depth + 1
+    assert depth == LEVELS
+    assert len(recorder) == LEVELS + 1
+    assert recorder.findings == []
 
 
 def test_parts_of_a_stream_are_no_chain(session: Session) -> None:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from invoicing.toolkit.rename.errors import ContractRefusedError
+from invoicing.db import Database
+from invoicing.settings import Settings
+from invoicing.toolkit.rename import Options, Rename, Target
+from invoicing.toolkit.rename.errors import ContractRefusedError, RenameRefusedError
 from tests.conftest import execute, newest_server_url
 from tests.rename.bills import CONFIRM, objections, renaming, verified
 from tests.rename.faults import connected
@@ -158,7 +161,10 @@ async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_typ
         "CREATE DOMAIN cents AS bigint CONSTRAINT few CHECK (VALUE < 100000)",
         "ALTER TABLE bill ALTER amt TYPE cents",
     )
-    async with renaming(url) as rename:
+    async with renaming(url) as asking:
+        with pytest.raises(RenameRefusedError, match=r"psycopg 3 repeats.*--accept domain"):
+            await asking.expand()
+    async with renaming(url, accept=frozenset({"domain"})) as rename:
         await verified(rename)
         await execute(url, "ALTER DOMAIN cents DROP CONSTRAINT few")
         await rename.expand()
@@ -167,3 +173,44 @@ async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_typ
     async with connected(url) as client:
         query = "SELECT pg_typeof(amount_cents)::text, amount_cents FROM bill WHERE id = 7"
         assert tuple(await client.fetchrow(query)) == ("cents", 200_000)
+
+
+@pytest.mark.parametrize(
+    "comes",
+    [
+        "CREATE TABLE late PARTITION OF part FOR VALUES FROM (1000) TO (2000)",
+        (
+            "CREATE TABLE late (id int NOT NULL, place int NOT NULL, num int NOT NULL,"
+            " PRIMARY KEY (id, place)); INSERT INTO late VALUES (1500, 1500, 1500);"
+            " ALTER TABLE part ATTACH PARTITION late FOR VALUES FROM (1000) TO (2000)"
+        ),
+    ],
+    ids=["created", "attached"],
+)
+async def test_a_partition_that_comes_meanwhile_closes_no_gate(bare_url: URL, comes: str) -> None:
+    """PostgreSQL makes the indexes of its own, as children of those that the rename has made."""
+    await execute(
+        bare_url,
+        "CREATE TABLE part (id int NOT NULL, place int NOT NULL, PRIMARY KEY (id, place))"
+        " PARTITION BY RANGE (place)",
+        "CREATE TABLE early PARTITION OF part FOR VALUES FROM (0) TO (1000)",
+        "INSERT INTO part SELECT n, n FROM generate_series(1, 300) AS n",
+        "CREATE TABLE refers (id int, place int, FOREIGN KEY (id, place) REFERENCES part)",
+    )
+    async with Database(bare_url, Settings()) as database:
+        rename = Rename(database, Target("part", "id", "num"), Options(quiet=0.1))
+        await verified(rename)
+        await execute(bare_url, comes)
+        await verified(rename)
+        await rename.contract(confirm="part.id")
+        async with connected(bare_url) as client:
+            query = (
+                "SELECT relname::text, pg_get_indexdef(indexrelid, 1, false) FROM pg_index"
+                " JOIN pg_class ON pg_class.oid = indrelid WHERE relname IN ('part', 'late')"
+            )
+            assert [*map(tuple, await client.fetch(query + " ORDER BY 1"))] == [
+                ("late", "num"),
+                ("part", "num"),
+            ]
+            await client.execute("INSERT INTO part (num, place) VALUES (1999, 1999)")
+            await client.execute("INSERT INTO refers VALUES (1999, 1999), (7, 7)")

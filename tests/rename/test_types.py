@@ -126,7 +126,8 @@ async def test_a_types_default_is_neither_written_at_once_nor_lost(
     await make(url, declared, value)
     changing, parts = column == "changing", column.startswith(("array", "row"))
     async with Database(url, Settings()) as database, connected(url) as client:
-        rename, file = rename_of(database), await client.fetchval(FILE)
+        rename = rename_of(database, accept=frozenset({"domain"}))
+        file = await client.fetchval(FILE)
         await rename.expand()
         assert await client.fetchval("SELECT count(*) FROM bill WHERE amount::text <> ''") == 0
         await written(client, other, changing=changing, parts=parts)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Of the plan of either strategy: what only a person can know to be harmless.
-PLAN = frozenset({"update-trigger", "publication", "disk-space"})
+PLAN = frozenset({"update-trigger", "publication", "disk-space", "domain"})
 VIEW = frozenset(
     {"row-type", "view-statement", "logical-slot", "partitioned", "null-default"}
     | {"table-name", "inheritance"}

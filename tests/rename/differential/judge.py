@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
 # What a person may accept without any other change, as long as no client does what it names.
-_ACCEPTED = frozenset({"null-default", "published-state"})
+_ACCEPTED = frozenset({"domain", "null-default", "published-state"})
 _OURS = ("--exclude-schema=invoicing_rename",)
 
 
@@ -292,8 +292,8 @@ def _failed(verb: str, error: InvoicingError) -> DifferenceError:
 def _planner(plans: list[Plan]) -> Callable[[RenameContext], Awaitable[Plan]]:
     """Return what plans, and keeps the plan: another one would take as long as all the rest."""
 
-    async def planned(context: RenameContext) -> Plan:
-        plans.append(await planning.make_plan(context))
+    async def planned(context: RenameContext, **options: bool) -> Plan:
+        plans.append(await planning.make_plan(context, **options))
         return plans[-1]
 
     return planned

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.session import RenameSession
 
 # Everything on the new column but the rename's own triggers and default, and the table's triggers
-# that fire on both. $1 is the table, $2 the new column, $3 the old one.
+# that fire on both. What PostgreSQL made on a partition is the parent's, and goes with it.
+# $1 is the table, $2 the new column, $3 the old one.
 _ON_NEW = f"""
 WITH {TREE}, named AS (
     SELECT h.*, pg_describe_object(h.classid, h.objid, h.objsubid) AS subject,
@@ -51,6 +52,10 @@ SELECT DISTINCT subject, name::text, contype::text FROM named WHERE NOT EXISTS (
             ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = $3
             WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
             AND d.refclassid = 'pg_class'::regclass AND d.refobjid = t.tgrelid)))
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS p
+        WHERE classid = 'pg_class'::regclass AND p.inhrelid = objid)
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS p
+        WHERE classid = 'pg_constraint'::regclass AND p.oid = objid AND p.conparentid <> 0)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef AS f WHERE f.oid = objid
         AND classid = 'pg_attrdef'::regclass AND f.adrelid = relid AND f.adnum = attnum)
 ORDER BY 1

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _FILL_RATE = 60_000
 _SCAN_RATE = 500_000_000
 # What only a second column cannot do.
-_ONLY_HERE = frozenset({"domain", "generated", "identity"})
+_ONLY_HERE = frozenset({"domain", "domain-type", "generated", "identity"})
 
 
 async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan:

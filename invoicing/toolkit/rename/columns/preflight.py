@@ -114,15 +114,18 @@ def _domain(column: Column, target: Target, *, converted: bool) -> PlanFinding:
     why = f"its domain {column.type} has constraints, or a domain under it has: adding a column of "
     why += "it rewrites the table under ACCESS EXCLUSIVE"
     if converted:
-        return refused("domain", quote(target.old), why)
+        return refused("domain-type", quote(target.old), why)
     new = quote(target.new)
     message = (
-        f"{why}. Until the contract {new} is {column.unchecked_type}, and what is written to it is "
-        f"checked by {column.type} as the old column gets it. A client that has prepared a "
-        f'statement which returns {new} gets the error "cached plan must not change result type" '
-        "(SQLSTATE 0A000) once after the contract, for each such statement and connection"
+        f"{why}. Until the contract {new} can be {column.unchecked_type}, and what is written to "
+        f"it is checked by {column.type} as the old column gets it. But a client that has by then "
+        f'prepared a statement which returns {new} gets the error "cached plan must not change '
+        'result type" (SQLSTATE 0A000) after the contract: asyncpg prepares again by itself '
+        "outside a transaction, psycopg 3 repeats the error until DEALLOCATE ALL or a new "
+        "connection. If the clients' pools can be restarted right after the contract: "
+        "--accept domain"
     )
-    return PlanFinding("domain", quote(target.old), "carried", message)
+    return refused("domain", quote(target.old), message)
 
 
 async def firing_triggers(context: RenameContext) -> list[str]:

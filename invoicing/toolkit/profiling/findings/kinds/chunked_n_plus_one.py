@@ -60,12 +60,9 @@ def _goes_deeper(group: list[Statement]) -> bool:
 
 def _is_chain(group: list[Statement], leader: Statement | None) -> bool:
     """Tell whether a loader that recurses went from one object to the next."""
-    step = group[0].steps[-1] if group[0].steps else None
-    if step is None or step.collection or step.owner is None or step.target is None:
+    if leader is None or leader.streamed or leader.rows != 1:
         return False
-    own = issubclass(step.target, step.owner) or issubclass(step.owner, step.target)
-    streamed = leader is not None and leader.streamed
-    return own and not streamed and all(statement.parameter_count == 1 for statement in group)
+    return all(statement.parameter_count == 1 for statement in group)
 
 
 def _number(leader: Statement | None) -> int:
