@@ -41,8 +41,8 @@ Options stand before the program; what follows it is the program's own. The repo
 standard error, so that the program's output stays as it is. Exit code: the program's own if it is \
 not 0, else 1 if there are findings, else 0. Leave a finding out by a comment on its line, \
 `# profile: allow n-plus-one -- why`, or by --allow. Which kinds fail, and a baseline of known \
-findings, stand in [tool.invoicing.profile] of pyproject.toml. A program that ends by os._exit or \
-by a signal takes the report with it.
+findings, stand in \\[tool.invoicing.profile] of pyproject.toml. A program that ends by os._exit \
+or by a signal takes the report with it.
 """
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.text import Text
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
@@ -59,6 +60,13 @@ COMMANDS = dict(commands())
 @pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
 def test_each_command_shows_how_it_is_run(name: str, command: object) -> None:
     assert re.search(rf"Example: .*\binvoicing {name}\b", words(command.help))
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS.items(), ids=COMMANDS)
+def test_no_word_of_a_help_text_is_taken_for_a_style(name: str, command: object) -> None:
+    options = (getattr(option, "help", None) for option in command.params)
+    for raw in filter(None, (command.help, command.epilog, *options)):
+        assert Text.from_markup(raw).plain == raw.replace(r"\[", "["), name
 
 
 # What throttle sets is another run's, and has no default.

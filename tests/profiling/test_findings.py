@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import create_engine, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, defer, joinedload, lazyload, selectinload
 
@@ -229,11 +229,32 @@ def test_an_argument_that_is_no_finding_is_refused() -> None:
         record_queries(allow=["n-plus-on"])
 
 
+async def test_a_stream_is_named_as_a_session_without_await_has_it(engine: AsyncEngine) -> None:
+    own = create_engine(engine.url.set(drivername="postgresql+psycopg"))
+    rows = select(Shelf).order_by(Shelf.id)
+    with record_queries(own, thresholds=Thresholds(rows=2)) as recorder, Session(own) as session:
+        assert len(session.scalars(rows).all()) == SHELVES
+    (finding,) = recorder.findings
+    assert "yield_per" in finding.fix
+    assert ".stream(" not in finding.fix
+    with record_queries(own, thresholds=Thresholds(rows=2)) as recorder, Session(own) as session:
+        assert len([*session.scalars(rows.execution_options(yield_per=1000))]) == SHELVES
+    assert recorder.findings == []
+    own.dispose()
+
+
 async def test_thresholds_are_settings(engine: AsyncEngine, sessions: Sessions) -> None:
     strict, lax = Thresholds(rows=2), Thresholds(repeats=SHELVES + 1)
     async with record_queries(engine, thresholds=strict) as recorder, sessions() as session:
         assert len((await session.scalars(select(Shelf))).all()) == SHELVES
     assert [finding.slug for finding in recorder.findings] == ["missing-limit"]
+    assert "session.stream(" in recorder.findings[0].fix
+    async with (
+        record_queries(engine, thresholds=strict) as recorder,
+        engine.connect() as connection,
+    ):
+        assert len((await connection.execute(select(Shelf.id))).all()) == SHELVES
+    assert "connection.stream(" in recorder.findings[0].fix
     async with record_queries(engine, thresholds=lax) as recorder, sessions() as session:
         await session.run_sync(books_of_all)
     assert recorder.findings == []

@@ -23,6 +23,14 @@ from invoicing.toolkit.profiling.findings.kinds.missing_index import columns_of
         ("(name ~~ '%a'::text)", []),
         ("(NOT done)", []),
         ("(a = (SubPlan 1))", []),
+        ("((evt.k = 17) AND (evt.day > 0))", ["k", "day"]),
+        ('(("Big E"."K k" = 5) AND ("Big E"."c""d" > 3))', ['"K k"', '"c""d"']),
+        ('("An ""alias"". %"."x%" = 5)', ['"x%"']),
+        ("(lower((e.name)::text) = 'e.name'::text)", ["(lower(name))"]),
+        ("((e.address).street = 7)", ["((address).street)"]),
+        ("(((e.k + 1) * 2) = 18)", ["((k + 1) * 2)"]),
+        ("(e.a = e_1.a)", []),
+        ("((e.a + e_1.a) = 3)", []),
     ],
 )
 def test_columns_of_a_filter(text: str, columns: list[str]) -> None:
@@ -34,3 +42,5 @@ def test_a_column_that_an_index_begins_with_is_not_missing() -> None:
     assert columns_of(node) == []
     node = {"Filter": "(lower((name)::text) = 'a'::text)", "Indexed": ["lower(name::text)"]}
     assert columns_of(node) == []
+    node = {"Filter": '(e."K k" = 3)', "Indexed": ['"Kk"']}
+    assert columns_of(node) == ['"K k"']

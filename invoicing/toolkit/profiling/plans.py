@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What is added to a scan that has a filter: the columns that indexes of its table begin with.
+# What is added to a scan that has a filter: the columns that indexes of its table begin with; its
+# table's name, with the schema and quoted, as a statement can have it; and, of a partition, the
+# topmost table that it is a part of.
 INDEXED = "Indexed"
+TABLE = "Table"
+PARTITION_OF = "Partition Of"
 
 
 def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -169,6 +169,7 @@ class Transaction:
         session: `Session.hash_key` of the session it belongs to; None for a bare connection.
         autocommit: whether every statement is its own transaction on the server.
         outcome: `commit`, `rollback`, or None while it is open.
+        is_async: whether its engine is awaited.
     """
 
     number: int
@@ -176,6 +177,7 @@ class Transaction:
     session: int | None = None
     autocommit: bool = False
     outcome: str | None = None
+    is_async: bool = False
 
 
 @dataclass(slots=True, eq=False)

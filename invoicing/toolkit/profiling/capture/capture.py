@@ -374,6 +374,7 @@ class Capture:
             if autocommit is None or "isolation_level" in connection.get_execution_options():
                 autocommit = self._autocommit[connection.engine] = is_autocommit(connection)
             transaction = Transaction(len(self.transactions) + 1, wire.connection, None, autocommit)
+            transaction.is_async = connection.dialect.is_async
             taken = self._takes is None or self._takes()
             if taken:
                 self.transactions.append(transaction)
@@ -395,6 +396,5 @@ class Capture:
             return ()
         found = self._columns.get(compiled.string)
         if found is None:
-            found = entity_columns(context, context.dialect)
-            self._columns[compiled.string] = found
+            found = self._columns[compiled.string] = entity_columns(context, context.dialect)
         return found

@@ -2,7 +2,8 @@
 
 Each shape is asked once, with the parameters of its first statement, after the recording, on a
 connection of its own, in a READ ONLY transaction that is rolled back: only what reads is asked.
-What the recorded transaction had not committed is not seen.
+What the recorded transaction had not committed is not seen. VERBOSE names the schema of each table;
+what each node of the plan returns, which VERBOSE adds too, is not kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from invoicing.toolkit.profiling.plans import INDEXED, filtered_scans
+from invoicing.toolkit.profiling.plans import INDEXED, PARTITION_OF, TABLE, filtered_scans, nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 
 QueryPlan = dict[str, Any]
 READ_ONLY = "SET TRANSACTION READ ONLY"
-EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
-# A column, or an expression, that a whole index begins with.
-INDEXES = text(
-    "SELECT c.relname, pg_get_indexdef(i.indexrelid, 1, true) FROM pg_index i"
-    " JOIN pg_class c ON c.oid = i.indrelid"
-    " WHERE i.indpred IS NULL AND i.indisvalid AND c.relname IN :tables"
-).bindparams(bindparam("tables", expanding=True))
+EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, FORMAT JSON) "
+# Of each table its quoted name, that of the topmost partitioned table above it, and a column, or an
+# expression, that a whole index begins with. The catalog is left out: it takes no further index.
+TABLES = text("""
+SELECT n.nspname, c.relname, quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+  CASE WHEN c.relispartition THEN quote_ident(rn.nspname) || '.' || quote_ident(r.relname) END,
+  pg_get_indexdef(i.indexrelid, 1, true)
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_class r ON r.oid = pg_partition_root(c.oid)
+LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indpred IS NULL AND i.indisvalid
+WHERE (n.nspname, c.relname) IN :tables AND n.nspname <> 'pg_catalog'
+""").bindparams(bindparam("tables", expanding=True))
 
 
 class PlanQuestion(NamedTuple):
@@ -54,7 +62,7 @@ async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, QueryPla
                 plans[question.number] = plan = _plan(rows.scalar_one())
                 tables = scanned_tables(plan)
                 if tables:
-                    note_indexes(plan, await connection.execute(INDEXES, {"tables": tables}))
+                    note_tables(plan, await connection.execute(TABLES, {"tables": tables}))
                 await connection.rollback()
         except SQLAlchemyError:
             continue
@@ -72,26 +80,37 @@ def explain(questions: Iterable[PlanQuestion]) -> dict[int, QueryPlan]:
                 plans[question.number] = plan = _plan(rows.scalar_one())
                 tables = scanned_tables(plan)
                 if tables:
-                    note_indexes(plan, connection.execute(INDEXES, {"tables": tables}))
+                    note_tables(plan, connection.execute(TABLES, {"tables": tables}))
                 connection.rollback()
         except SQLAlchemyError:
             continue
     return plans
 
 
-def scanned_tables(plan: QueryPlan) -> list[str]:
-    """Return the tables that were read as a whole for a part of them."""
-    return sorted({str(scan.get("Relation Name")) for scan in filtered_scans(plan)})
+def scanned_tables(plan: QueryPlan) -> list[tuple[str, str]]:
+    """Return the tables that were read as a whole for a part of them, by schema and name."""
+    return sorted({_table_of(scan) for scan in filtered_scans(plan)})
 
 
-def note_indexes(plan: QueryPlan, rows: Iterable[Any]) -> None:
-    """Add to each such scan the columns that indexes of its table begin with."""
-    first = {(table, column) for table, column in rows}
+def note_tables(plan: QueryPlan, rows: Iterable[Any]) -> None:
+    """Add to each such scan what its table is called, and what its indexes begin with."""
+    known = [(tuple(row[:2]), *row[2:]) for row in rows]
     for scan in filtered_scans(plan):
-        scan[INDEXED] = sorted(column for table, column in first if table == scan["Relation Name"])
+        own = [row for row in known if row[0] == _table_of(scan)]
+        if own:
+            _, scan[TABLE], partitioned, _ = own[0]
+            scan[INDEXED] = sorted({row[3] for row in own if row[3] is not None})
+            if partitioned is not None:
+                scan[PARTITION_OF] = partitioned
+
+
+def _table_of(scan: QueryPlan) -> tuple[str, str]:
+    return str(scan.get("Schema")), str(scan.get("Relation Name"))
 
 
 def _plan(answer: Any) -> QueryPlan:
     (only,) = json.loads(answer) if isinstance(answer, str) else answer
     plan: QueryPlan = only["Plan"]
+    for node in nodes_of(plan):
+        node.pop("Output", None)
     return plan

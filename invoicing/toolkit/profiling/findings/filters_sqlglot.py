@@ -1,4 +1,7 @@
-"""Read the filter of a plan: which columns it compares, and how."""
+"""Read the filter of a plan: which columns it compares, and how.
+
+VERBOSE puts the table's alias before each column; what is returned has none, for an index.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def _compared(term: exp.Expr) -> str | None:
     """Return the one side that is of the table, where the other is a value."""
     left, right = term.this, term.args.get("expression")
     sides = [side for side in (left, right) if side is not None and [*side.find_all(exp.Column)]]
-    if len(sides) != 1 or len({column.name for column in sides[0].find_all(exp.Column)}) != 1:
+    if len(sides) != 1 or len({*sides[0].find_all(exp.Column)}) != 1:
         return None
     side = sides[0].copy().transform(_plain).unnest()
     text: str = side.sql(dialect="postgres", normalize_functions="lower")
@@ -46,6 +49,16 @@ def _compared(term: exp.Expr) -> str | None:
 
 def _plain(node: exp.Expr) -> exp.Expr:
     # varchar is compared as text; that needs no index of its own.
-    while isinstance(node, exp.Paren) or (isinstance(node, exp.Cast) and node.to.is_type("text")):
+    while _is_bracket(node) or (isinstance(node, exp.Cast) and node.to.is_type("text")):
         node = node.this
-    return node
+    return exp.column(node.this) if isinstance(node, exp.Column) else node
+
+
+def _is_bracket(node: exp.Expr) -> bool:
+    """Return whether brackets change nothing: `(a + 1) * 2` and `(address).street` need theirs."""
+    if not isinstance(node, exp.Paren) or isinstance(node.parent, exp.Dot):
+        return False
+    inner = node.this
+    return isinstance(inner, exp.Paren | exp.Column | exp.Cast | exp.Literal) or (
+        isinstance(inner, exp.Func) and not isinstance(inner, exp.Binary)
+    )

@@ -3,6 +3,10 @@
 From EXPLAIN (ANALYZE) of the statements, on request: a sequential scan whose filter removed nearly
 every row, by columns that no index begins with. What a filter joins by OR, or compares with another
 column of its table, is left alone.
+
+A partition is named by itself: its index can be made CONCURRENTLY, which that of a partitioned
+table cannot. `CREATE INDEX` on the partitioned table attaches the indexes that its partitions have,
+builds those that are missing, and gives one to each later partition.
 """
 
 from __future__ import annotations
@@ -12,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
-from invoicing.toolkit.profiling.plans import INDEXED, nodes_of
+from invoicing.toolkit.profiling.plans import INDEXED, PARTITION_OF, TABLE, nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+
+
+# A comment without names: a name may have a line break.
+_PARTITION = " -- likewise for each partition; CREATE INDEX on the parent then attaches them"
 
 
 def detect(evidence: Evidence) -> Iterator[Finding]:
@@ -28,7 +36,7 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             removed = int(node.get("Rows Removed by Filter", 0)) * loops
             kept = int(node.get("Actual Rows", 0)) * loops
             few = kept <= evidence.thresholds.selected * (removed + kept)
-            if "Seq Scan" not in str(node.get("Node Type")) or not few:
+            if "Seq Scan" not in str(node.get("Node Type")) or TABLE not in node or not few:
                 continue
             columns = columns_of(node) if removed >= evidence.thresholds.scanned else []
             if columns:
@@ -48,7 +56,7 @@ def columns_of(node: dict[str, Any]) -> list[str]:
 
 def _bare(name: str) -> str:
     """Return a column or an expression as it can be compared, however its casts are written."""
-    return re.sub(r"::text|[()\s]", "", name)
+    return re.sub(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|::text|[()\s]""", r"\1", name)
 
 
 def _finding(
@@ -59,13 +67,17 @@ def _finding(
     rows: tuple[int, int],
 ) -> Finding:
     statement = evidence.statements[number - 1]
-    table = str(node.get("Relation Name"))
+    table = named = str(node[TABLE])
     removed, kept = rows
+    create = f"CREATE INDEX CONCURRENTLY ON {table} ({', '.join(columns)})"
+    if PARTITION_OF in node:
+        named += f", a partition of {node[PARTITION_OF]}"
+        create += _PARTITION
     return Finding(
         "missing-index",
-        f"the plan reads all of {table}: {removed + kept:,} rows, of which the filter keeps"
+        f"the plan reads all of {named}: {removed + kept:,} rows, of which the filter keeps"
         f" {kept:,}, and no index begins with {columns[0]}",
-        f"CREATE INDEX CONCURRENTLY ON {table} ({', '.join(columns)})",
+        create,
         None,
         statement.caller,
         Cost(seconds=float(node.get("Actual Total Time", 0)) / 1000),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.statement import Statement
 
 _LIMIT = re.compile(r"\b(?:LIMIT|FETCH (?:FIRST|NEXT)|TOP)\b", re.IGNORECASE)
 
@@ -32,10 +33,11 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
     )
     for group in groups:
         worst = max(group, key=lambda statement: statement.rows or 0)
+        stream = f".execution_options(yield_per=1000) {_reading(evidence, worst)}"
         yield Finding(
             "missing-limit",
             f"a statement without LIMIT brought {worst.rows:,} rows at once",
-            ".limit(...) and pages; or .execution_options(yield_per=1000) with session.stream(...)",
+            f".limit(...) and pages; or {stream}",
             None,
             worst.caller,
             Cost(
@@ -45,6 +47,14 @@ def detect(evidence: Evidence) -> Iterator[Finding]:
             ),
             numbers(group),
         )
+
+
+def _reading(evidence: Evidence, statement: Statement) -> str:
+    """Return how the program that sent a statement reads it as a stream."""
+    transaction = evidence.transactions[(statement.transaction or 0) - 1]
+    if not transaction.is_async:
+        return "and a loop over the result, without .all()"
+    return f"with {'connection' if statement.session is None else 'session'}.stream(...)"
 
 
 KIND = FindingKind(
