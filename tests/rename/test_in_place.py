@@ -167,3 +167,45 @@ async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_typ
     async with connected(url) as client:
         query = "SELECT pg_typeof(amount_cents)::text, amount_cents FROM bill WHERE id = 7"
         assert tuple(await client.fetchrow(query)) == ("cents", 200_000)
+
+
+async def test_a_name_that_is_taken_is_said_with_what_has_it_and_what_needs_it(url: URL) -> None:
+    await execute(
+        url,
+        COMPUTED,
+        "CREATE INDEX bill_amt_idx ON bill (amt)",
+        "CREATE TABLE bill_amount_cents_idx (other int)",
+        "ALTER TABLE bill ADD CONSTRAINT amt_once EXCLUDE (amt WITH =)",
+        "CREATE SEQUENCE amount_cents_once",
+    )
+    async with renaming(url) as rename:
+        refusals = {refusal.subject: refusal.message for refusal in (await rename.plan()).refusals}
+        copied = refusals['"bill_amount_cents_idx"']
+        assert copied.startswith("is the name of table public.bill_amount_cents_idx. ")
+        assert 'the contract then renames "bill_amt_idx" to it' in copied
+        renamed = refusals['"amt_once" ON "public"."bill"']
+        assert 'to "amount_cents_once", the name of sequence public.amount_cents_once.' in renamed
+        assert "copy" not in renamed
+        # Either may be renamed.
+        await execute(
+            url,
+            "ALTER TABLE bill_amount_cents_idx RENAME TO elsewhere",
+            "ALTER TABLE bill RENAME CONSTRAINT amt_once TO once",
+        )
+        assert not (await rename.plan()).refusals
+
+
+@pytest.mark.parametrize("rows", ["", "DELETE FROM bill"], ids=["rows", "empty"])
+async def test_the_contract_returns_that_the_column_itself_was_renamed(url: URL, rows: str) -> None:
+    await execute(url, COMPUTED, *filter(None, [rows]))
+    async with renaming(url) as rename:
+        await verified(rename)
+        assert await rename.contract(confirm=CONFIRM) is True
+        if not rows:
+            assert await rename.contract(confirm=CONFIRM) is True, "run again, it is read"
+
+
+async def test_the_contract_returns_that_the_old_column_was_dropped(url: URL) -> None:
+    async with renaming(url) as rename:
+        await verified(rename)
+        assert await rename.contract(confirm=CONFIRM) is False
