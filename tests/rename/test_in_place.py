@@ -175,22 +175,25 @@ async def test_a_name_that_is_taken_is_said_with_what_has_it_and_what_needs_it(u
         COMPUTED,
         "CREATE INDEX bill_amt_idx ON bill (amt)",
         "CREATE TABLE bill_amount_cents_idx (other int)",
-        "ALTER TABLE bill ADD CONSTRAINT amt_once EXCLUDE (amt WITH =)",
-        "CREATE SEQUENCE amount_cents_once",
+        "ALTER TABLE bill ADD CONSTRAINT bill_amt_excl EXCLUDE (amt WITH =)",
+        "CREATE SEQUENCE bill_amount_cents_excl",
     )
     async with renaming(url) as rename:
         refusals = {refusal.subject: refusal.message for refusal in (await rename.plan()).refusals}
         copied = refusals['"bill_amount_cents_idx"']
         assert copied.startswith("is the name of table public.bill_amount_cents_idx. ")
         assert 'the contract then renames "bill_amt_idx" to it' in copied
-        renamed = refusals['"amt_once" ON "public"."bill"']
-        assert 'to "amount_cents_once", the name of sequence public.amount_cents_once.' in renamed
+        renamed = refusals['"bill_amt_excl" ON public.bill']
+        assert (
+            'to "bill_amount_cents_excl", the name of sequence public.bill_amount_cents_excl.'
+            in renamed
+        )
         assert "copy" not in renamed
         # Either may be renamed.
         await execute(
             url,
             "ALTER TABLE bill_amount_cents_idx RENAME TO elsewhere",
-            "ALTER TABLE bill RENAME CONSTRAINT amt_once TO once",
+            "ALTER TABLE bill RENAME CONSTRAINT bill_amt_excl TO once",
         )
         assert not (await rename.plan()).refusals
 
