@@ -146,11 +146,13 @@ def _guard(figures: dict[str, Any]) -> str:
     return f"{said}; slowed {slowed or 'never'}"
 
 
-def print_done(verb: str, before: Status, after: Status, options: Options) -> None:
+def print_done(
+    verb: str, before: Status, after: Status, options: Options, *, in_place: bool = False
+) -> None:
     """Print what a phase has done; what it did is to be seen in what there was before."""
     target = after.target
     strategy = after.strategy if verb == "expand" else before.strategy
-    done = wording_of(strategy, target).done[verb]
+    done = wording_of(strategy, target).done["in place" if in_place else verb]
     if verb == "rollback" and before.phase is Phase.NONE and not before.notes:
         done = "There was nothing to roll back"
     _say(done.format(table=target.table, old=target.old, new=target.new), style="bold")

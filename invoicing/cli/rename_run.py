@@ -98,22 +98,29 @@ def resumable(context: CommandContext, verb: str) -> Iterator[None]:
 
 
 def run_phase(
-    context: CommandContext, verb: str, work: Callable[[Rename], Awaitable[None]], doing: str
+    context: CommandContext, verb: str, work: Callable[[Rename], Awaitable[bool | None]], doing: str
 ) -> None:
-    """Run one phase, then say what was done, where the rename stands and what comes next."""
+    """Run one phase, then say what was done, where the rename stands and what comes next.
 
-    async def run(rename: Rename) -> tuple[Status, Status]:
+    Args:
+        context: the command's.
+        verb: the phase.
+        work: runs it; true of a contract that renamed the column itself.
+        doing: what is said meanwhile.
+    """
+
+    async def run(rename: Rename) -> tuple[Status, bool | None, Status]:
         before = await rename.status()
         with busy(doing):
-            await work(rename)
-        return before, await rename.status()
+            in_place = await work(rename)
+        return before, in_place, await rename.status()
 
     with resumable(context, verb):
-        before, after = context.run(run)
+        before, in_place, after = context.run(run)
     if context.as_json:
         print_json(after.as_dict())
     else:
-        output.print_done(verb, before, after, context.options)
+        output.print_done(verb, before, after, context.options, in_place=bool(in_place))
 
 
 def show_live(context: CommandContext, settings: LiveSettings) -> None:

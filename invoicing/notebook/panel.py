@@ -366,7 +366,8 @@ class RenamePanel:
         )
 
     async def _contract(self) -> str:
-        await self.rename.contract(confirm=self._name)
+        if await self.rename.contract(confirm=self._name):
+            return f"{self._name} itself was renamed; the second column was dropped"
         return f"{self._name} was dropped"
 
     async def _rollback(self) -> str:

@@ -233,6 +233,18 @@ def test_what_comes_after_a_pause_is_its_end(invoicing: CommandLine) -> None:
     assert "invoicing rename backfill invoice" in invoicing.rename("status").stdout
 
 
+def test_a_contract_that_renames_the_column_itself_says_so(invoicing: CommandLine) -> None:
+    computed = "ALTER TABLE invoice ADD twice numeric GENERATED ALWAYS AS (amt * 2) STORED"
+    asyncio.run(execute(invoicing.url, computed))
+    for verb in ("expand", "backfill", "verify"):
+        assert invoicing.rename(verb, "--yes").returncode == 0
+    for _ in range(2):
+        said = invoicing.rename("contract", "--quiet", "0.1", "--confirm", "invoice.amt")
+        assert said.returncode == 0, said.stderr
+        assert "amt itself was renamed to amount_cents" in said.stdout
+        assert "amt was dropped" not in said.stdout
+
+
 def test_a_restored_view_is_not_said_to_have_been_filled(invoicing: CommandLine) -> None:
     view = ("--strategy", "view")
     for verb in ("expand", "backfill", "verify"):

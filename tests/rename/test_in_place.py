@@ -175,6 +175,7 @@ async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_typ
         assert tuple(await client.fetchrow(query)) == ("cents", 200_000)
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(
     "comes",
     [
@@ -214,3 +215,48 @@ async def test_a_partition_that_comes_meanwhile_closes_no_gate(bare_url: URL, co
             ]
             await client.execute("INSERT INTO part (num, place) VALUES (1999, 1999)")
             await client.execute("INSERT INTO refers VALUES (1999, 1999), (7, 7)")
+=======
+async def test_a_name_that_is_taken_is_said_with_what_has_it_and_what_needs_it(url: URL) -> None:
+    await execute(
+        url,
+        COMPUTED,
+        "CREATE INDEX bill_amt_idx ON bill (amt)",
+        "CREATE TABLE bill_amount_cents_idx (other int)",
+        "ALTER TABLE bill ADD CONSTRAINT bill_amt_excl EXCLUDE (amt WITH =)",
+        "CREATE SEQUENCE bill_amount_cents_excl",
+    )
+    async with renaming(url) as rename:
+        refusals = {refusal.subject: refusal.message for refusal in (await rename.plan()).refusals}
+        copied = refusals['"bill_amount_cents_idx"']
+        assert copied.startswith("is the name of table public.bill_amount_cents_idx. ")
+        assert 'the contract then renames "bill_amt_idx" to it' in copied
+        renamed = refusals['"bill_amt_excl" ON public.bill']
+        assert (
+            'to "bill_amount_cents_excl", the name of sequence public.bill_amount_cents_excl.'
+            in renamed
+        )
+        assert "copy" not in renamed
+        # Either may be renamed.
+        await execute(
+            url,
+            "ALTER TABLE bill_amount_cents_idx RENAME TO elsewhere",
+            "ALTER TABLE bill RENAME CONSTRAINT bill_amt_excl TO once",
+        )
+        assert not (await rename.plan()).refusals
+
+
+@pytest.mark.parametrize("rows", ["", "DELETE FROM bill"], ids=["rows", "empty"])
+async def test_the_contract_returns_that_the_column_itself_was_renamed(url: URL, rows: str) -> None:
+    await execute(url, COMPUTED, *filter(None, [rows]))
+    async with renaming(url) as rename:
+        await verified(rename)
+        assert await rename.contract(confirm=CONFIRM) is True
+        if not rows:
+            assert await rename.contract(confirm=CONFIRM) is True, "run again, it is read"
+
+
+async def test_the_contract_returns_that_the_old_column_was_dropped(url: URL) -> None:
+    async with renaming(url) as rename:
+        await verified(rename)
+        assert await rename.contract(confirm=CONFIRM) is False
+>>>>>>> alem19

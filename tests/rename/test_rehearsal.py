@@ -116,6 +116,61 @@ async def test_rows_fit_bounds_and_exclusions(
     assert report.rows == 60
 
 
+KEYS = {
+    "of several": (
+        Target("loan", "no", "num"),
+        {},
+        "CREATE TABLE loan (day date, no int, note text, PRIMARY KEY (day, no))",
+    ),
+    "alone, quoted": (
+        Target("loan", 'a "No"', "the Num"),
+        {},
+        'CREATE TABLE loan ("a ""No""" int PRIMARY KEY, note text)',
+    ),
+    "of partitions": (
+        Target("loan", "no", "num"),
+        {},
+        (
+            "CREATE TABLE loan (day date, no int, note text, PRIMARY KEY (day, no))"
+            " PARTITION BY RANGE (day)"
+        ),
+        "CREATE TABLE loan_1 PARTITION OF loan FOR VALUES FROM ('2031-01-01') TO ('2031-02-01')",
+    ),
+    "unique and excluded": (
+        Target("loan", "no", "num"),
+        {},
+        (
+            "CREATE TABLE loan (day date, no int, note text, PRIMARY KEY (no, day),"
+            " UNIQUE (day, no), EXCLUDE (no WITH =, day WITH =))"
+        ),
+    ),
+    "with a type": (
+        type_of("loan", "no"),
+        {"type": "bigint"},
+        "CREATE TABLE loan (day date, no int, note text, PRIMARY KEY (day, no))",
+    ),
+    "behind a view": (
+        Target("loan", "no", "num"),
+        {"strategy": "view"},
+        "CREATE TABLE loan (day date, no int, note text, PRIMARY KEY (day, no))",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+async def test_rows_are_found_by_a_key_that_has_the_column(
+    empty_database_url: URL, kind: str
+) -> None:
+    url, (target, options, *statements) = empty_database_url, KEYS[kind]
+    await execute(url, *statements)
+    async with Database(url, Settings()) as database:
+        report = await rehearse(
+            Rename(database, target, Options(**options)), rows=60, on_server=True
+        )
+    assert report.clean, report
+    assert report.ran > 40
+
+
 async def test_what_does_not_keep_the_columns_equal_is_found_by_the_twin(
     url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

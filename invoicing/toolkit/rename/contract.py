@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import ended, state
+from invoicing.toolkit.rename import ended, journal, state
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.errors import (
     ConfirmationError,
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 _WRITTEN_AGAIN = "RN001"
 
 
-async def contract(session: RenameSession, strategy: RenameStrategy, confirm: str | None) -> None:
+async def contract(session: RenameSession, strategy: RenameStrategy, confirm: str | None) -> bool:
     """End the old name, once it is confirmed and the gate is open.
+
+    Returns:
+        Whether the column itself was renamed.
 
     Raises:
         ConfirmationError: `confirm` is not the column's name, and the table is not empty.
@@ -45,6 +48,14 @@ async def contract(session: RenameSession, strategy: RenameStrategy, confirm: st
     if not rows:
         # Nothing was lost, so that no way back is needed.
         await ended.forget(session)
+    return bool(session.entry.result.get("in_place"))
+
+
+async def was_in_place(session: RenameSession) -> bool:
+    """Tell whether the contract that ended the old name renamed the column itself."""
+    runs = await journal.read_runs(session.connection, session.names)
+    ways = [run.result["in_place"] for run in runs if "in_place" in run.result]
+    return bool(ways and ways[-1])
 
 
 async def refuse_unconfirmed(

@@ -161,8 +161,11 @@ class Rename:
             await self._need_expanded(session, "contract")
             return await ask_gate(session, await self._noted_strategy(session))
 
-    async def contract(self, *, confirm: str | None = None) -> None:
-        """Drop the old column; `confirm` is `table.old`, not needed for an empty table.
+    async def contract(self, *, confirm: str | None = None) -> bool:
+        """End the old name; `confirm` is `table.old`, not needed for an empty table.
+
+        Returns:
+            Whether the old column itself was renamed, and the new one dropped.
 
         Raises:
             ConfirmationError: it was not confirmed.
@@ -171,10 +174,10 @@ class Rename:
         async with self._lease("contract") as session:
             if await current_phase(session) is Phase.CONTRACTED:
                 await contract.tidy(session, await self._noted_strategy(session))
-                return
+                return await contract.was_in_place(session)
             await self._need_expanded(session, "contract")
             strategy = await self._strategy(session, "contract")
-            await contract.contract(session, strategy, confirm)
+            return await contract.contract(session, strategy, confirm)
 
     async def rollback(self) -> None:
         """Go back to before the expand; after the contract it raises, and names the way back.

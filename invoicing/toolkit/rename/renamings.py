@@ -42,6 +42,20 @@ WHERE {has_column("pg_statistic_ext", "s.oid", "s.stxkeys", "tree")}
 ORDER BY 1, 3, 5
 """
 
+_CONSTRAINT = """
+SELECT pg_catalog.pg_describe_object('pg_catalog.pg_constraint'::pg_catalog.regclass, oid, 0)
+FROM pg_catalog.pg_constraint WHERE conrelid = $1 AND conname = $2
+"""
+_STATISTICS = """
+SELECT pg_catalog.pg_describe_object('pg_catalog.pg_statistic_ext'::pg_catalog.regclass, s.oid, 0)
+FROM pg_catalog.pg_statistic_ext AS s JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
+WHERE n.nspname = $1 AND s.stxname = $2
+"""
+_RELATION = """
+SELECT pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, oid, 0)
+FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)
+"""
+
 
 class Renaming(NamedTuple):
     """An index, a constraint or statistics whose name has the column's in it.
@@ -83,19 +97,35 @@ def rename_statement(renaming: Renaming) -> str:
     return f"ALTER {renaming.kind} {qualified(renaming.schema, renaming.name)} RENAME TO {new_name}"
 
 
-async def is_taken(connection: Connection, renaming: Renaming) -> bool:
-    """Tell whether something else has the name that it gets."""
-    if renaming.kind == "CONSTRAINT":
-        query = "SELECT true FROM pg_constraint WHERE conrelid = $1 AND conname = $2"
-        return bool(await connection.fetchval(query, renaming.relation, renaming.new_name))
-    if renaming.kind == "STATISTICS":
-        query = (
-            "SELECT true FROM pg_statistic_ext WHERE stxnamespace = $1::text::regnamespace"
-            " AND stxname = $2"
-        )
-        return bool(await connection.fetchval(query, quote(renaming.schema), renaming.new_name))
-    return bool(
-        await connection.fetchval(
-            "SELECT to_regclass($1) IS NOT NULL", qualified(renaming.schema, renaming.new_name)
-        )
+async def find_holder(
+    connection: Connection, kind: str, relation: int, schema: str, name: str
+) -> str | None:
+    """Return what has a name, as in `index bill_amt_idx`; None where nothing has it.
+
+    Args:
+        connection: to the database.
+        kind: for which kind the name is wanted, as in `Renaming`.
+        relation: the table, of which a constraint's name is its own.
+        schema: where the name of an index or of statistics is.
+        name: the name.
+    """
+    found: str | None
+    if kind == "CONSTRAINT":
+        found = await connection.fetchval(_CONSTRAINT, relation, name)
+    elif kind == "STATISTICS":
+        found = await connection.fetchval(_STATISTICS, schema, name)
+    else:
+        found = await connection.fetchval(_RELATION, qualified(schema, name))
+    return found
+
+
+async def why_taken(connection: Connection, renaming: Renaming) -> str | None:
+    """Return what has the name that it gets, and what to do; None where nothing has it."""
+    wanted = (renaming.kind, renaming.relation, renaming.schema, renaming.new_name)
+    holder = await find_holder(connection, *wanted)
+    if holder is None:
+        return None
+    return (
+        f"the contract would rename it to {quote(renaming.new_name)}, the name of {holder}. "
+        "Rename one of the two"
     )

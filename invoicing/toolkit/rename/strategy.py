@@ -65,7 +65,8 @@ class Wording(NamedTuple):
     Attributes:
         label: what there is beside the table meanwhile.
         expand: what the expand does, in the imperative.
-        done: what a phase has done, by its verb.
+        done: what a phase has done, by its verb; `in place` is a contract that renames the column
+            itself.
         consequences: what a phase will do, by its verb.
         rollback: what a rollback drops.
         no_loss: why a rollback loses no work; empty where it loses the backfill's.

@@ -59,6 +59,7 @@ async def contract(session: RenameSession) -> None:
     if in_place:
         await _in_place(session)
         return
+    await session.entry.note(connection, in_place=False)
     carried = await triggers.on_new(session)
     await connection.execute(state.set_phase(names, Phase.CONTRACTING))
     settled = await owned_sequences(session)
@@ -79,6 +80,7 @@ async def contract(session: RenameSession) -> None:
 async def _in_place(session: RenameSession) -> None:
     """Drop the new column, and give the old one its name."""
     names, column = session.names, session.column()
+    await session.entry.note(session.connection, in_place=True)
     await session.connection.execute(state.set_phase(names, Phase.CONTRACTING))
     # As verify has left it, and what was changed since.
     properties = await changes(session)

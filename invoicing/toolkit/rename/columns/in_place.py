@@ -19,7 +19,7 @@ from invoicing.toolkit.rename.columns.copies.properties import given_by_hand
 from invoicing.toolkit.rename.dependents.kind import TREE
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import OWN_TRIGGERS, quote
-from invoicing.toolkit.rename.renamings import find_renamings, is_taken, rename_statement
+from invoicing.toolkit.rename.renamings import find_renamings, rename_statement, why_taken
 from invoicing.toolkit.rename.table import find_tree
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ async def in_place_findings(
     found = [PlanFinding("in-place", old, "noted", message)]
     called = {copy.name for copy in copies}
     for renaming in await _renamings(context):
-        if renaming.new_name not in called and await is_taken(context.connection, renaming):
+        taken = await why_taken(context.connection, renaming)
+        if renaming.new_name not in called and taken is not None:
             subject = f"{quote(renaming.name)} ON {renaming.table}"
-            said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
-            found.append(refused("name-taken", subject, said))
+            found.append(refused("name-taken", subject, taken))
     return found
 
 

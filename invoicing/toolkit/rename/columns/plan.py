@@ -75,7 +75,7 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
     if not impossible:
         findings += await in_place_findings(context, kept, made)
     if context.target.new not in context.table.columns:
-        findings += await copies.taken_names(context.connection, made)
+        findings += await copies.taken_names(context, made, in_place=bool(kept))
         room = await disk_space(context, sizes, estimate)
         findings.append(accepted(room, context.options.accept, PLAN))
     refused = [

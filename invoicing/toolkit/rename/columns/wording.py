@@ -10,6 +10,7 @@ WORDING = Wording(
     done={
         "expand": "{new} was added; triggers keep it equal to {old}",
         "contract": "{old} was dropped; {new} has every value",
+        "in place": "{old} itself was renamed to {new}; the second column was dropped",
         "restore": "{old} has every value again, and triggers keep both equal",
         "rollback": "{new} was dropped; {old} has every value",
     },

@@ -162,7 +162,7 @@ class Rehearsal:
         twin = await self._place.create(ours.database)
         async with connected(ours) as ours_client, connected(twin) as twin_client:
             shape = filler.shapes[oid]
-            keys = await read_keys(ours_client, shape)
+            keys = await read_keys(ours_client, shape, self._old)
             self._writer = Writer(filler, shape, self._old, keys) if report.rows else None
             self._twins = Twins(ours_client, twin_client, self._table, self._old, self._new)
             self._looks = StatementLooks(workload.statements, self._table)

@@ -55,6 +55,8 @@ class Writer:
         return [work for work in works if work is not None]
 
     def _by_key(self) -> list[Work]:
+        # A key that has the column finds nothing by the new name until that is filled.
+        keyed = self._column in self._shape.key
         first, second, third = (self._keys.pop(0) for _ in range(_KEYED))
         table = self._shape.sql
         column = self._shape.columns.get(self._column)
@@ -62,7 +64,7 @@ class Writer:
         if column is not None:
             value, update = self._value(), f"UPDATE {table} SET {_NAME} ="
             # NULL, or a part of a value, may have been computed from what is not filled yet.
-            computed = value == "NULL" or column.type.in_parts
+            computed = keyed or value == "NULL" or column.type.in_parts
             returned = f"{update} {value} WHERE {first} RETURNING {_NAME}::text"
             works.append(Work("update", returned, reads=computed))
             works.append(Work("update to NULL", f"{update} NULL WHERE {second}", reads=True))
@@ -70,9 +72,9 @@ class Writer:
         for name in self._shape.columns:
             if name not in {self._column, *self._shape.key}:
                 same = f"UPDATE {table} SET {quote(name)} = {quote(name)} WHERE {first}"
-                works.append(Work("update of another column", same))
+                works.append(Work("update of another column", same, reads=keyed))
                 break
-        works.append(Work("delete", f"DELETE FROM {table} WHERE {third}"))
+        works.append(Work("delete", f"DELETE FROM {table} WHERE {third}", reads=keyed))
         return works
 
     def _insert(self, kind: str, *, leave_out: bool = False) -> Work:
@@ -105,18 +107,27 @@ class Writer:
         return "NULL" if text is None else literal(text)
 
 
-async def read_keys(connection: Connection, shape: TableShape, most: int = 200) -> list[str]:
-    """Return conditions that are each true of one row, by the primary key; none without one."""
+async def read_keys(
+    connection: Connection, shape: TableShape, column: str, most: int = 200
+) -> list[str]:
+    """Return conditions that are each true of one row, by the primary key; none without one.
+
+    Args:
+        connection: to the database that has the table.
+        shape: the table's.
+        column: what is renamed; a mark stands in place of its name, as in `Work.text`.
+        most: how many, at the most.
+    """
     if not shape.key:
         return []
     listed = ", ".join(f"{quote(name)}::text" for name in shape.key)
     rows = await connection.fetch(
         f"SELECT {listed} FROM {shape.sql} ORDER BY {listed} LIMIT {most}"
     )
+    marked = [_NAME if name == column else quote(name) for name in shape.key]
     return [
         " AND ".join(
-            f"{quote(name)} = {literal(text)}"
-            for name, text in zip(shape.key, row.values(), strict=True)
+            f"{name} = {literal(text)}" for name, text in zip(marked, row.values(), strict=True)
         )
         for row in rows
     ]

@@ -18,7 +18,7 @@ from invoicing.toolkit.rename.dependents import dependents_of
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.preflight.checks import preflight
-from invoicing.toolkit.rename.renamings import find_renamings, is_taken
+from invoicing.toolkit.rename.renamings import find_renamings, why_taken
 from invoicing.toolkit.rename.view.default import asking_for_default
 from invoicing.toolkit.rename.view.gate import changed
 from invoicing.toolkit.rename.view.partitions import partition_findings
@@ -210,9 +210,9 @@ async def _names(
     for renaming in renamings:
         said = f"is renamed to {quote(renaming.new_name)} by the contract"
         subject = f"{quote(renaming.name)} ON {renaming.table}"
-        if await is_taken(connection, renaming):
-            said = f"would be renamed to {quote(renaming.new_name)}, which is taken. Rename that"
-            found.append(refused("name-taken", subject, said))
+        taken = await why_taken(connection, renaming)
+        if taken is not None:
+            found.append(refused("name-taken", subject, taken))
         else:
             found.append(PlanFinding(renaming.kind.lower(), subject, "carried", said))
     return found

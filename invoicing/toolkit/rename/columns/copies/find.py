@@ -15,7 +15,7 @@ from invoicing.toolkit.rename.columns.copies import (
 from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
 from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.model import Search
-from invoicing.toolkit.rename.model import PlanFinding
+from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.table import find_tree
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import asyncpg
 
     from invoicing.toolkit.rename.columns.copies.model import Copy
-    from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
 
 # One module for each kind: QUERY reads the originals from the catalog, `make` returns their copies.
@@ -81,13 +80,30 @@ def _beside(row: asyncpg.Record) -> dict[str, Any] | None:
     return dict(row) | plain | {"clustered": False}
 
 
-async def taken_names(connection: Connection, copies: Iterable[Copy]) -> list[PlanFinding]:
-    """Refuse names that something else has; asked before anything of ours is made."""
+async def taken_names(
+    context: RenameContext, copies: Iterable[Copy], *, in_place: bool
+) -> list[PlanFinding]:
+    """Refuse names that something else has; asked before anything of ours is made.
+
+    Args:
+        context: the rename's.
+        copies: what is made on the new column.
+        in_place: whether the contract drops it, and gives the original its name.
+    """
     found = []
     for copy in copies:
-        if await copy.is_taken(connection):
-            use = f"is needed for the copy of {quote(copy.old_name)}. Give what has it another name"
-            found.append(PlanFinding("name-taken", quote(copy.name), "refused", use))
+        holder = await copy.holder(context.connection)
+        if holder is None:
+            continue
+        old, new = quote(copy.old_name), quote(context.target.new)
+        use = f"Verify needs it for the copy of {old} on {new}"
+        if in_place and copy.name == copy.final_name:
+            use = (
+                f"Verify needs it for what it makes on {new} beside {old}, and the contract then "
+                f"renames {old} to it"
+            )
+        said = f"is the name of {holder}. {use}. Rename {holder}, or {old}"
+        found.append(refused("name-taken", quote(copy.name), said))
     return found
 
 

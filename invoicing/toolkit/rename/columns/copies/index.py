@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from invoicing.toolkit.rename.columns.copies.definitions import INDEX_KEYS, INDEX_PREDICATE, Text
 from invoicing.toolkit.rename.columns.copies.model import Copy
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.renamings import find_holder
 from invoicing.toolkit.rename.table import has_column
 
 if TYPE_CHECKING:
@@ -177,10 +178,9 @@ class IndexCopy(Copy):
             and found["constrained"] is self.attached
         )
 
-    async def is_taken(self, connection: Connection) -> bool:
-        """Tell whether something has its name."""
-        query = "SELECT pg_catalog.to_regclass($1) IS NOT NULL"
-        return bool(await connection.fetchval(query, self.sql_name))
+    async def holder(self, connection: Connection) -> str | None:
+        """Return the relation of its name."""
+        return await find_holder(connection, "INDEX", self.table.oid, self.schema, self.name)
 
     def settle(self) -> list[str]:
         """Return what gives it its name, its comments and CLUSTER's mark."""

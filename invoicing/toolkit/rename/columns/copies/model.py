@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from invoicing.toolkit.rename.columns.copies.definitions import Text
 from invoicing.toolkit.rename.context import RenameContext
 from invoicing.toolkit.rename.names import literal, qualified, quote, renamed, shortened
+from invoicing.toolkit.rename.renamings import find_holder
 
 if TYPE_CHECKING:
     import asyncpg
@@ -127,8 +128,8 @@ class Copy:
         """Tell whether it is there, and as its original is."""
         raise NotImplementedError
 
-    async def is_taken(self, connection: Connection) -> bool:
-        """Tell whether something has its name."""
+    async def holder(self, connection: Connection) -> str | None:
+        """Return what has its name by now; None where nothing has it."""
         raise NotImplementedError
 
     def settle(self) -> list[str]:
@@ -170,9 +171,10 @@ class TableConstraintCopy(Copy):
         """Tell whether it is there, and validated if its original is."""
         return await self.validated(connection) is self.valid
 
-    async def is_taken(self, connection: Connection) -> bool:
-        """Tell whether the table has another constraint of its name."""
-        return await self.validated(connection) is not None
+    async def holder(self, connection: Connection) -> str | None:
+        """Return the table's constraint of its name."""
+        place = (self.table.oid, self.schema, self.name)
+        return await find_holder(connection, "CONSTRAINT", *place)
 
     def settle(self) -> list[str]:
         """Return what gives it its final name and its comment."""

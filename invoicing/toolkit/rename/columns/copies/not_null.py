@@ -117,9 +117,9 @@ class NotNullCopy(TableConstraintCopy):
         found = await self._state(connection)
         return found is not None and found["not_null"] and found["validated"] in {None, self.valid}
 
-    async def is_taken(self, connection: Connection) -> bool:
-        """Tell whether the table has another constraint of its name."""
-        return not self.usual and await super().is_taken(connection)
+    async def holder(self, connection: Connection) -> str | None:
+        """Return the table's constraint of its name."""
+        return None if self.usual else await super().holder(connection)
 
     def settle(self) -> list[str]:
         """Return what gives it its final name and its comment."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from invoicing.toolkit.rename.columns.copies.model import Copy
 from invoicing.toolkit.rename.names import literal, quote
+from invoicing.toolkit.rename.renamings import find_holder
 from invoicing.toolkit.rename.table import has_column
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
 JOIN pg_catalog.pg_roles AS r ON r.rolname = current_user
 WHERE {has_column("pg_statistic_ext", "s.oid", "s.stxkeys", "t")}
 ORDER BY t.place, s.oid
-"""
-_NAMED = """
-SELECT true FROM pg_catalog.pg_statistic_ext AS s
-JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace AND n.nspname = $1 WHERE s.stxname = $2
 """
 
 
@@ -81,11 +78,11 @@ class StatisticsCopy(Copy):
 
     async def is_ready(self, connection: Connection) -> bool:
         """Tell whether they are there."""
-        return self.unsupported is None and await self.is_taken(connection)
+        return self.unsupported is None and await self.holder(connection) is not None
 
-    async def is_taken(self, connection: Connection) -> bool:
-        """Tell whether there are statistics of this name."""
-        return bool(await connection.fetchval(_NAMED, self.schema, self.name))
+    async def holder(self, connection: Connection) -> str | None:
+        """Return the statistics of this name."""
+        return await find_holder(connection, "STATISTICS", self.table.oid, self.schema, self.name)
 
     def settle(self) -> list[str]:
         """Return what gives them their name, comment and owner."""
