@@ -175,7 +175,6 @@ async def test_a_domain_that_loses_its_checks_meanwhile_is_still_the_columns_typ
         assert tuple(await client.fetchrow(query)) == ("cents", 200_000)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     "comes",
     [
@@ -215,7 +214,8 @@ async def test_a_partition_that_comes_meanwhile_closes_no_gate(bare_url: URL, co
             ]
             await client.execute("INSERT INTO part (num, place) VALUES (1999, 1999)")
             await client.execute("INSERT INTO refers VALUES (1999, 1999), (7, 7)")
-=======
+
+
 async def test_a_name_that_is_taken_is_said_with_what_has_it_and_what_needs_it(url: URL) -> None:
     await execute(
         url,
@@ -259,4 +259,3 @@ async def test_the_contract_returns_that_the_old_column_was_dropped(url: URL) ->
     async with renaming(url) as rename:
         await verified(rename)
         assert await rename.contract(confirm=CONFIRM) is False
->>>>>>> alem19
