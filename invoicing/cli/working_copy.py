@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from contextlib import suppress
 from hashlib import sha256
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -64,12 +64,13 @@ def trust(paths: Iterable[Path]) -> None:
     cells did not all run here is not signed when it is saved, so that after the page is loaded
     again no widget is shown.
     """
-    if find_spec("nbformat") is None:
-        return
-    import nbformat
-    from nbformat.sign import NotebookNotary
-
-    with suppress(OSError):  # no folder to keep signatures in: they are shown, but plain
+    try:
+        import nbformat
+        from nbformat.sign import NotebookNotary
+    except ImportError:
+        return  # the extra for notebooks is not installed
+    # No folder to keep signatures in, or another process keeps one: they are shown, but plain.
+    with suppress(OSError, sqlite3.Error):
         notary = NotebookNotary()
         for path in paths:
             if path.suffix == ".ipynb":
