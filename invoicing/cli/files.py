@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
+
+import typer
 
 from invoicing.errors import UsageError
 
@@ -35,6 +37,12 @@ def writable(place: FilePath) -> FilePath:
     if there.is_dir():
         _try(path, there)
     return place
+
+
+WriteBaseline: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--write-baseline", callback=writable, help="Write the findings to this file."),
+]
 
 
 def _try(path: Path, folder: Path) -> None:

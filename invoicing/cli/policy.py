@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invoicing.cli.files import writable
+from invoicing.cli.files import WriteBaseline
 from invoicing.cli.output import echo_for_program, echo_json, echo_text, errors
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.policy import FORMATS, all_rules, check, fixable, root_of
@@ -61,12 +61,7 @@ def check_command(
     baseline: Annotated[
         Path | None, typer.Option(help="Hide the findings recorded in this file.")
     ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option(
-            "--write-baseline", callback=writable, help="Write the findings to this file."
-        ),
-    ] = None,
+    write: WriteBaseline = None,
     models: Annotated[
         str | None,
         typer.Option(metavar="PACKAGE", help="Import this package and check its mappers, too."),

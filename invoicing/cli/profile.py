@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from invoicing.cli.files import writable
+from invoicing.cli.files import WriteBaseline, writable
 from invoicing.cli.output import LiteralConsole, echo_json
 from invoicing.files import write_whole
 from invoicing.toolkit.profiling import Thresholds
@@ -104,12 +104,7 @@ def profile(
     baseline: Annotated[
         Path | None, typer.Option(help="Findings of this file are known, and do not fail.")
     ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option(
-            "--write-baseline", callback=writable, help="Write the findings to this file."
-        ),
-    ] = None,
+    write: WriteBaseline = None,
     plans: Annotated[
         bool,
         typer.Option(

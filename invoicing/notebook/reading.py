@@ -37,6 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from invoicing.db import Database
 from invoicing.db.copying import unless_lost
 from invoicing.db.refusal import refused
+from invoicing.db.url import quoted
 from invoicing.notebook.errors import (
     FrameError,
     MissingAwaitError,
@@ -194,7 +195,7 @@ def _in_utc(sql: str, columns: dict[str, str]) -> str:
     if "timestamptz" not in columns.values():
         return sql
     shown = ", ".join(
-        f"{_quote(name)} AT TIME ZONE 'UTC'" if kind == "timestamptz" else _quote(name)
+        f"{quoted(name)} AT TIME ZONE 'UTC'" if kind == "timestamptz" else quoted(name)
         for name, kind in columns.items()
     )
     return f"SELECT {shown} FROM (\n{sql.rstrip().removesuffix(';')}\n) AS frame"  # noqa: S608 -- the caller's own
@@ -290,11 +291,6 @@ class _Reader:
             f"Select it as text: cast({name}, Text)"
         )
         return FrameError(name, message)
-
-
-def _quote(name: str) -> str:
-    """Return a column's name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _dtype(kind: pa.DataType) -> ExtensionDtype | None:

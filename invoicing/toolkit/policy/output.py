@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from invoicing.toolkit.code_review import SARIF_SCHEMA, github_property, github_text
 from invoicing.toolkit.policy.finding import file_of
 from invoicing.visible import visible
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.finding import PolicyFinding, Problem
     from invoicing.toolkit.policy.rule import Rule
     from invoicing.toolkit.policy.runner import Report
-
-
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def as_text(report: Report, _rules: Mapping[str, Rule[Any]]) -> str:
@@ -72,25 +70,16 @@ def _plain(finding: PolicyFinding, rules: Mapping[str, Rule[Any]]) -> dict[str, 
 def as_github(report: Report, rules: Mapping[str, Rule[Any]]) -> str:
     """Return workflow commands, which show each finding at its line of a pull request."""
     lines = [
-        f"::error file={_property(finding.path)},line={finding.line},col={finding.column},"
-        f"title={finding.rule}::{_escaped(finding.said)}"
+        f"::error file={github_property(finding.path)},line={finding.line},col={finding.column},"
+        f"title={finding.rule}::{github_text(finding.said)}"
         for finding in report.findings
     ]
     lines += [
-        f"::error file={_property(problem.path)},line={problem.line}::{_escaped(problem.message)}"
+        f"::error file={github_property(problem.path)},line={problem.line}"
+        f"::{github_text(problem.message)}"
         for problem in report.problems
     ]
     return "\n".join([*lines, as_text(report, rules).rpartition("\n")[2]])
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _escaped(text: str) -> str:
-    for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        text = text.replace(character, code)
-    return text
 
 
 def as_sarif(report: Report, rules: Mapping[str, Rule[Any]]) -> str:

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from invoicing.toolkit.code_review import SARIF_SCHEMA, github_property, github_text
 from invoicing.toolkit.profiling.baseline import entry_of
 from invoicing.toolkit.profiling.findings.fix import Fix
 from invoicing.toolkit.profiling.findings.registry import KINDS
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.settings import ProfileSettings
 
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-
 
 def as_github(findings: Iterable[Finding], settings: ProfileSettings) -> str:
     """Return workflow commands, which show each finding and its fix at its line."""
@@ -29,19 +28,9 @@ def as_github(findings: Iterable[Finding], settings: ProfileSettings) -> str:
 def _command(finding: Finding, settings: ProfileSettings) -> str:
     level = "error" if finding.slug in settings.fail_on else "warning"
     path, caller = entry_of(finding, settings.root).path, finding.caller
-    place = f"file={_property(path)},line={caller.line}," if caller is not None else ""
-    text = _escaped(f"{finding.said}. Fix: {finding.fix}")
+    place = f"file={github_property(path)},line={caller.line}," if caller is not None else ""
+    text = github_text(f"{finding.said}. Fix: {finding.fix}")
     return f"::{level} {place}title={finding.slug}::{text}"
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _escaped(text: str) -> str:
-    for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        text = text.replace(character, code)
-    return text
 
 
 def as_sarif(findings: Iterable[Finding], settings: ProfileSettings) -> dict[str, Any]:

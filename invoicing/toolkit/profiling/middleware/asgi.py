@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.middleware.requests import RequestLog
+from invoicing.toolkit.profiling.middleware.requests import Profiled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -20,20 +20,10 @@ if TYPE_CHECKING:
     Application = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
 
 
-class ProfileMiddleware:
-    """An ASGI application around another, which records what each request asks.
+class ProfileMiddleware(Profiled):
+    """An ASGI application around another, which records what each request asks; see `Profiled`."""
 
-    Args:
-        app: the application.
-        options: those of `RequestLog`.
-
-    Attributes:
-        log: the last requests.
-    """
-
-    def __init__(self, app: Application, **options: Any) -> None:
-        self.app = app
-        self.log = RequestLog(**options)
+    app: Application
 
     async def __call__(
         self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send

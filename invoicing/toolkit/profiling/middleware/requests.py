@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.profiling.middleware.page import list_page, request_page
@@ -14,7 +14,7 @@ from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 from invoicing.toolkit.profiling.sampling import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
@@ -136,3 +136,19 @@ class RequestLog:
             if str(record.number) == number:
                 return Answer(200, request_page(record, self.page).encode())
         return Answer(404, b"This request is not kept any more.\n")
+
+
+class Profiled:
+    """An application around another, which records what each request asks.
+
+    Args:
+        app: the application.
+        options: those of `RequestLog`.
+
+    Attributes:
+        log: the last requests.
+    """
+
+    def __init__(self, app: Callable[..., Any], **options: Any) -> None:
+        self.app = app
+        self.log = RequestLog(**options)

@@ -10,31 +10,21 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from invoicing.toolkit.profiling.middleware.requests import RequestLog
+from invoicing.toolkit.profiling.middleware.requests import Profiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from invoicing.toolkit.profiling.middleware.requests import Answer, RequestRecord
+    from invoicing.toolkit.profiling.middleware.requests import Answer, RequestLog, RequestRecord
 
     StartResponse = Callable[..., Any]
     Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
-class WSGIProfileMiddleware:
-    """A WSGI application around another, which records what each request asks.
+class WSGIProfileMiddleware(Profiled):
+    """A WSGI application around another, which records what each request asks; see `Profiled`."""
 
-    Args:
-        app: the application.
-        options: those of `RequestLog`.
-
-    Attributes:
-        log: the last requests.
-    """
-
-    def __init__(self, app: Application, **options: Any) -> None:
-        self.app = app
-        self.log = RequestLog(**options)
+    app: Application
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
