@@ -11,6 +11,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
@@ -111,6 +112,16 @@ def throw_away_server(
         yield server
     finally:
         guard.communicate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_stale_bytecode() -> None:
+    """Keep no bytecode of what a test writes.
+
+    Python takes it for current while the source's size and second are those of before; a test
+    writes one file twice in a second, and "12, 2" is as long as "12, 3".
+    """
+    sys.dont_write_bytecode = True
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
 import shutil
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
@@ -67,10 +68,15 @@ def sample_url(
 
 
 @pytest.fixture(scope="session")
-def address(sample_url: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the notebooks' copies."""
+    return tmp_path_factory.mktemp("lab") / "notebooks"
+
+
+@pytest.fixture(scope="session")
+def address(sample_url: URL, copies: Path) -> Iterator[str]:
     """Yield the address of a server as `make lab` starts it, on copies of the notebooks."""
-    folder = tmp_path_factory.mktemp("lab")
-    copies = folder / "notebooks"
+    folder = copies.parent
     update_copy(ROOT / "notebooks", copies)
     own = {
         name: str(folder / name.lower())
@@ -143,8 +149,23 @@ async def page(browser_path: str) -> AsyncIterator[Page]:
             await browser.close()
 
 
+def _begin_anew(address: str, copies: Path) -> None:
+    """End every kernel and copy the notebooks again: an earlier test changed and saved its own."""
+
+    def ask(path: str, method: str) -> bytes:
+        headers = {"Authorization": f"token {TOKEN}"}
+        with urlopen(Request(f"{address}{path}", headers=headers, method=method)) as answer:
+            return answer.read()
+
+    for session in json.loads(ask("/api/sessions", "GET")):
+        ask(f"/api/sessions/{session['id']}", "DELETE")
+    shutil.rmtree(copies)
+    update_copy(ROOT / "notebooks", copies)
+
+
 @pytest.fixture
-def lab(address: str, page: Page) -> Lab:
+def lab(address: str, copies: Path, page: Page) -> Lab:
     """Return the page with JupyterLab to be opened in it."""
+    _begin_anew(address, copies)
     kept = ROOT / "notebooks" / "pictures" if os.environ.get("INVOICING_UPDATE_PICTURES") else None
     return Lab(page, address, kept)

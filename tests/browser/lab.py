@@ -92,9 +92,10 @@ class Notebook:
         await self.page.evaluate(f"{content}.activeCellIndex = {names.index(cell)}")
 
     async def run(self, cell: str) -> None:
-        """Run one cell to its end."""
+        """Run one cell to its end, which is no error."""
         await self._select(cell)
-        await self.lab.command("notebook:run-cell")
+        ran = await self.lab.command("notebook:run-cell")
+        assert ran, [found for found in await self.cells() if found["id"] == cell]
 
     async def start(self, cell: str) -> None:
         """Run one cell, and do not wait for its end."""

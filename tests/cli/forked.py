@@ -102,6 +102,8 @@ def _become(
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["invoicing", *arguments]
+        # As in the tests' own process: see `no_stale_bytecode`.
+        sys.dont_write_bytecode = True
         sys.path[:1] = ["", *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         main()
         code = 0
