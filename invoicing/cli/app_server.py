@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds after which the kernel of a page that is not open any more ends, and between two looks.
 _IDLE, _LOOK = 300, 30
+_TEMPLATE = Path(__file__).parent / "app_template"
 # What a board sends by itself is no sign of a reader.
 _UNTRACKED = [
     *("comm_msg", "comm_open", "comm_close", "comm_info_request", "comm_info_reply"),
@@ -88,6 +89,11 @@ class App(Voila):  # type: ignore[misc]
 
     links: Sequence[PageLink] = ()
     note = ""
+
+    def setup_template_dirs(self) -> None:
+        """Look for a page's template among ours first."""
+        super().setup_template_dirs()
+        self.template_paths.insert(0, str(_TEMPLATE))
 
     def init_settings(self) -> dict[str, Any]:
         """Keep tokens out of the log, and end all logins with the server."""
