@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from invoicing.errors import UsageError
@@ -181,3 +183,19 @@ async def test_a_violated_constraint_of_a_partition_is_counted_there(
         (refusal,) = (await rename.plan()).refusals
         assert "1,000 or more rows" in refusal.message
         assert "FROM public.bill_1 WHERE" in refusal.message
+
+
+@pytest.mark.parametrize(("columns", "fits"), [(1_001, True), (1_002, False)])
+async def test_a_row_that_has_no_room_for_a_second_column_is_refused(
+    empty_database_url: URL, columns: int, fits: bool
+) -> None:
+    url = empty_database_url
+    listed = "amt bigint NOT NULL DEFAULT 1, note bigint NOT NULL DEFAULT 1"
+    listed += "".join(f", c{n} bigint NOT NULL DEFAULT 1" for n in range(columns - 2))
+    await execute(url, f"CREATE TABLE bill ({listed})", "INSERT INTO bill DEFAULT VALUES")
+    async with renaming(url) as rename:
+        refused = {finding.slug for finding in (await rename.plan()).refusals}
+    await execute(url, "ALTER TABLE bill ADD d bigint DEFAULT 1", "ALTER TABLE bill DROP amt")
+    with nullcontext() if fits else pytest.raises(asyncpg.ProgramLimitExceededError):
+        await execute(url, "UPDATE bill SET d = 2")
+    assert refused == (set() if fits else {"row-too-long"})

@@ -67,12 +67,14 @@ RAN = [
     "TRUNCATE bill",
     "SELECT ctid FROM bill",
     "SELECT xmin, id FROM bill",
+    "SELECT id, note FROM bill GROUP BY id",
 ]
 
 
 async def test_the_plan_refuses_for_a_statement_that_no_view_takes(watched_url: URL) -> None:
     forget = "SELECT pg_stat_statements_reset()"
     await execute(watched_url, forget, "COPY (SELECT FROM bill) TO STDOUT")
+    await execute(watched_url, "SELECT id, max(amt) FROM bill GROUP BY id")
     await execute(watched_url, "SELECT bill.tableoid, bill.relname FROM pg_class AS bill")
     async with renaming(watched_url, **VIEW) as rename, connected(watched_url) as client:
         assert (await rename.plan()).refusals == []

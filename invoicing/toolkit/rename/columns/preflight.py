@@ -9,6 +9,8 @@ from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import LAST, OWN_TRIGGERS, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from invoicing.toolkit.rename.connection.pool import Connection
@@ -23,6 +25,15 @@ _FACTS = """
 SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0) AS columns,
     has_database_privilege(current_database(), 'TEMP') AS creates_temporary,
     quote_ident(current_user) AS account
+"""
+# The bytes that one row can have in a page: MaxHeapTupleSize of PostgreSQL's htup_details.h.
+_LONGEST_ROW = 8_160
+_ALIGNMENTS = {"c": 1, "s": 2, "i": 4, "d": 8}
+# What every row has, and the column itself.
+_WIDTHS = """
+SELECT attname::text = $2 AS is_old, attlen AS width, attalign::text AS alignment
+FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+    AND attgenerated <> 'v' AND (attnotnull OR attname = $2) ORDER BY attnum
 """
 _TRIGGERS = f"""
 SELECT quote_ident(t.tgname) || ' ON ' || t.tgrelid::regclass AS subject,
@@ -69,7 +80,40 @@ async def _room(context: RenameContext) -> list[PlanFinding]:
             "(dropped columns count)"
         )
         found.append(refused("too-many-columns", table.sql, message))
+    widths = await context.connection.fetch(_WIDTHS, table.oid, context.column_name)
+    shortest = _shortest_row(widths, facts["columns"] + 1)
+    if shortest > _LONGEST_ROW:
+        message = (
+            f"has rows of {shortest:,} bytes or more with the second column, and "
+            f"{_LONGEST_ROW:,} fit into a page: every write would fail. By a view no column is "
+            "added: --strategy view"
+        )
+        found.append(refused("row-too-long", table.sql, message))
     return found
+
+
+def _shortest_row(widths: Sequence[asyncpg.Record], columns: int) -> int:
+    """Return the bytes of a row with NULL or one byte where that can be, at its longest.
+
+    That is with both columns, or with one where the other was dropped: a dropped column is NULL,
+    and for its NULLs a row has a bitmap.
+    """
+    old = [row for row in widths if row["is_old"]]
+    others = [row for row in widths if not row["is_old"]]
+    bitmap = -(-columns // 8)
+    dropped = columns - 1 > len(widths)
+    return max(_length([*widths, *old], bitmap if dropped else 0), _length(others + old, bitmap))
+
+
+def _length(widths: Sequence[asyncpg.Record], bitmap: int) -> int:
+    at = -(-(23 + bitmap) // 8) * 8
+    for row in widths:
+        if row["width"] > 0:
+            unit = _ALIGNMENTS[row["alignment"]]
+            at = -(-at // unit) * unit + row["width"]
+        else:
+            at += 1
+    return at
 
 
 async def can_silence_triggers(connection: Connection) -> bool:

@@ -10,6 +10,7 @@ import asyncpg
 from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import MARK
+from invoicing.toolkit.rename.view.grouping import TableKey, groups_by_key
 from invoicing.toolkit.rename.workload.statement import reads_catalogs_only
 from invoicing.toolkit.rename.workload.workload import statistics_view
 
@@ -18,17 +19,26 @@ if TYPE_CHECKING:
 
 # The first version with MERGE into views.
 MERGE = 17
-_FUNCTIONS = """
-SELECT p.oid::regprocedure::text AS subject, p.prosrc AS body
+_GROUPS = r"\mgroup\s+by\M"
+_FUNCTIONS = f"""
+SELECT p.oid::regprocedure::text AS subject, p.prosrc AS query, p.prosrc ~* $2 AS cannot
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'invoicing_rename')
-    AND p.prosrc ~* $1 AND p.prosrc ~* $2 ORDER BY 1
+    AND p.prosrc ~* $1 AND (p.prosrc ~* $2 OR p.prosrc ~* '{_GROUPS}') ORDER BY 1
 """
-_STATEMENTS = """
+_STATEMENTS = f"""
 SELECT '"' || min(left(regexp_replace(query, '\\s+', ' ', 'g'), 120)) || '"' AS subject,
-    sum(calls)::bigint AS calls, min(query) AS query
-FROM {view} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND query ~* $1 AND query ~* $2 AND strpos(query, $3) = 0 GROUP BY queryid ORDER BY 1
+    sum(calls)::bigint AS calls, min(query) AS query, bool_or(query ~* $2) AS cannot
+FROM {{view}} WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query ~* $1 AND (query ~* $2 OR query ~* '{_GROUPS}') AND strpos(query, $3) = 0
+GROUP BY queryid ORDER BY 1
+"""
+_KEY = """
+SELECT $2 AS table, coalesce(array_agg(a.attname::text) FILTER (WHERE i.indrelid IS NOT NULL), '{}')
+    AS key, array_agg(a.attname::text) AS columns
+FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
+    AND a.attnum = ANY (i.indkey::int2[])
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 """
 _UNABLE = (
     "{ran} something that cannot be done to a view, and would fail while it stands. Pause "
@@ -40,9 +50,11 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     """Find what cannot be done to a view, in functions and in statements that ran."""
     connection, name = context.connection, context.table.name
     table, cannot = word(name), _cannot(name, context.version)
+    key = TableKey(*await connection.fetchrow(_KEY, context.table.oid, name))
     found = [
         refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)
+        if row["cannot"] or groups_by_key(row["query"], key)
     ]
     view, _ = await statistics_view(connection)
     try:
@@ -54,6 +66,8 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.InsufficientPrivilegeError):
         rows = []
     for row in rows:
+        if not row["cannot"] and not groups_by_key(row["query"], key):
+            continue
         if reads_catalogs_only(row["query"], context.names.schema, name):
             continue
         said = _UNABLE.format(ran=f"ran {row['calls']:,} times, and is")
