@@ -1,7 +1,7 @@
 """A mapping: how files of another system become accounts, invoices and lines.
 
-Written in TOML, and checked here: an unknown key, a column where none fits, or a value that cannot
-be meant is an error. Options at the top count for every section that does not set its own.
+Written in TOML, and checked here: an unknown key, a column where none fits, or an invalid value
+is an error. Options at the top count for every section that does not set its own.
 """
 
 from __future__ import annotations

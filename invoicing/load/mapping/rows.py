@@ -217,7 +217,7 @@ class RowConverter:
         """Return our columns of a row.
 
         Raises:
-            BadCellsError: some of its cells cannot be meant.
+            BadCellsError: some of its cells are invalid.
         """
         row: dict[str, Any] = {}
         problems = []

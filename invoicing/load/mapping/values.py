@@ -42,7 +42,7 @@ _DAY_SECONDS = 86_400
 
 
 class CellError(Exception):
-    """A cell that cannot be meant.
+    """An invalid cell.
 
     Attributes:
         rule: the rule it breaks.

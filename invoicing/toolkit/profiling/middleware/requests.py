@@ -69,7 +69,7 @@ class RequestLog:
         records: the last requests, the newest first.
 
     Raises:
-        UsageError: `page` or `keep` cannot be meant.
+        UsageError: `page` or `keep` is invalid.
         SampleError: `sample` is no share.
     """
 
