@@ -101,6 +101,14 @@ def test_no_module_outgrows_its_room() -> None:
     assert {path: length for path, length in lengths.items() if length > LIMIT} == {}
 
 
+def test_no_class_name_has_two_meanings() -> None:
+    places: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "invoicing").rglob("*.py")):
+        for name in re.findall(r"^ *class (\w+)", path.read_text(), re.MULTILINE):
+            places.setdefault(name, set()).add(path.relative_to(ROOT).as_posix())
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def error_classes() -> dict[str, list[type]]:
     """Return the error classes by the module that defines them."""
     by_module: dict[str, list[type]] = {}

@@ -20,6 +20,9 @@ WORDS = (
     "shall",
     "in the way",
     r"\} is no finding",
+    "be meant",
+    "pace",
+    "brake",
 )
 BANNED = re.compile(rf"(?<![a-z])(?:{'|'.join(WORDS)})(?![a-z])|[«»]", re.IGNORECASE)
 # A key of `--format json` that programs read; a user that Unix has.

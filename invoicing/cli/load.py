@@ -11,7 +11,7 @@ import typer
 
 from invoicing.cli.connection import open_database
 from invoicing.cli.files import writable
-from invoicing.cli.load_output import Pace, print_report
+from invoicing.cli.load_output import LoadRate, print_report
 from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.progress import shown_progress
 from invoicing.errors import UsageError
@@ -158,10 +158,10 @@ def load(
 
 
 async def _load(options: dict[str, Any]) -> LoadReport:
-    pace = Pace()
+    rate = LoadRate()
     with shown_progress() as shown:
         async with open_database() as database:
-            return await load_files(database, **options, progress=lambda at: shown(pace.step(at)))
+            return await load_files(database, **options, progress=lambda at: shown(rate.step(at)))
 
 
 def _suggest(files: list[Path], out: Path | None) -> None:

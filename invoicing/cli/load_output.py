@@ -110,7 +110,7 @@ def _last_line(report: LoadReport) -> str:
     return f"Checked, and nothing loaded{would}{others}; {read}"
 
 
-class Pace:
+class LoadRate:
     """Turns where a load stands into a step, with its rate."""
 
     def __init__(self) -> None:

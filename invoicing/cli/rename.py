@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from invoicing.cli import rename_output as output
 from invoicing.cli import rename_practice, rename_rehearse, rename_revisions
-from invoicing.cli.output import echo_for_program, errors
+from invoicing.cli.output import echo_for_program
 from invoicing.cli.rename_options import CommandContext, Form, Watch, rename_command
 from invoicing.cli.rename_run import (
     ask,
@@ -19,13 +18,13 @@ from invoicing.cli.rename_run import (
     print_json,
     resumable,
     run_backfill,
+    run_contract,
     run_phase,
     show_live,
     show_status,
 )
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import LiveSettings, wording_of
-from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename import Plan, Rename, Status
@@ -209,16 +208,9 @@ def contract(
     Example: invoicing rename contract invoice amt amount_cents --confirm invoice.amt
     """
     table, old, quiet = context.target.table, context.target.old, context.options.quiet
-    if confirm is None and sys.stdin.isatty():
-        warning = f"{table}.{old} is dropped for good: statements that use that name will fail."
-        errors.print(warning, markup=False, highlight=False)
-        confirm = typer.prompt(visible(f"Type {table}.{old} to confirm"), err=True)
-    run_phase(
-        context,
-        "contract",
-        lambda rename: rename.contract(confirm=confirm),
-        f"Watching for old code, for {quiet:g} s, then dropping {old}",
-    )
+    warning = f"{table}.{old} is dropped for good: statements that use that name will fail."
+    work = f"Watching for old code, for {quiet:g} s, then dropping {old}"
+    run_contract(context, confirm, warning, work)
 
 
 @rename_command(app, asks=True)

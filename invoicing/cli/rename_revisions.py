@@ -15,7 +15,7 @@ from invoicing.errors import UsageError
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.rename.alembic.revisions import RenameRevisions, Revision
+    from invoicing.toolkit.rename.alembic.revisions import RenameRevision, RenameRevisions
     from invoicing.toolkit.rename.model import Target
 
 app = typer.Typer()
@@ -93,7 +93,7 @@ def _facts(found: RenameRevisions) -> dict[str, object]:
     }
 
 
-def _revision(revision: Revision) -> dict[str, object]:
+def _revision(revision: RenameRevision) -> dict[str, object]:
     return {"id": revision.id, "path": str(revision.path), "written": revision.written}
 
 

@@ -123,6 +123,15 @@ def run_phase(
         output.print_done(verb, before, after, context.options, in_place=bool(in_place))
 
 
+def run_contract(context: CommandContext, confirm: str | None, warning: str, doing: str) -> None:
+    """Run the contract; on a terminal ask for the name of what is dropped, if it is not given."""
+    if confirm is None and sys.stdin.isatty():
+        errors.print(visible(warning), markup=False, highlight=False)
+        name = f"{context.target.table}.{context.target.old}"
+        confirm = typer.prompt(visible(f"Type {name} to confirm"), err=True)
+    run_phase(context, "contract", lambda rename: rename.contract(confirm=confirm), doing)
+
+
 def show_live(context: CommandContext, settings: LiveSettings) -> None:
     """Show what counts for a running backfill from now on."""
     if context.as_json:

@@ -21,6 +21,7 @@ from invoicing.cli.rename_run import (
     print_json,
     resumable,
     run_backfill,
+    run_contract,
     run_phase,
     stopped,
     stopped_by_signals,
@@ -266,16 +267,8 @@ def contract(*, context: CommandContext, confirm: _Confirm = None) -> None:
     Example: invoicing retype contract loan fee --confirm loan.fee
     """
     table, old = context.target.table, context.target.old
-    if confirm is None and sys.stdin.isatty():
-        warning = f"{table}.{old} with its old type is dropped for good."
-        errors.print(visible(warning), markup=False, highlight=False)
-        confirm = typer.prompt(visible(f"Type {table}.{old} to confirm"), err=True)
-    run_phase(
-        context,
-        "contract",
-        lambda change: change.contract(confirm=confirm),
-        f"Comparing rows, then giving {old} its new type",
-    )
+    warning = f"{table}.{old} with its old type is dropped for good."
+    run_contract(context, confirm, warning, f"Comparing rows, then giving {old} its new type")
 
 
 @retype_command(app, asks=True)

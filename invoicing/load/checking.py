@@ -71,7 +71,7 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class Reading:
+class RowReading:
     """How a mapping wants the rows of a file read.
 
     Attributes:
@@ -103,10 +103,10 @@ class Check:
         source: InputSource,
         kind: FileKind,
         problems: Problems,
-        reading: Reading | None = None,
+        reading: RowReading | None = None,
     ) -> None:
         self.rows = self.blank = self.repeated = self.nothing = 0
-        self._reading = reading or Reading()
+        self._reading = reading or RowReading()
         self._converter = self._reading.converter
         has = source.columns if self._converter is None else self._converter.columns
         self.columns = [column.name for column in kind.columns if column.name in has]

@@ -26,7 +26,7 @@ class InputFileError(UsageError):
 
 @error_of_fields
 class MappingError(UsageError):
-    """A mapping cannot be read or cannot be meant.
+    """A mapping cannot be read, or is invalid.
 
     Attributes:
         line: of the mapping; None when it is about the whole.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from invoicing.errors import UsageError
-from invoicing.load.checking import Check, Problems, Reading
+from invoicing.load.checking import Check, Problems, RowReading
 from invoicing.load.errors import InputFileError
 from invoicing.load.kinds import KINDS
 from invoicing.load.source import Layout, open_source
@@ -79,7 +79,7 @@ def make_input(
     source: InputSource,
     kind: FileKind,
     problems: Problems,
-    reading: Reading | None = None,
+    reading: RowReading | None = None,
     repeats: Repeats = "none",
 ) -> Input:
     """Return a file as an input of its kind."""

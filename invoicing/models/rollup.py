@@ -7,6 +7,8 @@ has outgrown a BIGINT.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -27,7 +29,15 @@ from sqlalchemy import (
 from invoicing.db.base import Base
 from invoicing.models.invoice import Invoice
 
-_STATUS = Invoice.__table__.c.status.type
+
+def _day_key(*, primary_key: bool) -> list[Column[Any]]:
+    return [
+        Column("currency", String(3), primary_key=primary_key, nullable=False),
+        Column("status", Invoice.__table__.c.status.type, primary_key=primary_key, nullable=False),
+        Column("day", Date, primary_key=primary_key, nullable=False),
+        Column("is_issued", Boolean, primary_key=primary_key, nullable=False),
+    ]
+
 
 # One row while the roll-up may be used; none before it is built, and after what it cannot follow.
 INVOICE_ROLLUP = Table(
@@ -45,10 +55,7 @@ INVOICE_DELTA = Table(
     Base.metadata,
     Column("invoice_id", Uuid, nullable=False),
     Column("account_id", Uuid, nullable=False),
-    Column("currency", String(3), nullable=False),
-    Column("status", _STATUS, nullable=False),
-    Column("day", Date, nullable=False),
-    Column("is_issued", Boolean, nullable=False),
+    *_day_key(primary_key=False),
     Column("cents", BigInteger, nullable=False),
     Column("sign", SmallInteger, nullable=False),
 )
@@ -65,10 +72,7 @@ INVOICE_LINE_DELTA = Table(
 INVOICE_DAY_TOTAL = Table(
     "invoice_day_total",
     Base.metadata,
-    Column("currency", String(3), primary_key=True),
-    Column("status", _STATUS, primary_key=True),
-    Column("day", Date, primary_key=True),
-    Column("is_issued", Boolean, primary_key=True),
+    *_day_key(primary_key=True),
     Column("invoices", BigInteger, nullable=False),
     Column("cents", Numeric, nullable=False),
 )

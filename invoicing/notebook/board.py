@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from invoicing.notebook.place import Place
+    from invoicing.notebook.place import DatabasePlace
     from invoicing.toolkit.rename import Blocker, RowCounts, Run, Snapshot, Status
 
 # The phases as a reader counts them, and where each is done.
@@ -61,7 +61,7 @@ def style() -> str:
     return f"<style>{sheet}</style>"
 
 
-def banner(place: Place, *, practice: bool) -> str:
+def banner(place: DatabasePlace, *, practice: bool) -> str:
     """Return which database this is: production, a real one, or one to practise on."""
     kind, words = ("practice", "Practice") if practice else ("real", "Real")
     if place.production:

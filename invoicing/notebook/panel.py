@@ -28,7 +28,7 @@ from invoicing.toolkit.rename.facts import size
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from invoicing.notebook.place import Place
+    from invoicing.notebook.place import DatabasePlace
     from invoicing.toolkit.rename import BackfillReport, Progress, Rename, Snapshot, Status
 
 # What may be clicked in each phase; the first is what comes next.
@@ -106,7 +106,7 @@ class RenamePanel:
         self._stop = asyncio.Event()
         self._working = self._asking = self._waiting = self._trouble = ""
         self._question: Question | None = None
-        self._place: Place | None = None
+        self._place: DatabasePlace | None = None
         self._snapshot: Snapshot | None = None
         self._phase = Phase.NONE
         self._counted = Counted(None)

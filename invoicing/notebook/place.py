@@ -22,7 +22,7 @@ _WHERE = text(
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabasePlace:
     """A database as the server itself names it; a password is no part of it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Place:
         return visible(f"{where} as {self.user}, PostgreSQL {self.version}")
 
 
-async def find_place(database: Database) -> Place:
+async def find_place(database: Database) -> DatabasePlace:
     """Ask the server where it is."""
     async with database.read_only() as session:
         # policy: allow query-outside-services -- it asks the server where it is, no table
@@ -52,7 +52,7 @@ async def find_place(database: Database) -> Place:
     hosts = _hosts(database.url)
     names = [name, cluster, *hosts, *(f"{host}/{name}" for host in hosts)]
     production = is_production(database.settings.production, names)
-    return Place(name, user, version.split()[0], cluster, _server(database.url), production)
+    return DatabasePlace(name, user, version.split()[0], cluster, _server(database.url), production)
 
 
 def is_production(patterns: str, names: list[str]) -> bool:

@@ -110,7 +110,7 @@ async def read_frame(
             columns = _columns(await connection.prepare(sql))
             if not columns or first_word(sql) not in _QUERIES:
                 raise NoQueryError(first_word(sql))
-            reader = _Reader(columns)
+            reader = _FrameReader(columns)
             async with _iso_dates(connection):
                 copying = connection.copy_from_query(
                     # A comment at the end goes no further than its line.
@@ -211,7 +211,7 @@ def _columns(prepared: PreparedStatement) -> dict[str, str]:
     return columns
 
 
-class _Reader:
+class _FrameReader:
     """Takes CSV as it comes, and makes Arrow tables of whole rows."""
 
     def __init__(self, columns: dict[str, str]) -> None:

@@ -109,7 +109,7 @@ class Traffic:
         return {code.name: names.count(code.name) for code in (self.old, self.new)}
 
     def join(self, code: CodeVersion, clients: int, *, blind: bool = False) -> None:
-        """Let more clients join, at the same pace as the others.
+        """Let more clients join, at the same rate as the others.
 
         Args:
             code: the version of the code they run.

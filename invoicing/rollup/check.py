@@ -47,7 +47,7 @@ _DIFFERENCES = """
 
 
 @dataclass(frozen=True)
-class Difference:
+class RollupDifference:
     """A row that the roll-up has and the tables do not, or the other way round.
 
     Attributes:
@@ -76,7 +76,7 @@ class RollupCheck:
     rows: int
     unfolded: int
     different: int
-    shown: list[Difference]
+    shown: list[RollupDifference]
     seconds: float
 
 
@@ -101,12 +101,12 @@ async def check_rollup(database: Database) -> RollupCheck:
             if not state.usable:
                 raise NoRollupError(state.reason)
             definition = await find_definition(connection)
-            rows, different, shown = 0, 0, list[Difference]()
+            rows, different, shown = 0, 0, list[RollupDifference]()
             for total, compared in _comparisons(definition).items():
                 for source, row, sources, all_rows in await connection.execute(text(compared)):
                     rows, different = rows + all_rows, different + sources
                     if row is not None:
-                        shown.append(Difference(total, source, row))
+                        shown.append(RollupDifference(total, source, row))
     except DBAPIError as error:
         raise explain(error) from None
     took = perf_counter() - began

@@ -128,7 +128,7 @@ async def load_sample(
         async with _patient(database) as patient, patient.transaction() as session:
             await _take_tables(session, database, replace=replace)
             lines = await asyncio.to_thread(count_lines, seed, invoices)
-            load = _Load(session, accounts + invoices + lines, began, progress)
+            load = _SampleLoad(session, accounts + invoices + lines, began, progress)
             async with filled_at_once(session):
                 await session.execute(text(f"TRUNCATE {', '.join(TABLES)}"))
                 await load.run(_Prefetched(_encoded(accounts, invoices, seed)))
@@ -229,7 +229,7 @@ class _Prefetched:
         )
 
 
-class _Load:
+class _SampleLoad:
     """One load, from the emptied tables to the statistics."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """The cells of a row to load: what each may hold, and the rule it breaks when it does not.
 
-A cell that cannot be meant raises an error whose type is the rule's name, so that bad rows can be
+An invalid cell raises an error whose type is the rule's name, so that bad rows can be
 counted by rule.
 """
 

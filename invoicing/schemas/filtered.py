@@ -11,11 +11,11 @@ from invoicing.models import InvoiceStatus
 from invoicing.schemas.dashboard import InvoiceSummary
 
 
-class _Row(BaseModel):
+class _FilteredRow(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class InvoiceFilter(_Row):
+class InvoiceFilter(_FilteredRow):
     """Which invoices a reader has narrowed down to; what is not given narrows nothing.
 
     An invoice is dated by the day of its issue (UTC); one without it, such as a draft, by the day
@@ -38,7 +38,7 @@ class InvoiceFilter(_Row):
     mismatched: bool = False
 
 
-class InvoiceLineItem(_Row):
+class InvoiceLineItem(_FilteredRow):
     """One line of an invoice, in minor units of the invoice's currency."""
 
     description: str | None
@@ -54,7 +54,7 @@ class InvoiceDetail(InvoiceSummary):
     lines: list[InvoiceLineItem]
 
 
-class Headline(_Row):
+class Headline(_FilteredRow):
     """The figures of one currency in a period, beside those of the period before it.
 
     What is paid and what is open is said by the status that an invoice has now: no date of payment
@@ -112,7 +112,7 @@ class Headline(_Row):
         return _days(self.previous_open_cents, self.previous_billed_cents, self.previous_days)
 
 
-class PeriodComparison(_Row):
+class PeriodComparison(_FilteredRow):
     """What was billed in a period and in the one before it, in one currency.
 
     Attributes:
@@ -131,7 +131,7 @@ class PeriodComparison(_Row):
     change_share: float | None
 
 
-class Concentration(_Row):
+class Concentration(_FilteredRow):
     """How much of all that was billed in one currency is of its largest accounts.
 
     Attributes:
@@ -146,7 +146,7 @@ class Concentration(_Row):
     share: float
 
 
-class MatchedInvoices(_Row):
+class MatchedInvoices(_FilteredRow):
     """A filter's invoices, the one made last first, and how many there are in all."""
 
     invoices: list[InvoiceSummary]

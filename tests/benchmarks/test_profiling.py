@@ -87,7 +87,7 @@ async def ratio(way: Callable[[Database], Awaitable[float]], database: Database)
             assert recorder.lost == 0
     finally:
         gc.unfreeze()
-    # The first turns warm the caches up. Neighbours are compared: the machine's pace changes.
+    # The first turns warm the caches up. Neighbours are compared: the machine's speed changes.
     pairs = [*zip(without, recorded, strict=True)][TURNS // 8 :]
     middle = [median(times) * 1e6 for times in zip(*pairs, strict=True)]
     return [*middle, median(after / before for before, after in pairs)]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoicing.load.mapping.cells import Columns, id_reader
-from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.model import FileOptions
 from invoicing.load.mapping.rules import CellRule
 from invoicing.load.mapping.values import Amounts, CellError, Moments
 
@@ -29,7 +29,7 @@ CENTS = {"amounts": "minor", "grouping": ","}
 
 
 def cents(value: object, options: dict[str, str], currency: str = "EUR") -> int:
-    amounts = Amounts(Options(**options), {"chf": "CHF", "$": "USD", "fr.": "CHF"})
+    amounts = Amounts(FileOptions(**options), {"chf": "CHF", "$": "USD", "fr.": "CHF"})
     return amounts.minor(amounts.read(value)[0], currency)
 
 
@@ -177,7 +177,7 @@ def test_what_unicode_writes_in_a_locale_is_read_back(amount, locale):
 
 
 def read(value: object, **options: object) -> datetime | None:
-    return Moments(Options(**options)).read(value)
+    return Moments(FileOptions(**options)).read(value)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,9 @@ def test_a_moment_that_could_be_two_or_none_is_refused(value, options, rule):
 @given(rows=st.lists(st.tuples(*[st.text("a/%25F", min_size=1, max_size=4)] * 3), unique=True))
 def test_ids_of_several_parts_are_one_only_where_all_parts_are(rows):
     source = cast("InputSource", SimpleNamespace(columns=["a", "b", "c"], path=None))
-    read = id_reader(Columns(source, Options()), CellRule(columns=("a", "b", "c")), Options())
+    read = id_reader(
+        Columns(source, FileOptions()), CellRule(columns=("a", "b", "c")), FileOptions()
+    )
     ids = [read(row) for row in rows]
     assert len(set(ids)) == len(rows)
     plain = [row for row in rows if not set("/%") & set("".join(row[1:]))]

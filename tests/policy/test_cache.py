@@ -38,6 +38,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return folder
 
 
+@pytest.fixture
+def first(tmp_path: Path) -> str:
+    """Return what the first check of a project with a fault says, which fills the cache."""
+    write(tmp_path, BROKEN)
+    return shown(tmp_path, tmp_path / "cache", [tmp_path])
+
+
 def shown(root: Path, cache: Path | None, paths: list[Path], **options: object) -> str:
     """Return all that a check says, in every format."""
     report = check(paths, root=root, processes=1, cache=cache, **options)
@@ -102,11 +109,9 @@ def test_a_file_whose_time_stays_is_read_again(tmp_path: Path) -> None:
 
 
 def test_another_gate_or_python_reads_everything_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path, BROKEN)
     cache = tmp_path / "cache"
-    first = shown(tmp_path, cache, [tmp_path])
     before = tool()
     monkeypatch.setattr(sys, "version", "3.99")
     tool.cache_clear()
@@ -138,10 +143,8 @@ def corrupt(entry: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut short", "empty", "a bit", "a folder"])
-def test_what_is_corrupt_is_read_again(tmp_path: Path, how: str) -> None:
-    write(tmp_path, BROKEN)
+def test_what_is_corrupt_is_read_again(tmp_path: Path, first: str, how: str) -> None:
     cache = tmp_path / "cache"
-    first = shown(tmp_path, cache, [tmp_path])
     for entry in (cache / "policy").iterdir():
         corrupt(entry, how)
     assert shown(tmp_path, cache, [tmp_path]) == first
@@ -156,11 +159,9 @@ class Runs:
 
 
 def test_an_entry_of_another_person_is_never_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path, BROKEN)
     cache = tmp_path / "cache"
-    first = shown(tmp_path, cache, [tmp_path])
     monkeypatch.chdir(tmp_path)
     for entry in (cache / "policy").iterdir():
         foreign = Cache(cache / "policy", b"k" * 32)
@@ -224,10 +225,8 @@ def test_it_is_kept_in_the_project_and_out_of_git_and_backups(tmp_path: Path) ->
     assert policy(tmp_path, *baseline).stdout == policy(tmp_path, *baseline, "--no-cache").stdout
 
 
-def test_an_editors_text_is_not_kept(tmp_path: Path) -> None:
-    write(tmp_path, BROKEN)
+def test_an_editors_text_is_not_kept(tmp_path: Path, first: str) -> None:
     cache = tmp_path / "cache"
-    first = shown(tmp_path, cache, [tmp_path])
     kept = {entry.name: entry.read_bytes() for entry in (cache / "policy").iterdir()}
     clean = {"app/models.py": b"x = 1\n"}
     assert check([tmp_path], cache=cache, texts=clean).findings == []

@@ -17,6 +17,7 @@ from sqlalchemy.orm import (
 )
 
 from invoicing.toolkit.profiling import record_queries
+from tests.profiling.numbered import Numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +33,7 @@ class Base(DeclarativeBase):
     pass
 
 
-class Node(Base):
-    __tablename__ = "node"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
+class Node(Numbered, Base):
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("node.id"))
     parent: Mapped[Node | None] = relationship(remote_side="Node.id", back_populates="below")
     below: Mapped[list[Node]] = relationship(back_populates="parent")

@@ -223,16 +223,25 @@ SEEN_ROWS = (
         },
     )
 )
-# What the catalog alone says; and the finding, by either strategy.
+# What is not in a schema by whose name its finding could be known among the others.
 OF_NO_KIND = (
     "INSERT INTO pg_depend SELECT 'pg_language'::regclass, l.oid, 0, 'pg_class'::regclass,"
     " 'item'::regclass, {}, 'n' FROM pg_language AS l WHERE lanname = 'plpgsql'"
 )
-SEEN_ALONE = {
-    "security label": (
-        "INSERT INTO pg_seclabel VALUES ('item'::regclass, 'pg_class'::regclass, 2, 'anon', 'x')",
-        "security-label",
-    ),
-    "a kind without a file of its own": (OF_NO_KIND.format(2), "unknown-dependent"),
-    "a kind without a file of its own, on the table": (OF_NO_KIND.format(0), "unknown-dependent"),
-}
+SEEN_ALONE = seen(
+    "security-label",
+    (REFUSED, REFUSED),
+    {
+        "security label": (
+            "INSERT INTO pg_seclabel VALUES"
+            " ('item'::regclass, 'pg_class'::regclass, 2, 'anon', 'x')"
+        ),
+    },
+) | seen(
+    "unknown-dependent",
+    (REFUSED, REFUSED),
+    {
+        "a kind without a file of its own": OF_NO_KIND.format(2),
+        "a kind without a file of its own, on the table": OF_NO_KIND.format(0),
+    },
+)

@@ -17,7 +17,7 @@ from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
 from invoicing.toolkit.rename.rehearsal import plain, scratch
 from invoicing.toolkit.rename.rehearsal.dump import dumped
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse
-from invoicing.toolkit.rename.rehearsal.statements import Statement, StatementLooks
+from invoicing.toolkit.rename.rehearsal.statements import ProductionStatement, StatementLooks
 from tests.conftest import execute, newest_server_url
 from tests.rename.faults import connected
 
@@ -302,7 +302,7 @@ async def test_the_server_of_its_own_is_stopped_and_what_it_lacks_is_said(
 async def test_statements_about_catalogs_are_not_counted(url: URL) -> None:
     queries = ("SELECT fee FROM loan", "SELECT relname FROM pg_class", "TABLE pg_catalog.pg_type")
     statements = [
-        Statement(str(number), query, 1, ["app"], None, None)
+        ProductionStatement(str(number), query, 1, ["app"], None, None)
         for number, query in enumerate(queries)
     ]
     looks = StatementLooks(statements, ("public", "loan"))

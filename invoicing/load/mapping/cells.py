@@ -17,7 +17,7 @@ from invoicing.schemas.cells import id_text, is_blank, is_uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from invoicing.load.mapping.model import Options
+    from invoicing.load.mapping.model import FileOptions
     from invoicing.load.mapping.rules import CellRule, RowCondition
     from invoicing.load.source import InputSource
 
@@ -43,7 +43,7 @@ class Columns:
         InputFileError: a column that is named is not there, or there more than once.
     """
 
-    def __init__(self, source: InputSource, options: Options) -> None:
+    def __init__(self, source: InputSource, options: FileOptions) -> None:
         self._source = source
         self._places: dict[str, int] = {}
         for place, name in enumerate(source.columns):
@@ -137,7 +137,7 @@ def names_read(columns: Columns, rule: CellRule) -> list[str]:
     return [name for name in rule.names if rule.either is None or name in columns]
 
 
-def id_reader(columns: Columns, rule: CellRule, options: Options) -> Reader:
+def id_reader(columns: Columns, rule: CellRule, options: FileOptions) -> Reader:
     """Return what reads an id: its parts joined, counted, and after the name of its source."""
     if rule.columns is not None:
         parts = [columns.cell(name) for name in rule.columns]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
-from invoicing.load.checking import Problems, Reading
+from invoicing.load.checking import Problems, RowReading
 from invoicing.load.inputs import PART, Input, Inputs, make_input
 from invoicing.load.kinds import (
     ACCOUNTS,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.load.inputs import Repeats
-    from invoicing.load.mapping.model import Mapping, Options
+    from invoicing.load.mapping.model import FileOptions, Mapping
     from invoicing.load.mapping.rules import ExtraLine
     from invoicing.load.source import InputSource
 
@@ -106,7 +106,7 @@ class _Opened:
         return [plain_name(name) for rule in rules for name in rule.names]
 
     def _open(
-        self, path: Path, options: Options, known: Sequence[str], encoding: str | None
+        self, path: Path, options: FileOptions, known: Sequence[str], encoding: str | None
     ) -> InputSource:
         layout = Layout(
             options.encoding or encoding, options.delimiter, options.header_row, options.sheet
@@ -144,7 +144,7 @@ class _Opened:
             if isinstance(rule, CellRule):
                 converter.add(name, rule)
         repeats = self._repeats("accounts", "invoices", "lines")
-        reading = Reading(converter, repeated=repeats != "none")
+        reading = RowReading(converter, repeated=repeats != "none")
         source = self._sources["accounts"]
         inputs.files.append(make_input(source, ACCOUNTS, self._problems, reading, repeats))
 
@@ -159,7 +159,7 @@ class _Opened:
         if not section.amount.sum_of_lines:
             converter.add_amount("amount_cents", section.amount, section.credit_notes)
         repeats = self._repeats("invoices", "lines")
-        reading = Reading(converter, repeated=repeats != "none")
+        reading = RowReading(converter, repeated=repeats != "none")
         kind = DERIVED_INVOICES if section.amount.sum_of_lines else INVOICES
         source = self._sources["invoices"]
         inputs.files.append(make_input(source, kind, self._problems, reading, repeats))
@@ -186,7 +186,7 @@ class _Opened:
             )
             kind = UNSCALED_LINES if inputs.unscaled else MAPPED_LINES
             source = self._sources["lines"]
-            inputs.files.append(make_input(source, kind, self._problems, Reading(converter)))
+            inputs.files.append(make_input(source, kind, self._problems, RowReading(converter)))
         for part, line in enumerate(extra, start=1):
             inputs.files.append(self._extra(line, part, unscaled=inputs.unscaled))
 
@@ -209,7 +209,7 @@ class _Opened:
         empty_is_none = _without_empty(line.total)
         converter.add_amount(name, empty_is_none, section.credit_notes, scaled=not unscaled)
         repeats = self._repeats("invoices", "lines")
-        reading = Reading(
+        reading = RowReading(
             converter, offset=part * PART, repeated=repeats != "none", drops_zero=True
         )
         kind = UNSCALED_LINES if unscaled else MAPPED_LINES
@@ -233,7 +233,7 @@ def _is_rejects(path: Path) -> bool:
         return False  # which is said when it is opened
 
 
-def _of_rejects(options: Options) -> Options:
+def _of_rejects(options: FileOptions) -> FileOptions:
     """Return the options of a file as its rejects are: a CSV of ours, with dates of workbooks."""
     dates = list(dict.fromkeys([*(options.dates or ["iso"]), "iso"]))
     layout = dict.fromkeys(("header_row", "encoding", "delimiter"))

@@ -1,7 +1,7 @@
 """A mapping: how files of another system become accounts, invoices and lines.
 
-Written in TOML, and checked here: an unknown key, a column where none fits, or a value that cannot
-be meant is an error. Options at the top count for every section that does not set its own.
+Written in TOML, and checked here: an unknown key, a column where none fits, or an invalid value
+is an error. Options at the top count for every section that does not set its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from invoicing.load.mapping.rules import (
     CellRule,
     CreditNotes,
     ExtraLine,
+    MappingPart,
     Names,
-    Part,
     RowCondition,
 )
 from invoicing.models import InvoiceStatus
@@ -67,7 +67,7 @@ def _encoding(name: str) -> str:
     return name
 
 
-class Options(Part):
+class FileOptions(MappingPart):
     """How a file is laid out and how its values are written.
 
     Attributes:
@@ -118,14 +118,14 @@ class Options(Part):
 _LAYOUT = ("header_row", "encoding", "delimiter", "fill_down", "fill_within", "skip", "only")
 
 
-def _differing(options: Options, others: Options) -> str | None:
+def _differing(options: FileOptions, others: FileOptions) -> str | None:
     """Return what two sections of the same rows say otherwise of how they are laid out."""
     if (options.file, options.sheet) != (others.file, others.sheet):
         return None
     return next((name for name in _LAYOUT if getattr(options, name) != getattr(others, name)), None)
 
 
-class Words(Part):
+class MappedWords(MappingPart):
     """What words of the files mean, wherever they stand."""
 
     status: dict[str, InvoiceStatus] = Field(default_factory=dict)
@@ -133,7 +133,7 @@ class Words(Part):
     plan: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _are_currencies(self) -> Words:
+    def _are_currencies(self) -> MappedWords:
         for word, code in self.currency.items():
             if not is_known_currency(code):
                 message = f"{word!r} means {code!r}, which is no ISO 4217 code of three capitals"
@@ -141,7 +141,7 @@ class Words(Part):
         return self
 
 
-class Section(Options):
+class Section(FileOptions):
     """One of the three tables.
 
     Attributes:
@@ -208,10 +208,10 @@ class LinesSection(Section):
     credit_notes: CreditNotes | None = None
 
 
-class Mapping(Options):
+class Mapping(FileOptions):
     """The whole file."""
 
-    words: Words = Words()
+    words: MappedWords = MappedWords()
     accounts: AccountsSection | None = None
     invoices: InvoicesSection | None = None
     lines: LinesSection | None = None
@@ -261,12 +261,12 @@ class Mapping(Options):
         }
         return {kind: section for kind, section in named.items() if section is not None}
 
-    def options(self, kind: str) -> Options:
+    def options(self, kind: str) -> FileOptions:
         """Return the options of a section, with those of the top where it has none."""
         section = self.sections()[kind]
-        names = Options.model_fields
+        names = FileOptions.model_fields
         own = {name: getattr(section, name) for name in names}
         top = {name: getattr(self, name) for name in names}
-        return Options.model_construct(
+        return FileOptions.model_construct(
             **{name: top[name] if own[name] is None else own[name] for name in names}
         )

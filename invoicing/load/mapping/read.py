@@ -57,7 +57,7 @@ def read_mapping(place: str) -> tuple[Mapping, Path]:
     """Return a mapping, and the folder that its file names start from.
 
     Raises:
-        MappingError: there is none, it is no TOML, or it cannot be meant.
+        MappingError: there is none, it is no TOML, or it is invalid.
     """
     text, folder = mapping_text(place)
     return parse_mapping(text, place), folder

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from invoicing.load.mapping.cells import Reader
-    from invoicing.load.mapping.model import Options, Words
+    from invoicing.load.mapping.model import FileOptions, MappedWords
     from invoicing.load.mapping.rules import AmountRule, CellRule, CreditNotes
     from invoicing.load.source import InputSource
 
@@ -51,7 +51,7 @@ class RowConverter:
         fields: what each of our columns is read from, as problems name it.
     """
 
-    def __init__(self, source: InputSource, options: Options, words: Words) -> None:
+    def __init__(self, source: InputSource, options: FileOptions, words: MappedWords) -> None:
         self.fields: dict[str, str] = {}
         self._options = options
         self._words = words
@@ -217,7 +217,7 @@ class RowConverter:
         """Return our columns of a row.
 
         Raises:
-            BadCellsError: some of its cells cannot be meant.
+            BadCellsError: some of its cells are invalid.
         """
         row: dict[str, Any] = {}
         problems = []

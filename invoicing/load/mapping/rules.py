@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 TO_FILL_IN = "???"
 
 
-class Part(BaseModel):
+class MappingPart(BaseModel):
     """A table of the file; a key that it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +40,7 @@ def _listed(value: object) -> object:
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
 
 
-class CellRule(Part):
+class CellRule(MappingPart):
     """Where a cell comes from; exactly one of the first four says it.
 
     Attributes:
@@ -75,7 +75,7 @@ class CellRule(Part):
         return self.columns or self.either or ([self.column] if self.column else [])
 
 
-class AmountRule(Part):
+class AmountRule(MappingPart):
     """Where an amount comes from: column * times * (1 - discount) + plus - minus.
 
     Attributes:
@@ -130,7 +130,7 @@ Cell = Annotated[CellRule, BeforeValidator(_cell_rule)]
 Amount = Annotated[AmountRule, BeforeValidator(_amount_rule)]
 
 
-class RowCondition(Part):
+class RowCondition(MappingPart):
     """Rows whose cell is one of some values, in any case; "*" stands for anything in a value."""
 
     column: str
@@ -147,7 +147,7 @@ class CreditNotes(RowCondition):
     written: Literal["positive", "negative"]
 
 
-class ExtraLine(Part):
+class ExtraLine(MappingPart):
     """A line that the invoice's own row has, such as its tax or freight; none where it is zero."""
 
     description: str

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from invoicing.load.mapping.model import Options
+    from invoicing.load.mapping.model import FileOptions
     from invoicing.load.source import InputSource
 
 
@@ -23,7 +23,7 @@ class ShapedSource:
         left_out: how many rows `skip` and `only` left out, once they were read.
     """
 
-    def __init__(self, source: InputSource, options: Options) -> None:
+    def __init__(self, source: InputSource, options: FileOptions) -> None:
         self.path: Path = source.path
         self.columns = source.columns
         self.headings = source.headings

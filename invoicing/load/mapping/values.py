@@ -16,7 +16,7 @@ from invoicing.schemas.cells import is_known_currency
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary
 
-    from invoicing.load.mapping.model import Options
+    from invoicing.load.mapping.model import FileOptions
 
 # Every digit of an amount is kept, or the amount is refused.
 EXACT = Context(prec=200, traps=[Inexact, InvalidOperation])
@@ -42,7 +42,7 @@ _DAY_SECONDS = 86_400
 
 
 class CellError(Exception):
-    """A cell that cannot be meant.
+    """An invalid cell.
 
     Attributes:
         rule: the rule it breaks.
@@ -64,7 +64,7 @@ class Amounts:
         major: whether they count whole units.
     """
 
-    def __init__(self, options: Options, currencies: Dictionary[str, str]) -> None:
+    def __init__(self, options: FileOptions, currencies: Dictionary[str, str]) -> None:
         self._decimal = options.decimal or "."
         self._grouping = options.grouping or ""
         self._rounding = options.rounding
@@ -175,7 +175,7 @@ def _of_float(value: float) -> Decimal:
 class Moments:
     """Reads dates and times; a date alone is midnight in UTC, so that it stays that day."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FileOptions) -> None:
         self._forms = options.dates or ["iso"]
         self._zone = ZoneInfo(options.time_zone or "UTC")
         self._repeated = options.repeated_hour

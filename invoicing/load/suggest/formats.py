@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.model import FileOptions
 from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import Amounts, CellError, Moments
 
@@ -43,7 +43,7 @@ _EXCEL_DAYS = (20_000, 80_000)
 _EARLIEST_UNIX, _EARLIEST_MS = 10**8, 10**11
 
 
-class Written(NamedTuple):
+class AmountFormat(NamedTuple):
     """How amounts are written; `why` is the comment beside it."""
 
     decimal: str
@@ -51,7 +51,7 @@ class Written(NamedTuple):
     why: str
 
 
-def amounts_of(values: Iterable[object]) -> Written | None:
+def amounts_of(values: Iterable[object]) -> AmountFormat | None:
     """Return how amounts are written; None when no way explains them all."""
     texts = [value for value in values if isinstance(value, str)]
     ways: dict[tuple[Decimal, ...], tuple[str, str]] = {}
@@ -64,14 +64,14 @@ def amounts_of(values: Iterable[object]) -> Written | None:
     if len(ways) > 1:
         first = next(text for text in texts if "," in text or "." in text)
         why = f"{first!r} could be read in {len(ways)} ways; no other value tells which"
-        return Written(TO_FILL_IN, TO_FILL_IN, why)
+        return AmountFormat(TO_FILL_IN, TO_FILL_IN, why)
     ((decimal, grouping),) = ways.values()
-    return Written(decimal, grouping, "explains every amount that was looked at")
+    return AmountFormat(decimal, grouping, "explains every amount that was looked at")
 
 
 def _read_all(texts: Sequence[str], decimal: str, grouping: str) -> tuple[Decimal, ...] | None:
-    options = Options.model_construct(
-        **dict.fromkeys(Options.model_fields) | {"decimal": decimal, "grouping": grouping}
+    options = FileOptions.model_construct(
+        **dict.fromkeys(FileOptions.model_fields) | {"decimal": decimal, "grouping": grouping}
     )
     amounts = AnyCurrency(options, {})
     try:
@@ -91,7 +91,7 @@ class AnyCurrency(Amounts):
         return word
 
 
-def has_fractions(values: Iterable[object], written: Written) -> bool:
+def has_fractions(values: Iterable[object], written: AmountFormat) -> bool:
     """Tell whether amounts are written with digits after the point, as whole units are.
 
     A lone zero is none: integers that stood beside an empty cell are exported as 1900.0.
@@ -182,7 +182,7 @@ def lacks_zone(values: Iterable[object]) -> str | None:
 
 def _dates(texts: Sequence[str], form: str) -> dict[str, object]:
     moments = Moments(
-        Options.model_construct(**dict.fromkeys(Options.model_fields) | {"dates": [form]})
+        FileOptions.model_construct(**dict.fromkeys(FileOptions.model_fields) | {"dates": [form]})
     )
     read: dict[str, object] = {}
     for text in texts:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.load.mapping.model import Options
+from invoicing.load.mapping.model import FileOptions
 from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import CellError
 from invoicing.load.suggest.formats import AnyCurrency, amounts_of
@@ -180,8 +180,8 @@ def _cells(
     written = amounts_of(values)
     if written is None or written.decimal == TO_FILL_IN:
         return
-    options = Options.model_construct(
-        **dict.fromkeys(Options.model_fields)
+    options = FileOptions.model_construct(
+        **dict.fromkeys(FileOptions.model_fields)
         | {"decimal": written.decimal, "grouping": written.grouping}
     )
     amounts = AnyCurrency(options, {})

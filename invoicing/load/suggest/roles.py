@@ -14,7 +14,7 @@ from invoicing.schemas.cells import is_known_currency
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from invoicing.load.suggest.tables import Column, Table
+    from invoicing.load.suggest.tables import ColumnSample, TableSample
 
 _OVERLAP = 0.9
 # Columns of ours whose names differ from those of a kind.
@@ -30,10 +30,10 @@ class Role:
     """
 
     kind: str
-    table: Table
+    table: TableSample
     columns: dict[str, str] = field(default_factory=dict)
 
-    def column(self, name: str) -> Column | None:
+    def column(self, name: str) -> ColumnSample | None:
         """Return the column that holds something, if there is one."""
         found = self.columns.get(name)
         return next((column for column in self.table.columns if column.name == found), None)
@@ -44,14 +44,14 @@ class Role:
         return [column.name for column in self.table.columns]
 
 
-def roles_of(tables: Iterable[Table]) -> list[Role]:
+def roles_of(tables: Iterable[TableSample]) -> list[Role]:
     """Return what the tables hold: accounts, invoices and lines, in this order.
 
     Raises:
         InputFileError: a file looks like none of them.
     """
     tables = list(tables)
-    kinds: dict[str, Table] = {}
+    kinds: dict[str, TableSample] = {}
     for table in tables:
         kind = _kind(table)
         if kind in kinds and kinds[kind].path == table.path:
@@ -72,7 +72,7 @@ def roles_of(tables: Iterable[Table]) -> list[Role]:
     return [roles[kind] for kind in ("accounts", "invoices", "lines") if kind in roles]
 
 
-def _kind(table: Table) -> str:
+def _kind(table: TableSample) -> str:
     names = [column.name for column in table.columns]
     if any(map(is_line_total, names)) or sum(find(kind, names) is not None for kind in OF_LINES):
         return "lines"
@@ -97,13 +97,13 @@ def _refers_to_invoices(names: list[str]) -> bool:
     )
 
 
-def _has_invoices(table: Table) -> bool:
+def _has_invoices(table: TableSample) -> bool:
     """Tell whether a file of lines says whose they are and when."""
     names = [column.name for column in table.columns]
     return find("account_id", names) is not None
 
 
-def _reference(table: Table) -> str | None:
+def _reference(table: TableSample) -> str | None:
     names = [column.name for column in table.columns]
     own = find("invoice_id", names)
     return find("account_id", names, [own])
@@ -147,7 +147,7 @@ def _invoices(role: Role, roles: dict[str, Role]) -> None:
     )
 
 
-def _varies(table: Table, id_: str, name: str) -> bool:
+def _varies(table: TableSample, id_: str, name: str) -> bool:
     """Tell whether rows with one id differ in a column."""
     places = [column.name for column in table.columns]
     key, at = places.index(id_), places.index(name)

@@ -25,7 +25,7 @@ _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass
-class Column:
+class ColumnSample:
     """A column and what it holds, empty cells left out.
 
     Attributes:
@@ -62,7 +62,7 @@ class Column:
 
 
 @dataclass
-class Table:
+class TableSample:
     """A file, or a sheet of a workbook.
 
     Attributes:
@@ -73,13 +73,13 @@ class Table:
 
     path: Path
     layout: Layout
-    columns: list[Column]
+    columns: list[ColumnSample]
     rows: int
     source: InputSource
     rivals: list[str] = field(default_factory=list)
 
 
-def read_tables(path: Path) -> list[Table]:
+def read_tables(path: Path) -> list[TableSample]:
     """Return what a file holds: one table, or one for each sheet that looks like one."""
     encoding = _encoding(path)
     source = open_table(path, [], Layout(encoding=encoding))
@@ -117,18 +117,18 @@ def _encoding(path: Path) -> str | None:
     return None
 
 
-def _table(path: Path, layout: Layout) -> Table:
+def _table(path: Path, layout: Layout) -> TableSample:
     layout = _with_header(path, layout)
     source = open_table(path, [], layout)
     number_repeated(source)
-    columns = [Column(heading) for heading in source.headings]
+    columns = [ColumnSample(heading) for heading in source.headings]
     rows = 0
     for cells in _rows(source):
         rows += 1
         for column, cell in zip(columns, cells, strict=False):
             if not is_blank(cell):
                 column.add(cell)
-    return Table(path, layout, columns, rows, source)
+    return TableSample(path, layout, columns, rows, source)
 
 
 def _rows(source: InputSource) -> Iterator[list[object]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.suggest.formats import (
     EMPTY_WORDS,
-    Written,
+    AmountFormat,
     amounts_of,
     dates_of,
     has_fractions,
@@ -161,7 +161,9 @@ def _time_zone(roles: list[Role]) -> list[str]:
     return [_line("time_zone", _quoted(TO_FILL_IN), why)]
 
 
-def _amount_lines(roles: list[Role], values: list[object], written: Written | None) -> list[str]:
+def _amount_lines(
+    roles: list[Role], values: list[object], written: AmountFormat | None
+) -> list[str]:
     named = [column for role in roles for name in _AMOUNTS if (column := role.columns.get(name))]
     cents = ["cents" in plain(column) for column in named]
     if written is None:

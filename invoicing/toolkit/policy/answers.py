@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.policy.settings import PolicySettings
 
 
-class Answer(NamedTuple):
+class CheckAnswer(NamedTuple):
     """What a check of files has found.
 
     Attributes:
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     homes: dict[str, str]
 
 
-class Question(NamedTuple):
+class CheckQuestion(NamedTuple):
     """What decides an answer, besides the files themselves.
 
     Attributes:
@@ -63,10 +63,10 @@ class Question(NamedTuple):
         return digest(str(self.asked), *identities)
 
 
-def recalled(cache: Cache, question: Question, identities: list[str]) -> Answer | None:
+def recalled(cache: Cache, question: CheckQuestion, identities: list[str]) -> CheckAnswer | None:
     """Return the answer to the same question before; None where something differs."""
     kept = cache.read(question.name)
-    answers: dict[str, Answer] = kept if isinstance(kept, dict) else {}
+    answers: dict[str, CheckAnswer] = kept if isinstance(kept, dict) else {}
     answer = answers.get(question.of(identities))
     # An env.py may have come or gone, and need not be a file that is checked.
     if answer is None or any(str(home_of(Path(of))) != home for of, home in answer.homes.items()):
@@ -74,10 +74,12 @@ def recalled(cache: Cache, question: Question, identities: list[str]) -> Answer 
     return answer
 
 
-def remember(cache: Cache, question: Question, identities: list[str], answer: Answer) -> None:
+def remember(
+    cache: Cache, question: CheckQuestion, identities: list[str], answer: CheckAnswer
+) -> None:
     """Keep an answer, and the latest others to questions about this project."""
     kept = cache.read(question.name)
-    answers: dict[str, Answer] = kept if isinstance(kept, dict) else {}
+    answers: dict[str, CheckAnswer] = kept if isinstance(kept, dict) else {}
     key = question.of(identities)
     answers.pop(key, None)
     latest = list(answers.items())[-LATEST:]

@@ -18,6 +18,7 @@ HOMES = {
     "runner": ("Report", "assert_clean", "check", "root_of"),
     "settings": ("PolicySettings", "read_settings"),
 }
+NAMES = sorted(name for names in HOMES.values() for name in names)
 
 
 def __getattr__(name: str) -> object:

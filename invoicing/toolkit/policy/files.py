@@ -149,7 +149,10 @@ def why_unreadable(path: Path) -> str | None:
     except OSError as error:
         dangling = path.is_symlink() and not path.exists()
         return "it is a symbolic link to nothing" if dangling else f"{error.strerror}"
-    return None if S_ISREG(status.st_mode) else "it is no regular file"
+    if not S_ISREG(status.st_mode):
+        return "it is no regular file"
+    too_large = status.st_size > LARGEST
+    return f"it is larger than {LARGEST // 1_000_000} MB" if too_large else None
 
 
 def size_of(path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.answers import Answer, homes_of
+from invoicing.toolkit.policy.answers import CheckAnswer, homes_of
 from invoicing.toolkit.policy.python.given import find_given_sessions
 from invoicing.toolkit.policy.python.project import Project
 from invoicing.toolkit.policy.registry import code_rules
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from invoicing.toolkit.policy.answers import Question
+    from invoicing.toolkit.policy.answers import CheckQuestion
     from invoicing.toolkit.policy.finding import PolicyFinding, Proof
     from invoicing.toolkit.policy.reading import Checked
     from invoicing.toolkit.policy.settings import PolicySettings
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 def answer(
-    checked: list[Checked], question: Question, proof: Proof | None, elsewhere: Elsewhere
-) -> Answer:
+    checked: list[Checked], question: CheckQuestion, proof: Proof | None, elsewhere: Elsewhere
+) -> CheckAnswer:
     """Judge what was read, all together."""
     asked = checked[len(checked) - question.asked :]
     modules = list(chain.from_iterable(each.modules for each in checked))
@@ -38,7 +38,7 @@ def answer(
     wanted = [each for each in (*findings, *more) if each.rule in question.chosen]
     kept, unused = judge(modules, wanted, question.chosen - question.idle, question.known)
     here = [module for module in modules if module.path in paths]
-    return Answer(
+    return CheckAnswer(
         [each for each in (*kept, *unused) if each.path in paths or each in more],
         list(chain.from_iterable(each.problems for each in asked)),
         sum(module.lines for each in asked for module in each.modules),

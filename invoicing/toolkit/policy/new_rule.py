@@ -91,7 +91,8 @@ def check(revision: Revision) -> Iterator[PolicyFinding]:
 
 BAD = {
     "added": migration(
-        'op.add_column("$name", sa.Column("a", sa.Text()))', 'op.drop_column("$name", "a")'
+        'op.add_column("$name", sa.Column("a", sa.Text()))',
+        'op.drop_column("$name", "a")',
     ),
 }
 GOOD = {

@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from invoicing.toolkit.policy.cache import digest, tool
-from invoicing.toolkit.policy.files import (
-    LARGEST,
-    module_name,
-    relative_path,
-    size_of,
-    why_unreadable,
-)
+from invoicing.toolkit.policy.files import module_name, relative_path, size_of, why_unreadable
 from invoicing.toolkit.policy.finding import Problem
 
 if TYPE_CHECKING:
@@ -128,7 +122,7 @@ def _content(path: Path, root: Path, texts: Mapping[str, bytes]) -> bytes | None
     """Return what a file holds; None where it cannot be read."""
     given = texts.get(relative_path(path, root)) if texts else None
     try:
-        if given is None and (why_unreadable(path) or size_of(path) > LARGEST):
+        if given is None and why_unreadable(path):
             return None
         return path.read_bytes() if given is None else given
     except OSError:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.policy.answers import Question, recalled, remember
+from invoicing.toolkit.policy.answers import CheckQuestion, recalled, remember
 from invoicing.toolkit.policy.cache import open_cache
 from invoicing.toolkit.policy.errors import PolicyPathError, UnknownRuleError
 from invoicing.toolkit.policy.files import context, find_files, forget_folders, unmatched
@@ -119,7 +119,7 @@ def check(  # noqa: PLR0913 -- each by its name, and none needed
     beside = context(root, found, settings, paths)
     not_run = _not_run(facts, chosen, {"--models": models, "--sql": sql})
     idle = frozenset(each.rule for each in not_run)
-    question = Question(root, settings, chosen, len(found.files), frozenset(facts), idle)
+    question = CheckQuestion(root, settings, chosen, len(found.files), frozenset(facts), idle)
     # What was there before comes first: of two heads the one asked for is the second.
     files = Files([*beside, *found.files], root, settings, texts or {}, opened)
     with _without_collecting():

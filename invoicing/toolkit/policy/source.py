@@ -14,13 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from invoicing.toolkit.policy.files import (
-    LARGEST,
-    module_name,
-    relative_path,
-    size_of,
-    why_unreadable,
-)
+from invoicing.toolkit.policy.files import module_name, relative_path, why_unreadable
 from invoicing.toolkit.policy.finding import Problem
 from invoicing.toolkit.policy.newer import Comment, Read, read_by_newest
 from invoicing.toolkit.policy.notebooks import code_cells, without_magics
@@ -96,8 +90,6 @@ def read_sources(path: Path, root: Path, given: bytes | None = None) -> Sources:
     """
     shown = relative_path(path, root)
     why = why_unreadable(path) if given is None else None
-    if why is None and size_of(path) > LARGEST:
-        why = f"it is larger than {LARGEST // 1_000_000} MB"
     if why is not None:
         return Sources([], [Problem(shown, 1, why)])
 

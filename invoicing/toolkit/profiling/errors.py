@@ -100,7 +100,7 @@ class UnknownFindingError(UnknownSlugError):
 
 @error_of_fields
 class ProfileSettingsError(UsageError):
-    """What a project says of the profiler cannot be meant."""
+    """A project's settings of the profiler are invalid."""
 
     file: str
     reason: str

@@ -74,7 +74,7 @@ def read_settings(root: Path) -> ProfileSettings:
     """Read the settings of the project at `root`; without any, every kind fails.
 
     Raises:
-        ProfileSettingsError: something in them cannot be meant.
+        ProfileSettingsError: something in them is invalid.
     """
     for name, table in _tables(root):
         if table is not None:

@@ -136,7 +136,7 @@ def suite_of(
     """Return the suite of a project, with what the command line says above its settings.
 
     Raises:
-        ProfileSettingsError: the settings cannot be meant.
+        ProfileSettingsError: the settings are invalid.
         QueryBaselineError: the baseline cannot be read.
     """
     settings = read_settings(root)

@@ -64,7 +64,7 @@ DTYPES = {
 }
 
 
-class _Run(NamedTuple):
+class _RowRun(NamedTuple):
     """Statements that follow each other and differ in nothing that is shown but their cost."""
 
     first: Statement
@@ -176,13 +176,13 @@ def _rows(statements: list[Statement]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _runs(statements: list[Statement]) -> list[_Run]:
-    runs: list[_Run] = []
+def _runs(statements: list[Statement]) -> list[_RowRun]:
+    runs: list[_RowRun] = []
     for statement in statements:
         if runs and _shown_alike(runs[-1].first, statement):
             runs[-1].all.append(statement)
         else:
-            runs.append(_Run(statement, [statement]))
+            runs.append(_RowRun(statement, [statement]))
     return runs
 
 
@@ -202,7 +202,7 @@ def _shown_alike(statement: Statement, other: Statement) -> bool:
     )
 
 
-def _row(run: _Run) -> tuple[str, ...]:
+def _row(run: _RowRun) -> tuple[str, ...]:
     first, last = run.first, run.all[-1]
     return (
         str(first.number) if first is last else f"{first.number}-{last.number}",

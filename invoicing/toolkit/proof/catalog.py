@@ -138,7 +138,7 @@ Catalog = dict[Key, str]
 
 
 @dataclass(frozen=True)
-class Difference:
+class CatalogDifference:
     """An object that two catalogs have not in common.
 
     Attributes:
@@ -191,14 +191,14 @@ def read_catalog(connection: Connection, roles: Collection[str] = ()) -> Catalog
     return catalog
 
 
-def differences(before: Catalog, after: Catalog) -> Iterator[Difference]:
+def differences(before: Catalog, after: Catalog) -> Iterator[CatalogDifference]:
     """Return what differs; of a table that is missing or left, only itself."""
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     alone = {name for _, table, name in changed if not table and _is_one_sided(before, after, name)}
     for kind, table, name in sorted(changed):
         if table not in alone:
             key = (kind, table, name)
-            yield Difference(kind, table, name, before.get(key), after.get(key))
+            yield CatalogDifference(kind, table, name, before.get(key), after.get(key))
 
 
 def _is_one_sided(before: Catalog, after: Catalog, name: str) -> bool:

@@ -17,10 +17,10 @@ from sqlalchemy import text
 from invoicing.toolkit.policy import PolicyFinding, Problem, Proof
 from invoicing.toolkit.policy.migrations.history import in_order
 from invoicing.toolkit.policy.migrations.rules.migration_header import read
-from invoicing.toolkit.proof.catalog import Catalog, Difference, differences, read_catalog
+from invoicing.toolkit.proof.catalog import Catalog, CatalogDifference, differences, read_catalog
 from invoicing.toolkit.proof.rows import fill, fill_with
 from invoicing.toolkit.proof.running import StepError, importing, load, run_step
-from invoicing.toolkit.proof.scratch import Scratch, scratch, within
+from invoicing.toolkit.proof.scratch import ProofDatabases, scratch, within
 from invoicing.toolkit.proof.values import lost, values_in, written_by_triggers
 from invoicing.toolkit.proof.words import compared
 
@@ -85,7 +85,7 @@ class _Trial:
 
     def __init__(
         self,
-        place: Scratch,
+        place: ProofDatabases,
         proof: Proof,
         revision: Revision,
         root: Path,
@@ -215,7 +215,7 @@ class _Trial:
             yield self._finding(REVERSIBLE, message, "take back all that upgrade() does")
 
     async def _down_on_rows(
-        self, trial: URL, changed: set[Difference]
+        self, trial: URL, changed: set[CatalogDifference]
     ) -> AsyncIterator[PolicyFinding]:
         """Run it down with rows that only the new schema allows, in what it has changed."""
         everywhere = any(each.kind == "type" for each in changed)
@@ -238,7 +238,7 @@ class _Trial:
             message = f"downgrade() does not restore the schema: {each}{rest}"
             yield self._finding(REVERSIBLE, message, fix)
 
-    def _is_said(self, difference: Difference) -> bool:
+    def _is_said(self, difference: CatalogDifference) -> bool:
         """Tell whether the docstring says that this does not come back.
 
         It is named there beside DESTRUCTIVE; below `Not restored:` its schema or its kind will do.

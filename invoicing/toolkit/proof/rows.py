@@ -62,7 +62,7 @@ SIZE = re.compile(r"\((\d+)(?:,(\d+))?\)")
 
 
 @dataclass
-class Column:
+class RowColumn:
     """A column, and what may be in it."""
 
     name: str
@@ -75,21 +75,21 @@ class Column:
 
 
 @dataclass
-class Table:
+class RowTable:
     """A table with its columns and the tables it refers to, each by pairs of columns."""
 
     name: str
-    columns: list[Column] = field(default_factory=list)
+    columns: list[RowColumn] = field(default_factory=list)
     references: list[tuple[str, list[str], list[str]]] = field(default_factory=list)
 
 
-def read_tables(connection: Connection) -> list[Table]:
+def read_tables(connection: Connection) -> list[RowTable]:
     """Return the tables that can hold rows, those that are referred to first."""
     connection.execute(text("SET search_path = public"))
-    tables: dict[str, Table] = {}
+    tables: dict[str, RowTable] = {}
     for row in connection.exec_driver_sql(COLUMNS):
-        table = tables.setdefault(row[0], Table(row[0]))
-        table.columns.append(Column(row[1], row[2], row[3], row[4], row[5], list(row[6])))
+        table = tables.setdefault(row[0], RowTable(row[0]))
+        table.columns.append(RowColumn(row[1], row[2], row[3], row[4], row[5], list(row[6])))
     tables.pop("alembic_version", None)
     for name, target, own, other in connection.exec_driver_sql(REFERENCES):
         if name in tables:
@@ -102,7 +102,7 @@ def read_tables(connection: Connection) -> list[Table]:
     return list(_in_order(tables))
 
 
-def _in_order(tables: dict[str, Table]) -> Iterator[Table]:
+def _in_order(tables: dict[str, RowTable]) -> Iterator[RowTable]:
     waiting = dict(tables)
     while waiting:
         ready = [
@@ -149,7 +149,7 @@ def fill_with(connection: Connection, words: list[str], only: set[str]) -> None:
     connection.commit()
 
 
-def _is_empty(connection: Connection, table: Table) -> bool:
+def _is_empty(connection: Connection, table: RowTable) -> bool:
     return connection.exec_driver_sql(f"SELECT 1 FROM {table.name} LIMIT 1").first() is None
 
 
@@ -161,7 +161,7 @@ def _sent(connection: Connection, statement: str) -> bool:
         return False
 
 
-def _inserts(table: Table, number: int, *, wide: bool) -> Iterator[str]:
+def _inserts(table: RowTable, number: int, *, wide: bool) -> Iterator[str]:
     """Return ways to fill a row, until its checks let one pass."""
     for as_checked in (False, True):
         yield _insert(table, number, wide=wide, as_checked=as_checked)
@@ -171,7 +171,7 @@ def _inserts(table: Table, number: int, *, wide: bool) -> Iterator[str]:
 
 
 def _insert(
-    table: Table,
+    table: RowTable,
     number: int,
     *,
     wide: bool,
@@ -209,7 +209,7 @@ def _insert(
 
 
 def _value(
-    column: Column, number: int, *, wide: bool, as_checked: bool, word: str | None = None
+    column: RowColumn, number: int, *, wide: bool, as_checked: bool, word: str | None = None
 ) -> str:
     if column.labels:
         value = column.labels[number % len(column.labels)]

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 LIMITS = "SET statement_timeout = '2min'; SET lock_timeout = '10s'; SET client_min_messages = error"
 
 
-class Scratch:
+class ProofDatabases:
     """The databases of one proof.
 
     Attributes:
@@ -74,9 +74,9 @@ class Scratch:
 
 
 @asynccontextmanager
-async def scratch(server: URL) -> AsyncIterator[Scratch]:
+async def scratch(server: URL) -> AsyncIterator[ProofDatabases]:
     """Yield a place for databases; those that are left are dropped at the end, and roles."""
-    place = Scratch(server)
+    place = ProofDatabases(server)
     try:
         yield place
     finally:

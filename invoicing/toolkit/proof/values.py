@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from invoicing.toolkit.proof.rows import Table
+    from invoicing.toolkit.proof.rows import RowTable
 
 LAST_CHANGE = re.compile(r"updat|modif|chang|touch", re.IGNORECASE)
 KEYS = """
@@ -82,7 +82,7 @@ def values_in(connection: Connection) -> dict[str, TableValues]:
     return values
 
 
-def _rows(connection: Connection, table: Table) -> list[Row]:
+def _rows(connection: Connection, table: RowTable) -> list[Row]:
     asked = ", ".join(f"CAST({column.name} AS text) AS {column.name}" for column in table.columns)
     names = [column.name for column in table.columns]
     found = connection.exec_driver_sql(f"SELECT {asked} FROM {table.name}")
@@ -98,7 +98,7 @@ def written_by_triggers(connection: Connection, names: set[str]) -> set[tuple[st
     return written
 
 
-def _written(connection: Connection, table: Table) -> set[str]:
+def _written(connection: Connection, table: RowTable) -> set[str]:
     own = next((column.name for column in table.columns if not column.is_computed), None)
     if own is None:
         return set()

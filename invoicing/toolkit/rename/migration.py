@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy import URL, AdaptedConnection, Connection
 
-    from invoicing.toolkit.rename.alembic.drivers import Place
+    from invoicing.toolkit.rename.alembic.drivers import ConnectionAddress
 
 # A server has one start time, to the microsecond; any account may ask for it.
 _PLACE = (
@@ -108,7 +108,7 @@ class MigrationDatabase(Database):
         self,
         engine: Engine,
         table: MigrationTable,
-        place: Place | None,
+        place: ConnectionAddress | None,
         settings: Settings | None = None,
     ) -> None:
         # As it is: an engine with a creator needs no host, nor anything else, in its URL.

@@ -74,6 +74,7 @@ class Case:
         return any(f".{room}." in self.run.__module__ for room in ROOMS)
 
 
+N = "n-plus-one"
 CASES: dict[str, Case] = {}
 # SQLAlchemy 2.1 brought it; without it a program that is about it has no case.
 CHUNKSIZE = "chunksize" in signature(selectinload).parameters

@@ -13,7 +13,7 @@ from sqlalchemy.orm import (
     selectinload,
 )
 
-from tests.profiling.corpus.cases import Place, wasteful
+from tests.profiling.corpus.cases import N, Place, wasteful
 from tests.profiling.corpus.schema import (
     Author,
     Book,
@@ -32,8 +32,6 @@ from tests.profiling.corpus.schema import (
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
-
-N = "n-plus-one"
 
 
 @wasteful((N, "Author.books"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import aliased, joinedload, selectin_polymorphic, selectinload, with_parent
 
-from tests.profiling.corpus.cases import Place, fine, wasteful
+from tests.profiling.corpus.cases import N, Place, fine, wasteful
 from tests.profiling.corpus.schema import (
     Author,
     Book,
@@ -23,8 +23,6 @@ from tests.profiling.corpus.schema import (
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-N = "n-plus-one"
 
 
 @wasteful((N, "Author.books"))

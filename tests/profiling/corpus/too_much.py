@@ -25,8 +25,6 @@ from tests.profiling.corpus.schema import (
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-N = "n-plus-one"
-
 
 @wasteful(("cartesian-product", "Book.chapters"))
 async def two_joined_collections(place: Place) -> None:

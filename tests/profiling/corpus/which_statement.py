@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from tests.profiling.corpus.cases import Place, wasteful
+from tests.profiling.corpus.cases import N, Place, wasteful
 from tests.profiling.corpus.schema import Author, Book, Membership, Publisher, Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-N = "n-plus-one"
 
 
 async def _one_after_the_other(place: Place, *works: Callable[[Session], Any]) -> None:

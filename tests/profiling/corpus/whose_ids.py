@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
-from tests.profiling.corpus.cases import Place, fine, wasteful
+from tests.profiling.corpus.cases import N, Place, fine, wasteful
 from tests.profiling.corpus.schema import Author, Book
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy.ext.asyncio import AsyncSession
-
-N = "n-plus-one"
 
 
 async def _authors(place: Place) -> list[Author]:

@@ -7,7 +7,7 @@ TYPE ... USING and RENAME, and the catalog and every row have to be the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoicing.toolkit.rename import Phase
 from tests.conftest import execute
@@ -17,6 +17,8 @@ from tests.rename.twin import OURS, TWIN, described, make_twins, of_the_twin, re
 from tests.rename.versions import on_newest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import URL
 
     from tests.rename.twin import Description
@@ -40,6 +42,17 @@ class Case(NamedTuple):
     using: str | None = None
     back: str | None = None
     more: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of its rename; jsonb has not the spaces of a json."""
+        accept = frozenset({"lossy"} if self.type == "jsonb" else ())
+        return {"type": self.type, "using": self.using, "back": self.back, "accept": accept}
+
+    def alter(self) -> str:
+        """Return the plain change."""
+        using = f" USING {self.using}" if self.using else ""
+        return f"ALTER TABLE thing ALTER COLUMN amt TYPE {self.type}{using}"
 
 
 CASES = {
@@ -196,9 +209,9 @@ async def write(url: URL, case: Case, start: int) -> None:
             await run(url, TWIN, update("amt", old, row))
 
 
-async def rows(url: URL, schema: str) -> list[tuple[object, ...]]:
+async def rows(url: URL, schema: str, column: str = "cents") -> list[tuple[object, ...]]:
     async with connected(url, search_path=f'"{schema}", public') as connection:
-        query = "SELECT id, cents::text, note FROM thing ORDER BY id, note"
+        query = f"SELECT id, {column}::text, note FROM thing ORDER BY id, note"
         return [tuple(row) for row in await connection.fetch(query)]
 
 
@@ -206,17 +219,19 @@ def without_not_null_names(description: Description) -> list[tuple[str, ...]]:
     return [row for row in description if row[0] != "trigger"]
 
 
+async def twins(url: URL, case: str, more: Sequence[str] = ()) -> URL:
+    """Return the database, with what a case begins with, twice."""
+    await execute(url, "CREATE TYPE answer AS ENUM ('yes', 'no')")
+    await make_twins(url, [*made(case), *more])
+    return url
+
+
 @on_newest("case", CASES, on_all=ON_ALL)
 async def test_a_changed_type_is_what_a_plain_change_makes_of_a_twin(
     empty_database_url: URL, case: str
 ) -> None:
-    url, change = empty_database_url, CASES[case]
-    await execute(url, "CREATE TYPE answer AS ENUM ('yes', 'no')")
-    await make_twins(url, made(case))
-    options = {"type": change.type, "using": change.using, "back": change.back}
-    # jsonb has not the spaces of a json.
-    accept = frozenset({"lossy"} if change.type == "jsonb" else ())
-    async with renaming(url, **options, accept=accept) as rename:
+    url, change = await twins(empty_database_url, case), CASES[case]
+    async with renaming(url, **change.options) as rename:
         assert not (await rename.plan()).refusals
         await rename.expand()
         await write(url, change, BEFORE)
@@ -227,8 +242,7 @@ async def test_a_changed_type_is_what_a_plain_change_makes_of_a_twin(
         await write(url, change, 3_000)
         await gate_opens(rename)
         await rename.contract(confirm="thing.amt")
-    using = f" USING {change.using}" if change.using else ""
-    await run(url, TWIN, f"ALTER TABLE thing ALTER COLUMN amt TYPE {change.type}{using}")
+    await run(url, TWIN, change.alter())
     twin = await of_the_twin(url, "amt", "cents")
     assert without_not_null_names(await described(url, OURS)) == twin
     assert await rows(url, OURS) == await rows(url, TWIN)
@@ -241,8 +255,7 @@ async def test_rollback_and_restore_go_by_the_expressions(
     url, change = empty_database_url, CASES[case]
     await make_twins(url, made(case))
     before = await described(url, OURS)
-    options = {"type": change.type, "using": change.using, "back": change.back}
-    async with renaming(url, **options) as rename:
+    async with renaming(url, **change.options) as rename:
         await rename.expand()
         await rename.backfill()
         await rename.rollback()

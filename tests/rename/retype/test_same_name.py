@@ -23,9 +23,16 @@ from invoicing.toolkit.rename.errors import RenamePhaseError, RenameRefusedError
 from invoicing.toolkit.rename.retype.walk import walk
 from tests.conftest import execute, fresh_database
 from tests.rename.faults import connected
-from tests.rename.retype.test_conversions import BEFORE, CASES, made, run, without_not_null_names
+from tests.rename.retype.test_conversions import (
+    BEFORE,
+    CASES,
+    rows,
+    run,
+    twins,
+    without_not_null_names,
+)
 from tests.rename.test_taken_away import dumped
-from tests.rename.twin import OPTIONS, OURS, TWIN, described, make_twins
+from tests.rename.twin import OPTIONS, OURS, TWIN, described
 from tests.rename.versions import on_newest
 
 if TYPE_CHECKING:
@@ -49,10 +56,9 @@ MORE = (
 OF_SEQUENCE = "ALTER SEQUENCE IF EXISTS thing_amt_seq AS bigint"
 
 
-def options(case: str) -> dict[str, str | None]:
-    change = CASES[case]
-    back = change.back and change.back.replace("cents", "amt")
-    return {"type": change.type, "using": change.using, "back": back}
+def options(case: str) -> dict[str, Any]:
+    back = CASES[case].back
+    return CASES[case].options | {"back": back and back.replace("cents", "amt")}
 
 
 @asynccontextmanager
@@ -80,22 +86,14 @@ async def write(url: URL, case: str, start: int) -> None:
             )
 
 
-async def rows(url: URL, schema: str) -> list[tuple[object, ...]]:
-    async with connected(url, search_path=f'"{schema}", public') as connection:
-        query = "SELECT id, amt::text, note FROM thing ORDER BY id, note"
-        return [tuple(row) for row in await connection.fetch(query)]
-
-
 @on_newest("case", TRIED, on_all=ON_ALL)
 async def test_the_column_is_what_alter_column_type_makes_of_a_twin(
     empty_database_url: URL, case: str
 ) -> None:
-    url, change = empty_database_url, CASES[case]
-    await execute(url, "CREATE TYPE answer AS ENUM ('yes', 'no')")
-    await make_twins(url, [*made(case), *(MORE if case == "int to bigint" else ())])
+    more = MORE if case == "int to bigint" else ()
+    url, change = await twins(empty_database_url, case, more), CASES[case]
     before = dumped(url, OURS)
-    accept = frozenset({"lossy"} if change.type == "jsonb" else ())
-    async with retyping(url, **options(case), accept=accept) as rename:
+    async with retyping(url, **options(case)) as rename:
         plan = await rename.plan()
         assert not plan.refusals, plan.refusals
         assert "cached plan" in next(f.message for f in plan.findings if f.slug == "cached-plans")
@@ -107,18 +105,16 @@ async def test_the_column_is_what_alter_column_type_makes_of_a_twin(
         await write(url, case, 2_000)
         await rename.contract(confirm="thing.amt")
         assert (await rename.status()).phase is Phase.CONTRACTED
-    using = f" USING {change.using}" if change.using else ""
     dropped, again = (), ()
     if case == "int to bigint":
         # A plain change is refused where a trigger names the column.
         dropped, again = ("DROP TRIGGER of_it ON thing",), (MORE[3],)
-    alter = f"ALTER TABLE thing ALTER COLUMN amt TYPE {change.type}{using}"
     widened = (OF_SEQUENCE,) if change.type == "bigint" else ()
-    await run(url, TWIN, *dropped, alter, *again, *widened)
+    await run(url, TWIN, *dropped, change.alter(), *again, *widened)
     found, expected = await described(url, OURS), await described(url, TWIN)
     assert without_not_null_names(found) == without_not_null_names(expected)
     assert dumped(url, OURS) == dumped(url, TWIN)
-    assert await rows(url, OURS) == await rows(url, TWIN)
+    assert await rows(url, OURS, "amt") == await rows(url, TWIN, "amt")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LONGEST = 20
 
 
-class Meaning(NamedTuple):
+class TypeMeaning(NamedTuple):
     """What a name of a type stands for.
 
     Attributes:
@@ -26,7 +26,7 @@ class Meaning(NamedTuple):
     metadata: list[tuple[ModuleSyntax, list[CallSyntax]]]
 
 
-def meaning_of(project: Project, module: ModuleSyntax, name: str | None) -> Meaning:
+def meaning_of(project: Project, module: ModuleSyntax, name: str | None) -> TypeMeaning:
     """Return what a name in a module means, as far as the checked files say."""
     names: list[str] = []
     metadata: list[tuple[ModuleSyntax, list[CallSyntax]]] = []
@@ -38,7 +38,7 @@ def meaning_of(project: Project, module: ModuleSyntax, name: str | None) -> Mean
         names.append(f"{module.module}.{own}")
         metadata.append((module, list(alias.metadata)))
         name = alias.name
-    return Meaning(_dotted(module, name), names, metadata)
+    return TypeMeaning(_dotted(module, name), names, metadata)
 
 
 def _alias(

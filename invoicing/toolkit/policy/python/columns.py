@@ -16,7 +16,7 @@ from invoicing.toolkit.policy.python.relationships import RELATIONSHIP
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from invoicing.toolkit.policy.python.aliases import Meaning
+    from invoicing.toolkit.policy.python.aliases import TypeMeaning
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import AttributeSyntax, CallSyntax, ModuleSyntax
 
@@ -32,7 +32,7 @@ UNKNOWN = "?"
 Types = list[tuple[str, "CallSyntax | None"]]
 
 
-class Column(NamedTuple):
+class ColumnAttribute(NamedTuple):
     """An attribute of a class that is a column.
 
     Attributes:
@@ -73,16 +73,16 @@ class Column(NamedTuple):
         return PolicyFinding(path, place.line, place.column + 1, slug, message, fix, strict)
 
 
-def columns(project: Project) -> list[Column]:
+def columns(project: Project) -> list[ColumnAttribute]:
     """Return the columns of all classes; those of migrations say what was true once."""
     notes = project.notes.setdefault("columns", {})
     if not notes:
         notes["all"] = list(_columns(project))
-    known: list[Column] = notes["all"]
+    known: list[ColumnAttribute] = notes["all"]
     return known
 
 
-def _columns(project: Project) -> Iterator[Column]:
+def _columns(project: Project) -> Iterator[ColumnAttribute]:
     fields = table_fields(project)
     for owner in project.classes.values():
         if project.is_migration(owner.module):
@@ -97,25 +97,25 @@ def _columns(project: Project) -> Iterator[Column]:
                 yield _field(project, owner, attribute)
 
 
-def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> Column:
+def _column(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> ColumnAttribute:
     meaning = meaning_of(project, owner.module, attribute.mapped)
     given = [(owner.module, [attribute.call] if attribute.call is not None else [])]
     given += [(owner.module, list(attribute.metadata)), *meaning.metadata]
     for module, calls in given:
         types = [each for call in calls for each in _types(project, module, call)]
         if types:
-            return Column(owner, attribute, types, meaning.python)
-    return Column(owner, attribute, _mapped(project, owner, meaning), meaning.python)
+            return ColumnAttribute(owner, attribute, types, meaning.python)
+    return ColumnAttribute(owner, attribute, _mapped(project, owner, meaning), meaning.python)
 
 
-def _field(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> Column:
+def _field(project: Project, owner: MappedClass, attribute: AttributeSyntax) -> ColumnAttribute:
     meaning = meaning_of(project, owner.module, attribute.plain)
     calls = [*filter(None, [attribute.call]), *attribute.metadata]
     for module, made in [(owner.module, calls), *meaning.metadata]:
         types = [each for call in made for each in _types_of_field(project, module, call)]
         if types:
-            return Column(owner, attribute, types, meaning.python, is_field=True)
-    return Column(owner, attribute, [], meaning.python, is_field=True)
+            return ColumnAttribute(owner, attribute, types, meaning.python, is_field=True)
+    return ColumnAttribute(owner, attribute, [], meaning.python, is_field=True)
 
 
 def _types_of_field(project: Project, module: ModuleSyntax, call: CallSyntax) -> Types:
@@ -150,7 +150,7 @@ def _kind(project: Project, module: ModuleSyntax, written: str) -> str | None:
     return name.rpartition(".")[2] if name.startswith(("sqlalchemy.", "sqlmodel.")) else None
 
 
-def _mapped(project: Project, owner: MappedClass, meaning: Meaning) -> Types:
+def _mapped(project: Project, owner: MappedClass, meaning: TypeMeaning) -> Types:
     """Return the type that a base gives to what an annotation holds."""
     is_mixin = not project.is_declarative(owner)
     classes = _with_maps(project) if is_mixin else project.ancestors(owner)[0]

@@ -33,7 +33,7 @@ from invoicing.toolkit.profiling.capture.traffic import (
     WireTraffic,
     is_autocommit,
 )
-from invoicing.toolkit.profiling.capture.units import ALLOWED, Unit
+from invoicing.toolkit.profiling.capture.units import ALLOWED, UnitOfWork
 from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
 from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
@@ -94,7 +94,7 @@ class Capture:
         self._pending: list[PendingStatement] = []
         self._statements: list[Statement] | None = None
         self._wires: dict[int, ConnectionTraffic] = {}
-        self._units: dict[Connection, Unit] = {}
+        self._units: dict[Connection, UnitOfWork] = {}
         self.runs: dict[int, PendingStatement] = {}
         self._filling: WeakKeyDictionary[InstanceState[Any], PendingStatement] = WeakKeyDictionary()
         self._running: dict[ExecutionContext, PendingStatement] = {}
@@ -364,7 +364,7 @@ class Capture:
 
     # details
 
-    def _unit(self, connection: Connection) -> Unit:
+    def _unit(self, connection: Connection) -> UnitOfWork:
         unit = self._units.get(connection)
         if unit is None:
             dbapi_connection = connection.connection.dbapi_connection
@@ -380,7 +380,7 @@ class Capture:
                 self.transactions.append(transaction)
             else:
                 self.left_out += 1
-            unit = self._units[connection] = Unit(transaction, wire, taken=taken)
+            unit = self._units[connection] = UnitOfWork(transaction, wire, taken=taken)
         return unit
 
     def _new_wire(self, dbapi_connection: Any) -> ConnectionTraffic:

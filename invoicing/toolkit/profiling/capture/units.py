@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ALLOWED: ContextVar[tuple[Allowance, ...]] = ContextVar("invoicing_allowed", default=())
 
 
-class Unit:
+class UnitOfWork:
     """A unit of work that is under way.
 
     Attributes:

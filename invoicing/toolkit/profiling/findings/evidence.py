@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 UNASKED = frozenset({"flush", "autoflush", "commit", "delete", "merge"})
 
 
-class Source(NamedTuple):
+class ObjectSource(NamedTuple):
     """The statement that brought an object, and as what."""
 
     statement: Statement
@@ -160,7 +160,7 @@ class Evidence:
         """Return the statement whose eager loader sent this one: the last of its session."""
         return self._leaders[statement.number - 1]
 
-    def sources(self, loads: Iterable[Statement]) -> list[Source]:
+    def sources(self, loads: Iterable[Statement]) -> list[ObjectSource]:
         """Return the statements that brought the parents of `loads`, and as which entities.
 
         By the objects, not by their keys: other sessions have loaded equal ones.
@@ -172,7 +172,7 @@ class Evidence:
                 parents[load.parent_source].add(load.parent.key)
                 roots[load.parent_source] = Identity(load.parent_root, load.parent.key)
         return [
-            Source(self.statements[number - 1], entity)
+            ObjectSource(self.statements[number - 1], entity)
             for number, keys in parents.items()
             for entity in _covering(self.statements[number - 1], roots[number].entity, keys)
         ]

@@ -30,7 +30,7 @@ from invoicing.toolkit.profiling.statement import Cause, PathStep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from invoicing.toolkit.profiling.findings.evidence import Evidence, Source
+    from invoicing.toolkit.profiling.findings.evidence import Evidence, ObjectSource
     from invoicing.toolkit.profiling.statement import Statement
 
 # Bytes of a wide row, and parents for each object from which on a join repeats it too often.
@@ -124,12 +124,12 @@ def _lazy_fixes(evidence: Evidence, group: list[Statement]) -> tuple[Fix, ...]:
     return tuple(dict.fromkeys(fixes)) or (fix_for(step, None, tree=tree),)
 
 
-def _is_chain(step: PathStep, outer: Iterable[Source]) -> bool:
+def _is_chain(step: PathStep, outer: Iterable[ObjectSource]) -> bool:
     """Return whether each level has one member: a loader would send a statement for each, too."""
     return not step.collection and sum(source.entity.rows for source in outer) == 1
 
 
-def _repeats_wide_rows(group: list[Statement], step: PathStep, source: Source) -> bool:
+def _repeats_wide_rows(group: list[Statement], step: PathStep, source: ObjectSource) -> bool:
     """Return whether a join would send wide rows again and again, for the parents that share them.
 
     By the bytes that the loads received, or else by the types of the columns.

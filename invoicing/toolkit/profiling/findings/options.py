@@ -6,7 +6,7 @@ import linecache
 import re
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import Source
+from invoicing.toolkit.profiling.findings.evidence import ObjectSource
 from invoicing.toolkit.profiling.findings.fix import Fix, OptionStep
 from invoicing.toolkit.profiling.findings.source_code import module_of
 from invoicing.toolkit.profiling.statement import Cause
@@ -100,12 +100,12 @@ def _name_of_alias(at: Caller | None, entity: str) -> str | None:
 
 def selected_in(evidence: Evidence, statement: Statement, entity: EntityRows) -> Fix:
     """Return the fix for a joined collection: a statement of its own."""
-    top, path = path_to(evidence, Source(statement, entity))
+    top, path = path_to(evidence, ObjectSource(statement, entity))
     return fix_for(entity.steps[-1], top, path[:-1], loader="selectinload")
 
 
 def path_to(
-    evidence: Evidence, source: Source, depth: int = 0
+    evidence: Evidence, source: ObjectSource, depth: int = 0
 ) -> tuple[Statement | None, tuple[OptionStep, ...]]:
     """Return the program's own statement behind a source, and the way from its top to there.
 

@@ -23,7 +23,7 @@ LOCAL = ("127.0.0.1", "::1", "localhost")
 FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-real-ip"})
 
 
-class Answer(NamedTuple):
+class PageResponse(NamedTuple):
     """What is sent for an address below the page's."""
 
     status: int
@@ -69,7 +69,7 @@ class RequestLog:
         records: the last requests, the newest first.
 
     Raises:
-        UsageError: `page` or `keep` cannot be meant.
+        UsageError: `page` or `keep` is invalid.
         SampleError: `sample` is no share.
     """
 
@@ -115,7 +115,7 @@ class RequestLog:
             self._target, thresholds=self._thresholds, allow=self._allow, wire=False
         )
 
-    def answer(self, path: str, host: str | None, headers: Iterable[str]) -> Answer | None:
+    def answer(self, path: str, host: str | None, headers: Iterable[str]) -> PageResponse | None:
         """Return the page of an address; None where it is the application's own.
 
         Args:
@@ -128,14 +128,14 @@ class RequestLog:
         if self._hosts is not None and (
             host not in self._hosts or not FORWARDED.isdisjoint(headers)
         ):
-            return Answer(403, b"The page of queries is for this computer only.\n")
+            return PageResponse(403, b"The page of queries is for this computer only.\n")
         number = path[len(self.page) :].strip("/")
         if not number:
-            return Answer(200, list_page([*self.records], self.page).encode())
+            return PageResponse(200, list_page([*self.records], self.page).encode())
         for record in tuple(self.records):
             if str(record.number) == number:
-                return Answer(200, request_page(record, self.page).encode())
-        return Answer(404, b"This request is not kept any more.\n")
+                return PageResponse(200, request_page(record, self.page).encode())
+        return PageResponse(404, b"This request is not kept any more.\n")
 
 
 class Profiled:

@@ -15,7 +15,11 @@ from invoicing.toolkit.profiling.middleware.requests import Profiled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from invoicing.toolkit.profiling.middleware.requests import Answer, RequestLog, RequestRecord
+    from invoicing.toolkit.profiling.middleware.requests import (
+        PageResponse,
+        RequestLog,
+        RequestRecord,
+    )
 
     StartResponse = Callable[..., Any]
     Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
@@ -77,7 +81,7 @@ def _end(log: RequestLog, record: RequestRecord) -> None:
     log.end(record)
 
 
-def _sent(answer: Answer, start_response: StartResponse) -> list[bytes]:
+def _sent(answer: PageResponse, start_response: StartResponse) -> list[bytes]:
     status = HTTPStatus(answer.status)
     kind = "text/html" if status is HTTPStatus.OK else "text/plain"
     headers = [

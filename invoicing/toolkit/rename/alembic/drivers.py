@@ -34,7 +34,7 @@ class _Pg8000Connection(Protocol):
     password: str | bytes | None
 
 
-class Place(NamedTuple):
+class ConnectionAddress(NamedTuple):
     """What to open a connection by.
 
     Attributes:
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     keywords: dict[str, Any]
 
 
-def place_of(connection: Connection) -> Place:
+def place_of(connection: Connection) -> ConnectionAddress:
     """Return where a migration's connection is.
 
     Raises:
@@ -68,7 +68,7 @@ def place_of(connection: Connection) -> Place:
     raise UsageError(message)
 
 
-def _of_libpq(given: dict[str, str], password: str | None) -> Place:
+def _of_libpq(given: dict[str, str], password: str | None) -> ConnectionAddress:
     query = {name: value for name, value in given.items() if value and name not in _NOT_CARRIED}
     login = {name: query.pop(name, "") for name in _PARTS}
     query |= {name: login[name] for name in ("host", "port") if login[name]}
@@ -79,13 +79,13 @@ def _of_libpq(given: dict[str, str], password: str | None) -> Place:
     scheme, name = "postgresql", login["dbname"]
     url = URL.create(scheme, login["user"], password or None, database=name, query=query)
     try:
-        return Place(parse_url(url), {})
+        return ConnectionAddress(parse_url(url), {})
     except UsageError as error:
         # It says whose parameter it is: nothing here came from a variable.
         raise UsageError(str(error).replace("DATABASE_URL", "the migration's connection")) from None
 
 
-def _of_pg8000(driver: _Pg8000Connection, database: str) -> Place:
+def _of_pg8000(driver: _Pg8000Connection, database: str) -> ConnectionAddress:
     wire = driver._usock  # noqa: SLF001 -- it keeps its host nowhere else
     peer = wire.getpeername()
     user, password = (
@@ -106,4 +106,4 @@ def _of_pg8000(driver: _Pg8000Connection, database: str) -> Place:
             query = {"sslmode": "require"}
             keywords["ssl"] = wire.context
         url = URL.create(DRIVER, user, password, host, port, database, query)
-    return Place(parse_url(url), keywords)
+    return ConnectionAddress(parse_url(url), keywords)

@@ -51,7 +51,7 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True)
-class Project:
+class AlembicProject:
     """An Alembic project."""
 
     config: Config
@@ -111,7 +111,7 @@ class Project:
         return found[0] if found else None
 
 
-def open_project(config: str | None, section: str, arguments: Sequence[str]) -> Project:
+def open_project(config: str | None, section: str, arguments: Sequence[str]) -> AlembicProject:
     """Return the project that `alembic` would work on.
 
     Args:
@@ -135,7 +135,7 @@ def open_project(config: str | None, section: str, arguments: Sequence[str]) -> 
     options = Namespace(x=[*arguments], quiet=True)
     made = Config(str(ini), str(toml), ini_section=section, cmd_opts=options)
     try:
-        return Project(made, ScriptDirectory.from_config(made))
+        return AlembicProject(made, ScriptDirectory.from_config(made))
     except CommandError as error:
         message = f"cannot open the Alembic project of {given}: {error}. Nothing was written"
         raise UsageError(message) from None

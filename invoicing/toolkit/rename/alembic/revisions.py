@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.alembic.model_change import ModelChange
     from invoicing.toolkit.rename.alembic.ops import RenameOp
-    from invoicing.toolkit.rename.alembic.project import ColumnFacts, Project
+    from invoicing.toolkit.rename.alembic.project import AlembicProject, ColumnFacts
     from invoicing.toolkit.rename.model import Target
 
 _IMPORT = "from invoicing.toolkit.rename import operations  # noqa: F401"
 
 
 @dataclass(frozen=True)
-class Revision:
+class RenameRevision:
     """A revision of the rename.
 
     Attributes:
@@ -60,15 +60,15 @@ class RenameRevisions:
         env_needs: the import that env.py lacks; empty where it has it.
     """
 
-    expand: Revision
-    contract: Revision
+    expand: RenameRevision
+    contract: RenameRevision
     change: ModelChange | None
     env: Path
     env_needs: str
 
 
 def write_revisions(
-    project: Project,
+    project: AlembicProject,
     target: Target,
     *,
     head: str | None = None,
@@ -117,10 +117,10 @@ def write_revisions(
     return RenameRevisions(there["expand_rename"], there["contract_rename"], change, env, needs)
 
 
-def _there(project: Project, steps: list[RenameOp]) -> dict[str, Revision]:
+def _there(project: AlembicProject, steps: list[RenameOp]) -> dict[str, RenameRevision]:
     """Return the revisions that take one of the steps, by its name."""
     wanted = {(step.name, step.schema, step.table, step.old, step.new) for step in steps}
-    found: dict[str, Revision] = {}
+    found: dict[str, RenameRevision] = {}
     try:
         revisions = list(project.script.walk_revisions())
     except CommandError as error:
@@ -130,11 +130,11 @@ def _there(project: Project, steps: list[RenameOp]) -> dict[str, Revision]:
         path = Path(revision.path)
         for step in steps_of(path.read_text(encoding="utf-8")):
             if (step.name, *step.rename) in wanted:
-                found[step.name] = Revision(revision.revision, path, written=False)
+                found[step.name] = RenameRevision(revision.revision, path, written=False)
     return found
 
 
-def _refuse_contract_alone(target: Target, there: dict[str, Revision]) -> None:
+def _refuse_contract_alone(target: Target, there: dict[str, RenameRevision]) -> None:
     if ExpandRenameOp.name in there or ContractRenameOp.name not in there:
         return
     message = (
@@ -145,7 +145,7 @@ def _refuse_contract_alone(target: Target, there: dict[str, Revision]) -> None:
     raise UsageError(message)
 
 
-def _need_one_head(project: Project) -> None:
+def _need_one_head(project: AlembicProject) -> None:
     heads = [project.script.get_revision(head) for head in project.script.get_heads()]
     if len(heads) <= 1:
         return
@@ -163,13 +163,13 @@ def _named(head: Script) -> str:
 
 
 def _write(
-    project: Project,
+    project: AlembicProject,
     facts: ColumnFacts,
     step: RenameOp,
     message: str,
     after: str,
     version_path: str | None,
-) -> Revision:
+) -> RenameRevision:
     context = facts.context
     context.imports.clear()
     upgrade, downgrade = render(context, step), render(context, step.reverse())  # type: ignore[arg-type]
@@ -201,4 +201,4 @@ def _write(
             "written. Write op.expand_rename(...) by hand"
         )
         raise UsageError(message)
-    return Revision(made.revision, path, written=True)
+    return RenameRevision(made.revision, path, written=True)

@@ -56,7 +56,7 @@ class Renames:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ObjectShape:
     """What an index or a constraint is, but for its name.
 
     Attributes:
@@ -71,7 +71,7 @@ class Shape:
     touches: frozenset[tuple[TableKey, str]]
     form: tuple[Any, ...]
 
-    def is_copy_of(self, original: Shape, renames: Renames) -> bool:
+    def is_copy_of(self, original: ObjectShape, renames: Renames) -> bool:
         """Tell whether the engine makes this of `original`: by its form, or by its name."""
         if self.form == original.form:
             return True
@@ -88,7 +88,7 @@ class Shape:
         return self.name in names
 
 
-def shape_of(operation: MigrateOperation, renames: Renames) -> Shape | None:
+def shape_of(operation: MigrateOperation, renames: Renames) -> ObjectShape | None:
     """Return the shape of what an operation makes or drops; None where it is no such object."""
     creates = isinstance(operation, _CREATES)
     if not creates and not isinstance(operation, _DROPS):
@@ -113,7 +113,7 @@ def shape_of(operation: MigrateOperation, renames: Renames) -> Shape | None:
         touches, form = _of_table("check", table, [("", _text(made.condition))], renames)
     else:
         return None
-    return Shape(
+    return ObjectShape(
         str(made.constraint_name if hasattr(made, "constraint_name") else made.index_name),
         creates,
         touches,

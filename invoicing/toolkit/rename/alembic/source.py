@@ -25,7 +25,7 @@ _STEPS = {
 }
 
 
-class Step(NamedTuple):
+class StepCall(NamedTuple):
     """A call of `op.expand_rename`, `op.contract_rename` or the same of a type in a revision.
 
     Attributes:
@@ -106,7 +106,7 @@ def _formatted(source: str, node: ast.expr, column: int, indent: int) -> str:
     return opened + "".join(f"\n{pad}{part}," for part in parts) + f"\n{' ' * indent}{closed}"
 
 
-def steps_of(source: str) -> list[Step]:
+def steps_of(source: str) -> list[StepCall]:
     """Return the steps of renames in a revision's source; none where it is no Python."""
     try:
         tree = ast.parse(source)
@@ -116,7 +116,7 @@ def steps_of(source: str) -> list[Step]:
     return list(filter(None, map(_step, calls)))
 
 
-def _step(node: ast.Call) -> Step | None:
+def _step(node: ast.Call) -> StepCall | None:
     if not isinstance(node.func, ast.Attribute) or node.func.attr not in _STEPS:
         return None
     names = _STEPS[node.func.attr]
@@ -126,7 +126,7 @@ def _step(node: ast.Call) -> Step | None:
     if not all(isinstance(known.get(name), str) for name in names):
         return None
     table, old, *new = (str(known[name]) for name in names)
-    return Step(
+    return StepCall(
         name=node.func.attr,
         table=table,
         old=old,

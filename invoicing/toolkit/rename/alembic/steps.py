@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NOT_BACK = frozenset({Phase.NONE, Phase.CONTRACTED, Phase.REVERSED})
 
 
-class Run(Protocol):
+class StepRun(Protocol):
     """What was given.
 
     Attributes:
@@ -48,7 +48,7 @@ class Run(Protocol):
         ...
 
 
-async def expand(database: Database, run: Run) -> None:
+async def expand(database: Database, run: StepRun) -> None:
     """Expand, backfill and verify."""
     rename = run.rename(database)
     if (await rename.status()).phase is Phase.CONTRACTED:
@@ -57,7 +57,7 @@ async def expand(database: Database, run: Run) -> None:
         await _fill(rename, run)
 
 
-async def rollback(database: Database, run: Run) -> None:
+async def rollback(database: Database, run: StepRun) -> None:
     """Go back to before the expand; after a contract that was taken back, too."""
     rename = run.rename(database)
     back = rename.reversed()
@@ -74,7 +74,7 @@ async def rollback(database: Database, run: Run) -> None:
             await ended.forget(session)
 
 
-async def contract(database: Database, run: Run) -> None:
+async def contract(database: Database, run: StepRun) -> None:
     """Drop the old column, or the one that a downgrade has added again."""
     rename = run.rename(database)
     confirm = run.name if run.expected in {None, run.name} else None
@@ -98,14 +98,14 @@ async def _contract_confirmed(database: Database, rename: Rename, confirm: str |
     await rename.contract(confirm=confirm)
 
 
-async def restore(database: Database, run: Run) -> None:
+async def restore(database: Database, run: StepRun) -> None:
     """Add the old column again, filled from the new one."""
     back = run.rename(database).reversed()
     if not await rename_at_once(database, back.target):
         await _fill(back, run)
 
 
-async def _fill(rename: Rename, run: Run) -> None:
+async def _fill(rename: Rename, run: StepRun) -> None:
     """Expand, backfill and verify; run again, it goes on where it was."""
     await rename.expand()
     report = await rename.backfill(progress=run.progress or run.tell, stop=run.stop)
@@ -114,14 +114,14 @@ async def _fill(rename: Rename, run: Run) -> None:
     await rename.verify()
 
 
-async def expand_type(database: Database, run: Run) -> None:
+async def expand_type(database: Database, run: StepRun) -> None:
     """Give the column a second one of the new type that follows it, unless it has that type."""
     change = run.rename(database)
     if not (await look(change)).over:
         await _walk(change, run)
 
 
-async def rollback_type(database: Database, run: Run) -> None:
+async def rollback_type(database: Database, run: StepRun) -> None:
     """Go back to before the expand; once the contract was taken back, forget the change."""
     change = run.rename(database)
     if (await change.status()).phase not in _NOT_BACK:
@@ -131,7 +131,7 @@ async def rollback_type(database: Database, run: Run) -> None:
         await ended.forget(session)
 
 
-async def contract_type(database: Database, run: Run) -> None:
+async def contract_type(database: Database, run: StepRun) -> None:
     """Give the column its new type; after a downgrade the expand is done here, too."""
     change = run.rename(database)
     begins = await look(change)
@@ -148,7 +148,7 @@ async def contract_type(database: Database, run: Run) -> None:
         raise ConfirmationError(error.target, run.expected or error.expected, error.lost) from None
 
 
-async def restore_type(database: Database, run: Run) -> None:
+async def restore_type(database: Database, run: StepRun) -> None:
     """Change the type back, to the end: no client sees when."""
     change = run.rename(database)
     if (await look(change)).over:
@@ -157,7 +157,7 @@ async def restore_type(database: Database, run: Run) -> None:
     await change.contract(confirm=f"{change.target.table}.{change.target.old}")
 
 
-async def _walk(change: Rename, run: Run) -> None:
+async def _walk(change: Rename, run: StepRun) -> None:
     walked = await walk(change, run.progress or run.tell, run.stop)
     if walked.backfill is not None and not walked.backfill.completed:
         raise RenameInterruptedError(str(change.target), "stopped between two batches")

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from invoicing.toolkit.rename.rehearsal.dump import Piece
     from invoicing.toolkit.rename.rehearsal.scratch import Scratch
-    from invoicing.toolkit.rename.rehearsal.statements import Workload
+    from invoicing.toolkit.rename.rehearsal.statements import ProductionWorkload
     from invoicing.toolkit.rename.retype.sides import Conversion
 
 _OURS = ("--exclude-schema=invoicing_rename",)
@@ -144,7 +144,7 @@ class Rehearsal:
         self._unstable: set[str] = set()
         self._fixed = 0.0
 
-    async def run(self, ours: URL, rows: int, workload: Workload) -> None:
+    async def run(self, ours: URL, rows: int, workload: ProductionWorkload) -> None:
         """Fill the table, then walk through the phases."""
         report = self._report
         self._say("filling the table with generated rows")

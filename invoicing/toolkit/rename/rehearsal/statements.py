@@ -51,7 +51,7 @@ _GENERIC_PLAN = 16
 _NOT = "the statements of production were not looked at"
 
 
-class Statement(NamedTuple):
+class ProductionStatement(NamedTuple):
     """One statement of production."""
 
     queryid: str
@@ -69,24 +69,24 @@ class Planned(NamedTuple):
     columns: tuple[tuple[str, str], ...] = ()
 
 
-class Workload(NamedTuple):
+class ProductionWorkload(NamedTuple):
     """The statements of production; `why` they are not known where there are none."""
 
-    statements: list[Statement]
+    statements: list[ProductionStatement]
     why: str = ""
     blind: bool = False
 
 
-async def read_workload(connection: Connection) -> Workload:
+async def read_workload(connection: Connection) -> ProductionWorkload:
     """Return what production runs in this database."""
     view, may_read = await statistics_view(connection)
     if view is None:
-        return Workload([], f"pg_stat_statements is not installed: {_NOT}")
+        return ProductionWorkload([], f"pg_stat_statements is not installed: {_NOT}")
     if not may_read:
         role = await connection.fetchval("SELECT quote_ident(current_user)")
         grant = f"GRANT pg_read_all_stats TO {role}"
         why = f"{_NOT}: this account sees no statements but its own. Run, as a superuser: {grant}"
-        return Workload([], why, blind=True)
+        return ProductionWorkload([], why, blind=True)
     # Its own version decides, not the server's.
     since_each = await connection.fetchval(_HAS_SINCE, view)
     schema = view.rpartition(".")[0]
@@ -96,8 +96,8 @@ async def read_workload(connection: Connection) -> Workload:
     try:
         rows = await connection.fetch(_READ.format(view=view, since=since), MARK)
     except asyncpg.ObjectNotInPrerequisiteStateError:
-        return Workload([], f"pg_stat_statements is not loaded: {_NOT}")
-    return Workload([Statement(**row) for row in rows])
+        return ProductionWorkload([], f"pg_stat_statements is not loaded: {_NOT}")
+    return ProductionWorkload([ProductionStatement(**row) for row in rows])
 
 
 class StatementLooks:
@@ -107,7 +107,7 @@ class StatementLooks:
         unjudged: statements that the server does not plan even before, and that name the table.
     """
 
-    def __init__(self, statements: Sequence[Statement], table: tuple[str, str]) -> None:
+    def __init__(self, statements: Sequence[ProductionStatement], table: tuple[str, str]) -> None:
         self._statements, self._table = statements, table
         self._named = re.compile(rf"(?<!\w){re.escape(table[1])}(?!\w)", re.IGNORECASE)
         self._before: dict[str, Planned] = {}
@@ -158,11 +158,11 @@ class StatementLooks:
         return len(self._before)
 
     @property
-    def _judged(self) -> list[Statement]:
+    def _judged(self) -> list[ProductionStatement]:
         return [item for item in self._statements if item.queryid in self._before]
 
     def _change(
-        self, statement: Statement, phase: str, before: Planned, after: Planned
+        self, statement: ProductionStatement, phase: str, before: Planned, after: Planned
     ) -> StatementChange:
         days = statement.days
         return StatementChange(
@@ -193,7 +193,9 @@ def _columns_change(before: tuple[tuple[str, str], ...], after: tuple[tuple[str,
     )
 
 
-async def _plan_all(connection: Connection, statements: Sequence[Statement]) -> dict[str, Planned]:
+async def _plan_all(
+    connection: Connection, statements: Sequence[ProductionStatement]
+) -> dict[str, Planned]:
     found = {}
     for statement in statements:
         async with _path(connection, statement.paths):

@@ -25,7 +25,7 @@ def read(text: str, names: StatementNames) -> bool:
         if any(_kind(statement) not in _READ for statement in statements):
             return False
         for statement in statements:
-            _Reader(names).walk(statement, QueryScope(None))
+            _PglastReader(names).walk(statement, QueryScope(None))
     except (pglast.Error, RecursionError):
         return False
     return True
@@ -46,7 +46,7 @@ def _alias(node: Any) -> tuple[str, list[str]]:
     return node.alias.aliasname, [colname.sval for colname in node.alias.colnames or ()]
 
 
-class _Reader:
+class _PglastReader:
     def __init__(self, names: StatementNames) -> None:
         self._names = names
 

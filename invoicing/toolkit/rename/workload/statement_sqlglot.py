@@ -43,7 +43,7 @@ def read(text: str, names: StatementNames) -> bool:
                 continue
             if not isinstance(statement, _READ) or statement.find(exp.Command):
                 return False
-            _Reader(names).walk(statement, QueryScope(None))
+            _SqlglotReader(names).walk(statement, QueryScope(None))
     except (sqlglot.errors.SqlglotError, RecursionError):
         return False
     return True
@@ -78,7 +78,7 @@ def _alias(node: exp.Expr) -> tuple[str, list[str]]:
     return (_name(named) if named else "", [_name(column) for column in alias.columns])
 
 
-class _Reader:
+class _SqlglotReader:
     def __init__(self, names: StatementNames) -> None:
         self._names = names
 

@@ -10,13 +10,11 @@ from sqlalchemy import func, insert, inspect, select, text
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from tests.profiling.corpus.airline.schema import Aircraft, Airport, Bag, Booking, Flight
-from tests.profiling.corpus.cases import fine
+from tests.profiling.corpus.cases import N, fine
 from tests.profiling.corpus.pairs import paired
 
 if TYPE_CHECKING:
     from tests.profiling.corpus.cases import World
-
-N = "n-plus-one"
 
 
 async def both_airports_at_once(world: World) -> list[str]:

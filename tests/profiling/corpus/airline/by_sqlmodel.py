@@ -18,13 +18,11 @@ from tests.profiling.corpus.airline.garage import (
     Visit,
     Workshop,
 )
-from tests.profiling.corpus.cases import fine
+from tests.profiling.corpus.cases import N, fine
 from tests.profiling.corpus.pairs import paired
 
 if TYPE_CHECKING:
     from tests.profiling.corpus.cases import World
-
-N = "n-plus-one"
 
 
 class VehicleShown(SQLModel):

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql
 
+from tests.profiling.corpus.cases import N
 from tests.profiling.corpus.festival.schema import Act, Show, Subscriber, Ticket
 from tests.profiling.corpus.pairs import paired
 
 if TYPE_CHECKING:
     from tests.profiling.corpus.cases import World
-
-N = "n-plus-one"
 
 
 async def locked_at_once(world: World) -> int:

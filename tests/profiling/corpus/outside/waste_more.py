@@ -7,7 +7,7 @@ import asyncio
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload, subqueryload
 
-from tests.profiling.corpus.cases import World, wasteful
+from tests.profiling.corpus.cases import N, World, wasteful
 from tests.profiling.corpus.outside.forum import Author, Post, Topic, Vote
 from tests.profiling.corpus.outside.hospital import (
     Device,
@@ -19,8 +19,6 @@ from tests.profiling.corpus.outside.hospital import (
     Recipe,
     Ward,
 )
-
-N = "n-plus-one"
 
 
 @wasteful(N)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 
-from tests.profiling.corpus.cases import FromObject, World, wasteful
+from tests.profiling.corpus.cases import FromObject, N, World, wasteful
 from tests.profiling.corpus.outside.shop import (
     SMALL,
     WHALE,
@@ -28,8 +28,6 @@ from tests.profiling.corpus.outside.shop import (
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
-
-N = "n-plus-one"
 
 
 @wasteful((N, "Customer.orders"))

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, update
 
+from tests.profiling.corpus.cases import N
 from tests.profiling.corpus.reported.pairs import reported
 from tests.profiling.corpus.reported.tracker import Comment, Member, Task
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-N = "n-plus-one"
 
 
 def ranks_by_a_list(session: Session) -> int:

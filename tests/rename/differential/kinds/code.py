@@ -90,7 +90,6 @@ def before(builder: Builder) -> list[Part]:
     events = builder.one(("INSERT", "INSERT OR UPDATE", "UPDATE OF @c", "UPDATE OF note", "UPDATE"))
     name = builder.one((f"a_{number}", f'"zzz {number}"'))
     body = body.replace("{n}", str(number))
-    other = f"CREATE TABLE @s.else_{number} (a int, @c text DEFAULT 'y', b text)"
     made = (
         f"CREATE OR REPLACE FUNCTION @s.g_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" {body} RETURN NEW; END $$"
@@ -99,11 +98,17 @@ def before(builder: Builder) -> list[Part]:
         f"CREATE TRIGGER {name} BEFORE {events} ON @t FOR EACH ROW EXECUTE FUNCTION @s.g_{number}()"
     )
     return [
-        Part("log", (other, f"GRANT ALL ON @s.else_{number} TO PUBLIC")),
+        _log(f"else_{number}", "a int, @c text DEFAULT 'y', b text"),
         Part(f"function of a trigger, {kind}", (made,), is_text=True),
         Part(f"trigger before, {kind}", (trigger,)),
         *_switched(builder, name),
     ]
+
+
+def _log(table: str, columns: str = "what text") -> Part:
+    """Return the table that a trigger writes to."""
+    made = f"CREATE TABLE @s.{table} ({columns})"
+    return Part("log", (made, f"GRANT ALL ON @s.{table} TO PUBLIC"))
 
 
 def _switched(builder: Builder, name: str) -> list[Part]:
@@ -118,10 +123,6 @@ def after(builder: Builder) -> list[Part]:
     """Return a trigger that writes what it sees to a table of its own."""
     number = builder.number()
     shown = builder.one(("NEW.id::text", "NEW.@c::text", "NEW.note", "(to_jsonb(NEW) ->> 'id')"))
-    log = (
-        f"CREATE TABLE @s.log_{number} (what text)",
-        f"GRANT ALL ON @s.log_{number} TO PUBLIC",
-    )
     made = (
         f"CREATE OR REPLACE FUNCTION @s.h_{number}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" INSERT INTO @s.log_{number} VALUES (concat(TG_OP, {shown})); RETURN NULL; END $$"
@@ -137,7 +138,7 @@ def after(builder: Builder) -> list[Part]:
     each = f"{end} FOR EACH ROW" if " WHEN" not in end else f" FOR EACH ROW{end}"
     trigger = f"{head} b_{number} {timing} {events} ON @t{each} EXECUTE FUNCTION @s.h_{number}()"
     return [
-        Part("log", log),
+        _log(f"log_{number}"),
         Part("function of a trigger after", (made,), is_text=True),
         Part("trigger after", (trigger,)),
         *_switched(builder, f"b_{number}"),
@@ -157,12 +158,8 @@ def whole(builder: Builder) -> list[Part]:
         f"CREATE TRIGGER s_{number} AFTER {event} ON @t REFERENCING NEW TABLE AS fresh"
         f" FOR EACH STATEMENT EXECUTE FUNCTION @s.w_{number}()"
     )
-    log = (
-        f"CREATE TABLE @s.seen_{number} (what text)",
-        f"GRANT ALL ON @s.seen_{number} TO PUBLIC",
-    )
     return [
-        Part("log", log),
+        _log(f"seen_{number}"),
         Part("function over transition tables", (made,), is_text=True),
         Part("trigger for each statement", (trigger,)),
     ]

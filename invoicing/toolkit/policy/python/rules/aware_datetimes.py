@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.policy.finding import PolicyFinding
-    from invoicing.toolkit.policy.python.columns import Column
+    from invoicing.toolkit.policy.python.columns import ColumnAttribute
     from invoicing.toolkit.policy.python.project import MappedClass, Project
     from invoicing.toolkit.policy.python.syntax import CallSyntax
 
@@ -47,7 +47,7 @@ def _is_naive(made: CallSyntax | None) -> bool:
     return made.text != "True" if given is None else given.text == "False"
 
 
-def _is_naive_by_default(project: Project, column: Column) -> bool:
+def _is_naive_by_default(project: Project, column: ColumnAttribute) -> bool:
     # SQLModel asks no type_annotation_map.
     return column.is_field or not _may_be_mapped(project, column.owner)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.policy.python.columns import Column, columns
+from invoicing.toolkit.policy.python.columns import ColumnAttribute, columns
 from invoicing.toolkit.policy.rule import Rule
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def is_money(name: str) -> bool:
     return bool(words & MONEY) and not words & NO_MONEY and not of_else
 
 
-def _is_float(column: Column) -> bool:
+def _is_float(column: ColumnAttribute) -> bool:
     if column.types:
         return any(kind in FLOATS or _gives_floats(made) for kind, made in column.types)
     return column.python == "float" or (column.is_field and column.python in CONSTRAINED)
