@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import linecache
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -169,12 +170,19 @@ def parameters_of(function: Function) -> list[ast.arg]:
 
 
 def is_written_list(node: ast.AST) -> bool:
-    """Return whether all that is in a list stands in the program's text: constants, or counted."""
+    """Return whether all that is in a list stands in the program's text: constants, or counted.
+
+    One text that grows (`"a"`, `"ab"`, `"abc"`) is typed, and no list of different things.
+    """
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         inside = [part for each in node.elts for part in ast.walk(each)]
-        return len(node.elts) > 1 and all(
+        constants = all(
             isinstance(part, (ast.Constant, ast.Tuple, ast.expr_context)) for part in inside
         )
+        values = [each.value for each in node.elts if isinstance(each, ast.Constant)]
+        texts = [value for value in values if isinstance(value, str)]
+        grows = all(after.startswith(before) for before, after in pairwise(texts))
+        return len(node.elts) > 1 and constants and not (texts and grows)
     if isinstance(node, (ast.ListComp, ast.SetComp)):
         return all(
             isinstance(each.iter, ast.Call)
