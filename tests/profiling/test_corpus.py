@@ -33,6 +33,10 @@ from tests.profiling.corpus import (
 from tests.profiling.corpus.airline import by_asyncpg, by_psycopg, by_sqlmodel
 from tests.profiling.corpus.airline.garage import Garage, fill_garage
 from tests.profiling.corpus.airline.schema import Airline, fill_airline
+from tests.profiling.corpus.campus import clean as clean_campus
+from tests.profiling.corpus.campus import reads as reads_campus
+from tests.profiling.corpus.campus import writes as writes_campus
+from tests.profiling.corpus.campus.schema import Campus, fill_campus
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.festival import clean as clean_festival
 from tests.profiling.corpus.festival import reads, writes
@@ -73,6 +77,7 @@ assert {clean, wasteful_reads, wasteful_writes}
 assert {clean_festival, reads, writes}
 assert {by_asyncpg, by_psycopg, by_sqlmodel}
 assert {by_async, clean_streaming, reads_streaming}
+assert {clean_campus, reads_campus, writes_campus}
 
 server_url = newest_server_url
 NAMES = vars(schema) | vars(orm)
@@ -82,6 +87,7 @@ Found = dict[str, list["Finding"]]
 LOOPS: dict[str, Loop] = {}
 # What the bulk forms that are named answer otherwise than the program's own statements.
 BULK: dict[str, list[str]] = {}
+SERVED = {Airline: fill_airline, Streaming: fill_streaming, Campus: fill_campus}
 Flagged = frozenset[tuple[str, str | None]]
 
 
@@ -108,14 +114,14 @@ async def run_outside(url: URL) -> Found:
     try:
         engine = engines[0]
         async with engine.begin() as connection:
-            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival, Airline, Streaming):
+            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival, *SERVED):
                 await connection.run_sync(base.metadata.create_all)
             await shop.fill_shop(connection)
             await forum.fill_forum(connection)
             await connection.run_sync(hospital.fill_hospital)
             await connection.run_sync(fill_festival)
-            await connection.run_sync(fill_airline)
-            await connection.run_sync(fill_streaming)
+            for fill in SERVED.values():
+                await connection.run_sync(fill)
         async with garage.begin() as connection:
             await connection.run_sync(Garage.metadata.create_all)
             await connection.run_sync(fill_garage)
@@ -125,8 +131,9 @@ async def run_outside(url: URL) -> Found:
             hospital.fill_hospital(connection)
             tracker.Tracker.metadata.create_all(connection)
             tracker.fill_tracker(connection)
-            Streaming.metadata.create_all(connection)
-            fill_streaming(connection)
+            for base in (Streaming, Campus):
+                base.metadata.create_all(connection)
+                SERVED[base](connection)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
         world = World(engine, sessions, sqlite, server, garage, tuple(engines[1:]))
         return await run_all(world)

@@ -85,6 +85,11 @@ class Module:
         """All the functions in it."""
         return [node for node in ast.walk(self.tree) if isinstance(node, FUNCTIONS)]
 
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names to which anything in it is bound, other than by `def` and `import`."""
+        return frozenset(name for _, name in self._bindings)
+
     def bindings(self, name: str, scope: Function | None) -> list[Binding]:
         """Return what binds or fills a name in a function, or at the top level, in their order."""
         return self._bindings.get((scope, name), [])
