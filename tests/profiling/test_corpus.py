@@ -33,6 +33,10 @@ from tests.profiling.corpus import (
 from tests.profiling.corpus.airline import by_asyncpg, by_psycopg, by_sqlmodel
 from tests.profiling.corpus.airline.garage import Garage, fill_garage
 from tests.profiling.corpus.airline.schema import Airline, fill_airline
+from tests.profiling.corpus.campus import clean as clean_campus
+from tests.profiling.corpus.campus import reads as reads_campus
+from tests.profiling.corpus.campus import writes as writes_campus
+from tests.profiling.corpus.campus.schema import Campus, fill_campus
 from tests.profiling.corpus.cases import CASES, Case, Place, World
 from tests.profiling.corpus.festival import clean as clean_festival
 from tests.profiling.corpus.festival import reads, writes
@@ -54,6 +58,11 @@ from tests.profiling.corpus.pairs import PAIRS as SERVER_PAIRS
 from tests.profiling.corpus.reported import clean, tracker, wasteful_reads, wasteful_writes
 from tests.profiling.corpus.reported.pairs import PAIRS
 from tests.profiling.corpus.schema import Base, library
+from tests.profiling.corpus.streaming import by_async
+from tests.profiling.corpus.streaming import clean as clean_streaming
+from tests.profiling.corpus.streaming import reads as reads_streaming
+from tests.profiling.corpus.streaming.music import fill_music
+from tests.profiling.corpus.streaming.schema import Streaming, fill_streaming
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -67,6 +76,8 @@ assert {fine_more, fine_pages, fine_read, fine_write, too_much_outside, waste_mo
 assert {clean, wasteful_reads, wasteful_writes}
 assert {clean_festival, reads, writes}
 assert {by_asyncpg, by_psycopg, by_sqlmodel}
+assert {by_async, clean_streaming, reads_streaming}
+assert {clean_campus, reads_campus, writes_campus}
 
 server_url = newest_server_url
 NAMES = vars(schema) | vars(orm)
@@ -76,6 +87,7 @@ Found = dict[str, list["Finding"]]
 LOOPS: dict[str, Loop] = {}
 # What the bulk forms that are named answer otherwise than the program's own statements.
 BULK: dict[str, list[str]] = {}
+SERVED = {Airline: fill_airline, Streaming: fill_streaming, Campus: fill_campus}
 Flagged = frozenset[tuple[str, str | None]]
 
 
@@ -102,21 +114,26 @@ async def run_outside(url: URL) -> Found:
     try:
         engine = engines[0]
         async with engine.begin() as connection:
-            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival, Airline):
+            for base in (shop.Shop, forum.Forum, hospital.Hospital, Festival, *SERVED):
                 await connection.run_sync(base.metadata.create_all)
             await shop.fill_shop(connection)
             await forum.fill_forum(connection)
             await connection.run_sync(hospital.fill_hospital)
             await connection.run_sync(fill_festival)
-            await connection.run_sync(fill_airline)
+            for fill in SERVED.values():
+                await connection.run_sync(fill)
         async with garage.begin() as connection:
             await connection.run_sync(Garage.metadata.create_all)
             await connection.run_sync(fill_garage)
+            await connection.run_sync(fill_music)
         with sqlite.begin() as connection:
             hospital.Hospital.metadata.create_all(connection)
             hospital.fill_hospital(connection)
             tracker.Tracker.metadata.create_all(connection)
             tracker.fill_tracker(connection)
+            for base in (Streaming, Campus):
+                base.metadata.create_all(connection)
+                SERVED[base](connection)
         sessions = async_sessionmaker(engine, expire_on_commit=False)
         world = World(engine, sessions, sqlite, server, garage, tuple(engines[1:]))
         return await run_all(world)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from sqlalchemy import column, create_engine, select, table, text
+from sqlalchemy import column, create_engine, func, select, table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -131,6 +131,27 @@ async def test_an_index_of_another_schemas_table_is_none_of_its_own(events: Asyn
     await run(events, finding.fix)
     assert await indexed(events) == [("public", "ev4"), ("ten_b", "ev4")]
     assert await missing(events, one_value(there)) == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        text("SET search_path TO ten_b"),
+        text("SET LOCAL search_path = ten_b"),
+        select(func.set_config("search_path", "ten_b", True)),
+    ],
+)
+async def test_a_statement_is_explained_under_the_path_that_the_program_had_set(
+    events: AsyncEngine, setting: Any
+) -> None:
+    for name in (Named("public", "ev4", "k"), Named("ten_b", "ev4", "k")):
+        await create_table(events, name)
+    await run(events, "CREATE INDEX ON public.ev4 (k)")
+    async with record_queries(events, explain=True) as recorder, events.connect() as connection:
+        await connection.execute(setting)
+        (await connection.execute(text("SELECT k FROM ev4 WHERE k = 7"))).all()
+    fixes = [finding.fix for finding in recorder.findings]
+    assert fixes == ["CREATE INDEX CONCURRENTLY ON ten_b.ev4 (k)"]
 
 
 async def test_two_tables_of_one_name_in_one_statement_are_different_ones(

@@ -23,7 +23,7 @@ class FromObject(BaseModel):
 
 
 Sessions = async_sessionmaker[AsyncSession]
-ROOMS = ("outside", "reported", "festival", "airline")
+ROOMS = ("outside", "reported", "festival", "airline", "streaming", "campus")
 
 
 @dataclass(frozen=True)

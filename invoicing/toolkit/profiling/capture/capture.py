@@ -24,7 +24,7 @@ from invoicing.toolkit.profiling.capture.cause import (
 )
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
-from invoicing.toolkit.profiling.capture.explain import PlanQuestion
+from invoicing.toolkit.profiling.capture.explain import PlanQuestion, Questions
 from invoicing.toolkit.profiling.capture.invoked import Invoked
 from invoicing.toolkit.profiling.capture.parameters import hashes_of, shown_parameters
 from invoicing.toolkit.profiling.capture.pending import PendingStatement
@@ -36,7 +36,6 @@ from invoicing.toolkit.profiling.capture.traffic import (
 from invoicing.toolkit.profiling.capture.units import ALLOWED, UnitOfWork
 from invoicing.toolkit.profiling.capture.waits import waiter
 from invoicing.toolkit.profiling.capture.wire import WireTap
-from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
 from invoicing.toolkit.profiling.statement import Transaction
 
 if TYPE_CHECKING:
@@ -87,9 +86,8 @@ class Capture:
         self._finder = finder
         self._parameters = parameters
         self._tap_wire = wire
-        self._explain = explain
         self._takes = takes
-        self._questions: dict[str, PlanQuestion] = {}
+        self._questions = Questions() if explain else None
         self._salt = randbits(64)
         self._pending: list[PendingStatement] = []
         self._statements: list[Statement] | None = None
@@ -225,8 +223,9 @@ class Capture:
         if self._parameters:
             pending.parameters = shown_parameters(context, parameters, executemany)
         self._pending.append(pending)
-        if self._explain and not executemany:
-            self._ask(connection.engine, text, parameters)
+        if self._questions is not None and not executemany:
+            asked = PlanQuestion(len(self._pending), connection.engine, text, parameters)
+            self._questions.note(asked, unit.transaction)
         self._running[context] = pending
         pending.began = perf_counter_ns()
 
@@ -237,16 +236,10 @@ class Capture:
         task = self._task(who)
         return task, self._waits.get(task, 0), self._all_waits
 
-    def _ask(self, engine: Engine, text: str, parameters: Any) -> None:
-        reads = operation_of(text) in {"SELECT", "WITH"} and engine.dialect.name == "postgresql"
-        if reads and fingerprint_of(text) not in self._questions:
-            question = PlanQuestion(len(self._pending), engine, text, parameters)
-            self._questions[fingerprint_of(text)] = question
-
     @property
     def questions(self) -> list[PlanQuestion]:
         """What is to be explained."""
-        return [*self._questions.values()]
+        return self._questions.asked() if self._questions is not None else []
 
     def after(
         self,

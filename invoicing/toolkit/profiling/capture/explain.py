@@ -2,25 +2,30 @@
 
 Each shape is asked once, with the parameters of its first statement, after the recording, on a
 connection of its own, in a READ ONLY transaction that is rolled back: only what reads is asked.
-What the recorded transaction had not committed is not seen. VERBOSE names the schema of each table;
+What the program had set by then (`search_path`, a role, a tenant) is set there too. What the
+recorded transaction had not committed is not seen. VERBOSE names the schema of each table;
 what each node of the plan returns, which VERBOSE adds too, is not kept.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from invoicing.toolkit.profiling.fingerprint import fingerprint_of, operation_of
 from invoicing.toolkit.profiling.plans import INDEXED, PARTITION_OF, TABLE, filtered_scans, nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy import Engine
+
+    from invoicing.toolkit.profiling.statement import Transaction
 
 QueryPlan = dict[str, Any]
 READ_ONLY = "SET TRANSACTION READ ONLY"
@@ -47,6 +52,49 @@ class PlanQuestion(NamedTuple):
     engine: Engine
     text: str
     parameters: Any
+    settings: tuple[tuple[str, Any], ...] = ()
+
+
+class Questions:
+    """What is to be explained: each shape once, with what its connection had set by then."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, PlanQuestion] = {}
+        # By connection, what was set, and in which transaction.
+        self._set: dict[int, list[tuple[Transaction, str, Any]]] = {}
+
+    def note(self, question: PlanQuestion, transaction: Transaction) -> None:
+        """Keep what has not been asked, and what sets something for what follows."""
+        text, operation = question.text, operation_of(question.text)
+        if question.engine.dialect.name != "postgresql":
+            return
+        if _SETS.match(text):
+            standing = self._standing(transaction)
+            self._set[transaction.connection] = [
+                *standing,
+                (transaction, text, question.parameters),
+            ]
+        elif operation in {"SELECT", "WITH"} and fingerprint_of(text) not in self._asked:
+            settings = tuple(each[1:] for each in self._standing(transaction))
+            self._asked[fingerprint_of(text)] = question._replace(settings=settings)
+
+    def asked(self) -> list[PlanQuestion]:
+        """Return what is to be explained."""
+        return [*self._asked.values()]
+
+    def _standing(self, transaction: Transaction) -> list[tuple[Transaction, str, Any]]:
+        """Return what still holds in a transaction: its own, and what earlier ones committed."""
+        return [
+            each
+            for each in self._set.get(transaction.connection, ())
+            if each[0] is transaction
+            or (each[0].outcome == "commit" and not _LOCAL.search(each[1]))
+        ]
+
+
+# SET, and set_config(), which holds for the transaction unless its last argument says otherwise.
+_SETS = re.compile(r"(?i)\s*(?:SET\s+(?!TRANSACTION|SESSION\s+CHAR)|RESET\b|SELECT\s+set_config\()")
+_LOCAL = re.compile(r"(?is)^\s*SET\s+LOCAL\b|set_config\(.*,(?!\s*false)[^,]*\)")
 
 
 async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, QueryPlan]:
@@ -56,6 +104,8 @@ async def explain_async(questions: Iterable[PlanQuestion]) -> dict[int, QueryPla
         try:
             async with AsyncEngine(question.engine).connect() as connection:
                 await connection.exec_driver_sql(READ_ONLY)
+                for setting in question.settings:
+                    await connection.exec_driver_sql(*setting)
                 rows = await connection.exec_driver_sql(
                     EXPLAIN + question.text, question.parameters
                 )
@@ -76,6 +126,8 @@ def explain(questions: Iterable[PlanQuestion]) -> dict[int, QueryPlan]:
         try:
             with question.engine.connect() as connection:
                 connection.exec_driver_sql(READ_ONLY)
+                for setting in question.settings:
+                    connection.exec_driver_sql(*setting)
                 rows = connection.exec_driver_sql(EXPLAIN + question.text, question.parameters)
                 plans[question.number] = plan = _plan(rows.scalar_one())
                 tables = scanned_tables(plan)

@@ -220,7 +220,7 @@ class _Walk:
             caller = module_of(stack[0].file)
             for call in caller.calls:
                 if spans(call, stack[0].line):
-                    self._follow_all(_given(call, function, name), caller, stack[1:])
+                    self._follow_all(_given(call, function, name, caller), caller, stack[1:])
             return
         known = self._facts.known
         if (function, name) not in known:
@@ -237,12 +237,16 @@ class _Walk:
 
     def _calls(self, function: Function, name: str) -> list[tuple[Module, list[ast.AST]]]:
         """Return what is given to a parameter of a function where a task of it may be made."""
+        modules = [module_of(file) for file in self._facts.files]
+        # What is defined within a function is known in its own module alone.
+        modules = [each for each in modules if each.function_of(function) is not None] or modules
         calls = [
             (module, call, values)
-            for module in map(module_of, self._facts.files)
+            for module in modules
             for call in module.calls
             # A call of its own gives on what the first one gave.
-            if function not in module.above(call) and (values := [*_given(call, function, name)])
+            if function not in module.above(call)
+            and (values := [*_given(call, function, name, module)])
         ]
         at = self._facts.awaited_at
         near = []
@@ -352,13 +356,13 @@ def _returned(module: Module, function: Function) -> Iterator[ast.AST]:
                 yield value
 
 
-def _given(call: ast.Call, function: Function, name: str) -> Iterator[ast.AST]:
+def _given(call: ast.Call, function: Function, name: str, module: Module) -> Iterator[ast.AST]:
     """Yield what a call gives to a parameter of a function, itself or for others to call it."""
     values = values_of(call)
-    if _mentions(call.func, function.name) and not isinstance(call.func, ast.Call):
+    if _mentions(call.func, function, module) and not isinstance(call.func, ast.Call):
         yield from _passed(call, function, name)
-    elif any(_last_name(value) == function.name for value in values):
-        yield from (value for value in values if _last_name(value) != function.name)
+    elif any(_mentions(value, function, module) for value in values):
+        yield from (value for value in values if not _mentions(value, function, module))
 
 
 def _beside(function: ast.Lambda, module: Module) -> list[ast.AST]:
@@ -370,10 +374,16 @@ def _beside(function: ast.Lambda, module: Module) -> list[ast.AST]:
     return [value for value in values if value is not function]
 
 
-def _mentions(node: ast.AST, name: str) -> bool:
+def _mentions(node: ast.AST, function: Function, module: Module) -> bool:
+    """Return whether a value in `module` is the function: no column has its name (`Song.name`)."""
     if isinstance(node, ast.IfExp):
-        return _mentions(node.body, name) or _mentions(node.orelse, name)
-    return _last_name(node) == name
+        return any(_mentions(each, function, module) for each in (node.body, node.orelse))
+    if _last_name(node) != function.name:
+        return False
+    around = module.parents.get(function)
+    if isinstance(node, ast.Attribute):
+        return around is None or isinstance(around, ast.ClassDef)
+    return around is not None or function.name not in module.bound
 
 
 def _passed(call: ast.Call, function: Function, name: str) -> Iterator[ast.AST]:

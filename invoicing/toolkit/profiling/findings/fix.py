@@ -94,16 +94,15 @@ class Fix:
 
     def _options(self, entities: list[Any]) -> list[Any]:
         option: Any = None
-        subclass = self.subclass
-        for place, (loader, _) in enumerate(self.path):
-            if subclass is not None and loader != "defaultload":
-                break
+        subclass, last = self.subclass, len(self.path) - 1
+        own = subclass is not None and self.path[-1:] and self.path[-1].loader != "defaultload"
+        for place in range(last if own else last + 1):
             option = self._add(option, place, entities)
         if subclass is None:
             return [option]
         leaves: list[Any] = [orm.selectin_polymorphic(subclass[0], [subclass[1]])]
-        if self.path and self.path[-1].loader != "defaultload":
-            leaves.append(self._add(None, len(self.path) - 1, entities))
+        if own:
+            leaves.append(self._add(None, last, entities))
         return leaves if option is None else [option.options(*leaves)]
 
     def _add(self, option: object, place: int, entities: list[Any]) -> object:
@@ -164,8 +163,12 @@ def _with_option(statement: Executable, option: Any) -> Executable:
 
 
 def _is_at(element: Any, last: Any) -> bool:
-    same: bool = _properties(element) == _properties(last)
-    return same and None not in (element.strategy, last.strategy)
+    if None in (element.strategy, last.strategy) or _properties(element) != _properties(last):
+        return False
+    # What stands below a path says which columns or sub-classes: `load_only`, `raiseload("*")`.
+    tokens = any(isinstance(part, str) for part in (*element.path.path, *last.path.path))
+    kinds = {each.strategy[0][0] for each in (element, last)}
+    return not tokens and len(kinds) == 1
 
 
 def _properties(element: Any) -> list[str]:

@@ -31,7 +31,7 @@ def flushed_rows(evidence: Evidence) -> Iterator[Finding]:
     for group in evidence.groups(
         _is_flushed, lambda statement: (statement.transaction, statement.stack, statement.text)
     ):
-        many = len(group) >= evidence.thresholds.many
+        many = len(group) >= 2 * evidence.thresholds.repeats
         if many and is_repeated_line(group) and ends_its_turn(group[0].stack):
             table = " and ".join(sorted(tables_written(group[0].text)))
             message = f"flush() sent an INSERT of {table} {len(group)} times, for one object each"

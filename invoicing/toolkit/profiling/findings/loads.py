@@ -158,7 +158,7 @@ def _lazy_fix(group: list[Statement], fixes: tuple[Fix, ...], instead: str | boo
         f".options({option}){'' if names == [here] else ' to ' + ' and '.join(names)}"
         for option, names in places.items()
     ) + _in_place_of(fixes)
-    return f"use {how} instead of {instead}" if instead else f"add {how}"
+    return f"add {how}{f' instead of {instead}' if instead else ''}"
 
 
 _HELD_BACK = r"\b((?:lazyload|raiseload|noload|defer)\(\s*{}\b)"

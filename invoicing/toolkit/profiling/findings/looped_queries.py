@@ -115,6 +115,11 @@ def _fanned_out(evidence: Evidence, group: list[Statement]) -> str | None:
         return None
     if any(evidence.sizes[statement.transaction] > 1 for statement in group):
         return None
+    return _written_for(evidence, group)
+
+
+def _written_for(evidence: Evidence, group: list[Statement]) -> str | None:
+    """Return the place of the list in the program's text of which each is for one member."""
     flow = evidence.flow_from([])
     lists = [flow.written_lists(statement) for statement in group]
     same = set(lists[0]).intersection(*lists[1:])
@@ -159,6 +164,8 @@ def _by_value(evidence: Evidence, group: list[Statement], kinds: set[ParameterRo
         and len(differing_places(group)) == 1
         and all((statement.rows or 0) <= 1 for statement in group)
     )
+    if kinds == {ParameterRole.PATTERN} and _written_for(evidence, group):
+        return _TAKES_NEXT.search(group[0].text) is None
     by_row = one_range or ParameterRole.PATTERN in kinds
     return by_row and _row_by_row(evidence, group) is not None
 
@@ -237,7 +244,7 @@ def _finding(
     fixes: tuple[AnyFix, ...] = (link,) if link and found else ()
     if link is None:
         fixes = _bulk(evidence, group)
-    fix = f"{_fix(entity, by_get, link)}{_for_all(fixes) if link is None else ''}"
+    fix = f"{_fix(entity, by_get, link, group)}{_for_all(fixes) if link is None else ''}"
     if link is not None and not found:
         fix += f", and read {relationship}"
     return repetition(message, fix, relationship, group, "n-plus-one", fixes)
@@ -276,12 +283,15 @@ def _relationship(outer: Statement, entity: str | None, group: list[Statement]) 
     return fix_for(step, outer, standing(rows.steps), entity=rows)
 
 
-def _fix(entity: str | None, by_get: bool, link: Fix | None) -> str:
+def _fix(entity: str | None, by_get: bool, link: Fix | None, group: list[Statement]) -> str:
     if link is not None:
         return f"add .options({link}) to the statement at {link.at}"
     if by_get:
         return f"one select({entity}).where({entity}.<primary key>.in_(...)) before the loop"
     name = f"select({entity})" if entity else "statement"
+    roles, differing = parameter_roles(group[0].text), differing_places(group)
+    if any(ParameterRole.PATTERN in roles[place] for place in differing if place < len(roles)):
+        return f"one {name} with or_(...) of all the patterns before the loop"
     return (
         f"one {name} with .in_(...) of all the values before the loop, or a join with what gave"
         " them; then group the rows by that column"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import linecache
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Module:
     def functions(self) -> list[Function]:
         """All the functions in it."""
         return [node for node in ast.walk(self.tree) if isinstance(node, FUNCTIONS)]
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names to which anything in it is bound, other than by `def` and `import`."""
+        return frozenset(name for _, name in self._bindings)
 
     def bindings(self, name: str, scope: Function | None) -> list[Binding]:
         """Return what binds or fills a name in a function, or at the top level, in their order."""
@@ -169,12 +175,19 @@ def parameters_of(function: Function) -> list[ast.arg]:
 
 
 def is_written_list(node: ast.AST) -> bool:
-    """Return whether all that is in a list stands in the program's text: constants, or counted."""
+    """Return whether all that is in a list stands in the program's text: constants, or counted.
+
+    One text that grows (`"a"`, `"ab"`, `"abc"`) is typed, and no list of different things.
+    """
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         inside = [part for each in node.elts for part in ast.walk(each)]
-        return len(node.elts) > 1 and all(
+        constants = all(
             isinstance(part, (ast.Constant, ast.Tuple, ast.expr_context)) for part in inside
         )
+        values = [each.value for each in node.elts if isinstance(each, ast.Constant)]
+        texts = [value for value in values if isinstance(value, str)]
+        grows = all(after.startswith(before) for before, after in pairwise(texts))
+        return len(node.elts) > 1 and constants and not (texts and grows)
     if isinstance(node, (ast.ListComp, ast.SetComp)):
         return all(
             isinstance(each.iter, ast.Call)

@@ -5,24 +5,26 @@
         await shelf.awaitable_attrs.books
 
 The comment stands on the line of the finding or right above it, or on one of the lines that called
-it. Without a reason it allows nothing. A block, `with allow("n-plus-one", why=...)`,
-allows what was sent within it.
+it. Without a reason it allows nothing, and the finding says so. A block, `with allow("n-plus-one",
+why=...)`, allows what was sent within it.
 """
 
 from __future__ import annotations
 
 import linecache
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
     from invoicing.toolkit.profiling.findings.finding import Finding
     from invoicing.toolkit.profiling.statement import Caller
 
-_COMMENT = re.compile(r"#\s*profile:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)\s+--\s*\S")
+_COMMENT = re.compile(r"#\s*profile:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)(\s+--\s*\S)?")
+_NO_REASON = "; its `# profile: allow` has no reason and does not count: add -- and why"
 
 
 def without_suppressed(
@@ -31,11 +33,11 @@ def without_suppressed(
     """Return the findings that are neither in `allow` nor allowed by a comment."""
     allowed = set(allow)
     return [
-        finding
+        replace(finding, message=finding.message + _NO_REASON) if comments else finding
         for finding in findings
         if finding.slug not in allowed
         and not _is_within(evidence, finding)
-        and not _is_allowed(evidence, finding)
+        and not any(comments := _comments(evidence, finding))
     ]
 
 
@@ -55,21 +57,20 @@ def _is_within(evidence: Evidence, finding: Finding) -> bool:
     return True
 
 
-def _is_allowed(evidence: Evidence, finding: Finding) -> bool:
+def _comments(evidence: Evidence, finding: Finding) -> list[bool]:
+    """Return for each comment that allows a finding whether it has a reason."""
     lines = {finding.caller} if finding.caller is not None else set()
     # Each statement may have come another way; the comment has to stand on all of them.
     for number in finding.statements[:1]:
         lines.update(evidence.statements[number - 1].stack)
-    return any(finding.slug in _slugs(line) for line in lines)
+    return [reason for line in lines for slug, reason in _allowed_at(line) if slug == finding.slug]
 
 
-def _slugs(caller: Caller) -> set[str]:
-    found: set[str] = set()
+def _allowed_at(caller: Caller) -> Iterator[tuple[str, bool]]:
     for line in (caller.line, caller.line - 1):
         text = linecache.getline(caller.file, line)
         if line != caller.line and not text.lstrip().startswith("#"):
             continue
         match = _COMMENT.search(text)
-        if match:
-            found.update(re.split(r"\s*,\s*", match[1]))
-    return found
+        for slug in re.split(r"\s*,\s*", match[1]) if match else ():
+            yield slug, match is not None and match[2] is not None

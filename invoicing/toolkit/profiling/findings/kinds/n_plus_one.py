@@ -44,10 +44,11 @@ KIND = FindingKind(
         "requests are none. Look-ups in a session each count where the source shows how their "
         "values came out of an earlier statement's rows; equal ids alone show nothing. "
         "An INSERT, UPDATE or DELETE for each row counts within one unit of work; a `flush()` for "
-        "each object where nothing in the loop needs what it brought. A lock (`FOR UPDATE`) for "
-        "each row counts where one statement brought the rows; a pattern, a range or a list of ids "
-        "where it is that row's own. Tasks and threads side by side, each with a session, count "
-        "where one statement or one list in the program's text says for what."
+        "each object, from twice `repeats` on, where nothing in the loop needs what it brought. A "
+        "lock (`FOR UPDATE`) for each row counts where one statement brought the rows; a pattern, "
+        "a range or a list of ids where it is that row's own, and a pattern where a list in the "
+        "program's text has it. Tasks and threads side by side, each with a session, count where "
+        "one statement or one list in the program's text says for what."
     ),
     bad="""
 for book in (await session.scalars(select(Book))).all():

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import numbers
+from invoicing.toolkit.profiling.findings.evidence import Source, numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
+from invoicing.toolkit.profiling.findings.options import fix_for, path_to
+from invoicing.toolkit.profiling.statement import PathStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from invoicing.toolkit.profiling.findings.evidence import Evidence
+    from invoicing.toolkit.profiling.findings.fix import Fix
     from invoicing.toolkit.profiling.statement import EntityRows, Statement
 
 
@@ -88,15 +91,31 @@ def _wide_columns(evidence: Evidence) -> Iterator[Finding]:
             continue
         if not evidence.attribute_reads.looked_at(entity.root):
             continue
+        fixes = _deferring(evidence, attribute, loads)
         yield Finding(
             "over-fetch",
             f"the wide column {attribute} came with {rows:,} rows, and was never read",
-            f"add .options(defer({attribute}))",
+            " and ".join(f"add .options({fix})" for fix in dict.fromkeys(map(str, fixes)))
+            or f"leave {attribute} out of the statement",
             None,
             statement.caller,
             Cost(bytes=total),
             numbers(statement for statement, *_ in loads),
+            fixes=fixes,
         )
+
+
+def _deferring(
+    evidence: Evidence, attribute: str, loads: list[tuple[Statement, EntityRows, int]]
+) -> tuple[Fix, ...]:
+    """Return the options that leave a column out, by the way to its objects."""
+    fixes: dict[Fix, None] = {}
+    for statement, entity, _ in loads:
+        top, before = path_to(evidence, Source(statement, entity))
+        column = PathStep(attribute, collection=False, owner=entity.mapped)
+        if entity.mapped is not None:
+            fixes[fix_for(column, top, before, loader="defer")] = None
+    return tuple(fixes)
 
 
 def _part(statement: Statement, part: int, whole: int) -> int | None:
