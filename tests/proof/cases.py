@@ -22,6 +22,7 @@ CREATE SEQUENCE T_number INCREMENT 5;
 CREATE TABLE T_secret (id bigint PRIMARY KEY);
 ALTER TABLE T_secret ENABLE ROW LEVEL SECURITY;
 CREATE POLICY T_own ON T_secret USING (id > 0);
+CREATE TABLE T_counted (id serial PRIMARY KEY);
 """
 D = "op.execute('{}')"
 FLAG = "DESTRUCTIVE: the values of note and T_old are gone\n"
@@ -338,5 +339,11 @@ CASES: dict[str, tuple[str, str, str, bool]] = {
         'op.drop_column("T", "extra")',
         'op.drop_column("T", "extra")\nsa.Enum(name="T_kind").drop(op.get_bind())',
         False,
+    ),
+    "a smaller key over large ones": (
+        'op.alter_column("T_counted", "id", existing_type=sa.Integer(), type_=sa.BigInteger())',
+        'op.alter_column("T_counted", "id", existing_type=sa.BigInteger(), type_=sa.Integer())',
+        sql("DELETE FROM T_counted WHERE id > 2147483647; ALTER TABLE T_counted ALTER id TYPE int"),
+        True,
     ),
 }  # fmt: skip

@@ -183,7 +183,9 @@ def _insert(
     names, values, sources = [], [], []
     for column in table.columns:
         is_empty = empty and not column.is_required
-        if column.is_made or (column.name in referring and not is_empty):
+        # A wide row says the number of its key as well: a smaller type may not hold it.
+        is_made = column.is_made and (column.is_computed or not wide)
+        if is_made or (column.name in referring and not is_empty):
             continue
         names.append(column.name)
         # A column that is left out would have its default.
@@ -205,7 +207,7 @@ def _insert(
     if not names:
         return f"INSERT INTO {table.name} DEFAULT VALUES"
     chosen = f"SELECT {', '.join(values)} FROM (SELECT 1) AS base {' '.join(sources)}"
-    return f"INSERT INTO {table.name} ({', '.join(names)}) {chosen}"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) OVERRIDING SYSTEM VALUE {chosen}"
 
 
 def _value(

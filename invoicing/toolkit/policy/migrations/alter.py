@@ -5,6 +5,8 @@ from __future__ import annotations
 from invoicing.toolkit.policy.migrations.actions import HOLE, Action
 from invoicing.toolkit.policy.migrations.constraints import sql_constraint
 from invoicing.toolkit.policy.migrations.definitions import (
+    ALWAYS,
+    BY_DEFAULT,
     NONE,
     default_text,
     facts,
@@ -77,7 +79,7 @@ def alter(words: Words, table: str) -> list[Action]:
             return [
                 Action("retype", "column", name, table, new=sql_type(text), said=said, facts=known)
             ]
-        known = set_or_drop(words)
+        known = generated(words) or set_or_drop(words)
         return [Action("change", "column", name, table, said="ALTER COLUMN", facts=known)]
     if word == "VALIDATE":
         words.skip("CONSTRAINT")
@@ -87,6 +89,15 @@ def alter(words: Words, table: str) -> list[Action]:
     security = {"ENABLE": "on", "DISABLE": "off"}.get(word)
     known = facts(row_security=security) if words.skip("ROW", "LEVEL", "SECURITY") else ()
     return [Action("change", "table", table, said="ALTER TABLE", facts=known)]
+
+
+def generated(words: Words) -> tuple[tuple[str, str], ...]:
+    """ALTER COLUMN ADD, SET or DROP of an identity, or DROP EXPRESSION."""
+    if words.skip("ADD", "GENERATED") or words.skip("SET", "GENERATED"):
+        return facts(identity=ALWAYS if words.skip("ALWAYS") else BY_DEFAULT)
+    if words.skip("DROP", "IDENTITY"):
+        return facts(identity=NONE)
+    return facts(computed=NONE) if words.skip("DROP", "EXPRESSION") else ()
 
 
 def set_or_drop(words: Words) -> tuple[tuple[str, str], ...]:

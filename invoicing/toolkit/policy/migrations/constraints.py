@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.policy.migrations.actions import HOLE
 from invoicing.toolkit.policy.migrations.definitions import (
     NONE,
+    UNSAID,
     facts,
     inside,
     joined,
@@ -15,12 +16,11 @@ from invoicing.toolkit.policy.migrations.definitions import (
     sql_text,
     squeezed,
 )
-from invoicing.toolkit.policy.migrations.values import CallValue
 
 if TYPE_CHECKING:
     from invoicing.toolkit.policy.migrations.definitions import Facts
     from invoicing.toolkit.policy.migrations.tokens import SqlToken
-    from invoicing.toolkit.policy.migrations.values import Value
+    from invoicing.toolkit.policy.migrations.values import CallValue, Value
 
 
 def of_constraint(made: CallValue) -> Facts:
@@ -58,7 +58,6 @@ def deferrable_text(made: CallValue) -> str | None:
 
 
 DEFERRED = "deferrable initially deferred"
-UNSAID = CallValue("?", [])
 PARTS = {
     "UniqueConstraint": "unique",
     "PrimaryKeyConstraint": "primary key",

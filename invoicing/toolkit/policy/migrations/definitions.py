@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Facts = tuple[tuple[str, str], ...]
 NONE = "none"
+ALWAYS, BY_DEFAULT = "always", "by default"
+UNSAID = CallValue("?", [])
 # Families whose members are one type to the catalog.
 ONE_TYPE = {
     "smallint", "integer", "bigint", "numeric", "real", "boolean", "date", "uuid", "interval",
@@ -152,17 +154,26 @@ def of_column(column: CallValue, keys: tuple[str, ...] = ()) -> Facts:
     if column.kwargs.get("primary_key") is True or name in keys:
         nullable = False
     kind = column.kwargs.get("type_", column.args[1] if len(column.args) > 1 else None)
-    computed = any(
-        isinstance(each, CallValue) and each.word in {"Identity", "Computed"}
-        for each in column.args
-    )
     default = column.kwargs.get("server_default")
+    made = {each.word: each for each in (*column.args, default) if isinstance(each, CallValue)}
+    identity, computed = made.get("Identity"), made.get("Computed")
+    if identity is not None:
+        nullable = False
     return facts(
         type=type_text(kind),
         nullable=null_text(nullable),
-        default=None if computed else default_text(default),
+        default=None if identity or computed else default_text(default),
         comment=comment_text(column.kwargs.get("comment")),
+        identity=identity_text(identity),
+        computed=sql_text(computed.get(0, "sqltext", UNSAID)) if computed else NONE,
     )
+
+
+def identity_text(made: CallValue | None) -> str:
+    """Say when an identity gives a column its values."""
+    if made is None:
+        return NONE
+    return ALWAYS if made.get(0, "always") is True else BY_DEFAULT
 
 
 def null_text(nullable: Value) -> str | None:
@@ -197,14 +208,27 @@ def of_index(made: CallValue) -> Facts:
     """Return what `op.create_index(...)` says."""
     unique, where = made.kwargs.get("unique", False), made.kwargs.get("postgresql_where")
     using = made.kwargs.get("postgresql_using", "btree")
+    include = made.kwargs.get("postgresql_include")
     return facts(
-        columns=listed_text(made.get(2, "columns")),
+        columns=listed_text(with_classes(made)),
+        include=listed_text(include) if include else NONE,
         unique={True: "unique", False: "not unique"}.get(unique)
         if isinstance(unique, bool)
         else None,
         predicate=sql_text(where),
         method=using.lower() if isinstance(using, str) else None,
     )
+
+
+def with_classes(made: CallValue) -> Value:
+    """Return the columns of `op.create_index(...)`, each with its operator class as in SQL."""
+    columns, classes = made.get(2, "columns"), made.kwargs.get("postgresql_ops", {})
+    if not isinstance(columns, list) or not isinstance(classes, dict):
+        return None
+    return [
+        f"{each} {classes[each]}" if isinstance(each, str) and each in classes else each
+        for each in columns
+    ]
 
 
 def listed_text(value: Value) -> str | None:
@@ -253,12 +277,44 @@ def sql_column(found: list[SqlToken]) -> Facts:
     pairs = list(pairwise(words))
     required = ("NOT", "NULL") in pairs or ("PRIMARY", "KEY") in pairs
     required = required or bool(words and words[0].endswith("SERIAL"))
+    generated, text = generated_text(found)
+    required = required or generated in {ALWAYS, BY_DEFAULT}
     return facts(
         type=sql_type_text(" ".join(token.text for token in found)),
         nullable=null_text(not required),
         default=sql_default(found),
         comment=NONE,
+        identity=generated,
+        computed=text,
     )
+
+
+def generated_text(found: list[SqlToken]) -> tuple[str, str | None]:
+    """Return what GENERATED says: when an identity gives a value, and what is computed."""
+    words = [token.word for token in found]
+    if "GENERATED" not in words:
+        return NONE, NONE
+    rest = found[words.index("GENERATED") + 1 :]
+    if "IDENTITY" in words:
+        return (ALWAYS if rest[0].word == "ALWAYS" else BY_DEFAULT), NONE
+    return NONE, sql_text(written(inside(rest)[0]))
+
+
+def sql_sequence(found: list[SqlToken]) -> Facts:
+    """Return the numbers that a sequence of SQL begins with and goes on by."""
+    said = squeezed(found).replace("- ", "-")
+    start, step = (
+        re.search(rf"\b{word} (?:{link} )?(-?\d+)", said)
+        for word, link in (("start", "with"), ("increment", "by"))
+    )
+    return facts(start=start[1] if start else "1", increment=step[1] if step else "1")
+
+
+def of_sequence(made: CallValue) -> Facts:
+    """Return the same of `sa.Sequence(...)`."""
+    start, step = made.get(1, "start"), made.get(2, "increment")
+    known = {"start": 1 if start is None else start, "increment": 1 if step is None else step}
+    return tuple((name, str(number)) for name, number in known.items() if isinstance(number, int))
 
 
 def inside(found: list[SqlToken]) -> tuple[list[SqlToken], list[SqlToken]]:
@@ -282,9 +338,11 @@ def sql_index(found: list[SqlToken], *, unique: bool) -> Facts:
     after = [token.word for token in rest]
     where = written(rest[after.index("WHERE") + 1 :]) if "WHERE" in after else None
     text = squeezed(columns)
+    included = squeezed(inside(rest)[0]) if after[:1] == ["INCLUDE"] else NONE
     return facts(
         columns=joined([text]) if text and HOLE not in text else None,
         unique="unique" if unique else "not unique",
+        include=joined([included]),
         predicate=sql_text(where),
         method=method,
     )

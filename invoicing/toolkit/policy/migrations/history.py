@@ -159,23 +159,27 @@ def in_order(by_id: dict[str, RevisionSteps]) -> Iterator[RevisionSteps]:
 
 
 def narrower(revision: RevisionSteps, types: Types) -> Iterator[PolicyFinding]:
-    """Follow the types of columns over a revision; say where one loses values unflagged."""
+    """Follow the types of columns over a revision; say where one loses values unflagged.
+
+    `existing_type` and the history may differ, where a database of another kind was reflected:
+    then both have to lose.
+    """
+    fresh: set[str] = set()
     for action in revision.upgrade:
-        key = bare(action.table or ""), bare(action.name or "")
-        old = types.get(key)
-        if (
-            action.verb == "retype"
-            and action.old is None
-            and is_narrower(old, action.new)
-            and not revision.is_flagged
-        ):
+        table, name = bare(action.table or ""), bare(action.name or "")
+        olds = [old for old in (action.old, types.get((table, name))) if old is not None]
+        is_new = table in fresh or f"{table}.{name}" in fresh
+        if action.verb == "create":
+            fresh.add(f"{table}.{name}" if action.kind == "column" else name)
+        can_lose = action.verb == "retype" and not (revision.is_flagged or is_new)
+        if can_lose and olds and action.new and all(narrows(old, action.new) for old in olds):
             yield revision.finding(
                 destructive_flagged.SLUG,
                 (action.line, action.column),
-                destructive_flagged.narrowed(action, old),
+                destructive_flagged.narrowed(action, olds[0]),
                 destructive_flagged.FIX,
             )
-        follow(action, key, types)
+        follow(action, (table, name), types)
 
 
 def unrestored_in(
@@ -214,11 +218,6 @@ def taken(revision: RevisionSteps, schema: Schema) -> Iterator[PolicyFinding]:
             f"downgrade() {message}",
             f"{fix} in downgrade()",
         )
-
-
-def is_narrower(old: ColumnType | None, new: ColumnType | None) -> bool:
-    """Tell whether a type is narrower, where both are known."""
-    return old is not None and new is not None and narrows(old, new)
 
 
 def follow(action: Action, key: tuple[str, str], types: Types) -> None:

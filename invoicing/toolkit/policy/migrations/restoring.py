@@ -24,6 +24,9 @@ KINDS = ON_TABLES | {
     "table", "index", "type", "extension", "function", "view", "sequence", "schema", "domain",
 }  # fmt: skip
 UNKNOWN = "?"
+# The aspects that name columns.
+COVERING = {"columns", "include", "predicate", "condition"}
+NAMES, TEXT = re.compile(r"\w+"), re.compile(r"'[^']*'")
 # Their values are words enough: NOT NULL, not unique.
 SAY_THEMSELVES = {"nullable", "unique", "validity", "deferrable"}
 TRUTHS = ({"0", "false"}, {"1", "true"}, {"f", "false"}, {"t", "true"})
@@ -125,9 +128,8 @@ class Schema:
 
     def create(self, key: Key, action: Action) -> None:
         """Put a thing there, in place of one of its name."""
-        columns = tuple(map(bare, action.columns or ()))
         self.things[key] = Thing(
-            action.called, bare(action.table or ""), dict(action.facts), columns
+            action.called, bare(action.table or ""), dict(action.facts), covered(action)
         )
         self.set |= {(key, "*")}
         if "inline" in action.traits:
@@ -140,7 +142,7 @@ class Schema:
         self.things.pop(key, None)
         name = key[2]
         for other, thing in list(self.things.items()):
-            is_on = action.kind == "table" and thing.table == name
+            is_on = action.kind in {"table", "view"} and thing.table == name
             covers = action.kind == "column" and thing.table == key[1] and name in thing.columns
             if is_on or covers:
                 self.first.setdefault(other, action)
@@ -185,6 +187,15 @@ class Schema:
                         self.doubtful.add((other[0], new, other[2]))
             elif action.kind == "column" and near.table == key[1]:
                 near.columns = tuple(new if name == key[2] else name for name in near.columns)
+
+
+def covered(action: Action) -> tuple[str, ...]:
+    """List the names in what an index or a constraint is made of: it goes with such a column."""
+    if action.kind not in {"index", "constraint"}:
+        return ()
+    texts = [text for aspect, text in action.facts if aspect in COVERING]
+    names = NAMES.findall(TEXT.sub("", " ".join((*(action.columns or ()), *texts))).lower())
+    return tuple(dict.fromkeys(names))
 
 
 STEPS = {

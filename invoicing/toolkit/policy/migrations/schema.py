@@ -347,7 +347,10 @@ def expression(given: CallValue) -> list[Action]:
         kind = given.word.removeprefix("Create").removeprefix("Drop").lower()
         first = given.get(0, "element")
         name = name_of(first.get(0, "name") if isinstance(first, CallValue) else first)
-        return [Action("create" if verb == "create" else "drop", kind, name, said=given.word)]
+        is_sequence = isinstance(first, CallValue) and given.word == "CreateSequence"
+        known = definitions.of_sequence(first) if is_sequence else ()
+        step = Action("create" if verb == "create" else "drop", kind, name, said=given.word)
+        return [replace(step, facts=known)]
     return [Action("opaque", said="SQL that is not known before it runs")]
 
 

@@ -15,6 +15,7 @@ from invoicing.toolkit.policy.migrations.definitions import (
     NONE,
     facts,
     sql_index,
+    sql_sequence,
     squeezed,
 )
 from invoicing.toolkit.policy.migrations.reader import Words
@@ -116,6 +117,8 @@ def created(action: Action, words: Words) -> list[Action]:
     if kind in WRITTEN:
         written = squeezed(words.found[words.at :])
         action = words.replace(action, facts=facts(definition=None if HOLE in written else written))
+    if kind == "sequence":
+        return [words.replace(action, facts=sql_sequence(words.found[words.at :]))]
     if kind == "type" and words.skip("AS", "ENUM"):
         labels = [token.text for token in words.found[words.at :] if token.kind == "text"]
         return [words.replace(action, facts=facts(labels=", ".join(labels)))]
@@ -224,12 +227,15 @@ def read_update(words: Words) -> list[Action]:
 
 
 def fills(words: Words) -> bool:
-    """Tell whether an UPDATE sets one column, where it is NULL."""
+    """Tell whether an UPDATE sets one column, where it is NULL and perhaps more is so."""
     text = squeezed(words.found[words.at :])
-    return (
-        re.fullmatch(r"set (\S+) = (?:(?! where | , ).)+ where (?:\S+\.)?\1 is null", text)
-        is not None
-    )
+    while (shorter := re.sub(r"\( [^()]*\)|\( \)", "group", text)) != text:
+        text = shorter
+    found = re.fullmatch(r"set (\S+) = (?:(?! where | , ).)+ where ((?:(?! or ).)+)", text)
+    if found is None:
+        return False
+    empty = re.compile(rf"(?:\S+\.)?{re.escape(found[1])} is null")
+    return any(empty.fullmatch(condition) for condition in found[2].split(" and "))
 
 
 def read_with(words: Words) -> list[Action]:

@@ -126,8 +126,8 @@ class SchemaState:
 
     def along(self, action: Action) -> list[int]:
         """List what goes with a drop."""
-        table = action.name if action.kind == "table" else action.table
-        near = self.found("on", table) if action.kind in {"table", "column"} else []
+        table = action.name if action.kind in {"table", "view"} else action.table
+        near = self.found("on", table) if action.kind in {"table", "view", "column"} else []
         users = self.found(f"uses {action.kind}", action.name) if action.cascade else []
         return [
             number
@@ -149,7 +149,7 @@ class SchemaState:
     def goes_with(self, thing: Action, action: Action) -> bool:
         """Tell whether dropping something else takes this thing along."""
         if (
-            action.kind == "table"
+            action.kind in {"table", "view"}
             and thing.kind in ON_TABLES
             and self.match(action.name, thing.table)
         ):

@@ -216,8 +216,10 @@ class Evaluator:
         return not decisive if all(isinstance(value, bool) for value in values) else UNKNOWN
 
     def unary(self, node: ast.UnaryOp, scope: Mapping[str, Value]) -> Value:
-        """Give what `not` gives."""
+        """Give what `not` gives, or a number below zero."""
         value = self.value(node.operand, scope)
+        if isinstance(node.op, ast.USub) and isinstance(value, int):
+            return -value
         return not value if isinstance(node.op, ast.Not) and isinstance(value, bool) else UNKNOWN
 
     def choice(self, node: ast.IfExp, scope: Mapping[str, Value]) -> Value:
@@ -228,8 +230,13 @@ class Evaluator:
         return UNKNOWN
 
     def subscript(self, node: ast.Subscript, scope: Mapping[str, Value]) -> Value:
-        """Give an item."""
-        owner, key = self.value(node.value, scope), self.value(node.slice, scope)
+        """Give an item, or a part of a list."""
+        owner = self.value(node.value, scope)
+        if isinstance(node.slice, ast.Slice):
+            ends = node.slice.lower, node.slice.upper, node.slice.step
+            bounds = [None if end is None else self.value(end, scope) for end in ends]
+            return owner[slice(*bounds)] if isinstance(owner, list) else UNKNOWN
+        key = self.value(node.slice, scope)
         return owner[key] if isinstance(owner, dict | list) else UNKNOWN
 
     def call(self, node: ast.Call, scope: Mapping[str, Value]) -> Value:

@@ -63,7 +63,9 @@ def losses(revision: Revision, actions: list[Action]) -> Iterator[tuple[Action, 
         elif action.verb == "lose" and not new_table:
             yield action, f"{action.said} loses rows of {shown(action.name)}"
         elif action.verb == "retype" and action.new and action.old and not fresh:
-            if narrows(action.old, action.new):
+            # With an id it has a history, which may know better (`check_history`).
+            in_history = revision.identifier and not revision.by_database
+            if not in_history and narrows(action.old, action.new):
                 yield action, narrowed(action, action.old)
         elif action.verb == "opaque" and action.name in revision.settings.destructive_operations:
             yield action, f"{action.said} loses data"

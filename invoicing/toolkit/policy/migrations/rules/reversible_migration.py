@@ -235,6 +235,9 @@ BAD = {
     "return": migration(ADD, "return"),
     "docstring only": migration(ADD, '"""There is no way back."""'),
     "values that are written over": migration('op.execute("UPDATE invoice SET a = 1")', "pass"),
+    "NULLs and others": migration(
+        'op.execute("UPDATE invoice SET a = 1 WHERE a IS NULL OR b")', "pass"
+    ),
     "rows that are gone, unsaid": migration('op.execute("DELETE FROM invoice")', "pass"),
     "raises": migration(ADD, "raise NotImplementedError"),
     "raises after a step": migration(ADD, f"{DROP}\nraise RuntimeError('no')"),
@@ -314,7 +317,9 @@ GOOD = {
     "in the reverse order": migration(f"{ADD}\n{INDEX}", f'op.drop_index("ix_note")\n{DROP}'),
     "nothing to take back": migration("pass", "pass"),
     "NULLs that are filled": migration(
-        "op.execute(\"UPDATE invoice SET note = '' WHERE note IS NULL\")", "pass"
+        "op.execute(\"UPDATE invoice SET note = coalesce(b.a, 'x') FROM b WHERE b.id = b \"\n"
+        '    "AND (b.c OR b.d) AND invoice.note IS NULL")',
+        "pass",
     ),
     "rows that are gone, as it says": migration(
         'op.execute("DELETE FROM invoice WHERE total IS NULL")',
