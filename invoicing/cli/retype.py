@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from invoicing.cli import rename, rename_rehearse
+from invoicing.cli import rename, rename_rehearse, rename_revisions
 from invoicing.cli import rename_output as output
 from invoicing.cli.output import echo_text, errors
 from invoicing.cli.progress import shown_progress
@@ -59,6 +59,7 @@ app = typer.Typer(
     "invoicing retype run TABLE ...",
     no_args_is_help=True,
 )
+app.add_typer(rename_revisions.of_types)
 _Confirm = Annotated[
     str | None, typer.Option(help="The column, as table.column; prompted for if not given.")
 ]

@@ -16,6 +16,11 @@ TABLE = (
     "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
     "INSERT INTO alembic_version VALUES ('001')",
 )
+# What no script carries over.
+TROUBLE = (
+    "CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "CREATE TRIGGER trouble AFTER UPDATE OF fee ON loan EXECUTE FUNCTION trouble()",
+)
 STOPS = "\\set ON_ERROR_STOP on\n"
 
 

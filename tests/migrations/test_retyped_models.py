@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from invoicing.toolkit.rename.alembic.source import assigned
 from tests.migrations.foreign import ForeignProject, make_foreign
 from tests.migrations.test_autogenerate import (
     BASE,
@@ -102,6 +103,11 @@ def test_a_key_and_what_refers_to_it_are_changed_in_revisions_of_their_own(
     assert "DESTRUCTIVE: id is dropped" in text
     assert 'op.contract_retype("member", "id", sa.INTEGER(), type_="bigint")' in text
     assert "alembic -x confirm=member.id upgrade" in text
+    # Known from the models while a script is written, and not only when psql runs it.
+    for column, key in (("loan_member", "a foreign key"), ("member_id", "the primary key")):
+        text = next(text for name, text in files.items() if f"expand_{column}" in name)
+        span = f"{assigned(text, 'down_revision')}:{assigned(text, 'revision')}"
+        assert key in project.alembic("upgrade", span, "--sql", code=1)
 
     confirm = (*CONFIRM, "-xconfirm=member.id")
     for step in range(6):

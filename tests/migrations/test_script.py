@@ -14,6 +14,7 @@ from tests.migrations.loans import (
     ROWS,
     STOPS,
     SUM,
+    TROUBLE,
     columns,
     fetch,
     first_step,
@@ -207,12 +208,12 @@ async def test_two_renames_of_one_revision_are_stamped_together(loans: URL, tmp_
         loans,
         "CREATE TABLE other (a int)",
         "INSERT INTO other VALUES (1)",
-        "CREATE INDEX ON loan (fee)",
+        *TROUBLE,
     )
     sql = write_script(project, "001:002")
     psql(loans, without_stop(sql))
     assert await version(loans) == "001"
-    await execute(loans, "DROP INDEX loan_fee_idx")
+    await execute(loans, "DROP TRIGGER trouble ON loan")
     ran = psql(loans, sql)
     assert (ran.stderr, await version(loans)) == ("", "002")
 
@@ -255,11 +256,11 @@ HABITS = ("--set", "ON_ERROR_ROLLBACK=on", "--set", "AUTOCOMMIT=off")
 
 async def test_the_habits_of_a_psqlrc_cost_nothing(loans: URL, project: Config) -> None:
     sql = write_script(project, "001:003")
-    await execute(loans, "CREATE INDEX trouble ON loan (fee)")
+    await execute(loans, *TROUBLE)
     psql(loans, sql, *HABITS)
     assert await version(loans) == "001"
     assert await total(loans, "fee") == SUM
-    await execute(loans, "DROP INDEX trouble")
+    await execute(loans, "DROP TRIGGER trouble ON loan", "CREATE INDEX ON loan (fee)")
     psql(loans, sql, *HABITS)
     assert await version(loans) == "003"
     assert await total(loans, "fee_cents") == SUM

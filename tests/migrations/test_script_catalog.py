@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import execute
-from tests.migrations.loans import SUM, columns, fetch, total, version, without_stop
+from tests.migrations.loans import SUM, TROUBLE, columns, fetch, total, version, without_stop
 from tests.migrations.project import make_project, psql, write_script
 
 if TYPE_CHECKING:
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 OBSTACLES = {
-    "index": "CREATE INDEX ON loan (fee)",
-    "view": "CREATE VIEW v AS SELECT sum(fee) FROM loan",
+    "trigger of the column": "; ".join(TROUBLE),
+    "constraint on the whole row": "ALTER TABLE loan ADD CHECK (loan IS NOT NULL)",
+    "name of an index": "CREATE INDEX ON loan (fee); CREATE TABLE loan_fee_cents_idx ()",
+    "name of a constraint": (
+        "ALTER TABLE loan ADD CONSTRAINT fee_fine CHECK (fee > 0),"
+        " ADD CONSTRAINT fee_cents_fine CHECK (id > 0)"
+    ),
     "whole row": "CREATE VIEW v AS SELECT id, to_jsonb(l) AS whole FROM loan AS l",
     "row type": "CREATE FUNCTION f(l loan) RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "stored row": "CREATE TABLE other (l loan)",
     "rule": "CREATE RULE r AS ON DELETE TO loan DO INSTEAD NOTHING",
-    "comment": "COMMENT ON COLUMN loan.fee IS 'money'",
-    "privilege": "GRANT SELECT (fee) ON loan TO PUBLIC",
-    "statistics": "ALTER TABLE loan ALTER fee SET STATISTICS 500",
     "publication": "CREATE PUBLICATION p FOR TABLE loan",
     "child": "CREATE TABLE child () INHERITS (loan)",
     "trigger's argument": (

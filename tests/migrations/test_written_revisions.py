@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import pytest
 from typer.testing import CliRunner
 
-from invoicing.cli.rename import app
+from invoicing.cli import rename, retype
 from tests.migrations.foreign import ForeignProject, make_foreign
 from tests.migrations.test_autogenerate import (
     BASE,
     NEW_FEE,
     OLD,
+    OLD_FEE,
     QUICK,
     assert_clean,
     begin,
@@ -28,11 +30,14 @@ from tests.migrations.test_autogenerate import (
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+    from typer import Typer
 
 __all__ = ["url"]
 
 
-def revisions(project: ForeignProject, *arguments: str, code: int = 0) -> str:
+def revisions(
+    project: ForeignProject, *arguments: str, code: int = 0, app: Typer = rename.app
+) -> str:
     """Run the command in the project's folder."""
     project.forget()
     # env.py would set up logging for this whole process.
@@ -152,3 +157,32 @@ def test_a_table_without_a_model_is_read_from_the_database(url: URL, tmp_path: P
     assert "nullable=True" in text
     assert "from sqlalchemy.dialects import postgresql" in text
     assert differences(url, OLD) != []
+
+
+@pytest.mark.parametrize("first", ["the files", "the model"])
+def test_another_type_is_written_before_or_after_the_model_has_it(
+    url: URL, tmp_path: Path, first: str
+) -> None:
+    """With a foreign key to it, in an async project; there and back, and then another type."""
+    project = make_foreign(tmp_path / "library", url.set(drivername="postgresql+asyncpg"), "async")
+    begin(project, url)
+    given = ("loan", "fee", "bigint")
+    wide = OLD_FEE.replace("mapped_column(", "mapped_column(BigInteger, ")
+    base = BASE.replace("import ForeignKey", "import BigInteger, ForeignKey")
+    if first == "the model":
+        project.model(loan(wide), base)
+    said = revisions(project, *given, app=retype.app)
+    assert said.count("Wrote") == 2
+    if first == "the files":
+        assert "Loan)" in said
+        assert "app.py:" in said
+        assert "There already" in revisions(project, *given, app=retype.app)
+    project.model(loan(wide), base)
+    project.alembic(*QUICK, "-xconfirm=loan.fee", "upgrade", "head")
+    kind = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attname = 'fee'"
+    assert run(url, f"{kind} AND attrelid = 'loan'::regclass") == "bigint"
+    assert "No new upgrade operations" in project.alembic("check")
+    assert "already" in revisions(project, "loan", "fee", "int8", app=retype.app, code=2)
+    project.alembic(*QUICK, "downgrade", "-2")
+    assert run(url, f"{kind} AND attrelid = 'loan'::regclass") == "integer"
+    assert "Wrote" in revisions(project, "loan", "fee", "numeric", app=retype.app)

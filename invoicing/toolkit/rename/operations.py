@@ -35,6 +35,7 @@ from invoicing.db.refusal import explain
 from invoicing.errors import InvoicingError, UsageError
 from invoicing.toolkit.rename import contract
 from invoicing.toolkit.rename.alembic import comparison, loop, steps
+from invoicing.toolkit.rename.alembic.known import refuse_key
 from invoicing.toolkit.rename.alembic.ops import (
     ContractRenameOp,
     ContractRetypeOp,
@@ -171,6 +172,15 @@ class _Run:
         if given & {whole, f"{self.operation.schema}.{bare}"} or (bare in given and not named):
             return whole
         return bare if bare in given else None
+
+    def write_expand(self) -> Statements:
+        """Return the expand's script.
+
+        Raises:
+            UsageError: it changes the type of a key.
+        """
+        refuse_key(self.operations.migration_context, self.operation)
+        return self.script().expand()
 
     def write_contract(self) -> Statements:
         """Return the contract's script."""
@@ -317,11 +327,11 @@ def _implement(
             run.do(work)
 
 
-_implement(ExpandRenameOp, lambda run: run.script().expand(), steps.expand)
+_implement(ExpandRenameOp, _Run.write_expand, steps.expand)
 _implement(RollbackRenameOp, _Run.write_rollback, steps.rollback)
 _implement(ContractRenameOp, _Run.write_contract, steps.contract)
 _implement(RestoreRenameOp, _Run.write_restore, steps.restore)
-_implement(ExpandRetypeOp, lambda run: run.script().expand(), steps.expand_type)
+_implement(ExpandRetypeOp, _Run.write_expand, steps.expand_type)
 _implement(RollbackRetypeOp, lambda run: run.script().rollback(), steps.rollback_type)
 _implement(ContractRetypeOp, _Run.write_contract, steps.contract_type)
 _implement(RestoreRetypeOp, _refuse_back, steps.restore_type)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # A partition's name of NOT NULL or of a CHECK is the table's, but for a NOT NULL that it had before
 # it was attached: the table's cannot be renamed then. An index's name is its constraint's too.
-_NAMED = f"""
+NAMED = f"""
 WITH tree AS (
     SELECT t.relid, a.attnum, pg_catalog.format('%I.%I', n.nspname,
         CASE WHEN c.oid = $1 THEN $3 ELSE c.relname END) AS sql, n.nspname
@@ -78,7 +78,7 @@ async def find_renamings(
     connection: Connection, relation: int, names: Names, column: str
 ) -> list[Renaming]:
     """Return what gets another name with the column, which is called `column` now."""
-    rows = await connection.fetch(_NAMED, relation, column, names.table)
+    rows = await connection.fetch(NAMED, relation, column, names.table)
     found = []
     for row in rows:
         new_name = renamed(row["name"], names.old, names.new)

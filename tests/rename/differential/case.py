@@ -71,7 +71,7 @@ class Case:
     table: str
     old: str
     new: str
-    strategy: Literal["columns", "view"]
+    strategy: Literal["columns", "view", "script"]
     ending: str
     parts: tuple[Part, ...]
     work: dict[str, tuple[Work, ...]] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from invoicing.toolkit.rename.rehearsal import owner
 from invoicing.toolkit.rename.rehearsal.dump import differences
 from invoicing.toolkit.rename.strategies import strategy_of
 from tests.rename.differential.case import Part
+from tests.rename.differential.scripted import ScriptedRename, ScriptError, ScriptRefusedError
 from tests.rename.differential.twins import Ended, rename_names, rename_plainly
 
 if TYPE_CHECKING:
@@ -99,14 +100,35 @@ class Judge:
         url = self.ours.url
         if self.case.operator:
             url = url.set(username=self.case.operator)
+        if self.case.strategy == "script":
+            options = replace(_OPTIONS, accept=frozenset({"publication"}))
+            await self._walk(ScriptedRename(self.case, url, options), before)
+            return
         async with Database(url, Settings()) as database:
             target = Target(self.case.table, self.case.old, self.case.new, self.case.schema)
             options = replace(_OPTIONS, strategy=self.case.strategy, accept=_ACCEPTED)
             rename = Rename(database, target, options)
             await self._walk(rename, before)
 
-    async def _expand(self, rename: Rename) -> bool:
+    async def _expand_script(self, rename: ScriptedRename) -> bool:
+        """Expand; return whether the script did not refuse."""
+        self._in_place = True
+        self.tally.cases["script"] += 1
+        try:
+            await rename.expand()
+        except ScriptRefusedError as error:
+            self.tally.refused["script"] += 1
+            for what in error.kinds:
+                self.tally.refusals["script", what] += 1
+            return False
+        except ScriptError as error:
+            raise _failed("expand", error) from error
+        return True
+
+    async def _expand(self, rename: Rename | ScriptedRename) -> bool:
         """Expand; return whether the plan allowed it."""
+        if isinstance(rename, ScriptedRename):
+            return await self._expand_script(rename)
         refused = False
         chosen = (strategy_of(self.case.strategy),)
         with (
@@ -160,7 +182,7 @@ class Judge:
         self.case = replace(self.case, parts=tuple(kept))
         return any(part.kind == "table" for part in kept)
 
-    async def _walk(self, rename: Rename, before: list[Piece]) -> None:
+    async def _walk(self, rename: Rename | ScriptedRename, before: list[Piece]) -> None:
         if not await self._expand(rename):
             self._same_schema("refusal", await self.ours.dump(), before)
             return
@@ -184,7 +206,7 @@ class Judge:
             if part.is_text:
                 await self.ours.make(self.case, part, self.case.new)
         # Behind a view, what PostgreSQL knows follows the column by itself.
-        if self.case.strategy == "columns":
+        if self.case.strategy != "view":
             dump = lambda: self.ours.dump(*_OURS)  # noqa: E731
             await owner.change(self.ours.admin, dump, wanted, texts_only=self._in_place)
         await self._phase("contract", rename.contract(confirm=f"{self.case.table}.{self.case.old}"))
@@ -193,7 +215,7 @@ class Judge:
         self._same_schema("contract", await self.ours.dump(*_OURS), wanted)
         await self._work("contract")
 
-    async def _back(self, rename: Rename, before: list[Piece]) -> None:
+    async def _back(self, rename: Rename | ScriptedRename, before: list[Piece]) -> None:
         """Roll back; the twin's column gets its old name again."""
         await self._phase("rollback", rename.rollback())
         self._view_stands = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hypothesis import strategies as st
 
@@ -56,15 +56,15 @@ def _settings(builder: Builder) -> dict[str, str]:
     return {name: builder.one(_SETTINGS[name]) for name in names}
 
 
-def cases(version: int) -> st.SearchStrategy[Case]:
-    """Return examples for a server of this version.
+def cases(version: int, strategy: Literal["script"] | None = None) -> st.SearchStrategy[Case]:
+    """Return examples for a server of this version, of any strategy unless it is given.
 
     Each is made from one number, so that no two are alike; `smaller` makes those small that differ.
     """
-    return st.randoms(use_true_random=True).map(lambda chance: _case(chance, version))
+    return st.randoms(use_true_random=True).map(lambda chance: _case(chance, version, strategy))
 
 
-def _case(chance: Random, version: int) -> Case:
+def _case(chance: Random, version: int, strategy: Literal["script"] | None) -> Case:
     old = chance.choice(_COLUMNS)
     builder = Builder(chance, chance.choice(TYPES), old, version)
     schema = Part("schema", ("CREATE SCHEMA @s", "GRANT USAGE ON SCHEMA @s TO PUBLIC"))
@@ -81,7 +81,7 @@ def _case(chance: Random, version: int) -> Case:
         old=old,
         # PostgreSQL refuses a name that is taken, too.
         new="note" if builder.chance(0.02) else builder.one(_NEW),
-        strategy=builder.strategy,
+        strategy=strategy or builder.strategy,
         ending=builder.one(("contract", "contract", "expand", "backfill", "verify")),
         parts=tuple(parts),
         work=works(builder),

@@ -67,7 +67,7 @@ class AlembicProject:
             facts = self._run_env(lambda context: _of_model(context, target), as_sql=True)
         except UsageError:  # many an env.py runs online only
             facts = None
-        facts = facts or self._run_env(lambda context: _of_database(context, target))
+        facts = facts or self.find_in_database(target)
         if facts is None:
             message = (
                 f"cannot rename {target}: neither the models of env.py nor its database has that "
@@ -75,6 +75,14 @@ class AlembicProject:
             )
             raise UsageError(message)
         return facts
+
+    def find_in_database(self, target: Target) -> ColumnFacts | None:
+        """Return the column from the database that env.py connects to; None where it has none.
+
+        Raises:
+            UsageError: env.py cannot be run.
+        """
+        return self._run_env(lambda context: _of_database(context, target))
 
     def _run_env(
         self, read: Callable[[MigrationContext], Result], *, as_sql: bool = False

@@ -1,10 +1,10 @@
-"""Write the two revisions of a rename into an Alembic project, once."""
+"""Write the two revisions of a rename, or of another type, into an Alembic project, once."""
 
 from __future__ import annotations
 
 import io
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,22 @@ from invoicing.toolkit.rename.alembic.directives import (
     render,
 )
 from invoicing.toolkit.rename.alembic.model_change import find_change
-from invoicing.toolkit.rename.alembic.ops import ContractRenameOp, ExpandRenameOp
+from invoicing.toolkit.rename.alembic.ops import (
+    ContractRenameOp,
+    ContractRetypeOp,
+    ExpandRenameOp,
+    ExpandRetypeOp,
+    sql_type,
+)
 from invoicing.toolkit.rename.alembic.source import steps_of
+from invoicing.toolkit.rename.names import is_working_name
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alembic.script import Script
+    from sqlalchemy.types import TypeEngine
 
     from invoicing.toolkit.rename.alembic.model_change import ModelChange
     from invoicing.toolkit.rename.alembic.ops import RenameOp
@@ -34,6 +42,9 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.model import Target
 
 _IMPORT = "from invoicing.toolkit.rename import operations  # noqa: F401"
+
+# What SQLAlchemy calls types that SQL has two names for.
+_LONG = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class RenameRevisions:
     """What the project has of the rename by now.
 
     Attributes:
-        change: what the model says instead; None where no source says it, or says it already.
+        change: what the model says instead, or where it says the type; None where no source says
+            it, or says it already.
         env_needs: the import that env.py lacks; empty where it has it.
     """
 
@@ -87,22 +99,19 @@ def write_revisions(
     Raises:
         UsageError: the project has several heads, or the column is not known.
     """
-    facts = project.find_column(target)
-    shared = (target.table, target.old, target.new, facts.type, facts.nullable, facts.schema)
     types = conversion or {}
-    steps: list[RenameOp] = [
-        ExpandRenameOp(*shared, **types),
-        ContractRenameOp(*shared, **types),
-    ]
+    facts = _facts(project, target, types)
+    steps = _steps(facts, target, types)
+    expand, contract = (step.name for step in steps)
     there = _there(project, steps)
     messages = distinct_messages([message_of(step, None) for step in steps], project.script)
     missing = [step for step in steps if step.name not in there]
     if missing and head is None:
         _need_one_head(project)
-    _refuse_contract_alone(target, there)
+    _refuse_contract_alone(target, there, expand, contract)
     expands: dict[tuple[str | None, str, str, str], str] = {}
-    if ExpandRenameOp.name in there:
-        expands[(facts.schema, target.table, target.old, target.new)] = there["expand_rename"].id
+    if expand in there:
+        expands[(facts.schema, target.table, target.old, target.new)] = there[expand].id
     add_header_hook(project.script, expands)
     after = head or "head"
     for step, message in zip(steps, messages, strict=True):
@@ -111,15 +120,52 @@ def write_revisions(
             there[step.name] = made
             after = made.id
     old_in_model = facts.table is not None and target.old in facts.table.columns
-    change = find_change(facts.table, target.old, target.new) if old_in_model else None  # type: ignore[arg-type]
+    new = target.old if target.keeps_name else target.new
+    change = find_change(facts.table, target.old, new) if old_in_model else None  # type: ignore[arg-type]
     env = Path(project.script.env_py_location)
     needs = "" if "invoicing.toolkit.rename" in env.read_text(encoding="utf-8") else _IMPORT
-    return RenameRevisions(there["expand_rename"], there["contract_rename"], change, env, needs)
+    return RenameRevisions(there[expand], there[contract], change, env, needs)
+
+
+def _facts(project: AlembicProject, target: Target, types: Mapping[str, Any]) -> ColumnFacts:
+    """Return the column as it is before: the model may have its new type already.
+
+    Raises:
+        UsageError: it has, and so has the database.
+    """
+    facts = project.find_column(target)
+    if not target.keeps_name or not _same(facts.type, types):
+        return facts
+    found = project.find_in_database(target)
+    if found is None or _same(found.type, types):
+        message = (
+            f"cannot change the type of {target}: it is {sql_type(facts.type)} already. Nothing was"
+            " written. Check the type"
+        )
+        raise UsageError(message)
+    return replace(found, schema=facts.schema, table=facts.table)
+
+
+def _same(type_: TypeEngine[Any], types: Mapping[str, Any]) -> bool:
+    wanted = str(types["type_"]).lower()
+    return sql_type(type_) == _LONG.get(wanted, wanted)
+
+
+def _steps(facts: ColumnFacts, target: Target, types: Mapping[str, Any]) -> list[RenameOp]:
+    if target.keeps_name:
+        place = (target.table, target.old, facts.type)
+        given: Any = {"nullable": facts.nullable, "schema": facts.schema, **types}
+        return [kind.of(*place, **given) for kind in (ExpandRetypeOp, ContractRetypeOp)]
+    shared = (target.table, target.old, target.new, facts.type, facts.nullable, facts.schema)
+    return [ExpandRenameOp(*shared, **types), ContractRenameOp(*shared, **types)]
 
 
 def _there(project: AlembicProject, steps: list[RenameOp]) -> dict[str, RenameRevision]:
     """Return the revisions that take one of the steps, by its name."""
-    wanted = {(step.name, step.schema, step.table, step.old, step.new) for step in steps}
+    wanted = {
+        _key(step.name, *(step.schema, step.table, step.old, step.new), step.conversion)
+        for step in steps
+    }
     found: dict[str, RenameRevision] = {}
     try:
         revisions = list(project.script.walk_revisions())
@@ -129,17 +175,26 @@ def _there(project: AlembicProject, steps: list[RenameOp]) -> dict[str, RenameRe
     for revision in revisions:
         path = Path(revision.path)
         for step in steps_of(path.read_text(encoding="utf-8")):
-            if (step.name, *step.rename) in wanted:
+            if _key(step.name, *step.rename, step.conversion) in wanted:
                 found[step.name] = RenameRevision(revision.revision, path, written=False)
     return found
 
 
-def _refuse_contract_alone(target: Target, there: dict[str, RenameRevision]) -> None:
-    if ExpandRenameOp.name in there or ContractRenameOp.name not in there:
+def _key(name: str, schema: str | None, *names: Any) -> tuple[Any, ...]:
+    """Return what identifies a step: a column's type may change more than once."""
+    *parts, conversion = names
+    type_ = conversion.get("type") if is_working_name(parts[-1]) else None
+    return (name, schema, *parts, type_)
+
+
+def _refuse_contract_alone(
+    target: Target, there: dict[str, RenameRevision], expand: str, contract: str
+) -> None:
+    if expand in there or contract not in there:
         return
     message = (
         f"the project has a contract of {target}, and no expand: "
-        f"{there[ContractRenameOp.name].path}. Nothing was written. Remove that file, if it was "
+        f"{there[contract].path}. Nothing was written. Remove that file, if it was "
         "never run, then run the same command again"
     )
     raise UsageError(message)
@@ -198,7 +253,7 @@ def _write(
         message = (
             f"the template {Path(project.script.dir, 'script.py.mako')} has no place for "
             "${upgrades} and ${downgrades}, as those for several databases have. Nothing was "
-            "written. Write op.expand_rename(...) by hand"
+            f"written. Write op.{step.name}(...) by hand"
         )
         raise UsageError(message)
     return RenameRevision(made.revision, path, written=True)

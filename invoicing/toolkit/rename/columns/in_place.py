@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Everything on the new column but the rename's own triggers and default, and the table's triggers
 # that fire on both. What PostgreSQL made on a partition is the parent's, and goes with it.
 # $1 is the table, $2 the new column, $3 the old one.
-_ON_NEW = f"""
+ON_NEW = f"""
 WITH {TREE}, named AS (
     SELECT h.*, pg_describe_object(h.classid, h.objid, h.objsubid) AS subject,
         coalesce(i.relname, k.conname, s.stxname) AS name, k.contype
@@ -88,7 +88,7 @@ async def on_new(session: RenameSession, copies: Iterable[Copy]) -> list[PlanFin
     target = session.target
     by_hand = {made.name for made in await read_made(session) if made.by_hand}
     known = {copy.name for copy in copies} - by_hand | {session.names.not_null_check}
-    rows = await session.connection.fetch(_ON_NEW, session.table.oid, target.new, target.old)
+    rows = await session.connection.fetch(ON_NEW, session.table.oid, target.new, target.old)
     message = (
         f"is on {quote(target.new)}, which the contract drops, for {quote(target.old)} itself gets "
         f"its name. Make it on {quote(target.old)} and drop it here, or drop it and make it again "

@@ -2,8 +2,9 @@
 
 A block has these variables: `rel`, the table; `col`, the old column as the catalog has it (`attnum`
 is NULL where there is none); `there`, whether the new one exists; `noted`, the phase, strategy and
-conversion that are noted; `counted`, `hindrance` and `kept` for what it finds; and for another type
-(see `types`) `conversion`, `types`, `statement` and `part`.
+conversion that are noted; `counted`, `hindrance` and `kept` for what it finds; `part` and
+`statement` for loops; `copies` (see `indexes`); and for another type (see `types`) `conversion` and
+`types`.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def step(names: Names, body: str, *, searched: bool) -> str:
         "DECLARE\n    path text := pg_catalog.current_setting('search_path');\n"
         "    rel regclass;\n    col record;\n    noted record;\n    there boolean;\n"
         "    kept record;\n    hindrance text;\n    counted bigint;\n    part record;\n"
-        "    statement text;\n    types jsonb;\n    conversion jsonb;\n"
+        "    statement text;\n    types jsonb;\n    conversion jsonb;\n    copies jsonb;\n"
         f"BEGIN\n{find if searched else ''}"
         "    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true);\n"
         f"{locked(names)}    rel := {literal(names.relation)};{look}"

@@ -1,8 +1,9 @@
 """What was changed on the old column since the two were equal, for a contract written as a script.
 
-A run takes it over (see `columns.copies.properties`, whose keys and notes these are). A script says
-what to run on the new column, and drops nothing until that is done. What the new column was given
-by hand stays, where the old one was left as it was.
+A run takes it over (see `columns.copies.properties`, whose keys and notes these are). The script of
+an expand does so once. That of a change of the type says what to run on the new column, and drops
+nothing until that is done. What the new column was given by hand stays, where the old one was left
+as it was; where the contract renames the old one itself, it gets that.
 """
 
 from __future__ import annotations
@@ -59,24 +60,58 @@ ELSE format('%s SET %s %s', w.alter, upper(key ->> 0), coalesce(o.value, CASE ke
     {_storage("t.typstorage")} FROM pg_type AS t WHERE t.oid = col.type_oid) END)) END"""
 
 
-def changes(names: Names) -> str:
-    """Return a query of the statements that give the new column what the old one has."""
-    old, new, relation = literal(names.old), literal(names.new), literal(names.relation)
-    alter = literal(f"ALTER TABLE {names.relation} ALTER COLUMN {quote(names.new)}")
+def changes(names: Names, *, adding: bool = False, back: bool = False) -> str:
+    """Return a query of the statements that give the new column what the old one has.
+
+    Args:
+        names: the rename's.
+        adding: whether the new one was just added; it becomes NOT NULL later.
+        back: whether the old one is given what the new one was given by hand, instead.
+    """
+    giver, taker = (names.new, names.old) if back else (names.old, names.new)
+    relation = literal(names.relation)
+    alter = literal(f"ALTER TABLE {names.relation} ALTER COLUMN {quote(taker)}")
     # Those are the new type's own.
     of_type = "AND key ->> 0 NOT IN ('storage', 'compression')" if names.conversion else ""
+    changed = """key ->> 0 = 'not null' OR n.value IS NULL
+    OR n.value IS NOT DISTINCT FROM was.value OR o.value IS DISTINCT FROM was.value"""
+    if back:
+        changed = "o.value IS NOT NULL AND o.value IS DISTINCT FROM was.value"
+    if adding or back:
+        changed = f"key ->> 0 <> 'not null' AND ({changed})"
     return f"""
 WITH items AS ({_ITEMS}), was AS (SELECT e.item -> 0 AS key, e.item ->> 1 AS value
     FROM {quote(STATE)}.rename AS r,
         jsonb_array_elements(r.definition -> 'properties' -> rel::oid::text) AS e (item)
     WHERE r.key = {literal(names.key)})
 SELECT {_STATEMENT}
-FROM (SELECT key, value FROM items WHERE name = {old}) AS o
-FULL JOIN (SELECT key, value FROM items WHERE name = {new}) AS n USING (key)
-LEFT JOIN was USING (key), (VALUES ({relation}, {new}, {alter})) AS w (relation, name, alter)
-WHERE o.value IS DISTINCT FROM n.value AND (key ->> 0 = 'not null' OR n.value IS NULL
-    OR n.value IS NOT DISTINCT FROM was.value OR o.value IS DISTINCT FROM was.value)
+FROM (SELECT key, value FROM items WHERE name = {literal(giver)}) AS o
+FULL JOIN (SELECT key, value FROM items WHERE name = {literal(taker)}) AS n USING (key)
+LEFT JOIN was USING (key), (VALUES ({relation}, {literal(taker)}, {alter}))
+    AS w (relation, name, alter)
+WHERE o.value IS DISTINCT FROM n.value AND ({changed})
     {of_type}
+"""
+
+
+def carry(names: Names, *, back: bool = False) -> str:
+    """Return what runs those statements, each as its grantor, and notes what they were of."""
+    query = changes(names, adding=not back, back=back)
+    loop = f"""    hindrance := current_setting('role');
+    FOR statement IN {query} LOOP
+        EXECUTE statement;
+        PERFORM set_config('role', hindrance, false);
+    END LOOP;
+"""
+    if back:
+        return loop
+    return f"""{loop}    UPDATE {quote(STATE)}.rename AS r SET definition = r.definition
+        || jsonb_build_object('properties', jsonb_build_object(rel::oid::text, (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(i.key, CASE i.key ->> 0
+                WHEN 'statistics' THEN to_jsonb(i.value::int)
+                WHEN 'grant' THEN to_jsonb(i.value::bool) ELSE to_jsonb(i.value) END)), '[]')
+            FROM ({_ITEMS}) AS i WHERE i.name = {literal(names.old)} AND i.key ->> 0 <> 'not null')
+        )) WHERE r.key = {literal(names.key)};
 """
 
 

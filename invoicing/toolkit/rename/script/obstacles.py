@@ -1,8 +1,9 @@
-"""What a script cannot copy, asked on the server by the script itself.
+"""What a script cannot carry over, asked on the server by the script itself.
 
 A script has no connection while it is written, so it refuses whatever it does not know: each query
-returns descriptions, and any row ends the script. Variables of the script: `rel`, the table; `col`,
-the old column (see `script`).
+returns descriptions, and any row ends the script. A rename's contract leaves the old column what
+PostgreSQL lets follow it (see `in_place`); a change of the type has another column, which gets the
+default and NOT NULL. Variables of the script: `rel`, the table; `col`, the old column.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = rel AND d.refobjsubid
         WHERE f.oid = d.objid AND f.adrelid = rel AND f.adnum = col.attnum))
     AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS k
         WHERE k.oid = d.objid AND k.contype = 'n' AND k.convalidated AND NOT k.connoinherit))
+    {{stays}}
 UNION ALL
 SELECT 'security label of ' || pg_describe_object('pg_class'::regclass, rel, col.attnum)
 FROM pg_seclabel AS s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = rel
@@ -64,6 +66,24 @@ WHERE t.tgrelid = rel AND NOT t.tgisinternal AND t.tgname !~ '{OWN_TRIGGERS}'
     AND ({{named}} AND replace(encode(t.tgargs, 'escape'), {{nul}}, ' ') ~* {{column}}
         OR t.tgtype::int & 3 = 3 AND t.tgname > '{LAST}' COLLATE "C")
 """
+# What PostgreSQL renames with the column: indexes and sequences, constraints of this table and keys
+# that refer to it, columns that are computed from it, policies, views, functions of parsed bodies.
+_STAYS = """AND d.classid NOT IN ('pg_class'::regclass, 'pg_constraint'::regclass,
+        'pg_statistic_ext'::regclass, 'pg_attrdef'::regclass, 'pg_policy'::regclass,
+        'pg_proc'::regclass)
+    AND NOT (d.classid = 'pg_rewrite'::regclass AND EXISTS (SELECT FROM pg_rewrite AS r
+        WHERE r.oid = d.objid AND r.rulename = '_RETURN'))"""
+# A row that is compared as a whole has one column more, and is not filled at first.
+_WHOLE = """
+SELECT pg_describe_object(w.classid, w.oid, 0) FROM pg_class AS c, LATERAL (
+    SELECT 'pg_constraint'::regclass AS classid, k.oid, k.conbin::text AS tree
+    FROM pg_constraint AS k WHERE k.conrelid = rel
+    UNION ALL SELECT 'pg_class'::regclass, i.indexrelid, concat(i.indexprs, i.indpred)
+    FROM pg_index AS i WHERE i.indrelid = rel
+    UNION ALL SELECT 'pg_policy'::regclass, p.oid, concat(p.polqual, p.polwithcheck)
+    FROM pg_policy AS p
+) AS w WHERE c.oid = rel AND strpos(w.tree, ':vartype ' || c.reltype || ' ') > 0
+"""
 _FUNCTIONS = f"""
 SELECT pg_describe_object('pg_proc'::regclass, p.oid, 0) FROM pg_proc AS p
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -77,10 +97,7 @@ _COLUMN = """
 SELECT w.what || ' of ' || pg_describe_object('pg_class'::regclass, rel, a.attnum)
 FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid, LATERAL (VALUES
     ('identity or generation', a.attidentity <> '' OR a.attgenerated <> ''),
-    ('privileges', a.attacl IS NOT NULL), ('options', a.attoptions IS NOT NULL),
-    ('statistics target', a.attstattarget >= 0), ('storage', a.attstorage <> t.typstorage),
-    ('compression', a.attcompression <> ''), ('inheritance', a.attinhcount > 0),
-    ('comment', col_description(a.attrelid, a.attnum) IS NOT NULL)
+    ('inheritance', a.attinhcount > 0){properties}
 ) AS w (what, there) WHERE a.attrelid = rel AND a.attnum = col.attnum AND w.there
 UNION ALL
 SELECT 'type ' || format_type(b.oid, NULL) || ' with a default or constraints'
@@ -92,10 +109,21 @@ FROM (WITH RECURSIVE chain AS (
 WHERE b.typdefault IS NOT NULL OR b.typtype = 'd' AND (b.typnotnull
     OR EXISTS (SELECT FROM pg_constraint AS k WHERE k.contypid = b.oid))
 """
+# Those are the new type's own.
+_PROPERTIES = """,
+    ('storage', a.attstorage <> t.typstorage), ('compression', a.attcompression <> '')"""
 _PUBLICATIONS = """
 SELECT 'publication ' || quote_ident(p.pubname) || ' (or give alembic -x accept=publication)'
 FROM pg_publication_tables AS p JOIN pg_class AS c ON c.relname = p.tablename
 JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = p.schemaname WHERE c.oid = rel
+"""
+_NO_IDENTITY = """
+SELECT format('publication %I, in which the table has no replica identity', t.pubname)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_publication_tables AS t ON t.schemaname = n.nspname AND t.tablename = c.relname
+JOIN pg_publication AS p ON p.pubname = t.pubname AND p.pubupdate
+WHERE c.oid = rel AND (c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+    SELECT FROM pg_index AS i WHERE i.indrelid = rel AND i.indisprimary))
 """
 
 
@@ -110,12 +138,19 @@ def obstacles(names: Names, *, adding: bool, published: bool = False) -> str:
     """
     column = literal(word(names.old))
     also = "" if adding else f"p.prosrc ~* {literal(word(names.table))} OR "
+    same_type = names.conversion is None
     parts = [
         _TABLE,
-        _DEPENDENTS.format(column=column, nul=literal("\\000"), named=not names.keeps_name),
+        _DEPENDENTS.format(
+            column=column,
+            nul=literal("\\000"),
+            named=not names.keeps_name,
+            stays=_STAYS if same_type else "",
+        ),
     ]
     if not names.keeps_name:  # what names the column goes on to name it
         parts.append(_FUNCTIONS.format(column=column, also=also))
     if adding:
-        parts += [_COLUMN, *([] if published else [_PUBLICATIONS])]
+        parts += [_WHOLE, _COLUMN.format(properties="" if same_type else _PROPERTIES)]
+        parts += [_NO_IDENTITY if published else _PUBLICATIONS]
     return "UNION ALL".join(parts)

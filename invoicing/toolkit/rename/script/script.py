@@ -2,7 +2,7 @@
 
 A script is written without a connection, so it takes everything but the names from the catalog when
 it runs: the column's type, whether it may be NULL, how far the rename has come. What it cannot
-copy it refuses (see `obstacles`).
+carry over it refuses (see `obstacles`).
 
 Every step is one statement that asks for what it needs before it does anything: psql goes on after
 an error by default. The last step, which drops a column or says that every row is equal,
@@ -12,7 +12,6 @@ a script that was interrupted is started anew, and goes on at the batch where it
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,11 +19,18 @@ from invoicing.toolkit.rename import ended, ownership, state
 from invoicing.toolkit.rename.columns import contract, expand, rollback, sync
 from invoicing.toolkit.rename.columns.copies.not_null import by_check
 from invoicing.toolkit.rename.columns.strategy import ColumnsStrategy
-from invoicing.toolkit.rename.contract import in_other_schema
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.retype import conversion
-from invoicing.toolkit.rename.script import batches, blocks, record, types
+from invoicing.toolkit.rename.script import (
+    batches,
+    blocks,
+    in_place,
+    indexes,
+    record,
+    refusals,
+    types,
+)
 from invoicing.toolkit.rename.script.blocks import (
     EXACT,
     IMAGE,
@@ -33,7 +39,7 @@ from invoicing.toolkit.rename.script.blocks import (
     lock,
     raise_if,
 )
-from invoicing.toolkit.rename.script.changes import changes, keep_not_null_name
+from invoicing.toolkit.rename.script.changes import carry, keep_not_null_name
 from invoicing.toolkit.rename.script.conditions import (
     NOT_NULL,
     listed,
@@ -93,13 +99,14 @@ class Script:
             self._need(_FILLED, "is not filled", "Run the script again: it goes on from there.")
             + self._refuse_obstacles(adding=True)
             + lock(names, self.options, _SHARE)
-            + self._refuse_unguarded()
+            + refusals.refuse_unguarded(names)
             + raise_if(
                 f"col.attnotnull AND NOT {NOT_NULL.format(literal(names.new))}",
                 f"{names.table}.{names.new} may be NULL, and {names.old} may not",
                 "Run the script again.",
             )
             + self._refuse_difference()
+            + indexes.refuse_unbuilt(names)
             + execute(state.set_phase(names, Phase.VERIFIED))
         )
         before = [
@@ -109,14 +116,15 @@ class Script:
             batches.backfill(names, self.options),
             self._step(when(Phase.EXPANDED, execute(*batches.filled(names)))),
             *map(self._step, self._not_null()),
+            *(self._indexes() if names.conversion is None else []),
         ]
         return Statements(before, [self._step(self._unless_renamed(verify)), blocks.RESTORE])
 
     def contract(self, confirmed: str | None) -> Statements:
         """Return the statements of the gate and the contract: one transaction."""
         names = self.names
-        confirm = self._refuse_rows(confirmed)
-        keep_name, name_again = keep_not_null_name(names)
+        confirm = refusals.refuse_rows(names, confirmed)
+        end = self._end_name if names.conversion is None else self._end_type
         forget = execute(ended.forget_statement(names))
         advice = f"Run the expand first. To see where it stands: {names.command('status')}"
         body = (
@@ -124,16 +132,10 @@ class Script:
             + self._need({Phase.VERIFIED, Phase.CONTRACTING}, "is not filled and verified", advice)
             + lock(names, self.options, _SHARE)
             + self._refuse_obstacles(adding=False)
-            + self._refuse_unguarded()
+            + refusals.refuse_unguarded(names)
             + self._refuse_difference()
             + self._refuse_lossy()
-            # Privileges are changed without a lock on the table: asked again after the wait.
-            + f"    FOR look IN 1..2 LOOP\n{self._refuse_changes()}    IF look = 1 THEN\n"
-            + f"{self._watch()}    END IF;\n    END LOOP;\n"
-            + confirm
-            + keep_name
-            + types.run(names, *contract.contract_statements(names, [], []))
-            + name_again
+            + end(confirm)
             + execute(state.set_phase(names, Phase.CONTRACTED), *names.drop_functions())
             + execute(f"DELETE FROM {_STATE}.range WHERE key = {literal(names.key)}")
             # Of an empty table nothing was lost, so that there is no way back to keep.
@@ -141,6 +143,22 @@ class Script:
             + "    END IF;\n"
         )
         return self._last(self._unless_renamed(body))
+
+    def _end_name(self, confirm: str) -> str:
+        """Return what gives the old column its new name, once no old code writes it."""
+        names = self.names
+        return in_place.refuse_on_new(names) + self._watch() + confirm + in_place.contract(names)
+
+    def _end_type(self, confirm: str) -> str:
+        """Return what drops the old column, for one of another type."""
+        names = self.names
+        keep_name, name_again = keep_not_null_name(names)
+        return (
+            # Privileges are changed without a lock on the table: asked again after the wait.
+            f"    FOR look IN 1..2 LOOP\n{refusals.refuse_changes(names)}    IF look = 1 THEN\n"
+            f"{self._watch()}    END IF;\n    END LOOP;\n{confirm}{keep_name}"
+            f"{types.run(names, *contract.contract_statements(names, [], []))}{name_again}"
+        )
 
     def rollback(self) -> Statements:
         """Return the statements that go back to before the expand: one transaction."""
@@ -150,7 +168,7 @@ class Script:
             self._begun_back()
             + blocks.refuse_denied()
             + types.refuse_other(names)
-            + self._refuse_others()
+            + refusals.refuse_others(names)
             + self._need(
                 _BEGUN,
                 f"is not under way, so that {names.new} is not a copy",
@@ -191,6 +209,7 @@ class Script:
                 f"To see what is left to run: {names.command('status')}",
             )
             + self._refuse_obstacles(adding=True)
+            + (self._learn() if names.conversion is None else "")
             + f"    PERFORM pg_advisory_xact_lock({state.CREATION_LOCK});\n"
             + f"    IF to_regclass('{_STATE}.range') IS NULL THEN\n{execute(*state.SETUP)}"
             + "    END IF;\n"
@@ -200,6 +219,7 @@ class Script:
             + self._typed(*(sync.create_functions(names, like) for like in (EXACT, IMAGE)))
             + lock(names, self.options, _ALL)
             + self._typed(*(expand.expand_statements(names, like) for like in (EXACT, IMAGE)))
+            + carry(names)
             + execute(state.note_numbers(names), state.set_phase(names, Phase.EXPANDED))
             + execute(ownership.hand_over(names))
         )
@@ -225,6 +245,29 @@ class Script:
             for mode, statements in steps
         ]
 
+    def _learn(self) -> str:
+        """Refuse indexes that cannot be copied, and names that are taken, before anything is made.
+
+        Those of an earlier run are its own.
+        """
+        names = self.names
+        first = f"coalesce(noted.phase, {literal(Phase.CONTRACTED)}) = {literal(Phase.CONTRACTED)}"
+        return (
+            f"    IF {first} THEN\n{indexes.learn(names)}{indexes.refuse_taken(names)}    END IF;\n"
+        )
+
+    def _indexes(self) -> list[str]:
+        names, options = self.names, self.options
+        prepare, attach, analyze = (
+            self._step(when(Phase.BACKFILLED, body))
+            for body in (
+                indexes.prepare(names),
+                indexes.attach(names, options),
+                indexes.analyze(names),
+            )
+        )
+        return [prepare, *indexes.build(names, options), attach, analyze]
+
     def _unless_renamed(self, body: str) -> str:
         """Do nothing where later code has made the table, or this script has run before."""
         names = self.names
@@ -240,25 +283,9 @@ class Script:
             f"To see how to go on: {names.command('status')}",
         )
         other = types.refuse_other(names)
-        checks = f"{blocks.refuse_denied()}{missing}{view}{other}{self._refuse_others()}"
+        checks = f"{blocks.refuse_denied()}{missing}{view}{other}{refusals.refuse_others(names)}"
         begins = f"(col.attnum IS NOT NULL OR NOT there) AND NOT {types.is_over(names)}"
         return f"    IF {begins} THEN\n{checks}{body}    END IF;\n"
-
-    def _refuse_others(self) -> str:
-        """Refuse while another rename of the table is under way, the way back included."""
-        names = self.names
-        return (
-            f"    counted := 0;\n    IF to_regclass('{_STATE}.rename') IS NOT NULL THEN\n"
-            f"        SELECT count(*) INTO counted FROM {_STATE}.rename AS r"
-            f" WHERE r.schema_name = {literal(names.schema)}"
-            f" AND r.table_name = {literal(names.table)} AND r.key <> {literal(names.key)}"
-            f" AND r.phase <> {literal(Phase.CONTRACTED)};\n    END IF;\n"
-        ) + raise_if(
-            "counted > 0",
-            f"another rename of {names.table} is under way, or this one was contracted and the"
-            " old column was added again",
-            "End that first, or run the revision itself: alembic, without --sql.",
-        )
 
     def _need(self, phases: Collection[Phase], what: str, hint: str) -> str:
         names = self.names
@@ -280,27 +307,6 @@ class Script:
             f"a script cannot copy what depends on {names.table}.{names.old}: ",
             "Run the revision itself: alembic, without --sql.",
             fact="hindrance",
-        )
-
-    def _refuse_changes(self) -> str:
-        names = self.names
-        return (
-            "    SELECT string_agg(c.statement, '; ' ORDER BY c.statement COLLATE \"C\")"
-            f" INTO hindrance FROM ({changes(names)}) AS c (statement);\n"
-        ) + raise_if(
-            "hindrance IS NOT NULL",
-            f"{names.old} of {names.relation} was changed since the expand, and {names.new} was"
-            " not. To have the same there, run: ",
-            f"Then run the script again. Or take it back on {names.old}.",
-            fact="hindrance",
-        )
-
-    def _refuse_unguarded(self) -> str:
-        names = self.names
-        return raise_if(
-            unguarded(names),
-            f"the triggers that keep {names.old} and {names.new} equal are missing or off",
-            f"Run: {names.command('expand')}",
         )
 
     def _refuse_difference(self) -> str:
@@ -348,24 +354,6 @@ class Script:
         if self.names.conversion is None:
             return f"    EXECUTE {literal(query)} INTO counted;\n{refusal}"
         return f"{types.filled(query)}    EXECUTE statement INTO counted;\n{refusal}"
-
-    def _refuse_rows(self, confirmed: str | None) -> str:
-        """Refuse what was not confirmed; by the name without a schema, where that has two."""
-        names = self.names
-        bare = f"{names.table}.{names.old}"
-        whole = f"{names.schema}.{bare}"
-        if confirmed == whole:
-            return ""
-        rows, confirm = f"EXISTS (SELECT FROM {names.relation})", bare
-        parts = map(literal, (names.schema, names.table, names.old))
-        if confirmed is not None:
-            rows, confirm = f"{rows} AND {in_other_schema(*parts)}", whole
-        argument = shlex.quote(f"confirm={confirm}")
-        return raise_if(
-            rows,
-            f"{confirm} has rows, and dropping it was not confirmed",
-            f"Write the script with: alembic -x {argument} upgrade --sql ...",
-        )
 
     def _watch(self) -> str:
         """Take the table for itself; refuse if old code has written it within the quiet time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.evidence import Source, numbers
+from invoicing.toolkit.profiling.findings.evidence import ObjectSource, numbers
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
 from invoicing.toolkit.profiling.findings.kind import FindingKind, Threshold
 from invoicing.toolkit.profiling.findings.options import fix_for, path_to
@@ -111,7 +111,7 @@ def _deferring(
     """Return the options that leave a column out, by the way to its objects."""
     fixes: dict[Fix, None] = {}
     for statement, entity, _ in loads:
-        top, before = path_to(evidence, Source(statement, entity))
+        top, before = path_to(evidence, ObjectSource(statement, entity))
         column = PathStep(attribute, collection=False, owner=entity.mapped)
         if entity.mapped is not None:
             fixes[fix_for(column, top, before, loader="defer")] = None
