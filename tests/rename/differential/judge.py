@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
 # What a person may accept without any other change, as long as no client does what it names.
 _ACCEPTED = frozenset(
-    {"domain", "function-rewrite", "inheritance", "null-default", "published-state"}
+    {"domain", "function-rewrite", "inheritance", "null-default", "published-state", "row-type"}
 )
 # What the expand replaces where that is accepted, or refuses.
 _REPLACED = ("function of a trigger,", "function of a trigger after")

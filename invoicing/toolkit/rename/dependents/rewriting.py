@@ -56,9 +56,18 @@ class Rewrite(NamedTuple):
     @property
     def statement(self) -> str:
         """Return what replaces it, all else of it being as it is."""
+        return self._head + _dollar_quoted(self.new_body)
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether its definition ends with its text, as PostgreSQL writes it."""
+        return self._head != self.definition.rstrip("\n")
+
+    @property
+    def _head(self) -> str:
         whole = self.definition.rstrip("\n")
         tag = whole[whole.rindex("$", 0, len(whole) - 1) :]
-        return whole.removesuffix(f"{tag}{self.body}{tag}") + _dollar_quoted(self.new_body)
+        return whole.removesuffix(f"{tag}{self.body}{tag}")
 
 
 async def find_rewrites(context: RenameContext, old: str, new: str) -> list[Rewrite]:
@@ -71,7 +80,7 @@ async def find_rewrites(context: RenameContext, old: str, new: str) -> list[Rewr
         new_body = proven(body, names, new)
         if new_body is not None:
             found.append(Rewrite(oid, subject, body, new_body, definition))
-    return found
+    return [rewrite for rewrite in found if rewrite.is_known]
 
 
 def proven(body: str, names: SoughtNames, new: str) -> str | None:

@@ -102,6 +102,8 @@ class ViewStrategy:
         if await gate.lacks_trigger(connection, names, shape):
             await write(connection, *view_sql.count_functions(names, word(names.old)))
             statements += view_sql.own_triggers(names, shape)
+        replaced = await functions.to_replace(session, accepted=True)
+        statements += functions.statements(replaced)
         if statements:
             lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
             expanded = state.set_phase(names, Phase.EXPANDED)
