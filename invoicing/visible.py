@@ -64,3 +64,9 @@ def _shown_in_json(found: re.Match[str]) -> str:
         return character
     code = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{code[n : n + 2].hex()}" for n in range(0, len(code), 2))
+
+
+def plural(number: int, noun: str) -> str:
+    """Return so many of a thing, of which `noun` is one: `1 batch`, `2 batches`."""
+    ending = "es" if noun.endswith(("ch", "x", "s")) else "s"
+    return f"{number:,} {noun}{'' if number == 1 else ending}"

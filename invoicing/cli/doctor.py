@@ -21,6 +21,7 @@ from invoicing.cli.output import console, echo_json
 from invoicing.settings import Settings
 from invoicing.toolkit.policy import check, root_of
 from invoicing.toolkit.postgres import home_folder
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,9 +163,9 @@ def _rules() -> Diagnosis:
     report = check([root], root=root)
     found = len(report.findings) + len(report.problems)
     fact = (
-        f"{found:,} findings in {report.files:,} files"
+        f"{plural(found, 'finding')} in {plural(report.files, 'file')}"
         if found
-        else f"{report.files:,} files clean"
+        else f"{plural(report.files, 'file')} clean"
     )
     return Diagnosis(
         "rules",

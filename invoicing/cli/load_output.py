@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from invoicing.cli.output import console, echo_json, errors
 from invoicing.cli.progress import ProgressStep
 from invoicing.tables import columns_of, grid_of
-from invoicing.visible import visible
+from invoicing.visible import plural, visible
 
 if TYPE_CHECKING:
     from invoicing.load import LoadProgress
@@ -105,8 +105,8 @@ def _last_line(report: LoadReport) -> str:
     if report.seconds > 1:
         read += f", {report.rows / report.seconds:,.0f} a second"
     if report.loaded:
-        return f"Loaded: {report.written:,} rows{others}; {read}"
-    would = f": {report.written:,} rows would be" if report.dry_run else ""
+        return f"Loaded: {plural(report.written, 'row')}{others}; {read}"
+    would = f": {plural(report.written, 'row')} would be" if report.dry_run else ""
     return f"Checked, and nothing loaded{would}{others}; {read}"
 
 

@@ -17,6 +17,7 @@ from invoicing.toolkit.policy import FORMATS, all_rules, check, fixable, root_of
 from invoicing.toolkit.policy.cache import FOLDER, open_cache
 from invoicing.toolkit.policy.errors import UnknownRuleError
 from invoicing.toolkit.policy.files import relative_path
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,7 +191,8 @@ def _new_only(
         report = replace(report, findings=new)
         if gone:
             errors.print(
-                f"{gone} findings of {baseline} are fixed; write it again with --write-baseline"
+                f"fixed since {baseline}: {plural(gone, 'finding')}. Write it again with "
+                "--write-baseline"
             )
     if diff_base is not None:
         from invoicing.toolkit.policy import on_changed_lines

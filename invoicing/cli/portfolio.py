@@ -14,6 +14,7 @@ from invoicing.cli.connection import open_database
 from invoicing.cli.output import AsJson, console, echo_json
 from invoicing.rollup import build_rollup, check_rollup, drop_rollup, fold_rollup, rollup_state
 from invoicing.tables import grid_of
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,7 +53,7 @@ def build(*, as_json: AsJson = False) -> None:
     _show(
         asdict(built),
         f"Built in {built.seconds:.1f} s: {built.days:,} totals by day, {built.accounts:,} by "
-        f"account, {built.differences:,} invoices whose lines do not add up",
+        f"account, {plural(built.differences, 'invoice')} whose lines do not add up",
         as_json=as_json,
     )
 
@@ -110,9 +111,10 @@ def check(*, as_json: AsJson = False) -> None:
             "row": [row.row for row in rows],
         }
         console.print(grid_of(columns).rich())
+        are = "is" if checked.different == 1 else "are"
         console.print(
-            f"{checked.different:,} rows of totals are not what the invoices come to, so answers "
-            "are wrong. Run: invoicing portfolio build"
+            f"{plural(checked.different, 'row')} of totals {are} not what the invoices come to, so "
+            "answers are wrong. Run: invoicing portfolio build"
         )
     else:
         console.print(

@@ -91,7 +91,14 @@ def expand(context: CommandContext) -> None:
         table=target.table, old=target.old, new=target.new
     )
     ask(context, f"Expand {target}: {what}?")
-    run_phase(context, "expand", lambda rename: rename.expand(), "Expanding")
+    notes: list[str] = []
+
+    async def expanding(rename: Rename) -> None:
+        notes.extend(await rename.expand())
+
+    run_phase(context, "expand", expanding, "Expanding")
+    for note in notes:
+        errors.print(f"Note: {visible(note)}", markup=False, highlight=False)
 
 
 @rename_command(app, asks=True)

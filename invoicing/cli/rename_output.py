@@ -15,7 +15,7 @@ from invoicing.cli.output import console
 from invoicing.cli.progress import ProgressStep
 from invoicing.toolkit.rename import Phase, wording_of
 from invoicing.toolkit.rename.facts import duration, next_command, size, status_facts
-from invoicing.visible import visible
+from invoicing.visible import plural, visible
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename import (
@@ -129,7 +129,8 @@ def print_backfill(report: BackfillReport, seconds: float) -> None:
         _say(f"Waited for {visible(report.waited_for)}, which was at work on the table")
     rate = f", {report.rows_updated / seconds:,.0f} a second" if seconds >= 1 else ""
     _say(
-        f"{report.rows_updated:,} rows filled in {report.batches:,} batches, {seconds:,.1f} s{rate}"
+        f"{plural(report.rows_updated, 'row')} filled in {plural(report.batches, 'batch')},"
+        f" {seconds:,.1f} s{rate}"
     )
     if report.guard:
         _say(_guard(report.guard))
@@ -233,7 +234,7 @@ def _after(status: Status, options: Options) -> str:
     if status.paused and status.phase in {Phase.EXPANDED, Phase.BACKFILLING}:
         return f"To go on with the backfill: {status.target.command('resume')}"
     phase = Phase.ROLLING_BACK if status.left else status.phase
-    return next_command(phase, status.target, options)
+    return next_command(phase, status.target, options, status.notes)
 
 
 def _back(target: Target) -> str:
@@ -251,7 +252,7 @@ def _estimates(plan: Plan) -> Table:
             size(estimate.extra_bytes),
             estimate.longest_lock,
             "yes" if estimate.safe else "no",
-            f"{len(estimate.breaks)} things, below" if estimate.breaks else "nothing",
+            f"{plural(len(estimate.breaks), 'thing')}, below" if estimate.breaks else "nothing",
         )
     return table
 

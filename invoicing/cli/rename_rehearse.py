@@ -12,7 +12,7 @@ from invoicing.cli.rename_options import CommandContext, rename_command
 from invoicing.cli.rename_run import print_json
 from invoicing.toolkit.rename.facts import duration
 from invoicing.toolkit.rename.rehearsal.rehearse import rehearse as rehearsed
-from invoicing.visible import visible
+from invoicing.visible import plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,8 +80,8 @@ def print_rehearsal(
         _say(f"Nothing was rehearsed. Run: {context.command('plan')}")
         return
     _say(
-        f"On {report.server}: {report.rows:,} generated rows (the real table: about "
-        f"{report.real_rows:,}), {report.ran:,} statements"
+        f"On {report.server}: {plural(report.rows, 'generated row')} (the real table: about "
+        f"{report.real_rows:,}), {plural(report.ran, 'statement')}"
         + ("" if report.target.keeps_name else " by both names")
     )
     if report.looked_at is not None:

@@ -22,6 +22,7 @@ from invoicing.sample import (
     load_sample,
 )
 from invoicing.tables import grid_of
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def sample(
         console.print(
             f"Seed {loaded.seed}; {loaded.rows:,} rows in {loaded.seconds:,.1f} s, "
             f"{loaded.rows_per_second:,} rows a second, with indexes and foreign keys. "
-            f"{loaded.mismatches:,} invoices do not match their lines, on purpose.",
+            f"Not matching their lines, on purpose: {plural(loaded.mismatches, 'invoice')}.",
             highlight=False,
         )
 

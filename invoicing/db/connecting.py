@@ -66,12 +66,15 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
                 wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Connection:
+async def connect(
+    url: URL, settings: Mapping[str, str], pinned: Mapping[str, str], **keywords: Any
+) -> Connection:
     """Return a connection to the first server of a parsed `url` that takes it.
 
     Args:
         url: a URL that `parse_url` has returned.
         settings: server settings over those of the role; the URL's `options` win over them.
+        pinned: those that win over the URL's.
         keywords: more for `asyncpg.connect`; `timeout` is for each host.
     """
     parameters = {name: str(value) for name, value in url.query.items()}
@@ -81,7 +84,7 @@ async def connect(url: URL, settings: Mapping[str, str], **keywords: Any) -> Con
     if wanted in {"read-write", "read-only"}:
         # The driver takes a server for read-only when its sessions are: ours are only later.
         read_only = at_connect.pop(_READ_ONLY, None)
-    keywords["server_settings"] = _server_settings(parameters, at_connect)
+    keywords["server_settings"] = _server_settings(parameters, at_connect) | dict(pinned)
     failures: list[tuple[Host, BaseException]] = []
     for host, attribute in _attempts(hosts_of(url), parameters, wanted):
         arguments = _arguments(url, host, parameters)

@@ -17,6 +17,7 @@ import asyncio
 import select
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
@@ -40,7 +41,7 @@ from invoicing.errors import DatabaseUnavailableError, UsageError
 from invoicing.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from sqlalchemy.engine import URL
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -75,6 +76,8 @@ class Database:
     """
 
     read_url: URL | None = None
+    # Server settings of every connection, whatever the URL says; not behind pgbouncer.
+    pinned: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -274,7 +277,7 @@ class Database:
         if schema is not None:
             settings["search_path"] = quoted(schema)
         try:
-            connection = await connect(url, settings, **keywords)
+            connection = await connect(url, settings, self.pinned, **keywords)
             if schema is not None:
                 await _refuse_missing(connection, schema, url)
         except (

@@ -187,7 +187,8 @@ class _Load:
         for input_ in self._inputs:
             await self._read(staging, input_)
         await self._check(staging)
-        self._rejected = sum(input_.rejected for input_ in self._inputs)
+        for same in self._sources():
+            self._rejected += await staging.count_bad_lines(_parts(same))
         first = await self._tell(staging, options) if self._rejected else []
         written = self.writes(options)
         if written:
@@ -200,6 +201,8 @@ class _Load:
                 self._file_report(self._all.of(input_.kind), written=written)
                 for input_ in self._firsts()
             ],
+            rows=sum(max(input_.check.rows for input_ in same) for same in self._sources()),
+            rejected=self._rejected,
             reasons=await staging.reasons(),
             first_rejected=first,
             rejects=options.rejects if self._rejected else None,
@@ -260,6 +263,13 @@ class _Load:
         """Return the first input of each kind, parents first."""
         return [input_ for kind in KINDS for input_ in self._all.of(kind)[:1]]
 
+    def _sources(self) -> list[list[Input]]:
+        """Return the inputs of each file: one row may be read as several kinds."""
+        sources: dict[int, list[Input]] = {}
+        for input_ in self._inputs:
+            sources.setdefault(id(input_.source), []).append(input_)
+        return [*sources.values()]
+
     def _file_report(self, inputs: list[Input], *, written: bool) -> FileReport:
         """Return what became of the rows of a kind; its lines may be of two files."""
         first = inputs[0]
@@ -282,15 +292,13 @@ class _Load:
     async def _tell(self, staging: Staging, options: _Options) -> list[RejectedRow]:
         """Collect the first bad rows; with a rejects file, write all of them to it."""
         first: list[RejectedRow] = []
-        sources: dict[int, list[Input]] = {}
-        for input_ in self._inputs:
-            sources.setdefault(id(input_.source), []).append(input_)
+        sources = self._sources()
         if options.rejects is None:
-            for inputs in sources.values():
+            for inputs in sources:
                 await self._tell_file(staging, inputs, first, options.show, None)
             return first
-        with open_rejects(options.rejects, [same[0].source for same in sources.values()]) as write:
-            for inputs in sources.values():
+        with open_rejects(options.rejects, [same[0].source for same in sources]) as write:
+            for inputs in sources:
                 await self._tell_file(staging, inputs, first, options.show, write)
         return first
 
@@ -304,13 +312,16 @@ class _Load:
     ) -> None:
         source = inputs[0].source
         limit = show - len(first) if write is None else None
-        parts = [(input_.kind.name, input_.part) for input_ in inputs]
-        async for line, reason, cells in rejected_rows(staging, source, parts, limit):
+        async for line, reason, cells in rejected_rows(staging, source, _parts(inputs), limit):
             if len(first) < show:
                 first.append(RejectedRow(path=source.path, line=line, reason=reason))
             if write is not None:
                 write(source, line, reason, cells)
         refuse_changed(inputs[0])
+
+
+def _parts(inputs: list[Input]) -> list[tuple[str, int]]:
+    return [(input_.kind.name, input_.part) for input_ in inputs]
 
 
 @asynccontextmanager

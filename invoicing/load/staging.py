@@ -27,6 +27,11 @@ LOAD_LOCK = 0x6C6F6164
 # Behind pgbouncer the driver has a time limit for each command; a load takes what it takes.
 NO_LIMIT = 1e9
 LINES_OF_A_PART = PART
+# Of the kinds and parts that one file is read as: $1 and $2.
+_PROBLEMS = (
+    "load_problem JOIN unnest($1::text[], $2::bigint[]) AS part (kind, number)"
+    f" ON part.kind = load_problem.kind AND part.number = line / {LINES_OF_A_PART}"
+)
 PROBLEM_COLUMNS = ("kind", "line", "rule", "field", "message", "id", "parent")
 
 
@@ -209,6 +214,11 @@ class Staging:
         )
         return await self.value(query, kind.name, part) or 0
 
+    async def count_bad_lines(self, parts: Sequence[tuple[str, int]]) -> int:
+        """Return how many lines of a file are bad, whatever they are read as."""
+        query = f"SELECT count(DISTINCT line % {LINES_OF_A_PART}) FROM {_PROBLEMS}"
+        return await self.value(query, *zip(*parts, strict=True)) or 0
+
     async def reasons(self) -> dict[str, int]:
         """Return how many times each rule was broken, the most frequent first."""
         rows = await self.connection.fetch(
@@ -228,11 +238,8 @@ class Staging:
             "SELECT line, array_agg(field ORDER BY field, message) AS fields,"
             " array_agg(message ORDER BY field, message) AS messages"
             f" FROM (SELECT DISTINCT line % {LINES_OF_A_PART} AS line, field, message"
-            " FROM load_problem JOIN unnest($1::text[], $2::bigint[]) AS part (kind, number)"
-            f" ON part.kind = load_problem.kind AND part.number = line / {LINES_OF_A_PART})"
-            " AS problem GROUP BY line ORDER BY line LIMIT $3",
-            [kind for kind, _ in parts],
-            [part for _, part in parts],
+            f" FROM {_PROBLEMS}) AS problem GROUP BY line ORDER BY line LIMIT $3",
+            *zip(*parts, strict=True),
             limit,
             prefetch=1000,
             timeout=NO_LIMIT,

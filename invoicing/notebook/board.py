@@ -72,7 +72,7 @@ def banner(place: DatabasePlace, *, practice: bool) -> str:
 def head(snapshot: Snapshot, labels: dict[str, str], *, stale: bool = False) -> str:
     """Return the phases, what comes next, and how far a backfill is."""
     status = snapshot.status
-    when, verb, where = next_step(status.phase, status.target)
+    when, verb, where = next_step(status.phase, status.target, status.notes)
     then = where.command(verb) if status.phase is Phase.REVERSED else labels[verb]
     if (running := _running(snapshot.runs)) is not None and status.operator is not None:
         when, then = "Under way", running.phase

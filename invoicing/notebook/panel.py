@@ -24,6 +24,7 @@ from invoicing.notebook.speed import SpeedControls
 from invoicing.toolkit.rename import Phase
 from invoicing.toolkit.rename.consequences import consequences, dropped
 from invoicing.toolkit.rename.facts import size
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -390,5 +391,5 @@ class RenamePanel:
 
     def _filled(self, report: BackfillReport) -> str:
         if report.completed:
-            return f"{report.rows_updated:,} rows filled in {report.seconds:,.1f} s"
+            return f"{plural(report.rows_updated, 'row')} filled in {report.seconds:,.1f} s"
         return "Stopped between two batches; it continues from here"

@@ -9,7 +9,7 @@ import ipywidgets
 
 from invoicing.notebook.callbacks import Callbacks
 from invoicing.services import count_accounts, list_accounts
-from invoicing.visible import visible
+from invoicing.visible import plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,4 +94,4 @@ def advice(shown: int, total: int) -> str:
 def account_label(account: AccountSummary, *, alone: bool) -> str:
     """Return what tells an account apart in the list; of two with one name, the id too."""
     name = visible(account.name) if alone else f"{visible(account.name)}, {account.id}"
-    return f"{name} ({account.invoices:,} invoices)"
+    return f"{name} ({plural(account.invoices, 'invoice')})"

@@ -20,7 +20,7 @@ from invoicing.notebook.pictures import (
 )
 from invoicing.schemas.portfolio import AgeBucket
 from invoicing.services import every_month
-from invoicing.visible import visible
+from invoicing.visible import plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +137,7 @@ def _bars(
     axes.bar_label(bars, [f"{row.invoices:,}" for row in rows], padding=2)
     for bar, row, name in zip(bars, rows, names, strict=True):
         money = format_money(row.amount_cents, row.currency)
-        picture.describe(bar, f"{name}: {money}, {row.invoices:,} invoices")
+        picture.describe(bar, f"{name}: {money}, {plural(row.invoices, 'invoice')}")
     axes.margins(y=0.15)
 
 

@@ -141,6 +141,8 @@ class LoadReport(BaseModel):
     Attributes:
         loaded: whether the database was changed as the files say.
         dry_run: whether only the checks were asked for; the counts are then what would be.
+        rows, rejected: all rows of the files, and the bad ones among them, each once: a row that
+            is read as several kinds counts for each of them in `files`.
         reasons: how many times each rule was broken.
         first_rejected: the first bad rows, in the order of the files.
         rejects: the file that has all of them, if one was written.
@@ -154,6 +156,8 @@ class LoadReport(BaseModel):
     loaded: bool
     dry_run: bool
     files: list[FileReport]
+    rows: int
+    rejected: int
     reasons: dict[str, int]
     first_rejected: list[RejectedRow]
     rejects: Path | None
@@ -161,11 +165,6 @@ class LoadReport(BaseModel):
     notes: list[str] = []
     sums: list[MonthSum] = []
     first_rows: dict[str, list[dict[str, Any]]] = {}
-
-    @property
-    def rows(self) -> int:
-        """All rows read."""
-        return sum(file.rows for file in self.files)
 
     @property
     def written(self) -> int:
@@ -176,11 +175,6 @@ class LoadReport(BaseModel):
     def unchanged(self) -> int:
         """All rows that the database held already, just so."""
         return sum(file.unchanged for file in self.files)
-
-    @property
-    def rejected(self) -> int:
-        """All bad rows."""
-        return sum(file.rejected for file in self.files)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""

@@ -58,7 +58,7 @@ def test_what_is_not_as_it_should_be_names_the_command(
     health, fact, command = found["migrations"]
     assert (health, command) == ("look", "invoicing db upgrade")
     assert fact.startswith("none, the newest is ")
-    assert found["rules"] == ("look", "1 findings in 1 files", "invoicing policy check")
+    assert found["rules"] == ("look", "1 finding in 1 file", "invoicing policy check")
 
 
 def test_a_database_that_is_not_there_ends_with_1_and_shows_no_password(tmp_path: Path) -> None:

@@ -37,6 +37,6 @@ def test_the_roll_up_from_build_to_drop(migrated_database_url: URL) -> None:
     wrong = invoicing("portfolio", "check")
     assert wrong.returncode == 1
     assert "invoice_day_total" in wrong.stdout
-    assert "1 rows of totals are not" in wrong.stdout
+    assert "1 row of totals is not" in wrong.stdout
     assert invoicing("portfolio", "drop").returncode == 0
     assert "no: it has not been built" in invoicing("portfolio", "status").stdout

@@ -213,6 +213,9 @@ async def test_a_bad_line_rejects_its_whole_invoice_and_the_corrected_rejects_lo
     assert await rows(database, "SELECT amount_cents FROM invoice") == [(700,)]
     bad = list(csv.DictReader(rejects.read_text().splitlines()))
     assert [record["line"] for record in bad] == ["2", "3", "5", "6"]
+    # Each once, though a row is read as an account, an invoice and a line.
+    assert (report.rejected, refused.value.rejected) == (4, 4)
+    assert report.rows == (EXPORT + row).count("\n")
     rejects.write_text(rejects.read_text().replace(f"{row},", "1,Acme,2026-01-01,EUR,1.00,"))
     await load_files(database, mapping=mapping, files=[rejects])
     assert await rows(database, "SELECT amount_cents FROM invoice ORDER BY 1") == [(700,), (1850,)]

@@ -248,7 +248,7 @@ def test_two_processes_say_the_same_as_one(tmp_path: Path) -> None:
 
 def test_assert_clean_lists_what_it_found(tmp_path: Path) -> None:
     write(tmp_path, BROKEN)
-    with pytest.raises(AssertionError, match=r"1 findings:\napp/models.py:4:22"):
+    with pytest.raises(AssertionError, match=r"1 finding:\napp/models.py:4:22"):
         assert_clean(tmp_path)
 
 

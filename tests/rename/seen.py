@@ -84,10 +84,21 @@ SEEN = (
         },
     )
     | seen(
-        ("before-trigger-function", "trigger-function"),
+        ("before-trigger-function", "function-rewrite"),
         (REFUSED, REFUSED),
         {
             "before trigger, in another case": before("NEW.title := New.AMT; RETURN NEW;"),
+        },
+    )
+    | seen(
+        ("trigger-function", "function-rewrite"),
+        (LATER, REFUSED),
+        {
+            "constraint trigger": (
+                trigger_function("IF new.\"amt\" < 0 THEN RAISE 'no'; END IF; RETURN NULL;")
+                + "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION f()"
+            ),
         },
     )
     | seen(
@@ -99,11 +110,6 @@ SEEN = (
             ),
             "after trigger, as a JSON key": (
                 after("INSERT INTO audit (data) VALUES (to_jsonb(NEW)->'amt'); RETURN NULL;")
-            ),
-            "constraint trigger": (
-                trigger_function("IF new.\"amt\" < 0 THEN RAISE 'no'; END IF; RETURN NULL;")
-                + "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED"
-                " FOR EACH ROW EXECUTE FUNCTION f()"
             ),
             "transition table": for_statement("PERFORM sum(amt) FROM new_rows; RETURN NULL;"),
             "transition table by an alias": (

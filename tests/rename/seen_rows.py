@@ -160,7 +160,7 @@ SEEN_ROWS = (
     )
     | seen(
         "rule",
-        (REFUSED, REFUSED),
+        (REFUSED, "carried"),
         {
             "rule that copies the column": (
                 "CREATE RULE r AS ON UPDATE TO item DO ALSO INSERT INTO payment (id, amt)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from invoicing.toolkit.rename.dependents.rewriting import proven
 from invoicing.toolkit.rename.dependents.text import Body, Result, SoughtNames, read_body
 
 ROW = {"rows": frozenset({"new", "old"}), "is_trigger": True}
@@ -129,6 +130,31 @@ def test_rows_of_a_transition_table_are_the_tables() -> None:
     assert copied(body, names(**NEW_ROWS)) == [(1, False)]
     body = read_body("INSERT INTO h (d) SELECT to_jsonb(n.*) FROM new_rows n", "plpgsql")
     assert copied(body, names(**NEW_ROWS)) == []
+
+
+REPLACED = {
+    "NEW.amt := 1; RETURN NEW": 'NEW."cents" := 1; RETURN NEW',
+    "-- NEW.amt\nIF new . AMT IS NULL OR (OLD.amt) > 1": (
+        '-- NEW.amt\nIF new . "cents" IS NULL OR (OLD."cents") > 1'
+    ),
+    'INSERT INTO h (amt) VALUES (NEW."amt")': 'INSERT INTO h (amt) VALUES (NEW."cents")',
+    "NEW.id := 1": None,
+    'NEW."AMT" := 1': None,
+    "NEW.amt := to_jsonb(NEW) ->> 'amt'": None,
+    "EXECUTE 'SELECT ($1).amt' INTO x USING NEW; NEW.amt := x": None,
+    "r := NEW; x := r.amt; NEW.amt := 1": None,
+    "DECLARE new payment; BEGIN NEW.amt := 1": None,
+    "SELECT NEW.amt FROM payment AS new JOIN x ON true": None,
+    "UPDATE payment SET x = 1 RETURNING old.amt INTO NEW.amt": None,
+    "DECLARE n ALIAS FOR NEW; BEGIN n.amt := NEW.amt": None,
+    "x := s.new.amt; y := NEW.amt.z": None,
+    "SELECT amt INTO x FROM item; NEW.amt := x": None,
+}
+
+
+@pytest.mark.parametrize(("body", "text"), REPLACED.items())
+def test_a_name_is_replaced_where_every_use_is_proven(body: str, text: str | None) -> None:
+    assert proven(body, names(**ROW), "cents") == text
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,14 @@ from tests.rename.state import gate_opens
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+UNUSED = "unused-accept"
+
 
 async def test_an_old_style_write_closes_the_gate_until_it_was_quiet_again(url: URL) -> None:
     async with verified_rename(url) as rename:
         assert await objections(rename) == {}
         await execute(url, "UPDATE bill SET amt = 7 WHERE id = 1")
-        assert "1 writes named the old column" in (await objections(rename))["old-writes"]
+        assert "1 write named the old column" in (await objections(rename))["old-writes"]
         with pytest.raises(ContractRefusedError):
             await execute(url, "INSERT INTO bill (id, amt) VALUES (2001, 7)")
             await rename.contract(confirm=CONFIRM)
@@ -222,7 +224,7 @@ async def test_old_writes_are_accepted_and_the_record_says_by_whom(url: URL) -> 
         assert report.open
         assert [finding.name for finding in report.accepted] == ["old-writes"]
         (line,) = (await rename.status()).accepted
-        assert "1 writes named the old column" in line
+        assert "1 write named the old column" in line
         assert " as postgres, " in line
         await execute(url, "UPDATE bill SET amt = amt")
         await accepting.contract(confirm=CONFIRM)
@@ -247,6 +249,19 @@ async def test_accepting_what_does_not_exist_is_an_error_that_lists_what_does(ur
             with pytest.raises(UsageError, match="there is no such finding"):
                 await rename.gate()
                 pytest.fail(accepted)
+
+
+async def test_a_kind_of_which_there_is_nothing_is_said_to_accept_nothing(url: URL) -> None:
+    kinds = {"domain", "update-trigger", "old-writes", "running"}
+    async with renaming(url, accept=frozenset(kinds)) as rename:
+        plan = [each.subject for each in (await rename.plan()).findings if each.slug == UNUSED]
+        assert plan == ["--accept domain", "--accept update-trigger"]
+        assert [note.partition(":")[0] for note in await rename.expand()] == plan
+        await verified(rename)
+        await rename.gate()
+        await execute(url, "UPDATE bill SET amt = amt")
+        noted = [each.subject for each in (await rename.gate()).unseen if each.slug == UNUSED]
+        assert noted == ["--accept running"]
 
 
 async def test_what_would_lose_values_is_never_accepted(url: URL) -> None:

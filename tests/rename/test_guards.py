@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from invoicing.toolkit.rename.facts import next_command
 from tests.conftest import execute
 from tests.rename.bills import CONFIRM, make_bills, renaming, verified, verified_rename
 
@@ -30,9 +31,11 @@ async def test_what_no_longer_keeps_the_columns_equal_is_named_until_it_is_put_b
         await verified(rename)
         assert (await rename.status()).notes == []
         await execute(empty_database_url, *statement.split(";"))
-        notes = (await rename.status()).notes
+        status = await rename.status()
+        notes, run = status.notes, rename.target.command("expand")
         assert notes
-        assert all(rename.target.command("expand") in note for note in notes)
+        assert all(run in note for note in notes)
+        assert run in next_command(status.phase, rename.target, rename.options, notes)
         if "TRIGGER" in statement:
             report = await rename.verify()
             assert not report.ok

@@ -105,7 +105,8 @@ async def test_a_published_table_whose_rows_cannot_be_updated_is_refused(url: UR
     async with renaming(url, accept=frozenset({"publication"})) as rename:
         (refusal,) = (await rename.plan()).refusals
         assert refusal.slug == "no-replica-identity"
-        await execute(url, "ALTER TABLE bill REPLICA IDENTITY FULL")
+        (statement,) = re.findall(r"Run: (.+?)\.(?: |$)", refusal.message)
+        await execute(url, statement)
         await verified(rename)
 
 

@@ -133,7 +133,7 @@ async def assert_refused_until_corrected(url: URL, change: str) -> None:
     async with renaming(url) as rename:
         (refusal,) = (await rename.plan()).refusals
         assert refusal.slug == "not-valid"
-        assert "and 1 rows violate it" in refusal.message
+        assert "and 1 row violates it" in refusal.message
         assert "VALIDATE CONSTRAINT noted" in refusal.message
         await execute(url, "UPDATE bill SET note = 'x' WHERE id = 7")
         await verified(rename)

@@ -279,6 +279,13 @@ async def test_limits_on_sessions_and_transactions_do_not_end_the_operator(
     assert (await slow.backfill()).completed
 
 
+async def test_limits_that_no_statement_can_meet_end_no_phase_either(url: URL) -> None:
+    short = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+    options = " ".join(f"-c {name}=1ms" for name in short)
+    async with renaming(url.update_query_dict({"options": options})) as rename:
+        await verified(rename)
+
+
 async def test_a_prepared_transaction_that_was_forgotten_is_named(own_server: Server) -> None:
     url = await own_sample_before(own_server, INVOICES)
     gid = f"left {url.database}"

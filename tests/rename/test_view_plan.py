@@ -26,12 +26,16 @@ async def slugs(rename: Rename) -> set[str]:
 
 
 REFUSED = {
-    "rule": "CREATE RULE again AS ON INSERT TO bill DO ALSO NOTIFY bill",
+    "rule": "ALTER TABLE bill ALTER amt SET DEFAULT 5; CREATE RULE again AS ON UPDATE TO bill"
+    " WHERE NEW.amt < 0 DO INSTEAD NOTHING",
     "domain-default": "CREATE DOMAIN cents AS bigint DEFAULT 5;"
     " ALTER TABLE bill ALTER amt TYPE cents",
     "null-default": "ALTER TABLE bill ALTER amt SET DEFAULT 5, ALTER amt DROP NOT NULL;"
     " CREATE FUNCTION resets() RETURNS void LANGUAGE sql AS 'UPDATE public.bill SET amt=DEFAULT'",
     "trigger-function": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+    " IF to_jsonb(NEW) ->> ''amt'' IS NULL THEN RAISE ''no''; END IF; RETURN NEW; END';"
+    " CREATE TRIGGER checks BEFORE INSERT ON bill FOR EACH ROW EXECUTE FUNCTION f()",
+    "function-rewrite": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
     " IF NEW.amt < 1 THEN NEW.note := 1; END IF; RETURN NEW; END';"
     " CREATE TRIGGER checks BEFORE INSERT ON bill FOR EACH ROW EXECUTE FUNCTION f()",
     "table-name": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''%'',"

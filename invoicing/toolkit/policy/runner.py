@@ -18,6 +18,7 @@ from invoicing.toolkit.policy.files import context, find_files, forget_folders, 
 from invoicing.toolkit.policy.reading import Files
 from invoicing.toolkit.policy.registry import RuleFacts, rule_facts
 from invoicing.toolkit.policy.settings import PolicySettings, read_settings
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -206,4 +207,4 @@ def assert_clean(*paths: Path | str, strict: bool = False) -> None:
     report = check([Path(path) for path in paths], strict=strict)
     lines = [*map(str, report.findings), *map(str, report.problems)]
     if lines:
-        raise AssertionError("\n".join([f"{len(lines)} findings:", *lines]))
+        raise AssertionError("\n".join([f"{plural(len(lines), 'finding')}:", *lines]))

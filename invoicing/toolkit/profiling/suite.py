@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from invoicing.toolkit.profiling.baseline import Baseline, BaselineEntry, entry_of, write_baseline
 from invoicing.toolkit.profiling.errors import WastefulQueriesError
-from invoicing.toolkit.profiling.findings.finding import plural
 from invoicing.toolkit.profiling.findings.registry import SLUGS
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 from invoicing.toolkit.profiling.settings import ProfileSettings, read_settings
 from invoicing.toolkit.profiling.tables import lines_of
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.tables import Grid, TableColumn
-from invoicing.toolkit.profiling.findings.finding import plural
-from invoicing.visible import escape, visible
+from invoicing.visible import escape, plural, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,8 @@ VIEW = frozenset(
 )
 # Of the gate, beside what depends on the column.
 GATE = frozenset({"old-writes", "running", "statement", "subscription", "lossy"})
-_KINDS = GATE | PLAN | VIEW | slugs()
+OF_PLAN = PLAN | VIEW | slugs()
+_KINDS = GATE | OF_PLAN
 NEVER = frozenset({"phase", "rows", "triggers", "unfinished", "view-missing", "on-the-view"})
 
 
@@ -105,6 +106,27 @@ def check_plan(accept: Collection[str], findings: Collection[PlanFinding]) -> No
         if finding.verdict == "refused" and not finding.name and name in accept:
             message = f"cannot accept {name!r}: {finding.message}. Nothing was changed"
             raise UsageError(message)
+
+
+def unused(
+    accept: Collection[str], findings: Iterable[PlanFinding], among: Collection[str]
+) -> list[PlanFinding]:
+    """Return a note for each kind that is accepted, and of which there is no finding.
+
+    It is no error: the same options may go to several databases, and to other phases.
+
+    Args:
+        accept: what is accepted.
+        findings: what there is.
+        among: the kinds that could have been found here.
+    """
+    found = {finding.slug for finding in findings}
+    message = "nothing was accepted by it: there is no finding of this kind here"
+    return [
+        PlanFinding("unused-accept", f"--accept {kind}", "noted", message)
+        for kind in sorted(set(accept) & set(among))
+        if kind not in found
+    ]
 
 
 def check_kinds(accept: Collection[str]) -> None:

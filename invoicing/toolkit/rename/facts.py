@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.model import Phase
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoicing.toolkit.rename.model import Options, Status, Target
 
 _FOUR_DIGITS = 9_999
@@ -27,6 +30,8 @@ _NEXT_OF_TYPE = {
     Phase.VERIFIED: ("Next", "contract"),
     Phase.CONTRACTED: ("{old} has its new type. To see it", "status"),
 }
+# What a note says to run, the mildest first.
+_REPAIRS = ("expand", "contract", "rollback")
 
 
 def status_facts(status: Status) -> list[tuple[str, str]]:
@@ -51,7 +56,7 @@ def status_facts(status: Status) -> list[tuple[str, str]]:
         ("replica lag", "no replica" if status.lag is None else f"{status.lag:,.1f} s"),
     ]
     if status.lock_waits:
-        facts.append(("waiting for a lock", f"{status.lock_waits:,} sessions"))
+        facts.append(("waiting for a lock", plural(status.lock_waits, "session")))
     facts.append(("lock holder", lock_holder(status)))
     if status.live:
         facts.append(("backfill", status.live))
@@ -82,16 +87,22 @@ def old_writes(status: Status) -> str:
     return seen if still is None else f"{seen}, and none for {duration(still)}"
 
 
-def next_step(phase: Phase, target: Target) -> tuple[str, str, Target]:
-    """Return when the next step comes, its command's verb, and for which way it is."""
+def next_step(phase: Phase, target: Target, notes: Sequence[str] = ()) -> tuple[str, str, Target]:
+    """Return when the next step comes, its command's verb, and for which way it is.
+
+    What `notes` say to run comes before what the phase does.
+    """
+    for verb in _REPAIRS:
+        if any(target.command(verb) in note for note in notes):
+            return "First, as the note says", verb, target
     when, verb = (_NEXT | _NEXT_OF_TYPE if target.keeps_name else _NEXT)[phase]
     where = target.reversed() if phase is Phase.REVERSED else target
     return when.format(table=target.table, old=target.old, new=target.new), verb, where
 
 
-def next_command(phase: Phase, target: Target, options: Options) -> str:
+def next_command(phase: Phase, target: Target, options: Options, notes: Sequence[str] = ()) -> str:
     """Return what to run after a phase."""
-    when, verb, where = next_step(phase, target)
+    when, verb, where = next_step(phase, target, notes)
     return f"{when}: {where.command(verb, options)}"
 
 

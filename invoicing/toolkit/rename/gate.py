@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from invoicing.toolkit.rename import state
-from invoicing.toolkit.rename.acceptance import check, check_kinds, objection, split
+from invoicing.toolkit.rename.acceptance import GATE, check, check_kinds, objection, split, unused
 from invoicing.toolkit.rename.dependents import find_dependents, judge
 from invoicing.toolkit.rename.dependents.kind import TREE
 from invoicing.toolkit.rename.model import GateReport, Phase, PlanFinding
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.workload.workload import Workload, shown, statistics_view
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.session import RenameSession
@@ -87,6 +88,7 @@ async def ask_gate(session: RenameSession, strategy: RenameStrategy) -> GateRepo
         let_through += more
     if not objections:
         _keep_record(session, let_through)
+    noted = [*noted, *unused(accept, [*objections, *let_through], GATE)]
     return GateReport(objections, [*noted, *await _blind_spots(session)], let_through)
 
 
@@ -199,8 +201,8 @@ def _used(before: dict[str, Any], seen: dict[str, Any]) -> list[PlanFinding]:
     writes = seen["writes"] - before["writes"]
     if writes:
         message = (
-            f"{writes:,} writes named the old column in the last {ago:,.0f} s: old code still "
-            "runs. Stop it first"
+            f"{plural(writes, 'write')} named the old column in the last {ago:,.0f} s: old code "
+            "still runs. Stop it first"
         )
         found.append(_old_writes(message))
     for number, (calls, query) in seen["statements"].items():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from invoicing.toolkit.rename.acceptance import OF_PLAN, unused
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from invoicing.toolkit.rename.model import Plan, PlanFinding
 from invoicing.toolkit.rename.preflight.checks import measure
@@ -84,6 +85,7 @@ async def _make_plan(context: RenameContext, *, compare: bool) -> Plan:
     findings = _with_alternatives(chosen, plans)
     if converted:
         findings = [replace(found, message=_VIEW.sub("", found.message)) for found in findings]
+    findings += unused(context.options.accept, findings, OF_PLAN)
     findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
     sizes = await measure(context)
     return Plan(

@@ -97,8 +97,8 @@ class Rename:
             check_plan(self.options.accept, plan.findings)
             return plan
 
-    async def expand(self) -> None:
-        """Add the column and the triggers that keep both equal; when it is done, only repair them.
+    async def expand(self) -> list[str]:
+        """Add the column and its triggers, or repair them; return what was accepted for nothing.
 
         Raises:
             RenameRefusedError: the plan refuses it.
@@ -113,13 +113,14 @@ class Rename:
             strategy = await self._strategy(session, "expand")
             if phase not in {*_BEFORE_EXPAND, Phase.CONTRACTED}:
                 await strategy.repair(bound)
-                return
+                return []
             check_plan(self.options.accept, plan.findings)
             if plan.refusals:
                 raise RenameRefusedError(
                     self.target, plan.refusals, self.target.command("plan", self.options)
                 )
             await strategy.expand(bound)
+            return [str(found) for found in plan.findings if found.slug == "unused-accept"]
 
     async def backfill(
         self,

@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 _OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
 # What a person may accept without any other change, as long as no client does what it names.
-_ACCEPTED = frozenset({"domain", "null-default", "published-state"})
+_ACCEPTED = frozenset(
+    {"domain", "function-rewrite", "inheritance", "null-default", "published-state", "row-type"}
+)
+# What the expand replaces where that is accepted, or refuses.
+_REPLACED = ("function of a trigger,", "function of a trigger after")
 _OURS = ("--exclude-schema=invoicing_rename",)
 
 
@@ -85,7 +89,7 @@ class Judge:
         self.case, self.ours, self.twin, self.tally = case, ours, twin, tally
         self._column = case.old
         self._twins = case.old
-        self._view_stands = self._in_place = False
+        self._view_stands = self._in_place = self._replaced = False
 
     async def judge(self) -> None:
         """Walk the whole way.
@@ -146,7 +150,8 @@ class Judge:
         if refused != bool(plan.refusals):
             raise DifferenceError("refusal", "the expand refuses other than its plan")
         self._count(plan)
-        self._in_place = any(finding.slug == "in-place" for finding in plan.findings)
+        slugs = {finding.slug for finding in plan.findings}
+        self._in_place, self._replaced = "in-place" in slugs, "function-rewrite" in slugs
         return not refused
 
     def _count(self, plan: Plan) -> None:
@@ -203,7 +208,7 @@ class Judge:
         await rename_names(self.twin, self.case, self.case.old, self.case.new)
         wanted = await self.twin.dump(*_OURS)
         for part in self.case.parts:
-            if part.is_text:
+            if part.is_text and not (self._replaced and part.kind.startswith(_REPLACED)):
                 await self.ours.make(self.case, part, self.case.new)
         # Behind a view, what PostgreSQL knows follows the column by itself.
         if self.case.strategy != "view":

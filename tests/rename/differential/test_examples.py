@@ -109,6 +109,15 @@ _DEFAULTS = tuple(
         ),
         "UPDATE @t SET @c = (( default )) WHERE id = 1",
         "UPDATE @t SET note = E'it\\'s, amt = default, cents = default', @c = NULL WHERE id = 3",
+        "UPDATE @t SET note = $q$, amt = default, cents = default$q$, @c = NULL WHERE id = 4",
+        (
+            "WITH q AS (UPDATE @s.other SET amt = DEFAULT, cents = DEFAULT RETURNING 1)"
+            " UPDATE @t SET @c = NULL WHERE id = 3"
+        ),
+        (
+            "WITH q AS (UPDATE @s.other SET amt = NULL, cents = NULL RETURNING 1)"
+            " UPDATE @t AS x SET @c = DEFAULT WHERE id = 3"
+        ),
         "SELECT @s.reset(2)",
     )
     for work in statement(sql, by)
@@ -123,10 +132,58 @@ def _with_default(default: str, *more: str, table: str = TABLE, ending: str = "c
     """Return a table behind a view, with work that asks for the column's default."""
     made = table.replace("bigint", f"bigint DEFAULT {default}")
     part = "CREATE TABLE @s.low PARTITION OF @t DEFAULT" if "PARTITION" in table else "SELECT 1"
-    work = dict.fromkeys(("expand", "backfill"), _DEFAULTS) | {"before": _DEFAULTS[:8]}
-    case = example(made, part, ROWS, *more, strategy="view", ending=ending, work=work)
+    work = dict.fromkeys(("expand", "backfill"), _DEFAULTS) | {"before": _DEFAULTS[:11]}
+    other = ("CREATE TABLE @s.other AS SELECT 1 AS amt, 2 AS cents",)
+    case = example(made, part, ROWS, *more, strategy="view", ending=ending, work=work, before=other)
     text = Part("function", (_RESET.replace("CREATE", "CREATE OR REPLACE", 1),), is_text=True)
     return replace(case, parts=(*case.parts, text))
+
+
+_KEPT = (
+    "CREATE OR REPLACE FUNCTION @s.keeps() RETURNS trigger LANGUAGE plpgsql SET search_path = ''"
+    " AS $$ BEGIN /* NEW.amt */ IF TG_OP = 'INSERT' AND new.@c IS NULL THEN NEW.@c := 9; END IF;"
+    " NEW.note := concat(NEW.note, NEW.@c, '$function$'); RETURN NEW; END $$"
+)
+
+
+def _behind_a_view(ending: str) -> Case:
+    """Return a table with rules, and a trigger whose function names the column as NEW's."""
+    rules = tuple(
+        f"CREATE RULE r{number} AS ON {rule}"
+        for number, rule in enumerate(
+            (
+                "INSERT TO @t DO ALSO INSERT INTO @s.log VALUES ('+' || NEW.@c)",
+                "UPDATE TO @t WHERE NEW.@c > 5 DO ALSO INSERT INTO @s.log VALUES (OLD.@c)",
+                "UPDATE TO @t WHERE NEW.@c = 0 DO INSTEAD NOTHING",
+                "DELETE TO @t DO INSTEAD UPDATE @t SET note = 'gone' WHERE @c = OLD.@c",
+            )
+        )
+    )
+    trigger = "CREATE TRIGGER keeps BEFORE INSERT OR UPDATE OF @c ON @t FOR EACH ROW"
+    writes = tuple(
+        work
+        for by in ("old", "new")
+        for sql in (
+            "INSERT INTO @t (id, @c) VALUES (60, 6), (61, DEFAULT) RETURNING id, @c",
+            "UPDATE @t SET @c = @c - 1 WHERE id < 8 RETURNING @c",
+            "DELETE FROM @t WHERE @c = 4",
+            "INSERT INTO @t (id, @c) VALUES (1, 6) ON CONFLICT (id) DO NOTHING",
+            "DELETE FROM @t WHERE id > 50 RETURNING @c",
+        )
+        for work in statement(sql, by)
+    )
+    case = example(
+        TABLE,
+        ROWS,
+        *rules,
+        strategy="view",
+        ending=ending,
+        before=("CREATE TABLE @s.log (what text)",),
+        work={"before": writes[:5], "expand": writes, "verify": writes, "contract": writes[5:]},
+    )
+    kept = Part("function of a trigger, that is replaced", (_KEPT,), is_text=True)
+    made = Part("trigger", (f"{trigger} EXECUTE FUNCTION @s.keeps()",))
+    return replace(case, parts=(*case.parts, kept, made))
 
 
 # Each was refused by the plan.
@@ -150,6 +207,8 @@ CARRIED: dict[str, Case] = {
         'CREATE TRIGGER "zzz 5" BEFORE INSERT OR UPDATE ON @t FOR EACH ROW'
         " EXECUTE FUNCTION @s.zeroes()",
     ),
+    "rules and a trigger's function behind a view": _behind_a_view("contract"),
+    "rules and a trigger's function behind a view, rolled back": _behind_a_view("verify"),
     "a default behind a view": _with_default("5"),
     "a default behind a view, rolled back": _with_default("5", ending="backfill"),
     # In SQL its quotes are twice there, and no statement seemed to name it: NULL was written.

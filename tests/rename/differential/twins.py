@@ -165,9 +165,8 @@ class Side:
 
 
 async def rename_plainly(side: Side, case: Case, old: str, new: str) -> None:
-    """Rename the twin's column, and what the documentation says is renamed with it."""
+    """Rename the twin's column, and what its owner changes with it."""
     await side.admin.execute(case.sql(f"ALTER TABLE @t RENAME COLUMN {quote(old)} TO {quote(new)}"))
-    await rename_names(side, case, old, new)
     for part in case.parts:
         if part.is_text:
             await side.make(case, part, new)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.visible import plural
+
 if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.bulk_fix import BulkFix
     from invoicing.toolkit.profiling.findings.fix import Fix, JoinFix
@@ -99,8 +101,3 @@ def together(findings: list[Finding]) -> Finding:
         statements=tuple(sorted({number for finding in findings for number in finding.statements})),
         count=sum(finding.count for finding in findings),
     )
-
-
-def plural(number: int, noun: str) -> str:
-    """Return so many of a thing."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

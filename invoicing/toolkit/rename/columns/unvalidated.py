@@ -11,6 +11,7 @@ import asyncpg
 
 from invoicing.toolkit.rename.model import PlanFinding
 from invoicing.toolkit.rename.names import quote
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
@@ -68,5 +69,6 @@ async def _violations(connection: Connection, violated: str) -> str | None:
         return f"{_PATIENCE} s are not enough to see whether rows violate it"
     except asyncpg.PostgresError as error:
         return f"it cannot be evaluated for every row ({error})"
-    more = " or more" if rows == _ROWS else ""
-    return f"{rows:,}{more} rows violate it" if rows else None
+    if rows == _ROWS:
+        return f"{rows:,} or more rows violate it"
+    return f"{plural(rows, 'row')} violate{'s' if rows == 1 else ''} it" if rows else None

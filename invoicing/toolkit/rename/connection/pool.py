@@ -95,6 +95,11 @@ _PIN = """
 SELECT set_config(s.name, v.value, $3) FROM unnest($1::text[], $2::text[]) AS v (name, value)
 JOIN pg_settings AS s ON s.name = v.name WHERE s.setting <> v.value
 """
+# From before the first statement: SQLAlchemy looks around in each new connection.
+# Without what not every server knows.
+_AT_ONCE = {
+    name: "0" for name in _PINNED if name.endswith("timeout") and name != "transaction_timeout"
+}
 # What a client's names mean: kept for the name of the table, and for what runs code of theirs.
 _KEEP = "SELECT pg_catalog.set_config('invoicing.schemas', $1, $2)"
 _CLIENT_PATH = """
@@ -138,6 +143,7 @@ async def connected(database: Database, connections: int) -> AsyncIterator[Pool]
         update={"application_name": APPLICATION, "pool_size": connections, "lock_timeout": 0.0}
     )
     async with database.with_settings(own) as private:
+        private.pinned = _AT_ONCE
         connects_patiently(private.engine)
         yield Pool(private)
 

@@ -7,7 +7,11 @@ from invoicing.toolkit.rename.dependents.kind import FOLLOWS, Kind, Reaction
 KINDS = (
     Kind(
         "partition-key",
-        Reaction("refused", "{old} decides in which partition a row is. Use --strategy view"),
+        Reaction(
+            "refused",
+            "{old} decides in which partition a row is, before any trigger runs: a row that is "
+            "written by {new} alone would have no partition. Use --strategy view",
+        ),
         FOLLOWS,
         """
         SELECT k.partrelid::regclass::text, 'pg_class', k.partrelid

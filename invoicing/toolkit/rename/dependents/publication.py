@@ -63,7 +63,7 @@ WHERE (tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
     WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid))
 """
 _NO_IDENTITY = """
-SELECT DISTINCT format('%s in %I', c.oid::regclass, t.pubname), 'pg_class', c.oid
+SELECT DISTINCT c.oid::regclass::text, 'pg_class', c.oid
 FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid AND c.relkind = 'r'
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname
@@ -137,7 +137,7 @@ KINDS = (
         Reaction(
             "refused",
             "is published without a replica identity, so that no row of it can be updated, nor "
-            "filled. Run: ALTER TABLE ... REPLICA IDENTITY FULL",
+            "filled. Run: ALTER TABLE {subject} REPLICA IDENTITY FULL. Or use --strategy view",
         ),
         NOTHING,
         _NO_IDENTITY,

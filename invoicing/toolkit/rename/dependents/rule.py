@@ -10,22 +10,39 @@ _RULES = """
         r.ev_class IN (SELECT relid FROM tree) AS on_table,
         EXISTS (SELECT FROM hanging AS h WHERE h.classid = 'pg_rewrite'::regclass
             AND h.objid = r.oid) OR concat(r.ev_action, r.ev_qual) ~ (
-            SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' FROM row_type) AS names_it
+            SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' FROM row_type) AS names_it,
+        r.ev_type = '2' AND EXISTS (SELECT FROM tree JOIN pg_catalog.pg_attrdef AS d
+            ON d.adrelid = tree.relid AND d.adnum = tree.attnum) AS asks_default
     FROM pg_catalog.pg_rewrite AS r WHERE r.rulename <> '_RETURN'
 )
 SELECT subject, 'pg_rewrite', oid FROM rule WHERE
 """
-_VIEW = Reaction("refused", "rules and views do not mix well. Drop it first", at_gate=False)
+# A statement on the view is rewritten for the table behind it, and then by that one's rules.
+_VIEW = Reaction("carried", "goes on for what is written to the view, and follows the column")
+_TOO_EARLY = Reaction(
+    "refused",
+    "it is run before the two columns are made equal, and would write the wrong value. Drop it, or "
+    "replace it with a trigger, first. Or use --strategy view",
+)
 KINDS = (
     Kind(
         "rule",
+        _TOO_EARLY,
+        _VIEW,
+        _RULES + "on_table AND names_it AND NOT asks_default",
+        same_name=BLOCKS,
+    ),
+    Kind(
+        "rule",
+        _TOO_EARLY,
         Reaction(
             "refused",
-            "it is run before the two columns are made equal, and would write the wrong value. "
-            "Drop it, or replace it with a trigger, first",
+            "UPDATE ... SET {old} = DEFAULT would be NULL for it while the view stands: a trigger "
+            "gives the row its default, after the rule. If no code does that: --accept rule",
+            acceptable=True,
+            at_gate=False,
         ),
-        _VIEW,
-        _RULES + "on_table AND names_it",
+        _RULES + "on_table AND names_it AND asks_default",
         same_name=BLOCKS,
     ),
     Kind(

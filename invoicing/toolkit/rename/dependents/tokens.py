@@ -92,6 +92,30 @@ def cut(text: str, line: int, *, in_literal: bool) -> Iterator[Token]:
             yield Token(raw.lower() if is_name else raw, raw, line, is_name, in_literal)
 
 
+class PlacedToken(NamedTuple):
+    """A word, a literal or a mark of a text, and where it stands; `text` is empty for a literal."""
+
+    text: str
+    start: int
+    end: int
+
+
+def placed(text: str) -> Iterator[PlacedToken]:
+    """Yield the tokens of a text itself, without those in its literals and comments."""
+    end = 0
+    while match := _TOKEN.search(text, end):
+        start, end = match.span()
+        kind, raw = match.lastgroup, match[0]
+        if kind == "comment":
+            end = _end_of_comment(text, start, end)
+        elif kind == "quoted":
+            yield PlacedToken(raw[1:-1].replace('""', '"'), start, end)
+        elif kind in {"word", "mark", "number"}:
+            yield PlacedToken(raw.lower(), start, end)
+        else:
+            yield PlacedToken("", start, end)
+
+
 def windows(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token, Token, Token]]:
     """Yield each token with the token before it and the two after it."""
     nothing = Token("", "", 0, is_name=False, in_literal=False)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, lines
+from invoicing.toolkit.rename.dependents.rewriting import find_rewrites
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.dependents.kind import FoundDependents, Scope
@@ -20,6 +21,14 @@ async def _naming(scope: Scope, *, before: bool) -> FoundDependents:
             if named:
                 found.append((function.subject, "pg_proc", function.oid, lines(named)))
     return found
+
+
+async def _replaceable(scope: Scope, *, replaceable: bool) -> FoundDependents:
+    """Return the functions in which the name can be replaced, or the others."""
+    rewrites = await find_rewrites(scope, scope.target.old, scope.target.new)
+    oids = {rewrite.oid for rewrite in rewrites}
+    found = [row for before in (True, False) for row in await _naming(scope, before=before)]
+    return [row for row in found if (row[2] in oids) is replaceable]
 
 
 async def _whole(scope: Scope) -> FoundDependents:
@@ -46,6 +55,15 @@ _NO_SUCH = Reaction(
     acceptable=True,
     at_gate=False,
 )
+_REPLACED = Reaction(
+    "refused",
+    "names {old} ({detail}), which no row has from the expand on. It does so as NEW.{old} or "
+    "OLD.{old} alone, so the expand can replace it at that moment by one with {new}, and a "
+    "rollback takes that back; plan --sql shows the whole statement. To have it replaced: "
+    "--accept function-rewrite",
+    acceptable=True,
+    at_gate=False,
+)
 _OPAQUE = Reaction(
     "refused",
     "its function is in {detail}, and cannot be looked into. If it does not name {old}: --accept "
@@ -65,7 +83,8 @@ KINDS = (
         find=_before,
         same_name=NOTHING,
     ),
-    Kind("trigger-function", NOTHING, _NO_SUCH, find=_before),
+    Kind("trigger-function", NOTHING, _NO_SUCH, find=partial(_replaceable, replaceable=False)),
+    Kind("function-rewrite", NOTHING, _REPLACED, find=partial(_replaceable, replaceable=True)),
     Kind(
         "trigger-function",
         Reaction(
@@ -74,7 +93,7 @@ KINDS = (
             "run: CREATE OR REPLACE FUNCTION with {new}",
             acceptable=True,
         ),
-        _NO_SUCH,
+        NOTHING,
         find=_after,
     ),
     Kind(

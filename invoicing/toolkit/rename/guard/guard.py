@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from invoicing.toolkit.rename.guard.canary import Canary, read_anywhere
 from invoicing.toolkit.rename.guard.controller import Controller, Limits, Reading, Speed
 from invoicing.toolkit.rename.guard.pressure import PressureGauge
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -228,5 +229,6 @@ class Guard:
             self._canary.forget()
         active = seen.get("active")
         over = limits.active is not None and active is not None and active > limits.active
-        said = f"{active} sessions are active, and may be {limits.active}"
+        are = "is" if active == 1 else "are"
+        said = f"{plural(active or 0, 'session')} {are} active, and may be {limits.active}"
         self._crowded = said if over else ""

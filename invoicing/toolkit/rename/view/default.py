@@ -6,7 +6,7 @@ the statement where an UPDATE writes NULL to the column: one that says DEFAULT i
 default, in the client's own session, as it is at that moment.
 
 What it does not detect: a spelling such as `SET"it"=DEFAULT`, for a text is looked at, not parsed
-(so the plan asks to accept it where NULL could be written), what a dollar-quoted string has in it,
+(so the plan asks to accept it where NULL could be written),
 and DEFAULT for an identity column; a statement within a function in SQL, whose text the server does
 not give (the plan refuses those that it finds). Where a text says both DEFAULT and another value
 for the column, or has DEFAULT in a list of values, it is an error, not a guess.
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.names import Names
 
 # What may have anything in it: strings and comments.
-_PASSED_OVER = r"[eE]'([^'\\]|\\.|'')*'|'([^']|'')*'|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*"
+_PASSED_OVER = (
+    r"\$([[:alpha:]_]\w*|)\$.*?\$\1\$|[eE]'([^'\\]|\\.|'')*'|'([^']|'')*'"
+    r"|/\*([^*]|\*+[^*/])*\*+/|--[^\n]*"
+)
+# Where a text is cut: before what may set a column of another table.
+_BEGINS = r"\m(update\s+(?!set\M)|(insert|merge)\s+into\M|delete\s+from\M)"
 _HINT = "Set the column to DEFAULT in a statement that gives it no other value, nor in a list."
 # A statement is looked at as far as its values, which may be megabytes.
 _FUNCTION = r"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
@@ -50,7 +55,11 @@ BEGIN
         RETURN NEW;
     END IF;
     sent := pg_catalog.regexp_replace(sent, {passed_over}, ' ', 'g');
-    IF sent OPERATOR(pg_catalog.!~*) {table} THEN
+    sent := (SELECT pg_catalog.string_agg(s.part, ' ') FROM
+        pg_catalog.unnest(pg_catalog.string_to_array(
+            pg_catalog.regexp_replace(sent, {begins}, E'\x01\\1', 'gi'), E'\x01')) AS s (part)
+        WHERE s.part OPERATOR(pg_catalog.~*) {ours});
+    IF sent IS NULL THEN
         RETURN NEW;
     END IF;
     IF sent OPERATOR(pg_catalog.~*) {listed} OR sent OPERATOR(pg_catalog.~*)
@@ -108,12 +117,16 @@ def default_function(names: Names) -> str:
     either, given = _either(names), _given(names)
     another = rf"(\mset\M|,)\s*({either})\s*=(?![\s(]*default\M)"
     listed = rf"\((([^()]*,)?\s*)({either})\s*(,[^()]*)?\)\s*=.*\mdefault\M"
+    schema = r'(?:"[^"]*"\s*\.\s*|\w+\s*\.\s*)?'
+    ours = rf"^(?:update|insert\s+into|merge\s+into)\s+(?:only\s+)?{schema}(?:{_name(names.table)})"
+    ours += r"(?![\w$])"
     message = f"it is ambiguous whether {names.table}.{names.new} is to have its default here"
     values = {
         "tag": f"$rename_{names.key}$",
         "function": names.function(names.default_trigger),
         "passed_over": literal(_PASSED_OVER),
-        "table": literal(word(names.table)),
+        "begins": literal(_BEGINS),
+        "ours": literal(ours),
         "listed": literal(listed),
         "given": literal(given),
         "another": literal(another),

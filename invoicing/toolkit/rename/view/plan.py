@@ -8,6 +8,7 @@ from invoicing.toolkit.rename.connection.ddl import NONE, free_steps, short_step
 from invoicing.toolkit.rename.dependents import slugs, word
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.strategy import StrategyPlan
+from invoicing.toolkit.rename.view import functions
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.findings import always, find_for_view
 
@@ -40,10 +41,11 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         ],
         safe=not refused,
     )
-    return StrategyPlan(found.findings, _steps(context, found), estimate)
+    replaced = functions.statements(await functions.to_replace(context, accepted=False))
+    return StrategyPlan(found.findings, _steps(context, found, replaced), estimate)
 
 
-def _steps(context: RenameContext, found: ViewFindings) -> list[Step]:
+def _steps(context: RenameContext, found: ViewFindings, replaced: list[str]) -> list[Step]:
     names, shape = context.names, found.shape
     base = view_sql.base_name(names, shape)
     lock = f"LOCK TABLE {names.relation} IN ACCESS EXCLUSIVE MODE"
@@ -53,7 +55,9 @@ def _steps(context: RenameContext, found: ViewFindings) -> list[Step]:
     return [
         *free_steps("expand", view_sql.count_functions(names, word(names.old))),
         # Under its own name, before the swap.
-        *short_steps("expand", names.relation, view_sql.swap_statements(names, shape)),
+        *short_steps(
+            "expand", names.relation, [*view_sql.swap_statements(names, shape), *replaced]
+        ),
         Step("verify", count, "ACCESS SHARE, while it counts", NONE),
         *short_steps("contract", base, contract),
         *short_steps("rollback", base, rollback),

@@ -23,7 +23,7 @@ from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.renamings import find_renamings
 from invoicing.toolkit.rename.table import find_table
-from invoicing.toolkit.rename.view import changes, gate, plan
+from invoicing.toolkit.rename.view import changes, functions, gate, plan
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.shape import read_shape, seen
 from invoicing.toolkit.rename.view.standing import read_view
@@ -77,9 +77,12 @@ class ViewStrategy:
             shown = changes.as_json(changes.items(names, shape))
             about = {"type": column.type, "new": column.number, "shown": shown}
             about |= {"base": shape.base, "oid": shape.oid, "owner": shape.owner}
+            replaced = await functions.to_replace(session, accepted=True)
+            about |= {"functions": functions.as_json(replaced)}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
                 *view_sql.swap_statements(names, shape),
+                *functions.statements(replaced),
                 view_sql.note_view(names),
                 state.set_phase(names, Phase.EXPANDED),
             )
@@ -99,6 +102,8 @@ class ViewStrategy:
         if await gate.lacks_trigger(connection, names, shape):
             await write(connection, *view_sql.count_functions(names, word(names.old)))
             statements += view_sql.own_triggers(names, shape)
+        replaced = await functions.to_replace(session, accepted=True)
+        statements += functions.statements(replaced)
         if statements:
             lock = f"LOCK TABLE {base} IN ACCESS EXCLUSIVE MODE"
             expanded = state.set_phase(names, Phase.EXPANDED)
@@ -200,11 +205,14 @@ class ViewStrategy:
             if findings := await gate.made_on_view(connection, shape.view):
                 raise RenameRefusedError(session.target, findings)
             locks, kept = await _meanwhile(session, shape)
-            noted = await session.state() is not None
+            noted = await session.state()
+            definition = noted.definition if noted is not None else {}
+            put_back = await functions.to_put_back(session, definition)
             await session.ddl.short(
                 *locks,
                 *view_sql.rollback_statements(names, shape, kept),
-                *([state.set_phase(names, Phase.ROLLING_BACK)] if noted else []),
+                *functions.statements(put_back),
+                *([state.set_phase(names, Phase.ROLLING_BACK)] if noted is not None else []),
                 also=_also(shape),
             )
 

@@ -116,6 +116,16 @@ def rule(builder: Builder) -> list[Part]:
                 f"CREATE RULE note_{number} AS ON INSERT TO @s.noted_{number} DO ALSO UPDATE @t SET"
                 " note = @c::text WHERE id = 1"
             ),
+            *(
+                f"CREATE RULE note_{number} AS ON {event} TO @t {rest}"
+                for event, rest in (
+                    ("INSERT", f"DO ALSO INSERT INTO @s.noted_{number} VALUES (NEW.@c::text)"),
+                    ("UPDATE", f"DO ALSO INSERT INTO @s.noted_{number} VALUES (OLD.@c::text)"),
+                    ("DELETE", "WHERE OLD.@c IS NULL DO INSTEAD NOTHING"),
+                    ("INSERT", "WHERE NEW.id % 2 = 0 DO INSTEAD NOTHING"),
+                    ("UPDATE", "WHERE NEW.@c IS NULL DO INSTEAD NOTHING"),
+                )
+            ),
         )
     )
     return [Part("rule", (log, grant, sql))]

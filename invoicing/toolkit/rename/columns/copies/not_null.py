@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from invoicing.toolkit.rename.columns.copies.model import TableConstraintCopy
 from invoicing.toolkit.rename.columns.sync import present
-from invoicing.toolkit.rename.names import quote
+from invoicing.toolkit.rename.names import LIMIT, quote
 
 if TYPE_CHECKING:
     import asyncpg
@@ -141,6 +141,8 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
         table, old_name = search.tables[row["relation"]], row["name"]
         above = by_table.get(table.parent) if table.parent is not None else None
         chosen = old_name == f"{table.name}_{target.old}_not_null" and not target.keeps_name
+        # Of a longer one, PostgreSQL would cut other parts than we do.
+        chosen = chosen and len(f"{table.name}_{target.new}_not_null".encode()) <= LIMIT
         usual = not named or chosen
         name, final_name = search.names_for(old_name) if named else ("", "")
         state = await search.connection.fetchrow(_STATE, table.oid, target.new, "")
