@@ -9,7 +9,7 @@ import typer
 
 from invoicing.cli import rename_output as output
 from invoicing.cli import rename_practice, rename_rehearse, rename_revisions
-from invoicing.cli.output import echo_for_program
+from invoicing.cli.output import echo_for_program, errors
 from invoicing.cli.rename_options import CommandContext, Form, Watch, rename_command
 from invoicing.cli.rename_run import (
     ask,
@@ -25,6 +25,7 @@ from invoicing.cli.rename_run import (
 )
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import LiveSettings, wording_of
+from invoicing.visible import visible
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename import Plan, Rename, Status

@@ -77,7 +77,7 @@ def revisions(
         message = "--using, --back and --loss are of a change of the type; give --type too"
         raise UsageError(message)
     types = {"type_": type_, "using": using, "back": back, "loss": loss}
-    place = _Place(config, section, head, version_path, tuple(argument or ()))
+    place = _RevisionPlace(config, section, head, version_path, tuple(argument or ()))
     _write(target, types, place, as_json=as_json)
 
 
@@ -107,11 +107,11 @@ def revisions_of_type(
     """
     target = make_target(table, column, working_name(column), schema, None)
     types = {"type_": type_, "using": using, "back": back, "loss": loss}
-    place = _Place(config, section, head, version_path, tuple(argument or ()))
+    place = _RevisionPlace(config, section, head, version_path, tuple(argument or ()))
     _write(target, types, place, as_json=as_json)
 
 
-class _Place(NamedTuple):
+class _RevisionPlace(NamedTuple):
     """Where the revisions go."""
 
     config: str | None
@@ -121,7 +121,9 @@ class _Place(NamedTuple):
     arguments: tuple[str, ...]
 
 
-def _write(target: Target, types: dict[str, str | None], place: _Place, *, as_json: bool) -> None:
+def _write(
+    target: Target, types: dict[str, str | None], place: _RevisionPlace, *, as_json: bool
+) -> None:
     from invoicing.toolkit.rename.alembic.project import open_project
     from invoicing.toolkit.rename.alembic.revisions import write_revisions
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from invoicing.toolkit.rename.view.grouping import TableKey, groups_by_key
+from invoicing.toolkit.rename.view.grouping import GroupingKey, groups_by_key
 from tests.conftest import execute, newest_server_url
 from tests.rename.faults import connected
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 server_url = newest_server_url
-KEY = TableKey("item", ("id",), ("id", "amt", "note"))
+KEY = GroupingKey("item", ("id",), ("id", "amt", "note"))
 QUERIES = (
     "SELECT id, note FROM item GROUP BY id",
     "SELECT i.id, i.note, sum(p.amt) FROM item AS i JOIN payment p ON p.id = i.id GROUP BY i.id",

@@ -28,7 +28,7 @@ _ENDS = frozenset({"having", "order", "limit", "offset", "fetch", "window", "for
 _ENDS |= frozenset({"union", "except", "intersect", "loop", "returning"})
 
 
-class TableKey(NamedTuple):
+class GroupingKey(NamedTuple):
     """A table's name, the columns of its primary key, if it has one, and all its columns."""
 
     table: str
@@ -36,7 +36,7 @@ class TableKey(NamedTuple):
     columns: Sequence[str]
 
 
-def groups_by_key(text: str, of: TableKey) -> bool:
+def groups_by_key(text: str, of: GroupingKey) -> bool:
     """Return whether a query groups by the key, and reads another column beside it."""
     if not of.key:
         return False
@@ -101,7 +101,7 @@ def _outside_aggregates(tokens: Sequence[Token]) -> Iterator[Token]:
             depth -= 1
 
 
-def _columns(tokens: Iterable[Token], of: TableKey, prefixes: set[str]) -> Iterator[str]:
+def _columns(tokens: Iterable[Token], of: GroupingKey, prefixes: set[str]) -> Iterator[str]:
     """Yield the table's columns that are named; for `*`, each."""
     listed = list(tokens)
     for at, token in enumerate(listed):

@@ -10,7 +10,7 @@ import asyncpg
 from invoicing.toolkit.rename.dependents import word
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import MARK
-from invoicing.toolkit.rename.view.grouping import TableKey, groups_by_key
+from invoicing.toolkit.rename.view.grouping import GroupingKey, groups_by_key
 from invoicing.toolkit.rename.workload.statement import reads_catalogs_only
 from invoicing.toolkit.rename.workload.workload import statistics_view
 
@@ -50,7 +50,7 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     """Find what cannot be done to a view, in functions and in statements that ran."""
     connection, name = context.connection, context.table.name
     table, cannot = word(name), _cannot(name, context.version)
-    key = TableKey(*await connection.fetchrow(_KEY, context.table.oid, name))
+    key = GroupingKey(*await connection.fetchrow(_KEY, context.table.oid, name))
     found = [
         refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
         for row in await connection.fetch(_FUNCTIONS, table, cannot)
