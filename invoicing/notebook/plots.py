@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 _MOST_LABELS = 12
 _MOST_BELOW = 2
-# What the plots of the rename take for their darker lines.
-DARK = STROKE
 
 
 def plot_billed_and_paid(

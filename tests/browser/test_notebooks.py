@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
     from tests.browser.lab import Lab, Notebook
 
 expect.set_options(timeout=PATIENCE)
-NOTEBOOKS = (
-    "01_dashboard", "02_loading_strategies", "03_rename_walkthrough", "04_portfolio",
-)  # fmt: skip
-
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 # The third: test_rename_panel.py.
 RUN_HERE = tuple(name for name in NOTEBOOKS if not name.startswith("03"))
 
@@ -46,7 +45,8 @@ async def test_all_cells_run_and_nothing_is_cut_off(lab: Lab, name: str) -> None
     await notebook.run_before(last)
     assert await notebook.troubles() == []
     assert await notebook.cut_off() == []
-    await PICTURES[name](lab, notebook)
+    if name in PICTURES:
+        await PICTURES[name](lab, notebook)
     await notebook.run(last)
     assert await notebook.troubles() == []
 
@@ -113,4 +113,8 @@ compared = partial(
 portfolio = partial(
     both_themes, cells=[("months", "portfolio"), ("concentration", "portfolio-dark")]
 )
-PICTURES = dict(zip(RUN_HERE, (analysed, compared, portfolio), strict=True))
+PICTURES = {
+    "01_dashboard": analysed,
+    "02_loading_strategies": compared,
+    "04_portfolio": portfolio,
+}

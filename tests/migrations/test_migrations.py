@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = "c5e2907fa316"
 
 
 def revisions() -> list[Script]:

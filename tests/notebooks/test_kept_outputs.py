@@ -109,7 +109,7 @@ def test_notebooks_keep_to_the_house_style(notebook: Path) -> None:
     assert cells[0]["cell_type"] == "markdown"
     assert "".join(cells[0]["source"]).startswith("# ")
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert code[0]["metadata"]["tags"] == ["parameters"]
+    assert code[0]["metadata"].get("tags") == ["parameters"], "the first of code is the parameters"
     counts = [cell["execution_count"] for cell in code]
     assert counts == list(range(1, len(code) + 1))
     assert max(len(cell["source"]) for cell in code) <= 15

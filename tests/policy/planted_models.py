@@ -230,7 +230,6 @@ plant(
     "    __tablename__ = 'a'\n    at: Mapped[datetime]",
 )
 
-REPOSITORY = "class Base:\n    async def f(self):\n        return select(self.model).options({})\n"
 for label, owner in {
     "a repository's model": "class R:\n    model = Account\n    def f(self):\n        return {}",
     "a generic repository's model": "class G:\n    def f(self):\n        return {}\n"

@@ -228,3 +228,14 @@ def test_a_proof_without_a_server_is_no_finding(
     assert run.returncode == 2, run.stderr
     assert "cannot connect to postgresql://of:***@127.0.0.1:1" in run.stderr
     assert "secret" not in run.stdout + run.stderr
+
+
+def test_a_file_that_is_too_large_is_said_to_be_and_an_editors_text_of_it_is_read(
+    tmp_path: Path,
+) -> None:
+    large = tmp_path / "a.py"
+    large.touch()
+    os.truncate(large, 20_000_001)
+    (problem,) = check([large], root=tmp_path).problems
+    assert "larger than 20 MB" in problem.message
+    assert check([large], root=tmp_path, texts={"a.py": b"x = 1\n"}).problems == []

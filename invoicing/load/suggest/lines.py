@@ -13,7 +13,7 @@ from invoicing.load.mapping.rules import TO_FILL_IN
 from invoicing.load.mapping.values import CellError
 from invoicing.load.suggest.formats import AnyCurrency, amounts_of
 from invoicing.load.suggest.names import CREDIT, is_credit_note
-from invoicing.load.suggest.tables import READ_ROWS
+from invoicing.load.suggest.samples import READ_ROWS
 from invoicing.schemas.cells import is_blank
 from invoicing.visible import visible
 

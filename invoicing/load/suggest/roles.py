@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from invoicing.load.errors import InputFileError
 from invoicing.load.suggest.names import OF_LINES, find, is_line_total, status_of
-from invoicing.load.suggest.tables import READ_ROWS
+from invoicing.load.suggest.samples import READ_ROWS
 from invoicing.schemas.cells import is_known_currency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from invoicing.load.suggest.tables import ColumnSample, TableSample
+    from invoicing.load.suggest.samples import ColumnSample, TableSample
 
 _OVERLAP = 0.9
 # Columns of ours whose names differ from those of a kind.

@@ -20,7 +20,7 @@ from invoicing.load.suggest.lines import credit_notes_of, total_of
 from invoicing.load.suggest.names import plain, status_of
 from invoicing.load.suggest.ready import ready_for
 from invoicing.load.suggest.roles import Role, roles_of
-from invoicing.load.suggest.tables import READ_ROWS, read_tables
+from invoicing.load.suggest.samples import READ_ROWS, read_tables
 from invoicing.schemas.cells import is_known_currency
 from invoicing.visible import visible
 

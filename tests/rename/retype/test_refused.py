@@ -36,9 +36,8 @@ async def server_url(newest_server_url: URL) -> URL:
 @pytest.fixture
 async def table(empty_database_url: URL) -> URL:
     """Return a database with a table, and functions that an expression may name."""
-    url = empty_database_url
     await execute(
-        url,
+        empty_database_url,
         "CREATE TABLE bill (id int PRIMARY KEY, amt numeric(10,2) NOT NULL DEFAULT 5, qty int)",
         "INSERT INTO bill VALUES (1, 1.25, 1)",
         "CREATE FUNCTION noisy(numeric) RETURNS bigint LANGUAGE sql AS 'SELECT $1::bigint'",
@@ -50,7 +49,7 @@ async def table(empty_database_url: URL) -> URL:
         "CREATE FUNCTION several(numeric) RETURNS SETOF bigint IMMUTABLE LANGUAGE sql"
         " AS 'SELECT $1::bigint'",
     )
-    return url
+    return empty_database_url
 
 
 EXPRESSIONS = {

@@ -9,7 +9,7 @@ from invoicing.toolkit.profiling.tables import grid_of, title_of
 from invoicing.visible import escape
 
 if TYPE_CHECKING:
-    from invoicing.toolkit.profiling.middleware.requests import RequestRecord
+    from invoicing.toolkit.profiling.middleware.record import RequestRecord
     from invoicing.toolkit.profiling.statement import Statement
 
 _BARS = """

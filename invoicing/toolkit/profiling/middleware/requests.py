@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invoicing.errors import UsageError
 from invoicing.toolkit.profiling.middleware.page import list_page, request_page
-from invoicing.toolkit.profiling.recorder import Recorder, record_queries
+from invoicing.toolkit.profiling.middleware.record import RequestRecord
+from invoicing.toolkit.profiling.recorder import record_queries
 from invoicing.toolkit.profiling.sampling import Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
+    from invoicing.toolkit.profiling.recorder import Recorder
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
 # By which a proxy says that it asks for another: its own address is no reason to trust that one.
@@ -28,28 +29,6 @@ class PageResponse(NamedTuple):
 
     status: int
     body: bytes
-
-
-@dataclass
-class RequestRecord:
-    """One request that was recorded.
-
-    Attributes:
-        number: which of the requests that were recorded.
-        method: `GET`.
-        path: without its query string, which may hold secrets.
-        recorder: what it asked.
-        status: of the answer; None where there was none.
-        seconds: until the last of the answer was sent.
-    """
-
-    number: int
-    method: str
-    path: str
-    recorder: Recorder
-    status: int | None = None
-    seconds: float = 0.0
-    began: float = 0.0
 
 
 class RequestLog:

@@ -15,11 +15,8 @@ from invoicing.toolkit.profiling.middleware.requests import Profiled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from invoicing.toolkit.profiling.middleware.requests import (
-        PageResponse,
-        RequestLog,
-        RequestRecord,
-    )
+    from invoicing.toolkit.profiling.middleware.record import RequestRecord
+    from invoicing.toolkit.profiling.middleware.requests import PageResponse, RequestLog
 
     StartResponse = Callable[..., Any]
     Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]

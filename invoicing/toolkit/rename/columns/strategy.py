@@ -22,6 +22,7 @@ from invoicing.toolkit.rename.columns.backfill import Backfill
 from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.wording import TYPE_WORDING, WORDING
 from invoicing.toolkit.rename.model import Phase
+from invoicing.toolkit.rename.retype.findings import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ class ColumnsStrategy:
     async def notes(self, context: RenameContext) -> list[str]:
         """Return what other hands have taken off the table or out of its tree."""
         made = context.conversion
-        types = [f"the type: {made.said(context.target)}"] if made is not None else []
+        types = [f"the type: {in_words(context, made)}"] if made is not None else []
         return [*types, *await detached.notes(context), *await guards.notes(context)]
 
     def leftovers(self, names: Names) -> Sequence[str]:

@@ -8,6 +8,7 @@ would be about the wrong values, and would fail live writes. It is refused by it
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,17 @@ async def conversion_findings(context: RenameContext, copies: Sequence[Copy]) ->
     return found
 
 
+def in_words(context: RenameContext, made: Conversion) -> str:
+    """Return a conversion in words, with the name that the column has in the end."""
+    target = context.target
+    if not target.keeps_name:
+        return str(made)
+    # As PostgreSQL writes the other side.
+    plain = re.fullmatch("[a-z_][a-z0-9_]*", target.old)
+    name = target.old if plain else '"' + target.old.replace('"', '""') + '"'
+    return str(made).replace(target.new, name)
+
+
 def _conversion(context: RenameContext, made: Conversion) -> list[PlanFinding]:
     if not context.target.keeps_name:
         return [PlanFinding("conversion", quote(context.target.new), "noted", _said(context, made))]
@@ -103,7 +115,7 @@ def _said_of_type(context: RenameContext, made: Conversion) -> str:
         else "is an error to the writer; the gate counts what cannot be computed back"
     )
     return (
-        f"{made.said(context.target)}. Until the contract a column {new} follows {old}: a value "
+        f"{in_words(context, made)}. Until the contract a column {new} follows {old}: a value "
         f"that the new type cannot hold, {lossy}. The contract drops {old} and gives {new} its "
         "name in one transaction, so that no client ever misses it. Not reversible: after the "
         f"contract whatever {made.old.type} cannot hold"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from invoicing.toolkit.rename.model import Target
 
 Loss = Literal["error", "gate"]
 # What a conversion's functions are called, each before what it needs.
@@ -79,15 +76,6 @@ class Conversion:
         """Return the conversion of a rename's row."""
         sides = {name: Side(**noted[name]) for name in ("old", "new")}
         return cls(**dict(noted) | sides)
-
-    def said(self, target: Target) -> str:
-        """Return it in words, with the name that the column has in the end."""
-        if not target.keeps_name:
-            return str(self)
-        # As PostgreSQL writes the other side.
-        plain = re.fullmatch("[a-z_][a-z0-9_]*", target.old)
-        name = target.old if plain else '"' + target.old.replace('"', '""') + '"'
-        return str(self).replace(target.new, name)
 
     def __str__(self) -> str:
         forward, back = self.new.expression, self.old.expression
