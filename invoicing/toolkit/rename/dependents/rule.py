@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, STAYS, Kind, Reaction
 
-_RULES = """
-, rule AS (
+_RULE = """rule AS (
     SELECT quote_ident(r.rulename) || ' ON ' || r.ev_class::regclass AS subject, r.oid, r.ev_type,
         r.ev_class IN (SELECT relid FROM tree) AS on_table,
         EXISTS (SELECT FROM hanging AS h WHERE h.classid = 'pg_rewrite'::regclass
             AND h.objid = r.oid) OR concat(r.ev_action, r.ev_qual) ~ (
             SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' FROM row_type) AS names_it
     FROM pg_catalog.pg_rewrite AS r WHERE r.rulename <> '_RETURN'
-)
-SELECT subject, 'pg_rewrite', oid FROM rule WHERE
-"""
+)"""
+_RULES = "SELECT subject, 'pg_rewrite', oid FROM rule WHERE "
 _VIEW = Reaction("refused", "rules and views do not mix well. Drop it first", at_gate=False)
 KINDS = (
     Kind(
@@ -26,6 +24,7 @@ KINDS = (
         ),
         _VIEW,
         _RULES + "on_table AND names_it",
+        ctes=(_RULE,),
         same_name=BLOCKS,
     ),
     Kind(
@@ -38,12 +37,14 @@ KINDS = (
         ),
         _VIEW,
         _RULES + "on_table AND NOT names_it AND ev_type = '2'",
+        ctes=(_RULE,),
     ),
     Kind(
         "rule",
         Reaction("noted", "it does not name {old}, and goes on as it is"),
         _VIEW,
         _RULES + "on_table AND NOT names_it AND ev_type <> '2'",
+        ctes=(_RULE,),
     ),
     Kind(
         "rule",
@@ -54,6 +55,7 @@ KINDS = (
         ),
         FOLLOWS,
         _RULES + "NOT on_table AND names_it",
+        ctes=(_RULE,),
         in_place=STAYS,
     ),
 )

@@ -10,10 +10,10 @@ from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
 from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 _SLUG = "whole-row"
-_USES = """
-, pattern AS (
+_PATTERN = """pattern AS (
     SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' AS text FROM row_type
-), expression AS (
+)"""
+_EXPRESSION = """expression AS (
     SELECT r.ev_class::regclass::text AS subject, 'pg_rewrite' AS catalog, r.oid,
         r.ev_action::text AS tree, 'query' AS sort
     FROM pg_catalog.pg_rewrite AS r WHERE r.rulename = '_RETURN' AND r.oid IN (
@@ -35,11 +35,13 @@ _USES = """
         t.tgqual::text, 'trigger'
     FROM tree JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.relid AND t.tgparentid = 0
         AND t.tgname !~ '{own}'
-)
+)""".replace("{own}", OWN_TRIGGERS)
+_CTES = (_PATTERN, _EXPRESSION)
+_USES = """
 SELECT subject, catalog, oid FROM expression, pattern
 WHERE expression.tree ~ pattern.text AND sort = '{sort}'
     AND {negation}(expression.tree ~ ('NULLTEST :arg \\{VAR [^}]*' || pattern.text))
-""".replace("{own}", OWN_TRIGGERS)
+"""
 _BROKEN_VIEW = Reaction(
     "refused",
     "it uses the row as a whole, which has {new} and no {old} from the expand on. Let it name the "
@@ -66,12 +68,14 @@ KINDS = (
         _BROKEN_VIEW,
         _USES.replace("{sort}", "query").replace("{negation}", "NOT "),
         same_name=Reaction("noted", "it shows the row as a whole, with {new} in it meanwhile"),
+        ctes=_CTES,
     ),
     Kind(
         _SLUG,
         _BEFORE,
         _BROKEN_VIEW,
         _USES.replace("{sort}", "query").replace("{negation}", ""),
+        ctes=_CTES,
     ),
     *(
         Kind(
@@ -79,6 +83,7 @@ KINDS = (
             _BEFORE,
             _BROKEN_VIEW,
             _USES.replace("{sort}", "part").replace("{negation}", negation),
+            ctes=_CTES,
         )
         for negation in ("", "NOT ")
     ),
@@ -92,6 +97,7 @@ KINDS = (
             ),
             Reaction("noted", "it compares whole rows, and goes on to"),
             _USES.replace("{sort}", "trigger").replace("{negation}", negation),
+            ctes=_CTES,
         )
         for negation in ("", "NOT ")
     ),
