@@ -10,6 +10,8 @@ from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
 from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 _SLUG = "whole-row"
+# PostgreSQL's own functions, which know no one's tables, have a lower oid.
+_FIRST = 16384
 _PATTERN = """pattern AS (
     SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' AS text FROM row_type
 )"""
@@ -20,7 +22,7 @@ _EXPRESSION = """expression AS (
         SELECT d.objid FROM pg_catalog.pg_depend AS d JOIN tree ON d.refobjid = tree.relid
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass)
     UNION ALL SELECT p.oid::regprocedure::text, 'pg_proc', p.oid, p.prosqlbody::text, 'query'
-    FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL
+    FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL AND p.oid >= {first}
     UNION ALL SELECT quote_ident(p.polname) || ' ON ' || p.polrelid::regclass, 'pg_policy', p.oid,
         concat(p.polqual, p.polwithcheck), 'part'
     FROM pg_catalog.pg_policy AS p
@@ -35,11 +37,11 @@ _EXPRESSION = """expression AS (
         t.tgqual::text, 'trigger'
     FROM tree JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.relid AND t.tgparentid = 0
         AND t.tgname !~ '{own}'
-)""".replace("{own}", OWN_TRIGGERS)
+)""".replace("{own}", OWN_TRIGGERS).replace("{first}", str(_FIRST))
 _CTES = (_PATTERN, _EXPRESSION)
 _USES = """
 SELECT subject, catalog, oid FROM expression, pattern
-WHERE expression.tree ~ pattern.text AND sort = '{sort}'
+WHERE sort = '{sort}' AND expression.tree ~ pattern.text
     AND {negation}(expression.tree ~ ('NULLTEST :arg \\{VAR [^}]*' || pattern.text))
 """
 _BROKEN_VIEW = Reaction(

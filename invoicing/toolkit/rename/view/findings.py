@@ -61,7 +61,7 @@ SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
         JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
         WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass
             AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
-    ARRAY(SELECT a.attname FROM pg_attribute AS a
+    ARRAY(SELECT a.attname::text FROM pg_attribute AS a
         WHERE a.attrelid = c.oid AND NOT a.attisdropped
             AND (a.attgenerated <> '' OR a.attidentity <> '') ORDER BY a.attnum) AS made_by_server
 FROM pg_class AS c WHERE c.oid = $1
