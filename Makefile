@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FAST := tests/models tests/services tests/load tests/policy tests/profiling/test_findings.py tests/profiling/test_kinds.py \
   tests/notebooks/test_panel.py tests/rename/test_statement.py tests/rename/test_function_text.py tests/test_money.py tests/test_tables.py tests/test_visible.py
+WORKERS := --numprocesses 4 --dist loadfile
+# Of cases that differ in their input alone `make test` runs one in so many: see tests/draw.py.
+SHARE := 5
 # The oldest that pyproject.toml allows, for the gate and the profiler.
 SQLALCHEMY_2_0 := 2.0.44
 VENV_2_0 := .venv-sqlalchemy-2.0
@@ -20,7 +23,7 @@ LAB := --KernelManager.transport_encryption=auto --LabApp.default_url=/lab/tree/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-newest test-servers test-fast test-sqlalchemy-2.0 check lab bench fold notebooks pages lock clean
+.PHONY: help setup demo test test-newest test-all test-fast test-sqlalchemy-2.0 check lab bench fold notebooks pages lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /  make \1\t/' | expand -t 30
@@ -47,11 +50,11 @@ setup: $(READY) ## Make the virtual environment in .venv
 demo: $(READY) ## Start PostgreSQL, load the sample, run the dashboard notebook, print one dashboard
 	@$(BIN)/invoicing demo
 
-test: $(READY) check ## Run the checks and every test but the benchmarks
+test: $(READY) check ## Run the checks and every test, of many cases alike a share (12 minutes on two cores)
 	@$(BIN)/python -m compileall -q invoicing tests
-	@# Much of the time is spent waiting, so three at once use two cores; a file stays in one, and
+	@# Much of the time is spent waiting, so four at once use two cores; a file stays in one, and
 	@# the browser, which takes longest, comes first.
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --ignore tests/benchmarks
+	@INVOICING_TEST_SHARE=$(SHARE) $(BIN)/python -m pytest $(WORKERS) --no-loadscope-reorder --ignore tests/benchmarks
 	@$(MAKE) --no-print-directory test-newest
 
 $(READY_2_0): requirements.lock pyproject.toml
@@ -89,7 +92,7 @@ test-newest: $(READY) ## Run the fast tests on the newest Python of this machine
 
 test-fast: $(READY)
 	@echo "The fast tests on $$($(BIN)/python --version)"
-	@INVOICING_TEST_NEWEST=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(FAST)
+	@INVOICING_TEST_SHARE=$(SHARE) INVOICING_TEST_NEWEST=1 $(BIN)/python -m pytest $(WORKERS) $(FAST)
 
 check: $(READY)
 	@$(BIN)/mypy & types=$$!; \
@@ -102,8 +105,8 @@ lab: $(READY) ## Open JupyterLab on a working copy of notebooks/
 	@$(BIN)/invoicing init --update .notebooks
 	@$(BIN)/jupyter lab --notebook-dir=.notebooks $(LAB)
 
-test-servers: $(READY) ## Run every test on every PostgreSQL that is installed, and not each case on one of them
-	@INVOICING_TEST_ALL=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+test-all: $(READY) ## Run every case of every test, on every PostgreSQL that is installed (an hour)
+	@INVOICING_TEST_ALL=1 $(BIN)/python -m pytest $(WORKERS) --no-loadscope-reorder
 
 bench: $(READY) ## Measure: dashboards, loading, a rename (8 million invoices; half an hour, 25 GB of disk), and EXAMPLES=10000 by chance
 	@$(BIN)/python -m pytest tests/benchmarks -m bench -s

@@ -29,7 +29,7 @@ from invoicing.db import Database, parse_url
 from invoicing.db.migrations import upgrade
 from invoicing.settings import Settings
 from invoicing.toolkit.postgres import Server, find_installation, find_installations
-from tests.draw import pytest_collection_modifyitems
+from tests.draw import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from invoicing.toolkit.postgres import Installation
-__all__ = ["pytest_collection_modifyitems"]
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
 TEMPLATE = "invoicing_test_template"
 # Each worker imports what reads notebooks.
 postpone_grammar()

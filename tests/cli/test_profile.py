@@ -120,6 +120,7 @@ def test_findings_can_be_left_out_and_thresholds_set(folder: Path) -> None:
     assert profile(folder, "--threshold", "repeats=9", "report.py", "9").returncode == 1
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

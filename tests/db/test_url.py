@@ -122,6 +122,7 @@ async def test_generated_urls_open_what_psql_opens(
     assert sum(found is not None for found in opened) > REPEAT // 5
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(
     "pattern",
     [

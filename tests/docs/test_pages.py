@@ -56,6 +56,7 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             del sys.modules[name]
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: page.stem)
 @pytest.mark.usefixtures("no_bytecode")
 async def test_a_page_shows_what_happens(

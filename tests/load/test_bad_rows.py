@@ -80,6 +80,7 @@ async def test_a_bad_row_is_reported_and_nothing_is_loaded(
     assert await contents(database) == NOTHING
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize(("kind", "row", "rules", "reason"), BAD_ROWS, ids=str)
 async def test_skipping_a_bad_row_loads_the_others(
     database, files, tmp_path, kind, row, rules, reason

@@ -191,6 +191,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("label", HOSTILE)
 def test_a_hostile_file_is_read_in_time_and_in_little_memory(label: str) -> None:
     source = migration(HOSTILE[label], HOSTILE[label])

@@ -60,6 +60,7 @@ def assert_untouched(treasure: Path) -> None:
     assert (found.st_uid, found.st_mode & 0o777) == (0, 0o644)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
 @pytest.mark.parametrize(
     "name",

@@ -95,6 +95,7 @@ def one_value(name: Named, alias: str | None = None) -> Select[Any]:
     return select(source).where(source.c[name.column] == 7)
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("alias", [None, "e", 'An "alias". %'])
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name.table)
 async def test_the_printed_index_can_be_created_whatever_the_names(
@@ -107,6 +108,7 @@ async def test_the_printed_index_can_be_created_whatever_the_names(
     assert await missing(events, one_value(name, alias)) == []
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2"])
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name.table)
 async def test_other_drivers_name_the_same_index(

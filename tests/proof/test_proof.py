@@ -63,6 +63,7 @@ def proof_of(folder: Path, server: URL, *texts: str) -> Proof:
     return proof
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("label", CASES)
 def test_a_downgrade_that_does_not_restore_is_found_and_its_twin_is_not(
     label: str, newest_server_url: URL, tmp_path: Path

@@ -135,6 +135,7 @@ async def assert_view_as_the_twin(url: URL, statements: Iterable[str]) -> None:
     assert await described(url, OURS) == expected
 
 
+@pytest.mark.regression
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_it_is_as_its_twin(empty_database_url: URL, shape: str) -> None:
     await assert_as_the_twin(empty_database_url, SHAPES[shape])

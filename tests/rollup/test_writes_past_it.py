@@ -82,6 +82,7 @@ PAST_IT = {
 }
 
 
+@pytest.mark.broad
 @pytest.mark.parametrize("statements", PAST_IT.values(), ids=PAST_IT)
 async def test_what_the_triggers_did_not_see_is_noticed(
     rolled_up: Database, statements: list[str]

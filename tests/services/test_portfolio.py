@@ -252,6 +252,7 @@ async def test_each_question_is_one_statement(database: Database, question: Call
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-03-01", "0044-03-15 BC"])
+@pytest.mark.broad
 @pytest.mark.parametrize("column", ["created_at", "issued_at"])
 async def test_a_date_that_python_cannot_hold_is_never_another_one(
     database: Database, moment: str, column: str

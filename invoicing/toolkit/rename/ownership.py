@@ -82,7 +82,8 @@ SELECT quote_ident(pg_get_userbyid(n.nspowner)) AS owner, quote_ident(current_us
             WHERE c.relnamespace = n.oid AND c.relname IN ('rename', 'range', 'run')
             AND NOT has_table_privilege(c.oid, w.what)) AS read_only,
     ARRAY(SELECT DISTINCT quote_ident(pg_get_userbyid(o.owner)) FROM (
-        SELECT p.proowner FROM pg_proc AS p WHERE p.pronamespace = n.oid AND p.proname = ANY ($3)
+        SELECT p.proowner FROM pg_proc AS p
+            WHERE p.pronamespace = n.oid AND p.proname = ANY ($3::text[])
         UNION SELECT c.relowner FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relname = $4
     ) AS o (owner) WHERE NOT pg_has_role(o.owner, 'USAGE')) AS owners
 FROM pg_namespace AS n JOIN pg_class AS t ON t.oid = $2 WHERE n.nspname = $1

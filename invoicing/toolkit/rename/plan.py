@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from invoicing.toolkit.rename.acceptance import OF_PLAN, unused
+from invoicing.toolkit.rename.dependents import find_dependents
 from invoicing.toolkit.rename.errors import RenameRefusedError
 from invoicing.toolkit.rename.model import Plan, PlanFinding
 from invoicing.toolkit.rename.preflight.checks import measure
@@ -76,10 +77,11 @@ async def _make_plan(context: RenameContext, *, compare: bool) -> Plan:
     }
     wanted = context.options.strategy
     chosen = wanted if wanted in possible else next(iter(possible))
-    plans = {chosen: await possible[chosen].plan(context)}
+    dependents = await find_dependents(context)
+    plans = {chosen: await possible[chosen].plan(context, dependents)}
     if compare or any(finding.verdict == "refused" for finding in plans[chosen].findings):
         plans = {
-            name: plans.get(name) or await strategy.plan(context)
+            name: plans.get(name) or await strategy.plan(context, dependents)
             for name, strategy in possible.items()
         }
     findings = _with_alternatives(chosen, plans)

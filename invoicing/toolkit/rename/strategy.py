@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         Estimate,
@@ -100,8 +101,13 @@ class RenameStrategy(Protocol):
     behind_view: bool
     changes_type: bool
 
-    async def plan(self, context: RenameContext) -> StrategyPlan:
-        """Look at the catalog: what is found, every statement, and what it costs."""
+    async def plan(self, context: RenameContext, dependents: Sequence[Dependent]) -> StrategyPlan:
+        """Look at the catalog: what is found, every statement, and what it costs.
+
+        Args:
+            context: the rename.
+            dependents: what names the column or its table, the same for every strategy.
+        """
 
     async def in_place(self, context: RenameContext) -> bool:
         """Tell whether the contract renames a second column's original, and drops the second."""

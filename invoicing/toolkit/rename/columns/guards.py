@@ -24,7 +24,7 @@ _MEANING = {
     "{run}, which takes it over",
 }
 _LEFT = """
-SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = ANY ($2) ORDER BY 1
+SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = ANY ($2::text[]) ORDER BY 1
 """
 
 

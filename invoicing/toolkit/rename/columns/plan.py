@@ -28,7 +28,7 @@ from invoicing.toolkit.rename.columns.moved_identity import move_statement
 from invoicing.toolkit.rename.columns.preflight import second_column, to_silence
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps, short_steps
-from invoicing.toolkit.rename.dependents import dependents_of
+from invoicing.toolkit.rename.dependents import judged
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.preflight.checks import measure, preflight
 from invoicing.toolkit.rename.retype.findings import conversion_findings
@@ -36,8 +36,11 @@ from invoicing.toolkit.rename.strategy import StrategyPlan
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoicing.toolkit.rename.columns.copies import Copy
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.model import Options, PlanFinding
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.preflight.checks import Sizes
@@ -51,7 +54,9 @@ _SCAN_RATE = 500_000_000
 _ONLY_HERE = frozenset({"domain", "domain-type", "generated", "identity"})
 
 
-async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan:
+async def plan(
+    context: RenameContext, strategy: RenameStrategy, dependents: Sequence[Dependent]
+) -> StrategyPlan:
     """Look at the catalog; nothing is touched."""
     column = context.column()
     # A system column's name is refused; no copy could be looked at under it.
@@ -64,7 +69,7 @@ async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan
         *copies.findings(made),
         *await conversion_findings(context, made),
         *await unvalidated_findings(context),
-        *await dependents_of(context, strategy),
+        *await judged(context, strategy, dependents),
         *([] if impossible else await triggers.trigger_findings(context, silenced)),
     ]
     findings = _without_twice(findings)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.model import BackfillReport, StrategyName, VerifyReport
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
@@ -44,9 +45,9 @@ class ColumnsStrategy:
     behind_view = False
     changes_type = True
 
-    async def plan(self, context: RenameContext) -> StrategyPlan:
+    async def plan(self, context: RenameContext, dependents: Sequence[Dependent]) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
-        return await plan.plan(context, self)
+        return await plan.plan(context, self, dependents)
 
     async def in_place(self, context: RenameContext) -> bool:
         """Tell whether something is on the old column that no other can have."""

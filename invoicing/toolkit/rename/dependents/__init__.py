@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.registry import (
     cannot_follow,
-    dependents_of,
     find_dependents,
     judge,
+    judged,
     slugs,
     word,
 )
 
-__all__ = ["cannot_follow", "dependents_of", "find_dependents", "judge", "slugs", "word"]
+__all__ = ["cannot_follow", "find_dependents", "judge", "judged", "slugs", "word"]

@@ -90,7 +90,8 @@ class Kind:
             the same as `columns`, or for what is to name the new column `later` (see `reaction`).
         in_place: what `columns` does with it where its contract renames the column itself (see
             `columns.in_place`); None for the same.
-        query: finds it: rows of subject, catalog and oid, below `TREE`; CTEs of its own after `, `.
+        query: finds it: rows of subject, catalog and oid, below `TREE` and `ctes`.
+        ctes: `name AS (...)` for its query; kinds that have the same ones share them.
         find: finds it where a query is not enough; the detail comes last.
         since: the first version of PostgreSQL that has it.
     """
@@ -103,6 +104,7 @@ class Kind:
     since: int = _ANY
     same_name: Reaction | None = None
     in_place: Reaction | None = None
+    ctes: tuple[str, ...] = ()
 
     def reaction(
         self, strategy: StrategyName, *, keeps_name: bool = False, in_place: bool = False
@@ -122,12 +124,6 @@ class Kind:
         if reaction.verdict != "later":
             return reaction
         return BLOCKS if self.find is None else NOTHING
-
-    @property
-    def part(self) -> str:
-        """Return the query as a table of a larger one."""
-        query = self.query.strip()
-        return f"({f'WITH {query[1:]}' if query.startswith(',') else query})"
 
 
 @dataclass(frozen=True)
@@ -237,13 +233,14 @@ async def look(kinds: Iterable[Kind], scope: Scope) -> list[Dependent]:
     """
     known = [kind for kind in kinds if scope.version >= kind.since]
     rows: list[list[tuple[str, str, int, str]]] = [[] for _ in known]
+    ctes = dict.fromkeys(cte for kind in known for cte in kind.ctes)
     query = "\nUNION ALL ".join(
         f"SELECT {number}, k.subject::text, k.catalog::text, k.oid::oid, ''"
-        f" FROM {kind.part} AS k (subject, catalog, oid)"
+        f" FROM ({kind.query}) AS k (subject, catalog, oid)"
         for number, kind in enumerate(known)
         if kind.find is None
     )
-    for number, *row in await scope.fetch(query):
+    for number, *row in await scope.fetch(f"{''.join(f', {cte}' for cte in ctes)}\n{query}"):
         rows[number].append(tuple(row))
     for number, kind in enumerate(known):
         if kind.find is not None:

@@ -40,34 +40,38 @@ JOIN pg_catalog.pg_publication_namespace AS m ON m.pnpubid = p.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = m.pnnspid AND n.nspname = '{STATE}'
 WHERE EXISTS (SELECT FROM tree)
 """
-_SLOT = """ EXISTS (SELECT FROM pg_catalog.pg_replication_slots
-    WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND database = current_database())
-"""
+_SLOTS = """reading_slot AS (
+    SELECT FROM pg_catalog.pg_replication_slots
+    WHERE slot_type = 'logical' AND plugin = 'pgoutput' AND database = current_database()
+)"""
+_SLOT = "EXISTS (SELECT FROM reading_slot)"
 _NO_SLOT = (
     "no logical replication slot of this database reads it, so that there is no subscriber now. "
     "Who subscribes "
 )
+_PUBLISHED = """published AS (
+    SELECT p.oid, p.pubname, p.pubupdate, t.schemaname, t.tablename
+    FROM pg_catalog.pg_publication_tables AS t
+    JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
+)"""
 _TABLES = """
-SELECT DISTINCT quote_ident(t.pubname), 'pg_publication', p.oid
-FROM pg_catalog.pg_publication_tables AS t
-JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
-JOIN pg_catalog.pg_class AS c ON c.relname = t.tablename
+SELECT DISTINCT quote_ident(t.pubname), 'pg_publication', t.oid
+FROM published AS t JOIN pg_catalog.pg_class AS c ON c.relname = t.tablename
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = t.schemaname
 WHERE c.oid IN (SELECT relid FROM tree)
 """
-_COLUMN_LISTS = """
-SELECT quote_ident(p.pubname), 'pg_publication_rel', r.oid
-FROM tree JOIN pg_catalog.pg_publication_rel AS r ON r.prrelid = tree.relid
-JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
-WHERE (tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
-    WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid))
-"""
+_COLUMN_LISTS = """column_list AS (
+    SELECT quote_ident(p.pubname), 'pg_publication_rel', r.oid
+    FROM tree JOIN pg_catalog.pg_publication_rel AS r ON r.prrelid = tree.relid
+    JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
+    WHERE tree.attnum = ANY (r.prattrs::int2[]) OR EXISTS (SELECT FROM hanging AS h
+        WHERE h.classid = 'pg_publication_rel'::regclass AND h.objid = r.oid)
+)"""
 _NO_IDENTITY = """
 SELECT DISTINCT c.oid::regclass::text, 'pg_class', c.oid
 FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid AND c.relkind = 'r'
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname
-JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname AND p.pubupdate
+JOIN published AS t ON t.schemaname = n.nspname AND t.pubupdate
 WHERE (t.tablename = c.relname OR EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a
         JOIN pg_catalog.pg_class AS r ON r.oid = a.relid AND r.relname = t.tablename))
     AND CASE c.relreplident WHEN 'n' THEN true WHEN 'd' THEN NOT EXISTS (SELECT FROM
@@ -91,7 +95,14 @@ _LISTED_IN_PLACE = Reaction(
 )
 KINDS = (
     *(
-        Kind("published-state", reaction, reaction, f"{query} AND {negation}{_SLOT}", since=since)
+        Kind(
+            "published-state",
+            reaction,
+            reaction,
+            f"{query} AND {negation}{_SLOT}",
+            since=since,
+            ctes=(_SLOTS,),
+        )
         for reaction, negation in ((_PUBLISHED_STATE, ""), (_STATE_NOTED, "NOT "))
         for query, since in ((_STATE_BY_ALL, 14), (_STATE_BY_SCHEMA, _COLUMN_LISTS_SINCE))
     ),
@@ -109,18 +120,21 @@ KINDS = (
             "lack",
         ),
         f"{_TABLES} AND {_SLOT}",
+        ctes=(_SLOTS, _PUBLISHED),
     ),
     Kind(
         "publication",
         Reaction("noted", _NO_SLOT + "before the contract needs {old} and {new}"),
         Reaction("noted", _NO_SLOT + "before the contract is sent another table, with {new}"),
         f"{_TABLES} AND NOT {_SLOT}",
+        ctes=(_SLOTS, _PUBLISHED),
     ),
     Kind(
         "publication-columns",
         _LISTED,
         Reaction("refused", "subscribers are sent the new names, and stop"),
-        f"{_COLUMN_LISTS} AND {_SLOT}",
+        f"SELECT * FROM column_list WHERE {_SLOT}",
+        ctes=(_SLOTS, _COLUMN_LISTS),
         since=_COLUMN_LISTS_SINCE,
         in_place=_LISTED_IN_PLACE,
     ),
@@ -128,7 +142,8 @@ KINDS = (
         "publication-columns",
         _LISTED,
         FOLLOWS,
-        f"{_COLUMN_LISTS} AND NOT {_SLOT}",
+        f"SELECT * FROM column_list WHERE NOT {_SLOT}",
+        ctes=(_SLOTS, _COLUMN_LISTS),
         since=_COLUMN_LISTS_SINCE,
         in_place=STAYS,
     ),
@@ -141,5 +156,6 @@ KINDS = (
         ),
         NOTHING,
         _NO_IDENTITY,
+        ctes=(_PUBLISHED,),
     ),
 )

@@ -92,10 +92,11 @@ def judge(
     return findings
 
 
-async def dependents_of(context: RenameContext, strategy: RenameStrategy) -> list[PlanFinding]:
-    """Return what names the column or its table, and what the strategy does with it."""
-    dependents, in_place = await find_dependents(context), await strategy.in_place(context)
-    accept = context.options.accept
+async def judged(
+    context: RenameContext, strategy: RenameStrategy, dependents: Iterable[Dependent]
+) -> list[PlanFinding]:
+    """Return what the strategy's plan does with what names the column or its table."""
+    in_place, accept = await strategy.in_place(context), context.options.accept
     return judge(dependents, context.target, strategy, accept, in_place=in_place)
 
 

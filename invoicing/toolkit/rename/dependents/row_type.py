@@ -11,8 +11,7 @@ from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, li
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.dependents.kind import FoundDependents, Function, Scope
 
-_USES = """
-, used AS (
+_USED = """used AS (
     SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) AS subject,
         k.relname::text AS catalog, d.objid AS oid,
         CASE WHEN c.relkind = 'v' THEN 'view' WHEN c.oid IS NOT NULL OR k.relname = 'pg_type'
@@ -21,8 +20,7 @@ _USES = """
         AND d.refobjid = t.oid AND d.deptype IN ('n', 'a')
     JOIN pg_catalog.pg_class AS k ON k.oid = d.classid
     LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
-)
-"""
+)"""
 _RETURNING = """
 SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL AND p.prorettype IN (
     SELECT oid FROM row_type)
@@ -35,7 +33,7 @@ async def _functions(scope: Scope, *, building: bool) -> FoundDependents:
     parsed = {row["oid"] for row in await scope.fetch(_RETURNING)}
     found = []
     for subject, catalog, oid in await scope.fetch(
-        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'function'"
+        f", {_USED} SELECT subject, catalog, oid FROM used WHERE sort = 'function'"
     ):
         function = bodies.get(oid)
         builds = oid in parsed or (function is not None and _builds(scope, function))
@@ -81,13 +79,15 @@ KINDS = (
             "take away the one by {old}. Give it a type of its own first. Or use --strategy view",
         ),
         NOTHING,
-        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
+        "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
+        ctes=(_USED,),
     ),
     Kind(
         "row-type",
         NOTHING,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
+        "SELECT subject, catalog, oid FROM used WHERE sort = 'stored'",
+        ctes=(_USED,),
     ),
     Kind(
         "row-type",
@@ -112,14 +112,16 @@ KINDS = (
             acceptable=True,
         ),
         _OTHER,
-        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'view'",
+        "SELECT subject, catalog, oid FROM used WHERE sort = 'view'",
+        ctes=(_USED,),
         same_name=Reaction("noted", "shows rows of the table's type: with {new} in them meanwhile"),
     ),
     Kind(
         "row-type",
         _FITS,
         _OTHER,
-        _USES + "SELECT subject, catalog, oid FROM used WHERE sort = 'other'",
+        "SELECT subject, catalog, oid FROM used WHERE sort = 'other'",
+        ctes=(_USED,),
     ),
     Kind("row-type", NOTHING, _OTHER, find=partial(_typed, built=False)),
     Kind(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from invoicing.toolkit.rename.dependents.kind import BLOCKS, FOLLOWS, STAYS, Kind, Reaction
 
-_RULES = """
-, rule AS (
+_RULE = """rule AS (
     SELECT quote_ident(r.rulename) || ' ON ' || r.ev_class::regclass AS subject, r.oid, r.ev_type,
         r.ev_class IN (SELECT relid FROM tree) AS on_table,
         EXISTS (SELECT FROM hanging AS h WHERE h.classid = 'pg_rewrite'::regclass
@@ -14,9 +13,8 @@ _RULES = """
         r.ev_type = '2' AND EXISTS (SELECT FROM tree JOIN pg_catalog.pg_attrdef AS d
             ON d.adrelid = tree.relid AND d.adnum = tree.attnum) AS asks_default
     FROM pg_catalog.pg_rewrite AS r WHERE r.rulename <> '_RETURN'
-)
-SELECT subject, 'pg_rewrite', oid FROM rule WHERE
-"""
+)"""
+_RULES = "SELECT subject, 'pg_rewrite', oid FROM rule WHERE "
 # A statement on the view is rewritten for the table behind it, and then by that one's rules.
 _VIEW = Reaction("carried", "goes on for what is written to the view, and follows the column")
 _TOO_EARLY = Reaction(
@@ -30,6 +28,7 @@ KINDS = (
         _TOO_EARLY,
         _VIEW,
         _RULES + "on_table AND names_it AND NOT asks_default",
+        ctes=(_RULE,),
         same_name=BLOCKS,
     ),
     Kind(
@@ -43,6 +42,7 @@ KINDS = (
             at_gate=False,
         ),
         _RULES + "on_table AND names_it AND asks_default",
+        ctes=(_RULE,),
         same_name=BLOCKS,
     ),
     Kind(
@@ -55,12 +55,14 @@ KINDS = (
         ),
         _VIEW,
         _RULES + "on_table AND NOT names_it AND ev_type = '2'",
+        ctes=(_RULE,),
     ),
     Kind(
         "rule",
         Reaction("noted", "it does not name {old}, and goes on as it is"),
         _VIEW,
         _RULES + "on_table AND NOT names_it AND ev_type <> '2'",
+        ctes=(_RULE,),
     ),
     Kind(
         "rule",
@@ -71,6 +73,7 @@ KINDS = (
         ),
         FOLLOWS,
         _RULES + "NOT on_table AND names_it",
+        ctes=(_RULE,),
         in_place=STAYS,
     ),
 )

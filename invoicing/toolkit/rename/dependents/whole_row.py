@@ -10,17 +10,19 @@ from invoicing.toolkit.rename.dependents.kind import Kind, Reaction
 from invoicing.toolkit.rename.names import OWN_TRIGGERS
 
 _SLUG = "whole-row"
-_USES = """
-, pattern AS (
+# PostgreSQL's own functions, which know no one's tables, have a lower oid.
+_FIRST = 16384
+_PATTERN = """pattern AS (
     SELECT ':vartype (' || string_agg(oid::text, '|') || ') ' AS text FROM row_type
-), expression AS (
+)"""
+_EXPRESSION = """expression AS (
     SELECT r.ev_class::regclass::text AS subject, 'pg_rewrite' AS catalog, r.oid,
         r.ev_action::text AS tree, 'query' AS sort
     FROM pg_catalog.pg_rewrite AS r WHERE r.rulename = '_RETURN' AND r.oid IN (
         SELECT d.objid FROM pg_catalog.pg_depend AS d JOIN tree ON d.refobjid = tree.relid
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass)
     UNION ALL SELECT p.oid::regprocedure::text, 'pg_proc', p.oid, p.prosqlbody::text, 'query'
-    FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL
+    FROM pg_catalog.pg_proc AS p WHERE p.prosqlbody IS NOT NULL AND p.oid >= {first}
     UNION ALL SELECT quote_ident(p.polname) || ' ON ' || p.polrelid::regclass, 'pg_policy', p.oid,
         concat(p.polqual, p.polwithcheck), 'part'
     FROM pg_catalog.pg_policy AS p
@@ -35,11 +37,13 @@ _USES = """
         t.tgqual::text, 'trigger'
     FROM tree JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = tree.relid AND t.tgparentid = 0
         AND t.tgname !~ '{own}'
-)
+)""".replace("{own}", OWN_TRIGGERS).replace("{first}", str(_FIRST))
+_CTES = (_PATTERN, _EXPRESSION)
+_USES = """
 SELECT subject, catalog, oid FROM expression, pattern
-WHERE expression.tree ~ pattern.text AND sort = '{sort}'
+WHERE sort = '{sort}' AND expression.tree ~ pattern.text
     AND {negation}(expression.tree ~ ('NULLTEST :arg \\{VAR [^}]*' || pattern.text))
-""".replace("{own}", OWN_TRIGGERS)
+"""
 _BROKEN_VIEW = Reaction(
     "refused",
     "it uses the row as a whole, which has {new} and no {old} from the expand on. Let it name the "
@@ -66,12 +70,14 @@ KINDS = (
         _BROKEN_VIEW,
         _USES.replace("{sort}", "query").replace("{negation}", "NOT "),
         same_name=Reaction("noted", "it shows the row as a whole, with {new} in it meanwhile"),
+        ctes=_CTES,
     ),
     Kind(
         _SLUG,
         _BEFORE,
         _BROKEN_VIEW,
         _USES.replace("{sort}", "query").replace("{negation}", ""),
+        ctes=_CTES,
     ),
     *(
         Kind(
@@ -79,6 +85,7 @@ KINDS = (
             _BEFORE,
             _BROKEN_VIEW,
             _USES.replace("{sort}", "part").replace("{negation}", negation),
+            ctes=_CTES,
         )
         for negation in ("", "NOT ")
     ),
@@ -92,6 +99,7 @@ KINDS = (
             ),
             Reaction("noted", "it compares whole rows, and goes on to"),
             _USES.replace("{sort}", "trigger").replace("{negation}", negation),
+            ctes=_CTES,
         )
         for negation in ("", "NOT ")
     ),

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.rename.acceptance import VIEW, accepted
-from invoicing.toolkit.rename.dependents import dependents_of
+from invoicing.toolkit.rename.dependents import judged
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.preflight.checks import preflight
@@ -26,10 +26,13 @@ from invoicing.toolkit.rename.view.shape import read_shape
 from invoicing.toolkit.rename.view.statements import MERGE, statements_no_view_takes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from invoicing.toolkit.rename.connection.pool import Connection
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.model import Target
     from invoicing.toolkit.rename.renamings import Renaming
     from invoicing.toolkit.rename.strategy import RenameStrategy
@@ -58,7 +61,7 @@ SELECT c.relrowsecurity AS row_security, c.relkind = 'p' AS partitioned,
         JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
         WHERE d.refobjid = c.oid AND d.classid = 'pg_class'::regclass
             AND d.deptype IN ('a', 'i') ORDER BY 1) AS sequences,
-    ARRAY(SELECT a.attname FROM pg_attribute AS a
+    ARRAY(SELECT a.attname::text FROM pg_attribute AS a
         WHERE a.attrelid = c.oid AND NOT a.attisdropped
             AND (a.attgenerated <> '' OR a.attidentity <> '') ORDER BY a.attnum) AS made_by_server
 FROM pg_class AS c WHERE c.oid = $1
@@ -73,7 +76,9 @@ class ViewFindings(NamedTuple):
     renamings: list[Renaming]
 
 
-async def find_for_view(context: RenameContext, strategy: RenameStrategy) -> ViewFindings:
+async def find_for_view(
+    context: RenameContext, strategy: RenameStrategy, dependents: Sequence[Dependent]
+) -> ViewFindings:
     """Look at the catalog for everything that the view would keep, or break."""
     connection, table, names = context.connection, context.table, context.names
     column, name = context.column(), context.column_name
@@ -85,7 +90,7 @@ async def find_for_view(context: RenameContext, strategy: RenameStrategy) -> Vie
         *_table(facts, table, context.version),
         *_column(facts, column, context.target),
         *await _names(connection, table, shape, renamings),
-        *await dependents_of(context, strategy),
+        *await judged(context, strategy, dependents),
         *await statements_no_view_takes(context),
         *(await partition_findings(context) if facts["partitioned"] else []),
         *await asking_for_default(context),

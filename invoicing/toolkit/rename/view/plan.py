@@ -13,7 +13,10 @@ from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.findings import always, find_for_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.strategy import RenameStrategy
     from invoicing.toolkit.rename.view.findings import ViewFindings
 
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
 _SECONDS = 0.1
 
 
-async def plan(context: RenameContext, strategy: RenameStrategy) -> StrategyPlan:
+async def plan(
+    context: RenameContext, strategy: RenameStrategy, dependents: Sequence[Dependent]
+) -> StrategyPlan:
     """Return the plan for the table at hand."""
-    found = await find_for_view(context, strategy)
+    found = await find_for_view(context, strategy, dependents)
     refused = [finding for finding in found.findings if finding.verdict == "refused"]
     named = [
         finding

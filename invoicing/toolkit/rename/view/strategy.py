@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from invoicing.toolkit.rename.context import RenameContext
+    from invoicing.toolkit.rename.dependents.kind import Dependent
     from invoicing.toolkit.rename.model import StrategyName
     from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
@@ -51,9 +52,9 @@ class ViewStrategy:
     behind_view = True
     changes_type = False
 
-    async def plan(self, context: RenameContext) -> StrategyPlan:
+    async def plan(self, context: RenameContext, dependents: Sequence[Dependent]) -> StrategyPlan:
         """Look at the catalog: what is found, every statement, and what it costs."""
-        return await plan.plan(context, self)
+        return await plan.plan(context, self, dependents)
 
     async def in_place(self, context: RenameContext) -> bool:  # noqa: ARG002 -- the protocol's
         """Return False: there is no second column."""
