@@ -52,7 +52,7 @@ def for_statement(body: str) -> str:
 
 SEEN = (
     seen(
-        "trigger-argument",
+        ("trigger-argument", "argument-rewrite"),
         (REFUSED, REFUSED),
         {
             "argument of a before trigger": (

@@ -184,7 +184,7 @@ SEEN_ROWS = (
         },
     )
     | seen(
-        "trigger-argument",
+        ("trigger-argument", "argument-rewrite"),
         (REFUSED, REFUSED),
         {
             "a trigger of contrib": (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -38,10 +39,21 @@ if TYPE_CHECKING:
 _OPTIONS = Options(batch_size=7, quiet=0.001, lock_timeout=1, lock_attempts=3)
 # What a person may accept without any other change, as long as no client does what it names.
 _ACCEPTED = frozenset(
-    {"domain", "function-rewrite", "inheritance", "null-default", "published-state", "row-type"}
+    {
+        "argument-rewrite",
+        "domain",
+        "function-rewrite",
+        "inheritance",
+        "null-default",
+        "published-state",
+        "row-type",
+    }
 )
 # What the expand replaces where that is accepted, or refuses.
-_REPLACED = ("function of a trigger,", "function of a trigger after")
+_REPLACED = {
+    "function-rewrite": ("function of a trigger,", "function of a trigger after"),
+    "argument-rewrite": ("trigger with the column's name",),
+}
 _OURS = ("--exclude-schema=invoicing_rename",)
 
 
@@ -89,7 +101,9 @@ class Judge:
         self.case, self.ours, self.twin, self.tally = case, ours, twin, tally
         self._column = case.old
         self._twins = case.old
-        self._view_stands = self._in_place = self._replaced = False
+        self._view_stands = self._in_place = False
+        # Kinds of parts whose text the expand has replaced.
+        self._replaced: tuple[str, ...] = ()
 
     async def judge(self) -> None:
         """Walk the whole way.
@@ -151,7 +165,9 @@ class Judge:
             raise DifferenceError("refusal", "the expand refuses other than its plan")
         self._count(plan)
         slugs = {finding.slug for finding in plan.findings}
-        self._in_place, self._replaced = "in-place" in slugs, "function-rewrite" in slugs
+        self._in_place = "in-place" in slugs
+        replaced = [_REPLACED[slug] for slug in sorted(slugs & _REPLACED.keys())]
+        self._replaced = tuple(chain.from_iterable(replaced))
         return not refused
 
     def _count(self, plan: Plan) -> None:
@@ -208,7 +224,7 @@ class Judge:
         await rename_names(self.twin, self.case, self.case.old, self.case.new)
         wanted = await self.twin.dump(*_OURS)
         for part in self.case.parts:
-            if part.is_text and not (self._replaced and part.kind.startswith(_REPLACED)):
+            if part.is_text and not part.kind.startswith(self._replaced):
                 await self.ours.make(self.case, part, self.case.new)
         # Behind a view, what PostgreSQL knows follows the column by itself.
         if self.case.strategy != "view":

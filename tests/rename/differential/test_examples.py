@@ -182,8 +182,17 @@ def _behind_a_view(ending: str) -> Case:
         work={"before": writes[:5], "expand": writes, "verify": writes, "contract": writes[5:]},
     )
     kept = Part("function of a trigger, that is replaced", (_KEPT,), is_text=True)
+    called = "CREATE OR REPLACE TRIGGER called AFTER UPDATE OF @c ON @t FOR EACH ROW"
+    argument = Part(
+        "trigger with the column's name",
+        (
+            _FUNCTION.replace("CREATE", "CREATE OR REPLACE", 1),
+            f"{called} WHEN (OLD.@c IS NOT NULL) EXECUTE FUNCTION @s.noted('it''s', @(c))",
+        ),
+        is_text=True,
+    )
     made = Part("trigger", (f"{trigger} EXECUTE FUNCTION @s.keeps()",))
-    return replace(case, parts=(*case.parts, kept, made))
+    return replace(case, parts=(*case.parts, kept, made, argument))
 
 
 # Each was refused by the plan.

@@ -8,7 +8,7 @@ from invoicing.toolkit.rename.connection.ddl import NONE, free_steps, short_step
 from invoicing.toolkit.rename.dependents import slugs, word
 from invoicing.toolkit.rename.model import Estimate, Step
 from invoicing.toolkit.rename.strategy import StrategyPlan
-from invoicing.toolkit.rename.view import functions
+from invoicing.toolkit.rename.view import arguments, functions
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.findings import always, find_for_view
 
@@ -47,6 +47,8 @@ async def plan(
         safe=not refused,
     )
     replaced = functions.statements(await functions.to_replace(context, accepted=False))
+    triggers = await arguments.to_replace(context, accepted=False)
+    replaced += arguments.statements(triggers, context.target)
     return StrategyPlan(found.findings, _steps(context, found, replaced), estimate)
 
 

@@ -23,7 +23,7 @@ from invoicing.toolkit.rename.names import MARK, quote
 from invoicing.toolkit.rename.preflight.checks import measure
 from invoicing.toolkit.rename.renamings import find_renamings
 from invoicing.toolkit.rename.table import find_table
-from invoicing.toolkit.rename.view import changes, functions, gate, plan
+from invoicing.toolkit.rename.view import arguments, changes, functions, gate, plan
 from invoicing.toolkit.rename.view import sql as view_sql
 from invoicing.toolkit.rename.view.shape import read_shape, seen
 from invoicing.toolkit.rename.view.standing import read_view
@@ -79,11 +79,14 @@ class ViewStrategy:
             about = {"type": column.type, "new": column.number, "shown": shown}
             about |= {"base": shape.base, "oid": shape.oid, "owner": shape.owner}
             replaced = await functions.to_replace(session, accepted=True)
+            triggers = await arguments.to_replace(session, accepted=True)
             about |= {"functions": functions.as_json(replaced)}
+            about |= {"arguments": [trigger.oid for trigger in triggers]}
             await state.save(connection, names, definition=about, rows_total=sizes.rows)
             await session.ddl.short(
                 *view_sql.swap_statements(names, shape),
                 *functions.statements(replaced),
+                *arguments.statements(triggers, session.target),
                 view_sql.note_view(names),
                 state.set_phase(names, Phase.EXPANDED),
             )
@@ -208,11 +211,13 @@ class ViewStrategy:
             locks, kept = await _meanwhile(session, shape)
             noted = await session.state()
             definition = noted.definition if noted is not None else {}
-            put_back = await functions.to_put_back(session, definition)
+            put_back = functions.statements(await functions.to_put_back(session, definition))
+            triggers = await arguments.to_put_back(session, definition)
+            put_back += arguments.statements(triggers, session.target.reversed())
             await session.ddl.short(
                 *locks,
                 *view_sql.rollback_statements(names, shape, kept),
-                *functions.statements(put_back),
+                *put_back,
                 *([state.set_phase(names, Phase.ROLLING_BACK)] if noted is not None else []),
                 also=_also(shape),
             )
