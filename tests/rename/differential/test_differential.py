@@ -27,7 +27,7 @@ EXAMPLES = int(os.environ.get("INVOICING_TEST_EXAMPLES", "35"))
 SEED = int(os.environ.get("INVOICING_TEST_SEED", "1"))
 
 
-# The scripts' take as long, of which most refuse less than half: every example is three of psql.
+# A third as many of scripts: each example runs psql four times.
 @pytest.mark.parametrize(("strategy", "share"), [(None, 1), ("script", 3)])
 def test_a_rename_is_what_postgresql_makes_of_it(
     arena: Arena, strategy: Literal["script"] | None, share: int

@@ -70,8 +70,8 @@ class AlembicProject:
         facts = facts or self.find_in_database(target)
         if facts is None:
             message = (
-                f"cannot rename {target}: neither the models of env.py nor its database has that "
-                "column. Nothing was written. Check the names, or give --schema"
+                f"there is no column {target.table}.{target.old}: neither the models of env.py nor "
+                "its database has it. Nothing was written. Check the names, or give --schema"
             )
             raise UsageError(message)
         return facts
