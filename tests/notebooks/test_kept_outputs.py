@@ -78,7 +78,6 @@ def nbval(notebook: Path, url: URL) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.broad
 @pytest.mark.parametrize(("server", "notebook"), RUNS, indirect=["server"])
 async def test_the_kept_outputs_are_what_a_run_gives(notebook: Path, sample_url: URL) -> None:
     run = nbval(notebook, sample_url)
