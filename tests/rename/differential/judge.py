@@ -45,7 +45,6 @@ _ACCEPTED = frozenset(
         "inheritance",
         "null-default",
         "published-state",
-        "row-type",
     }
 )
 # What the expand replaces where that is accepted, or refuses.
