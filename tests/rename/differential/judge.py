@@ -46,7 +46,6 @@ _ACCEPTED = frozenset(
         "inheritance",
         "null-default",
         "published-state",
-        "row-type",
     }
 )
 # What the expand replaces where that is accepted, or refuses.
