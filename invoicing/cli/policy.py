@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -212,6 +211,8 @@ def _show(report: Report, output: str, *, unsafe: bool) -> None:
 
 
 def _prove(paths: list[Path], root: Path) -> Proof:
+    import asyncio
+
     from sqlalchemy.exc import DBAPIError
 
     from invoicing.db.refusal import explain as explain_refusal

@@ -71,13 +71,20 @@ def _call_syntax(node: ast.Call, function: int, owner: str | None, depth: int) -
         getattr(node, "repeated", False),
         getattr(node, "awaited", False),
         _keyword(node.args[1]) if len(node.args) > 1 else None,
-        (_end(node.args), _end([*node.args, *(keyword.value for keyword in node.keywords)])),
+        _ends(node),
     )
 
 
-def _end(arguments: list[ast.expr]) -> tuple[int, int]:
-    ends = [(each.end_lineno or 0, each.end_col_offset or 0) for each in arguments]
-    return max(ends) if ends else (0, 0)
+def _ends(node: ast.Call) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return where the last positional argument ends, and the last of all."""
+    positional, last = (0, 0), (0, 0)
+    if node.args:
+        end = node.args[-1]
+        positional = last = end.end_lineno or 0, end.end_col_offset or 0
+    if node.keywords:
+        end = node.keywords[-1].value
+        last = max(last, (end.end_lineno or 0, end.end_col_offset or 0))
+    return positional, last
 
 
 def calls_in(value: ast.expr, function: int, owner: str | None, depth: int) -> Iterator[CallSyntax]:

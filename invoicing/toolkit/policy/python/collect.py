@@ -29,7 +29,7 @@ from invoicing.toolkit.policy.python.syntax import (
     ModuleSyntax,
     Place,
 )
-from invoicing.toolkit.policy.python.walking import LEAVES, below, fields_of
+from invoicing.toolkit.policy.python.walking import LEAVES, below, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,15 +99,15 @@ class _Collector:
             visit = VISITS.get(kind)
             if visit is not None:
                 function, owner = visit(self, node, function, owner)
-            for name in fields_of(kind):
-                value = getattr(node, name, None)
+            for value in values_of(node):
                 if value.__class__ is list:
-                    stack += [
-                        (item, function, owner)
-                        for item in value[::-1]
-                        if type(item) not in LEAVES and isinstance(item, ast.AST)
-                    ]
-                elif type(value) not in LEAVES and isinstance(value, ast.AST):
+                    if value:
+                        stack += [
+                            (item, function, owner)
+                            for item in value[::-1]
+                            if type(item) not in LEAVES and isinstance(item, ast.AST)
+                        ]
+                elif value is not None and type(value) not in LEAVES and isinstance(value, ast.AST):
                     stack.append((value, function, owner))
 
     def imported(self) -> list[tuple[str, Place]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.policy.python.called import by_callee
 from invoicing.toolkit.policy.python.closures import function_of, method_of, targets_of
 from invoicing.toolkit.policy.python.objects import object_of
 from invoicing.toolkit.policy.python.sessions import session_names
@@ -35,8 +36,10 @@ def find_given_sessions(project: Project) -> None:
     calls = [
         (module, call)
         for module in project.modules
-        for call in module.calls
-        if call.callee.rpartition(".")[2] in wanted and (call.arguments or call.keywords)
+        for callee, calls in by_callee(project, module).items()
+        if callee.rpartition(".")[2] in wanted
+        for call in calls
+        if call.arguments or call.keywords
     ]
     for _ in range(LONGEST):
         new = [_hand_on(project, module, call, given) for module, call in calls]

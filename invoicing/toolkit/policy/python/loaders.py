@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.called import by_callee
 from invoicing.toolkit.policy.python.closures import PARTIAL
 from invoicing.toolkit.policy.python.loader_fixes import LoaderFix, loader_fix, loader_name
 from invoicing.toolkit.policy.python.loops import meant
@@ -45,14 +46,14 @@ def _used(project: Project) -> list[tuple[ModuleSyntax, CallSyntax, str]]:
         notes["used"] = [
             (module, call, loader)
             for module in project.modules
-            for call in _candidates(module)
+            for call in _candidates(project, module)
             for loader in _loaders(project, module, call)
         ]
     used: list[tuple[ModuleSyntax, CallSyntax, str]] = notes["used"]
     return used
 
 
-def _candidates(module: ModuleSyntax) -> Iterator[CallSyntax]:
+def _candidates(project: Project, module: ModuleSyntax) -> Iterator[CallSyntax]:
     """Return the calls that may be of a loader, by a name of its own or by another one."""
     others = {"map", "partial"}
     for name, target in module.imports.items():
@@ -62,11 +63,10 @@ def _candidates(module: ModuleSyntax) -> Iterator[CallSyntax]:
     for scope in module.functions:
         others |= scope.choices.keys()
         others |= {name for name, bound in scope.names.items() if isinstance(bound, str)}
-    for call in module.calls:
-        head, _, _ = call.callee.partition(".")
-        last = call.callee.rpartition(".")[2]
-        if last in LOADERS or head in others or "|" in call.callee or module.stars:
-            yield call
+    for callee, calls in by_callee(project, module).items():
+        head, last = callee.partition(".")[0], callee.rpartition(".")[2]
+        if last in LOADERS or head in others or "|" in callee or module.stars:
+            yield from calls
 
 
 def _loaders(project: Project, module: ModuleSyntax, call: CallSyntax) -> list[str]:

@@ -45,16 +45,14 @@ def _base(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
 
 def dotted(node: ast.AST | None) -> str | None:
     """Return `a.b.c` for an expression of names and attributes; None for any other."""
-    if isinstance(node, ast.Name):
+    # It is asked for most nodes of a tree: a parsed one's class is one of these or another.
+    if type(node) is ast.Name:
         return node.id
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
+    name = ""
+    while type(node) is ast.Attribute:
+        name = f".{node.attr}{name}"
         node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    parts.append(node.id)
-    return ".".join(reversed(parts))
+    return node.id + name if type(node) is ast.Name else None
 
 
 def names_in(target: ast.expr) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.policy.python.called import called
 from invoicing.toolkit.policy.python.syntax import Keyword
 
 if TYPE_CHECKING:
@@ -93,9 +94,8 @@ def loose_relationships(project: Project) -> Iterator[tuple[ModuleSyntax, CallSy
                     made = project.factory(project.resolve(module, attribute.call.callee))
                     factories |= {id(made[1].made)} if made is not None else set()
     for module in project.modules:
-        for call in () if project.is_migration(module) else module.calls:
-            is_bound = (module.path, call.place) in bound or id(call) in factories
-            if not is_bound and project.resolve(module, call.callee) in RELATIONSHIP:
+        for call in () if project.is_migration(module) else called(project, module, RELATIONSHIP):
+            if (module.path, call.place) not in bound and id(call) not in factories:
                 yield module, call
 
 

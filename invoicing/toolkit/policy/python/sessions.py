@@ -54,6 +54,8 @@ EXPRESSIONS = {
 def made_by(project: Project, module: ModuleSyntax, call: CallSyntax) -> str:
     """Return what a call makes things of: with `class_=AsyncSession` a sessionmaker is async."""
     made = project.resolve(module, call.callee) or ""
+    if not made:
+        return ""
     given = call.keywords.get("class_")
     if made == "sqlalchemy.orm.sessionmaker" and given is not None and given.name:
         is_async = is_kind_of(project, module, given.name, ASYNC_SESSIONS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Nothing is below these that a rule asks for.
 LEAVES = frozenset(
@@ -16,29 +17,48 @@ LEAVES = frozenset(
 PLAIN = frozenset(
     {"ctx", "id", "attr", "arg", "op", "ops", "kind", "module", "level", "names", "type_comment"}
 )
-_fields: dict[type[ast.AST], tuple[str, ...]] = {}
+_getters: dict[type[ast.AST], Callable[[ast.AST], tuple[Any, ...]]] = {}
 
 
-def fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
-    """Return the fields of a kind of node that may hold others."""
-    fields = _fields.get(kind)
-    if fields is None:
-        fields = _fields[kind] = tuple(name for name in kind._fields if name not in PLAIN)
-    return fields
+def values_of(node: ast.AST) -> tuple[Any, ...]:
+    """Return what the fields hold that may hold other nodes."""
+    kind = type(node)
+    getter = _getters.get(kind)
+    if getter is None:
+        getter = _getters[kind] = _getter(kind)
+    try:
+        return getter(node)
+    except AttributeError:
+        # One that was made, not parsed, may lack what is optional.
+        return tuple(getattr(node, name, None) for name in _fields(kind))
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """Return the nodes right below, in order, but for leaves."""
     found: list[ast.AST] = []
-    for name in fields_of(type(node)):
-        value = getattr(node, name, None)
+    for value in values_of(node):
         if value.__class__ is list:
-            found += [
-                item for item in value if type(item) not in LEAVES and isinstance(item, ast.AST)
-            ]
-        elif isinstance(value, ast.AST) and type(value) not in LEAVES:
+            if value:
+                found += [
+                    item for item in value if type(item) not in LEAVES and isinstance(item, ast.AST)
+                ]
+        elif value is not None and type(value) not in LEAVES and isinstance(value, ast.AST):
             found.append(value)
     return found
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """Return the fields of a kind of node that may hold others."""
+    return tuple(name for name in kind._fields if name not in PLAIN)
+
+
+def _getter(kind: type[ast.AST]) -> Callable[[ast.AST], tuple[Any, ...]]:
+    """Return what gets all of these fields at once."""
+    fields = _fields(kind)
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    get = attrgetter(*fields) if fields else None
+    return lambda node: (get(node),) if get is not None else ()
 
 
 def below(node: ast.AST) -> Iterator[ast.AST]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.called import by_callee
 from invoicing.toolkit.policy.python.sessions import (
     QUERIES,
     SYNC_SESSIONS,
@@ -53,8 +54,11 @@ def check(project: Project) -> Iterator[PolicyFinding]:
         # Alembic's env.py connects by itself: the application does not run then.
         is_env = "alembic.context" in module.imports.values() and module.path.endswith("env.py")
         makes = is_env or settings.matches(module.path, settings.session_module)
-        for call in module.calls:
-            yield from _call(project, module, call, makes=makes)
+        for callee, calls in by_callee(project, module).items():
+            is_query = callee.endswith(".query") or ".sync_session." in callee
+            if is_query or project.resolve(module, callee) in {*SYNC, *MADE_IN_ONE_PLACE}:
+                for call in calls:
+                    yield from _call(project, module, call, makes=makes)
         yield from _parameters(project, module)
         for name, place in module.imported:
             driver, _, part = name.partition(".")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.called import by_callee
 from invoicing.toolkit.policy.python.project import DECLARATIVE
 from invoicing.toolkit.policy.rule import Rule
 
@@ -93,10 +94,14 @@ def _bases(project: Project, mapped: MappedClass) -> list[str | None]:
 def _imperative(project: Project, wanted: str) -> Iterator[PolicyFinding]:
     """Find classes that are mapped by a call, and inherit nothing."""
     for module in project.modules:
-        for call in () if project.is_migration(module) else module.calls:
-            if call.callee.rpartition(".")[2] != "map_imperatively" or not call.arguments:
-                continue
-            mapped = project.class_of(module, call.arguments[0])
+        calls = (
+            call
+            for callee, calls in by_callee(project, module).items()
+            if callee.rpartition(".")[2] == "map_imperatively" and not project.is_migration(module)
+            for call in calls
+        )
+        for call in calls:
+            mapped = project.class_of(module, call.arguments[0]) if call.arguments else None
             if mapped is not None and _lacks(project, mapped, wanted):
                 message = f"{mapped.syntax.name} is mapped and does not inherit {wanted}"
                 place = call.place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.called import called
 from invoicing.toolkit.policy.python.sessions import made_by
 from invoicing.toolkit.policy.rule import Rule
 
@@ -24,7 +25,7 @@ MAKERS = {
 def check(project: Project) -> Iterator[PolicyFinding]:
     """Find sessions that expire what they have loaded."""
     for module in project.modules:
-        for call in module.calls:
+        for call in called(project, module, {*MAKERS, "sqlalchemy.orm.sessionmaker"}):
             if made_by(project, module, call) not in MAKERS:
                 continue
             given = project.keyword(module, call, "expire_on_commit")

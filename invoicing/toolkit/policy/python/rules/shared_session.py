@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.finding import PolicyFinding
+from invoicing.toolkit.policy.python.called import by_callee
 from invoicing.toolkit.policy.python.closures import PARTIAL, used_through, words_of
 from invoicing.toolkit.policy.python.objects import used_by_object
 from invoicing.toolkit.policy.python.sessions import possible_session_names, scopes, session_names
@@ -27,10 +28,7 @@ def check(project: Project) -> Iterator[PolicyFinding]:
     """Find sessions that are given to several tasks at once."""
     for module in project.modules:
         tasks: dict[tuple[int, str], list[CallSyntax]] = {}
-        for call in module.calls:
-            is_start = call.callee.rpartition(".")[2] in STARTS
-            if not is_start and project.resolve(module, call.callee) not in TOGETHER:
-                continue
+        for call, is_start in _concurrent(project, module):
             sessions = session_names(project, module, call)
             possible = possible_session_names(module, call.function) - sessions
             names = sessions | possible
@@ -47,6 +45,16 @@ def check(project: Project) -> Iterator[PolicyFinding]:
                 strict = name in possible_session_names(module, calls[1].function)
                 strict &= name not in session_names(project, module, calls[1])
                 yield _finding(module, calls[1], name, strict=strict)
+
+
+def _concurrent(project: Project, module: ModuleSyntax) -> Iterator[tuple[CallSyntax, bool]]:
+    """Return the calls that start tasks, in order, and whether each starts one of them."""
+    found: list[tuple[CallSyntax, bool]] = []
+    for callee, calls in by_callee(project, module).items():
+        is_start = callee.rpartition(".")[2] in STARTS
+        if is_start or project.resolve(module, callee) in TOGETHER:
+            found += [(call, is_start) for call in calls]
+    yield from sorted(found, key=lambda each: each[0].place)
 
 
 def _gathered(
