@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.profiling.capture.collector import without_collections
 from invoicing.toolkit.profiling.findings.evidence import Evidence
 from invoicing.toolkit.profiling.findings.registry import find
 
@@ -110,7 +111,8 @@ class Recorded:
         if self._kept_judgement is not None:
             return self._kept_judgement
         evidence = self._evidence()
-        findings = find(evidence, self.allow)
+        with without_collections():
+            findings = find(evidence, self.allow)
         used = {(each.caller, each.slug) for each in evidence.used}
         entered = {(each.caller, each.slug): each for each in self._capture.allowances}
         unused = [each for place, each in entered.items() if place not in used]

@@ -22,6 +22,7 @@ from invoicing.toolkit.profiling.capture.cause import (
     renews,
     returning_of,
 )
+from invoicing.toolkit.profiling.capture.collector import without_collections
 from invoicing.toolkit.profiling.capture.cursor import CountingStrategy
 from invoicing.toolkit.profiling.capture.entities import entity_columns
 from invoicing.toolkit.profiling.capture.explain import PlanQuestion, Questions
@@ -319,10 +320,11 @@ class Capture:
         """The statements so far."""
         if self._statements is not None:
             return self._statements
-        statements = [
-            pending.statement(number, self._began, self._salt, self._finder)
-            for number, pending in enumerate(self._pending, 1)
-        ]
+        with without_collections():
+            statements = [
+                pending.statement(number, self._began, self._salt, self._finder)
+                for number, pending in enumerate(self._pending, 1)
+            ]
         numbers = dict(zip(self._pending, statements, strict=True))
         for pending, statement in numbers.items():
             if pending.parent_source is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm import Mapper, MapperProperty, RelationshipProperty
@@ -151,6 +152,7 @@ def steps_on(path: tuple[Any, ...]) -> tuple[PathStep, ...]:
     )
 
 
+@lru_cache(maxsize=1024)
 def step_of(relationship: RelationshipProperty[Any], then: tuple[Any, ...] = ()) -> PathStep:
     """Return a relationship as a step; `then` is what stands after it on the path."""
     owner, target = relationship.parent.class_, relationship.mapper

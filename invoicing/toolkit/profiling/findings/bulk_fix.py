@@ -8,6 +8,7 @@ means another question for all than for each: there is no such form.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, Column, ColumnElement, bindparam, inspect, select, tuple_
@@ -43,6 +44,10 @@ class BulkFix:
     at: Caller | None = None
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return " ".join(str(self.statement).replace("__[POSTCOMPILE_values]", ":values").split())
 
     def value_in(self, statement: object, parameters: dict[str, Any]) -> object:

@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from invoicing.toolkit.profiling.findings.bulk_fix import bulk_form
 from invoicing.toolkit.profiling.findings.changes import may_change, tables_written
 from invoicing.toolkit.profiling.findings.data_flow import DataFlow
 from invoicing.toolkit.profiling.findings.finding import Cost, Finding
@@ -57,6 +58,7 @@ class Evidence:
     plans: dict[int, dict[str, object]]
     invoked: dict[str, object] = field(default_factory=dict)
     used: set[Allowance] = field(default_factory=set)
+    _bulk_forms: dict[Hashable, tuple[Any, ...]] = field(default_factory=dict, init=False)
     _flows: dict[frozenset[tuple[Caller, ...]], DataFlow] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -155,6 +157,15 @@ class Evidence:
         if stacks not in self._flows:
             self._flows[stacks] = DataFlow(origins)
         return self._flows[stacks]
+
+    def bulk_form_of(self, group: list[Statement]) -> tuple[Any, ...]:
+        """Return the fix for statements of one shape, if there is one; the same for one line."""
+        first, differing = group[0], differing_places(group)
+        key = first.text, first.caller, *differing
+        if key not in self._bulk_forms:
+            form = bulk_form(first.text, self.invoked.get(first.text), differing, first.caller)
+            self._bulk_forms[key] = tuple(form)
+        return self._bulk_forms[key]
 
     def leader_of(self, statement: Statement) -> Statement | None:
         """Return the statement whose eager loader sent this one: the last of its session."""

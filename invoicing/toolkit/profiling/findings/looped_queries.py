@@ -17,7 +17,7 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.profiling.findings.bulk_fix import bulk_form, bulk_get
+from invoicing.toolkit.profiling.findings.bulk_fix import bulk_get
 from invoicing.toolkit.profiling.findings.evidence import (
     differing_places,
     is_repeated_line,
@@ -259,8 +259,7 @@ def _bulk(evidence: Evidence, group: list[Statement]) -> tuple[AnyFix, ...]:
     if first.cause is Cause.GET:
         mapped = first.entities[0].mapped if first.entities else None
         return tuple(bulk_get(mapped, first.caller, locks=_locks(first)))
-    invoked = evidence.invoked.get(first.text)
-    return tuple(bulk_form(first.text, invoked, differing_places(group), first.caller))
+    return evidence.bulk_form_of(group)
 
 
 def _relationship(outer: Statement, entity: str | None, group: list[Statement]) -> Fix | None:

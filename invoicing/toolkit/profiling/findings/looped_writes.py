@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.profiling.findings.bulk_fix import bulk_form
 from invoicing.toolkit.profiling.findings.changes import tables_written
 from invoicing.toolkit.profiling.findings.evidence import (
-    differing_places,
     is_repeated_line,
     repetition,
 )
@@ -91,9 +89,6 @@ def _finding(evidence: Evidence, group: list[Statement], rows: int) -> Finding:
     tables = " and ".join(sorted(tables_written(group[0].text))) or "a table"
     operation = group[0].operation
     message = f"{operation} of {tables} was sent {len(group)} times, for {rows} rows"
-    first = group[0]
-    fixes = bulk_form(
-        first.text, evidence.invoked.get(first.text), differing_places(group), first.caller
-    )
+    fixes = evidence.bulk_form_of(group)
     fix = f"one {fixes[0]}" if fixes else _BULK[operation]
-    return repetition(message, fix, None, group, "n-plus-one", tuple(fixes))
+    return repetition(message, fix, None, group, "n-plus-one", fixes)
