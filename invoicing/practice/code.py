@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     tablesample,
     update,
@@ -119,7 +120,8 @@ class CodeVersion:
     def sample(self, rows: int, pages: int) -> Select[UUID, int | None]:
         """Read `rows` rows from all over the table, which has so many `pages`."""
         percent = min(100.0, 100.0 * rows / max(pages, 1))
-        sampled = tablesample(self._table, func.system(percent))
+        # Written out: sent to a node by Citus, a parameter would have no type there.
+        sampled = tablesample(self._table, func.system(literal_column(f"{percent:f}")))
         return select(sampled.c.id, sampled.c.amount).order_by(func.random()).limit(rows)
 
     def amounts_of(self) -> Select[UUID, int | None]:

@@ -14,13 +14,11 @@ from sqlalchemy import func, select, text
 from invoicing.db import Database
 from invoicing.db.migrations import current_revision, downgrade, head_revision, upgrade
 from invoicing.db.url import quoted
-from invoicing.errors import InvoicingError
 from invoicing.load import load_files
 from invoicing.models import Account, Invoice, InvoiceLine, InvoiceStatus
 from invoicing.rollup import build_rollup, check_rollup, fold_rollup, rollup_state
 from invoicing.sample import load_sample
 from invoicing.settings import Settings
-from invoicing.toolkit.rename import Rename, Target
 from invoicing.units import distribute, list_units, over_units, plan_distribution
 from invoicing.units.errors import CannotDistributeError, NotAUnitError
 from tests.answers import answers
@@ -95,23 +93,7 @@ async def test_units_on_two_nodes_answer_as_a_single_server(
         units = {unit.schema: unit for unit in await list_units(before) if unit.schema in names}
         assert len({unit.node for unit in units.values()}) == 2
         assert {unit.accounts for unit in units.values()} == {SIZE["accounts"] + 2}
-        await refuse_a_rename(before)
         await ask_all(before, names)
-
-
-async def refuse_a_rename(database: Database) -> None:
-    """A rename is refused by name before anything is made for it."""
-    rename = Rename(database, Target("invoice", "currency", "money"))
-    with pytest.raises(InvoicingError, match="citus"):
-        await rename.expand()
-    async with database.read_only() as session:
-        columns = await session.scalar(
-            text(
-                "SELECT count(*) FROM pg_attribute WHERE attrelid = CAST('invoice' AS regclass)"
-                " AND attname = 'money'"
-            )
-        )
-    assert columns == 0
 
 
 async def ask_all(database: Database, names: list[str | None]) -> None:

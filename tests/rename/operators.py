@@ -10,6 +10,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from invoicing.db.url import libpq_url
 from tests.rename.faults import kill_server, terminate_backends
 from tests.rename.operator_process import FAILED
 
@@ -37,7 +38,7 @@ class Operator:
                 sys.executable,
                 "-m",
                 "tests.rename.operator_process",
-                url.render_as_string(hide_password=False),
+                libpq_url(url, password=True),
                 strategy,
                 end,
                 stdin=asyncio.subprocess.PIPE,

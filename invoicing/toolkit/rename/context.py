@@ -45,7 +45,8 @@ class RenameContext:
     def names(self) -> Names:
         """Return what the rename calls the objects that it makes."""
         target, table = self.target, self.table
-        return Names(table.schema, table.name, target.old, target.new, self.conversion)
+        shared = (table.schema, table.name, target.old, target.new)
+        return Names(*shared, self.conversion, table.shard)
 
     @property
     def version(self) -> int:

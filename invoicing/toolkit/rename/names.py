@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename import nodes
 from invoicing.toolkit.rename.retype.sides import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -116,13 +117,18 @@ class _TriggerName:
 
 @dataclass(frozen=True)
 class Names:
-    """What a rename calls the objects it makes, and how it computes each column from the other."""
+    """What a rename calls the objects it makes, and how it computes each column from the other.
+
+    Attributes:
+        shard: what Citus calls the table on its node; None where the rows are on this server.
+    """
 
     schema: str
     table: str
     old: str
     new: str
     conversion: Conversion | None = field(default=None, compare=False)
+    shard: str | None = field(default=None, compare=False)
 
     @property
     def key(self) -> str:
@@ -138,7 +144,7 @@ class Names:
     def reversed(self) -> Names:
         """Return those of the way back: the new name to the old one."""
         back = self.conversion.reversed() if self.conversion is not None else None
-        return Names(self.schema, self.table, self.new, self.old, back)
+        return Names(self.schema, self.table, self.new, self.old, back, self.shard)
 
     def command(self, verb: str) -> str:
         """Return the command line of a phase."""
@@ -208,16 +214,20 @@ class Names:
 
     @property
     def old_writes(self) -> str:
-        """Return SQL for how many old-style writes were counted."""
+        """Return SQL for how many old-style writes were counted, on whichever node."""
+        if self.shard is not None:
+            return nodes.counted(literal(self.sequence))
         return f"(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {self.sequence})"
 
     def create_counter(self) -> list[str]:
         """Return the statements that make the counter; they lock nothing."""
         return [
-            f"CREATE SEQUENCE IF NOT EXISTS {self.sequence}",
             # The application's accounts write through the triggers, and may do nothing else here.
             f"GRANT USAGE ON SCHEMA {quote(STATE)} TO PUBLIC",
-            f"GRANT USAGE, SELECT ON SEQUENCE {self.sequence} TO PUBLIC",
+            *self._everywhere(
+                f"CREATE SEQUENCE IF NOT EXISTS {self.sequence}",
+                f"GRANT USAGE, SELECT ON SEQUENCE {self.sequence} TO PUBLIC",
+            ),
         ]
 
     def create_function(self, trigger: str, body: str) -> str:
@@ -237,7 +247,16 @@ class Names:
                 f"DROP FUNCTION IF EXISTS {qualified(STATE, f'{self.key}_{what}')}"
                 for what in FUNCTIONS
             ]
-        return [*functions, f"DROP SEQUENCE IF EXISTS {self.sequence}"]
+        # A shard that has moved leaves a copy behind, whose triggers still use them.
+        left = [nodes.CLEAN] if self.shard is not None else []
+        counter = self._everywhere(f"DROP SEQUENCE IF EXISTS {self.sequence}")
+        return [*left, *functions, *counter]
+
+    def _everywhere(self, *statements: str) -> list[str]:
+        """Return statements for every node that may have the rows; functions go there by Citus."""
+        if self.shard is None:
+            return list(statements)
+        return [nodes.on_every_node(literal(statement)) for statement in statements]
 
     @property
     def not_null_check(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from invoicing.errors import UsageError
+from invoicing.toolkit.rename import nodes
 from invoicing.toolkit.rename.columns.marks import original
 from invoicing.toolkit.rename.grants import GRANTEE, GRANTOR, LOST, Grant
 from invoicing.toolkit.rename.names import qualified
@@ -31,7 +32,8 @@ _SCHEMAS = (
     "current_schemas(true))"
 )
 _TABLE = f"""
-SELECT c.oid, n.nspname, c.relname, c.relkind = 'v' AS is_view
+SELECT c.oid, n.nspname, c.relname, c.relkind = 'v' AS is_view,
+    to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL AS may_be_shard
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = coalesce($2,
     (SELECT s.name FROM unnest({_SCHEMAS}) WITH ORDINALITY AS s (name, place)
@@ -205,6 +207,7 @@ class ResolvedTable:
         base: what the table is called while a view stands in its place; None while none does.
         parent: the table that it is a partition of.
         left: the rename whose view that is, where no journal knows of it.
+        shard: what Citus calls it on the node that its schema is on; None where that is none.
     """
 
     oid: int
@@ -215,6 +218,7 @@ class ResolvedTable:
     partitioned: bool = False
     parent: int | None = None
     left: Names | None = None
+    shard: str | None = None
 
     @property
     def sql(self) -> str:
@@ -246,6 +250,9 @@ async def find_table(connection: Connection, target: Target) -> ResolvedTable:
         )
         raise UsageError(message)
     columns = await _read_columns(connection, [row["oid"]], [target.old, target.new])
+    shard = None
+    if row.get("may_be_shard"):
+        shard = await connection.fetchval(nodes.SHARD, row["oid"])
     return ResolvedTable(
         row["oid"],
         row["nspname"],
@@ -253,6 +260,7 @@ async def find_table(connection: Connection, target: Target) -> ResolvedTable:
         columns.get(row["oid"], {}),
         row.get("base"),
         left=left,
+        shard=shard,
     )
 
 

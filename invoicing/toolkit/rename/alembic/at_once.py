@@ -1,8 +1,8 @@
 """A rename's expand where there is nothing to fill: an empty table that Citus distributes.
 
-The phases are for rows that others read and write meanwhile. They need pages of the table's own,
-which one on other nodes has not, so that a filled one is refused. Without rows a plain RENAME under
-its lock is the same table, and the later phases find their work done.
+The phases are for rows that others read and write meanwhile, and some tables of Citus are refused
+by them. Without rows a plain RENAME under its lock is the same table, and the later phases find
+their work done.
 """
 
 from __future__ import annotations

@@ -10,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import ranges
-from invoicing.toolkit.rename.columns.preflight import can_silence_triggers
-from invoicing.toolkit.rename.columns.stripes import RANGES, in_stripe
-from invoicing.toolkit.rename.columns.sync import unfilled
+from invoicing.toolkit.rename.columns.filler import filler_of
 from invoicing.toolkit.rename.columns.throttle import BatchSize, Rate, Throttle
 from invoicing.toolkit.rename.columns.unfilled import Unfilled
 from invoicing.toolkit.rename.connection.blockers import ROWS, WRITES, holding
@@ -26,14 +24,13 @@ from invoicing.toolkit.rename.connection.pool import explained, use_client_path
 from invoicing.toolkit.rename.errors import RenameBlockedError
 from invoicing.toolkit.rename.guard.guard import Guard
 from invoicing.toolkit.rename.model import BackfillReport, Phase, Progress
-from invoicing.toolkit.rename.names import MARK, quote
+from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.retype import conversion
 from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.columns.ranges import Range
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.names import Names
     from invoicing.toolkit.rename.session import RenameSession
     from invoicing.toolkit.rename.strategy import Control
 
@@ -61,7 +58,7 @@ class Backfill:
     """One run, from where the last one ended to the end or to a planned stop."""
 
     def __init__(self, session: RenameSession, control: Control) -> None:
-        self._session = session
+        self._session, self._filler = session, filler_of(session)
         self._progress = control.progress or (lambda _: None)
         self._stop = control.stop or asyncio.Event()
         self._throttle = Throttle(session, self._stop, self._report_progress)
@@ -108,9 +105,8 @@ class Backfill:
     def _note_statement(self, part: Range) -> None:
         """Let the journal have the statement that every batch is, in its first form."""
         if not self._batches:
-            sql = batch_statement(
-                self._session.names, part.sql, part.stripes, measured=part.measured
-            )
+            names, measured = self._session.names, part.measured
+            sql = self._filler.statement(names, part.sql, part.stripes, measured=measured)
             self._session.entry.ran(f"-- each batch:\n{sql.strip()}", None)
 
     async def _wait_for_rows(self, rounds: int, began: float) -> None:
@@ -161,8 +157,7 @@ class Backfill:
                 await connection.fetch(_SETTINGS)
                 # Triggers, checks and indexes of the table may name things without their schemas.
                 await use_client_path(connection, local=False)
-                if await can_silence_triggers(connection):
-                    await connection.execute("SET session_replication_role = replica")
+                await self._filler.prepare(connection)
                 try:
                     await self._take_turns(connection)
                 except asyncpg.PostgresError as error:
@@ -214,25 +209,15 @@ class Backfill:
 
     async def _batch(self, connection: Connection, part: Range, pages: int) -> bool:
         """Fill one stripe of some pages; False when it was not done, and must be looked at anew."""
-        end, stripe, page = part.step(pages)
-        names = self._session.names
-        values = [stripe, page, names.key, part.relation, part.first_page, part.stripe, part.page]
-        values += [(part.page, 0), (end, 0), part.stripe]
-        values += [self._session.options.batch_bytes] if part.measured else []
         done = None
         for _ in range(_TRIES):
             try:
-                statement = batch_statement(names, part.sql, part.stripes, measured=part.measured)
-                done = await connection.fetchrow(statement, *values)
+                done = await self._filler.batch(connection, self._session, part, pages)
             except _LOCKED:
                 continue
             break
         else:
-            # Another session keeps a row locked: take all the others, and come back for it.
-            statement = batch_statement(
-                names, part.sql, part.stripes, measured=part.measured, skip_locked=True
-            )
-            done = await self._stubborn(connection, statement, values)
+            done = await self._stubborn(connection, part, pages)
         if done is None:
             return False
         updated, part.stripe, part.page = done
@@ -241,14 +226,14 @@ class Backfill:
         return True
 
     async def _stubborn(
-        self, connection: Connection, statement: str, values: list[Any]
-    ) -> asyncpg.Record | None:
-        """Run a batch that no locked row can stop; who stops it has the table locked."""
+        self, connection: Connection, part: Range, pages: int
+    ) -> tuple[int, int, int] | None:
+        """Run a batch that leaves locked rows out; who stops that has the table locked."""
         session, began = self._session, time.monotonic()
         patience = session.options.lock_timeout * session.options.lock_attempts
         while not self._stop.is_set():
             try:
-                return await connection.fetchrow(statement, *values)
+                return await self._filler.batch(connection, session, part, pages, skip_locked=True)
             except _LOCKED:
                 waited = time.monotonic() - began
             if waited > patience:
@@ -294,45 +279,3 @@ class Backfill:
         return BackfillReport(
             completed, self._updated, self._batches, seconds, guard=self._guard.report()
         )
-
-
-def batch_statement(
-    names: Names, table: str, stripes: int, *, measured: bool = False, skip_locked: bool = False
-) -> str:
-    """Return the statement of a batch: the rows and the progress, in one transaction.
-
-    Parameters: the stripe and page afterwards; key, relation, first page, stripe and page of the
-    range as we know it, so that two sessions could not both move it; the pages; the stripe; and
-    of a measured batch its bytes, which one row alone may exceed. What was left for them is taken
-    next time, for then the range has not moved.
-    """
-    old, new = quote(names.old), quote(names.new)
-    rows = f"ctid >= $8::tid AND ctid < $9::tid AND {unfilled(names)}"
-    rows += f" AND {in_stripe(str(stripes), '$10::int')}"
-    fill = f"UPDATE {MARK} ONLY {table} AS t SET {new} = {conversion.to_new(names, old)}"
-    free = f"SELECT ctid, pg_column_size({old}) AS size FROM ONLY {table} WHERE {rows}"
-    steps, left, condition = [], "false", rows
-    if skip_locked or measured:
-        lock = " FOR NO KEY UPDATE SKIP LOCKED" if skip_locked else ""
-        steps.append(f"free AS MATERIALIZED ({free}{lock})")
-    if skip_locked:
-        fill, condition = f"{fill} FROM free", "t.ctid = free.ctid"
-    if measured:
-        cut = "max(ctid) FILTER (WHERE bytes <= $11::bigint OR bytes = size) AS here"
-        steps += [
-            "sized AS (SELECT ctid, size, sum(size) OVER (ORDER BY ctid) AS bytes FROM free)",
-            f"cut AS (SELECT {cut}, max(ctid) AS there FROM sized)",
-        ]
-        condition += " AND t.ctid <= (SELECT here FROM cut)"
-        left = "(SELECT here < there FROM cut)"
-    steps.append(f"filled AS ({fill} WHERE {condition} RETURNING 1)")
-    return (
-        f"WITH {', '.join(steps)} UPDATE {RANGES} AS r"
-        f" SET stripe = CASE WHEN {left} THEN r.stripe ELSE $1 END,"
-        f" page = CASE WHEN {left} THEN r.page ELSE $2 END,"
-        f" rows_updated = rows_updated + (SELECT count(*) FROM filled)"
-        f"{', skipped = true' if skip_locked else ''}"
-        " WHERE key = $3 AND relation = $4 AND first_page = $5 AND stripe = $6 AND page = $7"
-        " AND file = pg_relation_filenode(relation)::oid"
-        " RETURNING (SELECT count(*) FROM filled), stripe, page"
-    )

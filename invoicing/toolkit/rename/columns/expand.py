@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from invoicing.toolkit.rename import state
+from invoicing.toolkit.rename import nodes, state
 from invoicing.toolkit.rename.columns import marks, ranges, sync, triggers
 from invoicing.toolkit.rename.columns.copies.properties import (
     keep_base,
@@ -15,7 +15,7 @@ from invoicing.toolkit.rename.columns.identity import refuse_identity
 from invoicing.toolkit.rename.columns.preflight import to_silence
 from invoicing.toolkit.rename.connection.pool import write
 from invoicing.toolkit.rename.model import Phase
-from invoicing.toolkit.rename.names import STATE, quote
+from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.retype.like import like
 
 if TYPE_CHECKING:
@@ -132,16 +132,42 @@ async def expand(session: RenameSession, strategy: str) -> None:
 async def unguarded(context: RenameContext) -> list[Unguarded]:
     """Return the triggers and defaults of a noted rename that are missing, off or out of date."""
     names = context.names
+    here = names.shard is None and not names.keeps_name
     rows = await context.connection.fetch(
         _UNGUARDED,
         context.table.oid,
         context.table.sql,
         names.triggers,
         names.statement_triggers,
-        [] if names.keeps_name else [names.old, names.new],
+        [names.old, names.new] if here else [],
         names.key,
     )
-    return [Unguarded(*row) for row in rows]
+    found = [Unguarded(*row) for row in rows]
+    return found if names.shard is None else [*found, *await _missing_there(context)]
+
+
+async def _missing_there(context: RenameContext) -> list[Unguarded]:
+    """Return the defaults of a shard that has moved, and the counter of a node that came since."""
+    names = context.names
+    columns = f"{literal(names.old)}, {literal(names.new)}"
+    marked = marks.is_marked("pg_catalog.pg_get_expr(d.adbin, d.adrelid)")
+    command = (
+        "SELECT count(*) FROM pg_catalog.pg_attrdef AS d JOIN pg_catalog.pg_attribute AS a"
+        " ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+        f" WHERE d.adrelid = {literal(str(names.shard))}::pg_catalog.regclass"
+        f" AND a.attname IN ({columns}) AND {marked}"
+    ).replace("%", "%%")
+    row = await context.connection.fetchrow(nodes.ASK_SHARD, context.table.oid, command)
+    found = [
+        Unguarded(f"{context.table.sql}: the counter {names.sequence} on node {node}", False, False)
+        for (node,) in await context.connection.fetch(nodes.without(literal(names.sequence)))
+    ]
+    if row is None or not row["success"] or row["result"] != "2":
+        said = "" if row is None or row["success"] else f" ({row['result']})"
+        found.append(
+            Unguarded(f"{context.table.sql}: defaults on {names.shard}{said}", False, True)
+        )
+    return found
 
 
 async def repair(session: RenameSession) -> None:

@@ -17,6 +17,10 @@ What they do not see: `INSERT (old) VALUES (DEFAULT)` is to PostgreSQL what leav
 it does not count. Where an INSERT has ON CONFLICT DO UPDATE, and in a MERGE, both defaults are
 evaluated, so that a sequence may be advanced twice.
 
+Citus computes a default before it sends a row to its node, so that in a distributed schema they are
+on the shard alone; a row that comes without letters there (COPY, or from another node) is looked at
+as one whose defaults are not ours. A shard that moves has none, until they are put on again.
+
 They are made of functions of PostgreSQL's alone: a dump that is taken meanwhile, or a table that
 was made LIKE this one, needs nothing of ours. Each table of a tree of partitions keeps its own
 default; every statement here reads them from the catalog when it runs.
@@ -26,7 +30,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename.names import literal
+from invoicing.toolkit.rename.names import literal, quote
 from invoicing.toolkit.rename.retype import conversion
 
 if TYPE_CHECKING:
@@ -90,7 +94,7 @@ def mark_statements(names: Names) -> list[str]:
     if names.keeps_name:
         return []  # no statement names the new column, so that the value is always the old one's
     if names.conversion is None:
-        return [_mark_statement(names)]
+        return [_mark_statement(names), *_only_on_shard(names)]
     return [default_of_new(names), _mark_statement(names, converted=True)]
 
 
@@ -110,6 +114,10 @@ def _mark_statement(names: Names, *, converted: bool = False) -> str:
     none = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (%2$s)::%3$s END")
     # A domain may not take NULL, which an array of it has for what is not there; the trigger looks.
     absent = literal(f"CASE WHEN {mark} IS NULL THEN NULL::%3$s ELSE (NULL::%3$s[])[1] END")
+    if names.shard is not None:
+        # Citus parses a default three times over, and fails at what it finds of IS NULL.
+        never = f"pg_catalog.length({mark}) OPERATOR(pg_catalog.<) 0"
+        none = absent = literal(f"CASE WHEN {never} THEN NULL::%3$s ELSE NULL::%3$s END")
     # An INSERT takes the old column's value: a sequence is not to be advanced for it twice.
     inserting = f"{mark} OPERATOR(pg_catalog.~) '^[on]+i'"
     skipped = literal(f"CASE WHEN {inserting} THEN NULL ELSE %2$s END")
@@ -135,6 +143,22 @@ def _mark_statement(names: Names, *, converted: bool = False) -> str:
             ELSE {original("d.of_old")} END) AS o (own))""",
         f"a.attname IN ({old}, {new})",
     )
+
+
+def _only_on_shard(names: Names) -> list[str]:
+    """Return what takes the defaults off the coordinator's own table again, where a shard has them.
+
+    A column with a default of its own is refused there, so that nothing else is lost by it.
+    """
+    if names.shard is None:
+        return []
+    propagation = "SELECT pg_catalog.set_config('citus.enable_ddl_propagation', {}, true)"
+    drops = ", ".join(f"ALTER COLUMN {quote(name)} DROP DEFAULT" for name in (names.old, names.new))
+    return [
+        propagation.format("'off'"),
+        f"ALTER TABLE {names.relation} {drops}",
+        propagation.format("'on'"),
+    ]
 
 
 def default_of_new(names: Names) -> str:
@@ -183,6 +207,10 @@ def left_out(names: Names) -> str:
     value = "(%1$s)::%2$s"
     same = f"pg_catalog.record_image_eq(ROW({value}), ROW(($1).%3$I))"
     again = f"pg_catalog.record_image_eq(ROW({value}), ROW({value}))"
+    ours = is_marked("changed.value")
+    unknown = f"CONTINUE WHEN {ours};"
+    if names.shard is not None:
+        unknown = f"IF {ours} THEN changed.value := NULL; END IF;"
     return f"""FOR changed IN
             SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
                 CASE WHEN a.attidentity <> '' THEN 'nextval()' ELSE coalesce(
@@ -194,7 +222,7 @@ def left_out(names: Names) -> str:
                 AND a.attrelid IN (SELECT TG_RELID UNION
                     SELECT relid FROM pg_catalog.pg_partition_ancestors(TG_RELID))
         LOOP
-            CONTINUE WHEN {is_marked("changed.value")};
+            {unknown}
             IF changed.value IS NULL THEN
                 EXECUTE pg_catalog.format('SELECT ($1).%I IS NOT DISTINCT FROM NULL', changed.name)
                     INTO its_default USING NEW;

@@ -15,17 +15,17 @@ from invoicing.toolkit.rename.columns import (
     sync,
     triggers,
 )
-from invoicing.toolkit.rename.columns.backfill import batch_statement
 from invoicing.toolkit.rename.columns.copies.kept import kept_for
 from invoicing.toolkit.rename.columns.copies.properties import own_properties
 from invoicing.toolkit.rename.columns.disk import disk_space
+from invoicing.toolkit.rename.columns.filler import filler_of
 from invoicing.toolkit.rename.columns.in_place import (
     in_place_findings,
     in_place_statements,
     renames,
 )
 from invoicing.toolkit.rename.columns.moved_identity import move_statement
-from invoicing.toolkit.rename.columns.preflight import second_column, to_silence
+from invoicing.toolkit.rename.columns.preflight import second_column, shard_findings, to_silence
 from invoicing.toolkit.rename.columns.unvalidated import unvalidated_findings
 from invoicing.toolkit.rename.connection.ddl import NONE, first_step, free_steps, short_steps
 from invoicing.toolkit.rename.dependents import judged
@@ -64,7 +64,8 @@ async def plan(
     made = [] if impossible else await copies.find_copies(context)
     sizes, silenced = await measure(context), await to_silence(context)
     findings = [
-        *await preflight(context),
+        *await preflight(context, shards=True),
+        *await shard_findings(context, kept),
         *await second_column(context),
         *copies.findings(made),
         *await conversion_findings(context, made),
@@ -97,7 +98,8 @@ async def plan(
         moved = [move_statement(context.names)] if column.identity else []
         settled = [*changed.contract, *moved]
         ending = contract.contract_statements(context.names, made, settled)
-    steps = _steps(context.names, column, made, own, changed, ending)
+    batch = filler_of(context).statement(context.names, context.names.relation, stripes.MOST)
+    steps = _steps(context.names, column, made, batch, own, changed, ending)
     estimate = replace(estimate, breaks=refused, safe=not refused)
     return StrategyPlan(findings, steps, estimate, _ONLY_HERE)
 
@@ -116,22 +118,18 @@ def _steps(
     names: Names,
     column: Column,
     made: list[Copy],
+    batch: str,
     own: list[str],
     on_it: triggers.TriggerChanges,
     ending: list[str],
 ) -> list[Step]:
     own = [*own, *on_it.expand]
-    batch = Step(
-        "backfill",
-        batch_statement(names, names.relation, stripes.MOST),
-        "ROW EXCLUSIVE, and the rows of one batch",
-        "writers of those rows, for one batch",
-    )
+    locks = ("ROW EXCLUSIVE, and the rows of one batch", "writers of those rows, for one batch")
     table = names.relation
     return [
         *free_steps("expand", sync.create_functions(names, column)),
         *short_steps("expand", table, expand.expand_statements(names, column, own)),
-        batch,
+        Step("backfill", batch, *locks),
         *(
             step
             for copy in made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from invoicing.toolkit.rename.acceptance import PLAN, accepted
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import LAST, OWN_TRIGGERS, quote
+from invoicing.toolkit.rename.table import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,6 +115,39 @@ def _length(widths: Sequence[asyncpg.Record], bitmap: int) -> int:
         else:
             at += 1
     return at
+
+
+async def shard_findings(context: RenameContext, kept: Sequence[str]) -> list[PlanFinding]:
+    """Return what is only refused where Citus keeps the rows on another node.
+
+    Args:
+        context: the rename's.
+        kept: what stays on the old column, so that the contract would rename it itself.
+    """
+    if context.table.shard is None:
+        return []
+    column, name = context.column(), quote(context.target.old)
+    default = column.default if column.default is not None else column.type_default
+    parts = [leaf.oid for leaf in await leaves(context.connection, context.table)]
+    refusals = {
+        "default": default is not None
+        and f"its default {default} is computed by Citus before a row comes to its node, so that "
+        "an INSERT that names it is no other than one that leaves it out. Run: ALTER TABLE "
+        f"{context.table.sql} ALTER COLUMN {name} DROP DEFAULT; set it again after the contract",
+        "in-place": bool(kept)
+        and f"{'; '.join(kept)} would stay on it, and be renamed with it, which Citus does not do",
+        "type": (context.conversion is not None or context.target.keeps_name)
+        and "Citus keeps its rows on another node, where the type is not changed step by step",
+        "domain": column.unchecked_type is not None
+        and f"its domain {column.type} has constraints, which a default of the rename's would meet",
+        "partition": parts != [context.table.oid] and "its partitions are shards of their own",
+    }
+    advice = "Take the schema back for it: citus_schema_undistribute"
+    return [
+        refused("distributed-table", name, f"{said}. {'' if slug == 'default' else advice}".strip())
+        for slug, said in refusals.items()
+        if said
+    ]
 
 
 async def can_silence_triggers(connection: Connection) -> bool:

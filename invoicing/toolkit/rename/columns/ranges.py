@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.columns import stripes
+from invoicing.toolkit.rename.columns.filler import filler_of
 from invoicing.toolkit.rename.columns.stripes import RANGES
 from invoicing.toolkit.rename.table import leaves
 
@@ -74,7 +75,8 @@ async def plan_ranges(context: RenameContext) -> int:
     """
     connection, names = context.connection, context.names
     tables = await leaves(connection, context.table)
-    await connection.execute(stripes.forget_rewritten(names.key))
+    file = filler_of(context).file("relation")
+    await connection.execute(stripes.forget_rewritten(names.key, file))
     await connection.execute(
         f"DELETE FROM {RANGES} WHERE key = $1 AND relation <> ALL ($2::oid[])",
         names.key,
@@ -98,11 +100,7 @@ async def load_ranges(context: RenameContext) -> list[Range]:
     batch_pages = stripes.batch_pages(context.options, "rows_expected", pages, "stripes")
     rows = await context.connection.fetch(
         "SELECT relation, first_page, end_page, stripes, stripe, page, rows_expected,"
-        f" {batch_pages} AS batch_pages,"
-        # What lies outside now: what clients write from now on is filled by the trigger.
-        " EXISTS (SELECT FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid"
-        " WHERE c.oid = relation AND a.attname = $2 AND a.attlen = -1 AND a.attstorage <> 'p'"
-        " AND c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > $3)"
+        f" {batch_pages} AS batch_pages, {await filler_of(context).wide(context)}"
         f" FROM {RANGES} WHERE key = $1 ORDER BY relation, first_page",
         context.names.key,
         context.target.old,
@@ -121,7 +119,7 @@ async def rows_done(context: RenameContext) -> int:
         return 0
     done = (
         f"SELECT coalesce(sum({state.DONE}), 0)::bigint FROM {RANGES} WHERE key = $1"
-        " AND file IS NOT DISTINCT FROM pg_relation_filenode(relation)::oid"
+        f" AND file IS NOT DISTINCT FROM {filler_of(context).file('relation')}"
     )
     return int(await context.connection.fetchval(done, context.names.key))
 
@@ -148,5 +146,13 @@ async def again(connection: Connection, names: Names, *, only_skipped: bool) -> 
 
 
 async def _cut(context: RenameContext, leaf: ResolvedTable) -> None:
-    cut = stripes.cut_statement(context.names.key, str(leaf.oid), leaf.sql, context.options)
+    filler, oid = filler_of(context), str(leaf.oid)
+    cut = stripes.cut_statement(
+        context.names.key,
+        oid,
+        leaf.sql,
+        context.options,
+        counted=await filler.counted(context, leaf),
+        file=filler.file(f"{oid}::oid::regclass"),
+    )
     await context.connection.execute(cut)

@@ -34,7 +34,20 @@ def batch_pages(options: Options, rows: str, pages: str, stripes: str) -> str:
     return f"greatest(least({by_rows}, {by_bytes}), 1)::bigint"
 
 
-def cut_statement(key: str, relation: str, table: str, options: Options) -> str:
+def file_of(relation: str) -> str:
+    """Return SQL for what keeps the rows of a table of this server: a rewrite gives it another."""
+    return f"pg_relation_filenode({relation})::oid"
+
+
+def cut_statement(
+    key: str,
+    relation: str,
+    table: str,
+    options: Options,
+    *,
+    counted: str | None = None,
+    file: str | None = None,
+) -> str:
     """Return the statement that cuts a table into ranges, unless that was done.
 
     Args:
@@ -42,6 +55,8 @@ def cut_statement(key: str, relation: str, table: str, options: Options) -> str:
         relation: the table, as a regclass is written.
         table: its name, qualified and quoted.
         options: how large a batch may be; `stripes` overrules how full the pages are.
+        counted: a query for its `rows` and `pages`; None for one that counts them here.
+        file: SQL for what keeps its rows; None for its own file.
     """
     key, relation = literal(key), f"{literal(relation)}::regclass"
     stripes = (
@@ -52,9 +67,12 @@ def cut_statement(key: str, relation: str, table: str, options: Options) -> str:
             f" rows / {options.batch_size * options.workers}), 1)"
         )
     )
+    here = (
+        f"SELECT count(*) AS rows, pg_relation_size({relation})"
+        f" / current_setting('block_size')::bigint AS pages FROM ONLY {table}"
+    )
     return f"""WITH counted AS (
-    SELECT count(*) AS rows, pg_relation_size({relation})
-        / current_setting('block_size')::bigint AS pages FROM ONLY {table}
+    {counted or here}
 ), shaped AS (
     SELECT rows, pages, {stripes}::integer AS stripes FROM counted WHERE pages > 0
 ), cut AS (
@@ -62,7 +80,7 @@ def cut_statement(key: str, relation: str, table: str, options: Options) -> str:
     FROM shaped
 )
 INSERT INTO {RANGES} (key, relation, file, first_page, end_page, stripes, page, rows_expected)
-SELECT {key}, {relation}, pg_relation_filenode({relation}), p, least(p + length, pages), stripes, p,
+SELECT {key}, {relation}, {file or file_of(relation)}, p, least(p + length, pages), stripes, p,
     -- Rounded so that the parts add up to the whole.
     (rows::numeric * least(p + length, pages) / pages)::bigint
         - (rows::numeric * p / pages)::bigint
@@ -71,9 +89,9 @@ WHERE NOT EXISTS (SELECT FROM {RANGES} AS r WHERE r.key = {key} AND r.relation =
 RETURNING rows_expected"""
 
 
-def forget_rewritten(key: str) -> str:
+def forget_rewritten(key: str, file: str | None = None) -> str:
     """Return the statement that forgets the ranges of a table that was rewritten since."""
     return (
         f"DELETE FROM {RANGES} WHERE key = {literal(key)}"
-        " AND file IS DISTINCT FROM pg_relation_filenode(relation)::oid"
+        f" AND file IS DISTINCT FROM {file or file_of('relation')}"
     )

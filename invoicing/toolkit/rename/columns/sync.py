@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename import nodes
 from invoicing.toolkit.rename.columns.marks import left_out, letters, setting
 from invoicing.toolkit.rename.names import former, literal, quote
 from invoicing.toolkit.rename.retype import conversion, follow
@@ -238,7 +239,10 @@ $rename_{names.key}$"""
 
 
 def _count(names: Names) -> str:
-    return f"PERFORM pg_catalog.nextval({literal(names.sequence)});"
+    sequence = literal(names.sequence)
+    if names.shard is not None:
+        return nodes.count(sequence)
+    return f"PERFORM pg_catalog.nextval({sequence});"
 
 
 def _count_body(names: Names) -> str:

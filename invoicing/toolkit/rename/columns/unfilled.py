@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from invoicing.toolkit.rename.columns.filler import filler_of
 from invoicing.toolkit.rename.columns.preflight import firing_triggers
-from invoicing.toolkit.rename.columns.stripes import RANGES
 from invoicing.toolkit.rename.columns.sync import unfilled
 from invoicing.toolkit.rename.errors import RowsDifferError
 from invoicing.toolkit.rename.names import MARK
@@ -50,24 +50,9 @@ class Unfilled:
         return unfilled(self._session.names)
 
     async def _take_again(self) -> None:
-        connection, key = self._session.connection, self._session.names.key
-        for leaf in await leaves(connection, self._session.table):
-            rows = f"SELECT FROM ONLY {leaf.sql} WHERE {self._condition} AND ctid >="
-            ours = f"FROM {RANGES} AS r WHERE key = $1 AND relation = $2"
-            # Pages that came while the triggers were disabled are in no range: it is cut anew.
-            await connection.execute(
-                f"DELETE {ours} AND EXISTS ({rows}"
-                f" (SELECT format('(%s,0)', max(end_page))::tid {ours}))",
-                key,
-                leaf.oid,
-            )
-            await connection.execute(
-                f"UPDATE {RANGES} AS r SET stripe = 0, page = first_page WHERE key = $1"
-                f" AND relation = $2 AND EXISTS ({rows} format('(%s,0)', first_page)::tid"
-                " AND ctid < format('(%s,0)', end_page)::tid)",
-                key,
-                leaf.oid,
-            )
+        filler = filler_of(self._session)
+        for leaf in await leaves(self._session.connection, self._session.table):
+            await filler.take_again(self._session, leaf, self._condition)
 
     async def _error(self, rows: int, left: int) -> RowsDifferError:
         target = self._session.target

@@ -100,8 +100,16 @@ JOIN pg_settings AS s ON s.name = v.name WHERE s.setting <> v.value
 _AT_ONCE = {
     name: "0" for name in _PINNED if name.endswith("timeout") and name != "transaction_timeout"
 }
-# What a client's names mean: kept for the name of the table, and for what runs code of theirs.
-_KEEP = "SELECT pg_catalog.set_config('invoicing.schemas', $1, $2)"
+# What a client's names mean: kept for the name of the table, and for what runs code of theirs. And
+# of Citus, which does not list all of its settings: our triggers in a distributed schema, what is
+# SET LOCAL on its node, and our own schema on no node of its own.
+_KEEP = """
+SELECT pg_catalog.set_config('invoicing.schemas', $1, $2),
+    (SELECT pg_catalog.concat(pg_catalog.set_config('citus.enable_unsafe_triggers', 'on', $2),
+            pg_catalog.set_config('citus.propagate_set_commands', 'local', $2),
+            pg_catalog.set_config('citus.enable_schema_based_sharding', 'off', $2))
+        FROM pg_catalog.pg_extension WHERE extname = 'citus')
+"""
 _CLIENT_PATH = """
 SELECT set_config('search_path', concat_ws(', ', 'pg_catalog', (SELECT string_agg(quote_ident(s),
     ', ' ORDER BY place) FROM unnest(current_setting('invoicing.schemas')::name[])

@@ -6,14 +6,15 @@ lacks pg_monitor).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invoicing.toolkit.rename import ownership, state
+from invoicing.toolkit.rename import nodes, ownership, state
 from invoicing.toolkit.rename.connection.blockers import long_transactions
 from invoicing.toolkit.rename.model import Phase, PlanFinding, refused
 from invoicing.toolkit.rename.moved import find_left
-from invoicing.toolkit.rename.names import STATE, quote
+from invoicing.toolkit.rename.names import STATE, literal, quote
 from invoicing.toolkit.rename.preflight.storage import storage_findings
 from invoicing.toolkit.rename.table import SYSTEM_COLUMNS, leaves
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.rename.table import ResolvedTable
 
 OLDEST_VERSION = 14
+_WIDTH = 8
 _GRANTOR = (
     "{0} granted privileges on it, and this account may not act as {0}: on the new column the "
     "table's owner grants them. To keep the grantor, run first: GRANT {0} TO {1}"
@@ -88,12 +90,23 @@ class Sizes:
 
 async def measure(context: RenameContext) -> Sizes:
     """Return the table's sizes, from statistics and file sizes: nothing waits for a lock."""
-    row = await context.connection.fetchrow(_SIZES, context.table.oid, context.column_name)
-    return Sizes(*row)
+    connection, table = context.connection, context.table
+    if table.shard is not None:
+        command = nodes.SIZES.format(shard=literal(table.shard.replace("%", "%%")))
+        row = await connection.fetchrow(nodes.ASK_SHARD, table.oid, command)
+        if row is not None and row["success"]:
+            rows, heap, whole, indexes = json.loads(row["result"])
+            return Sizes(rows, heap, whole, indexes, _WIDTH)
+    return Sizes(*await connection.fetchrow(_SIZES, table.oid, context.column_name))
 
 
-async def preflight(context: RenameContext) -> list[PlanFinding]:
-    """Return what the server, the account and the table say to a rename by any strategy."""
+async def preflight(context: RenameContext, *, shards: bool = False) -> list[PlanFinding]:
+    """Return what the server, the account and the table say to a rename by any strategy.
+
+    Args:
+        context: the rename's.
+        shards: whether the strategy knows tables that Citus keeps on another node.
+    """
     connection, target, table = context.connection, context.target, context.table
     facts = await connection.fetchrow(_FACTS, table.oid, STATE, target.new)
     denied = await ownership.denied(context)
@@ -102,7 +115,7 @@ async def preflight(context: RenameContext) -> list[PlanFinding]:
     found = [*_account(facts, table), *_table(facts, context)]
     if denied is not None:
         found.append(refused("privilege", STATE, f"{denied.reason}. {denied.advice}"))
-    found += await storage_findings(context)
+    found += await storage_findings(context, shards=shards)
     others = await state.others(connection, context.names)
     back = f"{target.new} -> {target.old}" in others
     if facts["new_exists"] and not unfinished and not back:

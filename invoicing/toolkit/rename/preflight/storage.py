@@ -60,13 +60,18 @@ SELECT EXISTS (SELECT FROM {list} AS l WHERE (l.{relation}::text, l.{by_name}::t
 """
 _OTHER_WAY = "Use the extension's own way"
 _OWN_WAY = {
-    "citus": "Rename it before its schema is distributed, or take the schema back for it: "
-    "citus_schema_undistribute"
+    "citus": "In a distributed schema --strategy columns renames it; else rename it before it is "
+    "distributed, or take it back for it: citus_schema_undistribute, undistribute_table"
 }
 
 
-async def storage_findings(context: RenameContext) -> list[PlanFinding]:
-    """Refuse tables whose rows are kept by something else than PostgreSQL's own heap."""
+async def storage_findings(context: RenameContext, *, shards: bool = False) -> list[PlanFinding]:
+    """Refuse tables whose rows are kept by something else than PostgreSQL's own heap.
+
+    Args:
+        context: the rename's.
+        shards: whether a shard of Citus that has the whole table is none of these.
+    """
     found, connection, table = [], context.connection, context.table
     for row in await connection.fetch(_SYSTEM, table.oid):
         message = f"is in schema {row[0]}, which must not be altered"
@@ -77,11 +82,14 @@ async def storage_findings(context: RenameContext) -> list[PlanFinding]:
             "backfill by ranges of pages"
         )
         found.append(refused("access-method", stored, message))
-    return found + await _distributed(connection, table)
+    known = {"citus"} if shards and table.shard is not None else set[str]()
+    return found + await _distributed(connection, table, known)
 
 
-async def _distributed(connection: Connection, table: ResolvedTable) -> list[PlanFinding]:
-    found, refusing = {}, set()
+async def _distributed(
+    connection: Connection, table: ResolvedTable, refusing: set[str]
+) -> list[PlanFinding]:
+    found = {}
     for row in await connection.fetch(_LISTS):
         if not row["readable"]:
             message = f"is not readable: {row['extension']} may have listed {table.sql} there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.rename.columns.copies import (
@@ -14,7 +15,7 @@ from invoicing.toolkit.rename.columns.copies import (
 )
 from invoicing.toolkit.rename.columns.copies.definitions import BANNED, Definitions
 from invoicing.toolkit.rename.columns.copies.kept import kept_for
-from invoicing.toolkit.rename.columns.copies.model import Search
+from invoicing.toolkit.rename.columns.copies.model import Search, TableConstraintCopy
 from invoicing.toolkit.rename.model import PlanFinding, refused
 from invoicing.toolkit.rename.names import quote
 from invoicing.toolkit.rename.table import find_tree
@@ -61,10 +62,19 @@ async def find_copies(context: RenameContext) -> list[Copy]:
     copies: list[Copy] = []
     for kind, rows in zip(KINDS, found, strict=True):
         copies += await kind.make(search, rows)
+    if context.table.shard is not None:
+        copies = [_as_it_is_called(copy) for copy in copies]
     if kept:
         # The original stays, and holds: nothing waits for what can have no copy.
         return [copy for copy in copies if (copy.unsupported or BANNED).startswith(BANNED)]
     return copies + await referencing.make(search)
+
+
+def _as_it_is_called(copy: Copy) -> Copy:
+    """Refuse a constraint that would get another name in the contract."""
+    if not isinstance(copy, TableConstraintCopy) or copy.name == copy.final_name:
+        return copy
+    return replace(copy, unsupported=copy.unsupported or "Citus gives no constraint another name")
 
 
 def _beside(row: asyncpg.Record) -> dict[str, Any] | None:

@@ -135,7 +135,8 @@ async def make(search: Search, rows: list[asyncpg.Record]) -> list[Copy]:
     What a partition inherits comes last, when it has its name.
     """
     target, by_table = search.target, {row["relation"]: row for row in rows}
-    named = search.version >= NAMED_NOT_NULL
+    # Citus validates none on its node.
+    named = search.version >= NAMED_NOT_NULL and search.table.shard is None
     made: list[NotNullCopy] = []
     for row in rows:
         table, old_name = search.tables[row["relation"]], row["name"]
