@@ -33,7 +33,7 @@ _SHAPES, _TRIES, _PARENTS, _BATCH, _DEEPEST = 12, 400, 40, 200, 4
 _NULLS, _COMPARED = 0.1, 0.6
 
 
-class Filler:
+class TableFiller:
     """Fills tables of one database.
 
     Attributes:

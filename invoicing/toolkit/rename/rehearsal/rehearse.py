@@ -23,7 +23,7 @@ from invoicing.toolkit.rename.model import Phase, VerifyReport
 from invoicing.toolkit.rename.names import qualified
 from invoicing.toolkit.rename.rehearsal import owner
 from invoicing.toolkit.rename.rehearsal.dump import differences, dumped
-from invoicing.toolkit.rename.rehearsal.fill import Filler
+from invoicing.toolkit.rename.rehearsal.fill import TableFiller
 from invoicing.toolkit.rename.rehearsal.plain import (
     rename_names_with,
     rename_plainly,
@@ -153,7 +153,7 @@ class Rehearsal:
             if oid is None:
                 report.unrehearsed.append("the table itself was not restored")
                 return
-            filler = Filler(connection)
+            filler = TableFiller(connection)
             report.rows = await filler.fill(oid, rows)
         report.unrehearsed += [
             f"no row of {name} could be generated that it takes: {said}"

@@ -10,7 +10,7 @@ from invoicing.toolkit.rename.rehearsal.fill import insert_statement
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.connection.pool import Connection
-    from invoicing.toolkit.rename.rehearsal.fill import Filler
+    from invoicing.toolkit.rename.rehearsal.fill import TableFiller
     from invoicing.toolkit.rename.rehearsal.shape import TableShape
 
 # In a statement, where the column's name stands.
@@ -41,7 +41,7 @@ class Work:
 class Writer:
     """Makes statements from rows that the table is known to take."""
 
-    def __init__(self, filler: Filler, shape: TableShape, column: str, keys: list[str]) -> None:
+    def __init__(self, filler: TableFiller, shape: TableShape, column: str, keys: list[str]) -> None:
         self._filler, self._shape, self._column = filler, shape, column
         self._keys = keys
 
