@@ -165,6 +165,15 @@ SEEN = (
             "a row that is returned by its columns": (
                 sql("SELECT id, amt, title, tsv, seen_at FROM item", result="SETOF item")
             ),
+            "a row that is returned by literals": (
+                sql(
+                    "SELECT 1::int8, 2::int8, 'x'::text, NULL::tsvector, now()", result="SETOF item"
+                )
+            ),
+            "a row that a query of plpgsql returns by literals": (
+                "CREATE FUNCTION f() RETURNS SETOF item LANGUAGE plpgsql AS"
+                " 'BEGIN RETURN QUERY SELECT 1::int8, 2::int8, ''x'', NULL, now(); END'"
+            ),
             "a row that is returned by ROW": (
                 "CREATE FUNCTION f() RETURNS item LANGUAGE sql AS"
                 " 'SELECT ROW(1, 2, ''x'', NULL, NULL)::item'"

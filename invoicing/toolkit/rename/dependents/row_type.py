@@ -10,6 +10,7 @@ from invoicing.toolkit.rename.dependents.kind import NOTHING, Kind, Reaction, li
 
 if TYPE_CHECKING:
     from invoicing.toolkit.rename.dependents.kind import FoundDependents, Function, Scope
+    from invoicing.toolkit.rename.dependents.tokens import Token
 
 _USED = """used AS (
     SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) AS subject,
@@ -49,9 +50,27 @@ def _builds(scope: Scope, function: Function) -> bool:
     returned = ("return", "(") in pairwise(words)
     return (
         returned
+        or any(_lists_values(statement, function) for statement in function.body.statements())
         or not {"row", "values"}.isdisjoint(words)
         or bool(function.body.lines_naming(scope.looked_for(function)))
     )
+
+
+def _lists_values(statement: list[Token], function: Function) -> bool:
+    """Return whether a query gives several values, and not a row or a star, to the caller."""
+    words = [token.text for token in statement]
+    if not function.result.is_plain_sql and ("return", "query") not in pairwise(words):
+        return False
+    depth, lists = 0, False
+    for word in words:
+        depth += (word == "(") - (word == ")")
+        if depth == 0 and word in {"select", "returning"}:
+            lists = True
+        elif depth == 0 and word in {"from", "into", "where", "order", "union"}:
+            lists = False
+        elif depth == 0 and lists and word == ",":
+            return True
+    return False
 
 
 async def _typed(scope: Scope, *, built: bool) -> FoundDependents:

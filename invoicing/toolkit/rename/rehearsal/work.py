@@ -41,7 +41,9 @@ class Work:
 class Writer:
     """Makes statements from rows that the table is known to take."""
 
-    def __init__(self, filler: TableFiller, shape: TableShape, column: str, keys: list[str]) -> None:
+    def __init__(
+        self, filler: TableFiller, shape: TableShape, column: str, keys: list[str]
+    ) -> None:
         self._filler, self._shape, self._column = filler, shape, column
         self._keys = keys
 
