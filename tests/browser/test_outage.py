@@ -84,7 +84,9 @@ async def test_two_kernels_see_one_rename_and_outlive_the_server(
 
     page = await notebook.show("page")
     await expect(page.locator("table.dataTable tbody tr")).to_have_count(10)
-    shown = await page.locator(".page-answer b").first.inner_text()
+    name = page.locator(".page-answer b").first
+    await expect(name).not_to_be_empty()
+    shown = await name.inner_text()
     kill(own_server.ensure_running().pid)
     await expect(board).to_contain_text("Stale: cannot connect to")
     assert await board.locator("button:enabled").count() == 0
