@@ -64,14 +64,16 @@ def serve_app(
     os.environ["INVOICING_READ_ONLY"] = "false" if write else "true"
     # Kernels have a working folder of their own.
     os.environ["INVOICING_HOME"] = str(Settings.read().home.absolute())
-    os.environ.pop(_VARIABLE, None)
+    is_given = os.environ.pop(_VARIABLE, None) is not None
     shown = f"[{host}]" if ":" in host else host
     note = "The board's buttons can change the database." if write else "Nothing here can write."
     with TemporaryDirectory(prefix="invoicing-app-") as folder:
         links = write_pages(Path(folder), f"{table}.{old} -> {new}", as_of=as_of)
-        query = f"?token={secret}" if secret else ""
+        # Who gave it knows it, and what a service prints is kept in a log.
+        query = f"?token={secret}" if secret and not is_given else ""
         typer.echo(f"http://{shown}:{port}{path}{query}")
-        errors.print(f"{note} Stop it with Ctrl-C", markup=False, highlight=False)
+        login = f" Add ?token= and what {_VARIABLE} holds." if secret and is_given else ""
+        errors.print(f"{note}{login} Stop it with Ctrl-C", markup=False, highlight=False)
         serve(Path(folder), links, note, ip=host, port=port, token=secret, base_url=path)
     console.print("stopped", markup=False)
 

@@ -68,7 +68,7 @@ def test_a_cell_that_raises_ends_its_page_in_a_sentence() -> None:
     assert (shown, failed) == ([2], ["division by zero"])
 
 
-def test_a_crash_at_start_does_not_show_the_token() -> None:
+def test_a_token_that_is_given_is_not_shown() -> None:
     crash = (
         "import invoicing.cli.app_server as s\ndef serve(*_, **__): raise LookupError('crash')\n"
     )
@@ -83,6 +83,8 @@ def test_a_crash_at_start_does_not_show_the_token() -> None:
     )
     assert ended.returncode == 1
     assert "LookupError: crash" in ended.stderr
+    assert "Add ?token= and what INVOICING_APP_TOKEN holds" in ended.stderr
+    assert ended.stdout == "http://127.0.0.1:8123/\n"
     assert token not in ended.stderr
 
 
