@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+_MOST_LINKS = 40
 
 
 def make_private_folder(folder: Path) -> None:
@@ -101,10 +102,15 @@ def _open_as_it_is(path: Path) -> int | None:
 
 
 def _own_descriptor(path: Path) -> int | None:
-    """Return the number of a descriptor of this process that a path names."""
-    name = {"/dev/stdout": "/dev/fd/1", "/dev/stderr": "/dev/fd/2"}.get(str(path), str(path))
-    match = _OWN_DESCRIPTOR.fullmatch(name)
-    return None if match is None else int(match[1])
+    """Return the number of a descriptor of this process that a path names, as /dev/stdout does."""
+    for _ in range(_MOST_LINKS):
+        match = _OWN_DESCRIPTOR.fullmatch(str(path))
+        if match is not None:
+            return int(match[1])
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return None
 
 
 def write_whole(content: str | bytes, path: Path) -> None:

@@ -112,7 +112,10 @@ def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         file.write("before ")
         file.flush()
         write_whole("after", Path(f"/dev/fd/{file.fileno()}"))
-    assert own.read_text() == "before after"
+        link = tmp_path / "link"
+        link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+        write_whole(" all", link)
+    assert own.read_text() == "before after all"
 
 
 def test_a_file_that_is_not_finished_leaves_the_one_before_it(tmp_path: Path) -> None:
