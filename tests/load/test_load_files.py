@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -293,8 +294,12 @@ async def test_a_wide_file_that_ends_in_half_a_character_is_refused(database, fi
 async def test_a_missing_file_a_folder_and_nothing_are_refused(database, tmp_path):
     with pytest.raises(InputFileError, match="there is no such file"):
         await load_files(database, lines=tmp_path / "absent.csv")
-    with pytest.raises(InputFileError, match="not a regular file"):
-        await load_files(database, lines=tmp_path)
+    os.mkfifo(tmp_path / "pipe")  # which would be waited for
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(InputFileError, match="not a regular file"):
+            await load_files(database, lines=path)
+        with pytest.raises(InputFileError, match="not a regular file"):
+            await load_files(database, mapping="xero", files=[path])
     with pytest.raises(UsageError, match="nothing to load"):
         await load_files(database)
 
