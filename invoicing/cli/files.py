@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import typer
 
 from invoicing.errors import UsageError
+from invoicing.files import is_written_in_place, real_file
 
 FilePath = TypeVar("FilePath", Path, Path | None, str | None)
 
@@ -29,13 +30,17 @@ def writable(place: FilePath) -> FilePath:
     path: Path = Path(place)
     if path.is_dir():
         raise _refused(path, "it is a folder")
-    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if there != path and not there.is_dir():
+    try:
+        file: Path = real_file(path)
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from None
+    there = next(parent for parent in (file, *file.absolute().parents) if parent.exists())
+    if there != file and not there.is_dir():
         raise _refused(path, f"{there} is not a folder")
     if not os.access(there, os.W_OK):
         raise _refused(path, f"{there} may not be written to")
-    if there.is_dir():
-        _try(path, there)
+    if not is_written_in_place(path):
+        _try(path, there if there.is_dir() else there.parent)
     return place
 
 

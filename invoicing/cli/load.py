@@ -109,8 +109,9 @@ def load(
     rejects: Annotated[
         Path | None,
         typer.Option(
+            callback=writable,
             help="The CSV file for all bad rows; it is replaced. "
-            "With --skip-bad, rejects-<time>.csv if not given."
+            "With --skip-bad, rejects-<time>.csv if not given.",
         ),
     ] = None,
     dry_run: Annotated[

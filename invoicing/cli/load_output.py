@@ -63,7 +63,9 @@ def _ignored(report: LoadReport) -> list[str]:
 def _print_sums(report: LoadReport) -> None:
     if not report.sums:
         return
-    title = "In the database now" if report.loaded else "What the good rows add up to"
+    title = "In the database now" if report.loaded else "What the database would hold"
+    if not report.sums_are_stored:
+        title = "What the good rows add up to"
     by_month = len(report.sums) <= _MOST_MONTHS
     rows = _with_totals(report.sums, by_month=by_month)
     caption = "By month of issue" if by_month else "By currency; --json has the months"

@@ -5,6 +5,7 @@ A command line should answer at once; importing SQLAlchemy, Alembic and numpy ta
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -205,8 +206,10 @@ def main() -> None:
     except KeyboardInterrupt:
         _end("interrupted", 130)
     except OSError as error:
-        # A folder or a file that was not looked at before: which, and why, is what matters.
-        _end(f"cannot go on: {error.strerror or error}: {error.filename or 'no file'}", 1)
+        # A folder or a file that was not looked at before: which, and why, is what matters. What
+        # is printed has no name.
+        where = error.filename or ("the output" if error.errno == errno.ENOSPC else "no file")
+        _end(f"cannot go on: {error.strerror or error}: {where}", 1)
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

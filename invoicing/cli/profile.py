@@ -124,12 +124,13 @@ def profile(
         explain=plans,
     )
     sys.stdout.flush()
+    # First what is seen: a file that cannot be written ends the command.
+    new = _show(run, settings, known)
     _write(run, settings, html=html, json_file=json_file, sarif=sarif)
     if github:
         typer.echo(as_github(run.recorder.findings, settings), err=True)
     if write is not None:
         write_baseline(write, _entries(run, settings).values())
-    new = _show(run, settings, known)
     raise typer.Exit(run.exit_code or (1 if new and write is None else 0))
 
 

@@ -84,6 +84,18 @@ class IncompleteInvoicesError(BadRowsError):
     )
 
 
+@error_of_fields
+class RejectsError(LoadError):
+    """The bad rows could not be written, or not all of them; nothing was loaded."""
+
+    path: Path
+    reason: str
+    message = (
+        "cannot write the rejects to {path}: {reason}. Nothing was loaded, and what is in it is "
+        "not every bad row. Name another file: --rejects FILE"
+    )
+
+
 class LoadInProgressError(LoadError):
     """Another load is writing to this database.
 

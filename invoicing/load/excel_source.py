@@ -1,6 +1,7 @@
 """A sheet of an Excel workbook; its lines are the sheet's rows.
 
-A formula is the value that was saved with it. The sheet is held in memory, all of it: a workbook
+A formula is the value that was saved with it; without one it is refused where it is read, as an
+error is (see `excel_unknown`). The sheet is held in memory, all of it: a workbook
 has at most 1,048,576 rows.
 """
 
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 from python_calamine import CalamineError, CalamineWorkbook
 
 from invoicing.load.errors import InputFileError
-from invoicing.schemas.cells import NotAnId
+from invoicing.load.excel_unknown import unknown_cells
+from invoicing.schemas.cells import NotAnId, UnknownValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +51,7 @@ class ExcelSource:
         except (CalamineError, OSError) as error:
             reason = f"it is an Excel workbook or a zip archive that cannot be read: {error}"
             raise InputFileError(path, reason) from None
+        self._knows_errors = self._mark_unknown()
         self._header = self._find_header(header_row)
         names = [" ".join(str(cell).split()) for cell in self._rows[self._header]]
         self._width = max(number for number, name in enumerate(names, 1) if name)
@@ -61,7 +64,21 @@ class ExcelSource:
     @property
     def found(self) -> str:
         """How it is read, as far as it was found out."""
-        return f"sheet {self._sheet!r}, the header is in row {self._header + 1}"
+        found = f"sheet {self._sheet!r}, the header is in row {self._header + 1}"
+        if self._knows_errors:
+            return found
+        return (
+            f"{found}; in this format errors such as #N/A are read as empty cells: save it as .xlsx"
+        )
+
+    def _mark_unknown(self) -> bool:
+        """Put cells whose value is not known in place of the empty ones that stand for them."""
+        cells = unknown_cells(self.path, self._sheet)
+        for (row, column), value in (cells or {}).items():
+            self._rows += [[] for _ in range(row + 1 - len(self._rows))]
+            self._rows[row] += [""] * (column + 1 - len(self._rows[row]))
+            self._rows[row][column] = value
+        return cells is not None
 
     def _find_header(self, header_row: int | None) -> int:
         places = range(len(self._rows)) if header_row is None else [header_row - 1]
@@ -74,12 +91,15 @@ class ExcelSource:
     def rows(self) -> Iterator[tuple[int, Sequence[object], str | None]]:
         """Yield each row's number, its cells, and None: no row of a sheet is broken."""
         for number, row in enumerate(self._rows[self._header + 1 :], self._header + 2):
-            yield number, [_value(cell) for cell in row[: self._width]], None
+            cells = [_value(cell) for cell in row[: self._width]]
+            yield number, cells + [None] * (self._width - len(cells)), None
 
 
 def _value(cell: object) -> object:
     """Return a cell's value; Excel has floats only, and 17.0 is the number 17."""
     match cell:
+        case UnknownValue():
+            return cell
         case str():
             return cell if cell.strip() else None
         case bool():

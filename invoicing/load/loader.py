@@ -194,6 +194,8 @@ class _Load:
         if written:
             await self._write(staging, columns)
         preview = Preview(staging, self._all, written=written)
+        sums = await preview.sums()
+        left = await preview.left_lines(sums)
         return LoadReport(
             loaded=False,
             dry_run=False,
@@ -207,8 +209,9 @@ class _Load:
             first_rejected=first,
             rejects=options.rejects if self._rejected else None,
             seconds=0.0,
-            notes=notes_of(self._all, dry_run=options.dry_run),
-            sums=await preview.sums(),
+            notes=[*notes_of(self._all, dry_run=options.dry_run), *([left] if left else [])],
+            sums=sums,
+            sums_are_stored=written,
             first_rows=await preview.first_rows() if options.dry_run else {},
         )
 

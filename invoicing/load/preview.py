@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invoicing.load.kinds import KINDS
+from invoicing.load.kinds import INVOICES, KINDS
+from invoicing.load.staging import NO_LIMIT
+from invoicing.money import format_money
 from invoicing.schemas.load import MonthSum
+from invoicing.visible import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncpg import Record
+
     from invoicing.load.inputs import Inputs
     from invoicing.load.staging import Staging
 
 _FIRST_ROWS = 3
-# Staged rows say which; what they hold is read from the tables once it was written there.
+_LEFT_NAMED = 3
+# Once it was written, all that the tables hold of the invoices that it was about; before, what
+# was staged.
 _SUMS = """
     SELECT currency, month, sum(invoices)::bigint AS invoices, sum(cents)::numeric AS amount_cents,
         sum(lines)::bigint AS lines, sum(line_cents) AS lines_cents
@@ -28,14 +37,25 @@ _SUMS = """
 """
 _MONTH = "date_trunc('month', invoice.issued_at AT TIME ZONE 'UTC')::date AS month"
 
-# What the sums are read from, once it is written and before.
 _WRITTEN = {
     "invoices": "invoice",
     "lines": "invoice_line",
-    "of_invoices": "JOIN load_invoices AS loaded ON loaded.id = invoice.id",
-    "of_lines": "JOIN load_lines AS loaded ON loaded.id = line.id",
+    "of_invoices": "JOIN load_touched AS touched ON touched.id = invoice.id",
+    "of_lines": "JOIN load_touched AS touched ON touched.id = line.invoice_id",
 }
 _STAGED = {"invoices": "load_invoices", "lines": "load_lines", "of_invoices": "", "of_lines": ""}
+# Those that were rejected are in the files, although they were not written.
+_LEFT_LINES = """
+    SELECT invoice.currency, count(*) AS lines, sum(line.total_cents) AS cents,
+        count(DISTINCT line.invoice_id) AS invoices,
+        (array_agg(line.id ORDER BY line.id))[:{most}] AS ids
+    FROM {lines} AS line
+    JOIN load_touched AS touched ON touched.id = line.invoice_id
+    JOIN {invoices} AS invoice ON invoice.id = line.invoice_id
+    WHERE NOT EXISTS (SELECT FROM load_lines AS loaded WHERE loaded.id = line.id)
+    AND NOT EXISTS (SELECT FROM load_problem AS bad WHERE bad.kind = 'lines' AND bad.id = line.id)
+    GROUP BY invoice.currency ORDER BY invoice.currency
+"""
 
 
 class Preview:
@@ -51,22 +71,23 @@ class Preview:
         self._staging = staging
         self._inputs = inputs
         self._written = written
+        self._kinds = {input_.kind.name for input_ in inputs.files}
 
     async def sums(self) -> list[MonthSum]:
-        """Return what the invoices and lines of this load add up to, by currency and month."""
-        kinds = {input_.kind.name for input_ in self._inputs.files}
-        dated = any(
-            input_.kind.name == "invoices" and "issued_at" in input_.check.columns
-            for input_ in self._inputs.files
-        )
+        """Return what the invoices of this load add up to, by currency and month.
+
+        Once it was written, in the database: with lines that other loads have brought.
+        """
         if self._written:
+            await self._note_touched()
             query = _SUMS.format(month=_MONTH, **_WRITTEN)
-        elif {"invoices", "lines"} <= kinds:
+        elif {"invoices", "lines"} <= self._kinds:
+            dated = any("issued_at" in each.check.columns for each in self._inputs.of(INVOICES))
             month = _MONTH if dated else "NULL::date AS month"
             query = _SUMS.format(month=month, **_STAGED)
         else:
             return []
-        rows = await self._staging.connection.fetch(query, timeout=1e9)
+        rows = await self._staging.connection.fetch(query, timeout=NO_LIMIT)
         return [
             MonthSum(
                 **{
@@ -77,6 +98,38 @@ class Preview:
             )
             for row in rows
         ]
+
+    async def _note_touched(self) -> None:
+        """Keep the ids of the invoices that the load is about."""
+        ids = ["SELECT id FROM load_invoices"]
+        if "lines" in self._kinds:
+            ids.append("SELECT invoice_id FROM load_lines")
+        await self._staging.execute(
+            f"CREATE TEMP TABLE load_touched ON COMMIT DROP AS {' UNION '.join(ids)}"
+        )
+        await self._staging.execute("ANALYZE pg_temp.load_touched")
+
+    async def left_lines(self, sums: list[MonthSum]) -> str | None:
+        """Return what to say of lines that the database has of these invoices, and no file.
+
+        Args:
+            sums: those that the tables hold.
+        """
+        if not self._written or "lines" not in self._kinds:
+            return None
+        loaded = await self._staging.value("SELECT count(*) FROM load_lines")
+        if sum(row.lines for row in sums) == loaded:
+            return None
+        touched = "SELECT id FROM load_touched"
+        known = self._staging.known
+        names = ["id", "invoice_id", "total_cents"]
+        query = _LEFT_LINES.format(
+            lines=await known("invoice_line", names, touched, key="invoice_id"),
+            invoices=await known("invoice", ["id", "currency"], touched),
+            most=_LEFT_NAMED,
+        )
+        rows = await self._staging.connection.fetch(query, timeout=NO_LIMIT)
+        return _left_lines_note(rows) if rows else None
 
     async def first_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return the first rows of each kind, as they would be stored."""
@@ -99,17 +152,31 @@ class Preview:
                         " LEFT JOIN load_invoices AS loaded ON loaded.id = staged.invoice_id"
                         f" LEFT JOIN {known} AS known ON known.id = staged.invoice_id"
                     )
-                    if not self._inputs.of(KINDS[1]):
+                    if not self._inputs.of(INVOICES):
                         currency = ", known.currency"
                 else:
                     joined = ""
                 found = await self._staging.connection.fetch(
                     f"SELECT {names}{currency} FROM {kind.staging} AS staged{joined}"
                     f" ORDER BY staged.line LIMIT {_FIRST_ROWS}",
-                    timeout=1e9,
+                    timeout=NO_LIMIT,
                 )
                 rows[kind.name] = [dict(row) for row in found]
         return rows
+
+
+def _left_lines_note(rows: Sequence[Record]) -> str:
+    lines = sum(row["lines"] for row in rows)
+    sums = ", ".join(format_money(int(row["cents"]), row["currency"]) for row in rows)
+    ids = [str(id_) for row in rows for id_ in row["ids"]]
+    quoted = ", ".join(f"'{id_}'" for id_ in ids[:_LEFT_NAMED])
+    some = f"; the first {_LEFT_NAMED} of them" if lines > _LEFT_NAMED else ""
+    return (
+        f"Of these invoices the database has {plural(lines, 'line')} that the files do not have: "
+        f"{sums}, of {plural(sum(row['invoices'] for row in rows), 'invoice')}. A load deletes "
+        "nothing, and dashboards count them. If they are gone for good, delete them"
+        f'{some}: invoicing db psql -c "DELETE FROM invoice_line WHERE id IN ({quoted})"'
+    )
 
 
 def notes_of(inputs: Inputs, *, dry_run: bool) -> list[str]:
@@ -129,7 +196,7 @@ def notes_of(inputs: Inputs, *, dry_run: bool) -> list[str]:
         left_out = getattr(input_.source, "left_out", 0)
         if left_out:
             notes.append(f"{path}: rows left out by skip or only: {left_out:,}")
-    for input_ in inputs.of(KINDS[1]):
+    for input_ in inputs.of(INVOICES):
         has = input_.check.columns
         if "status" not in has:
             notes.append(f"{input_.source.path}: no status is given; new invoices are drafts")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from invoicing.errors import UsageError
-from invoicing.files import private_file
+from invoicing.files import make_private_folder, private_file
 from invoicing.load.csv_source import UNPARSED
+from invoicing.load.errors import RejectsError
 from invoicing.load.mapping.cells import JOINED
 
 if TYPE_CHECKING:
@@ -81,16 +81,33 @@ def open_rejects(path: Path, sources: Sequence[InputSource]) -> Iterator[Callabl
     Bytes of the originals that are not UTF-8 are written as they were.
 
     Raises:
-        UsageError: it cannot be written.
+        RejectsError: it cannot be written, or not whole.
     """
+
+    def write(source: InputSource, line: int, reason: str, cells: Sequence[object]) -> None:
+        try:
+            rejects.write(source, line, reason, cells)
+        except OSError as error:
+            raise _unwritten(path, error) from None
+
+    others: OSError | None = None
     try:
+        make_private_folder(path.parent)
         with private_file(path, newline="") as text:
-            yield RejectsFile(text, sources).write
-    except ConnectionError:
-        raise
+            rejects = RejectsFile(text, sources)
+            try:
+                yield write
+            except OSError as error:
+                others = error  # of the files to load, or of the database
+                raise
     except OSError as error:
-        message = f"cannot write the rejects to {path}: {error.strerror}. Nothing was loaded"
-        raise UsageError(message) from None
+        if error is others:
+            raise
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> RejectsError:
+    return RejectsError(path, error.strerror or str(error))
 
 
 def _written(cell: object, point: str) -> object:

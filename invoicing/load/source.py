@@ -82,7 +82,9 @@ def open_table(
     """
     try:
         if not path.is_file():
-            reason = "it is not a regular file" if path.exists() else "there is no such file"
+            reason = "there is no such file"
+            if path.exists():
+                reason = "it is not a regular file, and bad rows are looked up in it again"
             raise InputFileError(path, reason)
         with path.open("rb") as file:
             start = file.read(4)

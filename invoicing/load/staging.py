@@ -191,8 +191,8 @@ class Staging:
             f"matches no {parent.singular} of the files or of the database",
         )
 
-    async def known(self, table: str, columns: Sequence[str], ids: str) -> str:
-        """Return where to read the rows of a table whose id a query selects.
+    async def known(self, table: str, columns: Sequence[str], ids: str, *, key: str = "id") -> str:
+        """Return where to read the rows of a table whose `key` a query selects.
 
         That is the table itself; of one on another node a copy of those rows.
         """
@@ -202,7 +202,7 @@ class Staging:
         await self.execute(f"DROP TABLE IF EXISTS {copied}")
         await self.execute(
             f"CREATE TEMP TABLE {copied} ON COMMIT DROP AS"
-            f" SELECT {', '.join(columns)} FROM {table} WHERE id IN ({ids})"
+            f" SELECT {', '.join(columns)} FROM {table} WHERE {key} IN ({ids})"
         )
         return copied
 

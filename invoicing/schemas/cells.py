@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from math import isnan
-from typing import Annotated, LiteralString
+from typing import Annotated, LiteralString, Self
 from uuid import UUID, uuid5
 
 from babel.numbers import list_currencies
@@ -64,6 +64,23 @@ class NotAnId(str):
     def strip(self, _: str | None = None, /) -> NotAnId:
         """Return itself, so that what reads cells does not forget what it is."""
         return self
+
+
+class UnknownValue(str):
+    """The text of a cell that has a value which is not known: it is refused, and is not empty.
+
+    Attributes:
+        reason: why, and what to do, to be read after the column's name and the text.
+    """
+
+    __slots__ = ("reason",)
+    reason: str
+
+    def __new__(cls, text: str, reason: str) -> Self:
+        """Keep the reason beside the text."""
+        value = super().__new__(cls, text)
+        value.reason = reason
+        return value
 
 
 def stable_id(kind: str, external: object) -> UUID:
@@ -130,6 +147,7 @@ def _id_of_text(kind: str, text: str) -> UUID:
 
 def _text(value: object) -> str:
     """Return the text of a cell that must have one."""
+    _refuse_unknown(value)
     text = "" if is_blank(value) else str(value).strip()
     if not text:
         rule = "empty-value"
@@ -145,6 +163,12 @@ def _text(value: object) -> str:
             message = "holds bytes that are not UTF-8 (of a text file: --encoding cp1252)"
             raise PydanticCustomError(rule, message) from None
     return text
+
+
+def _refuse_unknown(value: object) -> None:
+    if isinstance(value, UnknownValue):
+        rule = "unknown-value"
+        raise PydanticCustomError(rule, "{reason}", {"reason": value.reason})
 
 
 def _optional_text(value: object) -> str | None:
@@ -199,6 +223,7 @@ def _currencies() -> frozenset[str]:
 
 
 def _status(value: object) -> InvoiceStatus:
+    _refuse_unknown(value)
     if is_blank(value):
         return InvoiceStatus.DRAFT
     try:
@@ -212,6 +237,7 @@ _TAKEN_FOR_INFINITE = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tz
 
 
 def _moment(value: object) -> datetime | None:
+    _refuse_unknown(value)
     if is_blank(value):
         return None
     rule = "bad-date"

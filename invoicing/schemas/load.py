@@ -118,11 +118,11 @@ class RejectedRow(BaseModel):
 
 
 class MonthSum(BaseModel):
-    """What a load's invoices and lines of one currency and month of issue add up to.
+    """What the invoices of a load, of one currency and month of issue, add up to.
 
     Attributes:
         month: its first day, in UTC; None for invoices without a date of issue.
-        lines_cents: of the lines that were loaded; None when there were none.
+        lines_cents: of their lines; None when there are none.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -147,7 +147,9 @@ class LoadReport(BaseModel):
         first_rejected: the first bad rows, in the order of the files.
         rejects: the file that has all of them, if one was written.
         notes: what was found out or assumed, and which rows were left out.
-        sums: what the loaded invoices add up to in the database, by currency and month.
+        sums: what the loaded invoices, and those of loaded lines, add up to, by currency and month.
+        sums_are_stored: whether that is what the database holds, or would hold, of other loads'
+            lines too; if not, what the good rows of the files add up to.
         first_rows: of a dry run, the first rows of each kind as they would be stored.
     """
 
@@ -164,6 +166,7 @@ class LoadReport(BaseModel):
     seconds: float
     notes: list[str] = []
     sums: list[MonthSum] = []
+    sums_are_stored: bool = False
     first_rows: dict[str, list[dict[str, Any]]] = {}
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from invoicing.errors import UsageError
 from invoicing.load import load_files
-from invoicing.load.errors import BadRowsError
+from invoicing.load.errors import BadRowsError, RejectsError
 from tests.conftest import newest_server_url
 from tests.load.conftest import ACCOUNTS, INVOICES, LINES, contents, rows
 
@@ -239,11 +239,16 @@ async def test_no_rejects_file_appears_without_bad_rows(database, files, tmp_pat
 
 async def test_rejects_that_cannot_be_written_stop_the_load(database, files, tmp_path):
     written = files(accounts=ACCOUNTS + "A-3,,team\n")
-    with pytest.raises(UsageError, match="cannot write the rejects"):
-        await load_files(
-            database, **written, skip_bad=True, rejects=tmp_path / "absent" / "rejects.csv"
-        )
-    assert await contents(database) == NOTHING
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")  # which takes nothing, and says so when it is closed
+    for rejects, reason in [
+        (tmp_path / "accounts.csv" / "rejects.csv", "Not a directory"),
+        (full, "No space left on device.* not every bad row"),
+    ]:
+        with pytest.raises(RejectsError, match=f"cannot write the rejects to .*{reason}"):
+            await load_files(database, **written, skip_bad=True, rejects=rejects)
+        assert await contents(database) == NOTHING
+    assert full.is_symlink()
 
 
 async def test_rejects_never_replace_a_file_to_load(database, files):

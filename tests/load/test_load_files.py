@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -207,6 +208,38 @@ async def test_a_dry_run_counts_and_leaves_nothing(database, files):
     assert await contents(database) == {"account": [], "invoice": [], "invoice_line": []}
 
 
+async def test_lines_that_only_the_database_has_are_counted_and_said(database, files):
+    await load_files(database, **files())
+    (stored,) = await rows(database, "SELECT count(*), sum(total_cents) FROM invoice_line")
+    fewer = files(lines=LINES.replace("2,I-1,,500\n", "").replace("3,I-2,Disk,900\n", ""))
+    gone = [str(stable_id("line", number)) for number in (2, 3)]
+    alone = {"lines": fewer["lines"]}
+    for given, held, said in [
+        (fewer, stored, "2 lines that the files do not have: 5.00 EUR, 900 JPY, of 2 invoices"),
+        (alone, (2, 1500), "1 line that the files do not have: 5.00 EUR, of 1 invoice"),
+    ]:
+        for dry_run in (True, False):
+            report = await load_files(database, **given, dry_run=dry_run)
+            lines = [(month.lines, month.lines_cents or 0) for month in report.sums]
+            assert tuple(map(sum, zip(*lines, strict=True))) == held
+            (note,) = [note for note in report.notes if "the files do not have" in note]
+            assert said in note
+            assert gone[0] in note
+    async with database.transaction() as session:
+        delete = text("DELETE FROM invoice_line WHERE id::text = ANY(:gone)")
+        await session.execute(delete, {"gone": gone})
+    report = await load_files(database, **fewer)
+    assert not [note for note in report.notes if "the files do not have" in note]
+
+
+async def test_a_line_that_was_rejected_is_not_said_to_be_missing(database, files):
+    await load_files(database, **files())
+    bad = files(lines=LINES.replace("2,I-1,,500", "2,I-1,,5.00"))
+    report = await load_files(database, **bad, skip_bad=True)
+    assert report.loaded
+    assert not [note for note in report.notes if "that the files do not have" in note]
+
+
 async def test_a_dry_run_refuses_bad_rows_too(database, files):
     with pytest.raises(BadRowsError):
         await load_files(database, **files(accounts="id,name,plan\nA-1,,team\n"), dry_run=True)
@@ -261,8 +294,12 @@ async def test_a_wide_file_that_ends_in_half_a_character_is_refused(database, fi
 async def test_a_missing_file_a_folder_and_nothing_are_refused(database, tmp_path):
     with pytest.raises(InputFileError, match="there is no such file"):
         await load_files(database, lines=tmp_path / "absent.csv")
-    with pytest.raises(InputFileError, match="not a regular file"):
-        await load_files(database, lines=tmp_path)
+    os.mkfifo(tmp_path / "pipe")  # which would be waited for
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(InputFileError, match="not a regular file"):
+            await load_files(database, lines=path)
+        with pytest.raises(InputFileError, match="not a regular file"):
+            await load_files(database, mapping="xero", files=[path])
     with pytest.raises(UsageError, match="nothing to load"):
         await load_files(database)
 

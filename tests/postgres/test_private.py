@@ -72,16 +72,50 @@ def test_a_home_with_other_things_in_it_keeps_its_mode(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("wide_umask")
-def test_a_report_is_its_owners_and_follows_no_link(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.write_text("other")
+def test_a_report_is_its_owners_and_replaces_what_a_link_leads_to(tmp_path: Path) -> None:
     page = tmp_path / "reports" / "page.html"
     write_whole("first", page)
-    page.unlink()
-    page.symlink_to(other)
-    write_whole("second", page)
+    link = tmp_path / "link"
+    link.symlink_to("reports/page.html")
+    write_whole("second", link)
     assert (mode(page.parent), mode(page)) == (0o700, 0o600)
-    assert (page.read_text(), other.read_text()) == ("second", "other")
+    assert (link.is_symlink(), page.read_text()) == (True, "second")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes another user's link")
+def test_no_link_is_followed_that_another_user_put_where_everyone_may(tmp_path: Path) -> None:
+    other, page = tmp_path / "other", tmp_path / "page.html"
+    other.write_text("other")
+    page.symlink_to(other)
+    os.lchown(page, 65534, 65534)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(PermissionError, match="another user's link"):
+        write_whole("text", page)
+    assert other.read_text() == "other"
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    full, pipe, own = tmp_path / "full", tmp_path / "pipe", tmp_path / "own"
+    full.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=f"No space left on device: '{full}'"):
+        write_whole("text", full)
+    assert full.is_symlink()
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no program reads from it"):
+        write_whole("text", pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole("text", pipe)
+    assert os.read(reader, 100) == b"text"
+    os.close(reader)
+    # What is printed goes where /dev/stdout does: neither overwrites the other.
+    with own.open("w") as file:
+        file.write("before ")
+        file.flush()
+        write_whole("after", Path(f"/dev/fd/{file.fileno()}"))
+        link = tmp_path / "link"
+        link.symlink_to(f"/proc/self/fd/{file.fileno()}")
+        write_whole(" all", link)
+    assert own.read_text() == "before after all"
 
 
 def test_a_file_that_is_not_finished_leaves_the_one_before_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from invoicing.load.errors import InputFileError
 from invoicing.load.mapping.values import CellError
-from invoicing.schemas.cells import id_text, is_blank, is_uuid
+from invoicing.schemas.cells import UnknownValue, id_text, is_blank, is_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,11 +72,17 @@ class Columns:
         raise InputFileError(self._source.path, reason)
 
     def cell(self, name: str) -> Reader:
-        """Return what reads a cell: None when it is empty, text without white space around it."""
+        """Return what reads a cell: None when it is empty, text without white space around it.
+
+        It raises CellError where the cell's value is not known.
+        """
         place, empty = self.place(name), self._empty
+        column = self._source.columns[place]
 
         def read(cells: Sequence[object]) -> object:
             value = cells[place]
+            if isinstance(value, UnknownValue):
+                raise CellError("unknown-value", value.reason, column)
             if isinstance(value, str):
                 text = value.strip()
                 return None if not text or (empty and text.casefold() in empty) else text

@@ -226,6 +226,8 @@ def _without_empty(rule: AmountRule) -> AmountRule:
 
 def _is_rejects(path: Path) -> bool:
     """Tell whether a file is the rejects of an earlier load, corrected."""
+    if not path.is_file():
+        return False  # a pipe would be waited for
     try:
         with path.open("rb") as file:
             return file.readline(_LONGEST_HEADER).startswith(",".join(OWN_COLUMNS).encode() + b",")

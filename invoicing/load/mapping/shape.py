@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invoicing.load.mapping.cells import Columns
+from invoicing.load.mapping.values import CellError
+from invoicing.schemas.cells import UnknownValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,17 +48,22 @@ class ShapedSource:
         above: dict[int, object] = {}
         group: object = None
         for line, cells, problem in self._source.rows():
-            if problem is None:
+            if problem is not None:
+                yield line, cells, problem
+                continue
+            try:
                 if self._leaves_out(cells):
                     self.left_out += 1
                     continue
-                if self._filled:
-                    key = self._within(cells) if self._within is not None else None
-                    if key is not None and key != group:
-                        group, above = key, {}
-                    yield line, self._fill(cells, above), None
-                    continue
-            yield line, cells, problem
+                key = self._within(cells) if self._within is not None else None
+            except CellError as error:
+                # Nothing below it is filled from above: that may be of another group.
+                above = dict.fromkeys(above)
+                yield line, cells, f"cannot be chosen or filled: a cell of it {error.message}"
+                continue
+            if key is not None and key != group:
+                group, above = key, {}
+            yield line, self._fill(cells, above) if self._filled else cells, None
 
     def _leaves_out(self, cells: Sequence[object]) -> bool:
         if self._is_skipped is not None and self._is_skipped(cells):
@@ -68,7 +75,7 @@ class ShapedSource:
         if all(cell is None or cell == "" for cell in filled):
             return filled
         for place, read in self._filled:
-            if read(cells) is None:
+            if not isinstance(cells[place], UnknownValue) and read(cells) is None:
                 filled[place] = above.get(place, filled[place])
             else:
                 above[place] = filled[place]

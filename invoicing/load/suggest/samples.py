@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from invoicing.load.errors import InputFileError
 from invoicing.load.source import Layout, number_repeated, open_table
 from invoicing.load.suggest.names import is_known
-from invoicing.schemas.cells import is_blank
+from invoicing.schemas.cells import UnknownValue, is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def _table(path: Path, layout: Layout) -> TableSample:
     for cells in _rows(source):
         rows += 1
         for column, cell in zip(columns, cells, strict=False):
-            if not is_blank(cell):
+            if not is_blank(cell) and not isinstance(cell, UnknownValue):
                 column.add(cell)
     return TableSample(path, layout, columns, rows, source)
 

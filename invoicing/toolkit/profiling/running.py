@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import atexit
 import runpy
+import subprocess
 import sys
 import traceback
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invoicing.toolkit.profiling.errors import ProgramMissingError
+from invoicing.toolkit.profiling.python_programs import python_program
 from invoicing.toolkit.profiling.recorder import Recorder, record_queries
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from invoicing.toolkit.profiling.findings.thresholds import Thresholds
 
 INTERRUPTED = 130
+_MULTIPROCESSING = "multiprocessing"
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,39 @@ class ProgramRun:
         program: as it was named.
         exit_code: the program's own.
         recorder: what it asked.
-        processes: how many processes it started by `multiprocessing`, or by a pool of them.
+        started: what started each process that it started: `multiprocessing`, or the name of
+            a Python program.
     """
 
     program: str
     exit_code: int
     recorder: Recorder
-    processes: int = 0
+    started: tuple[str, ...] = ()
 
     @property
     def not_recorded(self) -> tuple[str, ...]:
         """What of the program is missing in the recording."""
-        if not self.processes:
-            return ()
-        were = "process was" if self.processes == 1 else "processes were"
-        how = "started by multiprocessing: what they sent is not recorded"
-        return (f"{self.processes:,} {were} {how}, and nothing is known of its waste",)
+        counts = Counter(self.started)
+        missing = []
+        if pooled := counts.pop(_MULTIPROCESSING, 0):
+            missing.append(_missing(pooled, "process", "processes", "by multiprocessing"))
+        if counts:
+            names = ", ".join(counts)
+            missing.append(
+                _missing(counts.total(), "Python program", "Python programs", f"({names})")
+            )
+        if not self.recorder.statements:
+            missing.append(
+                "No statement of SQLAlchemy was seen: what a program sends by a driver alone, such "
+                "as sqlite3 or psycopg, is not recorded"
+            )
+        return tuple(missing)
+
+
+def _missing(count: int, single: str, several: str, how: str) -> str:
+    were = f"{single} was" if count == 1 else f"{several} were"
+    sent = "what they sent is not recorded, and nothing is known of its waste"
+    return f"{count:,} {were} started {how}: {sent}"
 
 
 def run_program(
@@ -62,7 +83,7 @@ def run_program(
     """Run a script, or a module (`python -m`), in this process, as `__main__`.
 
     What it raises is printed as Python prints it. What it registers with `atexit` runs before this
-    returns, and is recorded; the processes that it starts are counted. A program that ends by
+    returns, and is recorded; the processes that it starts are noted. A program that ends by
     `os._exit` or by a signal takes the recording with it.
 
     Raises:
@@ -71,34 +92,51 @@ def run_program(
     if not module and not Path(program).is_file():
         raise ProgramMissingError(program, "script")
     recorder = record_queries(everywhere=True, thresholds=thresholds, allow=allow, explain=explain)
-    started: list[object] = []
+    started: list[str] = []
     before = sys.argv, sys.path[:], sys.modules.get("__main__")
     # As Python does: the script's folder first, or the current one for a module.
     sys.path.insert(0, str(Path.cwd() if module else Path(program).resolve().parent))
     sys.argv = [program, *arguments]
     try:
-        with recorder, _counting_processes(started):
+        with recorder, _noting_processes(started):
             exit_code = _run(program, module=module)
     finally:
         sys.argv, sys.path[:] = before[:2]
         if before[2] is not None:
             sys.modules["__main__"] = before[2]
-    return ProgramRun(program, exit_code, recorder, len(started))
+    return ProgramRun(program, exit_code, recorder, tuple(started))
 
 
 @contextmanager
-def _counting_processes(started: list[object]) -> Iterator[None]:
-    original = BaseProcess.start
+def _noting_processes(started: list[str]) -> Iterator[None]:
+    def note_program(args: object = (), *_: object, **options: object) -> None:
+        # Whatever is wrong with a command, Popen itself says.
+        with suppress(OSError, TypeError, ValueError):
+            name = python_program(args, shell=bool(options.get("shell")))
+            started.extend([name] if name is not None else [])
 
-    def start(process: BaseProcess) -> None:
-        started.append(process.name)
-        original(process)
+    with (
+        _calling_first(BaseProcess, "start", lambda: started.append(_MULTIPROCESSING)),
+        _calling_first(subprocess.Popen, "__init__", note_program),
+    ):
+        yield
 
-    BaseProcess.start = start  # type: ignore[method-assign, assignment]
+
+@contextmanager
+def _calling_first(owner: type, name: str, first: Callable[..., object]) -> Iterator[None]:
+    """Call something before a method, with the method's arguments."""
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def call(self: object, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- the method's own
+        first(*args, **options)
+        return original(self, *args, **options)
+
+    setattr(owner, name, call)
     try:
         yield
     finally:
-        BaseProcess.start = original  # type: ignore[method-assign]
+        setattr(owner, name, original)
 
 
 class _ExitHandlers:
