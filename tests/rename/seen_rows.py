@@ -175,6 +175,19 @@ SEEN_ROWS = (
     )
     | seen(
         "rule",
+        (REFUSED, REFUSED),
+        {
+            # Behind a view PostgreSQL asks the condition of the new values.
+            "rule that keeps rows as they are": (
+                "CREATE RULE r AS ON UPDATE TO item WHERE OLD.amt = 0 DO INSTEAD NOTHING"
+            ),
+            "rule that keeps rows by another column": (
+                "CREATE RULE r AS ON UPDATE TO item WHERE OLD.title = 'x' DO INSTEAD NOTHING"
+            ),
+        },
+    )
+    | seen(
+        "rule",
         (LATER, "carried"),
         {
             "rule of a view that writes the column": (
