@@ -122,7 +122,8 @@ def keep_not_null_name(names: Names) -> tuple[str, str]:
     """
     of = "FROM pg_constraint AS k WHERE k.conrelid = rel AND k.contype = 'n' AND k.conkey ="
     pattern = literal(rf"(?<![[:alnum:]]){re.escape(names.old)}(?![[:alnum:]])")
-    new = literal(names.new.replace("\\", "\\\\"))
+    final = names.old if names.keeps_name else names.new
+    new = literal(final.replace("\\", "\\\\"))
     relation = literal(names.relation)
     before = (
         f"    SELECT regexp_replace(k.conname, {pattern}, {new}, 'g')::name AS name,"
@@ -130,7 +131,7 @@ def keep_not_null_name(names: Names) -> tuple[str, str]:
     )
     number = (
         "SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = rel AND NOT a.attisdropped"
-        f" AND a.attname = {literal(names.new)}"
+        f" AND a.attname = {literal(final)}"
     )
     after = f"""    IF kept.name IS NOT NULL THEN
         SELECT k.conname INTO hindrance {of} ARRAY({number});
