@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from invoicing.toolkit.policy import FORMATS, check, on_changed_lines
+from invoicing.toolkit.policy.baseline import write_baseline
 from tests.policy.project import write
 from tests.policy.snippets import BAD
 from tests.policy.test_gate import policy
@@ -197,6 +198,23 @@ def test_a_baseline_that_cannot_be_written_is_refused_at_once(tmp_path: Path) ->
     write(tmp_path, BROKEN)
     run = policy(tmp_path, "check", "--write-baseline", "/proc/x.json")
     assert (run.returncode, "cannot write /proc/x.json" in run.stderr) == (2, True)
+
+
+def test_a_baseline_stays_where_there_is_no_room_for_a_new_one(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    known = tmp_path / "known.json"
+    write_baseline(known, [])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    write(tmp_path, BROKEN)
+    findings = check([tmp_path], root=tmp_path).findings
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"known\.json"):
+            write_baseline(known, findings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert json.loads(known.read_text()) == []
+    assert not list(tmp_path.glob(".known*"))
 
 
 def test_a_link_to_nothing_is_shown_by_its_own_path(tmp_path: Path) -> None:

@@ -66,6 +66,47 @@ async def test_what_a_view_would_break_is_refused_by_name(url: URL, slug: str) -
         assert list(estimates) == ["columns", "view"]
 
 
+OF_TABLES = (
+    "CREATE INDEX ON bill (note)",
+    "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS x ON ONLY public.bill (note)",
+    "REINDEX TABLE bill",
+    "ALTER TABLE IF EXISTS public.bill SET (fillfactor = 90)",
+    "ALTER TABLE ONLY bill DISABLE TRIGGER USER",
+    "CREATE TABLE child (bill bigint REFERENCES bill)",
+    "COMMENT ON TABLE bill IS ''x''",
+    "CREATE TRIGGER t AFTER INSERT ON bill EXECUTE FUNCTION f()",
+    "CREATE TABLE heir () INHERITS (bill)",
+    "CREATE TEMP TABLE x (LIKE bill INCLUDING ALL)",
+)
+OF_OTHERS = (
+    "CREATE INDEX ON bill_line (note)",
+    "SELECT note FROM bill JOIN x ON bill.id = x.index",
+    "ALTER TABLE other ADD bill int",
+    "CREATE TEMP TABLE x AS SELECT id FROM bill",
+    "SELECT id FROM bill WHERE note LIKE ''bill including''",
+)
+
+
+async def test_a_function_that_changes_the_table_itself_is_refused(url: URL) -> None:
+    kinds = {"table": OF_TABLES, "other": OF_OTHERS}
+    make = "CREATE FUNCTION {}_{}() RETURNS void LANGUAGE plpgsql AS 'BEGIN {}; END'"
+    await execute(
+        url,
+        *(
+            make.format(kind, number, body)
+            for kind, bodies in kinds.items()
+            for number, body in enumerate(bodies)
+        ),
+    )
+    async with renaming(url, **VIEW) as rename:
+        refused = {
+            found.subject
+            for found in (await rename.plan()).refusals
+            if found.slug == "view-statement"
+        }
+    assert refused == {f"public.table_{number}()" for number in range(len(OF_TABLES))}
+
+
 async def test_what_the_operator_knows_to_be_harmless_can_be_accepted(url: URL) -> None:
     harmless = {"table-name", "view-statement", "inheritance"}
     await execute(url, *(REFUSED[slug] for slug in sorted(harmless)))

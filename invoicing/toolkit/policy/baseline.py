@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoicing.toolkit.policy.errors import BaselineError
 from invoicing.toolkit.policy.finding import file_of
+from invoicing.toolkit.policy.replacing import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def write_baseline(path: Path, findings: list[PolicyFinding]) -> None:
         {"path": key[0], "rule": key[1], "message": key[2], "count": count}
         for key, count in sorted(counted.items())
     ]
-    path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    replace_file(path, f"{json.dumps(rows, indent=2)}\n".encode())
 
 
 def without_known(

@@ -9,25 +9,23 @@ from __future__ import annotations
 import ast
 import codecs
 import difflib
-import os
-import shutil
-import tempfile
 import tokenize
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from invoicing.toolkit.policy.finding import Edit, Problem
 from invoicing.toolkit.policy.registry import all_rules, fixable
+from invoicing.toolkit.policy.replacing import replace_file
 from invoicing.toolkit.policy.runner import check
 from invoicing.toolkit.policy.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from invoicing.toolkit.policy.finding import PolicyFinding
     from invoicing.toolkit.policy.runner import Report
@@ -265,27 +263,12 @@ def write_fixes(root: Path, fixes: Iterable[FileFix]) -> list[Problem]:
             if path.read_bytes() != file.before:
                 problems.append(Problem(file.path, 1, "changed while it was being checked"))
             elif path.stat().st_mode & 0o222:
-                _replace(path, file.after)
+                replace_file(path, file.after)
             else:
                 problems.append(Problem(file.path, 1, "read-only, so its fixes are not written"))
         except OSError as error:
             problems.append(Problem(file.path, 1, f"its fixes are not written: {error.strerror}"))
     return problems
-
-
-def _replace(path: Path, content: bytes) -> None:
-    status = path.stat()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        shutil.copymode(path, name)
-        with suppress(OSError, AttributeError):  # only root may give it back to its owner
-            os.chown(name, status.st_uid, status.st_gid)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def as_diff(fixes: Iterable[FileFix]) -> str:

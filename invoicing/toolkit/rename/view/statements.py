@@ -53,7 +53,7 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     key = GroupingKey(*await connection.fetchrow(_KEY, context.table.oid, name))
     found = [
         refused("view-statement", row["subject"], _UNABLE.format(ran="has"))
-        for row in await connection.fetch(_FUNCTIONS, table, cannot)
+        for row in await connection.fetch(_FUNCTIONS, table, f"{cannot}|{_changing(name)}")
         if row["cannot"] or groups_by_key(row["query"], key)
     ]
     view, _ = await statistics_view(connection)
@@ -75,8 +75,27 @@ async def statements_no_view_takes(context: RenameContext) -> list[PlanFinding]:
     return found
 
 
+def _named(table: str) -> str:
+    return rf'(\w+\.|"[^"]*"\.)?"?{re.escape(table)}"?([^\w$]|$)'
+
+
+def _changing(table: str) -> str:
+    """Return what is done to a table itself: a function does it again, a migration did it once.
+
+    What is done to partitions is another kind of finding.
+    """
+    name, options = _named(table), r"((table|only|if|exists|concurrently)\s+)*"
+    return "|".join(
+        (
+            rf"\m(alter|comment\s+on|reindex)\s+{options}{name}(?!\s*(at|de)tach\M)",
+            rf"\mcreate\s[^;]*\m(index|trigger)\s[^;]*\mon\s+(only\s+)?{name}",
+            rf"\m(references|inherits\s*\()\s*{name}|\mlike\s+{name}\s*including\M",
+        )
+    )
+
+
 def _cannot(table: str, version: int) -> str:
-    name = rf'(\w+\.|"[^"]*"\.)?"?{re.escape(table)}"?([^\w$]|$)'
+    name = _named(table)
     choices = [
         rf"\m(truncate|copy|cluster)\s+(table\s+|only\s+)*{name}",
         r"\mon\s+conflict\s+on\s+constraint\M|\mtablesample\M|\mcurrent\s+of\M",
