@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from xdist.scheduler import LoadFileScheduling
 
 # Starting JupyterLab and a browser takes seconds: one worker does it, for all the files there.
 TOGETHER = "tests/browser/"
@@ -36,7 +35,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
     """Give a worker whole files, and one of them all those that share a browser."""
     if config.getoption("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 -- not everywhere installed
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:

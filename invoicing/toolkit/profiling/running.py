@@ -128,7 +128,7 @@ def _calling_first(owner: type, name: str, first: Callable[..., object]) -> Iter
     original = getattr(owner, name)
 
     @wraps(original)
-    def call(self: object, *args: Any, **options: Any) -> Any:  # noqa: ANN401 -- the method's own
+    def call(self: object, *args: object, **options: object) -> object:
         first(*args, **options)
         return original(self, *args, **options)
 
