@@ -60,10 +60,17 @@ def serve_app(
     from invoicing.notebook.pages import RENAME_VARIABLE
     from invoicing.settings import Settings
 
+    settings = Settings.read()
+    if write and settings.read_only:
+        message = (
+            "--write lets the board write, and INVOICING_READ_ONLY forbids it. Nothing was "
+            "started. Leave out one of them"
+        )
+        raise UsageError(message)
     os.environ[RENAME_VARIABLE] = f"{schema}\n{table}\n{old}\n{new}"
     os.environ["INVOICING_READ_ONLY"] = "false" if write else "true"
     # Kernels have a working folder of their own.
-    os.environ["INVOICING_HOME"] = str(Settings.read().home.absolute())
+    os.environ["INVOICING_HOME"] = str(settings.home.absolute())
     is_given = os.environ.pop(_VARIABLE, None) is not None
     shown = f"[{host}]" if ":" in host else host
     note = "The board's buttons can change the database." if write else "Nothing here can write."

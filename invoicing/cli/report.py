@@ -344,7 +344,7 @@ def _ids_in(path: Path | None) -> list[UUID]:
     if path is None:
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot read {path}: {error}"
         raise UsageError(message) from None

@@ -37,6 +37,13 @@ def test_what_is_not_safe_or_not_possible_is_refused(arguments, token, said) -> 
     assert token is None or token not in ended.stderr
 
 
+def test_what_may_only_read_is_not_made_to_write() -> None:
+    ended = run_here(os.environ | {"INVOICING_READ_ONLY": "true"}, "app", "--write", "--port=8124")
+    assert ended.returncode == 2
+    assert "INVOICING_READ_ONLY forbids it" in ended.stderr
+    assert ended.stdout == ""
+
+
 def test_every_cell_of_a_page_is_guarded_and_takes_the_day(tmp_path) -> None:
     links = write_pages(tmp_path, "invoice.amt -> amount_cents", as_of="2025-01-31")
     for link in links:

@@ -144,7 +144,7 @@ def test_an_ambiguous_name_is_listed_and_an_empty_one_refused(
 def test_pages_of_many_accounts_need_nothing(
     migrated_database_url: URL, accounts: list[UUID], tmp_path: Path
 ) -> None:
-    (tmp_path / "ids").write_text("\n".join(map(str, accounts[1:])))
+    (tmp_path / "ids").write_text("\n".join(map(str, accounts[1:])), encoding="utf-8-sig")
     asked = [accounts[0], "--from-file", tmp_path / "ids", "--as-of", "2026-06-30"]
     run = report(migrated_database_url, "dashboard", *asked, "--out", tmp_path / "pages")
     assert run.returncode == 0, run.stderr
