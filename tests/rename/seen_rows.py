@@ -179,6 +179,13 @@ SEEN_ROWS = (
         },
     )
     | seen(
+        ("positional-write", "row-copy"),
+        (REFUSED, None),
+        {
+            "values by position with a cast": plpgsql("INSERT INTO item VALUES (5::bigint, 6);"),
+        },
+    )
+    | seen(
         "natural-join",
         (REFUSED, REFUSED),
         {

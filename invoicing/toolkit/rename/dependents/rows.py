@@ -97,7 +97,8 @@ class Part:
             if kind is not None:
                 line = self._tokens[span.first].line
                 found.append(Use(line, kind == "position", self._is_from_table(span)))
-        typed = self._names.table in self._texts and (":", ":") in pairwise(self._texts)
+        casts = " ".join(self._texts).replace(f" {self._names.schema} . ", " ")
+        typed = f" : : {self._names.table} " in casts
         return found + [Use(line, not typed, True) for line in self._written()]
 
     def gives_to(self) -> list[str]:
@@ -109,9 +110,8 @@ class Part:
             targets = [self._texts[0]]
         return targets
 
-    @property
     def has_rows_of_table(self) -> bool:
-        """Return whether it has whole rows that are not a trigger's own."""
+        """Tell whether it has whole rows that are not a trigger's own."""
         return any(self._is_from_table(span) for span in self._spans)
 
     @property

@@ -70,7 +70,7 @@ class Body:
         while True:  # a record that a whole row has gone to holds one
             read = [Part(piece, names, ours, given, of_table, result, takers) for piece in pieces]
             gifts = [(part, name) for part in read for name in part.gives_to() if name in records]
-            of_ours = {name for part, name in gifts if part.has_rows_of_table}
+            of_ours = {name for part, name in gifts if part.has_rows_of_table()}
             more = {name for _, name in gifts}
             if more <= given.keys() and of_ours <= of_table:
                 break
