@@ -14,18 +14,6 @@ SEEN_ROWS = (
         "row-copy",
         (REFUSED, None),
         {
-            "a variable of the row that is archived": (
-                plpgsql(
-                    "SELECT * INTO s FROM item; INSERT INTO archive VALUES (s.*);",
-                    declare="DECLARE s item;",
-                )
-            ),
-            "a record that is archived": (
-                plpgsql(
-                    "FOR r IN SELECT * FROM item LOOP INSERT INTO archive SELECT r.*; END LOOP;",
-                    declare="DECLARE r record;",
-                )
-            ),
             "a row of the trigger compared with a ROW": (
                 after(
                     "IF NEW.* IS DISTINCT FROM ROW(1, 2, 'x', NULL, NULL) THEN NULL; END IF;"
@@ -75,6 +63,54 @@ SEEN_ROWS = (
         (REFUSED, REFUSED),
         {
             "rows of no declared columns": (sql("SELECT * FROM item", result="SETOF record")),
+            "a variable of the row that is archived": (
+                plpgsql(
+                    "SELECT * INTO s FROM item; INSERT INTO archive VALUES (s.*);",
+                    declare="DECLARE s item;",
+                )
+            ),
+            "a record that is archived": (
+                plpgsql(
+                    "FOR r IN SELECT * FROM item LOOP INSERT INTO archive SELECT r.*; END LOOP;",
+                    declare="DECLARE r record;",
+                )
+            ),
+            "a row that is archived when it is deleted": (
+                plpgsql(
+                    "DELETE FROM item WHERE id = 1 RETURNING * INTO r; q := r;"
+                    " INSERT INTO archive SELECT q.*;",
+                    declare="DECLARE r item; q record;",
+                )
+            ),
+            "a row that is put back": (
+                plpgsql(
+                    "DELETE FROM item WHERE id = 1 RETURNING * INTO r; INSERT INTO item VALUES"
+                    " (r.*);",
+                    declare="DECLARE r item;",
+                )
+            ),
+            "rows of the table's type from JSON": (
+                plpgsql("INSERT INTO item SELECT (jsonb_populate_record(NULL::item, '{}')).*;")
+            ),
+            "rows of the table itself": plpgsql("INSERT INTO item SELECT * FROM item;"),
+            "rows of a table made like it": (
+                plpgsql(
+                    "CREATE TEMP TABLE st (LIKE public.item INCLUDING DEFAULTS);"
+                    " INSERT INTO st (id) VALUES (800); INSERT INTO item SELECT * FROM st;"
+                )
+            ),
+            "rows of a table made like it, by a WITH query": (
+                plpgsql(
+                    "CREATE TEMP TABLE st (LIKE item); WITH w AS (DELETE FROM st RETURNING *)"
+                    " INSERT INTO item SELECT * FROM w ON CONFLICT DO NOTHING;"
+                )
+            ),
+            "rows of a table made from it": (
+                plpgsql(
+                    "CREATE TEMP TABLE st AS TABLE item WITH NO DATA; INSERT INTO item"
+                    " SELECT x.* FROM st AS x;"
+                )
+            ),
         },
     )
     | seen(
@@ -86,6 +122,12 @@ SEEN_ROWS = (
                 plpgsql("EXECUTE 'INSERT INTO public.item VALUES (5, 6)';")
             ),
             "rows by position": sql("INSERT INTO item SELECT * FROM archive"),
+            "rows by position of a table made from some columns": (
+                plpgsql(
+                    "CREATE TEMP TABLE st AS SELECT id, title FROM item; INSERT INTO item"
+                    " SELECT * FROM st;"
+                )
+            ),
             "rows by position from a WITH query": (
                 sql("WITH x AS (SELECT 1, 2) INSERT INTO item AS i TABLE x")
             ),
@@ -134,6 +176,13 @@ SEEN_ROWS = (
             "a row of the trigger in a variable of another type": (
                 after("DECLARE r archive; BEGIN r := NEW; END; RETURN NULL;")
             ),
+        },
+    )
+    | seen(
+        ("positional-write", "row-copy"),
+        (REFUSED, None),
+        {
+            "values by position with a cast": plpgsql("INSERT INTO item VALUES (5::bigint, 6);"),
         },
     )
     | seen(

@@ -107,14 +107,25 @@ CLEAN = {
         )
     ),
     "default values": plpgsql("INSERT INTO item DEFAULT VALUES;"),
-    "rows of the table itself": (
+    "a staging table whose columns are named": (
         plpgsql(
-            "INSERT INTO item SELECT * FROM item; INSERT INTO item VALUES (r.*);",
-            declare="DECLARE r item;",
+            "CREATE TEMP TABLE st (LIKE item INCLUDING DEFAULTS); INSERT INTO st (id, title)"
+            " SELECT id, title FROM item; INSERT INTO st SELECT * FROM item; INSERT INTO item"
+            " (id, title) SELECT id, title FROM st; UPDATE item AS i SET title = st.title FROM st"
+            " WHERE st.id = i.id;"
         )
     ),
-    "rows of the table's type by name": (
-        plpgsql("INSERT INTO item SELECT (jsonb_populate_record(NULL::item, '{}')).*;")
+    "a staging table of some columns": (
+        plpgsql(
+            "CREATE TEMP TABLE st AS SELECT id, title FROM item; INSERT INTO payment (id, item_id)"
+            " SELECT id, id FROM st; INSERT INTO payment SELECT * FROM st;"
+        )
+    ),
+    "a record that is only read": (
+        plpgsql(
+            "SELECT * INTO r FROM item; INSERT INTO archive (id, title) VALUES (r.id, r.title);",
+            declare="DECLARE r record;",
+        )
     ),
     "a record and a row variable": (
         plpgsql(
@@ -220,8 +231,6 @@ NOT_BY_VIEW = {
     "function that returns rows by a star",
     "a record and a row variable",
     "a cursor over rows",
-    "rows of the table itself",
-    "rows of the table's type by name",
     "rows that a query returns",
 }
 

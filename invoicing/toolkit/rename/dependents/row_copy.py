@@ -26,8 +26,8 @@ async def _copying(scope: Scope, *, from_table: bool) -> FoundDependents:
 
 _FAILS = Reaction(
     "refused",
-    "it copies whole rows of the table ({detail}) to where the number of columns is fixed: from "
-    "the expand on there is one more, and it would fail. Let it name the columns, then begin",
+    "it copies whole rows of the table ({detail}): from the expand on a row has one column more, "
+    "and it would fail. Let it name the columns, then begin",
     acceptable=True,
 )
 KINDS = (

@@ -73,12 +73,14 @@ class Part:
         names: SoughtNames,
         ours: frozenset[str],
         variables: dict[str, bool],
+        of_table: set[str],
         result: Result,
         takers: frozenset[str],
     ) -> None:
         self._tokens = list(tokens)
         self._texts = [token.text for token in self._tokens] + [""] * 4
         self._names, self._variables, self._result = names, variables, result
+        self._of_trigger = {*names.given, *variables} - of_table
         self._calls = _BY_NAME | takers
         self._open, self._close = parentheses(self._texts)
         rows = ours | frozenset(self._defined(ours))
@@ -93,11 +95,11 @@ class Part:
         for span in self._spans:
             kind = None if span in compared else self._judge(span)
             if kind is not None:
-                name = self._statement.table_of(span.name)
-                from_table = name not in {*self._names.given, *self._variables}
                 line = self._tokens[span.first].line
-                found.append(Use(line, kind == "position", from_table))
-        return found + [Use(line, True, True) for line in self._written()]
+                found.append(Use(line, kind == "position", self._is_from_table(span)))
+        casts = " ".join(self._texts).replace(f" {self._names.schema} . ", " ")
+        typed = f" : : {self._names.table} " in casts
+        return found + [Use(line, not typed, True) for line in self._written()]
 
     def gives_to(self) -> list[str]:
         """Return the variables that get whole rows of ours."""
@@ -107,6 +109,10 @@ class Part:
         if self._texts[1:3] == [":", "="]:
             targets = [self._texts[0]]
         return targets
+
+    def has_rows_of_table(self) -> bool:
+        """Tell whether it has whole rows that are not a trigger's own."""
+        return any(self._is_from_table(span) for span in self._spans)
 
     @property
     def has_cursor(self) -> bool:
@@ -119,6 +125,9 @@ class Part:
         if self._texts[0] == "fetch" and targets is not None and not self._are_rows(targets):
             return self._tokens[0].line
         return None
+
+    def _is_from_table(self, span: _Span) -> bool:
+        return self._statement.table_of(span.name) not in self._of_trigger
 
     def _find(self) -> Iterator[_Span]:
         rows = self._names.rows | set(self._variables)
@@ -267,14 +276,15 @@ class Part:
         return "copy"
 
     def _inserted(self, span: _Span) -> str | None:
-        """Judge whole rows that are inserted: into the table itself they fit."""
+        """Judge whole rows that are inserted: into the table itself only a trigger's own fit."""
         place = self._insert()
         if place is None:
             return "copy"
         last = self._statement.qualified(place)
         lists = self._texts[last + 1] == "(" and self._texts[last + 2] not in _QUERY
         alone = self._texts[span.first - 1] != "," and self._texts[span.last + 1] != ","
-        return None if self._is_table(last) and alone and not lists else "copy"
+        own = self._texts[last] == self._names.table and self._is_from_table(span)
+        return None if self._is_table(last) and alone and not lists and not own else "copy"
 
     def _written(self) -> list[int]:
         """Return the lines that write, or name anew, the table's columns by position."""
@@ -318,13 +328,10 @@ class Part:
             and self._tokens[then].is_name
         ):
             then += 1
-        if self._texts[then] == "default":
+        lists = self._texts[then] == "(" and self._texts[then + 1] not in _QUERY
+        if self._texts[then] == "default" or lists:
             return False
-        if self._texts[then] == "(" and self._texts[then + 1] not in _QUERY:
-            return False
-        typed = self._names.table in self._texts[then:] and (":", ":") in pairwise(self._texts)
-        own = any(span.is_star and span.first > last for span in self._spans)
-        return not own and not (typed and (".", "*") in pairwise(self._texts[then:]))
+        return not any(span.is_star and span.first > last for span in self._spans)
 
     def _insert(self) -> int | None:
         for place, pair in enumerate(pairwise(self._texts)):

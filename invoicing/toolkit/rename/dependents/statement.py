@@ -143,6 +143,13 @@ class BodyStatement:
                 return self._texts[last] if last < len(self._texts) else None
         return None
 
+    def makes_whole_rows(self) -> bool:
+        """Tell whether what it makes has all columns of what it is made from."""
+        known = not {"*", "like", "inherits"}.isdisjoint(self._texts)
+        return known or any(
+            text == "table" and self.is_table_query(place) for place, text in enumerate(self._texts)
+        )
+
     def _row_of_star(self, before: Token, star: Token) -> str | None:
         place = next(n for n, token in enumerate(self._tokens) if token is star)
         if before.text == ".":

@@ -56,7 +56,7 @@ class Body:
         """
         if not self.is_sql:
             return []
-        ours = self._tables(names).ours
+        ours = self._tables(names).whole
         dynamic = any(token.text == "execute" and not token.in_literal for token in self.tokens)
         pieces = [
             piece
@@ -66,13 +66,16 @@ class Body:
         ]
         variables = dict.fromkeys((*arguments, *self._variables(names.table)), False)
         records = self._variables("record")
-        given: dict[str, bool] = dict(variables)
+        given, of_table = dict(variables), set(variables)
         while True:  # a record that a whole row has gone to holds one
-            read = [Part(piece, names, ours, given, result, takers) for piece in pieces]
-            more = {name for part in read for name in part.gives_to() if name in records}
-            if more <= given.keys():
+            read = [Part(piece, names, ours, given, of_table, result, takers) for piece in pieces]
+            gifts = [(part, name) for part in read for name in part.gives_to() if name in records]
+            of_ours = {name for part, name in gifts if part.has_rows_of_table()}
+            more = {name for _, name in gifts}
+            if more <= given.keys() and of_ours <= of_table:
                 break
             given |= dict.fromkeys(more, True)
+            of_table |= of_ours
         found = [use for part in read for use in part.uses()]
         if any(part.has_cursor for part in read):
             fetched = [line for part in read if (line := part.fetched())]
@@ -151,18 +154,20 @@ class Body:
 
     def _tables(self, names: SoughtNames) -> _Tables:
         """Return the tables that are named; ours, and what is made from ours."""
-        named, ours = set(), {names.table, *names.given}
+        named, ours, parts_of = set(), {names.table, *names.given}, set()
         for statement in self.statements():
             read = BodyStatement(statement, names, frozenset(ours))
             named |= {token.text for token in statement if token.is_name}
             if read.is_ours and (made := read.made()):
                 ours.add(made)
-        return _Tables(frozenset(named), frozenset(ours))
+                parts_of |= set() if read.makes_whole_rows() else {made}
+        return _Tables(frozenset(named), frozenset(ours), frozenset(ours - parts_of))
 
 
 class _Tables(NamedTuple):
     named: frozenset[str]
     ours: frozenset[str]
+    whole: frozenset[str]
 
 
 def read_body(text: str, language: str) -> Body:
