@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.pool import connected
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.moved import find_context
@@ -11,7 +13,7 @@ from invoicing.toolkit.rename.retype.target import type_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from invoicing.toolkit.rename.model import (
         BackfillReport,
@@ -49,6 +51,7 @@ WHERE r.depth > 0 AND t.typlen < (SELECT typlen FROM wanted)
     AND a.attname !~ '^invoicing_retype_[0-9a-f]{12}$'
 ORDER BY r.depth DESC, n.nspname, c.relname, a.attname
 """
+_OTHER = "other-rename"
 _UNFILLED = frozenset({Phase.EXPANDED, Phase.BACKFILLING})
 _VERIFIED = frozenset({Phase.VERIFIED, Phase.CONTRACTING})
 
@@ -79,33 +82,53 @@ class Walked(NamedTuple):
         return not stopped and (self.verify is None or self.verify.ok)
 
 
-async def look(change: Rename) -> Beginning:
-    """Say where it stands, and what would happen."""
+async def look(change: Rename, first: Sequence[Target] = ()) -> Beginning:
+    """Say where it stands, and what would happen once the changes of `first` are over."""
     status = await change.status()
     if status.phase is Phase.CONTRACTED and change.options.type is None:
         return Beginning(status, None, over=True)
     if status.phase not in {Phase.NONE, Phase.CONTRACTED}:
         return Beginning(status, None, over=False)
-    plan = await change.plan()
+    plan, here = await change.plan(), change.target
+    done = {f"{each.old} (its type)" for each in first if each.table == here.table}
+    findings = [each for each in plan.findings if each.slug != _OTHER or each.subject not in done]
+    plan = replace(plan, findings=findings)
     over = any(finding.slug == "same-type" for finding in plan.refusals)
     return Beginning(status, plan, over)
 
 
-async def referring(change: Rename) -> list[Target]:
-    """Return the columns that refer to this one and are of its type still, the outermost first.
+async def with_referring(change: Rename) -> list[Rename]:
+    """Return its change and those of the narrower columns that refer to it, in order.
 
-    Each is a change of the type by itself, to its own contract: a foreign key holds between an
-    integer and a bigint at every moment. Where no type is asked for there is none.
+    The outermost first and its own last, but before all of them what is under way: a table has one
+    change at a time. Each is a change of the type by itself, to its own contract: a foreign key
+    holds between an integer and a bigint at every moment. Where no type is given, it is the one
+    that any of them was begun with.
     """
     target, options = change.target, change.options
-    if options.type is None or options.using is not None:
-        return []
+    ways = (options.using, options.back, options.loss)
+    if options.using is not None or (options.type is None and ways != (None, None, "error")):
+        return [change]
     async with connected(change.database, 1) as pool, pool.connection() as connection:
         context = await find_context(connection, target, options)
         if target.old not in context.table.columns:
-            return []
-        rows = await connection.fetch(_REFERRING, context.table.oid, target.old, options.type)
-    return [type_of(table, column, schema, target.url) for schema, table, column in rows]
+            return [change]
+        own = (context.names.schema, context.names.table, target.old)
+        begun = await state.begun_types(connection)
+        asked = [begun[own]] if own in begun else list(begun.values())
+        for chosen in [options] if options.type else [replace(options, **each) for each in asked]:
+            rows = await connection.fetch(_REFERRING, context.table.oid, target.old, chosen.type)
+            places = [*map(tuple, rows), own]
+            if options.type or not begun.keys().isdisjoint(places):
+                break
+        else:
+            return [change]
+    places.sort(key=lambda place: place not in begun)
+    targets = [
+        target if place == own else type_of(place[1], place[2], place[0], target.url)
+        for place in places
+    ]
+    return [type(change)(change.database, each, chosen) for each in targets]
 
 
 async def walk(
