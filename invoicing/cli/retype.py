@@ -60,6 +60,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(rename_revisions.of_types)
+_OVER = frozenset({Phase.NONE, Phase.CONTRACTED})
 _Confirm = Annotated[
     str | None, typer.Option(help="The column, as table.column; prompted for if not given.")
 ]
@@ -83,9 +84,10 @@ def run(*, context: CommandContext, confirm: _Confirm = None) -> None:
         raise UsageError(f"{message}. Give: --confirm {name}")
     changes = context.run(with_referring)
     context = replace(context, options=changes[-1].options)
-    columns = [change.target for change in changes if change.target != context.target]
-    if columns:
-        _refuse(context, context.run(lambda change: look(change, columns)))
+    first = replace(context, target=changes[0].target)
+    # Under way, it may itself be what the key's plan refuses; that is looked at again in its turn.
+    if len(changes) > 1 and first.run(lambda change: change.status()).phase in _OVER:
+        _refuse(context, context.run(look))
     order = "First"
     for target in (change.target for change in changes):
         if target == context.target:

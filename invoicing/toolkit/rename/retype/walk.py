@@ -13,14 +13,13 @@ from invoicing.toolkit.rename.retype.target import type_of
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from invoicing.toolkit.rename.model import (
         BackfillReport,
         Plan,
         Progress,
         Status,
-        Target,
         VerifyReport,
     )
     from invoicing.toolkit.rename.rename import Rename
@@ -51,7 +50,6 @@ WHERE r.depth > 0 AND t.typlen < (SELECT typlen FROM wanted)
     AND a.attname !~ '^invoicing_retype_[0-9a-f]{12}$'
 ORDER BY r.depth DESC, n.nspname, c.relname, a.attname
 """
-_OTHER = "other-rename"
 _UNFILLED = frozenset({Phase.EXPANDED, Phase.BACKFILLING})
 _VERIFIED = frozenset({Phase.VERIFIED, Phase.CONTRACTING})
 
@@ -82,17 +80,14 @@ class Walked(NamedTuple):
         return not stopped and (self.verify is None or self.verify.ok)
 
 
-async def look(change: Rename, first: Sequence[Target] = ()) -> Beginning:
-    """Say where it stands, and what would happen once the changes of `first` are over."""
+async def look(change: Rename) -> Beginning:
+    """Say where it stands, and what would happen."""
     status = await change.status()
     if status.phase is Phase.CONTRACTED and change.options.type is None:
         return Beginning(status, None, over=True)
     if status.phase not in {Phase.NONE, Phase.CONTRACTED}:
         return Beginning(status, None, over=False)
-    plan, here = await change.plan(), change.target
-    done = {f"{each.old} (its type)" for each in first if each.table == here.table}
-    findings = [each for each in plan.findings if each.slug != _OTHER or each.subject not in done]
-    plan = replace(plan, findings=findings)
+    plan = await change.plan()
     over = any(finding.slug == "same-type" for finding in plan.refusals)
     return Beginning(status, plan, over)
 
