@@ -29,7 +29,7 @@ from invoicing.cli.rename_run import (
 from invoicing.errors import UsageError
 from invoicing.toolkit.rename import Phase
 from invoicing.toolkit.rename.consequences import is_typed
-from invoicing.toolkit.rename.retype.walk import look, referring, walk
+from invoicing.toolkit.rename.retype.walk import look, walk, with_referring
 from invoicing.visible import visible
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(rename_revisions.of_types)
+_OVER = frozenset({Phase.NONE, Phase.CONTRACTED})
 _Confirm = Annotated[
     str | None, typer.Option(help="The column, as table.column; prompted for if not given.")
 ]
@@ -72,7 +73,8 @@ def run(*, context: CommandContext, confirm: _Confirm = None) -> None:
     Run again after an interruption it continues, without the type as well. Without --confirm and
     without a terminal it stops before the contract. Columns of narrower integers that refer to this
     one by a foreign key are changed first, each to its own contract; --confirm is for them as well.
-    The word run may be left out.
+    A change that is under way goes before the others, and gives its type where none is given. The
+    word run may be left out.
 
     Example: invoicing retype run loan fee bigint --confirm loan.fee
     """
@@ -80,16 +82,21 @@ def run(*, context: CommandContext, confirm: _Confirm = None) -> None:
     if confirm is not None and not is_typed(confirm.removeprefix(_schema(context)), name):
         message = f"--confirm is {confirm!r}, but {name} is to be changed. Nothing was changed"
         raise UsageError(f"{message}. Give: --confirm {name}")
-    columns = context.run(referring)
-    if columns:
+    changes = context.run(with_referring)
+    context = replace(context, options=changes[-1].options)
+    first = replace(context, target=changes[0].target)
+    # Under way, it may itself be what the key's plan refuses; that is looked at again in its turn.
+    if len(changes) > 1 and first.run(lambda change: change.status()).phase in _OVER:
         _refuse(context, context.run(look))
-    for column in columns:
-        errors.print(visible(f"First {column}, which refers to {name}"), markup=False)
-        own = f"{column.table}.{column.old}"
-        member = replace(context, target=column)
-        if not _change(member, own if confirm is not None else None):
+    order = "First"
+    for target in (change.target for change in changes):
+        if target == context.target:
+            order, given = "Then", confirm
+        else:
+            errors.print(visible(f"{order} {target}, which refers to {name}"), markup=False)
+            given = f"{target.table}.{target.old}" if confirm is not None else None
+        if not _change(replace(context, target=target), given):
             return
-    _change(context, confirm)
 
 
 def _refuse(context: CommandContext, begins: Beginning) -> None:

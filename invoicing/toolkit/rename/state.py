@@ -166,6 +166,28 @@ async def others(connection: Connection, names: Names) -> list[str]:
     return [row[0] for row in rows]
 
 
+async def begun_types(
+    connection: Connection,
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Return the type, `back` and `loss` of each unfinished change of a type without `using`.
+
+    The keys are schema, table and column; the newest comes first.
+    """
+    if not await has_state(connection):
+        return {}
+    asked = "definition #> '{conversion,asked}'"
+    rows = await connection.fetch(
+        f"SELECT schema_name, table_name, old_name, {asked} ->> 'type' AS type, {asked} ->> 'back'"
+        f" AS back, {asked} ->> 'loss' AS loss FROM {quote(STATE)}.rename WHERE phase <> $1"
+        " AND new_name ~ '^invoicing_retype_[0-9a-f]{12}$'"
+        f" AND {asked} ->> 'type' IS NOT NULL AND {asked} ->> 'using' IS NULL"
+        " ORDER BY begun_at DESC",
+        Phase.CONTRACTED,
+    )
+    names = ("type", "back", "loss")
+    return {tuple(row)[:3]: {name: row[name] for name in names} for row in rows}
+
+
 async def begin(
     connection: Connection, names: Names, strategy: str, definition: dict[str, Any]
 ) -> None:

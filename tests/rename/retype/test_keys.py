@@ -18,7 +18,7 @@ from invoicing.settings import Settings
 from invoicing.toolkit.rename import Phase, Rename, type_of
 from invoicing.toolkit.rename.errors import ContractRefusedError, RenameBlockedError
 from invoicing.toolkit.rename.model import Options
-from invoicing.toolkit.rename.retype.walk import referring, walk
+from invoicing.toolkit.rename.retype.walk import walk, with_referring
 from tests.conftest import execute, fresh_database
 from tests.rename.faults import connected, idle_transaction
 from tests.rename.retype.test_conversions import run, without_not_null_names
@@ -84,15 +84,14 @@ async def retyping(url: URL, column: str = "id", table: str = "thing") -> AsyncI
 
 async def contracted(change: Rename) -> list[str]:
     """Change the key's type, and before it that of what refers to it; return which these were."""
-    columns = await referring(change)
-    for target in (*columns, change.target):
-        each = Rename(change.database, target, change.options)
-        plan = await each.plan()
+    changes = await with_referring(change)
+    for each in changes:
+        target, plan = each.target, await each.plan()
         assert not plan.refusals, plan.refusals
         assert (await walk(each)).verified
         await each.contract(confirm=f"{target.table}.{target.old}")
         assert (await each.status()).phase is Phase.CONTRACTED
-    return [f"{target.table}.{target.old}" for target in columns]
+    return [f"{each.target.table}.{each.target.old}" for each in changes[:-1]]
 
 
 async def rows(url: URL, schema: str, table: str) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from invoicing.toolkit.rename import state
 from invoicing.toolkit.rename.connection.pool import connected
 from invoicing.toolkit.rename.model import Phase
 from invoicing.toolkit.rename.moved import find_context
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
         Plan,
         Progress,
         Status,
-        Target,
         VerifyReport,
     )
     from invoicing.toolkit.rename.rename import Rename
@@ -91,21 +92,38 @@ async def look(change: Rename) -> Beginning:
     return Beginning(status, plan, over)
 
 
-async def referring(change: Rename) -> list[Target]:
-    """Return the columns that refer to this one and are of its type still, the outermost first.
+async def with_referring(change: Rename) -> list[Rename]:
+    """Return its change and those of the narrower columns that refer to it, in order.
 
-    Each is a change of the type by itself, to its own contract: a foreign key holds between an
-    integer and a bigint at every moment. Where no type is asked for there is none.
+    The outermost first and its own last, but before all of them what is under way: a table has one
+    change at a time. Each is a change of the type by itself, to its own contract: a foreign key
+    holds between an integer and a bigint at every moment. Where no type is given, it is the one
+    that any of them was begun with.
     """
     target, options = change.target, change.options
-    if options.type is None or options.using is not None:
-        return []
+    ways = (options.using, options.back, options.loss)
+    if options.using is not None or (options.type is None and ways != (None, None, "error")):
+        return [change]
     async with connected(change.database, 1) as pool, pool.connection() as connection:
         context = await find_context(connection, target, options)
         if target.old not in context.table.columns:
-            return []
-        rows = await connection.fetch(_REFERRING, context.table.oid, target.old, options.type)
-    return [type_of(table, column, schema, target.url) for schema, table, column in rows]
+            return [change]
+        own = (context.names.schema, context.names.table, target.old)
+        begun = await state.begun_types(connection)
+        asked = [begun[own]] if own in begun else list(begun.values())
+        for chosen in [options] if options.type else [replace(options, **each) for each in asked]:
+            rows = await connection.fetch(_REFERRING, context.table.oid, target.old, chosen.type)
+            places = [*map(tuple, rows), own]
+            if options.type or not begun.keys().isdisjoint(places):
+                break
+        else:
+            return [change]
+    places.sort(key=lambda place: place not in begun)
+    targets = [
+        target if place == own else type_of(place[1], place[2], place[0], target.url)
+        for place in places
+    ]
+    return [type(change)(change.database, each, chosen) for each in targets]
 
 
 async def walk(
