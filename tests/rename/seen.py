@@ -170,6 +170,13 @@ SEEN = (
                     "SELECT 1::int8, 2::int8, 'x'::text, NULL::tsvector, now()", result="SETOF item"
                 )
             ),
+            "a row that is returned from another table": (
+                "CREATE FUNCTION f() RETURNS SETOF item LANGUAGE plpgsql AS"
+                " 'BEGIN RETURN QUERY SELECT * FROM archive; END'"
+            ),
+            "a row that is returned from a query": (
+                sql("WITH w AS (TABLE archive) SELECT * FROM w", result="SETOF item")
+            ),
             "a row that a query of plpgsql returns by literals": (
                 "CREATE FUNCTION f() RETURNS SETOF item LANGUAGE plpgsql AS"
                 " 'BEGIN RETURN QUERY SELECT 1::int8, 2::int8, ''x'', NULL, now(); END'"

@@ -48,8 +48,11 @@ def _builds(scope: Scope, function: Function) -> bool:
         return False
     words = [token.text for token in function.body.tokens]
     returned = ("return", "(") in pairwise(words)
+    # What never names the table has its rows from elsewhere.
+    elsewhere = scope.table.name not in words
     return (
         returned
+        or elsewhere
         or any(_lists_values(statement, function) for statement in function.body.statements())
         or not {"row", "values"}.isdisjoint(words)
         or bool(function.body.lines_naming(scope.looked_for(function)))

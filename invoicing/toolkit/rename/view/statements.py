@@ -89,7 +89,9 @@ def _changing(table: str) -> str:
         (
             rf"\m(alter|comment\s+on|reindex)\s+{options}{name}(?!\s*(at|de)tach\M)",
             rf"\mcreate\s[^;]*\m(index|trigger)\s[^;]*\mon\s+(only\s+)?{name}",
-            rf"\m(references|inherits\s*\()\s*{name}|\mlike\s+{name}\s*including\M",
+            rf"\m(references|inherits\s*\()\s*{name}",
+            # A view has none of these.
+            rf"\mlike\s+{name}[^;)]*\mincluding\s+(all|indexes|constraints|identity|generated)\M",
         )
     )
 
