@@ -50,7 +50,7 @@ setup: $(READY) ## Make the virtual environment in .venv
 demo: $(READY) ## Start PostgreSQL, load the sample, run the dashboard notebook, print one dashboard
 	@$(BIN)/invoicing demo
 
-test: $(READY) check ## Run the checks and every test, of many cases alike a share (12 minutes on two cores)
+test: $(READY) check ## Run the checks and every test, of many cases alike a share (13 minutes on two cores)
 	@$(BIN)/python -m compileall -q invoicing tests
 	@# Much of the time is spent waiting, so four at once use two cores; a file stays in one, and
 	@# the browser, which takes longest, comes first.
